@@ -1,0 +1,229 @@
+"""Where a stack lives, and the boto3 clients for it: an account on AWS, or the local engine."""
+
+from __future__ import annotations
+
+import os
+import threading
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batchops.engine import LocalEngine
+from batchops.errors import (
+    CredentialsError,
+    EngineNotRunningError,
+    InputError,
+    RegionError,
+    translate,
+)
+
+if TYPE_CHECKING:
+    from batchops.engine import EngineInfo
+
+TargetName = Literal["local", "aws"]
+
+# How often a status is asked for. AWS throttles those who ask more; the engine is next door.
+_POLL_S = {"aws": 2.0, "local": 0.2}
+
+
+class Target:
+    """One account and region that stacks are deployed to.
+
+    Objects may be used by several threads at once. Nothing is read or opened before it is needed.
+
+    Parameters
+    ----------
+    name
+        ``"local"`` for the embedded engine, ``"aws"`` for an account.
+    region
+        By default the profile's, or that of the environment. The local engine has one region.
+    profile
+        The profile of the AWS configuration whose credentials are used; on AWS only.
+    engine
+        The engine to use when local; by default the project's own.
+
+    Raises
+    ------
+    InputError
+        The name is unknown, or the options belong to the other target.
+    """
+
+    def __init__(
+        self,
+        name: TargetName = "local",
+        *,
+        region: str | None = None,
+        profile: str | None = None,
+        engine: LocalEngine | None = None,
+    ) -> None:
+        if name not in get_args(TargetName):
+            raise InputError(f"no target {name!r}: it is one of {get_args(TargetName)}")
+        if name == "local" and (profile or region not in (None, "us-east-1")):
+            raise InputError(
+                "the local engine has no profiles, and only the region us-east-1: leave "
+                "profile and region out, or use target='aws'"
+            )
+        if name == "aws" and engine is not None:
+            raise InputError("an engine belongs to target='local': leave it out")
+        self.name: TargetName = name
+        self.profile = profile
+        self.engine = (engine or LocalEngine()) if name == "local" else None
+        self._region = region
+        self._session: boto3.Session | None = None
+        self._info: EngineInfo | None = None
+        self._account_id: str | None = None
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        """Name the target as it was made."""
+        options = f", region={self._region!r}, profile={self.profile!r}" if not self.local else ""
+        return f"Target({self.name!r}{options})"
+
+    @property
+    def local(self) -> bool:
+        """Whether this is the embedded engine."""
+        return self.name == "local"
+
+    @property
+    def poll_s(self) -> float:
+        """Seconds to wait between two questions about a status."""
+        return _POLL_S[self.name]
+
+    def connect(self, *, start: bool = False) -> Target:
+        """Make sure that clients can be made, and return the target itself.
+
+        For the local engine this also notices that it was restarted elsewhere.
+
+        Parameters
+        ----------
+        start
+            Start the local engine where it does not run.
+
+        Raises
+        ------
+        EngineNotRunningError
+            The local engine does not run, and was not to be started.
+        EngineError
+            It could not be started.
+        CredentialsError, RegionError
+            The AWS configuration lacks them.
+        """
+        with self._lock:
+            if self.engine is None:
+                self._session = self._session or self._aws_session()
+                return self
+            info = self.engine.start() if start else self.engine.find()
+            if info is None:
+                raise EngineNotRunningError(
+                    "the local engine does not run: deploy the stack, which starts it; "
+                    "its state is kept"
+                )
+            if info != self._info:
+                self._info, self._session = info, _local_session(info)
+                self._clients.clear()
+            return self
+
+    def client(self, service: str) -> Any:
+        """Return this target's client of a service, made on first use and then kept."""
+        with self._lock:
+            if service not in self._clients:
+                if self._session is None:
+                    self.connect()
+                self._clients[service] = self._make_client(service)
+            return self._clients[service]
+
+    @property
+    def region(self) -> str:
+        """The region's name."""
+        if self._region is None:
+            if self._session is None:
+                self.connect()
+            self._region = cast("boto3.Session", self._session).region_name
+        return self._region
+
+    @property
+    def account_id(self) -> str:
+        """The account's number, asked for once."""
+        if self._account_id is None:
+            try:
+                answer = self.client("sts").get_caller_identity()
+            except (ClientError, BotoCoreError) as error:
+                raise translate(error, doing="asking whose credentials these are") from error
+            self._account_id = str(answer["Account"])
+        return self._account_id
+
+    @property
+    def engine_info(self) -> EngineInfo | None:
+        """The engine connected to; None on AWS, and before the first connection."""
+        return self._info
+
+    def _aws_session(self) -> boto3.Session:
+        try:
+            session = boto3.Session(profile_name=self.profile, region_name=self._region)
+            credentials = session.get_credentials()
+        except BotoCoreError as error:
+            raise translate(error, doing="reading the AWS configuration") from error
+        if session.region_name is None:
+            raise RegionError("no AWS region: pass region=..., or set AWS_REGION or the profile's")
+        if credentials is None:
+            raise CredentialsError(
+                "no AWS credentials: pass profile=..., run 'aws configure' or 'aws sso login', "
+                "or use target='local', which needs none"
+            )
+        return session
+
+    def _make_client(self, service: str) -> Any:
+        session = cast("boto3.Session", self._session)
+        if self._info is None:
+            return session.client(cast("Any", service), config=_config())
+        return session.client(
+            cast("Any", service), endpoint_url=self._info.endpoint_url, config=_local_config()
+        )
+
+
+def _config() -> Config:
+    return Config(
+        retries={"mode": "standard", "max_attempts": 8},
+        connect_timeout=10,
+        max_pool_connections=32,
+        user_agent_extra=f"batchops/{_version()}",
+    )
+
+
+def _local_config() -> Config:
+    # Every setting that the user's environment or ~/.aws could otherwise bring in: a proxy cannot
+    # reach this computer's loopback, and the FIPS and dual-stack variants have no local endpoint.
+    local = Config(
+        s3={"addressing_style": "path"},
+        proxies={},
+        use_fips_endpoint=False,
+        use_dualstack_endpoint=False,
+    )
+    return _config().merge(local)
+
+
+def _local_session(info: EngineInfo) -> boto3.Session:
+    # Neither a profile nor a configuration file: AWS_PROFILE may name one that does not exist here.
+    unread = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return boto3.Session(
+        aws_access_key_id=info.access_key_id,
+        aws_secret_access_key=info.secret_access_key,
+        region_name=info.region,
+        botocore_session=botocore.session.Session(session_vars=cast("Any", unread)),
+    )
+
+
+def _version() -> str:
+    try:
+        return version("batchops")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,53 @@
+"""Empty a bucket: what S3 wants done before it lets one go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batchops.errors import AwsError, translate
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def empty_bucket(s3: S3Client, bucket: str) -> int:
+    """Delete every version of every object, and unfinished uploads; return how many versions.
+
+    Raises
+    ------
+    AwsError
+        A version could not be deleted, or a request was refused.
+    """
+    deleted = 0
+    try:
+        # A page has at most 1,000 entries, which is also what one DeleteObjects takes.
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if entries:
+                _delete(s3, bucket, entries)
+                deleted += len(entries)
+        for uploads in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+            for upload in uploads.get("Uploads", []):
+                s3.abort_multipart_upload(
+                    Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                )
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"emptying the bucket {bucket}") from error
+    return deleted
+
+
+def _delete(s3: S3Client, bucket: str, entries: list[Any]) -> None:
+    doomed: list[Any] = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in entries]
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
+    # A request can succeed and yet leave some of its objects.
+    errors = answer.get("Errors", [])
+    if errors:
+        first = errors[0]
+        raise AwsError(
+            f"{len(errors)} objects in {bucket} could not be deleted, the first "
+            f"{first.get('Key')}: {first.get('Message')}: "
+            "see that the credentials may delete versions there",
+            code=first.get("Code", ""),
+        )

@@ -1,0 +1,188 @@
+"""The operating system's side of the local engine: start a process, know it again, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+from batchops.errors import EngineStartError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Starts the engine and ends at once, so that the engine is nobody's child: it outlives whoever
+# started it, and never stays behind as a zombie of a notebook.
+_LAUNCHER = """
+import subprocess, sys
+with open(sys.argv[1], "ab") as log:
+    engine = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=log,
+                              stderr=subprocess.STDOUT, start_new_session=True)
+print(engine.pid)
+engine.returncode = 0
+"""
+_HEALTH = "/_ministack/health"
+# Straight to this computer, whatever proxy the environment names.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class EngineProcess:
+    """A process that runs, or ran, the engine; the start time tells it from a later namesake."""
+
+    pid: int
+    port: int
+    create_time: float
+
+
+def read_record(path: Path) -> EngineProcess | None:
+    """Return the recorded process if it is alive."""
+    try:
+        process = EngineProcess(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return process if is_alive(process) else None
+
+
+def last_port(path: Path) -> int | None:
+    """Return the port of the last engine recorded, alive or not."""
+    try:
+        port: int = json.loads(path.read_text(encoding="utf-8"))["port"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return port
+
+
+def launch(
+    command: list[str], *, port: int, env: dict[str, str], log_file: Path, record_file: Path
+) -> EngineProcess:
+    """Start the command as a process of its own and record it."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(log_file), *command],
+        env=env,
+        cwd=record_file.parent,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise EngineStartError("the local engine could not be executed", log=done.stderr.strip())
+    pid = int(done.stdout)
+    try:
+        create_time = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        create_time = 0.0  # gone already: whoever waits for it will see that
+    process = EngineProcess(pid=pid, port=port, create_time=create_time)
+    scratch = record_file.with_suffix(".new")
+    scratch.write_text(json.dumps(asdict(process)), encoding="utf-8")
+    scratch.replace(record_file)
+    return process
+
+
+def is_alive(process: EngineProcess) -> bool:
+    """Tell whether this very process still runs."""
+    return _find(process) is not None
+
+
+def _find(process: EngineProcess) -> psutil.Process | None:
+    try:
+        found = psutil.Process(process.pid)
+        # Start times are computed from the system's clock, which may have been set since.
+        same = abs(found.create_time() - process.create_time) < 2
+        # A zombie is a process that has ended; only its parent has not asked yet.
+        return found if same and found.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.Error:
+        return None
+
+
+def answers(port: int, *, timeout_s: float = 5) -> bool:
+    """Tell whether an engine answers at the port."""
+    try:
+        with _OPENER.open(f"http://127.0.0.1:{port}{_HEALTH}", timeout=timeout_s) as response:
+            status: int = response.status
+    except (OSError, urllib.error.URLError):
+        return False
+    return status == 200
+
+
+def wait_until_ready(process: EngineProcess, *, deadline: float) -> bool:
+    """Wait until the process answers; False when it has ended, or the time is up."""
+    while is_alive(process):
+        # The port may be another engine's, taken in the same moment: only its owner counts.
+        if answers(process.port) and _listens(process):
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.05)
+    return False
+
+
+def _listens(process: EngineProcess) -> bool:
+    found = _find(process)
+    if found is None:
+        return False
+    try:
+        connections = found.net_connections(kind="tcp")
+    except psutil.AccessDenied:
+        return True  # some systems do not tell; the port was free a moment ago
+    return any(
+        item.status == psutil.CONN_LISTEN and item.laddr.port == process.port
+        for item in connections
+    )
+
+
+def end(process: EngineProcess, *, timeout_s: float, scratch: Path) -> None:
+    """End the engine, and the functions that it runs out of the scratch folder.
+
+    It is asked first, since only an engine that ends in order writes its state; it is killed when
+    the time is up.
+    """
+    deadline = time.monotonic() + timeout_s
+    found = _find(process)
+    if found is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.terminate()
+        # It writes its state, then waits for calls under way. Those are cut short, or a function
+        # that has minutes left would keep it.
+        if not _wait_gone(process, min(deadline, time.monotonic() + min(5, timeout_s / 3))):
+            _end_workers(scratch)
+        if not _wait_gone(process, deadline):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.kill()
+            _wait_gone(process, time.monotonic() + 5)
+    _end_workers(scratch)
+
+
+def _wait_gone(process: EngineProcess, deadline: float) -> bool:
+    while is_alive(process):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _end_workers(scratch: Path) -> None:
+    """End the processes whose program lies in the scratch folder: the engine's functions."""
+    prefix = f"{scratch}{os.sep}"
+    workers = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(argument.startswith(prefix) for argument in process.info["cmdline"] or [])
+    ]
+    for worker in workers:
+        with contextlib.suppress(psutil.Error):
+            worker.terminate()
+    _, stubborn = psutil.wait_procs(workers, timeout=2)
+    for worker in stubborn:
+        with contextlib.suppress(psutil.Error):
+            worker.kill()

@@ -1,0 +1,99 @@
+"""Turn what the ledger, the error table and the result files hold into DataFrames."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import IO, TYPE_CHECKING, Any
+
+from batchcore import items
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from batchops.ledger import Entry
+
+# column -> (where it stands in the item, dtype)
+_ERROR_COLUMNS = {
+    "source_row": ("sourceRow", "int64"),
+    "column": ("column", "str"),
+    "rule": ("rule", "str"),
+    "value": ("value", "str"),
+    "message": ("message", "str"),
+    "limit": ("limit", "str"),
+    "stage": ("stage", "str"),
+    "uuid": ("uuid", "str"),
+    "raw": ("raw", "str"),
+    "chunk": ("chunk", "int64"),
+    "attempt": ("attempt", "int64"),
+    "time": ("time", "datetime64[ms, UTC]"),
+}
+_CHUNK_COUNTS = ("rows", "valid", "rejected", "errors", "attempt")
+_CHUNK_TIMES = {"start": "startTime", "end": "endTime"}
+_CHUNK_STEPS = ("read", "validate", "enrich", "write")
+_CHUNK_TEXTS = {"failed_step": "failedStep", "error": "error", "cause": "cause"}
+
+
+def errors_frame(found: Iterable[Entry]) -> pd.DataFrame:
+    """Return errors, one line per rule that a row breaks; no items give no lines, same columns."""
+    import pandas as pd
+
+    rows = list(found)
+    columns = {
+        name: pd.Series([row[source] for row in rows], dtype=_readable(dtype))
+        for name, (source, dtype) in _ERROR_COLUMNS.items()
+    }
+    frame = pd.DataFrame(columns)
+    return frame.astype({"time": "datetime64[ms, UTC]"})
+
+
+def _readable(dtype: str) -> str:
+    # Times are parsed from text afterwards; pandas does not build them from mixed input.
+    return "object" if dtype.startswith("datetime") else dtype
+
+
+def chunks_frame(found: Iterable[Entry]) -> pd.DataFrame:
+    """Return chunks, one line each; what a chunk has not come to yet is missing (NA, NaT)."""
+    import pandas as pd
+
+    rows = list(found)
+    numbers = [int(row["entry"].removeprefix(items.CHUNK_PREFIX)) for row in rows]
+    columns: dict[str, Any] = {
+        "chunk": pd.Series(numbers, dtype="int64"),
+        "status": pd.Series([row.get("status") for row in rows], dtype="str"),
+    }
+    for name in _CHUNK_COUNTS:
+        columns[name] = pd.Series([row.get(name) for row in rows], dtype="Int64")
+    for name, source in _CHUNK_TIMES.items():
+        times = pd.to_datetime([row.get(source) for row in rows], utc=True, format="ISO8601")
+        columns[name] = pd.Series(times).astype("datetime64[ms, UTC]")
+    for step in _CHUNK_STEPS:
+        found_ms = [row.get("stepMs", {}).get(step) for row in rows]
+        columns[f"{step}_ms"] = pd.Series(found_ms, dtype="Int64")
+    for name, source in _CHUNK_TEXTS.items():
+        columns[name] = pd.Series([row.get(source) for row in rows], dtype="str")
+    return pd.DataFrame(columns)
+
+
+def csv_frame(file: IO[bytes], *, delimiter: str, typed: bool) -> pd.DataFrame:
+    """Return a result file; as text every value is what stands in the file, the empty one too."""
+    import pandas as pd
+
+    text: dict[str, Any] = {} if typed else {"dtype": "str", "keep_default_na": False}
+    return pd.read_csv(
+        file, sep=delimiter, encoding="utf-8", encoding_errors="backslashreplace", **text
+    )
+
+
+def explain(error: str, cause: str) -> str:
+    """Return an execution's error and cause as one line for a person.
+
+    Lambda gives the cause as JSON with ``errorMessage`` and ``errorType``; others as text.
+    """
+    try:
+        document = json.loads(cause)
+    except ValueError:
+        return f"{error}: {cause}"
+    if not isinstance(document, dict):
+        return f"{error}: {cause}"
+    return f"{document.get('errorType', error)}: {document.get('errorMessage', cause)}"

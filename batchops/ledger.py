@@ -1,0 +1,66 @@
+"""Read what the stack wrote down: JobTable's entries and ErrorTable's items, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from batchcore import aws, items
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batchops.errors import translate
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Entry = dict[str, Any]
+
+
+def job_entry(dynamodb: DynamoDBClient, table: str, job: str) -> Entry | None:
+    """Return a job's JOB entry, or None where the ledger has none (yet)."""
+    key = {"jobId": {"S": job}, "entry": {"S": items.JOB_ENTRY}}
+    try:
+        answer = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"reading job {job!r}") from error
+    return items.plain(answer["Item"]) if "Item" in answer else None
+
+
+def chunk_entries(dynamodb: DynamoDBClient, table: str, job: str) -> Iterator[Entry]:
+    """Yield the entries of the job's chunks that have started, in order."""
+    try:
+        yield from aws.query_entries(dynamodb, table, job, items.CHUNK_PREFIX)
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"reading the chunks of job {job!r}") from error
+
+
+def recent_jobs(dynamodb: DynamoDBClient, table: str, *, limit: int) -> Iterator[Entry]:
+    """Yield the JOB entries, newest first, at most `limit`."""
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        IndexName=items.JOBS_BY_START,
+        KeyConditionExpression="listed = :listed",
+        ExpressionAttributeValues={":listed": {"S": items.LISTED}},
+        ScanIndexForward=False,
+        PaginationConfig={"MaxItems": limit},
+    )
+    try:
+        for page in pages:
+            yield from map(items.plain, page["Items"])
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing="listing the jobs") from error
+
+
+def error_items(dynamodb: DynamoDBClient, table: str, job: str) -> Iterator[Entry]:
+    """Yield a job's errors, by row, column and rule."""
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        KeyConditionExpression="jobId = :job",
+        ExpressionAttributeValues={":job": {"S": job}},
+        ConsistentRead=True,
+    )
+    try:
+        for page in pages:
+            yield from map(items.plain, page["Items"])
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"reading the errors of job {job!r}") from error

@@ -1,0 +1,154 @@
+"""The AWS calls that more than one function makes, each safe to repeat."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.config import Config
+
+from batchcore import items
+from batchcore.errors import TransientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+# Amazon DynamoDB API reference: BatchWriteItem 25 requests, BatchGetItem 100 keys.
+WRITE_BATCH = 25
+GET_BATCH = 100
+
+# Four in flight keep a table busy without a burst that it would throttle.
+WORKERS = 4
+
+_BACKOFF_TRIES = 8
+_BACKOFF_BASE_S = 0.05
+_BACKOFF_CAP_S = 5.0
+
+# Short connects and the SDK's own retries first; what is left over the workflow retries.
+CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=60,
+    retries={"mode": "standard", "max_attempts": 5},
+    max_pool_connections=16,
+)
+
+# The tag by which the bucket's lifecycle knows what only a rerun may need.
+INTERMEDIATE = "kind=intermediate"
+
+
+def put_intermediate(s3: "S3Client", bucket: str, key: str, body: bytes) -> None:
+    """Store an object that the lifecycle rule removes after IntermediateExpiryDays."""
+    s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
+
+
+def read_object(s3: "S3Client", bucket: str, key: str) -> bytes:
+    """Return a whole object; only for chunks and their records, whose size is bounded."""
+    return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def batches(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield consecutive slices of at most `size` values."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _until_done(call: Callable[[T], T], pending: T, *, what: str) -> None:
+    """Repeat a batch call on what it left over, waiting longer each time, with full jitter."""
+    for attempt in range(_BACKOFF_TRIES):
+        pending = call(pending)
+        if not pending:
+            return
+        ceiling = min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**attempt)
+        time.sleep(random.uniform(0, ceiling))  # noqa: S311  (jitter, not a secret)
+    raise TransientError(f"{what} left requests unprocessed after {_BACKOFF_TRIES} tries")
+
+
+def batch_write(
+    dynamodb: "DynamoDBClient", table: str, requests: Sequence[Mapping[str, Any]]
+) -> None:
+    """Put or delete any number of items.
+
+    Parameters
+    ----------
+    requests
+        WriteRequests (``{"PutRequest": {"Item": ...}}``), no two for the same key.
+
+    Raises
+    ------
+    TransientError
+        If the table still throttles after all tries.
+    """
+
+    def write(batch: Sequence[Mapping[str, Any]]) -> None:
+        def call(pending: Any) -> Any:
+            answer = dynamodb.batch_write_item(RequestItems={table: pending})
+            return answer.get("UnprocessedItems", {}).get(table, [])
+
+        _until_done(call, batch, what=f"BatchWriteItem on {table}")
+
+    _each(write, list(batches(requests, WRITE_BATCH)))
+
+
+def batch_get(
+    dynamodb: "DynamoDBClient", table: str, keys: Sequence[Mapping[str, Any]]
+) -> list[items.Item]:
+    """Return the items that exist for any number of distinct keys, in no order.
+
+    Raises
+    ------
+    TransientError
+        If the table still throttles after all tries.
+    """
+    found: list[Any] = []
+
+    def call(pending: Any) -> Any:
+        answer = dynamodb.batch_get_item(RequestItems={table: {"Keys": pending}})
+        found.extend(answer["Responses"].get(table, []))
+        return answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+
+    for batch in batches(keys, GET_BATCH):
+        _until_done(call, batch, what=f"BatchGetItem on {table}")
+    return found
+
+
+def _each(work: Callable[[T], None], values: list[T]) -> None:
+    if len(values) <= 1:
+        for value in values:
+            work(value)
+        return
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for _ in pool.map(work, values):
+            pass
+
+
+def update_entry(
+    dynamodb: "DynamoDBClient",
+    table: str,
+    job: str,
+    entry: str,
+    values: Mapping[str, str | int | Mapping[str, int]],
+) -> None:
+    """Set attributes of one ledger entry."""
+    dynamodb.update_item(
+        TableName=table,
+        Key={"jobId": {"S": job}, "entry": {"S": entry}},
+        **items.assignments(values),
+    )
+
+
+def query_entries(
+    dynamodb: "DynamoDBClient", table: str, job: str, prefix: str
+) -> Iterator[dict[str, Any]]:
+    """Yield a job's ledger entries whose sort key starts with `prefix`, in order, as plain values."""
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        KeyConditionExpression="jobId = :job AND begins_with(entry, :prefix)",
+        ExpressionAttributeValues={":job": {"S": job}, ":prefix": {"S": prefix}},
+        ConsistentRead=True,
+    )
+    for page in pages:
+        yield from map(items.plain, page["Items"])

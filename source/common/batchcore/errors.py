@@ -1,0 +1,99 @@
+"""Errors that end a job, and the one that asks for a retry.
+
+::
+
+    JobError                    the job cannot go on; retrying changes nothing
+    ├── FileError               the upload itself is not acceptable
+    │   ├── EmptyFileError
+    │   ├── NoRowsError
+    │   ├── NotTextError
+    │   ├── Utf16Error
+    │   ├── NoHeaderError
+    │   ├── WrongDelimiterError
+    │   ├── MissingColumnsError
+    │   ├── DuplicateColumnsError
+    │   ├── UnterminatedQuoteError
+    │   └── RecordTooLongError
+    ├── InputGoneError          the object version to be processed no longer exists
+    ├── ChunksFailedError       some chunks have no result; rerun the job
+    └── BalanceError            rows in are not rows out plus rows rejected
+    TransientError              throttling, a time-out, a lost connection: try again
+    SchemaError                 the schema file cannot be used
+    ReferenceDataError          the reference data cannot be used
+
+A :class:`JobError` is an outcome, not a crash: the entry point returns its name and text to the
+workflow, which ends the job with them. So a function's error metric counts faults, never somebody's
+malformed file. :class:`TransientError` is raised, and its name is what the workflows retry.
+"""
+
+
+class JobError(Exception):
+    """The job cannot go on, and trying again would not help."""
+
+
+class FileError(JobError):
+    """The uploaded file is not acceptable as a whole."""
+
+
+class EmptyFileError(FileError):
+    """The file holds nothing but, at most, blank lines."""
+
+
+class NoRowsError(FileError):
+    """The file holds a header and nothing else."""
+
+
+class NotTextError(FileError):
+    """The file is not text: a spreadsheet, an archive, an image."""
+
+
+class Utf16Error(FileError):
+    """The file is UTF-16 text; UTF-8 is wanted."""
+
+
+class NoHeaderError(FileError):
+    """The first row is a record, not a header."""
+
+
+class WrongDelimiterError(FileError):
+    """The header is delimited by another character than the stack's."""
+
+
+class MissingColumnsError(FileError):
+    """The header lacks columns that the schema requires."""
+
+
+class DuplicateColumnsError(FileError):
+    """The header names a column of the schema more than once."""
+
+
+class UnterminatedQuoteError(FileError):
+    """A quoted field never ends."""
+
+
+class RecordTooLongError(FileError):
+    """A record is longer than a chunk may be; mostly a quote that was never closed."""
+
+
+class InputGoneError(JobError):
+    """The object version that the job is about no longer exists."""
+
+
+class ChunksFailedError(JobError):
+    """Some chunks have no result, so there is nothing whole to merge."""
+
+
+class BalanceError(JobError):
+    """The rows that came in are not the rows that went out plus those rejected."""
+
+
+class TransientError(Exception):
+    """Something that may well work on the next try."""
+
+
+class SchemaError(Exception):
+    """The record schema cannot be used; the message says why."""
+
+
+class ReferenceDataError(Exception):
+    """The reference data cannot be used; the message says why."""

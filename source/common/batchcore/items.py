@@ -1,0 +1,131 @@
+"""The items of ErrorTable and JobTable: names, shapes and sort keys.
+
+ErrorTable: partition ``jobId``, sort ``errorId`` (``<source_row, 10 digits>#<column>#<rule>``).
+JobTable, the ledger: partition ``jobId``, sort ``entry`` (``JOB`` or ``CHUNK#000001``); the index
+``JobsByStart`` (``listed``, ``startTime``) holds the JOB entries only.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+JOB_ENTRY = "JOB"
+CHUNK_PREFIX = "CHUNK#"
+LISTED = "JOB"
+JOBS_BY_START = "JobsByStart"
+
+# Job and chunk statuses.
+SUBMITTED = "SUBMITTED"
+RUNNING = "RUNNING"
+SUCCEEDED = "SUCCEEDED"
+FAILED = "FAILED"
+
+# Mail statuses of a job.
+MAIL_SENT = "SENT"
+MAIL_FAILED = "FAILED"
+
+# An item may have 400 KB (Amazon DynamoDB quotas); a row is kept whole in the rejects file.
+MAX_RAW_CHARACTERS = 32_000
+MAX_VALUE_CHARACTERS = 4_000
+
+Item = dict[str, dict[str, str]]
+
+
+def utc_now() -> str:
+    """Return the time as Step Functions writes it: ISO 8601, UTC, milliseconds, ``Z``."""
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return now.replace("+00:00", "Z")
+
+
+def chunk_entry(number: int) -> str:
+    """Return the ledger's sort key of a chunk."""
+    return f"{CHUNK_PREFIX}{number:06d}"
+
+
+def row_prefix(source_row: int) -> str:
+    """Return the start of the sort keys of a row's errors."""
+    return f"{source_row:010d}#"
+
+
+def row_range(first_row: int, last_row: int) -> tuple[str, str]:
+    """Return the bounds, both inclusive, of the sort keys of a range of rows."""
+    return row_prefix(first_row), f"{last_row:010d}$"  # "$" follows "#" in ASCII
+
+
+def error_items(
+    record: Mapping[str, Any], *, job: str, chunk: int, attempt: int, time: str, ttl: int
+) -> Iterator[Item]:
+    """Yield one item per rule that a rejected record breaks.
+
+    Parameters
+    ----------
+    record
+        A rejected record, see :mod:`batchcore.records`.
+    time
+        When the chunk's execution started, ISO 8601, so that a repeated step writes the same item.
+    ttl
+        Seconds since the epoch after which DynamoDB may delete the item.
+    """
+    for error in record["errors"]:
+        strings = {
+            "jobId": job,
+            "errorId": f"{row_prefix(record['row'])}{error['column']}#{error['rule']}",
+            "uuid": _cut(record["key"], MAX_VALUE_CHARACTERS),
+            "stage": error["stage"],
+            "column": error["column"],
+            "value": _cut(error["value"], MAX_VALUE_CHARACTERS),
+            "rule": error["rule"],
+            "limit": error["limit"],
+            "message": error["message"],
+            "raw": _cut(record["raw"], MAX_RAW_CHARACTERS),
+            "time": time,
+        }
+        numbers = {"chunk": chunk, "sourceRow": record["row"], "attempt": attempt, "ttl": ttl}
+        yield {name: {"S": value} for name, value in strings.items()} | {
+            name: {"N": str(value)} for name, value in numbers.items()
+        }
+
+
+def _cut(text: str, length: int) -> str:
+    if len(text) <= length:
+        return text
+    return f"{text[:length]} ... ({len(text):,} characters in all)"
+
+
+def attributes(values: Mapping[str, str | int]) -> dict[str, Any]:
+    """Return an item of plain values as DynamoDB wants it."""
+    return {name: _attribute(value) for name, value in values.items()}
+
+
+def assignments(values: Mapping[str, str | int | Mapping[str, int]]) -> dict[str, Any]:
+    """Return the arguments of an UpdateItem that sets attributes, whatever their names."""
+    names = {f"#{n}": name for n, name in enumerate(values)}
+    return {
+        "UpdateExpression": "SET " + ", ".join(f"{n} = :{n[1:]}" for n in names),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": {
+            f":{n}": _attribute(value) for n, value in enumerate(values.values())
+        },
+    }
+
+
+def _attribute(value: str | int | Mapping[str, int]) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    return {"M": {name: {"N": str(number)} for name, number in value.items()}}
+
+
+def plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item's attributes as Python values: str, int or dict."""
+    return {name: _value(attribute) for name, attribute in item.items()}
+
+
+def _value(attribute: Mapping[str, Any]) -> Any:
+    ((kind, value),) = attribute.items()
+    if kind == "N":
+        return int(value)
+    if kind == "M":
+        return plain(value)
+    return value

@@ -1,0 +1,250 @@
+"""A chunk's records on their way through the chunk workflow, one JSON object a line.
+
+Every record of a chunk stays in the file from Read File to Write output file, in order, whether it
+is good or rejected, so the last step can hold what it writes against what came in.
+
+* good, after Read File: ``row`` (number in the uploaded file), ``raw`` (the record's text with its
+  terminator), ``fields`` (column -> value, the schema's columns only);
+* good, after Get Financial Data: ``row``, ``raw``, ``values`` (the enrichment's, in order);
+* rejected, from the step that found fault on: ``row``, ``raw`` (or ``raw64``, Base64, where the
+  bytes are not UTF-8), ``key``, ``errors``.
+"""
+
+import base64
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from batchcore import csvtext
+from batchcore.errors import (
+    DuplicateColumnsError,
+    MissingColumnsError,
+    NoHeaderError,
+    WrongDelimiterError,
+)
+from batchcore.schema import RecordSchema, Violation
+
+Record = dict[str, Any]
+
+REJECT_COLUMNS = ("source_row", "rules", "messages")
+
+_OTHER_DELIMITERS = ",;\t|"
+_NAMED_COLUMNS = 12
+
+
+def map_header(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[str, int]:
+    """Return where each column of the schema stands in the file.
+
+    Parameters
+    ----------
+    header
+        The file's first record.
+
+    Raises
+    ------
+    NoHeaderError, WrongDelimiterError, MissingColumnsError, DuplicateColumnsError
+        If the schema's required columns are not all there, once each.
+    """
+    text = header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
+    names = [name.strip() for name in csvtext.parse_row(text, delimiter=delimiter)]
+    missing = [column for column in schema.required if column not in names]
+    if missing:
+        raise _header_error(text, names, missing, schema, delimiter)
+    twice = [column for column in schema.columns if names.count(column) > 1]
+    if twice:
+        raise DuplicateColumnsError(f"the header names {_listed(twice)} more than once")
+    return {column: names.index(column) for column in schema.columns if column in names}
+
+
+def _header_error(
+    text: str, names: list[str], missing: list[str], schema: RecordSchema, delimiter: str
+) -> Exception:
+    for other in _OTHER_DELIMITERS.replace(delimiter, ""):
+        fields = [name.strip() for name in csvtext.parse_row(text, delimiter=other)]
+        if len(set(schema.required) & set(fields)) > len(set(schema.required) & set(names)):
+            return WrongDelimiterError(
+                f"the header is delimited by {other!r}, the stack expects {delimiter!r}: convert "
+                "the file, or deploy with another FileDelimiter"
+            )
+    if len(missing) == len(schema.required):
+        lower = {column.lower() for column in schema.columns}
+        if not any(name.lower() in lower for name in names):
+            # What stands there is not repeated: it may be somebody's data.
+            return NoHeaderError(
+                "the first row names none of the columns "
+                f"{_listed(schema.required)}: it looks like data; put a header above it"
+            )
+    return MissingColumnsError(
+        f"the header lacks {_listed(missing)}; columns are matched by name, upper and lower case "
+        f"distinguished, and the file has {_listed(names)}"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name[:60]) for name in names[:_NAMED_COLUMNS])
+    rest = len(names) - _NAMED_COLUMNS
+    return shown + (f" and {rest} more" if rest > 0 else "")
+
+
+def read_records(
+    data: bytes, schema: RecordSchema, *, delimiter: str, first_row: int
+) -> Iterator[Record]:
+    """Yield the records of a chunk file, good and rejected, in order.
+
+    Parameters
+    ----------
+    data
+        The chunk: the file's header and whole records.
+    first_row
+        The number of the first record after the header in the uploaded file.
+
+    Notes
+    -----
+    Rejected here: records that are not UTF-8 (rule ``encoding``) and those with another number of
+    fields than the header (rule ``fieldCount``).
+    """
+    records = csvtext.iter_records(data.removeprefix(csvtext.BOM), delimiter=delimiter)
+    header = next(records)
+    positions = map_header(header, schema, delimiter=delimiter)
+    header_text = header.decode("utf-8", "backslashreplace")
+    width = len(csvtext.parse_row(header_text, delimiter=delimiter))
+    terminator = header[len(header.rstrip(b"\r\n")) :].decode() or "\n"
+
+    numbered = [
+        (row, raw) for row, raw in enumerate(records, first_row) if not csvtext.is_blank(raw)
+    ]
+    texts = _decode_all([raw for _, raw in numbered])
+    rows = csv.reader(texts, delimiter=delimiter)
+    names, indices = list(positions), list(positions.values())
+    for (row, raw), text, fields in zip(numbered, texts, rows, strict=True):
+        # Only the file's last record may lack its terminator.
+        line = text if text.endswith(("\n", "\r")) else text + terminator
+        utf8 = line.isascii() or _is_utf8(line)
+        if utf8 and len(fields) == width:
+            values = {name: fields[index] for name, index in zip(names, indices, strict=True)}
+            yield {"row": row, "raw": line, "fields": values}
+            continue
+        faults = [] if len(fields) == width else [_field_count(len(fields), width)]
+        faults += [] if utf8 else [_not_utf8(raw)]
+        key = fields[positions[schema.key]] if positions[schema.key] < len(fields) else ""
+        shown = {"row": row, "raw": line, "surplus": len(fields) - width}
+        if not utf8:
+            shown["raw64"] = base64.b64encode(line.encode("utf-8", "surrogateescape")).decode()
+            shown["raw"] = raw.decode("utf-8", "backslashreplace")
+            key = key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        yield reject(shown, stage="read", key=key, faults=faults)
+
+
+def _decode_all(raws: list[bytes]) -> list[str]:
+    try:
+        return [raw.decode() for raw in raws]
+    except UnicodeDecodeError:
+        return [raw.decode("utf-8", "surrogateescape") for raw in raws]
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # an escaped byte
+        return False
+    return True
+
+
+def _field_count(found: int, expected: int) -> Violation:
+    return Violation(
+        "", "fieldCount", str(found), str(expected), f"has {found} fields, the header {expected}"
+    )
+
+
+def _not_utf8(raw: bytes) -> Violation:
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        where = f"byte {error.start + 1} of the row (0x{raw[error.start]:02X})"
+        return Violation("", "encoding", "", "UTF-8", f"is not UTF-8 at {where}")
+    raise AssertionError("called for a row that is UTF-8")
+
+
+def reject(record: Mapping[str, Any], *, stage: str, key: str, faults: list[Violation]) -> Record:
+    """Return a record as rejected, with every rule that it breaks."""
+    kept = {name: record[name] for name in ("row", "raw", "raw64", "surplus") if name in record}
+    errors = [
+        {
+            "stage": stage,
+            "column": fault.column,
+            "rule": fault.rule,
+            "value": fault.value,
+            "limit": fault.limit,
+            "message": f"{fault.column or 'the row'} {fault.message}",
+        }
+        for fault in faults
+    ]
+    return {**kept, "key": key, "errors": errors}
+
+
+def dump_lines(records: Iterable[Record]) -> bytes:
+    """Return records as JSON lines."""
+    newline = orjson.OPT_APPEND_NEWLINE
+    return b"".join(orjson.dumps(record, option=newline) for record in records)
+
+
+def load_lines(data: bytes) -> Iterator[Record]:
+    """Yield the records of JSON lines."""
+    return map(orjson.loads, data.splitlines())
+
+
+class RowWriter:
+    """Formats the rows of the completed file and of the rejects, with the input's bytes kept."""
+
+    def __init__(self, *, delimiter: str) -> None:
+        self._delimiter = delimiter
+        self._buffer = io.StringIO()
+        self._writer = csv.writer(self._buffer, delimiter=delimiter, lineterminator="")
+
+    def header(self, header: bytes, columns: Sequence[str]) -> bytes:
+        """Return the file's header with columns appended."""
+        body = header.rstrip(b"\r\n")
+        return body + self._tail(columns) + (header[len(body) :] or b"\n")
+
+    def completed(self, record: Mapping[str, Any]) -> bytes:
+        """Return a good record as it came, with the enrichment's values appended."""
+        raw: bytes = record["raw"].encode()
+        body = raw.rstrip(b"\r\n")
+        return body + self._tail(record["values"]) + raw[len(body) :]
+
+    def rejected(self, record: Mapping[str, Any]) -> bytes:
+        """Return a rejected record as it came, then its row number, rules and messages.
+
+        A record with too few fields is padded so that those three stand in their columns; of one
+        with too many, the surplus fields come after them.
+        """
+        raw = base64.b64decode(record["raw64"]) if "raw64" in record else record["raw"].encode()
+        errors = record["errors"]
+        why = (
+            str(record["row"]),
+            "; ".join(f"{e['column']}: {e['rule']}" if e["column"] else e["rule"] for e in errors),
+            "; ".join(e["message"] for e in errors),
+        )
+        body = raw.rstrip(b"\r\n")
+        surplus = record.get("surplus", 0)
+        if surplus < 0:
+            body += self._delimiter.encode() * -surplus
+        elif surplus > 0:
+            # Latin-1 maps every byte to one character and back, whatever the record's encoding.
+            fields = csvtext.parse_row(body.decode("latin-1"), delimiter=self._delimiter)
+            first = self._format(fields[:-surplus]).encode("latin-1")
+            last = self._delimiter + self._format(fields[-surplus:])
+            return first + self._tail(why) + last.encode("latin-1") + raw[len(body) :]
+        return body + self._tail(why) + raw[len(raw.rstrip(b"\r\n")) :]
+
+    def _tail(self, values: Iterable[str]) -> bytes:
+        return (self._delimiter + self._format(values)).encode()
+
+    def _format(self, values: Iterable[str]) -> str:
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        self._writer.writerow(values)
+        return self._buffer.getvalue()

@@ -1,0 +1,57 @@
+"""The reference data: a CSV file of the key and the enrichment's columns, one row a key."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from batchcore.errors import ReferenceDataError
+from batchcore.items import Item
+from batchcore.schema import RecordSchema
+
+FILE_NAME = "reference.csv"
+
+Row = tuple[str, dict[str, str]]
+
+
+def read_reference(path: Path, schema: RecordSchema) -> Iterator[Row]:
+    """Yield each row of a reference file as its key and the enrichment's values, as text.
+
+    Raises
+    ------
+    ReferenceDataError
+        If the file is not UTF-8, lacks a column, has a malformed key, or has a short row. Keys that
+        stand twice are not looked for here: that would need the whole file in memory.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = {schema.key, *schema.enrichment} - set(reader.fieldnames or ())
+            if missing:
+                raise ReferenceDataError(f"{path.name} lacks the columns {sorted(missing)}")
+            for number, row in enumerate(reader, 2):
+                key = row[schema.key]
+                if not key or not schema.is_key(key):
+                    raise ReferenceDataError(f"{path.name}, row {number}: malformed {schema.key}")
+                values = {column: row[column] for column in schema.enrichment}
+                if None in values.values():
+                    raise ReferenceDataError(f"{path.name}, row {number}: too few fields")
+                yield key, values
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReferenceDataError(f"cannot read {path.name}: {error}") from error
+
+
+def table_key(key: str) -> Item:
+    """Return the primary key of an item of FinancialTable."""
+    return {"uuid": {"S": key}}
+
+
+def table_item(key: str, values: dict[str, str]) -> dict[str, Any]:
+    """Return a row as an item of FinancialTable; numbers stay text, so their bytes stay theirs."""
+    return {**table_key(key), "values": {"M": {name: {"S": v} for name, v in values.items()}}}
+
+
+def api_item(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item of FinancialTable as the API gives it: ``uuid`` and ``values``."""
+    values = {name: value["S"] for name, value in item["values"]["M"].items()}
+    return {"uuid": item["uuid"]["S"], "values": values}

@@ -1,0 +1,105 @@
+"""What every function's handler shares: one log line, outcomes, and errors by their right name."""
+
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    ResponseStreamingError,
+)
+
+from batchcore.errors import JobError, TransientError
+
+Event = dict[str, Any]
+Result = dict[str, Any]
+Handler = Callable[[Event, Any], Result]
+
+# On stderr, because the local engine waits 50 ms for a line there after each call; on Lambda both
+# streams end in the same log.
+logger = Logger(service="batchops", stream=sys.stderr, utc=True)
+
+_THROTTLES = {
+    "InternalError",
+    "InternalServerError",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+}
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether an error of the SDK is one that a later try may not meet."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return error.response.get("Error", {}).get("Code") in _THROTTLES or status >= 500
+    return isinstance(error, ConnectionError | HTTPClientError | ResponseStreamingError)
+
+
+def entry_point(handler: Handler) -> Handler:
+    """Wrap a handler: log one line when it ends, and give transient errors their right name."""
+
+    @wraps(handler)
+    def wrapper(event: Event, context: Any) -> Result:
+        logger.set_correlation_id(getattr(context, "aws_request_id", None))
+        logger.append_keys(job=event.get("jobId"), chunk=event.get("chunk", {}).get("number"))
+        started = time.monotonic()
+        outcome = "failed"
+        try:
+            result = handler(event, context)
+            outcome = "done"
+        except (ClientError, BotoCoreError) as error:
+            if is_transient(error):
+                raise TransientError(str(error)) from error
+            raise
+        finally:
+            logger.info(outcome, extra={"ms": _since(started)})
+        return result
+
+    return wrapper
+
+
+def step(handler: Handler) -> Handler:
+    """Wrap the handler of a workflow step: an entry point whose result says how long it took."""
+
+    @wraps(handler)
+    def timed(event: Event, context: Any) -> Result:
+        started = time.monotonic()
+        return {**handler(event, context), "ms": _since(started)}
+
+    return entry_point(timed)
+
+
+def job_step(handler: Handler) -> Handler:
+    """Wrap the handler of a step that decides over the whole job.
+
+    A :class:`~batchcore.errors.JobError` becomes ``{"failure": {"Error": ..., "Cause": ...}}``, in
+    the shape that a state's Catch would give, for the workflow to end the job with.
+    """
+
+    @wraps(handler)
+    def deciding(event: Event, context: Any) -> Result:
+        try:
+            return handler(event, context)
+        except JobError as error:
+            logger.warning("the job cannot go on", extra={"error": type(error).__name__})
+            return {"failure": {"Error": type(error).__name__, "Cause": str(error)}}
+
+    return step(deciding)
+
+
+def _since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

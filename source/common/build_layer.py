@@ -1,0 +1,67 @@
+"""Build the content of the shared layer into a folder: the pinned packages and batchcore.
+
+Usage: python build_layer.py TARGET_FOLDER [--platform lambda|host]
+
+Called by batchops and by the Makefile beside it (``sam build``). It needs nothing but pip.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+LAMBDA_PYTHON = "3.13"
+# The runtime's Amazon Linux 2023 has glibc 2.34, so it runs wheels for both; which of the two a
+# project publishes is its own choice, and pip takes only those that it is told of.
+LAMBDA_PLATFORMS = ("manylinux_2_28_aarch64", "manylinux2014_aarch64")
+_TIMEOUT_S = 600
+# What pip notes down about this very installation. It differs between machines and between builds,
+# and so would the layer's hash, for the same packages.
+_NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+
+
+def pip_arguments(folder: Path, platform: str) -> list[str]:
+    """Return pip's arguments for installing the pinned packages into the folder."""
+    arguments = ["install", "--no-deps", "--no-compile", "--no-input", "--quiet"]
+    arguments += ["--disable-pip-version-check", "--only-binary=:all:", "--target", str(folder)]
+    if platform == "lambda":
+        for tag in LAMBDA_PLATFORMS:
+            arguments += ["--platform", tag]
+        arguments += ["--implementation", "cp", "--python-version", LAMBDA_PYTHON]
+    return [*arguments, "-r", str(HERE / "requirements.txt")]
+
+
+def build(target: Path, platform: str) -> None:
+    """Fill the target folder; what it held before goes."""
+    folder = target / "python"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    # Settings of the caller's shell that would install somewhere else.
+    misleading = {"PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV"}
+    env = {name: value for name, value in os.environ.items() if name not in misleading}
+    command = [sys.executable, "-m", "pip", *pip_arguments(folder, platform)]
+    subprocess.run(command, check=True, timeout=_TIMEOUT_S, env=env)
+    shutil.rmtree(folder / "bin", ignore_errors=True)
+    for name in _NOTES:
+        for note in folder.glob(f"*.dist-info/{name}"):
+            note.unlink()
+    unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+    shutil.copytree(HERE / "batchcore", folder / "batchcore", ignore=unwanted)
+
+
+def main() -> None:
+    """Read the command line and build."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("target", type=Path, help="folder to fill")
+    parser.add_argument("--platform", choices=("lambda", "host"), default="lambda")
+    options = parser.parse_args()
+    build(options.target.resolve(), options.platform)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""CloudFormation custom resource: the bucket's notification, and the reference data.
+
+Both are done when the stack is created or changed, and undone when it is deleted. The notification
+cannot stand in the template, because bucket and function would each need the other first.
+"""
+
+import json
+from itertools import islice
+from typing import Any
+
+import boto3
+import urllib3
+from batchcore import aws, keys, reference
+from batchcore.errors import ReferenceDataError
+from batchcore.runtime import Event, Result, entry_point, logger
+from batchcore.schema import RecordSchema, find_in_layer
+
+ITEMS_PER_ROUND = 5_000
+
+# CloudFormation cuts a reason at 4 KB and waits an hour for an answer that never comes.
+MAX_REASON = 1_000
+ANSWER_RESERVE_MS = 20_000
+
+s3 = boto3.client("s3", config=aws.CONFIG)
+dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
+http = urllib3.PoolManager(retries=urllib3.Retry(total=5, backoff_factor=0.5))
+
+
+class OutOfTimeError(Exception):
+    """The function's time ends before the reference data is loaded."""
+
+
+@entry_point
+def lambda_handler(event: Event, context: Any) -> Result:
+    """Do what the request says, and answer CloudFormation whatever comes of it."""
+    properties = event.get("ResourceProperties", {})
+    physical_id = event.get("PhysicalResourceId") or f"{event['StackId']}/{event['LogicalResourceId']}"
+    status, reason, data = "SUCCESS", "", {}
+    try:
+        if event["RequestType"] == "Delete":
+            remove(properties, context)
+        else:
+            data = apply(properties, context)
+    except Exception as error:  # every outcome is answered, or the stack hangs for an hour
+        logger.exception("the request failed")
+        status, reason = "FAILED", f"{type(error).__name__}: {error}"[:MAX_REASON]
+    answer = {
+        "Status": status,
+        "Reason": reason or "done",
+        "PhysicalResourceId": physical_id,
+        "StackId": event["StackId"],
+        "RequestId": event["RequestId"],
+        "LogicalResourceId": event["LogicalResourceId"],
+        "Data": data,
+    }
+    body = json.dumps(answer).encode()
+    # The pre-signed address was signed for an empty content type.
+    http.request("PUT", event["ResponseURL"], body=body, headers={"Content-Type": ""})
+    return {"status": status}
+
+
+def apply(properties: dict[str, Any], context: Any) -> dict[str, str]:
+    """Load the reference data, then switch the notification on."""
+    loaded = load_reference(properties["TableName"], context)
+    notify(properties["BucketName"], properties["NotificationFunctionArn"])
+    return {"ReferenceRows": str(loaded)}
+
+
+def remove(properties: dict[str, Any], context: Any) -> None:
+    """Switch the notification off and empty the table; both may be gone already."""
+    try:
+        s3.put_bucket_notification_configuration(
+            Bucket=properties["BucketName"], NotificationConfiguration={}
+        )
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchBucket":
+            raise
+    try:
+        _delete_all_but(properties["TableName"], set(), context)
+    except dynamodb.exceptions.ResourceNotFoundException:
+        logger.info("the table is gone")
+    except OutOfTimeError:
+        # The table is the stack's own and is deleted next, with whatever is left in it.
+        logger.warning("time is up before the table is empty")
+
+
+def notify(bucket: str, function_arn: str) -> None:
+    """Have S3 call the function for everything that is uploaded under ``input/``."""
+    rules = [{"Name": "prefix", "Value": keys.INPUT_PREFIX}]
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={
+            "LambdaFunctionConfigurations": [
+                {
+                    "Id": "batchops-input",
+                    "LambdaFunctionArn": function_arn,
+                    "Events": ["s3:ObjectCreated:*"],
+                    "Filter": {"Key": {"FilterRules": rules}},
+                }
+            ]
+        },
+    )
+
+
+def load_reference(table: str, context: Any) -> int:
+    """Make the table hold exactly the reference file's rows; return how many."""
+    rows = reference.read_reference(find_in_layer(reference.FILE_NAME), RecordSchema.load())
+    loaded: set[str] = set()
+    while batch := list(islice(rows, ITEMS_PER_ROUND)):
+        _check_time(context)
+        fresh = {key for key, _ in batch}
+        if len(fresh) < len(batch) or fresh & loaded:
+            raise ReferenceDataError("the reference data has the same key more than once")
+        puts = [{"PutRequest": {"Item": reference.table_item(*row)}} for row in batch]
+        aws.batch_write(dynamodb, table, puts)
+        loaded |= fresh
+    _delete_all_but(table, loaded, context)
+    return len(loaded)
+
+
+def _delete_all_but(table: str, kept: set[str], context: Any) -> None:
+    pages = dynamodb.get_paginator("scan").paginate(
+        TableName=table, ProjectionExpression="#key", ExpressionAttributeNames={"#key": "uuid"}
+    )
+    for page in pages:
+        _check_time(context)
+        gone = [item for item in page["Items"] if item["uuid"]["S"] not in kept]
+        aws.batch_write(dynamodb, table, [{"DeleteRequest": {"Key": key}} for key in gone])
+
+
+def _check_time(context: Any) -> None:
+    if context.get_remaining_time_in_millis() < ANSWER_RESERVE_MS:
+        raise OutOfTimeError("the reference data is too large to be loaded within one call")

@@ -1,0 +1,115 @@
+"""Chunk workflow, Get Financial Data: look up every record's key through the API."""
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import orjson
+import urllib3
+from batchcore import aws, keys
+from batchcore.errors import TransientError
+from batchcore.records import Record, dump_lines, load_lines, reject
+from batchcore.runtime import Event, Result, step
+from batchcore.schema import RecordSchema, Violation
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+
+# The most that the API takes in one call (source/get-data).
+KEYS_PER_CALL = 500
+CALLS_IN_FLIGHT = 4
+
+# Throttles and passing faults of API Gateway; a look-up changes nothing, so POST may be repeated.
+RETRIES = urllib3.Retry(
+    total=4,
+    backoff_factor=0.2,
+    backoff_jitter=0.2,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=None,
+    raise_on_status=False,
+)
+
+Values = dict[str, dict[str, str]]
+
+
+class LookupRefusedError(Exception):
+    """The API answered that the call itself is wrong: not allowed, or malformed."""
+
+
+s3 = boto3.client("s3", config=aws.CONFIG)
+http = urllib3.PoolManager(
+    maxsize=CALLS_IN_FLIGHT, retries=RETRIES, timeout=urllib3.Timeout(connect=5, read=35)
+)
+session = boto3.Session()
+schema = RecordSchema.load()
+
+
+@step
+def lambda_handler(event: Event, context: object) -> Result:
+    """Add the reference data's values to each record; reject those whose key is unknown."""
+    records = list(load_lines(aws.read_object(s3, event["bucket"], event["validate"]["key"])))
+    wanted = {record["fields"][schema.key] for record in records if "fields" in record}
+    found = look_up(sorted(wanted))
+    enriched = [enrich(record, found) for record in records]
+    key = keys.enriched(event["jobId"], event["chunk"]["number"])
+    aws.put_intermediate(s3, event["bucket"], key, dump_lines(enriched))
+    known = sum("values" in record for record in enriched)
+    good = sum("fields" in record for record in records)
+    return {"key": key, "rejected": good - known}
+
+
+def enrich(record: Record, found: Values) -> Record:
+    """Return a record with the values found for its key, or rejected if there are none."""
+    if "fields" not in record:
+        return record
+    key = record["fields"][schema.key]
+    values = found.get(key)
+    if values is None:
+        fault = Violation(schema.key, "reference", key, "", "is not in the reference data")
+        return reject(record, stage="enrich", key=key, faults=[fault])
+    row = [values.get(column, "") for column in schema.enrichment]
+    return {"row": record["row"], "raw": record["raw"], "values": row}
+
+
+def look_up(wanted: list[str]) -> Values:
+    """Return the reference data of those keys that it holds."""
+    found: Values = {}
+    with ThreadPoolExecutor(CALLS_IN_FLIGHT) as pool:
+        for answer in pool.map(_call, aws.batches(wanted, KEYS_PER_CALL)):
+            found.update(answer)
+    return found
+
+
+def _call(batch: Iterable[str]) -> Values:
+    """Make one signed call of POST /financials."""
+    url = api_url() + "/financials"
+    request = AWSRequest(
+        method="POST",
+        url=url,
+        data=orjson.dumps({"uuids": list(batch)}),
+        headers={"Content-Type": "application/json"},
+    )
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise LookupRefusedError("the function has no credentials to sign the call with")
+    SigV4Auth(credentials, "execute-api", os.environ["AWS_REGION"]).add_auth(request)
+    try:
+        answer = http.request("POST", url, body=request.body, headers=dict(request.headers))
+    except urllib3.exceptions.HTTPError as error:
+        raise TransientError(f"POST /financials: {error}") from error
+    if answer.status in RETRIES.status_forcelist:
+        raise TransientError(f"POST /financials answered {answer.status}")
+    if answer.status != 200:
+        raise LookupRefusedError(f"POST /financials answered {answer.status}")
+    items: list[dict[str, Any]] = orjson.loads(answer.data)["items"]
+    return {item["uuid"]: item["values"] for item in items}
+
+
+def api_url() -> str:
+    """Return the API's base address; where the SDK has its own endpoint, so has the API."""
+    api, stage = os.environ["API_ID"], os.environ["API_STAGE"]
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        return f"{endpoint}/_aws/execute-api/{api}/{stage}"
+    return f"https://{api}.execute-api.{os.environ['AWS_REGION']}.{os.environ['URL_SUFFIX']}/{stage}"

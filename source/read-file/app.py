@@ -1,0 +1,44 @@
+"""Chunk workflow, Read File: turn a chunk's CSV into JSON records."""
+
+import os
+
+import boto3
+from batchcore import aws, items, keys
+from batchcore.records import dump_lines, read_records
+from batchcore.runtime import Event, Result, step
+from batchcore.schema import RecordSchema
+
+s3 = boto3.client("s3", config=aws.CONFIG)
+dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
+schema = RecordSchema.load()
+
+
+@step
+def lambda_handler(event: Event, context: object) -> Result:
+    """Read one chunk; rows that are not UTF-8 or have a wrong number of fields are rejected."""
+    chunk = event["chunk"]
+    aws.update_entry(
+        dynamodb,
+        os.environ["JOB_TABLE"],
+        event["jobId"],
+        items.chunk_entry(chunk["number"]),
+        {
+            "status": items.RUNNING,
+            "startTime": event["startTime"],
+            "attempt": event["attempt"],
+            "rows": chunk["rows"],
+            "executionArn": event["executionArn"],
+        },
+    )
+    records = list(
+        read_records(
+            aws.read_object(s3, event["bucket"], chunk["key"]),
+            schema,
+            delimiter=event["parameters"]["delimiter"],
+            first_row=chunk["firstRow"],
+        )
+    )
+    key = keys.records(event["jobId"], chunk["number"])
+    aws.put_intermediate(s3, event["bucket"], key, dump_lines(records))
+    rejected = sum("errors" in record for record in records)
+    return {"key": key, "rows": len(records), "rejected": rejected}

@@ -1,0 +1,89 @@
+"""S3 tells that a file was uploaded: enter it in the ledger and start its job, once."""
+
+import os
+from typing import Any
+from urllib.parse import unquote_plus
+
+import boto3
+import orjson
+from batchcore import aws, items, jobs, keys
+from batchcore.runtime import Event, Result, entry_point, logger
+
+dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
+states = boto3.client("stepfunctions", config=aws.CONFIG)
+
+
+@entry_point
+def lambda_handler(event: Event, context: object) -> Result:
+    """Start one job per object version that the event tells of."""
+    started = [_start(job) for job in uploads(event)]
+    return {"jobs": len(started), "started": sum(started)}
+
+
+def uploads(event: Event) -> list[dict[str, Any]]:
+    """Return the jobs' inputs for an S3 event; folder markers are not files."""
+    found = []
+    for record in event.get("Records", []):
+        bucket, s3_object = record["s3"]["bucket"]["name"], record["s3"]["object"]
+        key = unquote_plus(s3_object["key"])
+        if key.endswith("/") or not key.startswith(keys.INPUT_PREFIX):
+            continue
+        version = s3_object["versionId"]
+        found.append(
+            {
+                "jobId": jobs.job_id(bucket, key, version),
+                "attempt": 1,
+                "bucket": bucket,
+                "key": key,
+                "versionId": version,
+                "sizeBytes": s3_object["size"],
+                "parameters": {
+                    "chunkRows": int(os.environ["FILE_CHUNK_SIZE"]),
+                    "delimiter": jobs.parse_delimiter(os.environ["FILE_DELIMITER"]),
+                    "archiveFolder": os.environ["INPUT_ARCHIVE_FOLDER"],
+                },
+            }
+        )
+    return found
+
+
+def _start(job: dict[str, Any]) -> bool:
+    """Enter and start a job; False if an earlier delivery of the event did."""
+    _enter(job)
+    try:
+        states.start_execution(
+            stateMachineArn=os.environ["STATE_MACHINE_ARN"],
+            name=jobs.execution_name(job["jobId"], 1),
+            input=orjson.dumps(job, option=orjson.OPT_SORT_KEYS).decode(),
+        )
+    except states.exceptions.ExecutionAlreadyExists:
+        logger.info("already started", extra={"job": job["jobId"]})
+        return False
+    return True
+
+
+def _enter(job: dict[str, Any]) -> None:
+    """Write the ledger's JOB entry unless it is there, so that no upload is without one."""
+    entry = {
+        "jobId": job["jobId"],
+        "entry": items.JOB_ENTRY,
+        "listed": items.LISTED,
+        "status": items.SUBMITTED,
+        "startTime": items.utc_now(),
+        "attempt": 1,
+        "bucket": job["bucket"],
+        "key": job["key"],
+        "versionId": job["versionId"],
+        "sizeBytes": job["sizeBytes"],
+        "chunkRows": job["parameters"]["chunkRows"],
+        "delimiter": job["parameters"]["delimiter"],
+        "archiveFolder": job["parameters"]["archiveFolder"],
+    }
+    try:
+        dynamodb.put_item(
+            TableName=os.environ["JOB_TABLE"],
+            Item=items.attributes(entry),
+            ConditionExpression="attribute_not_exists(jobId)",
+        )
+    except dynamodb.exceptions.ConditionalCheckFailedException:
+        logger.info("already entered", extra={"job": job["jobId"]})

@@ -1,0 +1,86 @@
+"""Main workflow, Email the file: mail a link to the output, with what the job came to."""
+
+import html
+import os
+from pathlib import PurePosixPath
+from typing import Any
+
+import boto3
+from batchcore import aws, items
+from batchcore.runtime import Event, Result, step
+
+# The link is signed with the function's role, whose credentials last some hours at most, whatever
+# the link says: it is given less than they are sure to have.
+LINK_EXPIRES_S = 3600
+
+s3 = boto3.client("s3", config=aws.CONFIG)
+ses = boto3.client("sesv2", config=aws.CONFIG)
+dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
+
+
+@step
+def lambda_handler(event: Event, context: object) -> Result:
+    """Mail once an attempt; a repeated step finds in the ledger that it is done."""
+    job = _ledger_entry(event["jobId"])
+    if job.get("mailStatus") == items.MAIL_SENT and job.get("mailAttempt") == event["attempt"]:
+        return {"messageId": job["mailMessageId"]}
+    link = s3.generate_presigned_url(
+        "get_object",
+        Params={"Bucket": event["bucket"], "Key": job["completedKey"]},
+        ExpiresIn=LINK_EXPIRES_S,
+    )
+    sent = ses.send_email(
+        FromEmailAddress=os.environ["SES_SENDER"],
+        Destination={"ToAddresses": [os.environ["SES_RECIPIENT"]]},
+        Content={"Simple": compose(job, link)},
+    )
+    aws.update_entry(
+        dynamodb,
+        os.environ["JOB_TABLE"],
+        event["jobId"],
+        items.JOB_ENTRY,
+        {
+            "mailStatus": items.MAIL_SENT,
+            "mailAttempt": event["attempt"],
+            "mailMessageId": sent["MessageId"],
+            "mailTime": items.utc_now(),
+        },
+    )
+    return {"messageId": sent["MessageId"]}
+
+
+def _ledger_entry(job: str) -> dict[str, Any]:
+    key = {"jobId": {"S": job}, "entry": {"S": items.JOB_ENTRY}}
+    answer = dynamodb.get_item(TableName=os.environ["JOB_TABLE"], Key=key, ConsistentRead=True)
+    return items.plain(answer["Item"])
+
+
+def compose(job: dict[str, Any], link: str) -> Any:
+    """Return the message for SES; what comes from outside is escaped in its HTML form."""
+    name = PurePosixPath(job["key"]).name
+    lines = [
+        f"{name} has been processed.",
+        f"Rows in: {job['rowsIn']:,}. Rows out: {job['rowsOut']:,}. "
+        f"Rows rejected: {job['rowsRejected']:,}.",
+    ]
+    where = [
+        f"The link works for at most {LINK_EXPIRES_S // 60} minutes. For a new one, or for the "
+        f"rejected rows, ask for job {job['jobId']}: batchops link {job['jobId']}",
+        f"Completed file: s3://{job['bucket']}/{job['completedKey']}",
+        f"Rejected rows: s3://{job['bucket']}/{job['rejectedKey']}",
+    ]
+    text = "\n\n".join([*lines, f"Download it here: {link}", *where]) + "\n"
+    paragraphs = [
+        *(f"<p>{html.escape(line)}</p>" for line in lines),
+        f'<p><a href="{html.escape(link)}">Download the completed file</a></p>',
+        *(f"<p>{html.escape(line)}</p>" for line in where),
+    ]
+    # A line break in the file's name must not reach a mail header.
+    subject = " ".join(f"Processed: {name}".split())
+    return {
+        "Subject": {"Data": subject, "Charset": "UTF-8"},
+        "Body": {
+            "Text": {"Data": text, "Charset": "UTF-8"},
+            "Html": {"Data": "".join(paragraphs), "Charset": "UTF-8"},
+        },
+    }

@@ -1,0 +1,164 @@
+"""Main workflow, first step: split the uploaded file into chunks of whole records."""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import orjson
+from batchcore import aws, csvtext, items, keys
+from batchcore.errors import (
+    EmptyFileError,
+    InputGoneError,
+    NoRowsError,
+    NotTextError,
+    Utf16Error,
+)
+from batchcore.records import REJECT_COLUMNS, RowWriter, map_header
+from batchcore.runtime import Event, Result, job_step
+from batchcore.schema import RecordSchema
+from botocore.exceptions import ClientError
+
+BLOCK_BYTES = 4 * 1024 * 1024
+
+# A chunk is at most 16 MiB, so this many in flight bound the memory.
+UPLOADS_IN_FLIGHT = 4
+
+# What a text file never begins with: ZIP (also XLSX), gzip, PDF, Parquet, PNG, old Excel.
+MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\x89PNG", b"\xd0\xcf\x11\xe0")
+UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+SNIFFED_BYTES = 4096
+
+s3 = boto3.client("s3", config=aws.CONFIG)
+dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
+schema = RecordSchema.load()
+
+
+@job_step
+def lambda_handler(event: Event, context: object) -> Result:
+    """Write the chunks, the headers of the merged files and the manifest."""
+    job, delimiter = event["jobId"], event["parameters"]["delimiter"]
+    splitter = csvtext.Splitter(
+        check_text(_blocks(event)),
+        delimiter=delimiter,
+        chunk_rows=event["parameters"]["chunkRows"],
+    )
+    header = read_header(splitter, delimiter)
+    manifest = _upload(event, header, splitter.chunks())
+    rows = sum(chunk["rows"] for chunk in manifest)
+    if not rows:
+        raise NoRowsError("the file has a header and no rows; upload one with data")
+    _upload_headers(event, header)
+    key = keys.manifest(job)
+    aws.put_intermediate(s3, event["bucket"], key, orjson.dumps(manifest))
+    aws.update_entry(
+        dynamodb,
+        os.environ["JOB_TABLE"],
+        job,
+        items.JOB_ENTRY,
+        {"status": items.RUNNING, "rowsIn": rows, "chunks": len(manifest), "manifestKey": key},
+    )
+    return {"manifestKey": key, "rows": rows, "chunks": len(manifest)}
+
+
+def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass the blocks on, once the first one looks like text in an encoding that we read.
+
+    Raises
+    ------
+    EmptyFileError, Utf16Error, NotTextError
+    """
+    first = next(blocks, b"")
+    head = first[:SNIFFED_BYTES]
+    if not head:
+        raise EmptyFileError("the file has 0 bytes")
+    if head.startswith(UTF16_BOMS) or _looks_like_utf16(head):
+        raise Utf16Error("the file is UTF-16 text; save it as UTF-8 (in Excel: CSV UTF-8)")
+    if head.startswith(MAGIC):
+        raise NotTextError("the file is not text but a spreadsheet, archive or image; export CSV")
+    yield first
+    yield from blocks
+
+
+def _looks_like_utf16(head: bytes) -> bool:
+    """Tell whether every other byte is NUL, as in UTF-16 without a byte order mark."""
+    evens, odds = head[::2], head[1::2]
+    return len(head) >= 4 and max(evens.count(0), odds.count(0)) > 0.4 * len(odds)
+
+
+def read_header(splitter: csvtext.Splitter, delimiter: str) -> bytes:
+    """Return the header, if it names the columns that the schema requires.
+
+    Raises
+    ------
+    EmptyFileError, NotTextError, MissingColumnsError and its kin
+    """
+    header = splitter.header()
+    if not header:
+        raise EmptyFileError("the file holds nothing but blank lines")
+    if _is_binary(header):
+        raise NotTextError("the first row is not text; export the data as CSV in UTF-8")
+    map_header(header, schema, delimiter=delimiter)
+    return header if header.endswith((b"\n", b"\r")) else header + b"\n"
+
+
+def _is_binary(header: bytes) -> bool:
+    """Tell whether the first record holds control characters, as no header does."""
+    return any(byte < 0x20 and byte not in b"\t\n\r" for byte in header[:SNIFFED_BYTES])
+
+
+def _blocks(event: Event) -> Iterator[bytes]:
+    """Yield the bytes of exactly the object version that the job is about."""
+    try:
+        body = s3.get_object(
+            Bucket=event["bucket"], Key=event["key"], VersionId=event["versionId"]
+        )["Body"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion", "404"}:
+            raise
+        raise InputGoneError(
+            f"version {event['versionId']} of {event['key']} is no longer in the bucket"
+        ) from error
+    yield from body.iter_chunks(BLOCK_BYTES)
+
+
+def _upload(
+    event: Event, header: bytes, chunks: Iterator[csvtext.Chunk]
+) -> list[dict[str, Any]]:
+    """Upload the chunks, a few at a time, and return the manifest."""
+    manifest = []
+    pending: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(UPLOADS_IN_FLIGHT) as pool:
+        for chunk in chunks:
+            if len(pending) == UPLOADS_IN_FLIGHT:
+                pending.popleft().result()
+            key = keys.chunk(event["jobId"], chunk.number)
+            body = header + chunk.data
+            pending.append(pool.submit(aws.put_intermediate, s3, event["bucket"], key, body))
+            manifest.append(
+                {
+                    "number": chunk.number,
+                    "entry": items.chunk_entry(chunk.number),
+                    "key": key,
+                    "firstRow": chunk.first_row,
+                    "lastRow": chunk.last_row,
+                    "rows": chunk.rows,
+                    "sizeBytes": len(body),
+                }
+            )
+        for upload in pending:
+            upload.result()
+    return manifest
+
+
+def _upload_headers(event: Event, header: bytes) -> None:
+    """Store the headers of the completed file and the rejects as their piece 0."""
+    writer = RowWriter(delimiter=event["parameters"]["delimiter"])
+    pieces = {
+        keys.output(event["jobId"], keys.HEADER_PIECE): schema.enrichment,
+        keys.rejected_piece(event["jobId"], keys.HEADER_PIECE): REJECT_COLUMNS,
+    }
+    for key, columns in pieces.items():
+        aws.put_intermediate(s3, event["bucket"], key, writer.header(header, columns))

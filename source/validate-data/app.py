@@ -1,0 +1,42 @@
+"""Chunk workflow, Validate Data: hold every record against the schema."""
+
+import boto3
+import orjson
+from batchcore import aws, keys
+from batchcore.records import reject
+from batchcore.runtime import Event, Result, step
+from batchcore.schema import RecordSchema
+
+s3 = boto3.client("s3", config=aws.CONFIG)
+schema = RecordSchema.load()
+
+
+@step
+def lambda_handler(event: Event, context: object) -> Result:
+    """Reject each row that breaks rules, with all of them."""
+    lines = aws.read_object(s3, event["bucket"], event["read"]["key"])
+    checked, rejected = validate(lines)
+    key = keys.valid(event["jobId"], event["chunk"]["number"])
+    aws.put_intermediate(s3, event["bucket"], key, checked)
+    return {"key": key, "rejected": rejected}
+
+
+def validate(data: bytes) -> tuple[bytes, int]:
+    """Return the record lines with the bad ones turned into rejected ones, and how many.
+
+    A valid line is passed on as it is: nothing is encoded again.
+    """
+    checked = []
+    rejected = 0
+    for line in data.splitlines(keepends=True):
+        record = orjson.loads(line)
+        fields = record.get("fields")
+        if fields is None or schema.is_valid(fields):
+            checked.append(line)
+            continue
+        faults = schema.violations(fields)
+        key = fields.get(schema.key, "")
+        bad = reject(record, stage="validate", key=key, faults=faults)
+        checked.append(orjson.dumps(bad, option=orjson.OPT_APPEND_NEWLINE))
+        rejected += 1
+    return b"".join(checked), rejected

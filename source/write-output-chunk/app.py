@@ -1,0 +1,130 @@
+"""Chunk workflow, Write output file: store the chunk's output, rejects, errors and result."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
+
+import boto3
+from batchcore import aws, items, keys
+from batchcore.errors import BalanceError
+from batchcore.records import Record, RowWriter, load_lines
+from batchcore.runtime import Event, Result, step
+
+STEPS = ("read", "validate", "enrich")
+
+s3 = boto3.client("s3", config=aws.CONFIG)
+dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
+
+
+@step
+def lambda_handler(event: Event, context: object) -> Result:
+    """Write what the chunk came to; the ledger last, since it says that the rest is there."""
+    started = monotonic()
+    records = list(load_lines(aws.read_object(s3, event["bucket"], event["enrich"]["key"])))
+    check_complete(records, event["chunk"])
+    output, rejects = format_pieces(records, event["parameters"]["delimiter"])
+    job, number = event["jobId"], event["chunk"]["number"]
+    aws.put_intermediate(s3, event["bucket"], keys.output(job, number), output)
+    aws.put_intermediate(s3, event["bucket"], keys.rejected_piece(job, number), rejects)
+    errors = replace_errors(event, records)
+    rejected = sum("errors" in record for record in records)
+    result = {"valid": len(records) - rejected, "rejected": rejected, "errors": errors}
+    step_ms = {name: event[name]["ms"] for name in STEPS}
+    step_ms["write"] = round((monotonic() - started) * 1000)
+    aws.update_entry(
+        dynamodb,
+        os.environ["JOB_TABLE"],
+        job,
+        items.chunk_entry(number),
+        {
+            "status": items.SUCCEEDED,
+            "attempt": event["attempt"],
+            "rows": len(records),
+            **result,
+            "endTime": items.utc_now(),
+            "sizeBytes": {"output": len(output), "rejects": len(rejects)},
+            "stepMs": step_ms,
+        },
+    )
+    return result
+
+
+def check_complete(records: list[Record], chunk: dict[str, Any]) -> None:
+    """Hold the records that arrived against those that the split counted.
+
+    Raises
+    ------
+    BalanceError
+        If one is missing, doubled, or not the chunk's.
+    """
+    rows = [record["row"] for record in records]
+    in_range = all(chunk["firstRow"] <= row <= chunk["lastRow"] for row in rows)
+    if len(set(rows)) != len(rows) or len(rows) != chunk["rows"] or not in_range:
+        raise BalanceError(
+            f"chunk {chunk['number']} has {chunk['rows']} rows, but {len(set(rows))} different "
+            f"ones in {len(rows)} records arrived to be written"
+        )
+
+
+def format_pieces(records: list[Record], delimiter: str) -> tuple[bytes, bytes]:
+    """Return the chunk's parts of the completed file and of the rejects."""
+    writer = RowWriter(delimiter=delimiter)
+    output = b"".join(writer.completed(record) for record in records if "values" in record)
+    rejects = b"".join(writer.rejected(record) for record in records if "errors" in record)
+    return output, rejects
+
+
+def replace_errors(event: Event, records: list[Record]) -> int:
+    """Make ErrorTable hold exactly this attempt's errors of the chunk; return how many.
+
+    Only what an earlier attempt left and this one does not repeat is deleted, after the new ones
+    are in place, so that at no moment a rejected row is without its errors.
+    """
+    table = os.environ["ERROR_TABLE"]
+    puts = {item["errorId"]["S"]: item for item in _error_items(event, records)}
+    aws.batch_write(dynamodb, table, [{"PutRequest": {"Item": item}} for item in puts.values()])
+    if event["attempt"] > 1:
+        stale = [key for key in _stored_errors(event, table) if key not in puts]
+        job = {"S": event["jobId"]}
+        aws.batch_write(
+            dynamodb,
+            table,
+            [{"DeleteRequest": {"Key": {"jobId": job, "errorId": {"S": key}}}} for key in stale],
+        )
+    return len(puts)
+
+
+def _error_items(event: Event, records: list[Record]) -> Iterator[items.Item]:
+    started = datetime.fromisoformat(event["startTime"])
+    kept = timedelta(days=int(os.environ["ERROR_EXPIRY_DAYS"]))
+    for record in records:
+        if "errors" in record:
+            yield from items.error_items(
+                record,
+                job=event["jobId"],
+                chunk=event["chunk"]["number"],
+                attempt=event["attempt"],
+                time=event["startTime"],
+                ttl=int((started + kept).timestamp()),
+            )
+
+
+def _stored_errors(event: Event, table: str) -> Iterator[str]:
+    low, high = items.row_range(event["chunk"]["firstRow"], event["chunk"]["lastRow"])
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        KeyConditionExpression="jobId = :job AND errorId BETWEEN :low AND :high",
+        ExpressionAttributeValues={
+            ":job": {"S": event["jobId"]},
+            ":low": {"S": low},
+            ":high": {"S": high},
+        },
+        ProjectionExpression="errorId",
+        ConsistentRead=True,
+    )
+    for page in pages:
+        for item in page["Items"]:
+            yield item["errorId"]["S"]
+

@@ -1,0 +1,86 @@
+"""Errors of boto3 become errors that say what to do next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore import exceptions as boto_errors
+
+from batchops import errors
+
+
+def service_error(code: str) -> boto_errors.ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": "because"}}
+    return boto_errors.ClientError(answer, "DescribeStacks")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "hint"),
+    [
+        ("ExpiredToken", errors.CredentialsError, "sign in again"),
+        ("ExpiredTokenException", errors.CredentialsError, "sign in again"),
+        ("UnrecognizedClientException", errors.CredentialsError, "check the profile"),
+        ("SignatureDoesNotMatch", errors.CredentialsError, "clock"),
+        ("AccessDenied", errors.AccessDeniedError, "permission for DescribeStacks"),
+        ("AccessDeniedException", errors.AccessDeniedError, "have it granted"),
+        ("LimitExceededException", errors.AwsError, "DescribeStacks failed"),
+    ],
+)
+def test_each_refusal_has_its_own_next_step(
+    code: str, kind: type[errors.BatchOpsError], hint: str
+) -> None:
+    translated = errors.translate(service_error(code), doing="reading the stack")
+    assert type(translated) is kind
+    assert hint in str(translated)
+    assert "reading the stack" in str(translated)
+    assert isinstance(translated, errors.AwsError)
+    assert translated.code == code
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "hint"),
+    [
+        (boto_errors.NoCredentialsError(), errors.CredentialsError, "profile"),
+        (boto_errors.ProfileNotFound(profile="x"), errors.CredentialsError, "profile"),
+        (boto_errors.UnauthorizedSSOTokenError(), errors.CredentialsError, "aws sso login"),
+        (boto_errors.NoRegionError(), errors.RegionError, "region="),
+        (
+            boto_errors.EndpointConnectionError(endpoint_url="https://s3.nowhere.example"),
+            errors.EndpointError,
+            "proxy",
+        ),
+        (
+            boto_errors.EndpointConnectionError(endpoint_url="http://127.0.0.1:9/"),
+            errors.EngineNotRunningError,
+            "deploy the stack again",
+        ),
+        (boto_errors.ParamValidationError(report="x"), errors.AwsError, "x"),
+    ],
+)
+def test_each_failure_of_the_client_has_its_own_next_step(
+    error: boto_errors.BotoCoreError, kind: type[errors.BatchOpsError], hint: str
+) -> None:
+    translated = errors.translate(error, doing="listing jobs")
+    assert type(translated) is kind
+    assert hint in str(translated)
+    assert "listing jobs" in str(translated)
+
+
+def test_every_error_is_a_batchops_error_and_drawn_in_the_tree() -> None:
+    kinds = [item for item in vars(errors).values() if isinstance(item, type)]
+    assert errors.__doc__ is not None
+    for kind in kinds:
+        assert issubclass(kind, errors.BatchOpsError)
+        assert kind.__name__ in errors.__doc__
+
+
+def test_a_timeout_is_also_a_timeout_error() -> None:
+    assert issubclass(errors.StackTimeoutError, TimeoutError)
+    assert issubclass(errors.WaitTimeoutError, TimeoutError)
+
+
+def test_a_start_error_shows_the_log() -> None:
+    error = errors.EngineStartError("no start", log="last line")
+    assert str(error) == "no start\nlast line"
+    assert error.log == "last line"

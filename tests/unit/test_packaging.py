@@ -1,0 +1,381 @@
+"""Artefacts depend on their sources alone, and on nothing of the machine that builds them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from batchops import artifacts, packaging
+from batchops.aws import Target
+from batchops.buckets import empty_bucket
+from batchops.errors import AwsError, InputError, PackagingError, ProjectError
+from batchops.project import Project, checkout_root
+from batchops.template import load_template, parse_template, render
+
+if TYPE_CHECKING:
+    from batchops.engine import LocalEngine
+
+COMMON = checkout_root() / "source" / "common"
+AARCH64 = 183  # e_machine in an ELF header
+TEMPLATE = """
+AWSTemplateFormatVersion: 2010-09-09
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  HelloFunction:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: source/hello/, Handler: app.handler, Runtime: python3.13}
+  InlineFunction:
+    Type: AWS::Serverless::Function
+    Properties: {InlineCode: "pass", Handler: index.handler, Runtime: python3.13}
+  DataLayer:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {ContentUri: source/data}
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties: {DefinitionUri: source/machine.asl.json}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Give a small project with one function, one layer and one state machine."""
+    monkeypatch.delenv("BATCHOPS_HOME", raising=False)
+    root = tmp_path / "project"
+    (root / "source" / "hello").mkdir(parents=True)
+    (root / "source" / "data").mkdir()
+    (root / "template.yaml").write_text(TEMPLATE, encoding="utf-8")
+    (root / "source" / "hello" / "app.py").write_text("def handler(e, c): ...\n", encoding="utf-8")
+    (root / "source" / "data" / "record.json").write_text("{}", encoding="utf-8")
+    (root / "source" / "machine.asl.json").write_text('{"States": {}}', encoding="utf-8")
+    return Project.find(root)
+
+
+@pytest.fixture(scope="module")
+def layer_builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder for layer builds, shared by the tests of this file."""
+    return tmp_path_factory.mktemp("build")
+
+
+def by_id(built: tuple[packaging.Artefact, ...]) -> dict[str, packaging.Artefact]:
+    return {artefact.logical_id: artefact for artefact in built}
+
+
+def names_in(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
+
+
+def test_each_local_path_gets_an_artefact(project: Project) -> None:
+    built = by_id(packaging.build(project, platform="host"))
+    assert set(built) == {"HelloFunction", "DataLayer", "Machine"}
+    assert names_in(built["HelloFunction"].path) == ["app.py"]
+    assert built["Machine"].key == f"artifacts/{built['Machine'].sha256}.json"
+
+
+def test_what_does_not_belong_is_left_out(project: Project) -> None:
+    folder = project.source / "hello"
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "app.cpython-313.pyc").write_bytes(b"x")
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints" / "app.py").write_bytes(b"x")
+    (folder / ".DS_Store").write_bytes(b"x")
+    (folder / "lib").mkdir()
+    (folder / "lib" / "part.py").write_bytes(b"x")
+    built = by_id(packaging.build(project, platform="host"))
+    assert names_in(built["HelloFunction"].path) == ["app.py", "lib/part.py"]
+
+
+def test_two_builds_give_the_same_bytes(project: Project, tmp_path: Path) -> None:
+    first = by_id(packaging.build(project, platform="host"))
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(project.root, copy, ignore=shutil.ignore_patterns(".batchops"))
+    # Another time, other permissions: neither is content.
+    source = copy / "source" / "hello" / "app.py"
+    os.utime(source, (1_700_000_000, 1_700_000_000))
+    source.chmod(0o600)
+    second = by_id(packaging.build(Project.find(copy), platform="host"))
+    for logical_id, artefact in first.items():
+        assert artefact.key == second[logical_id].key
+        assert artefact.path.read_bytes() == second[logical_id].path.read_bytes()
+
+
+def test_everyone_may_read_what_lambda_unpacks(project: Project) -> None:
+    (project.source / "hello" / "app.py").chmod(0o600)
+    built = by_id(packaging.build(project, platform="host"))
+    with zipfile.ZipFile(built["HelloFunction"].path) as archive:
+        assert [entry.external_attr >> 16 for entry in archive.infolist()] == [0o100644]
+
+
+def test_changed_content_gets_another_key(project: Project) -> None:
+    before = by_id(packaging.build(project, platform="host"))
+    (project.source / "hello" / "app.py").write_text("handler = None\n", encoding="utf-8")
+    after = by_id(packaging.build(project, platform="host"))
+    assert before["HelloFunction"].key != after["HelloFunction"].key
+    assert before["DataLayer"].key == after["DataLayer"].key
+
+
+def test_moved_bytes_are_another_content() -> None:
+    one = packaging.content_hash({"a": b"xy", "b": b""})
+    assert one != packaging.content_hash({"a": b"x", "b": b"y"})
+    assert one != packaging.content_hash({"ax": b"y", "b": b""})
+
+
+def test_a_layers_folder_can_be_replaced(project: Project, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.json").write_text("{}", encoding="utf-8")
+    built = by_id(packaging.build(project, platform="host", overrides={"DataLayer": own}))
+    assert names_in(built["DataLayer"].path) == ["mine.json"]
+
+
+def test_a_wrong_override_is_refused(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Nothing"):
+        packaging.build(project, platform="host", overrides={"Nothing": tmp_path})
+    with pytest.raises(InputError, match="not a folder"):
+        packaging.build(project, platform="host", overrides={"DataLayer": tmp_path / "none"})
+
+
+def test_a_missing_folder_is_named(project: Project) -> None:
+    shutil.rmtree(project.source / "data")
+    with pytest.raises(PackagingError, match="ContentUri of DataLayer"):
+        packaging.build(project, platform="host")
+    (project.source / "data").mkdir()
+    with pytest.raises(PackagingError, match="empty"):
+        packaging.build(project, platform="host")
+
+
+def test_a_folder_without_template_is_no_project(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match=r"no template\.yaml and no source"):
+        Project.find(tmp_path)
+
+
+def test_the_state_folder_can_be_chosen(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert project.state == project.root / ".batchops"
+    monkeypatch.setenv("BATCHOPS_HOME", str(tmp_path / "other"))
+    assert project.state == tmp_path / "other"
+
+
+def test_the_layer_for_lambda_holds_nothing_of_this_machine(layer_builds: Path) -> None:
+    folder = packaging.build_layer(COMMON, layer_builds, platform="lambda")
+    libraries = {path.name: path.read_bytes() for path in folder.rglob("*.so*")}
+    assert {name.split(".", 1)[1] for name in libraries} == {
+        "cpython-313-aarch64-linux-gnu.so",
+        "abi3.so",
+    }
+    for content in libraries.values():
+        assert content[:4] == b"\x7fELF"
+        assert struct.unpack_from("<H", content, 18) == (AARCH64,)
+
+
+def test_the_layer_for_this_machine_holds_what_its_python_loads(layer_builds: Path) -> None:
+    folder = packaging.build_layer(COMMON, layer_builds, platform="host")
+    tag = sys.implementation.cache_tag or ""
+    names = [path.name for path in folder.rglob("orjson*.so")]
+    assert names
+    assert all(tag in name for name in names)
+
+
+@pytest.mark.parametrize("platform", ["lambda", "host"])
+def test_two_layer_builds_give_the_same_content(
+    platform: packaging.Platform, layer_builds: Path, tmp_path: Path
+) -> None:
+    first = packaging.build_layer(COMMON, layer_builds, platform=platform)
+    second = packaging.build_layer(COMMON, tmp_path, platform=platform)
+    assert first != second
+    one, other = packaging.collect_files(first), packaging.collect_files(second)
+    assert one == other
+    assert packaging.zip_bytes(one) == packaging.zip_bytes(other)
+
+
+def test_the_layer_holds_batchcore_and_no_traces_of_pip(layer_builds: Path) -> None:
+    files = packaging.collect_files(packaging.build_layer(COMMON, layer_builds, platform="lambda"))
+    assert {name.split("/")[0] for name in files} == {"python"}
+    assert "python/batchcore/__init__.py" in files
+    assert not any(name.startswith("python/bin/") for name in files)
+    traces = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+    assert not any(name.endswith(traces) for name in files)
+    assert not any(str(checkout_root()).encode() in content for content in files.values())
+
+
+def test_an_unchanged_layer_is_not_built_again(layer_builds: Path) -> None:
+    first = packaging.build_layer(COMMON, layer_builds, platform="lambda")
+    made = first.stat().st_mtime_ns
+    assert packaging.build_layer(COMMON, layer_builds, platform="lambda") == first
+    assert first.stat().st_mtime_ns == made
+
+
+def test_a_layer_that_cannot_be_built_says_why(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    with pytest.raises(PackagingError, match=r"no build_layer\.py"):
+        packaging.build_layer(tmp_path / "source", tmp_path / "build", platform="host")
+    script = tmp_path / "source" / "build_layer.py"
+    script.write_text("raise SystemExit('the wheel is missing')", encoding="utf-8")
+    with pytest.raises(PackagingError, match="the wheel is missing"):
+        packaging.build_layer(tmp_path / "source", tmp_path / "build", platform="host")
+    assert not list((tmp_path / "build").iterdir())
+
+
+def test_short_tags_become_their_long_form() -> None:
+    parsed = parse_template("""
+    Resources:
+      A:
+        Type: T
+        Condition: Wanted
+        Properties:
+          Name: !Sub "${AWS::StackName}-a"
+          Arn: !GetAtt B.Arn
+          Nested: !GetAtt Child.Outputs.Url
+          Listed: !GetAtt [B, Arn]
+          Maybe: !If [Wanted, !Ref B, !Ref "AWS::NoValue"]
+          Joined: !Join ["-", [a, !Select [0, !Split [",", "x,y"]]]]
+          Mapped: !Sub ["${V}", {V: !FindInMap [M, K, V]}]
+          Only: !Condition Wanted
+    """)
+    properties = parsed["Resources"]["A"]["Properties"]
+    assert properties["Name"] == {"Fn::Sub": "${AWS::StackName}-a"}
+    assert properties["Arn"] == properties["Listed"] == {"Fn::GetAtt": ["B", "Arn"]}
+    assert properties["Nested"] == {"Fn::GetAtt": ["Child", "Outputs.Url"]}
+    assert properties["Maybe"] == {"Fn::If": ["Wanted", {"Ref": "B"}, {"Ref": "AWS::NoValue"}]}
+    assert properties["Joined"]["Fn::Join"][1][1]["Fn::Select"][1] == {"Fn::Split": [",", "x,y"]}
+    assert properties["Mapped"]["Fn::Sub"][1] == {"V": {"Fn::FindInMap": ["M", "K", "V"]}}
+    assert properties["Only"] == {"Condition": "Wanted"}
+    assert parsed["Resources"]["A"]["Condition"] == "Wanted"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("2012-10-17", "2012-10-17"),
+        ("3.10", "3.10"),
+        ("2.0", 2.0),
+        ("600", 600),
+        ("0123", "0123"),
+        ("012345678901", "012345678901"),
+        ("12:30:00", "12:30:00"),
+        ("1_000", "1_000"),
+        ("true", True),
+        ("'5'", "5"),
+    ],
+)
+def test_scalars_keep_what_was_written(written: str, read: Any) -> None:
+    parsed = parse_template(f"Resources: {{A: {{Value: {written}}}}}")
+    value = parsed["Resources"]["A"]["Value"]
+    assert value == read
+    assert type(value) is type(read)
+
+
+def test_a_key_that_stands_twice_is_an_error() -> None:
+    with pytest.raises(ProjectError, match="'A' stands twice"):
+        parse_template("Resources: {A: {Type: T}, B: {Type: T}, A: {Type: U}}")
+    with pytest.raises(ProjectError, match="no Resources"):
+        parse_template("just text")
+
+
+def test_rendering_puts_places_in_the_bucket_for_paths(project: Project) -> None:
+    template = load_template(project.template)
+    built = packaging.build(project, platform="host")
+    rendered = json.loads(render(template, built, "the-bucket"))
+    for artefact, name in zip(built, ("CodeUri", "ContentUri", "DefinitionUri"), strict=True):
+        place = rendered["Resources"][artefact.logical_id]["Properties"][name]
+        assert place == {"Bucket": "the-bucket", "Key": artefact.key}
+    assert rendered["Resources"]["InlineFunction"] == template["Resources"]["InlineFunction"]
+    assert template["Resources"]["HelloFunction"]["Properties"]["CodeUri"] == "source/hello/"
+    with pytest.raises(PackagingError, match="DataLayer, Machine"):
+        render(template, built[:1], "the-bucket")
+
+
+def test_what_is_in_the_bucket_is_not_uploaded_again(project: Project, engine: LocalEngine) -> None:
+    target = Target("local", engine=engine)
+    built = packaging.build(project, platform="host")
+    first = artifacts.publish(target, built)
+    assert (first.uploaded, first.reused) == (3, 0)
+    second = artifacts.publish(target, built)
+    assert (second.uploaded, second.reused, second.uploaded_bytes) == (0, 3, 0)
+    url = artifacts.publish_template(target, "{}")
+    assert url == artifacts.publish_template(target, "{}")
+    assert url.startswith(f"{engine.start().endpoint_url}/{first.bucket}/templates/")
+
+
+def test_the_artefact_bucket_is_private_and_tidy(engine: LocalEngine) -> None:
+    target = Target("local", engine=engine)
+    bucket = artifacts.ensure_bucket(target)
+    assert bucket == "batchops-artifacts-000000000000-us-east-1"
+    s3 = target.client("s3")
+    blocked = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert all(blocked.values())
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert rules[0]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket=bucket)["Policy"]
+
+
+@pytest.mark.parametrize(("code", "status"), [("403", 403), ("301", 301)])
+def test_a_bucket_of_somebody_else_is_never_used(code: str, status: int) -> None:
+    class ForeignTarget:
+        """What `ensure_bucket` asks a target for, with a client that answers from a script."""
+
+        account_id, region = "111122223333", "eu-west-1"
+
+        def __init__(self) -> None:
+            self.s3 = boto3.client(
+                "s3", region_name=self.region, aws_access_key_id="x", aws_secret_access_key="x"
+            )
+
+        def client(self, service: str) -> Any:
+            assert service == "s3"
+            return self.s3
+
+    target: Any = ForeignTarget()
+    with Stubber(target.s3) as stub:
+        stub.add_client_error(
+            "head_bucket",
+            service_error_code=code,
+            http_status_code=status,
+            expected_params={
+                "Bucket": "batchops-artifacts-111122223333-eu-west-1",
+                "ExpectedBucketOwner": "111122223333",
+            },
+        )
+        with pytest.raises(PackagingError, match="belongs to another account"):
+            artifacts.ensure_bucket(target)
+
+
+def test_emptying_takes_every_version_marker_and_upload(engine: LocalEngine) -> None:
+    s3 = Target("local", engine=engine).client("s3")
+    s3.create_bucket(Bucket="full")
+    s3.put_bucket_versioning(Bucket="full", VersioningConfiguration={"Status": "Enabled"})
+    for number in range(3):
+        s3.put_object(Bucket="full", Key="again", Body=b"%d" % number)
+    s3.delete_object(Bucket="full", Key="again")
+    s3.put_object(Bucket="full", Key="a name+with/signs \u00fc", Body=b"x")
+    s3.create_multipart_upload(Bucket="full", Key="unfinished")
+    assert empty_bucket(s3, "full") == 5
+    assert empty_bucket(s3, "full") == 0
+    assert not s3.list_multipart_uploads(Bucket="full").get("Uploads")
+    s3.delete_bucket(Bucket="full")
+
+
+def test_a_version_that_cannot_be_deleted_is_an_error() -> None:
+    s3: Any = boto3.client(
+        "s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    with Stubber(s3) as stub:
+        versions = [{"Key": "k", "VersionId": "1"}]
+        stub.add_response("list_object_versions", {"Versions": versions, "IsTruncated": False})
+        refused = {"Key": "k", "Code": "AccessDenied", "Message": "no"}
+        stub.add_response("delete_objects", {"Errors": [refused]})
+        with pytest.raises(AwsError, match="the first k: no"):
+            empty_bucket(s3, "b")

@@ -1,0 +1,408 @@
+"""Samples: the same each time, and wrong exactly where they say."""
+
+import calendar
+import csv
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchops.sample import (
+    COLUMNS,
+    ENRICHMENT,
+    KEY,
+    KINDS,
+    MAX_ROWS,
+    Violation,
+    key_at,
+    make_sample,
+    read_expected,
+    sample_rows,
+    write_sample,
+)
+
+SOURCE = Path(__file__).parents[2] / "source"
+SCHEMA: dict[str, Any] = json.loads((SOURCE / "schema" / "record.schema.json").read_text())
+KEY_SPACE = 10**9
+
+
+def is_short_date(text: str) -> bool:
+    match = re.fullmatch(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{2})", text)
+    if match is None:
+        return False
+    month, day, short_year = map(int, match.groups())
+    year = short_year + (1900 if short_year >= 69 else 2000)
+    return 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
+
+
+VALIDATOR = jsonschema_rs.Draft202012Validator(
+    SCHEMA, validate_formats=True, formats={"M/D/YY": is_short_date}
+)
+
+
+def parse(data: bytes, delimiter: str = ",") -> list[list[str]]:
+    text = io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")
+    return list(csv.reader(text, delimiter=delimiter, strict=True))
+
+
+def keys(reference: bytes) -> set[str]:
+    return {row[0] for row in parse(reference)[1:]}
+
+
+def check_record(row: int, fields: list[str], known: set[str]) -> set[Violation]:
+    if any("\ud800" <= letter <= "\udfff" for field in fields for letter in field):
+        return {Violation(row, "read", "", "encoding", "")}
+    if len(fields) != len(COLUMNS):
+        return {Violation(row, "read", "", "fieldCount", str(len(fields)))}
+    record = dict(zip(COLUMNS, fields, strict=True))
+    found = {
+        Violation(
+            row, "validate", str(error.instance_path[0]), error.kind.name, str(error.instance)
+        )
+        for error in VALIDATOR.iter_errors(record)
+    }
+    if not found and record[KEY] not in known:
+        return {Violation(row, "enrich", KEY, "reference", record[KEY])}
+    return found
+
+
+def check_file(data: bytes, reference: bytes, delimiter: str = ",") -> set[Violation]:
+    known = keys(reference)
+    found: set[Violation] = set()
+    for row, fields in enumerate(parse(data, delimiter)[1:], start=2):
+        found |= check_record(row, fields, known)
+    return found
+
+
+# --- the file and its violations -------------------------------------------------------------
+
+
+def test_columns_are_those_of_the_schema() -> None:
+    assert list(COLUMNS) == list(SCHEMA["properties"])
+    assert SCHEMA["x-key"] == KEY
+    assert list(ENRICHMENT) == SCHEMA["x-enrichment"]
+    sample = make_sample(1)
+    assert sample.csv.startswith(",".join(SCHEMA["properties"]).encode() + b"\n")
+    assert sample.reference.startswith(",".join([KEY, *SCHEMA["x-enrichment"]]).encode() + b"\n")
+
+
+def test_lines_end_in_lf() -> None:
+    sample = make_sample(2_000)
+    for data in (sample.csv, sample.reference):
+        assert b"\r" not in data
+        assert data.endswith(b"\n")
+
+
+@pytest.mark.parametrize("seed", [1, 2, -7])
+@pytest.mark.parametrize("bad_share", [0.03, 0.4, 1])
+def test_violations_are_those_that_an_independent_check_finds(seed: int, bad_share: float) -> None:
+    sample = make_sample(2_000, seed=seed, bad_share=bad_share)
+    assert len(set(sample.bad)) == len(sample.bad)
+    assert set(sample.bad) == check_file(sample.csv, sample.reference)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(1, 200),
+    bad_share=st.floats(0, 1),
+    seed=st.integers(),
+    delimiter=st.sampled_from(",;\t|: /-'"),
+    extra=st.integers(0, 20),
+)
+def test_any_sample_is_wrong_exactly_where_it_says(
+    rows: int, bad_share: float, seed: int, delimiter: str, extra: int
+) -> None:
+    sample = make_sample(
+        rows, bad_share=bad_share, seed=seed, delimiter=delimiter, reference_rows=rows + extra
+    )
+    assert len(parse(sample.csv, delimiter)) == rows + 1
+    assert len(sample.bad_rows) == round(rows * bad_share)
+    assert set(sample.bad) == check_file(sample.csv, sample.reference, delimiter)
+
+
+def test_violations_come_in_the_order_of_the_file() -> None:
+    rows = [violation.source_row for violation in make_sample(1_000, bad_share=0.2).bad]
+    assert rows == sorted(rows)
+
+
+def test_bad_rows_are_sorted_and_distinct() -> None:
+    sample = make_sample(1_000, bad_share=0.2)
+    assert list(sample.bad_rows) == sorted({violation.source_row for violation in sample.bad})
+    assert len(sample.bad_rows) == 200 < len(sample.bad)
+
+
+def test_no_share_gives_no_bad_row() -> None:
+    sample = make_sample(3_000, bad_share=0)
+    assert sample.bad == ()
+    assert check_file(sample.csv, sample.reference) == set()
+
+
+def test_full_share_gives_only_bad_rows() -> None:
+    assert make_sample(500, bad_share=1).bad_rows == tuple(range(2, 502))
+
+
+def test_every_kind_comes_about_equally_often() -> None:
+    counts = Counter(row.kind for row in sample_rows(5_000, bad_share=0.03) if row.kind)
+    assert set(counts) == set(KINDS)
+    assert sum(counts.values()) == 150
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_every_kind_comes_as_soon_as_the_number_allows() -> None:
+    rows = len(KINDS) * 10
+    kinds = [row.kind for row in sample_rows(rows, bad_share=0.1) if row.kind]
+    assert sorted(kinds) == sorted(KINDS)
+
+
+def test_kinds_break_the_rules_that_they_are_there_for() -> None:
+    broken: dict[str, set[tuple[str, ...]]] = {}
+    for row in sample_rows(2_000, bad_share=1):
+        if row.kind:
+            rules = tuple(f"{v.stage}:{v.column}:{v.rule}" for v in row.violations)
+            broken.setdefault(row.kind, set()).add(rules)
+    assert all(len(rules) == 1 for rules in broken.values())
+    assert broken["too few fields"] == broken["too many fields"] == {("read::fieldCount",)}
+    assert broken["bad encoding"] == {("read::encoding",)}
+    assert broken["key unknown"] == {("enrich:uuid:reference",)}
+    assert broken["key too long"] == {("validate:uuid:maxLength", "validate:uuid:pattern")}
+    assert broken["several columns"] == {
+        (
+            "validate:Sales Channel:enum",
+            "validate:Order Priority:enum",
+            "validate:Order Date:format",
+        )
+    }
+
+
+def test_bad_rows_are_spread_over_the_file() -> None:
+    tenths = Counter((row - 2) // 500 for row in make_sample(5_000).bad_rows)
+    assert set(tenths.values()) == {15}
+    assert len(tenths) == 10
+
+
+# --- what depends on what --------------------------------------------------------------------
+
+
+def test_same_arguments_give_the_same_sample() -> None:
+    assert make_sample(700, seed=5, bad_share=0.1) == make_sample(700, seed=5, bad_share=0.1)
+
+
+def test_another_seed_gives_other_bad_rows() -> None:
+    one, two = make_sample(1_000, seed=1), make_sample(1_000, seed=2)
+    assert one.bad_rows != two.bad_rows
+    assert one.reference == two.reference
+
+
+def test_larger_sample_begins_with_the_smaller_one() -> None:
+    small, large = make_sample(50, bad_share=0), make_sample(500, bad_share=0)
+    assert large.csv.startswith(small.csv)
+    assert large.reference.startswith(small.reference)
+
+
+def test_sample_without_bad_rows_is_the_repaired_one() -> None:
+    bad, good = make_sample(800, bad_share=0.2), make_sample(800, bad_share=0)
+    pairs = enumerate(zip(parse(bad.csv), parse(good.csv), strict=True), start=1)
+    assert tuple(row for row, (left, right) in pairs if left != right) == bad.bad_rows
+
+
+@given(place=st.integers(0, KEY_SPACE - 1))
+def test_keys_are_a_permutation(place: int) -> None:
+    key = key_at(place)
+    assert re.fullmatch("[0-9]{9}", key)
+    inverse = pow(618_033_989, -1, KEY_SPACE)
+    assert (int(key) - 271_828_183) * inverse % KEY_SPACE == place
+
+
+def test_some_keys_begin_with_zero() -> None:
+    assert any(key_at(place).startswith("0") for place in range(30))
+
+
+def test_unknown_keys_are_in_no_reference_data() -> None:
+    inverse = pow(618_033_989, -1, KEY_SPACE)
+    sample = make_sample(2_000, bad_share=0.5)
+    unknown = [int(v.value) for v in sample.bad if v.rule == "reference"]
+    assert unknown
+    assert all((key - 271_828_183) * inverse % KEY_SPACE >= 900_000_000 for key in unknown)
+
+
+# --- good rows --------------------------------------------------------------------------------
+
+
+def test_awkward_rows_are_there_and_valid() -> None:
+    rows = parse(make_sample(1_000, bad_share=0).csv)[1:]
+    countries = {row[1] for row in rows}
+    assert {"Korea, Republic of", 'Myanmar ("Burma")', "Côte d'Ivoire", "Türkiye"} <= countries
+    assert 0 < sum("\n" in row[6] for row in rows) < 20
+    awkward = sum(bool(re.search(r"[^A-Za-z -]", row[1] + row[6])) for row in rows)
+    assert 10 < awkward < 60
+
+
+def test_each_country_has_one_region() -> None:
+    rows = parse(make_sample(5_000, bad_share=0).csv)[1:]
+    regions = {(row[1], row[6]) for row in rows}
+    assert len(regions) == len({country for country, _ in regions}) > 40
+    assert ("Kenya", "Sub-Saharan Africa") in regions
+    assert len({region.replace("\n", " ") for _, region in regions}) == 7
+
+
+def test_goods_ship_within_fifty_days_of_the_order() -> None:
+    def to_ordinal(text: str) -> int:
+        month, day, year = map(int, text.split("/"))
+        return date(2000 + year, month, day).toordinal()
+
+    rows = parse(make_sample(3_000, bad_share=0).csv)[1:]
+    days = {to_ordinal(row[7]) - to_ordinal(row[5]) for row in rows}
+    assert min(days) == 0
+    assert 45 < max(days) <= 50
+    assert not any(re.search(r"(^|/)0[0-9]*/", row[5]) for row in rows)
+
+
+def test_orders_peak_late_in_the_year() -> None:
+    rows = parse(make_sample(5_000, bad_share=0).csv)[1:]
+    months = Counter(row[5].split("/")[0] for row in rows)
+    assert months["12"] > 2 * months["1"]
+
+
+# --- reference data ---------------------------------------------------------------------------
+
+
+def test_reference_covers_every_good_row_in_order() -> None:
+    sample = make_sample(300, bad_share=0)
+    reference = [row[0] for row in parse(sample.reference)[1:]]
+    assert reference == [row[0] for row in parse(sample.csv)[1:]]
+
+
+def test_reference_may_hold_more_keys_than_the_file() -> None:
+    assert make_sample(10, reference_rows=300).reference == make_sample(300).reference
+
+
+def to_cents(amount: str) -> int:
+    assert re.fullmatch(r"-?[0-9]+\.[0-9]{2}", amount)
+    return int(amount.replace(".", ""))
+
+
+def test_amounts_add_up_to_the_cent() -> None:
+    for _, units, *amounts in parse(make_sample(3_000).reference)[1:]:
+        price, unit_cost, revenue, cost, profit = map(to_cents, amounts)
+        assert int(units) >= 1
+        assert revenue == int(units) * price
+        assert cost == int(units) * unit_cost
+        assert profit == revenue - cost
+
+
+def test_unit_cost_goes_with_the_item_type() -> None:
+    sample = make_sample(3_000, bad_share=0)
+    orders, reference = parse(sample.csv)[1:], parse(sample.reference)[1:]
+    costs = {(order[2], row[3]) for order, row in zip(orders, reference, strict=True)}
+    assert len(costs) == len({item for item, _ in costs}) == 12
+
+
+def test_units_are_skewed_to_small_orders() -> None:
+    units = sorted(int(row[1]) for row in parse(make_sample(3_000).reference)[1:])
+    assert sum(units) / len(units) > 1.4 * units[len(units) // 2]
+    assert units[-1] > 5_000
+
+
+def test_shipped_reference_data_is_what_the_generator_gives() -> None:
+    shipped = (SOURCE / "reference" / "reference.csv").read_bytes()
+    assert shipped == make_sample(1_000).reference
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_streamed_files_equal_those_from_memory(tmp_path: Path, delimiter: str) -> None:
+    sample = make_sample(900, bad_share=0.3, seed=9, delimiter=delimiter, reference_rows=950)
+    memory = sample.write(tmp_path / "memory")
+    streamed = write_sample(
+        tmp_path / "new" / "streamed",
+        900,
+        bad_share=0.3,
+        seed=9,
+        delimiter=delimiter,
+        reference_rows=950,
+    )
+    assert streamed.orders.read_bytes() == memory.orders.read_bytes() == sample.csv
+    assert streamed.reference.read_bytes() == memory.reference.read_bytes() == sample.reference
+    assert streamed.expected.read_bytes() == memory.expected.read_bytes()
+
+
+def test_expected_violations_survive_the_file(tmp_path: Path) -> None:
+    sample = make_sample(900, bad_share=0.3)
+    assert read_expected(sample.write(tmp_path).expected) == sample.bad
+
+
+def test_sample_without_violations_survives_the_file(tmp_path: Path) -> None:
+    assert read_expected(make_sample(9, bad_share=0).write(tmp_path).expected) == ()
+
+
+def test_files_are_named_as_asked(tmp_path: Path) -> None:
+    files = make_sample(3).write(tmp_path, name="März 1.csv")
+    assert files.orders == tmp_path / "März 1.csv"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "März 1.csv",
+        "expected.csv",
+        "reference.csv",
+    ]
+
+
+def test_rows_can_be_taken_from_a_huge_sample_at_once() -> None:
+    rows = sample_rows(MAX_ROWS)
+    assert [next(rows).source_row for _ in range(3)] == [1, 2, 3]
+
+
+# --- arguments --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rows": 0}, "rows is 0: give a number from 1"),
+        ({"rows": -1}, "rows is -1: give a number from 1"),
+        ({"rows": MAX_ROWS + 1}, "rows is 100000001: give a number from 1 to 100,000,000"),
+        ({"bad_share": -0.1}, r"bad_share is -0\.1: give a share from 0 to 1"),
+        ({"bad_share": 3}, "bad_share is 3: give a share from 0 to 1"),
+        ({"bad_share": float("nan")}, "bad_share is nan"),
+        ({"reference_rows": 9}, r"reference_rows is 9: give a number from 10"),
+        ({"reference_rows": KEY_SPACE}, "reference_rows is 1000000000"),
+        ({"delimiter": ""}, "delimiter is '': give one character"),
+        ({"delimiter": ",,"}, "delimiter is ',,'"),
+        ({"delimiter": '"'}, "delimiter is '\"'"),
+        ({"delimiter": "\n"}, "delimiter is "),
+        ({"delimiter": "7"}, "delimiter is '7'"),
+        ({"delimiter": "é"}, "delimiter is 'é'"),
+    ],
+)
+@pytest.mark.parametrize("maker", ["make", "write"])
+def test_arguments_out_of_range_are_refused(
+    tmp_path: Path, maker: str, options: dict[str, Any], message: str
+) -> None:
+    folder = tmp_path / "none"
+
+    def write(rows: int, **others: Any) -> object:
+        return write_sample(folder, rows, **others)
+
+    make: Callable[..., object] = write if maker == "write" else make_sample
+    with pytest.raises(ValueError, match=message):
+        make(**{"rows": 10, **options})
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b.csv", "reference.csv", "Expected.csv"])
+def test_names_that_are_no_free_file_names_are_refused(tmp_path: Path, name: str) -> None:
+    sample = make_sample(3)
+    with pytest.raises(ValueError, match="give a plain file name"):
+        sample.write(tmp_path / "none", name=name)
+    with pytest.raises(ValueError, match="give a plain file name"):
+        write_sample(tmp_path / "none", 3, name=name)
+    assert not (tmp_path / "none").exists()

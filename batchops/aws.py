@@ -179,11 +179,12 @@ class Target:
 
     def _make_client(self, service: str) -> Any:
         session = cast("boto3.Session", self._session)
-        if self._info is None:
-            return session.client(cast("Any", service), config=_config())
-        return session.client(
-            cast("Any", service), endpoint_url=self._info.endpoint_url, config=_local_config()
-        )
+        config = _config() if self._info is None else _local_config()
+        if service == "s3":
+            # Of the two ways to sign a link, this is the one that every region and KMS accept.
+            config = config.merge(Config(signature_version="s3v4"))
+        endpoint = None if self._info is None else self._info.endpoint_url
+        return session.client(cast("Any", service), endpoint_url=endpoint, config=config)
 
 
 def _config() -> Config:

@@ -1,4 +1,4 @@
-"""Empty a bucket: what S3 wants done before it lets one go."""
+"""Empty and delete buckets, as CloudFormation does not."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from batchops.errors import AwsError, translate
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_DELETE_TRIES = 5
 
 
 def empty_bucket(s3: S3Client, bucket: str) -> int:
@@ -36,6 +38,32 @@ def empty_bucket(s3: S3Client, bucket: str) -> int:
     except (ClientError, BotoCoreError) as error:
         raise translate(error, doing=f"emptying the bucket {bucket}") from error
     return deleted
+
+
+def delete_bucket(s3: S3Client, bucket: str) -> int:
+    """Empty and delete a bucket that may be in use; return how many versions went with it.
+
+    CloudFormation takes a bucket that is gone for deleted, and fails on one that holds objects,
+    such as an access log delivered a moment after the bucket was emptied.
+
+    Raises
+    ------
+    AwsError
+        It keeps filling up, or a request was refused.
+    """
+    deleted = 0
+    for _ in range(_DELETE_TRIES):
+        try:
+            deleted += empty_bucket(s3, bucket)
+            s3.delete_bucket(Bucket=bucket)
+        except s3.exceptions.NoSuchBucket:
+            return deleted
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "BucketNotEmpty":
+                raise translate(error, doing=f"deleting the bucket {bucket}") from error
+        else:
+            return deleted
+    raise AwsError(f"the bucket {bucket} fills up as it is emptied: stop what writes to it")
 
 
 def _delete(s3: S3Client, bucket: str, entries: list[Any]) -> None:

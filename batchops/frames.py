@@ -65,8 +65,10 @@ def chunks_frame(found: Iterable[Entry]) -> pd.DataFrame:
     for name in _CHUNK_COUNTS:
         columns[name] = pd.Series([row.get(name) for row in rows], dtype="Int64")
     for name, source in _CHUNK_TIMES.items():
-        times = pd.to_datetime([row.get(source) for row in rows], utc=True, format="ISO8601")
-        columns[name] = pd.Series(times).astype("datetime64[ms, UTC]")
+        times = pd.to_datetime(
+            pd.Series([row.get(source) for row in rows], dtype="object"), utc=True, format="ISO8601"
+        )
+        columns[name] = times.astype("datetime64[ms, UTC]")
     for step in _CHUNK_STEPS:
         found_ms = [row.get("stepMs", {}).get(step) for row in rows]
         columns[f"{step}_ms"] = pd.Series(found_ms, dtype="Int64")
@@ -80,9 +82,10 @@ def csv_frame(file: IO[bytes], *, delimiter: str, typed: bool) -> pd.DataFrame:
     import pandas as pd
 
     text: dict[str, Any] = {} if typed else {"dtype": "str", "keep_default_na": False}
-    return pd.read_csv(
+    frame: pd.DataFrame = pd.read_csv(
         file, sep=delimiter, encoding="utf-8", encoding_errors="backslashreplace", **text
     )
+    return frame
 
 
 def explain(error: str, cause: str) -> str:

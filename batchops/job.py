@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,8 +14,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from batchops import frames, ledger
 from batchops.balance import Balance, strike_balance
-from batchops.errors import JobFailedError, JobNotFoundError, JobRunningError, WaitTimeoutError
-from batchops.errors import translate
+from batchops.errors import (
+    JobFailedError,
+    JobNotFoundError,
+    JobRunningError,
+    WaitTimeoutError,
+    translate,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -278,8 +284,6 @@ class Job:
         )
 
     def _result(self, name: str, *, typed: bool) -> pd.DataFrame:
-        import tempfile
-
         key, delimiter = self._result_key(name), self.entry()["delimiter"]
         with tempfile.TemporaryFile() as file:
             self._fetch(key, file)

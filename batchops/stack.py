@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,11 +19,19 @@ from batchcore.schema import FILE_NAME as SCHEMA_FILE
 from batchcore.schema import RecordSchema
 from botocore.exceptions import BotoCoreError, ClientError
 
-from batchops import artifacts, buckets, change_sets, deploy, ledger, packaging, stack_state
+from batchops import (
+    artifacts,
+    buckets,
+    change_sets,
+    deploy,
+    ledger,
+    packaging,
+    stack_state,
+    uploads,
+)
 from batchops import template as templates
-from batchops import uploads
 from batchops.aws import Target, TargetName
-from batchops.errors import InputError, StackNotFoundError, translate
+from batchops.errors import InputError, translate
 from batchops.job import Job
 from batchops.project import Project
 
@@ -161,7 +171,7 @@ class Stack:
         project = Project.find(self._project_root)
         overrides = _overrides(project, schema, reference_data)
         self.target.connect(start=True)
-        platform = "host" if self.target.local else "lambda"
+        platform: packaging.Platform = "host" if self.target.local else "lambda"
         built = packaging.build(project, platform=platform, overrides=overrides)
         published = artifacts.publish(self.target, built)
         text = templates.render(
@@ -213,15 +223,13 @@ class Stack:
         return dict(given)
 
     def _api_logs_are_set(self) -> bool:
-        """Tell whether the region has a role for API Gateway's logs, which is not ours to change."""
+        """Tell whether the region has a role for API Gateway's logs, not ours to change."""
         try:
             return bool(self.client("apigateway").get_account().get("cloudwatchRoleArn"))
         except (ClientError, BotoCoreError) as error:
             raise translate(error, doing="reading API Gateway's settings") from error
 
-    def destroy(
-        self, *, on_event: OnEvent | None = None, timeout_s: float = 3600
-    ) -> bool:
+    def destroy(self, *, on_event: OnEvent | None = None, timeout_s: float = 3600) -> bool:
         """Empty the stack's buckets, delete it, and return whether there was one.
 
         Everything that it holds is gone afterwards: uploads, results, errors and the ledger.
@@ -232,7 +240,7 @@ class Stack:
         s3 = self.client("s3")
         for name in _BUCKETS:
             if name in self.outputs:
-                buckets.empty_bucket(s3, self.outputs[name])
+                buckets.delete_bucket(s3, self.outputs[name])
         gone = deploy.delete(
             cfn, self.name, on_event=on_event, timeout_s=timeout_s, poll_s=self.target.poll_s
         )
@@ -316,14 +324,8 @@ def _overrides(
 
 
 def _lay_out(project: Project, source: Path, name: str) -> Path:
-    import hashlib
-    import shutil
-
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     folder = project.build / f"{Path(name).stem}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, folder / name)
     return folder
-
-
-__all__ = ["Deployment", "Stack", "StackNotFoundError"]

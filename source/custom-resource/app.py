@@ -6,7 +6,7 @@ cannot stand in the template, because bucket and function would each need the ot
 
 import json
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import urllib3
@@ -14,6 +14,9 @@ from batchcore import aws, keys, reference
 from batchcore.errors import ReferenceDataError
 from batchcore.runtime import Event, Result, entry_point, logger
 from batchcore.schema import RecordSchema, find_in_layer
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import LambdaFunctionConfigurationTypeDef
 
 ITEMS_PER_ROUND = 5_000
 
@@ -34,7 +37,9 @@ class OutOfTimeError(Exception):
 def lambda_handler(event: Event, context: Any) -> Result:
     """Do what the request says, and answer CloudFormation whatever comes of it."""
     properties = event.get("ResourceProperties", {})
-    physical_id = event.get("PhysicalResourceId") or f"{event['StackId']}/{event['LogicalResourceId']}"
+    physical_id = (
+        event.get("PhysicalResourceId") or f"{event['StackId']}/{event['LogicalResourceId']}"
+    )
     status, reason, data = "SUCCESS", "", {}
     try:
         if event["RequestType"] == "Delete":
@@ -86,19 +91,14 @@ def remove(properties: dict[str, Any], context: Any) -> None:
 
 def notify(bucket: str, function_arn: str) -> None:
     """Have S3 call the function for everything that is uploaded under ``input/``."""
-    rules = [{"Name": "prefix", "Value": keys.INPUT_PREFIX}]
+    rule: LambdaFunctionConfigurationTypeDef = {
+        "Id": "batchops-input",
+        "LambdaFunctionArn": function_arn,
+        "Events": ["s3:ObjectCreated:*"],
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": keys.INPUT_PREFIX}]}},
+    }
     s3.put_bucket_notification_configuration(
-        Bucket=bucket,
-        NotificationConfiguration={
-            "LambdaFunctionConfigurations": [
-                {
-                    "Id": "batchops-input",
-                    "LambdaFunctionArn": function_arn,
-                    "Events": ["s3:ObjectCreated:*"],
-                    "Filter": {"Key": {"FilterRules": rules}},
-                }
-            ]
-        },
+        Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [rule]}
     )
 
 

@@ -112,4 +112,6 @@ def api_url() -> str:
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
         return f"{endpoint}/_aws/execute-api/{api}/{stage}"
-    return f"https://{api}.execute-api.{os.environ['AWS_REGION']}.{os.environ['URL_SUFFIX']}/{stage}"
+    return (
+        f"https://{api}.execute-api.{os.environ['AWS_REGION']}.{os.environ['URL_SUFFIX']}/{stage}"
+    )

@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import boto3
 import orjson
@@ -13,6 +13,9 @@ from batchcore.errors import BalanceError, ChunksFailedError, InputGoneError
 from batchcore.runtime import Event, Result, job_step
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 LISTED_CHUNKS = 20
 
@@ -137,16 +140,16 @@ def _join(bucket: str, parts: list[tuple[str, int | None]], key: str) -> None:
     transfer = TransferConfig(
         multipart_chunksize=max(PART_BYTES, total // MAX_PARTS), max_concurrency=4
     )
-    s3.upload_fileobj(
-        PieceReader(bucket, parts), bucket, key, ExtraArgs={"ContentType": "text/csv"}, Config=transfer
-    )
+    reader = cast("IO[bytes]", PieceReader(bucket, parts))
+    csv_type = {"ContentType": "text/csv"}
+    s3.upload_fileobj(reader, bucket, key, ExtraArgs=csv_type, Config=transfer)
 
 
 def _archive(event: Event) -> str:
     """Move the object version that was processed out of the input; a newer one stays."""
     bucket, key, version = event["bucket"], event["key"], event["versionId"]
     target = keys.archive(event["parameters"]["archiveFolder"], key)
-    source = {"Bucket": bucket, "Key": key, "VersionId": version}
+    source: CopySourceTypeDef = {"Bucket": bucket, "Key": key, "VersionId": version}
     try:
         s3.copy(source, bucket, target)
     except ClientError as error:

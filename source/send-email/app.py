@@ -8,12 +8,14 @@ from typing import Any
 import boto3
 from batchcore import aws, items
 from batchcore.runtime import Event, Result, step
+from botocore.config import Config
 
 # The link is signed with the function's role, whose credentials last some hours at most, whatever
 # the link says: it is given less than they are sure to have.
 LINK_EXPIRES_S = 3600
 
-s3 = boto3.client("s3", config=aws.CONFIG)
+# Of the two ways to sign a link, this is the one that every region and KMS accept.
+s3 = boto3.client("s3", config=aws.CONFIG.merge(Config(signature_version="s3v4")))
 ses = boto3.client("sesv2", config=aws.CONFIG)
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 

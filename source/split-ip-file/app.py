@@ -124,9 +124,7 @@ def _blocks(event: Event) -> Iterator[bytes]:
     yield from body.iter_chunks(BLOCK_BYTES)
 
 
-def _upload(
-    event: Event, header: bytes, chunks: Iterator[csvtext.Chunk]
-) -> list[dict[str, Any]]:
+def _upload(event: Event, header: bytes, chunks: Iterator[csvtext.Chunk]) -> list[dict[str, Any]]:
     """Upload the chunks, a few at a time, and return the manifest."""
     manifest = []
     pending: deque[Future[None]] = deque()

@@ -127,4 +127,3 @@ def _stored_errors(event: Event, table: str) -> Iterator[str]:
     for page in pages:
         for item in page["Items"]:
             yield item["errorId"]["S"]
-

@@ -106,7 +106,7 @@ def batch_get(
     found: list[Any] = []
 
     def call(pending: Any) -> Any:
-        answer = dynamodb.batch_get_item(RequestItems={table: {"Keys": pending}})
+        answer: Any = dynamodb.batch_get_item(RequestItems={table: {"Keys": pending}})
         found.extend(answer["Responses"].get(table, []))
         return answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
 
@@ -143,7 +143,7 @@ def update_entry(
 def query_entries(
     dynamodb: "DynamoDBClient", table: str, job: str, prefix: str
 ) -> Iterator[dict[str, Any]]:
-    """Yield a job's ledger entries whose sort key starts with `prefix`, in order, as plain values."""
+    """Yield a job's ledger entries whose sort key starts with `prefix`, in order."""
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
         KeyConditionExpression="jobId = :job AND begins_with(entry, :prefix)",

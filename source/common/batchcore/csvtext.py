@@ -65,8 +65,8 @@ class Splitter:
 
     Notes
     -----
-    Memory is bounded by `max_chunk_bytes` plus one block, whatever the file's size. Blank lines stay
-    in the chunk's bytes, because a record's number in the file counts them.
+    Memory is bounded by `max_chunk_bytes` plus one block, whatever the file's size. Blank lines
+    between records stay in the chunk's bytes, because a record's number in the file counts them.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class Splitter:
 
 
 def _is_odd(window: bytes) -> bool:
-    """Tell whether lines and records may differ: blank lines, or CRs that are not part of a CRLF."""
+    """Tell whether lines and records may differ: blank lines, or CRs outside a CRLF."""
     if window[0] in b"\r\n" or b"\n\n" in window:
         return True
     if b"\r" not in window:
@@ -228,7 +228,9 @@ def iter_records(data: bytes, *, delimiter: str) -> Iterator[bytes]:
             continue
         found = match(data, start)
         if found is None:
-            raise UnterminatedQuoteError(f"a quoted field is still open at the end (byte {start:,})")
+            raise UnterminatedQuoteError(
+                f"a quoted field is still open at the end (byte {start:,})"
+            )
         skip_to = found.end()
         yield data[start:skip_to]
 

@@ -6,7 +6,7 @@ JobTable, the ledger: partition ``jobId``, sort ``entry`` (``JOB`` or ``CHUNK#00
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 JOB_ENTRY = "JOB"
@@ -33,7 +33,7 @@ Item = dict[str, dict[str, str]]
 
 def utc_now() -> str:
     """Return the time as Step Functions writes it: ISO 8601, UTC, milliseconds, ``Z``."""
-    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
     return now.replace("+00:00", "Z")
 
 

@@ -33,7 +33,7 @@ def job_id(bucket: str, key: str, version_id: str) -> str:
 
 
 def execution_name(job: str, attempt: int) -> str:
-    """Return the name of the main workflow's execution: the job id, and from attempt 2 on a suffix."""
+    """Return the main execution's name: the job id, and from attempt 2 on a suffix."""
     return job if attempt == 1 else f"{job}-a{attempt}"
 
 

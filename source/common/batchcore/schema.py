@@ -92,11 +92,11 @@ class RecordSchema:
 
     def is_valid(self, fields: Mapping[str, str]) -> bool:
         """Tell whether a row breaks no rule."""
-        return self._validator.is_valid(fields)
+        return bool(self._validator.is_valid(fields))
 
     def is_key(self, key: str) -> bool:
         """Tell whether a text is well formed as a key."""
-        return self._key_validator.is_valid(key)
+        return bool(self._key_validator.is_valid(key))
 
     def violations(self, fields: Mapping[str, str]) -> list[Violation]:
         """Return every rule that a row breaks, in the order of the schema's columns."""
@@ -112,7 +112,9 @@ class RecordSchema:
         for part in error.schema_path:
             limit = limit[part]
         text = limit if isinstance(limit, str | int) else json.dumps(limit, ensure_ascii=False)
-        return Violation(column, rule, value, str(text), _explain(rule, value, limit, error.message))
+        return Violation(
+            column, rule, value, str(text), _explain(rule, value, limit, error.message)
+        )
 
     def _check(self) -> None:
         unknown = [name for name in self.required if name not in self.properties]
@@ -158,10 +160,8 @@ def is_date_format(text: str) -> bool:
     return _DATE_FORMAT.fullmatch(text) is not None
 
 
-def _compile(document: Mapping[str, Any]) -> Any:
-    formats = {
-        name: date_check(name) for name in _format_names(document) if is_date_format(name)
-    }
+def _compile(document: dict[str, Any]) -> Any:
+    formats = {name: date_check(name) for name in _format_names(document) if is_date_format(name)}
     try:
         return jsonschema_rs.Draft202012Validator(
             document, formats=formats, validate_formats=True, ignore_unknown_formats=False
@@ -183,7 +183,9 @@ def _explain(rule: str, value: str, limit: Any, fallback: str) -> str:
     if rule == "maxLength":
         return f"has {len(value)} characters, at most {limit} are allowed"
     if rule == "minLength":
-        return "is empty" if not value else f"has {len(value)} characters, at least {limit} are needed"
+        return (
+            "is empty" if not value else f"has {len(value)} characters, at least {limit} are needed"
+        )
     if rule == "enum":
         return f"is not one of {', '.join(map(str, limit))}"
     if rule == "format":

@@ -40,6 +40,21 @@ def empty_bucket(s3: S3Client, bucket: str) -> int:
     return deleted
 
 
+def count_versions(s3: S3Client, bucket: str) -> int:
+    """Return how many versions and delete markers a bucket holds.
+
+    Raises
+    ------
+    AwsError
+        A request was refused.
+    """
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+    try:
+        return sum(len(p.get("Versions", [])) + len(p.get("DeleteMarkers", [])) for p in pages)
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"listing the bucket {bucket}") from error
+
+
 def delete_bucket(s3: S3Client, bucket: str) -> int:
     """Empty and delete a bucket that may be in use; return how many versions went with it.
 

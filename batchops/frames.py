@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
@@ -75,6 +77,18 @@ def chunks_frame(found: Iterable[Entry]) -> pd.DataFrame:
     for name, source in _CHUNK_TEXTS.items():
         columns[name] = pd.Series([row.get(source) for row in rows], dtype="str")
     return pd.DataFrame(columns)
+
+
+def rejects_frame(file: IO[bytes], *, delimiter: str) -> pd.DataFrame:
+    """Return a rejects file as text; a row's surplus fields get columns ``surplus_1`` and so on."""
+    import pandas as pd
+
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="backslashreplace", newline="")
+    header, *rows = csv.reader(text, delimiter=delimiter)
+    surplus = max((len(row) for row in rows), default=0) - len(header)
+    columns = header + [f"surplus_{number + 1}" for number in range(surplus)]
+    padded = [row + [""] * (len(columns) - len(row)) for row in rows]
+    return pd.DataFrame(padded, columns=columns, dtype="str")
 
 
 def csv_frame(file: IO[bytes], *, delimiter: str, typed: bool) -> pd.DataFrame:

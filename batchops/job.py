@@ -5,9 +5,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 from batchcore import items, jobs
 from botocore.exceptions import BotoCoreError, ClientError
@@ -211,11 +212,21 @@ class Job:
 
     def output(self, *, typed: bool = False) -> pd.DataFrame:
         """Return the completed file, every column as text unless `typed` has pandas guess."""
-        return self._result("completedKey", typed=typed)
+        with self._opened("completedKey") as (file, delimiter):
+            return frames.csv_frame(file, delimiter=delimiter, typed=typed)
 
     def rejects(self) -> pd.DataFrame:
-        """Return the rejected rows as text: the input's columns, source_row, rules, messages."""
-        return self._result("rejectedKey", typed=False)
+        r"""Return the rejected rows.
+
+        Returns
+        -------
+        DataFrame
+            One line a rejected row, all text: the input's columns, then ``source_row``, ``rules``,
+            ``messages``. Where a row has more fields than the header, the surplus stands in
+            ``surplus_1`` and so on; bytes that are not UTF-8 show as ``\xA0``.
+        """
+        with self._opened("rejectedKey") as (file, delimiter):
+            return frames.rejects_frame(file, delimiter=delimiter)
 
     def download(self, path: str | Path, *, rejected: bool = False) -> Path:
         """Store the completed file, or the rejects, and return its path.
@@ -283,14 +294,16 @@ class Job:
             job_id=self.id,
         )
 
-    def _result(self, name: str, *, typed: bool) -> pd.DataFrame:
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[tuple[IO[bytes], str]]:
+        """Open a temporary copy of a result; give it and its delimiter."""
         key, delimiter = self._result_key(name), self.entry()["delimiter"]
         with tempfile.TemporaryFile() as file:
             self._fetch(key, file)
             file.seek(0)
-            return frames.csv_frame(file, delimiter=delimiter, typed=typed)
+            yield file, delimiter
 
-    def _fetch(self, key: str, file: BinaryIO | Any) -> None:
+    def _fetch(self, key: str, file: IO[bytes]) -> None:
         bucket = self.stack.outputs["SourceBucketName"]
         try:
             self.stack.client("s3").download_fileobj(bucket, key, file)

@@ -83,6 +83,31 @@ class Deployment:
         )
 
 
+@dataclass(frozen=True)
+class Destruction:
+    """What deleting a stack takes away.
+
+    Attributes
+    ----------
+    stack_name : str
+        The stack.
+    deleted : bool
+        Whether it is deleted; False after a dry run.
+    versions : dict of str to int
+        Versions of objects in each of its buckets, all deleted with it.
+    """
+
+    stack_name: str
+    deleted: bool
+    versions: Mapping[str, int]
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        objects = ", ".join(f"{count:,} in {name}" for name, count in self.versions.items())
+        verb = "deleted" if self.deleted else "would be deleted (dry_run=False deletes it)"
+        return f"stack {self.stack_name} {verb}, with its tables and these objects: {objects}"
+
+
 class Stack:
     """One deployed copy of the template, on the local engine or on AWS.
 
@@ -229,23 +254,36 @@ class Stack:
         except (ClientError, BotoCoreError) as error:
             raise translate(error, doing="reading API Gateway's settings") from error
 
-    def destroy(self, *, on_event: OnEvent | None = None, timeout_s: float = 3600) -> bool:
-        """Empty the stack's buckets, delete it, and return whether there was one.
+    def destroy(
+        self, *, dry_run: bool = True, on_event: OnEvent | None = None, timeout_s: float = 3600
+    ) -> Destruction:
+        """Say what deleting the stack would take away, or empty its buckets and delete it.
 
-        Everything that it holds is gone afterwards: uploads, results, errors and the ledger.
+        Parameters
+        ----------
+        dry_run
+            Only look. Otherwise uploads, results, errors and the ledger are gone afterwards.
+        on_event
+            Called with each stack event as it comes.
+        timeout_s
+            Seconds to wait at most.
+
+        Raises
+        ------
+        StackNotFoundError, StackBusyError, StackStuckError, AwsError
         """
         cfn = self.client("cloudformation")
-        if stack_state.describe(cfn, self.name) is None:
-            return False
+        found = {name: self.outputs[name] for name in _BUCKETS if name in self.outputs}
         s3 = self.client("s3")
-        for name in _BUCKETS:
-            if name in self.outputs:
-                buckets.delete_bucket(s3, self.outputs[name])
-        gone = deploy.delete(
+        if dry_run:
+            versions = {bucket: buckets.count_versions(s3, bucket) for bucket in found.values()}
+            return Destruction(self.name, deleted=False, versions=versions)
+        versions = {bucket: buckets.delete_bucket(s3, bucket) for bucket in found.values()}
+        deploy.delete(
             cfn, self.name, on_event=on_event, timeout_s=timeout_s, poll_s=self.target.poll_s
         )
         self._outputs = None
-        return gone
+        return Destruction(self.name, deleted=True, versions=versions)
 
     # ------------------------------------------------------------------------- jobs
 

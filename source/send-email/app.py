@@ -65,9 +65,10 @@ def compose(job: dict[str, Any], link: str) -> Any:
         f"Rows in: {job['rowsIn']:,}. Rows out: {job['rowsOut']:,}. "
         f"Rows rejected: {job['rowsRejected']:,}.",
     ]
+    stack = os.environ["STACK_NAME"]
     where = [
-        f"The link works for at most {LINK_EXPIRES_S // 60} minutes. For a new one, or for the "
-        f"rejected rows, ask for job {job['jobId']}: batchops link {job['jobId']}",
+        f"The link works for at most {LINK_EXPIRES_S // 60} minutes. For a new one: "
+        f"batchops --stack {stack} link {job['jobId']}",
         f"Completed file: s3://{job['bucket']}/{job['completedKey']}",
         f"Rejected rows: s3://{job['bucket']}/{job['rejectedKey']}",
     ]

@@ -1,0 +1,5 @@
+"""``python -m batchops``."""
+
+from batchops.cli import main
+
+main()

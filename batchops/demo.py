@@ -126,7 +126,9 @@ def _errors_table(errors: pd.DataFrame) -> Table:
     for (stage, column, rule), group in sorted(groups, key=lambda pair: -len(pair[1])):
         first = group.iloc[0]
         example = f"row {first['source_row']}: {first['message']}"
-        table.add_row(stage, column or "(row)", rule, str(len(group)), escape(example))
+        table.add_row(
+            str(stage), str(column) or "(row)", str(rule), f"{len(group):,}", escape(example)
+        )
     return table
 
 

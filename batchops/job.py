@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
+import io
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -212,8 +211,8 @@ class Job:
 
     def output(self, *, typed: bool = False) -> pd.DataFrame:
         """Return the completed file, every column as text unless `typed` has pandas guess."""
-        with self._opened("completedKey") as (file, delimiter):
-            return frames.csv_frame(file, delimiter=delimiter, typed=typed)
+        file, delimiter = self._result("completedKey")
+        return frames.csv_frame(file, delimiter=delimiter, typed=typed)
 
     def rejects(self) -> pd.DataFrame:
         r"""Return the rejected rows.
@@ -225,8 +224,8 @@ class Job:
             ``messages``. Where a row has more fields than the header, the surplus stands in
             ``surplus_1`` and so on; bytes that are not UTF-8 show as ``\xA0``.
         """
-        with self._opened("rejectedKey") as (file, delimiter):
-            return frames.rejects_frame(file, delimiter=delimiter)
+        file, delimiter = self._result("rejectedKey")
+        return frames.rejects_frame(file, delimiter=delimiter)
 
     def download(self, path: str | Path, *, rejected: bool = False) -> Path:
         """Store the completed file, or the rejects, and return its path.
@@ -294,14 +293,12 @@ class Job:
             job_id=self.id,
         )
 
-    @contextmanager
-    def _opened(self, name: str) -> Iterator[tuple[IO[bytes], str]]:
-        """Open a temporary copy of a result; give it and its delimiter."""
-        key, delimiter = self._result_key(name), self.entry()["delimiter"]
-        with tempfile.TemporaryFile() as file:
-            self._fetch(key, file)
-            file.seek(0)
-            yield file, delimiter
+    def _result(self, name: str) -> tuple[IO[bytes], str]:
+        """Return a result's content and its delimiter."""
+        file = io.BytesIO()
+        self._fetch(self._result_key(name), file)
+        file.seek(0)
+        return file, self.entry()["delimiter"]
 
     def _fetch(self, key: str, file: IO[bytes]) -> None:
         bucket = self.stack.outputs["SourceBucketName"]

@@ -1,0 +1,81 @@
+# A fresh machine needs Python 3.11 or later and make; everything else is set up here.
+#   make demo    a sample file through the whole stack, on a local AWS emulator
+#   make test    all tests
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# The first Python that is recent enough; pass PYTHON=... to choose another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+SAM := .tools/sam
+
+.PHONY: help demo test lint format lab bench clean setup setup-dev
+
+help:
+	@sed -n 's/^#   //p' Makefile
+	@echo "make lab     JupyterLab on notebooks/"
+	@echo "make lint    ruff, mypy --strict, cfn-lint, sam validate"
+	@echo "make bench   benchmarks"
+	@echo "make clean   stop the local engine, remove what was made here"
+
+# ------------------------------------------------------------------------------------ set-up
+
+setup: $(VENV)/ready
+setup-dev: $(VENV)/ready-dev $(SAM)/ready
+
+$(VENV)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: install it, or pass PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/ready: $(VENV)/python pyproject.toml batchops/engine-requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/batchops engine install
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# SAM CLI pins boto3 and much else to the digit, so it has an environment of its own.
+$(SAM)/ready: sam-requirements.txt | $(VENV)/python
+	$(BIN)/python -m venv $(SAM)
+	$(SAM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement sam-requirements.txt
+	@touch $@
+
+# ------------------------------------------------------------------------------------- to use
+
+demo: setup
+	$(BIN)/batchops demo
+
+lab: setup
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+test: setup-dev
+	$(BIN)/python -m pytest
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy batchops source/common/batchcore source/common/build_layer.py
+	@# Folder by folder, because every function's module is called app.
+	for app in source/*/app.py; do $(BIN)/mypy $$app; done
+	$(BIN)/cfn-lint template.yaml
+	SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region us-east-1
+
+format: setup-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup-dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	-test ! -x $(BIN)/batchops || $(BIN)/batchops engine stop
+	rm -rf $(VENV) .tools .batchops .aws-sam demo-output build dist *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,51 @@
+"""What the stack's topic is told."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from batchops.stack import Stack
+
+
+class Inbox:
+    """What the stack's topic was told, read from a queue that is subscribed to it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._sqs, sns = stack.client("sqs"), stack.client("sns")
+        topic = stack.outputs["SNSTopicArn"]
+        self._url = self._sqs.create_queue(QueueName="e2e-notices")["QueueUrl"]
+        answer = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        queue = answer["Attributes"]["QueueArn"]
+        allow = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+        self._seen: list[dict[str, Any]] = []
+
+    def about(self, job_id: str, *, timeout_s: float = 20) -> list[str]:
+        """Return the texts of the notices about one job, waiting for the first."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._receive()
+            found = [notice["Message"] for notice in self._seen if job_id in notice["Message"]]
+            if found or time.monotonic() > deadline:
+                return found
+            time.sleep(0.2)
+
+    def _receive(self) -> None:
+        while True:
+            answer = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
+            if not answer.get("Messages"):
+                return
+            for message in answer["Messages"]:
+                self._seen.append(json.loads(message["Body"]))
+                handle = message["ReceiptHandle"]
+                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=handle)

@@ -1,0 +1,196 @@
+"""Every line of the table "bad input, and what it gets" (DESIGN section 8), as a case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from e2e.inbox import Inbox
+from e2e.rows import COMPLETED_HEADER, HEADER, enriched, order, to_csv
+
+from batchops.errors import JobFailedError
+from batchops.job import Job
+from batchops.stack import Stack
+
+GOOD = to_csv([order(0), order(1)])
+
+REFUSED = {
+    "empty file": (b"", "EmptyFileError", "0 bytes"),
+    "blank lines only": (b"\n\r\n\n", "EmptyFileError", "blank lines"),
+    "header only": (HEADER.encode() + b"\n", "NoRowsError", "no rows"),
+    "missing columns": (
+        GOOD.replace(b"Country,", b"Land,", 1),
+        "MissingColumnsError",
+        "lacks 'Country'",
+    ),
+    "wrong delimiter": (
+        GOOD.replace(b",", b";"),
+        "WrongDelimiterError",
+        "delimited by ';'",
+    ),
+    "not text": (b"PK\x03\x04" + bytes(range(256)) * 8, "NotTextError", "not text"),
+    "unterminated quote": (
+        GOOD + b'"' + to_csv([order(2)]),
+        "UnterminatedQuoteError",
+        "row 4",
+    ),
+    "UTF-16": (GOOD.decode().encode("utf-16"), "Utf16Error", "UTF-16"),
+    "no header row": (
+        to_csv([order(1), order(2)], header=",".join(order(0))),
+        "NoHeaderError",
+        "looks like data",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def refused(stack: Stack, inbox: Inbox) -> dict[str, Job]:
+    """All of them at once; the notices are collected by the inbox."""
+    jobs = {name: stack.submit(data, name=f"{name}.csv") for name, (data, *_) in REFUSED.items()}
+    for job in jobs.values():
+        job.wait(timeout_s=120, check=False)
+    return jobs
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_unacceptable_file_ends_the_job_with_a_named_error_and_stays(
+    name: str, refused: dict[str, Job], stack: Stack, bucket: str, inbox: Inbox
+) -> None:
+    job = refused[name]
+    _, error, where = REFUSED[name]
+    status = job.status()
+    assert status.status == "FAILED"
+    assert status.reason.startswith(f"{error}: ")
+    assert where in status.reason
+    stack.client("s3").head_object(Bucket=bucket, Key=f"input/{name}.csv")
+    assert [error in notice for notice in inbox.about(job.id)] == [True]
+    with pytest.raises(JobFailedError, match=error):
+        job.output()
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A file that is accepted, its output, and the (row, column, rule) of each error."""
+
+    data: bytes
+    output: bytes
+    errors: tuple[tuple[int, str, str], ...] = ()
+
+
+def _line(row: list[str]) -> str:
+    return to_csv([row]).decode().split("\n", 1)[1].rstrip("\n")
+
+
+def _output(*lines: str, header: str = COMPLETED_HEADER, end: str = "\n") -> bytes:
+    return "".join(line + end for line in (header, *lines)).encode()
+
+
+A, B = _line(order(0)), _line(order(1))
+A_OUT, B_OUT = enriched(A, 0), enriched(B, 1)
+QUOTED = _line(order(1, Country='Korea, "South"', Region="East\r\nAsia"))
+
+ACCEPTED = {
+    "too few and too many fields": Accepted(
+        f"{HEADER}\n{A},surplus\n{B}\n{A[:-7]}\n".encode(),
+        _output(B_OUT),
+        ((2, "", "fieldCount"), (4, "", "fieldCount")),
+    ),
+    "bad encoding": Accepted(
+        f"{HEADER}\n{A}\n".encode() + B.replace("Kenya", "Kenÿa").encode("latin-1") + b"\n",
+        _output(A_OUT),
+        ((3, "", "encoding"),),
+    ),
+    "all rules of a row": Accepted(
+        to_csv([order(0), order(1, Sales_Channel="Marketplace", Order_Date="2/30/15", Country="")]),
+        _output(A_OUT),
+        (
+            (3, "Country", "minLength"),
+            (3, "Order Date", "format"),
+            (3, "Sales Channel", "enum"),
+            (3, "Sales Channel", "maxLength"),
+        ),
+    ),
+    "unknown key": Accepted(
+        to_csv([order(0), order(1, uuid="999999999")]),
+        _output(A_OUT),
+        ((3, "uuid", "reference"),),
+    ),
+    "columns in another order": Accepted(
+        to_csv(
+            [order(0)[::-1], order(1, Region="x" * 101)[::-1]],
+            header=",".join(HEADER.split(",")[::-1]),
+        ),
+        _output(
+            enriched(",".join(order(0)[::-1]), 0),
+            header=",".join([*HEADER.split(",")[::-1], *COMPLETED_HEADER.split(",")[8:]]),
+        ),
+        ((3, "Region", "maxLength"),),
+    ),
+    "extra columns": Accepted(
+        f"note,{HEADER},Ünits\nhello,{A},7\n".encode(),
+        _output(
+            enriched(f"hello,{A},7", 0),
+            header=f"note,{HEADER},Ünits,{COMPLETED_HEADER.removeprefix(HEADER + ',')}",
+        ),
+    ),
+    "blank lines": Accepted(
+        f"{HEADER}\n\n{A}\n\r\n\n{_line(order(1, Order_Priority='X'))}\n\n\n".encode(),
+        _output(A_OUT),
+        ((6, "Order Priority", "enum"),),
+    ),
+    "only bad rows": Accepted(to_csv([order(0, uuid="x")]), _output(), ((2, "uuid", "pattern"),)),
+    "duplicate rows and keys": Accepted(
+        to_csv([order(0), order(0), order(0, Country=""), order(0, Country="")]),
+        _output(A_OUT, A_OUT),
+        ((4, "Country", "minLength"), (5, "Country", "minLength")),
+    ),
+    "quotes, commas, newlines in fields": Accepted(
+        f"{HEADER}\n{A}\n{QUOTED}\n".encode(), _output(A_OUT, enriched(QUOTED, 1))
+    ),
+    "CRLF": Accepted(f"{HEADER}\r\n{A}\r\n{B}\r\n".encode(), _output(A_OUT, B_OUT, end="\r\n")),
+    "BOM": Accepted(b"\xef\xbb\xbf" + GOOD, b"\xef\xbb\xbf" + _output(A_OUT, B_OUT)),
+    "any UTF-8": Accepted(
+        to_csv([order(0, Country="Côte d'Ivoire 🐘", Region="亚洲")]),
+        _output(enriched(_line(order(0, Country="Côte d'Ivoire 🐘", Region="亚洲")), 0)),
+    ),
+    "long rows": Accepted(
+        f"{HEADER},note\n{A},{'x' * 1_000_000}\n".encode(),
+        _output(
+            enriched(f"{A},{'x' * 1_000_000}", 0),
+            header=f"{HEADER},note,{COMPLETED_HEADER.removeprefix(HEADER + ',')}",
+        ),
+    ),
+    "no newline at the end": Accepted(f"{HEADER}\n{A}\n{B}".encode(), _output(A_OUT, B_OUT)),
+    "HTML and formulas": Accepted(
+        to_csv([order(0, Country="<img src=x onerror=alert(1)>", Region='=HYPERLINK("x")')]),
+        _output(
+            enriched(
+                _line(order(0, Country="<img src=x onerror=alert(1)>", Region='=HYPERLINK("x")')), 0
+            )
+        ),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def accepted(stack: Stack) -> dict[str, Job]:
+    jobs = {name: stack.submit(c.data, name=f"{name}.csv") for name, c in ACCEPTED.items()}
+    for job in jobs.values():
+        job.wait(timeout_s=180, check=False)
+    return jobs
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_acceptable_file_keeps_its_bytes_and_loses_only_its_bad_rows(
+    name: str, accepted: dict[str, Job], stack: Stack, bucket: str
+) -> None:
+    job, case = accepted[name], ACCEPTED[name]
+    assert job.status().status == "SUCCEEDED", job.status().reason
+    found = job.errors()[["source_row", "column", "rule"]]
+    assert tuple(found.itertuples(index=False, name=None)) == case.errors
+    key = job.entry()["completedKey"]
+    assert stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read() == case.output
+    assert job.balance().holds
+    assert sorted({int(row) for row in job.rejects()["source_row"]}) == sorted(
+        {row for row, *_ in case.errors}
+    )

@@ -1,0 +1,380 @@
+"""What the functions' unit tests share: the stack as the template says it, in a mock of AWS."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from batchcore import items, jobs, keys
+
+# Imported here, so that its logger writes to the stream that pytest captures for the whole run.
+from batchcore import runtime as _runtime  # noqa: F401
+from batchcore.schema import RecordSchema
+
+from batchops.template import load_template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "source"
+TEMPLATE = load_template(ROOT / "template.yaml")
+
+# What the fixture `load_app` gives: a function's folder makes its module.
+LoadApp = Callable[[str], ModuleType]
+
+REGION = "us-east-1"
+ACCOUNT_ID = "123456789012"
+STACK = "batchops-test"
+BUCKET = "batchops-example-bucket"
+API_ID = "a1b2c3d4e5"
+MACHINE_NAME = f"{STACK}-main-orchestrator"
+MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT_ID}:stateMachine:{MACHINE_NAME}"
+SENDER = "sender@example.com"
+RECIPIENT = "recipient@example.com"
+START_TIME = "2026-11-23T06:00:00.000Z"
+
+SCHEMA = RecordSchema.load(SOURCE / "schema" / "record.schema.json")
+PARAMETERS = {"chunkRows": 600, "delimiter": ",", "archiveFolder": "input_archive"}
+
+# One client session for all tests: reading the service models is what takes the time. Its
+# credentials are none, and moto lets no call out.
+SESSION = boto3.Session(
+    aws_access_key_id="testing",
+    aws_secret_access_key="testing",
+    aws_session_token="testing",
+    region_name=REGION,
+)
+
+_REFERENCES = {
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT_ID,
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::Partition": "aws",
+    "AWS::StackName": STACK,
+    "Api": API_ID,
+    "Api.Stage": TEMPLATE["Resources"]["Api"]["Properties"]["StageName"],
+    "BlogBatchMainOrchestrator": MACHINE_ARN,
+    "SourceBucket": BUCKET,
+    "SESSender": SENDER,
+    "SESRecipient": RECIPIENT,
+}
+
+
+def resource(logical_id: str) -> dict[str, Any]:
+    """Return a resource of the template."""
+    found: dict[str, Any] = TEMPLATE["Resources"][logical_id]
+    return found
+
+
+def resources(kind: str) -> dict[str, dict[str, Any]]:
+    """Return the template's resources of one type by their logical id."""
+    return {name: r for name, r in TEMPLATE["Resources"].items() if r["Type"] == kind}
+
+
+def physical_name(logical_id: str) -> str:
+    """Return what ``Ref`` gives for a resource or a parameter."""
+    if logical_id in _REFERENCES:
+        return _REFERENCES[logical_id]
+    parameter = TEMPLATE["Parameters"].get(logical_id)
+    return str(parameter["Default"]) if parameter else f"{STACK}-{logical_id}"
+
+
+JOB_TABLE = physical_name("JobTable")
+ERROR_TABLE = physical_name("ErrorTable")
+FINANCIAL_TABLE = physical_name("FinancialTable")
+
+
+def function_of(folder: str) -> dict[str, Any]:
+    """Return the properties of the function whose code is in ``source/<folder>``."""
+    functions = resources("AWS::Serverless::Function").values()
+    (found,) = [f["Properties"] for f in functions if f["Properties"]["CodeUri"].endswith(folder)]
+    return found
+
+
+def environment(folder: str) -> dict[str, str]:
+    """Return the environment variables that the template gives to a function."""
+    shared = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    own = function_of(folder).get("Environment", {}).get("Variables", {})
+    values = {**shared, **own}
+    return {
+        name: physical_name(value["Ref"]) if isinstance(value, dict) else str(value)
+        for name, value in values.items()
+    }
+
+
+def layers(folder: str) -> list[Path]:
+    """Return the folders of the layers that the template gives to a function."""
+    listed = [*TEMPLATE["Globals"]["Function"]["Layers"], *function_of(folder).get("Layers", [])]
+    return [ROOT / resource(layer["Ref"])["Properties"]["ContentUri"] for layer in listed]
+
+
+def context(remaining_ms: int = 300_000) -> Any:
+    """Return what Lambda gives to a handler beside the event."""
+    return SimpleNamespace(
+        aws_request_id="8a1b2c3d", get_remaining_time_in_millis=lambda: remaining_ms
+    )
+
+
+@dataclass
+class Account:
+    """A mocked AWS account that holds the stack's bucket, tables and main workflow."""
+
+    s3: Any
+    dynamodb: Any
+    states: Any
+
+    @classmethod
+    def create(cls) -> Account:
+        """Make the bucket, the tables and the workflow as the template describes them."""
+        account = cls(*(SESSION.client(name) for name in ("s3", "dynamodb", "stepfunctions")))
+        account.s3.create_bucket(Bucket=BUCKET)
+        account.s3.put_bucket_versioning(
+            Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
+        )
+        wanted = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
+        for logical_id, table in resources("AWS::DynamoDB::Table").items():
+            properties = {k: v for k, v in table["Properties"].items() if k in wanted}
+            account.dynamodb.create_table(TableName=physical_name(logical_id), **properties)
+        account.states.create_state_machine(
+            name=MACHINE_NAME,
+            definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
+            roleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/main",
+        )
+        return account
+
+    def put(self, key: str, body: bytes) -> str:
+        """Store an object and return its version."""
+        version: str = self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)["VersionId"]
+        return version
+
+    def get(self, key: str) -> bytes:
+        """Return an object's content."""
+        body: bytes = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        return body
+
+    def lines(self, key: str) -> list[Any]:
+        """Return the JSON lines of an object."""
+        return [json.loads(line) for line in self.get(key).splitlines()]
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """Return the keys under a prefix, in order."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return [found["Key"] for page in pages for found in page.get("Contents", [])]
+
+    def tags(self, key: str) -> dict[str, str]:
+        """Return an object's tags."""
+        tags = self.s3.get_object_tagging(Bucket=BUCKET, Key=key)["TagSet"]
+        return {tag["Key"]: tag["Value"] for tag in tags}
+
+    def put_entry(self, job: str, entry: str, **values: Any) -> None:
+        """Set attributes of a ledger entry."""
+        self.dynamodb.update_item(
+            TableName=JOB_TABLE,
+            Key={"jobId": {"S": job}, "entry": {"S": entry}},
+            **items.assignments(values),
+        )
+
+    def entry(self, job: str, entry: str = items.JOB_ENTRY) -> dict[str, Any]:
+        """Return a ledger entry as plain values; empty if there is none."""
+        key = {"jobId": {"S": job}, "entry": {"S": entry}}
+        return items.plain(self.dynamodb.get_item(TableName=JOB_TABLE, Key=key).get("Item", {}))
+
+    def put_reference(self, rows: Mapping[str, Mapping[str, str]]) -> None:
+        """Store reference data, by key."""
+        for key, values in rows.items():
+            attributes = {name: {"S": value} for name, value in values.items()}
+            item = {"uuid": {"S": key}, "values": {"M": attributes}}
+            self.dynamodb.put_item(TableName=FINANCIAL_TABLE, Item=item)
+
+    def put_error(self, job: str, error: str, **values: Any) -> None:
+        """Store an error, as an earlier attempt would have."""
+        item = items.attributes({"jobId": job, "errorId": error, **values})
+        self.dynamodb.put_item(TableName=ERROR_TABLE, Item=item)
+
+    def scan(self, table: str) -> list[dict[str, Any]]:
+        """Return all items of a table, in no order."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=table)
+        return [item for page in pages for item in page["Items"]]
+
+    def errors(self) -> dict[str, dict[str, Any]]:
+        """Return ErrorTable's items by job and error id."""
+        found = map(items.plain, self.scan(ERROR_TABLE))
+        return {f"{item['jobId']}/{item['errorId']}": item for item in found}
+
+    def executions(self) -> list[dict[str, Any]]:
+        """Return the main workflow's executions."""
+        found: list[dict[str, Any]] = self.states.list_executions(stateMachineArn=MACHINE_ARN)[
+            "executions"
+        ]
+        return found
+
+
+# --------------------------------------------------------------------------------- data
+
+HEADER = b"uuid,Country,Item Type,Sales Channel,Order Priority,Order Date,Region,Ship Date\n"
+
+
+def row(key: str = "271828183", **changed: str) -> bytes:
+    """Return a valid row of the sales schema, with what is changed in it, by column."""
+    fields = {
+        "uuid": key,
+        "Country": "Ghana",
+        "Item Type": "Snacks",
+        "Sales Channel": "Online",
+        "Order Priority": "H",
+        "Order Date": "1/9/10",
+        "Region": "Sub-Saharan Africa",
+        "Ship Date": "1/19/10",
+    }
+    return ",".join({**fields, **changed}.values()).encode() + b"\n"
+
+
+def values_of(key: str) -> dict[str, str]:
+    """Return what the reference data has for a key in these tests."""
+    return {column: f"{key[-2:]}.{n}" for n, column in enumerate(SCHEMA.enrichment)}
+
+
+def job_event(job: str, **changed: Any) -> dict[str, Any]:
+    """Return the state of the main workflow as its functions receive it."""
+    event = {
+        "jobId": job,
+        "attempt": 1,
+        "bucket": BUCKET,
+        "key": "input/orders.csv",
+        "versionId": "v1",
+        "sizeBytes": 1,
+        "parameters": PARAMETERS,
+    }
+    return {**event, **changed}
+
+
+def manifest_entry(job: str, number: int, first_row: int, last_row: int, rows: int) -> Any:
+    """Return what the manifest says of a chunk."""
+    return {
+        "number": number,
+        "entry": items.chunk_entry(number),
+        "key": keys.chunk(job, number),
+        "firstRow": first_row,
+        "lastRow": last_row,
+        "rows": rows,
+        "sizeBytes": 0,
+    }
+
+
+def chunk_event(
+    job: str,
+    *,
+    number: int = 1,
+    first_row: int = 2,
+    rows: int = 1,
+    last_row: int | None = None,
+    attempt: int = 1,
+    delimiter: str = ",",
+) -> dict[str, Any]:
+    """Return the state of the chunk workflow as its functions receive it, all steps done."""
+    last = first_row + rows - 1 if last_row is None else last_row
+    return {
+        "jobId": job,
+        "attempt": attempt,
+        "bucket": BUCKET,
+        "parameters": {**PARAMETERS, "delimiter": delimiter},
+        "chunk": manifest_entry(job, number, first_row, last, rows),
+        "executionArn": f"arn:aws:states:{REGION}:{ACCOUNT_ID}:execution:{STACK}-process-chunk:"
+        + jobs.chunk_execution_name(job, number, attempt),
+        "startTime": START_TIME,
+        "read": {"key": keys.records(job, number), "ms": 11},
+        "validate": {"key": keys.valid(job, number), "ms": 12},
+        "enrich": {"key": keys.enriched(job, number), "ms": 13},
+    }
+
+
+# ------------------------------------------------------------------------------ servers
+
+
+@dataclass
+class Received:
+    """One request that a server got."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+Answer = tuple[int, bytes]
+
+
+@dataclass
+class Server:
+    """A small HTTP server on the loopback address that notes down what it gets."""
+
+    answer: Callable[[Received], Answer]
+    received: list[Received] = field(default_factory=list)
+
+    def __enter__(self) -> Server:
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_any(self) -> None:
+                length = int(self.headers.get("Content-Length", 0))
+                request = Received(
+                    self.command, self.path, dict(self.headers), self.rfile.read(length)
+                )
+                owner.received.append(request)
+                status, body = owner.answer(request)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_PUT = do_POST = handle_any  # noqa: N815
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Say nothing."""
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+
+def financials(reference: Mapping[str, Mapping[str, str]]) -> Callable[[Received], Answer]:
+    """Return how the API answers POST /financials for such reference data."""
+
+    def answer(request: Received) -> Answer:
+        wanted = json.loads(request.body)["uuids"]
+        found = [{"uuid": key, "values": reference[key]} for key in wanted if key in reference]
+        missing = [key for key in wanted if key not in reference]
+        return 200, json.dumps({"items": found, "missing": missing}).encode()
+
+    return answer
+
+
+def first(
+    statuses: Iterable[int], then: Callable[[Received], Answer]
+) -> Callable[[Received], Answer]:
+    """Return an answer that gives some bare statuses first."""
+    left = list(statuses)
+
+    def answer(request: Received) -> Answer:
+        return (left.pop(0), b"{}") if left else then(request)
+
+    return answer

@@ -1,0 +1,90 @@
+"""Fixtures of the unit tests: a mocked account, and the functions as the template sets them up."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import support
+from batchcore import runtime
+from moto import mock_aws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[support.Account]:
+    """Give a mocked AWS account with the stack's bucket, tables and main workflow."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", support.SESSION)
+    with mock_aws():
+        yield support.Account.create()
+
+
+@pytest.fixture
+def load_app(
+    account: support.Account, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[support.LoadApp]:
+    """Give a function that imports ``source/<folder>/app.py`` as Lambda would.
+
+    It has the environment and the layers that the template gives it, and the mocked account is
+    there before the import, because that is when the clients are made.
+    """
+    loaded: list[Any] = []
+
+    def load(folder: str) -> ModuleType:
+        lambda_sets = {
+            "AWS_REGION": support.REGION,
+            "AWS_DEFAULT_REGION": support.REGION,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_SESSION_TOKEN": "testing",
+            "AWS_LAMBDA_FUNCTION_NAME": f"{support.STACK}-{folder}",
+        }
+        for name, value in (lambda_sets | support.environment(folder)).items():
+            monkeypatch.setenv(name, value)
+        for layer in support.layers(folder):
+            monkeypatch.syspath_prepend(layer)
+        name = f"app_{folder.replace('-', '_')}"
+        path = support.SOURCE / folder / "app.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+        loaded.append(module)
+        return module
+
+    yield load
+    for module in loaded:
+        if hasattr(module, "http"):
+            module.http.clear()
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[dict[str, Any]]]:
+    """Give a function that returns the log lines written so far, as mappings."""
+    stream = io.StringIO()
+    monkeypatch.setattr(runtime.logger.registered_handler, "stream", stream)
+
+    def read() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    return read
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give the list of the pauses that the code wanted to make; none is made."""
+    made: list[float] = []
+    monkeypatch.setattr("time.sleep", made.append)
+    return made

@@ -1,0 +1,102 @@
+"""Read File: a chunk's CSV becomes records, and the ledger says that the chunk runs."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+from batchcore import items, keys
+from batchcore.errors import TransientError
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+from support import HEADER, START_TIME, chunk_event, context, row
+
+if TYPE_CHECKING:
+    from support import Account, LoadApp
+
+JOB = "orders-000000000001"
+
+
+def test_each_row_becomes_a_record_with_its_number_in_the_file(
+    load_app: LoadApp, account: Account
+) -> None:
+    app = load_app("read-file")
+    account.put(keys.chunk(JOB, 3), HEADER + row("111111111") + b"\n" + row("222222222"))
+    result = app.lambda_handler(chunk_event(JOB, number=3, first_row=40, rows=2), context())
+    assert result["rows"] == 2
+    assert result["rejected"] == 0
+    assert result["key"] == keys.records(JOB, 3)
+    records = account.lines(result["key"])
+    # The blank line between them is counted, and is no record.
+    assert [(r["row"], r["fields"]["uuid"]) for r in records] == [
+        (40, "111111111"),
+        (42, "222222222"),
+    ]
+    assert records[0]["raw"] == row("111111111").decode()
+
+
+def test_rows_with_a_wrong_number_of_fields_or_bytes_are_rejected(
+    load_app: LoadApp, account: Account
+) -> None:
+    app = load_app("read-file")
+    latin = row("333333333", Country="COTE").replace(b"COTE", b"C\xf4te")
+    short, long = b"111111111,Ghana\n", row("222222222", Country="Congo, Republic of")
+    account.put(keys.chunk(JOB, 1), HEADER + short + long + latin + row("444444444"))
+    result = app.lambda_handler(chunk_event(JOB, rows=4), context())
+    assert (result["rows"], result["rejected"]) == (4, 3)
+    records = account.lines(result["key"])
+    rules = [[e["rule"] for e in r.get("errors", [])] for r in records]
+    assert rules == [["fieldCount"], ["fieldCount"], ["encoding"], []]
+    assert [r.get("surplus") for r in records[:2]] == [-6, 1]
+    assert [r["key"] for r in records[:3]] == ["111111111", "222222222", "333333333"]
+    assert base64.b64decode(records[2]["raw64"]) == latin
+    assert all(e["stage"] == "read" for r in records for e in r.get("errors", []))
+
+
+def test_the_ledger_says_that_the_chunk_runs(load_app: LoadApp, account: Account) -> None:
+    app = load_app("read-file")
+    account.put(keys.chunk(JOB, 1), HEADER + row())
+    event = chunk_event(JOB, attempt=2)
+    app.lambda_handler(event, context())
+    assert account.entry(JOB, items.chunk_entry(1)) == {
+        "jobId": JOB,
+        "entry": "CHUNK#000001",
+        "status": items.RUNNING,
+        "startTime": START_TIME,
+        "attempt": 2,
+        "rows": 1,
+        "executionArn": event["executionArn"],
+    }
+
+
+def test_repeated_step_gives_the_same_records(load_app: LoadApp, account: Account) -> None:
+    app = load_app("read-file")
+    account.put(keys.chunk(JOB, 1), HEADER + row() + b"a,b\n")
+    key = app.lambda_handler(chunk_event(JOB, rows=2), context())["key"]
+    before = account.get(key)
+    app.lambda_handler(chunk_event(JOB, rows=2), context())
+    assert account.get(key) == before
+    assert account.tags(key) == {"kind": "intermediate"}
+
+
+def test_other_delimiters_are_honoured(load_app: LoadApp, account: Account) -> None:
+    app = load_app("read-file")
+    account.put(keys.chunk(JOB, 1), (HEADER + row(Country="Korea|Süd")).replace(b",", b"\t"))
+    result = app.lambda_handler(chunk_event(JOB, delimiter="\t"), context())
+    (record,) = account.lines(result["key"])
+    assert record["fields"]["Country"] == "Korea|Süd"
+
+
+def test_chunk_that_is_gone_is_an_error(load_app: LoadApp, account: Account) -> None:
+    app = load_app("read-file")
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        app.lambda_handler(chunk_event(JOB), context())
+
+
+def test_throttled_ledger_asks_for_a_retry(load_app: LoadApp, account: Account) -> None:
+    app = load_app("read-file")
+    with Stubber(app.dynamodb) as stub:
+        stub.add_client_error("update_item", "ProvisionedThroughputExceededException")
+        with pytest.raises(TransientError):
+            app.lambda_handler(chunk_event(JOB), context())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,10 +19,13 @@ from batchcore import items, jobs, keys
 from batchcore import runtime as _runtime  # noqa: F401
 from batchcore.schema import RecordSchema
 
+# Before any client is made: what moto answers for are the clients made after its import.
+from moto import mock_aws
+
 from batchops.template import load_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "source"
@@ -217,6 +221,13 @@ class Account:
         return found
 
 
+@contextmanager
+def mocked_account() -> Iterator[Account]:
+    """Give a mocked account, and no other."""
+    with mock_aws():
+        yield Account.create()
+
+
 # --------------------------------------------------------------------------------- data
 
 HEADER = b"uuid,Country,Item Type,Sales Channel,Order Priority,Order Date,Region,Ship Date\n"
@@ -366,6 +377,11 @@ def financials(reference: Mapping[str, Mapping[str, str]]) -> Callable[[Received
         return 200, json.dumps({"items": found, "missing": missing}).encode()
 
     return answer
+
+
+def always(status: int) -> Callable[[Received], Answer]:
+    """Return an answer that is a bare status."""
+    return lambda _request: (status, b"{}")
 
 
 def first(

@@ -12,7 +12,6 @@ import boto3
 import pytest
 import support
 from batchcore import runtime
-from moto import mock_aws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,8 +24,8 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[support.Account]:
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CONFIG_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", support.SESSION)
-    with mock_aws():
-        yield support.Account.create()
+    with support.mocked_account() as account:
+        yield account
 
 
 @pytest.fixture

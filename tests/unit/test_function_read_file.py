@@ -13,15 +13,21 @@ from botocore.stub import Stubber
 from support import HEADER, START_TIME, chunk_event, context, row
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from support import Account, LoadApp
 
 JOB = "orders-000000000001"
 
 
+@pytest.fixture
+def app(load_app: LoadApp) -> ModuleType:
+    return load_app("read-file")
+
+
 def test_each_row_becomes_a_record_with_its_number_in_the_file(
-    load_app: LoadApp, account: Account
+    app: ModuleType, account: Account
 ) -> None:
-    app = load_app("read-file")
     account.put(keys.chunk(JOB, 3), HEADER + row("111111111") + b"\n" + row("222222222"))
     result = app.lambda_handler(chunk_event(JOB, number=3, first_row=40, rows=2), context())
     assert result["rows"] == 2
@@ -37,9 +43,8 @@ def test_each_row_becomes_a_record_with_its_number_in_the_file(
 
 
 def test_rows_with_a_wrong_number_of_fields_or_bytes_are_rejected(
-    load_app: LoadApp, account: Account
+    app: ModuleType, account: Account
 ) -> None:
-    app = load_app("read-file")
     latin = row("333333333", Country="COTE").replace(b"COTE", b"C\xf4te")
     short, long = b"111111111,Ghana\n", row("222222222", Country="Congo, Republic of")
     account.put(keys.chunk(JOB, 1), HEADER + short + long + latin + row("444444444"))
@@ -54,8 +59,7 @@ def test_rows_with_a_wrong_number_of_fields_or_bytes_are_rejected(
     assert all(e["stage"] == "read" for r in records for e in r.get("errors", []))
 
 
-def test_the_ledger_says_that_the_chunk_runs(load_app: LoadApp, account: Account) -> None:
-    app = load_app("read-file")
+def test_the_ledger_says_that_the_chunk_runs(app: ModuleType, account: Account) -> None:
     account.put(keys.chunk(JOB, 1), HEADER + row())
     event = chunk_event(JOB, attempt=2)
     app.lambda_handler(event, context())
@@ -70,8 +74,7 @@ def test_the_ledger_says_that_the_chunk_runs(load_app: LoadApp, account: Account
     }
 
 
-def test_repeated_step_gives_the_same_records(load_app: LoadApp, account: Account) -> None:
-    app = load_app("read-file")
+def test_repeated_step_gives_the_same_records(app: ModuleType, account: Account) -> None:
     account.put(keys.chunk(JOB, 1), HEADER + row() + b"a,b\n")
     key = app.lambda_handler(chunk_event(JOB, rows=2), context())["key"]
     before = account.get(key)
@@ -80,22 +83,19 @@ def test_repeated_step_gives_the_same_records(load_app: LoadApp, account: Accoun
     assert account.tags(key) == {"kind": "intermediate"}
 
 
-def test_other_delimiters_are_honoured(load_app: LoadApp, account: Account) -> None:
-    app = load_app("read-file")
+def test_other_delimiters_are_honoured(app: ModuleType, account: Account) -> None:
     account.put(keys.chunk(JOB, 1), (HEADER + row(Country="Korea|Süd")).replace(b",", b"\t"))
     result = app.lambda_handler(chunk_event(JOB, delimiter="\t"), context())
     (record,) = account.lines(result["key"])
     assert record["fields"]["Country"] == "Korea|Süd"
 
 
-def test_chunk_that_is_gone_is_an_error(load_app: LoadApp, account: Account) -> None:
-    app = load_app("read-file")
+def test_chunk_that_is_gone_is_an_error(app: ModuleType, account: Account) -> None:
     with pytest.raises(ClientError, match="NoSuchKey"):
         app.lambda_handler(chunk_event(JOB), context())
 
 
-def test_throttled_ledger_asks_for_a_retry(load_app: LoadApp, account: Account) -> None:
-    app = load_app("read-file")
+def test_throttled_ledger_asks_for_a_retry(app: ModuleType, account: Account) -> None:
     with Stubber(app.dynamodb) as stub:
         stub.add_client_error("update_item", "ProvisionedThroughputExceededException")
         with pytest.raises(TransientError):

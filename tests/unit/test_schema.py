@@ -35,11 +35,11 @@ GOOD = {
 }
 
 
-def make(properties: dict[str, Any] | None = None, **changed: Any) -> RecordSchema:
+def make(columns: dict[str, Any] | None = None, **changed: Any) -> RecordSchema:
     document = {
         "type": "object",
         "required": ["id"],
-        "properties": {"id": {"type": "string"}, **(properties or {})},
+        "properties": {"id": {"type": "string"}, **(columns or {})},
         "x-key": "id",
         "x-enrichment": ["Price"],
     }
@@ -77,7 +77,7 @@ def test_good_order_breaks_no_rule() -> None:
             "has 10 characters, at most 9 are allowed",
         ),
         ("uuid", "", ["pattern"], "does not match ^[0-9]{9}$"),
-        ("uuid", "٢٧١٨٢٨١٨٣", ["pattern"], "does not match ^[0-9]{9}$"),
+        ("uuid", "\u0662" * 9, ["pattern"], "does not match ^[0-9]{9}$"),
         ("Country", "", ["minLength"], "is empty"),
         ("Country", "x" * 51, ["maxLength"], "has 51 characters, at most 50 are allowed"),
         ("Item Type", "é" * 31, ["maxLength"], "has 31 characters, at most 30 are allowed"),
@@ -155,7 +155,7 @@ def test_short_date_is_a_day_of_the_calendar(year: int, month: int, day: int) ->
         ("M/D/YY", "1-9-10", False),
         ("M/D/YY", "001/9/10", False),
         ("M/D/YY", "", False),
-        ("M/D/YY", "٠١/٠٩/١٠", False),
+        ("M/D/YY", "\u0661/\u0669/\u0661\u0660", False),
         ("M/D/YY", "2/29/00", True),
         ("M/D/YY", "2/29/01", False),
         ("DD.MM.YYYY", "1.2.2010", False),

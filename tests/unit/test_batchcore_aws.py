@@ -1,0 +1,167 @@
+"""The calls that several functions make: batches, what is left over, ledger entries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from batchcore import aws, items
+from batchcore.errors import TransientError
+from botocore.stub import ANY, Stubber
+from hypothesis import given
+from hypothesis import strategies as st
+from support import BUCKET, ERROR_TABLE, FINANCIAL_TABLE, JOB_TABLE, SESSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support import Account
+
+TABLE = "table"
+
+
+@pytest.fixture
+def stub() -> Iterator[Stubber]:
+    with Stubber(SESSION.client("dynamodb")) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def put(number: int) -> dict[str, Any]:
+    return {"PutRequest": {"Item": {"uuid": {"S": str(number)}}}}
+
+
+def key(number: int) -> items.Item:
+    return {"uuid": {"S": str(number)}}
+
+
+@given(st.lists(st.integers()), st.integers(1, 10))
+def test_batches_are_full_but_the_last_and_lose_nothing(values: list[int], size: int) -> None:
+    found = list(aws.batches(values, size))
+    assert [value for batch in found for value in batch] == values
+    assert all(len(batch) == size for batch in found[:-1])
+    assert all(found)
+
+
+# ------------------------------------------------------------------------------- write
+
+
+def test_what_a_table_leaves_over_is_written_again(stub: Stubber, naps: list[float]) -> None:
+    requests = [put(n) for n in range(3)]
+    for sent, left in ((requests, requests[1:]), (requests[1:], requests[2:]), (requests[2:], [])):
+        stub.add_response(
+            "batch_write_item",
+            {"UnprocessedItems": {TABLE: left} if left else {}},
+            {"RequestItems": {TABLE: sent}},
+        )
+    aws.batch_write(stub.client, TABLE, requests)
+    assert len(naps) == 2
+
+
+def test_writing_gives_up_with_an_error_that_is_retried(stub: Stubber, naps: list[float]) -> None:
+    for _ in range(8):
+        stub.add_response("batch_write_item", {"UnprocessedItems": {TABLE: [put(1)]}})
+    with pytest.raises(TransientError, match=r"BatchWriteItem on table left requests"):
+        aws.batch_write(stub.client, TABLE, [put(1)])
+    # Full jitter under a doubling ceiling, never longer than 5 s.
+    assert all(0 <= nap <= min(5, 0.05 * 2**n) for n, nap in enumerate(naps))
+
+
+def test_nothing_to_write_makes_no_call(stub: Stubber) -> None:
+    aws.batch_write(stub.client, TABLE, [])
+
+
+def test_any_number_of_items_is_written(account: Account) -> None:
+    aws.batch_write(account.dynamodb, FINANCIAL_TABLE, [put(n) for n in range(211)])
+    assert {item["uuid"]["S"] for item in account.scan(FINANCIAL_TABLE)} == set(
+        map(str, range(211))
+    )
+    deletes = [{"DeleteRequest": {"Key": key(n)}} for n in range(1, 211)]
+    aws.batch_write(account.dynamodb, FINANCIAL_TABLE, deletes)
+    assert account.scan(FINANCIAL_TABLE) == [key(0)]
+
+
+def test_one_batch_that_fails_fails_the_whole(account: Account) -> None:
+    # The last of several batches names one key twice, which DynamoDB refuses.
+    requests = [*(put(n) for n in range(60)), put(59)]
+    with pytest.raises(account.dynamodb.exceptions.ClientError, match="duplicates"):
+        aws.batch_write(account.dynamodb, FINANCIAL_TABLE, requests)
+
+
+# --------------------------------------------------------------------------------- get
+
+
+def test_keys_that_a_table_leaves_over_are_read_again(stub: Stubber, naps: list[float]) -> None:
+    keys = [key(n) for n in range(3)]
+    stub.add_response(
+        "batch_get_item",
+        {"Responses": {TABLE: [key(2)]}, "UnprocessedKeys": {TABLE: {"Keys": keys[:2]}}},
+        {"RequestItems": {TABLE: {"Keys": keys}}},
+    )
+    stub.add_response(
+        "batch_get_item",
+        {"Responses": {TABLE: [key(0)]}, "UnprocessedKeys": {}},
+        {"RequestItems": {TABLE: {"Keys": keys[:2]}}},
+    )
+    assert aws.batch_get(stub.client, TABLE, keys) == [key(2), key(0)]
+    assert len(naps) == 1
+
+
+def test_reading_gives_up_with_an_error_that_is_retried(stub: Stubber, naps: list[float]) -> None:
+    for _ in range(8):
+        stub.add_response(
+            "batch_get_item",
+            {"Responses": {}, "UnprocessedKeys": {TABLE: {"Keys": [key(1)]}}},
+            {"RequestItems": ANY},
+        )
+    with pytest.raises(TransientError, match=r"BatchGetItem on table"):
+        aws.batch_get(stub.client, TABLE, [key(1)])
+
+
+def test_any_number_of_keys_is_read_and_unknown_ones_are_left_out(account: Account) -> None:
+    account.put_reference({str(n): {"a": "b"} for n in range(0, 250, 2)})
+    found = aws.batch_get(account.dynamodb, FINANCIAL_TABLE, [key(n) for n in range(250)])
+    assert {item["uuid"]["S"] for item in found} == {str(n) for n in range(0, 250, 2)}
+    assert aws.batch_get(account.dynamodb, FINANCIAL_TABLE, []) == []
+
+
+# ------------------------------------------------------------------------------ ledger
+
+
+def test_setting_attributes_leaves_the_others(account: Account) -> None:
+    aws.update_entry(account.dynamodb, JOB_TABLE, "j", "JOB", {"status": "RUNNING", "rows": 3})
+    aws.update_entry(account.dynamodb, JOB_TABLE, "j", "JOB", {"rows": 4, "ms": {"read": 1}})
+    assert account.entry("j") == {
+        "jobId": "j",
+        "entry": "JOB",
+        "status": "RUNNING",
+        "rows": 4,
+        "ms": {"read": 1},
+    }
+
+
+def test_chunks_of_a_job_come_in_order_and_no_others(account: Account) -> None:
+    # Enough for more than one page of 1 MB.
+    numbers = range(1, 31)
+    for number in reversed(numbers):
+        account.put_entry("j", items.chunk_entry(number), cause="x" * 40_000)
+    account.put_entry("j", "JOB", status="RUNNING")
+    account.put_entry("k", items.chunk_entry(1), rows=1)
+    found = list(aws.query_entries(account.dynamodb, JOB_TABLE, "j", items.CHUNK_PREFIX))
+    assert [entry["entry"] for entry in found] == [items.chunk_entry(n) for n in numbers]
+    assert {entry["jobId"] for entry in found} == {"j"}
+
+
+def test_intermediate_objects_are_tagged_for_the_lifecycle_rule(account: Account) -> None:
+    aws.put_intermediate(account.s3, BUCKET, "jobs/j/x", b"data")
+    assert account.get("jobs/j/x") == b"data"
+    assert account.tags("jobs/j/x") == {"kind": "intermediate"}
+    assert aws.read_object(account.s3, BUCKET, "jobs/j/x") == b"data"
+
+
+def test_error_table_holds_what_error_items_makes(account: Account) -> None:
+    error = {"column": "", "rule": "r", "value": "", "limit": "", "message": "", "stage": "read"}
+    record = {"row": 2, "raw": "", "key": "", "errors": [error]}
+    made = list(items.error_items(record, job="j", chunk=1, attempt=1, time="t", ttl=1))
+    aws.batch_write(account.dynamodb, ERROR_TABLE, [{"PutRequest": {"Item": i}} for i in made])
+    assert account.scan(ERROR_TABLE) == made

@@ -1,0 +1,294 @@
+"""Split Input File: chunks of whole records under the header, or a file that is refused by name."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from batchcore import csvtext, errors, items, keys
+from batchcore.errors import TransientError
+from botocore.stub import Stubber
+from support import BUCKET, HEADER, PARAMETERS, SCHEMA, context, job_event, row
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from support import Account, LoadApp
+
+JOB = "orders-000000000001"
+KEY = "input/orders.csv"
+
+
+@pytest.fixture
+def app(load_app: LoadApp) -> ModuleType:
+    return load_app("split-ip-file")
+
+
+def rows(count: int) -> list[bytes]:
+    return [row(f"{n:09}") for n in range(1, count + 1)]
+
+
+def split(
+    app: ModuleType,
+    account: Account,
+    data: bytes,
+    *,
+    key: str = KEY,
+    **parameters: Any,
+) -> dict[str, Any]:
+    version = account.put(key, data)
+    event = job_event(
+        JOB, key=key, versionId=version, parameters={**PARAMETERS, "chunkRows": 2, **parameters}
+    )
+    result: dict[str, Any] = app.lambda_handler(event, context())
+    return result
+
+
+def failure(app: ModuleType, account: Account, data: bytes, **parameters: Any) -> tuple[str, str]:
+    """Return the outcome of a file that is refused; nothing may come of it."""
+    result = split(app, account, data, **parameters)
+    assert keys.manifest(JOB) not in account.keys("jobs/")
+    assert account.entry(JOB) == {}
+    # The input stays where it is.
+    assert account.get(KEY) == data
+    return result["failure"]["Error"], result["failure"]["Cause"]
+
+
+# ------------------------------------------------------------------------------- chunks
+
+
+def test_chunks_hold_the_records_under_the_header(app: ModuleType, account: Account) -> None:
+    lines = rows(5)
+    result = split(app, account, HEADER + b"".join(lines))
+    assert result.pop("ms") >= 0
+    assert result == {"manifestKey": keys.manifest(JOB), "rows": 5, "chunks": 3}
+    assert account.get(keys.chunk(JOB, 1)) == HEADER + lines[0] + lines[1]
+    assert account.get(keys.chunk(JOB, 2)) == HEADER + lines[2] + lines[3]
+    assert account.get(keys.chunk(JOB, 3)) == HEADER + lines[4]
+
+
+def test_manifest_says_what_each_chunk_holds(app: ModuleType, account: Account) -> None:
+    split(app, account, HEADER + b"\n" + b"".join(rows(3)))
+    (manifest,) = account.lines(keys.manifest(JOB))
+    assert manifest == [
+        {
+            "number": 1,
+            "entry": "CHUNK#000001",
+            "key": f"jobs/{JOB}/chunks/000001.csv",
+            "firstRow": 3,
+            "lastRow": 4,
+            "rows": 2,
+            "sizeBytes": len(HEADER + row() * 2),
+        },
+        {
+            "number": 2,
+            "entry": "CHUNK#000002",
+            "key": f"jobs/{JOB}/chunks/000002.csv",
+            "firstRow": 5,
+            "lastRow": 5,
+            "rows": 1,
+            "sizeBytes": len(HEADER + row()),
+        },
+    ]
+
+
+def test_ledger_says_that_the_job_runs(app: ModuleType, account: Account) -> None:
+    account.put_entry(JOB, items.JOB_ENTRY, status=items.SUBMITTED, key=KEY)
+    split(app, account, HEADER + b"".join(rows(3)))
+    assert account.entry(JOB) == {
+        "jobId": JOB,
+        "entry": "JOB",
+        "key": KEY,
+        "status": items.RUNNING,
+        "rowsIn": 3,
+        "chunks": 2,
+        "manifestKey": keys.manifest(JOB),
+    }
+
+
+def test_headers_of_the_merged_files_are_their_piece_0(app: ModuleType, account: Account) -> None:
+    split(app, account, HEADER + row())
+    columns = HEADER.decode().rstrip("\n")
+    enrichment = ",".join(SCHEMA.enrichment)
+    assert account.get(keys.output(JOB, 0)).decode() == f"{columns},{enrichment}\n"
+    assert account.get(keys.rejected_piece(JOB, 0)).decode() == (
+        f"{columns},source_row,rules,messages\n"
+    )
+
+
+def test_everything_it_writes_expires(app: ModuleType, account: Account) -> None:
+    split(app, account, HEADER + row())
+    written = account.keys("jobs/")
+    assert len(written) == 4
+    assert all(account.tags(key) == {"kind": "intermediate"} for key in written)
+
+
+def test_repeated_step_writes_the_same(app: ModuleType, account: Account) -> None:
+    version = account.put(KEY, HEADER + b"".join(rows(7)))
+    event = job_event(JOB, versionId=version, parameters={**PARAMETERS, "chunkRows": 2})
+    first = app.lambda_handler(event, context())
+    before = {key: account.get(key) for key in account.keys("jobs/")}
+    second = app.lambda_handler(event, context())
+    assert {key: account.get(key) for key in account.keys("jobs/")} == before
+    assert {**first, "ms": 0} == {**second, "ms": 0}
+
+
+def test_more_chunks_than_uploads_in_flight_all_arrive(app: ModuleType, account: Account) -> None:
+    lines = rows(60)
+    split(app, account, HEADER + b"".join(lines), chunkRows=1)
+    chunks = account.keys(f"jobs/{JOB}/chunks/")
+    assert [account.get(key) for key in chunks] == [HEADER + line for line in lines]
+
+
+def test_no_version_but_its_own_is_read(app: ModuleType, account: Account) -> None:
+    version = account.put(KEY, HEADER + row("111111111"))
+    account.put(KEY, HEADER + row("222222222") * 9)
+    app.lambda_handler(job_event(JOB, versionId=version), context())
+    assert account.get(keys.chunk(JOB, 1)) == HEADER + row("111111111")
+
+
+@pytest.mark.parametrize("key", ["input/a b+c/Bestellungen März (1).v2.csv", "input/x=1&y=%20.csv"])
+def test_file_may_be_called_anything(app: ModuleType, account: Account, key: str) -> None:
+    assert split(app, account, HEADER + row(), key=key)["rows"] == 1
+
+
+# ---------------------------------------------------------------------------- variants
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^"])
+def test_any_delimiter_will_do(app: ModuleType, account: Account, delimiter: str) -> None:
+    data = (HEADER + row(Region="a\nb").replace(b"a\nb", b'"a\nb"') + row()).replace(
+        b",", delimiter.encode()
+    )
+    assert split(app, account, data, delimiter=delimiter)["rows"] == 2
+    assert account.get(keys.chunk(JOB, 1)) == data
+    (header,) = csv.reader(
+        io.StringIO(account.get(keys.output(JOB, 0)).decode()), delimiter=delimiter
+    )
+    assert header == [*SCHEMA.columns, *SCHEMA.enrichment]
+
+
+def test_bom_stays(app: ModuleType, account: Account) -> None:
+    split(app, account, csvtext.BOM + HEADER + b"".join(rows(3)))
+    assert account.get(keys.chunk(JOB, 2)) == csvtext.BOM + HEADER + row("000000003")
+    assert account.get(keys.output(JOB, 0)).startswith(csvtext.BOM + b"uuid,")
+    assert account.get(keys.rejected_piece(JOB, 0)).startswith(csvtext.BOM + b"uuid,")
+
+
+@pytest.mark.parametrize("terminator", [b"\r\n", b"\r"])
+def test_terminator_of_the_header_stays(
+    app: ModuleType, account: Account, terminator: bytes
+) -> None:
+    data = (HEADER + b"".join(rows(2))).replace(b"\n", terminator)
+    split(app, account, data)
+    assert account.get(keys.chunk(JOB, 1)) == data
+    assert account.get(keys.output(JOB, 0)).endswith(b"Total Profit" + terminator)
+
+
+def test_columns_may_stand_in_another_order_beside_others(
+    app: ModuleType, account: Account
+) -> None:
+    names = ["Note", *reversed(SCHEMA.columns), "Note"]
+    data = ",".join(names).encode() + b"\n" + b",".join([b"x"] * len(names)) + b"\n"
+    assert split(app, account, data)["rows"] == 1
+    assert account.get(keys.output(JOB, 0)).decode().startswith(",".join(names) + ",Units Sold")
+
+
+def test_header_may_be_latin1_beyond_the_columns_that_count(
+    app: ModuleType, account: Account
+) -> None:
+    data = HEADER.rstrip() + b",Gr\xf6\xdfe\n" + row().rstrip() + b",1\n"
+    assert split(app, account, data)["rows"] == 1
+    assert b",Gr\xf6\xdfe,Units Sold" in account.get(keys.output(JOB, 0))
+
+
+def test_large_file_is_read_in_blocks(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "BLOCK_BYTES", 100)
+    lines = [row(f"{n:09}", Country='"Tonga\r\n, Oceania"') for n in range(1, 51)]
+    split(app, account, csvtext.BOM + HEADER + b"".join(lines), chunkRows=7)
+    whole = b"".join(
+        account.get(key)[len(csvtext.BOM + HEADER) :] for key in account.keys(f"jobs/{JOB}/chunks/")
+    )
+    assert whole == b"".join(lines)
+
+
+# ------------------------------------------------------------------- files that are refused
+
+
+def xlsx() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<x/>")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "cause"),
+    [
+        (b"", "EmptyFileError", "0 bytes"),
+        (b"\n\r\n\n", "EmptyFileError", "blank lines"),
+        (csvtext.BOM, "EmptyFileError", "blank lines"),
+        (HEADER, "NoRowsError", "no rows"),
+        (HEADER.rstrip(), "NoRowsError", "no rows"),
+        (HEADER + b"\n\n\r\n", "NoRowsError", "no rows"),
+        (HEADER.replace(b",", b";") + row(), "WrongDelimiterError", "';'"),
+        (HEADER.replace(b",", b"\t") + row(), "WrongDelimiterError", r"'\t'"),
+        (HEADER.replace(b",Region", b"") + row(), "MissingColumnsError", "'Region'"),
+        (HEADER.replace(b"Region", b"region") + row(), "MissingColumnsError", "'Region'"),
+        (HEADER.rstrip() + b",Region\n" + row(), "DuplicateColumnsError", "'Region'"),
+        (row() * 3, "NoHeaderError", "looks like data"),
+        ((HEADER + row()).decode().encode("utf-16"), "Utf16Error", "UTF-16"),
+        ((HEADER + row()).decode().encode("utf-16-le"), "Utf16Error", "UTF-16"),
+        ((HEADER + row()).decode().encode("utf-16-be"), "Utf16Error", "UTF-16"),
+        (xlsx(), "NotTextError", "spreadsheet"),
+        (b"\x1f\x8b\x08\x00" + bytes(range(256)), "NotTextError", "archive"),
+        (b"%PDF-1.7\n" + HEADER, "NotTextError", "not text"),
+        (b"PAR1" + bytes(100), "NotTextError", "not text"),
+        (b"\x7fELF\x02\x01\x01" + b"\x03\x3e" * 40 + b"\n" + row(), "NotTextError", "not text"),
+        (b"\x01\x02\x03" * 9 + b"\n" + row(), "NotTextError", "first row is not text"),
+        (HEADER + row() + b'2,"open\n' + row(), "UnterminatedQuoteError", "row 3 "),
+        (b'"' + HEADER + row(), "UnterminatedQuoteError", "row 1 "),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, str) else None,
+)
+def test_file_that_cannot_be_accepted_is_an_outcome_by_name(
+    app: ModuleType, account: Account, data: bytes, error: str, cause: str
+) -> None:
+    name, text = failure(app, account, data)
+    assert name == error
+    assert cause in text
+    assert issubclass(getattr(errors, name), errors.FileError)
+
+
+def test_unclosed_quote_in_a_large_file_names_its_row(app: ModuleType, account: Account) -> None:
+    data = HEADER + row() + b'2,"open' + row() * (17 * 1024 * 1024 // len(row()) + 40_000)
+    name, text = failure(app, account, data)
+    assert name in {"RecordTooLongError", "UnterminatedQuoteError"}
+    assert "row 3 " in text
+
+
+def test_version_that_is_gone_is_an_outcome(app: ModuleType, account: Account) -> None:
+    version = account.put(KEY, HEADER + row())
+    account.s3.delete_object(Bucket=BUCKET, Key=KEY, VersionId=version)
+    result = app.lambda_handler(job_event(JOB, versionId=version), context())
+    assert result["failure"]["Error"] == "InputGoneError"
+    assert KEY in result["failure"]["Cause"]
+
+
+def test_refused_file_puts_no_content_into_the_outcome_beyond_its_header(
+    app: ModuleType, account: Account
+) -> None:
+    _, text = failure(app, account, row(Country="SECRET") * 2)
+    assert "SECRET" not in text
+
+
+def test_trouble_of_s3_asks_for_a_retry(app: ModuleType, account: Account) -> None:
+    with Stubber(app.s3) as stub:
+        stub.add_client_error("get_object", "SlowDown", http_status_code=503)
+        with pytest.raises(TransientError):
+            app.lambda_handler(job_event(JOB), context())

@@ -181,8 +181,11 @@ class Target:
         session = cast("boto3.Session", self._session)
         config = _config() if self._info is None else _local_config()
         if service == "s3":
-            # Of the two ways to sign a link, this is the one that every region and KMS accept.
-            config = config.merge(Config(signature_version="s3v4"))
+            # Of the ways to sign a link, the one that every region and KMS accept, on the
+            # region's own host; the local engine has but one host.
+            style: Any = "virtual" if self._info is None else "path"
+            links = Config(signature_version="s3v4", s3={"addressing_style": style})
+            config = config.merge(links)
         endpoint = None if self._info is None else self._info.endpoint_url
         return session.client(cast("Any", service), endpoint_url=endpoint, config=config)
 
@@ -200,7 +203,6 @@ def _local_config() -> Config:
     # Every setting that the user's environment or ~/.aws could otherwise bring in: a proxy cannot
     # reach this computer's loopback, and the FIPS and dual-stack variants have no local endpoint.
     local = Config(
-        s3={"addressing_style": "path"},
         proxies={},
         use_fips_endpoint=False,
         use_dualstack_endpoint=False,

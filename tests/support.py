@@ -179,11 +179,14 @@ class Account:
         return {tag["Key"]: tag["Value"] for tag in tags}
 
     def put_entry(self, job: str, entry: str, **values: Any) -> None:
-        """Set attributes of a ledger entry."""
+        """Set attributes of a ledger entry, whoever wrote it last."""
+        attributes = list(items.attributes(values).items())
         self.dynamodb.update_item(
             TableName=JOB_TABLE,
             Key={"jobId": {"S": job}, "entry": {"S": entry}},
-            **items.assignments(values),
+            UpdateExpression="SET " + ", ".join(f"#{n} = :{n}" for n in range(len(attributes))),
+            ExpressionAttributeNames={f"#{n}": name for n, (name, _) in enumerate(attributes)},
+            ExpressionAttributeValues={f":{n}": value for n, (_, value) in enumerate(attributes)},
         )
 
     def entry(self, job: str, entry: str = items.JOB_ENTRY) -> dict[str, Any]:

@@ -26,7 +26,10 @@ ANSWER_RESERVE_MS = 20_000
 
 s3 = boto3.client("s3", config=aws.CONFIG)
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
-http = urllib3.PoolManager(retries=urllib3.Retry(total=5, backoff_factor=0.5))
+RETRIES = urllib3.Retry(
+    total=5, backoff_factor=0.5, status_forcelist=(500, 502, 503, 504), allowed_methods=None
+)
+http = urllib3.PoolManager(retries=RETRIES)
 
 
 class OutOfTimeError(Exception):

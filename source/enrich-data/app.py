@@ -24,7 +24,6 @@ CALLS_IN_FLIGHT = 4
 RETRIES = urllib3.Retry(
     total=4,
     backoff_factor=0.2,
-    backoff_jitter=0.2,
     status_forcelist=(429, 500, 502, 503, 504),
     allowed_methods=None,
     raise_on_status=False,

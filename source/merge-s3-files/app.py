@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
-LISTED_CHUNKS = 20
+LISTED_CHUNKS = 100
 
 # Pieces are small and many, so fetching them is a matter of latency; each has at most some 20 MB.
 FETCHES_IN_FLIGHT = 8
@@ -34,13 +34,17 @@ dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 def lambda_handler(event: Event, context: object) -> Result:
     """Check the balance, write the completed file and the rejects, archive the input."""
     job, bucket, key, table = event["jobId"], event["bucket"], event["key"], os.environ["JOB_TABLE"]
-    manifest = orjson.loads(aws.read_object(s3, bucket, keys.manifest(job)))
+    manifest = _read_json(bucket, keys.manifest(job))
+    resumed = _read_json(bucket, event["resume"]["manifestKey"]) if "resume" in event else manifest
     entries = aws.query_entries(dynamodb, table, job, items.CHUNK_PREFIX)
-    chunks = match_chunks(manifest, entries)
+    rerun = {chunk["number"] for chunk in resumed}
+    chunks = match_chunks(manifest, entries, rerun=rerun, attempt=event["attempt"])
     completed, rejected = keys.completed(job, key), keys.rejected(job, key)
     _join(bucket, pieces(job, chunks, "output", keys.output), completed)
     _join(bucket, pieces(job, chunks, "rejects", keys.rejected_piece), rejected)
-    archived = _archive(event)
+    entry = next(aws.query_entries(dynamodb, table, job, items.JOB_ENTRY), {})
+    # A repair of a job that has succeeded finds its input archived, and maybe tidied away since.
+    archived = entry.get("archiveKey") or _archive(event)
     totals = {
         "rowsIn": sum(chunk["rows"] for chunk in manifest),
         "rowsOut": sum(chunk["valid"] for chunk in chunks),
@@ -48,14 +52,30 @@ def lambda_handler(event: Event, context: object) -> Result:
         "errors": sum(chunk["errors"] for chunk in chunks),
     }
     outcome = {"completedKey": completed, "rejectedKey": rejected, "archiveKey": archived}
-    aws.update_entry(dynamodb, table, job, items.JOB_ENTRY, {**totals, **outcome})
+    aws.update_entry(
+        dynamodb, table, job, items.JOB_ENTRY, {**totals, **outcome}, attempt=event["attempt"]
+    )
     return {**totals, **outcome}
 
 
+def _read_json(bucket: str, key: str) -> list[dict[str, Any]]:
+    manifest: list[dict[str, Any]] = orjson.loads(aws.read_object(s3, bucket, key))
+    return manifest
+
+
 def match_chunks(
-    manifest: list[dict[str, Any]], entries: Iterable[dict[str, Any]]
+    manifest: list[dict[str, Any]],
+    entries: Iterable[dict[str, Any]],
+    *,
+    rerun: set[int],
+    attempt: int,
 ) -> list[dict[str, Any]]:
     """Return the ledger's entry of each chunk in the manifest, in order.
+
+    Parameters
+    ----------
+    rerun
+        The chunks that this attempt was to run: only its own result counts for them.
 
     Raises
     ------
@@ -70,6 +90,7 @@ def match_chunks(
         chunk["number"]
         for chunk, entry in zip(manifest, found, strict=True)
         if entry.get("status") != items.SUCCEEDED
+        or (chunk["number"] in rerun and entry["attempt"] != attempt)
     ]
     if failed:
         more = f" and {len(failed) - LISTED_CHUNKS} more" if len(failed) > LISTED_CHUNKS else ""

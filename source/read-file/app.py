@@ -25,10 +25,11 @@ def lambda_handler(event: Event, context: object) -> Result:
         {
             "status": items.RUNNING,
             "startTime": event["startTime"],
-            "attempt": event["attempt"],
             "rows": chunk["rows"],
             "executionArn": event["executionArn"],
         },
+        attempt=event["attempt"],
+        remove=("endTime", "error", "cause", "failedStep"),
     )
     records = list(
         read_records(

@@ -14,8 +14,10 @@ from botocore.config import Config
 # the link says: it is given less than they are sure to have.
 LINK_EXPIRES_S = 3600
 
-# Of the two ways to sign a link, this is the one that every region and KMS accept.
-s3 = boto3.client("s3", config=aws.CONFIG.merge(Config(signature_version="s3v4")))
+# Of the ways to sign a link, the one that every region and KMS accept, on the region's own host.
+LINKS = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+
+s3 = boto3.client("s3", config=aws.CONFIG.merge(LINKS))
 ses = boto3.client("sesv2", config=aws.CONFIG)
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 
@@ -47,6 +49,8 @@ def lambda_handler(event: Event, context: object) -> Result:
             "mailMessageId": sent["MessageId"],
             "mailTime": items.utc_now(),
         },
+        attempt=event["attempt"],
+        remove=("mailError", "mailCause"),
     )
     return {"messageId": sent["MessageId"]}
 

@@ -14,12 +14,16 @@ from batchcore.errors import (
     InputGoneError,
     NoRowsError,
     NotTextError,
+    TooManyChunksError,
     Utf16Error,
 )
 from batchcore.records import REJECT_COLUMNS, RowWriter, map_header
 from batchcore.runtime import Event, Result, job_step
 from batchcore.schema import RecordSchema
 from botocore.exceptions import ClientError
+
+# Every child of the Distributed Map returns "{}", and the list of them may have 256 KiB.
+MAX_CHUNKS = 80_000
 
 BLOCK_BYTES = 4 * 1024 * 1024
 
@@ -59,6 +63,8 @@ def lambda_handler(event: Event, context: object) -> Result:
         job,
         items.JOB_ENTRY,
         {"status": items.RUNNING, "rowsIn": rows, "chunks": len(manifest), "manifestKey": key},
+        attempt=event["attempt"],
+        remove=("error", "cause", "endTime"),
     )
     return {"manifestKey": key, "rows": rows, "chunks": len(manifest)}
 
@@ -130,6 +136,11 @@ def _upload(event: Event, header: bytes, chunks: Iterator[csvtext.Chunk]) -> lis
     pending: deque[Future[None]] = deque()
     with ThreadPoolExecutor(UPLOADS_IN_FLIGHT) as pool:
         for chunk in chunks:
+            if chunk.number > MAX_CHUNKS:
+                raise TooManyChunksError(
+                    f"the file has more than {MAX_CHUNKS:,} chunks of {chunk.rows:,} rows: deploy "
+                    "with a larger FileChunkSize, and submit it again"
+                )
             if len(pending) == UPLOADS_IN_FLIGHT:
                 pending.popleft().result()
             key = keys.chunk(event["jobId"], chunk.number)

@@ -40,13 +40,14 @@ def lambda_handler(event: Event, context: object) -> Result:
         items.chunk_entry(number),
         {
             "status": items.SUCCEEDED,
-            "attempt": event["attempt"],
             "rows": len(records),
             **result,
             "endTime": items.utc_now(),
             "sizeBytes": {"output": len(output), "rejects": len(rejects)},
             "stepMs": step_ms,
         },
+        attempt=event["attempt"],
+        remove=("error", "cause", "failedStep"),
     )
     return result
 
@@ -83,17 +84,20 @@ def replace_errors(event: Event, records: list[Record]) -> int:
     are in place, so that at no moment a rejected row is without its errors.
     """
     table = os.environ["ERROR_TABLE"]
-    puts = {item["errorId"]["S"]: item for item in _error_items(event, records)}
-    aws.batch_write(dynamodb, table, [{"PutRequest": {"Item": item}} for item in puts.values()])
+    written: set[str] = set()
+
+    def puts() -> Iterator[dict[str, Any]]:
+        for item in _error_items(event, records):
+            written.add(item["errorId"]["S"])
+            yield {"PutRequest": {"Item": item}}
+
+    aws.batch_write(dynamodb, table, puts())
     if event["attempt"] > 1:
-        stale = [key for key in _stored_errors(event, table) if key not in puts]
         job = {"S": event["jobId"]}
-        aws.batch_write(
-            dynamodb,
-            table,
-            [{"DeleteRequest": {"Key": {"jobId": job, "errorId": {"S": key}}}} for key in stale],
-        )
-    return len(puts)
+        stale = (key for key in _stored_errors(event, table) if key not in written)
+        keys_of_stale = ({"jobId": job, "errorId": {"S": key}} for key in stale)
+        aws.batch_write(dynamodb, table, ({"DeleteRequest": {"Key": k}} for k in keys_of_stale))
+    return len(written)
 
 
 def _error_items(event: Event, records: list[Record]) -> Iterator[items.Item]:

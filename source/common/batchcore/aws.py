@@ -2,14 +2,15 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.config import Config
 
 from batchcore import items
-from batchcore.errors import TransientError
+from batchcore.errors import StaleAttemptError, TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -24,6 +25,7 @@ GET_BATCH = 100
 # Four in flight keep a table busy without a burst that it would throttle.
 WORKERS = 4
 
+# As long as a batch gets smaller there is no limit; without any progress, this many tries.
 _BACKOFF_TRIES = 8
 _BACKOFF_BASE_S = 0.05
 _BACKOFF_CAP_S = 5.0
@@ -56,26 +58,30 @@ def batches(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield values[start : start + size]
 
 
-def _until_done(call: Callable[[T], T], pending: T, *, what: str) -> None:
+def _until_done(call: Callable[[Sized], Sized], pending: Sized, *, what: str) -> None:
     """Repeat a batch call on what it left over, waiting longer each time, with full jitter."""
-    for attempt in range(_BACKOFF_TRIES):
+    fruitless = 0
+    while fruitless < _BACKOFF_TRIES:
+        before = len(pending)
         pending = call(pending)
         if not pending:
             return
-        ceiling = min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**attempt)
+        fruitless = fruitless + 1 if len(pending) == before else 0
+        ceiling = min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**fruitless)
         time.sleep(random.uniform(0, ceiling))  # noqa: S311  (jitter, not a secret)
-    raise TransientError(f"{what} left requests unprocessed after {_BACKOFF_TRIES} tries")
+    raise TransientError(f"{what} processed nothing in {_BACKOFF_TRIES} tries")
 
 
 def batch_write(
-    dynamodb: "DynamoDBClient", table: str, requests: Sequence[Mapping[str, Any]]
+    dynamodb: "DynamoDBClient", table: str, requests: Iterable[Mapping[str, Any]]
 ) -> None:
-    """Put or delete any number of items.
+    """Put or delete any number of items, a few batches at a time.
 
     Parameters
     ----------
     requests
-        WriteRequests (``{"PutRequest": {"Item": ...}}``), no two for the same key.
+        WriteRequests (``{"PutRequest": {"Item": ...}}``), no two for the same key. They are taken
+        as they are written, so a generator is never held in memory.
 
     Raises
     ------
@@ -83,14 +89,18 @@ def batch_write(
         If the table still throttles after all tries.
     """
 
-    def write(batch: Sequence[Mapping[str, Any]]) -> None:
+    def write(batch: list[Mapping[str, Any]]) -> None:
         def call(pending: Any) -> Any:
             answer = dynamodb.batch_write_item(RequestItems={table: pending})
             return answer.get("UnprocessedItems", {}).get(table, [])
 
         _until_done(call, batch, what=f"BatchWriteItem on {table}")
 
-    _each(write, list(batches(requests, WRITE_BATCH)))
+    stream = iter(requests)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        while round_ := list(islice(stream, WRITE_BATCH * WORKERS)):
+            for _ in pool.map(write, batches(round_, WRITE_BATCH)):
+                pass
 
 
 def batch_get(
@@ -115,29 +125,33 @@ def batch_get(
     return found
 
 
-def _each(work: Callable[[T], None], values: list[T]) -> None:
-    if len(values) <= 1:
-        for value in values:
-            work(value)
-        return
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for _ in pool.map(work, values):
-            pass
-
-
 def update_entry(
     dynamodb: "DynamoDBClient",
     table: str,
     job: str,
     entry: str,
     values: Mapping[str, str | int | Mapping[str, int]],
+    *,
+    attempt: int,
+    remove: Sequence[str] = (),
 ) -> None:
-    """Set attributes of one ledger entry."""
-    dynamodb.update_item(
-        TableName=table,
-        Key={"jobId": {"S": job}, "entry": {"S": entry}},
-        **items.assignments(values),
-    )
+    """Set and remove attributes of one ledger entry, and its attempt.
+
+    Raises
+    ------
+    StaleAttemptError
+        If the entry is a later attempt's.
+    """
+    try:
+        dynamodb.update_item(
+            TableName=table,
+            Key={"jobId": {"S": job}, "entry": {"S": entry}},
+            **items.assignments(values, attempt=attempt, remove=remove),
+        )
+    except dynamodb.exceptions.ConditionalCheckFailedException as error:
+        raise StaleAttemptError(
+            f"{entry} of {job} belongs to a later attempt than {attempt}"
+        ) from error
 
 
 def query_entries(

@@ -13,10 +13,12 @@
     │   ├── MissingColumnsError
     │   ├── DuplicateColumnsError
     │   ├── UnterminatedQuoteError
-    │   └── RecordTooLongError
+    │   ├── RecordTooLongError
+    │   └── TooManyChunksError
     ├── InputGoneError          the object version to be processed no longer exists
     ├── ChunksFailedError       some chunks have no result; rerun the job
     └── BalanceError            rows in are not rows out plus rows rejected
+    StaleAttemptError           a later attempt of the job has taken over
     TransientError              throttling, a time-out, a lost connection: try again
     SchemaError                 the schema file cannot be used
     ReferenceDataError          the reference data cannot be used
@@ -75,6 +77,10 @@ class RecordTooLongError(FileError):
     """A record is longer than a chunk may be; mostly a quote that was never closed."""
 
 
+class TooManyChunksError(FileError):
+    """The file has more chunks than one Distributed Map can report on."""
+
+
 class InputGoneError(JobError):
     """The object version that the job is about no longer exists."""
 
@@ -85,6 +91,10 @@ class ChunksFailedError(JobError):
 
 class BalanceError(JobError):
     """The rows that came in are not the rows that went out plus those rejected."""
+
+
+class StaleAttemptError(Exception):
+    """What runs here belongs to an attempt that a later one has replaced."""
 
 
 class TransientError(Exception):

@@ -5,7 +5,8 @@ JobTable, the ledger: partition ``jobId``, sort ``entry`` (``JOB`` or ``CHUNK#00
 ``JobsByStart`` (``listed``, ``startTime``) holds the JOB entries only.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,10 +67,15 @@ def error_items(
     ttl
         Seconds since the epoch after which DynamoDB may delete the item.
     """
+    seen: Counter[str] = Counter()
     for error in record["errors"]:
+        rule = f"{error['column']}#{error['rule']}"
+        seen[rule] += 1
+        # A schema may hold several rules of one kind for a column, in allOf for example.
+        again = f"#{seen[rule]}" if seen[rule] > 1 else ""
         strings = {
             "jobId": job,
-            "errorId": f"{row_prefix(record['row'])}{error['column']}#{error['rule']}",
+            "errorId": f"{row_prefix(record['row'])}{rule}{again}",
             "uuid": _cut(record["key"], MAX_VALUE_CHARACTERS),
             "stage": error["stage"],
             "column": error["column"],
@@ -97,14 +103,28 @@ def attributes(values: Mapping[str, str | int]) -> dict[str, Any]:
     return {name: _attribute(value) for name, value in values.items()}
 
 
-def assignments(values: Mapping[str, str | int | Mapping[str, int]]) -> dict[str, Any]:
-    """Return the arguments of an UpdateItem that sets attributes, whatever their names."""
-    names = {f"#{n}": name for n, name in enumerate(values)}
+def assignments(
+    values: Mapping[str, str | int | Mapping[str, int]],
+    *,
+    attempt: int,
+    remove: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return the arguments of an UpdateItem that sets and removes attributes of an entry.
+
+    It is made by an attempt, which it records, and fails if a later one has written the entry.
+    """
+    given = {"attempt": attempt, **values}
+    names = {f"#{n}": name for n, name in enumerate([*given, *remove])}
+    placeholders = list(names)
+    expression = "SET " + ", ".join(f"#{n} = :{n}" for n in range(len(given)))
+    if remove:
+        expression += " REMOVE " + ", ".join(placeholders[len(given) :])
     return {
-        "UpdateExpression": "SET " + ", ".join(f"{n} = :{n[1:]}" for n in names),
+        "UpdateExpression": expression,
+        "ConditionExpression": "attribute_not_exists(#0) OR #0 <= :0",
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": {
-            f":{n}": _attribute(value) for n, value in enumerate(values.values())
+            f":{n}": _attribute(value) for n, value in enumerate(given.values())
         },
     }
 

@@ -11,7 +11,9 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,
+    CredentialRetrievalError,
     HTTPClientError,
+    IncompleteReadError,
     ResponseStreamingError,
 )
 
@@ -28,17 +30,28 @@ logger = Logger(service="batchops", stream=sys.stderr, utc=True)
 _THROTTLES = {
     "InternalError",
     "InternalServerError",
+    "KMSThrottlingException",
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestTimeout",
+    "RequestTimeTooSkewed",
     "ServiceUnavailable",
     "SlowDown",
+    "ThrottledException",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
     "TransactionInProgressException",
 }
+
+_PASSING = (
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    ResponseStreamingError,
+)
 
 
 def is_transient(error: BaseException) -> bool:
@@ -46,7 +59,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error.response.get("Error", {}).get("Code") in _THROTTLES or status >= 500
-    return isinstance(error, ConnectionError | HTTPClientError | ResponseStreamingError)
+    return isinstance(error, _PASSING)
 
 
 def entry_point(handler: Handler) -> Handler:

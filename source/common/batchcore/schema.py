@@ -28,6 +28,9 @@ FILE_NAME = "record.schema.json"
 # The year that strptime's %y gives to 69 is 1969, and to 68 it is 2068 (POSIX).
 _CENTURY_PIVOT = 69
 
+# A limit may be a list of hundreds of values, and a message may quote the value.
+_MAX_TEXT_CHARACTERS = 1_000
+
 _DATE_FORMAT = re.compile(r"(?=.*D)(?=.*M)(?=.*Y)(?:D{1,2}|M{1,2}|YY(?:YY)?|[-./ ])+")
 _DATE_PARTS = {
     "D": r"(?P<day>\d{1,2})",
@@ -111,9 +114,10 @@ class RecordSchema:
         limit: Any = self.document
         for part in error.schema_path:
             limit = limit[part]
-        text = limit if isinstance(limit, str | int) else json.dumps(limit, ensure_ascii=False)
+        text = str(limit) if isinstance(limit, str | int) else json.dumps(limit, ensure_ascii=False)
+        message = _explain(rule, value, limit, error.message)
         return Violation(
-            column, rule, value, str(text), _explain(rule, value, limit, error.message)
+            column, rule, value, text[:_MAX_TEXT_CHARACTERS], message[:_MAX_TEXT_CHARACTERS]
         )
 
     def _check(self) -> None:

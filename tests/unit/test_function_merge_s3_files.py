@@ -1,0 +1,361 @@
+"""Merge all Files: nothing is merged that is not whole; what is merged is in order, once."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from batchcore import items, keys
+from batchcore.errors import BalanceError, ChunksFailedError, TransientError
+from botocore.stub import Stubber
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support import BUCKET, HEADER, PARAMETERS, context, job_event, manifest_entry
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from support import Account, LoadApp
+
+JOB = "orders-000000000001"
+KEY = "input/2026/Q1/orders.csv"
+ARCHIVED = "input_archive/2026/Q1/orders.csv"
+COMPLETED, REJECTED = keys.completed(JOB, KEY), keys.rejected(JOB, KEY)
+
+
+@pytest.fixture
+def app(load_app: LoadApp) -> ModuleType:
+    return load_app("merge-s3-files")
+
+
+def output(number: int) -> bytes:
+    return f"out {number}\n".encode()
+
+
+def rejects(number: int) -> bytes:
+    return f"bad {number}\n".encode()
+
+
+def put_manifest(account: Account, chunks: int) -> None:
+    manifest = [manifest_entry(JOB, n, n * 2, n * 2 + 1, 2) for n in range(1, chunks + 1)]
+    account.put(keys.manifest(JOB), json.dumps(manifest).encode())
+
+
+def put_chunk(account: Account, number: int, out: bytes, bad: bytes, **changed: Any) -> None:
+    """Store a chunk's pieces and what the ledger says of it: two rows, one good, one bad."""
+    account.put(keys.output(JOB, number), out)
+    account.put(keys.rejected_piece(JOB, number), bad)
+    entry = {
+        "status": items.SUCCEEDED,
+        "rows": 2,
+        "valid": 1,
+        "rejected": 1,
+        "errors": 3,
+        "sizeBytes": {"output": len(out), "rejects": len(bad)},
+    }
+    account.put_entry(JOB, items.chunk_entry(number), **{**entry, **changed})
+
+
+def prepare(account: Account, chunks: int = 3) -> dict[str, Any]:
+    """Store a job whose chunks are through; return the merge's event."""
+    version = account.put(KEY, HEADER)
+    account.put(keys.output(JOB, 0), b"header,out\n")
+    account.put(keys.rejected_piece(JOB, 0), b"header,why\n")
+    put_manifest(account, chunks)
+    for number in range(1, chunks + 1):
+        put_chunk(account, number, output(number), rejects(number))
+    return job_event(JOB, key=KEY, versionId=version)
+
+
+def merge(app: ModuleType, event: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = app.lambda_handler(event, context())
+    assert result.pop("ms") >= 0
+    return result
+
+
+def failure(app: ModuleType, account: Account, event: dict[str, Any]) -> tuple[str, str]:
+    """Return the outcome of a merge that is refused; nothing may come of it."""
+    result = merge(app, event)
+    assert account.keys(f"jobs/{JOB}/completed/") == []
+    assert account.keys("input") == [KEY]
+    assert account.entry(JOB) == {}
+    return result["failure"]["Error"], result["failure"]["Cause"]
+
+
+# -------------------------------------------------------------------------------- whole
+
+
+def test_pieces_are_joined_under_their_header_and_the_ledger_says_so(
+    app: ModuleType, account: Account
+) -> None:
+    event = prepare(account)
+    expected = {
+        "rowsIn": 6,
+        "rowsOut": 3,
+        "rowsRejected": 3,
+        "errors": 9,
+        "completedKey": COMPLETED,
+        "rejectedKey": REJECTED,
+        "archiveKey": ARCHIVED,
+    }
+    assert merge(app, event) == expected
+    assert account.get(COMPLETED) == b"header,out\nout 1\nout 2\nout 3\n"
+    assert account.get(REJECTED) == b"header,why\nbad 1\nbad 2\nbad 3\n"
+    assert account.entry(JOB) == {"jobId": JOB, "entry": "JOB", **expected}
+
+
+@pytest.mark.parametrize("chunks", [12, 1005])
+def test_order_is_that_of_the_numbers(app: ModuleType, account: Account, chunks: int) -> None:
+    event = prepare(account, chunks)
+    assert merge(app, event)["rowsIn"] == 2 * chunks
+    numbers = range(1, chunks + 1)
+    assert account.get(COMPLETED) == b"header,out\n" + b"".join(map(output, numbers))
+    assert account.get(REJECTED) == b"header,why\n" + b"".join(map(rejects, numbers))
+
+
+def test_empty_pieces_leave_no_trace(app: ModuleType, account: Account) -> None:
+    event = prepare(account)
+    put_chunk(account, 1, output(1), b"", valid=2, rejected=0, errors=0)
+    put_chunk(account, 2, b"", rejects(2), valid=0, rejected=2)
+    put_chunk(account, 3, output(3), b"", valid=2, rejected=0, errors=0)
+    result = merge(app, event)
+    assert (result["rowsOut"], result["rowsRejected"]) == (4, 2)
+    assert account.get(COMPLETED) == b"header,out\nout 1\nout 3\n"
+    assert account.get(REJECTED) == b"header,why\nbad 2\n"
+
+
+def test_job_without_any_bad_row_has_rejects_with_a_header_alone(
+    app: ModuleType, account: Account
+) -> None:
+    event = prepare(account, 1)
+    put_chunk(account, 1, output(1), b"", valid=2, rejected=0, errors=0)
+    merge(app, event)
+    assert account.get(REJECTED) == b"header,why\n"
+
+
+def test_large_pieces_are_uploaded_in_parts(app: ModuleType, account: Account) -> None:
+    event = prepare(account, 5)
+    large = [bytes([64 + n]) * 4_000_000 for n in range(1, 6)]
+    for number, piece in enumerate(large, 1):
+        put_chunk(account, number, piece, b"r\n")
+    merge(app, event)
+    assert account.get(COMPLETED) == b"header,out\n" + b"".join(large)
+    # The entity tag of an object that came in parts ends in their number.
+    assert account.s3.head_object(Bucket=BUCKET, Key=COMPLETED)["ETag"].endswith('-3"')
+
+
+def test_results_are_csv_that_the_lifecycle_rule_leaves_alone(
+    app: ModuleType, account: Account
+) -> None:
+    merge(app, prepare(account))
+    for key in (COMPLETED, REJECTED):
+        assert account.s3.head_object(Bucket=BUCKET, Key=key)["ContentType"] == "text/csv"
+        assert account.tags(key) == {}
+
+
+# ------------------------------------------------------------------------------ archive
+
+
+def test_input_moves_to_the_archive_with_its_path(app: ModuleType, account: Account) -> None:
+    merge(app, prepare(account))
+    assert account.keys("input/") == []
+    assert account.get(ARCHIVED) == HEADER
+
+
+def test_archive_folder_is_the_jobs_own(app: ModuleType, account: Account) -> None:
+    event = {**prepare(account), "parameters": {**PARAMETERS, "archiveFolder": "done/2026"}}
+    assert merge(app, event)["archiveKey"] == "done/2026/2026/Q1/orders.csv"
+    assert account.get("done/2026/2026/Q1/orders.csv") == HEADER
+
+
+def test_newer_version_of_the_same_name_stays_in_the_input(
+    app: ModuleType, account: Account
+) -> None:
+    event = prepare(account)
+    newer = account.put(KEY, b"newer")
+    merge(app, event)
+    assert account.get(KEY) == b"newer"
+    assert account.get(ARCHIVED) == HEADER
+    versions = account.s3.list_object_versions(Bucket=BUCKET, Prefix="input/")
+    assert [found["VersionId"] for found in versions["Versions"]] == [newer]
+    assert "DeleteMarkers" not in versions
+
+
+def test_repeated_call_after_success_gives_the_same(app: ModuleType, account: Account) -> None:
+    event = prepare(account)
+    first = merge(app, event)
+    before = {key: account.get(key) for key in account.keys()}
+    assert merge(app, event) == first
+    assert {key: account.get(key) for key in account.keys()} == before
+
+
+def test_later_attempt_merges_what_is_there_then(app: ModuleType, account: Account) -> None:
+    event = prepare(account)
+    merge(app, event)
+    put_chunk(account, 2, output(2) * 2, b"", valid=2, rejected=0, errors=0)
+    assert merge(app, {**event, "attempt": 2})["rowsOut"] == 4
+    assert account.get(COMPLETED) == b"header,out\nout 1\nout 2\nout 2\nout 3\n"
+    assert account.get(ARCHIVED) == HEADER
+
+
+def test_input_that_is_neither_there_nor_archived_is_an_outcome(
+    app: ModuleType, account: Account
+) -> None:
+    event = prepare(account)
+    account.s3.delete_object(Bucket=BUCKET, Key=KEY, VersionId=event["versionId"])
+    result = merge(app, event)
+    assert result["failure"]["Error"] == "InputGoneError"
+    assert ARCHIVED in result["failure"]["Cause"]
+
+
+@pytest.mark.parametrize("name", ["a b+c.csv", "Bestellungen März (1).v2.csv", "x=1&y=%20?#.csv"])
+def test_file_may_be_called_anything(app: ModuleType, account: Account, name: str) -> None:
+    event = prepare(account)
+    key = f"input/{name}"
+    event = {**event, "key": key, "versionId": account.put(key, b"odd")}
+    result = merge(app, event)
+    assert result["completedKey"] == f"jobs/{JOB}/completed/{name}"
+    assert account.get(result["archiveKey"]) == b"odd"
+    assert key not in account.keys("input/")
+
+
+# ---------------------------------------------------------------------------- not whole
+
+
+def test_chunk_without_entry_is_named(app: ModuleType, account: Account) -> None:
+    event = prepare(account)
+    put_manifest(account, 5)
+    assert failure(app, account, event) == (
+        "ChunksFailedError",
+        "2 of 5 chunks have no result: 4, 5",
+    )
+
+
+@pytest.mark.parametrize("status", [items.FAILED, items.RUNNING])
+def test_chunk_that_has_not_succeeded_is_named(
+    app: ModuleType, account: Account, status: str
+) -> None:
+    event = prepare(account)
+    put_chunk(account, 2, b"", b"", status=status)
+    name, cause = failure(app, account, event)
+    assert (name, cause) == ("ChunksFailedError", "1 of 3 chunks have no result: 2")
+
+
+def test_long_list_of_failed_chunks_is_cut(app: ModuleType) -> None:
+    manifest = [manifest_entry(JOB, n, n, n, 1) for n in range(1, 10_001)]
+    with pytest.raises(ChunksFailedError, match="20 and 9980 more") as caught:
+        app.match_chunks(manifest, [])
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "changed", [{"rows": 3}, {"valid": 2}, {"rejected": 0}, {"valid": 1, "rejected": 2, "rows": 3}]
+)
+def test_chunk_whose_rows_do_not_balance_is_an_outcome(
+    app: ModuleType, account: Account, changed: dict[str, int]
+) -> None:
+    event = prepare(account)
+    put_chunk(account, 3, output(3), rejects(3), **changed)
+    name, cause = failure(app, account, event)
+    assert name == "BalanceError"
+    assert cause.startswith("chunk 3: 2 rows in")
+
+
+@pytest.mark.parametrize("piece", [b"", b"out", b"out 2\nout 2\n"])
+def test_piece_of_another_size_than_its_chunk_wrote_is_an_outcome(
+    app: ModuleType, account: Account, piece: bytes
+) -> None:
+    event = prepare(account)
+    account.put(keys.output(JOB, 2), piece)
+    name, cause = failure(app, account, event)
+    assert name == "BalanceError"
+    assert keys.output(JOB, 2) in cause
+
+
+def test_reject_piece_of_another_size_is_an_outcome(app: ModuleType, account: Account) -> None:
+    event = prepare(account)
+    account.put(keys.rejected_piece(JOB, 2), b"")
+    result = merge(app, event)
+    assert result["failure"]["Error"] == "BalanceError"
+    assert account.keys("input") == [KEY]
+
+
+def test_piece_of_another_size_is_found_in_a_large_merge_too(
+    app: ModuleType, account: Account
+) -> None:
+    event = prepare(account, 5)
+    for number in range(1, 6):
+        put_chunk(account, number, b"x" * 4_000_000, b"r\n")
+    account.put(keys.output(JOB, 5), b"short")
+    assert failure(app, account, event)[0] == "BalanceError"
+    assert account.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
+
+
+def test_piece_that_is_gone_is_an_error(app: ModuleType, account: Account) -> None:
+    event = prepare(account)
+    account.s3.delete_object(Bucket=BUCKET, Key=keys.output(JOB, 2))
+    with pytest.raises(app.s3.exceptions.NoSuchKey):
+        merge(app, event)
+    assert account.keys("input") == [KEY]
+
+
+def test_entries_of_other_jobs_do_not_count(app: ModuleType, account: Account) -> None:
+    event = prepare(account, 2)
+    put_manifest(account, 3)
+    account.put_entry("orders-000000000002", items.chunk_entry(3), status=items.SUCCEEDED)
+    assert failure(app, account, event)[0] == "ChunksFailedError"
+
+
+def test_throttled_ledger_asks_for_a_retry(app: ModuleType, account: Account) -> None:
+    event = prepare(account)
+    with Stubber(app.dynamodb) as stub:
+        stub.add_client_error("query", "ThrottlingException")
+        with pytest.raises(TransientError):
+            merge(app, event)
+
+
+# --------------------------------------------------------------------------------- pure
+
+CHUNKS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=6)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CHUNKS, st.randoms(use_true_random=False), st.integers(-1, 1))
+def test_chunks_match_exactly_if_every_row_is_accounted_for(
+    app: ModuleType, counts: list[tuple[int, int]], random: Any, lost: int
+) -> None:
+    manifest = [manifest_entry(JOB, n, 1, 1, sum(c)) for n, c in enumerate(counts, 1)]
+    entries = [
+        {
+            "entry": items.chunk_entry(n),
+            "status": items.SUCCEEDED,
+            "rows": valid + rejected,
+            "valid": valid,
+            "rejected": rejected,
+        }
+        for n, (valid, rejected) in enumerate(counts, 1)
+    ]
+    in_order = [dict(entry) for entry in entries]
+    random.shuffle(entries)
+    if entries and lost:
+        entries[0]["valid"] += lost
+        with pytest.raises(BalanceError):
+            app.match_chunks(manifest, entries)
+    else:
+        assert app.match_chunks(manifest, entries) == in_order
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000, -1])
+def test_pieces_read_in_any_sizes_give_all_bytes(
+    app: ModuleType, account: Account, size: int
+) -> None:
+    bodies = [bytes([65 + n]) * n for n in range(1, 20)]
+    parts = [(f"jobs/{n:02}", len(body)) for n, body in enumerate(bodies)]
+    for (key, _), body in zip(parts, bodies, strict=True):
+        account.put(key, body)
+    reader = app.PieceReader(BUCKET, parts)
+    found = list(iter(lambda: reader.read(size), b""))
+    assert b"".join(found) == b"".join(bodies)
+    assert all(len(part) == size for part in found[:-1])
+    assert reader.read() == b""

@@ -1,0 +1,194 @@
+"""S3 tells of an upload: one job per object version, whatever the event looks like."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
+
+import pytest
+from batchcore import items, jobs
+from batchcore.errors import TransientError
+from botocore.stub import Stubber
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support import BUCKET, context
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from support import Account, LoadApp
+
+
+@pytest.fixture
+def app(load_app: LoadApp) -> ModuleType:
+    return load_app("s3-lambda-notification")
+
+
+def record(key: str, version: str = "v1", size: int = 100) -> dict[str, Any]:
+    """Return what S3 says of one upload; it encodes keys as in a query."""
+    s3_object = {"key": quote_plus(key, safe="/"), "versionId": version, "size": size}
+    return {"s3": {"bucket": {"name": BUCKET}, "object": s3_object}}
+
+
+def event(*records: dict[str, Any]) -> dict[str, Any]:
+    return {"Records": list(records)}
+
+
+def input_of(account: Account, name: str) -> Any:
+    (arn,) = [e["executionArn"] for e in account.executions() if e["name"] == name]
+    return json.loads(account.states.describe_execution(executionArn=arn)["input"])
+
+
+# -------------------------------------------------------------------------------- start
+
+
+def test_upload_starts_a_job_under_its_id(app: ModuleType, account: Account) -> None:
+    assert app.lambda_handler(event(record("input/orders.csv")), context()) == {
+        "jobs": 1,
+        "started": 1,
+    }
+    job = jobs.job_id(BUCKET, "input/orders.csv", "v1")
+    assert [execution["name"] for execution in account.executions()] == [job]
+    assert input_of(account, job) == {
+        "jobId": job,
+        "attempt": 1,
+        "bucket": BUCKET,
+        "key": "input/orders.csv",
+        "versionId": "v1",
+        "sizeBytes": 100,
+        "parameters": {"chunkRows": 600, "delimiter": ",", "archiveFolder": "input_archive"},
+    }
+
+
+def test_ledger_knows_the_job_from_the_start(app: ModuleType, account: Account) -> None:
+    app.lambda_handler(event(record("input/orders.csv")), context())
+    job = jobs.job_id(BUCKET, "input/orders.csv", "v1")
+    entry = account.entry(job)
+    assert entry.pop("startTime").endswith("Z")
+    assert entry == {
+        "jobId": job,
+        "entry": "JOB",
+        "listed": items.LISTED,
+        "status": items.SUBMITTED,
+        "attempt": 1,
+        "bucket": BUCKET,
+        "key": "input/orders.csv",
+        "versionId": "v1",
+        "sizeBytes": 100,
+        "chunkRows": 600,
+        "delimiter": ",",
+        "archiveFolder": "input_archive",
+    }
+
+
+def test_stacks_parameters_travel_with_the_job(
+    app: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FILE_CHUNK_SIZE", "7")
+    monkeypatch.setenv("FILE_DELIMITER", "tab")
+    monkeypatch.setenv("INPUT_ARCHIVE_FOLDER", "done")
+    (job,) = app.uploads(event(record("input/a.csv")))
+    assert job["parameters"] == {"chunkRows": 7, "delimiter": "\t", "archiveFolder": "done"}
+
+
+# --------------------------------------------------------------------------------- keys
+
+
+@pytest.mark.parametrize(
+    ("encoded", "key"),
+    [
+        ("input/my+orders.csv", "input/my orders.csv"),
+        ("input/a%2Bb.csv", "input/a+b.csv"),
+        ("input/Bestellungen+M%C3%A4rz.csv", "input/Bestellungen März.csv"),
+        ("input/2026/%E6%B3%A8%E6%96%87+%281%29.v2.csv", "input/2026/注文 (1).v2.csv"),
+        ("input/100%2525.csv", "input/100%25.csv"),
+    ],
+)
+def test_keys_are_decoded(app: ModuleType, account: Account, encoded: str, key: str) -> None:
+    told = record("input/x")
+    told["s3"]["object"]["key"] = encoded
+    app.lambda_handler(event(told), context())
+    assert input_of(account, jobs.job_id(BUCKET, key, "v1"))["key"] == key
+    assert account.entry(jobs.job_id(BUCKET, key, "v1"))["key"] == key
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(min_size=1, max_size=30).filter(lambda name: not name.endswith("/")))
+def test_any_name_comes_back_as_it_was(app: ModuleType, name: str) -> None:
+    (job,) = app.uploads(event(record(f"input/{name}")))
+    assert job["key"] == f"input/{name}"
+    assert jobs.JOB_ID.fullmatch(job["jobId"])
+
+
+@pytest.mark.parametrize(
+    "key", ["input/", "input/2026/", "input/a+b/", "jobs/x", "input_archive/a"]
+)
+def test_folder_markers_and_other_folders_are_no_uploads(
+    app: ModuleType, account: Account, key: str
+) -> None:
+    assert app.lambda_handler(event(record(key)), context()) == {"jobs": 0, "started": 0}
+    assert account.executions() == []
+
+
+def test_test_event_of_s3_is_no_upload(app: ModuleType) -> None:
+    told = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": BUCKET}
+    assert app.lambda_handler(told, context()) == {"jobs": 0, "started": 0}
+
+
+def test_empty_file_is_a_job_too(app: ModuleType, account: Account) -> None:
+    app.lambda_handler(event(record("input/empty.csv", size=0)), context())
+    assert len(account.executions()) == 1
+
+
+# --------------------------------------------------------------------------------- once
+
+
+def test_event_delivered_twice_starts_one_job(app: ModuleType, account: Account) -> None:
+    told = event(record("input/orders.csv"))
+    app.lambda_handler(told, context())
+    job = jobs.job_id(BUCKET, "input/orders.csv", "v1")
+    account.put_entry(job, items.JOB_ENTRY, status=items.RUNNING, rowsIn=5)
+    before = account.entry(job)
+    app.lambda_handler(told, context())
+    assert len(account.executions()) == 1
+    # What the job wrote in the meantime is not overwritten.
+    assert account.entry(job) == before
+
+
+def test_job_that_has_ended_is_not_started_again(app: ModuleType) -> None:
+    told = event(record("input/orders.csv"))
+    with Stubber(app.states) as stub:
+        stub.add_client_error("start_execution", "ExecutionAlreadyExists")
+        assert app.lambda_handler(told, context()) == {"jobs": 1, "started": 0}
+
+
+def test_each_version_of_a_name_is_a_job(app: ModuleType, account: Account) -> None:
+    app.lambda_handler(event(record("input/a.csv", "v1"), record("input/a.csv", "v2")), context())
+    names = {execution["name"] for execution in account.executions()}
+    assert names == {jobs.job_id(BUCKET, "input/a.csv", version) for version in ("v1", "v2")}
+
+
+def test_same_name_in_two_folders_is_two_jobs(app: ModuleType, account: Account) -> None:
+    app.lambda_handler(event(record("input/a/x.csv"), record("input/b/x.csv")), context())
+    assert len(account.executions()) == 2
+
+
+def test_upload_that_cannot_be_started_is_in_the_ledger_and_started_by_a_retry(
+    app: ModuleType, account: Account
+) -> None:
+    told = event(record("input/orders.csv"))
+    with Stubber(app.states) as stub:
+        stub.add_client_error("start_execution", "ThrottlingException")
+        with pytest.raises(TransientError):
+            app.lambda_handler(told, context())
+    job = jobs.job_id(BUCKET, "input/orders.csv", "v1")
+    assert account.entry(job)["status"] == items.SUBMITTED
+    assert app.lambda_handler(told, context())["started"] == 1
+
+
+def test_log_names_the_job_but_not_the_file(app: ModuleType, log: Any) -> None:
+    app.lambda_handler(event(record("input/jane.doe.csv")), context())
+    app.lambda_handler(event(record("input/jane.doe.csv")), context())
+    assert {line["message"] for line in log()} >= {"done", "already entered"}
+    assert "input/jane" not in json.dumps(log())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from batchops.change_sets import Change, ParameterValue
     from batchops.engine import LocalEngine
     from batchops.stack_state import OnEvent
+
+# The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
+_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")
 
 # What a local stack needs no decision for.
 _LOCAL_MAIL = "batchops@example.com"
@@ -123,6 +127,11 @@ class Stack:
         The checkout with the template; by default the one that this package runs from.
     engine
         The local engine to use, if not the project's own.
+
+    Raises
+    ------
+    InputError
+        If the name cannot be a stack's, or an option belongs to the other target.
     """
 
     def __init__(
@@ -135,6 +144,11 @@ class Stack:
         project: str | Path | None = None,
         engine: LocalEngine | None = None,
     ) -> None:
+        if not _STACK_NAME.fullmatch(name):
+            raise InputError(
+                f"{name!r} cannot be a stack's name: give a letter, then letters, digits and "
+                "dashes, 41 characters in all"
+            )
         self.name = name
         self.target = Target(target, region=region, profile=profile, engine=engine)
         self._project_root = project

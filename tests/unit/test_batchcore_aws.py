@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import aws, items
-from batchcore.errors import TransientError
+from batchcore.errors import StaleAttemptError, TransientError
 from botocore.stub import ANY, Stubber
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,10 +61,32 @@ def test_what_a_table_leaves_over_is_written_again(stub: Stubber, naps: list[flo
 def test_writing_gives_up_with_an_error_that_is_retried(stub: Stubber, naps: list[float]) -> None:
     for _ in range(8):
         stub.add_response("batch_write_item", {"UnprocessedItems": {TABLE: [put(1)]}})
-    with pytest.raises(TransientError, match=r"BatchWriteItem on table left requests"):
+    with pytest.raises(TransientError, match=r"BatchWriteItem on table"):
         aws.batch_write(stub.client, TABLE, [put(1)])
-    # Full jitter under a doubling ceiling, never longer than 5 s.
-    assert all(0 <= nap <= min(5, 0.05 * 2**n) for n, nap in enumerate(naps))
+    assert naps
+    assert all(0 <= nap <= 5 for nap in naps)
+
+
+def test_writing_goes_on_as_long_as_there_is_progress(stub: Stubber, naps: list[float]) -> None:
+    requests = [put(n) for n in range(25)]
+    for done in range(1, 26):
+        left = {TABLE: requests[done:]} if done < 25 else {}
+        stub.add_response("batch_write_item", {"UnprocessedItems": left})
+    aws.batch_write(stub.client, TABLE, requests)
+    assert len(naps) == 24
+
+
+def test_requests_are_taken_as_they_are_written(account: Account) -> None:
+    ahead: list[int] = []
+
+    def requests() -> Iterator[dict[str, Any]]:
+        for number in range(1000):
+            ahead.append(number - len(account.scan(FINANCIAL_TABLE)))
+            yield put(number)
+
+    aws.batch_write(account.dynamodb, FINANCIAL_TABLE, requests())
+    assert len(account.scan(FINANCIAL_TABLE)) == 1000
+    assert max(ahead) <= 2 * aws.WRITE_BATCH * aws.WORKERS
 
 
 def test_nothing_to_write_makes_no_call(stub: Stubber) -> None:
@@ -129,15 +151,46 @@ def test_any_number_of_keys_is_read_and_unknown_ones_are_left_out(account: Accou
 
 
 def test_setting_attributes_leaves_the_others(account: Account) -> None:
-    aws.update_entry(account.dynamodb, JOB_TABLE, "j", "JOB", {"status": "RUNNING", "rows": 3})
-    aws.update_entry(account.dynamodb, JOB_TABLE, "j", "JOB", {"rows": 4, "ms": {"read": 1}})
+    first: dict[str, Any] = {"status": "RUNNING", "rows": 3}
+    aws.update_entry(account.dynamodb, JOB_TABLE, "j", "JOB", first, attempt=1)
+    second: dict[str, Any] = {"rows": 4, "ms": {"read": 1}}
+    aws.update_entry(account.dynamodb, JOB_TABLE, "j", "JOB", second, attempt=1)
     assert account.entry("j") == {
         "jobId": "j",
         "entry": "JOB",
+        "attempt": 1,
         "status": "RUNNING",
         "rows": 4,
         "ms": {"read": 1},
     }
+
+
+def test_attributes_are_removed_whether_they_are_there_or_not(account: Account) -> None:
+    account.put_entry("j", "JOB", error="E", cause="c")
+    removed = ("error", "none")
+    aws.update_entry(account.dynamodb, JOB_TABLE, "j", "JOB", {"a": "b"}, attempt=1, remove=removed)
+    assert account.entry("j") == {
+        "jobId": "j",
+        "entry": "JOB",
+        "attempt": 1,
+        "a": "b",
+        "cause": "c",
+    }
+
+
+@pytest.mark.parametrize("attempt", [2, 3, 10])
+def test_same_or_later_attempt_may_write(account: Account, attempt: int) -> None:
+    account.put_entry("j", "JOB", attempt=2)
+    aws.update_entry(account.dynamodb, JOB_TABLE, "j", "JOB", {"a": 1}, attempt=attempt)
+    assert account.entry("j")["attempt"] == attempt
+
+
+def test_earlier_attempt_may_not_write(account: Account) -> None:
+    account.put_entry("j", "JOB", attempt=10)
+    before = account.entry("j")
+    with pytest.raises(StaleAttemptError, match="JOB of j belongs to a later attempt than 9"):
+        aws.update_entry(account.dynamodb, JOB_TABLE, "j", "JOB", {"a": 1}, attempt=9)
+    assert account.entry("j") == before
 
 
 def test_chunks_of_a_job_come_in_order_and_no_others(account: Account) -> None:

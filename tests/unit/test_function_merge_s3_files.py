@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import items, keys
-from batchcore.errors import BalanceError, ChunksFailedError, TransientError
+from batchcore.errors import (
+    BalanceError,
+    ChunksFailedError,
+    StaleAttemptError,
+    TransientError,
+)
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -48,6 +53,7 @@ def put_chunk(account: Account, number: int, out: bytes, bad: bytes, **changed: 
     account.put(keys.rejected_piece(JOB, number), bad)
     entry = {
         "status": items.SUCCEEDED,
+        "attempt": 1,
         "rows": 2,
         "valid": 1,
         "rejected": 1,
@@ -102,7 +108,7 @@ def test_pieces_are_joined_under_their_header_and_the_ledger_says_so(
     assert merge(app, event) == expected
     assert account.get(COMPLETED) == b"header,out\nout 1\nout 2\nout 3\n"
     assert account.get(REJECTED) == b"header,why\nbad 1\nbad 2\nbad 3\n"
-    assert account.entry(JOB) == {"jobId": JOB, "entry": "JOB", **expected}
+    assert account.entry(JOB) == {"jobId": JOB, "entry": "JOB", "attempt": 1, **expected}
 
 
 @pytest.mark.parametrize("chunks", [12, 1005])
@@ -185,18 +191,63 @@ def test_newer_version_of_the_same_name_stays_in_the_input(
 def test_repeated_call_after_success_gives_the_same(app: ModuleType, account: Account) -> None:
     event = prepare(account)
     first = merge(app, event)
-    before = {key: account.get(key) for key in account.keys()}
+    before = {key: account.get(key) for key in account.keys("")}
     assert merge(app, event) == first
-    assert {key: account.get(key) for key in account.keys()} == before
+    assert {key: account.get(key) for key in account.keys("")} == before
 
 
-def test_later_attempt_merges_what_is_there_then(app: ModuleType, account: Account) -> None:
+def resume(account: Account, event: dict[str, Any], *numbers: int) -> dict[str, Any]:
+    """Return the merge's event of a second attempt that ran some of the chunks again."""
+    (manifest,) = account.lines(keys.manifest(JOB))
+    named = [chunk for chunk in manifest if chunk["number"] in numbers]
+    key = keys.resume_manifest(JOB, 2)
+    account.put(key, json.dumps(named).encode())
+    return {**event, "attempt": 2, "resume": {"manifestKey": key}}
+
+
+def test_later_attempt_joins_new_results_with_those_that_are_reused(
+    app: ModuleType, account: Account
+) -> None:
     event = prepare(account)
+    put_chunk(account, 2, b"", b"", status=items.FAILED)
     merge(app, event)
-    put_chunk(account, 2, output(2) * 2, b"", valid=2, rejected=0, errors=0)
-    assert merge(app, {**event, "attempt": 2})["rowsOut"] == 4
+    event = resume(account, event, 2)
+    put_chunk(account, 2, output(2) * 2, b"", valid=2, rejected=0, errors=0, attempt=2)
+    assert merge(app, event)["rowsOut"] == 4
     assert account.get(COMPLETED) == b"header,out\nout 1\nout 2\nout 2\nout 3\n"
     assert account.get(ARCHIVED) == HEADER
+    assert account.entry(JOB)["attempt"] == 2
+
+
+def test_result_of_an_earlier_attempt_does_not_count_for_a_chunk_that_was_to_run_again(
+    app: ModuleType, account: Account
+) -> None:
+    event = resume(account, prepare(account), 1, 3)
+    put_chunk(account, 3, output(3), rejects(3), attempt=2)
+    name, cause = failure(app, account, event)
+    assert (name, cause) == ("ChunksFailedError", "1 of 3 chunks have no result: 1")
+
+
+def test_repair_needs_neither_the_input_nor_its_archived_copy(
+    app: ModuleType, account: Account
+) -> None:
+    event = prepare(account)
+    merge(app, event)
+    account.s3.delete_object(Bucket=BUCKET, Key=ARCHIVED)
+    again = resume(account, event, 1)
+    put_chunk(account, 1, output(9), rejects(9), attempt=2)
+    assert merge(app, again)["archiveKey"] == ARCHIVED
+    assert b"out 9" in account.get(COMPLETED)
+
+
+def test_attempt_that_was_replaced_does_not_touch_the_ledger(
+    app: ModuleType, account: Account
+) -> None:
+    event = prepare(account)
+    account.put_entry(JOB, items.JOB_ENTRY, status=items.RUNNING, attempt=2)
+    with pytest.raises(StaleAttemptError):
+        merge(app, event)
+    assert account.entry(JOB).keys() == {"jobId", "entry", "status", "attempt"}
 
 
 def test_input_that_is_neither_there_nor_archived_is_an_outcome(
@@ -244,9 +295,9 @@ def test_chunk_that_has_not_succeeded_is_named(
 
 def test_long_list_of_failed_chunks_is_cut(app: ModuleType) -> None:
     manifest = [manifest_entry(JOB, n, n, n, 1) for n in range(1, 10_001)]
-    with pytest.raises(ChunksFailedError, match="20 and 9980 more") as caught:
-        app.match_chunks(manifest, [])
-    assert len(str(caught.value)) < 200
+    with pytest.raises(ChunksFailedError, match="100 and 9900 more") as caught:
+        app.match_chunks(manifest, [], rerun=set(), attempt=1)
+    assert len(str(caught.value)) < 600
 
 
 @pytest.mark.parametrize(
@@ -341,9 +392,9 @@ def test_chunks_match_exactly_if_every_row_is_accounted_for(
     if entries and lost:
         entries[0]["valid"] += lost
         with pytest.raises(BalanceError):
-            app.match_chunks(manifest, entries)
+            app.match_chunks(manifest, entries, rerun=set(), attempt=1)
     else:
-        assert app.match_chunks(manifest, entries) == in_order
+        assert app.match_chunks(manifest, entries, rerun=set(), attempt=1) == in_order
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, -1])

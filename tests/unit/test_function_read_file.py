@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from batchcore import items, keys
-from batchcore.errors import TransientError
+from batchcore.errors import StaleAttemptError, TransientError
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from support import HEADER, START_TIME, chunk_event, context, row
@@ -72,6 +72,25 @@ def test_the_ledger_says_that_the_chunk_runs(app: ModuleType, account: Account) 
         "rows": 1,
         "executionArn": event["executionArn"],
     }
+
+
+def test_earlier_attempt_leaves_no_trace_in_the_ledger(app: ModuleType, account: Account) -> None:
+    account.put(keys.chunk(JOB, 1), HEADER + row())
+    old = {"error": "E", "cause": "c", "failedStep": "Read File", "endTime": START_TIME}
+    account.put_entry(JOB, items.chunk_entry(1), status=items.FAILED, attempt=1, **old)
+    app.lambda_handler(chunk_event(JOB, attempt=2), context())
+    entry = account.entry(JOB, items.chunk_entry(1))
+    assert (entry["status"], entry["attempt"]) == (items.RUNNING, 2)
+    assert not old.keys() & entry.keys()
+
+
+def test_attempt_that_was_replaced_does_nothing(app: ModuleType, account: Account) -> None:
+    account.put(keys.chunk(JOB, 1), HEADER + row())
+    account.put_entry(JOB, items.chunk_entry(1), status=items.SUCCEEDED, attempt=3)
+    with pytest.raises(StaleAttemptError):
+        app.lambda_handler(chunk_event(JOB, attempt=2), context())
+    assert account.entry(JOB, items.chunk_entry(1))["status"] == items.SUCCEEDED
+    assert account.keys() == [keys.chunk(JOB, 1)]
 
 
 def test_repeated_step_gives_the_same_records(app: ModuleType, account: Account) -> None:

@@ -102,6 +102,7 @@ def test_ledger_says_that_the_job_runs(app: ModuleType, account: Account) -> Non
         "jobId": JOB,
         "entry": "JOB",
         "key": KEY,
+        "attempt": 1,
         "status": items.RUNNING,
         "rowsIn": 3,
         "chunks": 2,
@@ -205,16 +206,26 @@ def test_header_may_be_latin1_beyond_the_columns_that_count(
     assert b",Gr\xf6\xdfe,Units Sold" in account.get(keys.output(JOB, 0))
 
 
-def test_large_file_is_read_in_blocks(
-    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+def test_file_of_several_blocks_is_split_where_records_end(
+    app: ModuleType, account: Account
 ) -> None:
-    monkeypatch.setattr(app, "BLOCK_BYTES", 100)
-    lines = [row(f"{n:09}", Country='"Tonga\r\n, Oceania"') for n in range(1, 51)]
-    split(app, account, csvtext.BOM + HEADER + b"".join(lines), chunkRows=7)
-    whole = b"".join(
-        account.get(key)[len(csvtext.BOM + HEADER) :] for key in account.keys(f"jobs/{JOB}/chunks/")
-    )
-    assert whole == b"".join(lines)
+    lines = [row(f"{n:09}", Country='"Tonga\r\n, Oceania"') for n in range(1, 90_001)]
+    data = csvtext.BOM + HEADER + b"".join(lines)
+    assert len(data) > 2 * app.BLOCK_BYTES
+    split(app, account, data, chunkRows=20_000)
+    chunks = [account.get(key) for key in account.keys(f"jobs/{JOB}/chunks/")]
+    assert [chunk.count(b"Tonga") for chunk in chunks] == [20_000] * 4 + [10_000]
+    head = len(csvtext.BOM + HEADER)
+    assert b"".join(chunk[head:] for chunk in chunks) == b"".join(lines)
+
+
+def test_first_attempt_that_was_rerun_meanwhile_does_not_touch_the_ledger(
+    app: ModuleType, account: Account
+) -> None:
+    account.put_entry(JOB, items.JOB_ENTRY, status=items.SUCCEEDED, attempt=2)
+    with pytest.raises(errors.StaleAttemptError):
+        split(app, account, HEADER + row())
+    assert account.entry(JOB)["status"] == items.SUCCEEDED
 
 
 # ------------------------------------------------------------------- files that are refused
@@ -283,6 +294,15 @@ def test_unclosed_quote_in_a_large_file_names_its_row(app: ModuleType, account: 
     name, text = failure(app, account, data)
     assert name in {"RecordTooLongError", "UnterminatedQuoteError"}
     assert "row 3 " in text
+
+
+def test_file_with_too_many_chunks_is_refused_before_they_are_uploaded(
+    app: ModuleType, account: Account
+) -> None:
+    beyond = csvtext.Chunk(app.MAX_CHUNKS + 1, 2, 2, 1, row())
+    with pytest.raises(errors.TooManyChunksError, match="a larger FileChunkSize"):
+        app._upload(job_event(JOB), HEADER, iter([beyond]))
+    assert account.keys() == []
 
 
 def test_version_that_is_gone_is_an_outcome(app: ModuleType, account: Account) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import items, keys
-from batchcore.errors import BalanceError, TransientError
+from batchcore.errors import BalanceError, StaleAttemptError, TransientError
 from batchcore.records import dump_lines
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
@@ -241,9 +241,6 @@ def test_new_errors_are_in_place_before_old_ones_go(app: ModuleType, account: Ac
     assert account.entry(JOB, items.chunk_entry(1)) == {}
 
 
-# BUG (source/write-output-chunk/app.py or source/read-file/app.py): what the failed attempt wrote
-# (error, cause, failedStep, from process-chunk.asl.json) stays when a rerun succeeds, so
-# job.chunks() shows a chunk that succeeded with the reason why it failed.
 def test_success_removes_the_reason_of_an_earlier_failure(
     app: ModuleType, account: Account
 ) -> None:
@@ -259,6 +256,16 @@ def test_success_removes_the_reason_of_an_earlier_failure(
     entry = account.entry(JOB, items.chunk_entry(1))
     assert entry["status"] == items.SUCCEEDED
     assert not {"error", "cause", "failedStep"} & entry.keys()
+
+
+def test_attempt_that_was_replaced_does_not_touch_the_ledger(
+    app: ModuleType, account: Account
+) -> None:
+    write(app, account, [good(2)], attempt=2)
+    before = account.entry(JOB, items.chunk_entry(1))
+    with pytest.raises(StaleAttemptError, match="CHUNK#000001 of"):
+        write(app, account, [good(2)], attempt=1)
+    assert account.entry(JOB, items.chunk_entry(1)) == before
 
 
 # ------------------------------------------------------------------------------ balance

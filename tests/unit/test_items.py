@@ -57,6 +57,15 @@ def test_long_values_are_cut_to_what_an_item_may_hold() -> None:
     assert size < 400_000  # Amazon DynamoDB quotas: 400 KB an item
 
 
+def test_rules_of_one_kind_for_a_column_are_items_of_their_own() -> None:
+    found = [items.plain(i) for i in error_items(error(limit="a"), error("B"), error(limit="b"))]
+    assert [(item["errorId"], item["limit"]) for item in found] == [
+        ("0000000012#Country#enum", "a"),
+        ("0000000012#B#enum", "y"),
+        ("0000000012#Country#enum#2", "b"),
+    ]
+
+
 @given(ROWS, ROWS)
 def test_sort_keys_are_in_the_order_of_rows(one: int, other: int) -> None:
     assert (items.row_prefix(one) < items.row_prefix(other)) == (one < other)
@@ -91,16 +100,23 @@ VALUES = st.dictionaries(
 )
 
 
-@given(VALUES)
-def test_values_assigned_come_back_plain(values: dict[str, Any]) -> None:
-    arguments = items.assignments(values)
+@given(VALUES, st.integers(1, 99), st.lists(st.text(min_size=1), unique=True))
+def test_values_assigned_come_back_plain(
+    values: dict[str, Any], attempt: int, remove: list[str]
+) -> None:
+    values.pop("attempt", None)
+    remove = [name for name in remove if name not in values and name != "attempt"]
+    arguments = items.assignments(values, attempt=attempt, remove=remove)
     names = arguments["ExpressionAttributeNames"]
     stored = arguments["ExpressionAttributeValues"]
-    assigned = dict(
-        part.split(" = ") for part in arguments["UpdateExpression"].removeprefix("SET ").split(", ")
-    )
+    sets, _, removes = arguments["UpdateExpression"].removeprefix("SET ").partition(" REMOVE ")
+    assigned = dict(part.split(" = ") for part in sets.split(", "))
     item = {names[name]: stored[value] for name, value in assigned.items()}
-    assert items.plain(item) == values
+    assert items.plain(item) == {"attempt": attempt, **values}
+    assert [names[name] for name in removes.split(", ") if name] == remove
+    # DynamoDB refuses names and values that are not used.
+    assert set(names) == set(assigned) | {name for name in removes.split(", ") if name}
+    assert set(stored) == set(assigned.values())
 
 
 @given(st.dictionaries(st.text(), st.one_of(st.text(), st.integers())))

@@ -14,6 +14,7 @@ from batchcore.runtime import entry_point, is_transient, job_step, step
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     IncompleteReadError,
     NoCredentialsError,
@@ -69,6 +70,8 @@ TRANSIENT = [
     ConnectionClosedError(endpoint_url="https://example.com"),
     ReadTimeoutError(endpoint_url="https://example.com"),
     ResponseStreamingError(error="cut"),
+    IncompleteReadError(actual_bytes=1, expected_bytes=2),
+    CredentialRetrievalError(provider="role", error_msg="x"),
 ]
 LASTING = [
     client_error("AccessDenied", 403),
@@ -95,12 +98,6 @@ def test_other_errors_of_aws_stay_what_they_are(wrap: Any, error: Exception) -> 
         wrap(failing(error))({}, context())
     assert caught.value is error
     assert not is_transient(error)
-
-
-# BUG (source/common/batchcore/runtime.py, is_transient): botocore raises this where a body ends
-# before its Content-Length; trying again is all that it takes.
-def test_body_that_was_cut_short_is_transient() -> None:
-    assert is_transient(IncompleteReadError(actual_bytes=1, expected_bytes=2))
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), SchemaError("x"), MemoryError()], ids=repr)

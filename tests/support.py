@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -138,7 +139,7 @@ class Account:
     @classmethod
     def create(cls) -> Account:
         """Make the bucket, the tables and the workflow as the template describes them."""
-        account = cls(*(SESSION.client(name) for name in ("s3", "dynamodb", "stepfunctions")))
+        account = cls(*_clients())
         account.s3.create_bucket(Bucket=BUCKET)
         account.s3.put_bucket_versioning(
             Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
@@ -222,6 +223,11 @@ class Account:
             "executions"
         ]
         return found
+
+
+@cache
+def _clients() -> tuple[Any, ...]:
+    return tuple(SESSION.client(name) for name in ("s3", "dynamodb", "stepfunctions"))
 
 
 @contextmanager

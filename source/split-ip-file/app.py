@@ -8,16 +8,9 @@ from typing import Any
 
 import boto3
 import orjson
-from batchcore import aws, csvtext, items, keys
-from batchcore.errors import (
-    EmptyFileError,
-    InputGoneError,
-    NoRowsError,
-    NotTextError,
-    TooManyChunksError,
-    Utf16Error,
-)
-from batchcore.records import REJECT_COLUMNS, RowWriter, map_header
+from batchcore import aws, csvtext, intake, items, keys
+from batchcore.errors import InputGoneError, NoRowsError, TooManyChunksError
+from batchcore.records import REJECT_COLUMNS, RowWriter
 from batchcore.runtime import Event, Result, job_step
 from batchcore.schema import RecordSchema
 from botocore.exceptions import ClientError
@@ -30,11 +23,6 @@ BLOCK_BYTES = 4 * 1024 * 1024
 # A chunk is at most 16 MiB, so this many in flight bound the memory.
 UPLOADS_IN_FLIGHT = 4
 
-# What a text file never begins with: ZIP (also XLSX), gzip, PDF, Parquet, PNG, old Excel.
-MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\x89PNG", b"\xd0\xcf\x11\xe0")
-UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-SNIFFED_BYTES = 4096
-
 s3 = boto3.client("s3", config=aws.CONFIG)
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 schema = RecordSchema.load()
@@ -45,11 +33,11 @@ def lambda_handler(event: Event, context: object) -> Result:
     """Write the chunks, the headers of the merged files and the manifest."""
     job, delimiter = event["jobId"], event["parameters"]["delimiter"]
     splitter = csvtext.Splitter(
-        check_text(_blocks(event)),
+        intake.check_text(_blocks(event)),
         delimiter=delimiter,
         chunk_rows=event["parameters"]["chunkRows"],
     )
-    header = read_header(splitter, delimiter)
+    header = intake.read_header(splitter, schema, delimiter=delimiter)
     manifest = _upload(event, header, splitter.chunks())
     rows = sum(chunk["rows"] for chunk in manifest)
     if not rows:
@@ -67,52 +55,6 @@ def lambda_handler(event: Event, context: object) -> Result:
         remove=("error", "cause", "endTime"),
     )
     return {"manifestKey": key, "rows": rows, "chunks": len(manifest)}
-
-
-def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Pass the blocks on, once the first one looks like text in an encoding that we read.
-
-    Raises
-    ------
-    EmptyFileError, Utf16Error, NotTextError
-    """
-    first = next(blocks, b"")
-    head = first[:SNIFFED_BYTES]
-    if not head:
-        raise EmptyFileError("the file has 0 bytes")
-    if head.startswith(UTF16_BOMS) or _looks_like_utf16(head):
-        raise Utf16Error("the file is UTF-16 text; save it as UTF-8 (in Excel: CSV UTF-8)")
-    if head.startswith(MAGIC):
-        raise NotTextError("the file is not text but a spreadsheet, archive or image; export CSV")
-    yield first
-    yield from blocks
-
-
-def _looks_like_utf16(head: bytes) -> bool:
-    """Tell whether every other byte is NUL, as in UTF-16 without a byte order mark."""
-    evens, odds = head[::2], head[1::2]
-    return len(head) >= 4 and max(evens.count(0), odds.count(0)) > 0.4 * len(odds)
-
-
-def read_header(splitter: csvtext.Splitter, delimiter: str) -> bytes:
-    """Return the header, if it names the columns that the schema requires.
-
-    Raises
-    ------
-    EmptyFileError, NotTextError, MissingColumnsError and its kin
-    """
-    header = splitter.header()
-    if not header:
-        raise EmptyFileError("the file holds nothing but blank lines")
-    if _is_binary(header):
-        raise NotTextError("the first row is not text; export the data as CSV in UTF-8")
-    map_header(header, schema, delimiter=delimiter)
-    return header if header.endswith((b"\n", b"\r")) else header + b"\n"
-
-
-def _is_binary(header: bytes) -> bool:
-    """Tell whether the first record holds control characters, as no header does."""
-    return any(byte < 0x20 and byte not in b"\t\n\r" for byte in header[:SNIFFED_BYTES])
 
 
 def _blocks(event: Event) -> Iterator[bytes]:

@@ -23,8 +23,9 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[support.Account]:
     """Give a mocked AWS account with the stack's bucket, tables and main workflow."""
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CONFIG_FILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", support.SESSION)
     with support.mocked_account() as account:
+        # Not before: the mock drops the default session when it starts.
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", support.SESSION)
         yield account
 
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import items, keys
+from batchcore import aws, items, keys
 from batchcore.errors import (
     BalanceError,
     ChunksFailedError,
@@ -16,7 +16,7 @@ from batchcore.errors import (
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import BUCKET, HEADER, PARAMETERS, context, job_event, manifest_entry
+from support import BUCKET, HEADER, JOB_TABLE, PARAMETERS, context, job_event, manifest_entry
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -111,13 +111,31 @@ def test_pieces_are_joined_under_their_header_and_the_ledger_says_so(
     assert account.entry(JOB) == {"jobId": JOB, "entry": "JOB", "attempt": 1, **expected}
 
 
-@pytest.mark.parametrize("chunks", [12, 1005])
-def test_order_is_that_of_the_numbers(app: ModuleType, account: Account, chunks: int) -> None:
-    event = prepare(account, chunks)
-    assert merge(app, event)["rowsIn"] == 2 * chunks
-    numbers = range(1, chunks + 1)
-    assert account.get(COMPLETED) == b"header,out\n" + b"".join(map(output, numbers))
-    assert account.get(REJECTED) == b"header,why\n" + b"".join(map(rejects, numbers))
+def test_order_is_that_of_the_numbers(app: ModuleType, account: Account) -> None:
+    event = prepare(account, 12)
+    merge(app, event)
+    assert account.get(COMPLETED) == b"header,out\n" + b"".join(map(output, range(1, 13)))
+    assert account.get(REJECTED) == b"header,why\n" + b"".join(map(rejects, range(1, 13)))
+
+
+def test_order_holds_beyond_one_page_of_a_listing(app: ModuleType, account: Account) -> None:
+    event = prepare(account, 0)
+    put_manifest(account, 1105)
+    # Most pieces are empty, and need not be there.
+    filled = [2, 9, 10, 11, 99, 100, 998, 999, 1000, 1001, 1099, 1100, 1105]
+    empty = {"status": items.SUCCEEDED, "attempt": 1, "rows": 2, "valid": 1, "rejected": 1}
+    empty |= {"errors": 1, "sizeBytes": {"output": 0, "rejects": 0}}
+    entries = [
+        items.attributes({"jobId": JOB, "entry": items.chunk_entry(n), **empty})
+        for n in range(1, 1106)
+    ]
+    puts = [{"PutRequest": {"Item": entry}} for entry in entries]
+    aws.batch_write(account.dynamodb, JOB_TABLE, puts)
+    for number in filled:
+        put_chunk(account, number, output(number), rejects(number))
+    assert merge(app, event)["rowsIn"] == 2 * 1105
+    assert account.get(COMPLETED) == b"header,out\n" + b"".join(map(output, filled))
+    assert account.get(REJECTED) == b"header,why\n" + b"".join(map(rejects, filled))
 
 
 def test_empty_pieces_leave_no_trace(app: ModuleType, account: Account) -> None:

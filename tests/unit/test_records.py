@@ -245,9 +245,6 @@ def test_surplus_fields_of_a_rejected_row_stand_behind_the_reasons() -> None:
     assert len(fields) == 2 + len(REJECT_COLUMNS) + 2
 
 
-# BUG (source/common/batchcore/records.py, RowWriter.__init__): csv.writer with lineterminator=""
-# quotes a field with a line break only from Python 3.13 on. Before, as on the local engine, the
-# row falls apart into several.
 def test_line_break_in_a_field_that_is_written_again_stays_in_its_field() -> None:
     line = RowWriter(delimiter=",").rejected(bad('1,"a\nb","c\rd",e\n', surplus=2))
     (fields,) = parse(line)

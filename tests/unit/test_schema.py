@@ -175,8 +175,6 @@ def test_other_formats_are_none_of_ours(text: str) -> None:
     assert not is_date_format(text)
 
 
-# BUG (source/common/batchcore/schema.py, _DATE_FORMAT): a letter may stand twice, and then the
-# schema cannot be compiled (re.error), or a value that fits raises IndexError in the function.
 @pytest.mark.parametrize("text", ["D/D/M/YY", "DDD/M/YY", "D/M/YYYYYY", "DMYYD"])
 def test_format_with_a_part_too_many_is_none_of_ours(text: str) -> None:
     assert not is_date_format(text)
@@ -213,8 +211,6 @@ def test_schema_that_cannot_be_used_is_refused(changed: dict[str, Any], message:
         make(**changed)
 
 
-# BUG (source/common/batchcore/schema.py, RecordSchema.__init__): TypeError instead of SchemaError,
-# and a text for x-enrichment is taken for the list of its letters.
 @pytest.mark.parametrize("changed", [{"required": 5}, {"x-enrichment": "Price"}])
 def test_schema_with_values_of_the_wrong_type_is_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(SchemaError):
@@ -226,8 +222,6 @@ def test_rules_may_stand_in_definitions() -> None:
     assert rules(schema, code="abc") == [("code", "maxLength")]
 
 
-# BUG (source/common/batchcore/schema.py, RecordSchema.__init__): the key's rules are compiled
-# without the definitions that they refer to.
 def test_rules_of_the_key_may_stand_in_definitions() -> None:
     definitions = {"key": {"type": "string", "maxLength": 2}}
     schema = make({"id": {"$ref": "#/$defs/key"}}, **{"$defs": definitions})
@@ -241,9 +235,6 @@ def test_rule_for_the_whole_row_has_no_column() -> None:
     assert schema.violations({"id": "1", "a": "2"})[0].value == ""
 
 
-# BUG (source/common/batchcore/schema.py, RecordSchema.violations): violations of one column and
-# keyword come in the order of a set, which changes from process to process, so a repeated step
-# does not write the same bytes.
 def test_violations_of_the_same_keyword_come_in_one_order() -> None:
     # Many, since a set may be in order by chance.
     parts = [{"pattern": f"^{n}"} for n in range(8)]

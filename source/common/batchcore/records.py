@@ -202,7 +202,8 @@ class RowWriter:
     def __init__(self, *, delimiter: str) -> None:
         self._delimiter = delimiter
         self._buffer = io.StringIO()
-        self._writer = csv.writer(self._buffer, delimiter=delimiter, lineterminator="")
+        # A field is quoted for a line break only if that is in the writer's own terminator.
+        self._writer = csv.writer(self._buffer, delimiter=delimiter, lineterminator="\r\n")
 
     def header(self, header: bytes, columns: Sequence[str]) -> bytes:
         """Return the file's header with columns appended."""
@@ -247,4 +248,4 @@ class RowWriter:
         self._buffer.seek(0)
         self._buffer.truncate()
         self._writer.writerow(values)
-        return self._buffer.getvalue()
+        return self._buffer.getvalue()[:-2]

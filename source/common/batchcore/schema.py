@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jsonschema_rs
 
@@ -28,10 +29,14 @@ FILE_NAME = "record.schema.json"
 # The year that strptime's %y gives to 69 is 1969, and to 68 it is 2068 (POSIX).
 _CENTURY_PIVOT = 69
 
+# What the rules of one column may refer to.
+_SHARED = ("$schema", "$id", "$defs", "definitions", "properties")
+
 # A limit may be a list of hundreds of values, and a message may quote the value.
 _MAX_TEXT_CHARACTERS = 1_000
 
-_DATE_FORMAT = re.compile(r"(?=.*D)(?=.*M)(?=.*Y)(?:D{1,2}|M{1,2}|YY(?:YY)?|[-./ ])+")
+_DATE_FORMAT_PARTS = re.compile(r"D+|M+|Y+|.", re.DOTALL)
+_DATE_SEPARATORS = "-./ "
 _DATE_PARTS = {
     "D": r"(?P<day>\d{1,2})",
     "DD": r"(?P<day>\d{2})",
@@ -74,12 +79,15 @@ class RecordSchema:
             raise SchemaError("the schema has no 'properties': name each CSV column there")
         self.properties: dict[str, dict[str, Any]] = properties
         self.columns = tuple(properties)
-        self.required = tuple(self.document.get("required", ()))
-        self.enrichment = tuple(self.document.get("x-enrichment", ()))
+        self.required = self._names("required")
+        self.enrichment = self._names("x-enrichment")
         self.key = str(self.document.get("x-key", ""))
         self._check()
         self._validator = _compile(self.document)
-        self._key_validator = _compile(self.properties[self.key])
+        # The whole document, since the key's rules may refer to its definitions.
+        pointer = quote(self.key.replace("~", "~0").replace("/", "~1"))
+        shared = {n: v for n, v in self.document.items() if n in _SHARED}
+        self._key_validator = _compile({**shared, "$ref": f"#/properties/{pointer}"})
 
     @classmethod
     def load(cls, path: Path | None = None) -> "RecordSchema":
@@ -105,7 +113,7 @@ class RecordSchema:
         """Return every rule that a row breaks, in the order of the schema's columns."""
         found = [self._violation(error) for error in self._validator.iter_errors(fields)]
         order = {column: number for number, column in enumerate(self.columns)}
-        return sorted(set(found), key=lambda v: (order.get(v.column, -1), v.rule))
+        return sorted(set(found), key=lambda v: (order.get(v.column, -1), v.rule, v.limit))
 
     def _violation(self, error: Any) -> Violation:
         rule = str(error.schema_path[-1])
@@ -119,6 +127,12 @@ class RecordSchema:
         return Violation(
             column, rule, value, text[:_MAX_TEXT_CHARACTERS], message[:_MAX_TEXT_CHARACTERS]
         )
+
+    def _names(self, keyword: str) -> tuple[str, ...]:
+        names = self.document.get(keyword, [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise SchemaError(f"{keyword!r} must be a list of column names; it is {names!r}")
+        return tuple(names)
 
     def _check(self) -> None:
         unknown = [name for name in self.required if name not in self.properties]
@@ -139,7 +153,7 @@ class RecordSchema:
 
 def date_check(date_format: str) -> Callable[[str], bool]:
     """Return a function that tells whether a text is a calendar date in the given format."""
-    parts = re.findall(r"D+|M+|Y+|.", date_format)
+    parts = _DATE_FORMAT_PARTS.findall(date_format)
     pattern = re.compile("".join(_DATE_PARTS.get(part) or re.escape(part) for part in parts))
 
     @lru_cache(maxsize=16384)  # a file has few distinct dates
@@ -161,7 +175,8 @@ def date_check(date_format: str) -> Callable[[str], bool]:
 
 def is_date_format(text: str) -> bool:
     """Tell whether a ``format`` is one of our date formats."""
-    return _DATE_FORMAT.fullmatch(text) is not None
+    parts = [part for part in _DATE_FORMAT_PARTS.findall(text) if part not in _DATE_SEPARATORS]
+    return sorted(part[0] for part in parts) == ["D", "M", "Y"] and set(parts) <= set(_DATE_PARTS)
 
 
 def _compile(document: dict[str, Any]) -> Any:

@@ -1,0 +1,56 @@
+"""Whether an uploaded file can be worked on at all; what cannot is refused with the reason."""
+
+from collections.abc import Iterator
+
+from batchcore import csvtext
+from batchcore.errors import EmptyFileError, NotTextError, Utf16Error
+from batchcore.records import map_header
+from batchcore.schema import RecordSchema
+
+# What a text file never begins with: ZIP (also XLSX), gzip, PDF, Parquet, PNG, old Excel.
+_MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\x89PNG", b"\xd0\xcf\x11\xe0")
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_SNIFFED_BYTES = 4096
+
+
+def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass the blocks on, once the first one looks like text in an encoding that we read.
+
+    Raises
+    ------
+    EmptyFileError, NotTextError, Utf16Error
+    """
+    first = next(blocks, b"")
+    head = first[:_SNIFFED_BYTES]
+    if not head:
+        raise EmptyFileError("the file has 0 bytes")
+    if head.startswith(_MAGIC):
+        raise NotTextError("the file is not text but a spreadsheet, archive or image; export CSV")
+    if head.startswith(_UTF16_BOMS) or _looks_like_utf16(head):
+        raise Utf16Error("the file is UTF-16 text; save it as UTF-8 (in Excel: CSV UTF-8)")
+    yield first
+    yield from blocks
+
+
+def _looks_like_utf16(head: bytes) -> bool:
+    """Tell whether NULs stand in every other place, and only there, as in UTF-16 without a BOM."""
+    fewer, more = sorted((head[::2].count(0), head[1::2].count(0)))
+    half = len(head) // 2
+    return half > 1 and more > 0.4 * half and fewer < 0.05 * half
+
+
+def read_header(splitter: csvtext.Splitter, schema: RecordSchema, *, delimiter: str) -> bytes:
+    """Return the header with its line end, if it names the columns that the schema requires.
+
+    Raises
+    ------
+    EmptyFileError, NotTextError, NoHeaderError, WrongDelimiterError, MissingColumnsError
+        And DuplicateColumnsError.
+    """
+    header = splitter.header()
+    if not header:
+        raise EmptyFileError("the file holds nothing but blank lines")
+    if any(byte < 0x20 and byte not in b"\t\n\r" for byte in header[:_SNIFFED_BYTES]):
+        raise NotTextError("the first row is not text; export the data as CSV in UTF-8")
+    map_header(header, schema, delimiter=delimiter)
+    return header if header.endswith((b"\n", b"\r")) else header + b"\n"

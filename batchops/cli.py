@@ -175,8 +175,14 @@ def submit(stack: Stack, file: Path, name: str | None, waits: bool) -> None:
 @_with_stack
 def jobs(stack: Stack, limit: int) -> None:
     """List the jobs, the last started first."""
-    table = Table("job", "status", "rows", "rejected", "chunks", "file")
-    for job in stack.jobs(limit=limit):
+    found = stack.jobs(limit=limit)
+    table = Table()
+    # An id is there to be copied, so it is never shortened; a file's name may be folded.
+    table.add_column("job", min_width=max((len(job.id) for job in found), default=0))
+    for name in ("status", "rows", "rejected", "chunks"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("file", overflow="fold")
+    for job in found:
         entry, status = job.entry(), job.status()
         table.add_row(
             job.id,
@@ -186,7 +192,7 @@ def jobs(stack: Stack, limit: int) -> None:
             f"{status.chunks_done}/{status.chunks}",
             entry["key"],
         )
-    console.print(table)
+    console.print(table, soft_wrap=False)
 
 
 @main.command()

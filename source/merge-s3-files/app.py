@@ -1,30 +1,21 @@
 """Main workflow, Merge all Files: prove that every chunk is there, then join them in order."""
 
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import orjson
 from batchcore import aws, items, keys
 from batchcore.errors import BalanceError, ChunksFailedError, InputGoneError
+from batchcore.pieces import Piece, join_pieces
 from batchcore.runtime import Event, Result, job_step
-from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 LISTED_CHUNKS = 100
-
-# Pieces are small and many, so fetching them is a matter of latency; each has at most some 20 MB.
-FETCHES_IN_FLIGHT = 8
-
-# Amazon S3: at most 10,000 parts, each at least 5 MiB but the last.
-PART_BYTES = 8 * 1024 * 1024
-MAX_PARTS = 9_000
 
 s3 = boto3.client("s3", config=aws.CONFIG)
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
@@ -40,11 +31,11 @@ def lambda_handler(event: Event, context: object) -> Result:
     rerun = {chunk["number"] for chunk in resumed}
     chunks = match_chunks(manifest, entries, rerun=rerun, attempt=event["attempt"])
     completed, rejected = keys.completed(job, key), keys.rejected(job, key)
-    _join(bucket, pieces(job, chunks, "output", keys.output), completed)
-    _join(bucket, pieces(job, chunks, "rejects", keys.rejected_piece), rejected)
+    join_pieces(s3, bucket, list_pieces(job, chunks, "output", keys.output), completed)
+    join_pieces(s3, bucket, list_pieces(job, chunks, "rejects", keys.rejected_piece), rejected)
     entry = next(aws.query_entries(dynamodb, table, job, items.JOB_ENTRY), {})
     # A repair of a job that has succeeded finds its input archived, and maybe tidied away since.
-    archived = entry.get("archiveKey") or _archive(event)
+    archived = entry.get("archiveKey") or _copy_to_archive(event)
     totals = {
         "rowsIn": sum(chunk["rows"] for chunk in manifest),
         "rowsOut": sum(chunk["valid"] for chunk in chunks),
@@ -55,6 +46,8 @@ def lambda_handler(event: Event, context: object) -> Result:
     aws.update_entry(
         dynamodb, table, job, items.JOB_ENTRY, {**totals, **outcome}, attempt=event["attempt"]
     )
+    # Only now that the ledger knows of the copy, and only this version: a newer one stays.
+    s3.delete_object(Bucket=bucket, Key=key, VersionId=event["versionId"])
     return {**totals, **outcome}
 
 
@@ -107,67 +100,25 @@ def match_chunks(
     return found
 
 
-def pieces(
-    job: str, chunks: list[dict[str, Any]], kind: str, key_of: Any
-) -> list[tuple[str, int | None]]:
-    """Return key and expected size of each piece that holds something, the header's first."""
-    numbered = [(int(chunk["entry"].removeprefix(items.CHUNK_PREFIX)), chunk) for chunk in chunks]
-    parts = [(key_of(job, n), chunk["sizeBytes"][kind]) for n, chunk in numbered]
-    return [(key_of(job, keys.HEADER_PIECE), None), *(part for part in parts if part[1])]
+def list_pieces(
+    job: str, chunks: list[dict[str, Any]], kind: str, key_of: Callable[[str, int], str]
+) -> list[Piece]:
+    """Return the pieces that hold something, in order, the header's first."""
+    found = [Piece(key_of(job, keys.HEADER_PIECE))]
+    for chunk in chunks:
+        number = int(chunk["entry"].removeprefix(items.CHUNK_PREFIX))
+        if chunk["sizeBytes"][kind]:
+            found.append(Piece(key_of(job, number), chunk["sizeBytes"][kind]))
+    return found
 
 
-class PieceReader:
-    """The pieces one after the other, as a file to read from; a few are fetched ahead."""
+def _copy_to_archive(event: Event) -> str:
+    """Copy the object version that was processed into the archive, and return the copy's key.
 
-    def __init__(self, bucket: str, parts: list[tuple[str, int | None]]) -> None:
-        self._bodies = self._fetch(bucket, parts)
-        self._rest = b""
-
-    def read(self, size: int = -1) -> bytes:
-        """Return `size` bytes, fewer only at the end; all that is left if `size` is negative."""
-        found, length = [self._rest], len(self._rest)
-        while size < 0 or length < size:
-            body = next(self._bodies, None)
-            if body is None:
-                break
-            found.append(body)
-            length += len(body)
-        data = b"".join(found)
-        cut = length if size < 0 else size
-        self._rest = data[cut:]
-        return data[:cut]
-
-    def _fetch(self, bucket: str, parts: list[tuple[str, int | None]]) -> Iterator[bytes]:
-        ahead: deque[Future[bytes]] = deque()
-        with ThreadPoolExecutor(FETCHES_IN_FLIGHT) as pool:
-            for key, size in parts:
-                ahead.append(pool.submit(_fetch_piece, bucket, key, size))
-                if len(ahead) == FETCHES_IN_FLIGHT:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-
-
-def _fetch_piece(bucket: str, key: str, size: int | None) -> bytes:
-    body = aws.read_object(s3, bucket, key)
-    if size is not None and len(body) != size:
-        raise BalanceError(f"{key} has {len(body):,} bytes; its chunk wrote {size:,}")
-    return body
-
-
-def _join(bucket: str, parts: list[tuple[str, int | None]], key: str) -> None:
-    """Write the pieces as one object, in parts if it is large; repeating it gives the same."""
-    total = sum(size or 0 for _, size in parts)
-    transfer = TransferConfig(
-        multipart_chunksize=max(PART_BYTES, total // MAX_PARTS), max_concurrency=4
-    )
-    reader = cast("IO[bytes]", PieceReader(bucket, parts))
-    csv_type = {"ContentType": "text/csv"}
-    s3.upload_fileobj(reader, bucket, key, ExtraArgs=csv_type, Config=transfer)
-
-
-def _archive(event: Event) -> str:
-    """Move the object version that was processed out of the input; a newer one stays."""
+    Raises
+    ------
+    InputGoneError
+    """
     bucket, key, version = event["bucket"], event["key"], event["versionId"]
     target = keys.archive(event["parameters"]["archiveFolder"], key)
     source: CopySourceTypeDef = {"Bucket": bucket, "Key": key, "VersionId": version}
@@ -176,22 +127,5 @@ def _archive(event: Event) -> str:
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"404", "NoSuchKey", "NoSuchVersion"}:
             raise
-        _check_archived(bucket, target, version)
-        return target
-    s3.delete_object(Bucket=bucket, Key=key, VersionId=version)
+        raise InputGoneError(f"version {version} of {key} is no longer in the bucket") from error
     return target
-
-
-def _check_archived(bucket: str, key: str, version: str) -> None:
-    """Accept that the input is gone only if an earlier try has moved it.
-
-    Raises
-    ------
-    InputGoneError
-    """
-    try:
-        s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "404":
-            raise
-        raise InputGoneError(f"version {version} is neither in the input nor at {key}") from error

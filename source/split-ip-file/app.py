@@ -20,7 +20,7 @@ MAX_CHUNKS = 80_000
 
 BLOCK_BYTES = 4 * 1024 * 1024
 
-# A chunk is at most 16 MiB, so this many in flight bound the memory.
+# A chunk has less than 32 MiB, so this many in flight bound the memory.
 UPLOADS_IN_FLIGHT = 4
 
 s3 = boto3.client("s3", config=aws.CONFIG)

@@ -13,6 +13,7 @@ from batchcore.errors import (
     StaleAttemptError,
     TransientError,
 )
+from batchcore.pieces import Piece, PieceReader
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -268,14 +269,16 @@ def test_attempt_that_was_replaced_does_not_touch_the_ledger(
     assert account.entry(JOB).keys() == {"jobId", "entry", "status", "attempt"}
 
 
-def test_input_that_is_neither_there_nor_archived_is_an_outcome(
+def test_input_that_was_never_archived_and_is_gone_is_an_outcome(
     app: ModuleType, account: Account
 ) -> None:
     event = prepare(account)
     account.s3.delete_object(Bucket=BUCKET, Key=KEY, VersionId=event["versionId"])
+    # Another upload's copy under the same name is not this one's.
+    account.put(ARCHIVED, b"another upload")
     result = merge(app, event)
     assert result["failure"]["Error"] == "InputGoneError"
-    assert ARCHIVED in result["failure"]["Cause"]
+    assert event["versionId"] in result["failure"]["Cause"]
 
 
 @pytest.mark.parametrize("name", ["a b+c.csv", "Bestellungen März (1).v2.csv", "x=1&y=%20?#.csv"])
@@ -416,14 +419,12 @@ def test_chunks_match_exactly_if_every_row_is_accounted_for(
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, -1])
-def test_pieces_read_in_any_sizes_give_all_bytes(
-    app: ModuleType, account: Account, size: int
-) -> None:
+def test_pieces_read_in_any_sizes_give_all_bytes(account: Account, size: int) -> None:
     bodies = [bytes([65 + n]) * n for n in range(1, 20)]
-    parts = [(f"jobs/{n:02}", len(body)) for n, body in enumerate(bodies)]
-    for (key, _), body in zip(parts, bodies, strict=True):
-        account.put(key, body)
-    reader = app.PieceReader(BUCKET, parts)
+    parts = [Piece(f"jobs/{n:02}", len(body)) for n, body in enumerate(bodies)]
+    for piece, body in zip(parts, bodies, strict=True):
+        account.put(piece.key, body)
+    reader = PieceReader(account.s3, BUCKET, parts)
     found = list(iter(lambda: reader.read(size), b""))
     assert b"".join(found) == b"".join(bodies)
     assert all(len(part) == size for part in found[:-1])

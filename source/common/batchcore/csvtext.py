@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from batchcore.errors import RecordTooLongError, UnterminatedQuoteError
 
-# A chunk is held in memory whole by each function that works on it, and a record never spans two.
+# A chunk is held in memory whole by each function that works on it, and a record never spans two:
+# a chunk ends with the record that takes it here, so it has less than twice as much.
 MAX_CHUNK_BYTES = 16 * 1024 * 1024
 
 BOM = b"\xef\xbb\xbf"
@@ -61,12 +62,12 @@ class Splitter:
     chunk_rows
         Records a chunk, blank lines not counted; a chunk ends earlier at `max_chunk_bytes`.
     max_chunk_bytes
-        Bytes a chunk, and the longest record that is accepted.
+        A chunk ends with the record that takes it there; and the longest record that is accepted.
 
     Notes
     -----
-    Memory is bounded by `max_chunk_bytes` plus one block, whatever the file's size. Blank lines
-    between records stay in the chunk's bytes, because a record's number in the file counts them.
+    Memory is bounded by a few times `max_chunk_bytes` and one block, whatever the file's size.
+    Blank lines between records stay in the chunk's bytes, because a record's number counts them.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Splitter:
         if self._buffer.startswith(BOM):
             self._bom, self._buffer = BOM, self._buffer[len(BOM) :]
         while not self._scan(1) and not self._final:
+            self._start = self._position
             self._read()
         # Blank lines in front of the header are counted but not part of it.
         header = self._buffer[self._start : self._position].lstrip(b"\r\n")
@@ -104,7 +106,7 @@ class Splitter:
         return self._bom + header if header else b""
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the chunks in order; blank lines between or after them belong to none."""
+        """Yield the chunks in order; blank lines in front of a chunk belong to none."""
         number = rows = 0
         first_row = self._row
         while True:
@@ -160,7 +162,11 @@ class Splitter:
         if self._quote <= position:
             found = buffer.find(b'"', position)
             self._quote = found if found >= 0 else len(buffer)
-        window_end = min(self._quote, position + int(want * self._record_bytes) + 512)
+        window_end = min(
+            self._quote,
+            self._start + self._max_bytes,
+            position + int(want * self._record_bytes) + 512,
+        )
         end = buffer.rfind(b"\n", position, window_end) + 1
         if end <= position:
             return 0, False

@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import boto3
-from batchcore import aws, items
+import orjson
+from batchcore import aws, items, keys
 from batchcore.runtime import Event, Result, step
 from botocore.config import Config
 
@@ -33,11 +34,14 @@ def lambda_handler(event: Event, context: object) -> Result:
         Params={"Bucket": event["bucket"], "Key": job["completedKey"]},
         ExpiresIn=LINK_EXPIRES_S,
     )
-    sent = ses.send_email(
-        FromEmailAddress=os.environ["SES_SENDER"],
-        Destination={"ToAddresses": [os.environ["SES_RECIPIENT"]]},
-        Content={"Simple": compose(job, link)},
-    )
+    mail = {
+        "FromEmailAddress": os.environ["SES_SENDER"],
+        "Destination": {"ToAddresses": [os.environ["SES_RECIPIENT"]]},
+        "Content": {"Simple": compose(job, link)},
+    }
+    # Kept first, so that it can be read where it could not be sent.
+    aws.put_intermediate(s3, event["bucket"], keys.mail(event["jobId"]), orjson.dumps(mail))
+    sent = ses.send_email(**mail)
     aws.update_entry(
         dynamodb,
         os.environ["JOB_TABLE"],

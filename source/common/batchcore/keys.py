@@ -64,6 +64,11 @@ def rejected(job: str, input_key: str) -> str:
     return _in_job(job, "rejected", PurePosixPath(input_key).name)
 
 
+def mail(job: str) -> str:
+    """Return the key of the mail as it was, or was to be, sent: JSON."""
+    return _in_job(job, "mail.json")
+
+
 def archive(folder: str, input_key: str) -> str:
     """Return where the input goes when its job has succeeded; its path under ``input/`` is kept."""
     return f"{folder.strip('/')}/{input_key.removeprefix(INPUT_PREFIX)}"

@@ -21,6 +21,7 @@
     |   |-- StackStuckError              a state that needs a decision first
     |   |-- StackTimeoutError            still working when the time was up
     |   `-- DeployFailedError            a resource, or the change set, failed
+    |-- FunctionFailedError          a function that was called ended with an error
     `-- JobError                     one job
         |-- JobNotFoundError             no such job
         |-- JobFailedError               it ended without success
@@ -174,6 +175,24 @@ class DeployFailedError(StackError):
         self.reason = reason
         self.logical_id = logical_id
         self.status = status
+
+
+class FunctionFailedError(BatchOpsError):
+    """A function that was invoked ended with an error.
+
+    Attributes
+    ----------
+    function, error_type : str
+        The function, and the name of what it raised.
+    log : str
+        The end of what it wrote, at most 4 KB.
+    """
+
+    def __init__(self, message: str, *, function: str, error_type: str, log: str) -> None:
+        super().__init__(f"{message}\n{log}" if log else message)
+        self.function = function
+        self.error_type = error_type
+        self.log = log
 
 
 class JobError(BatchOpsError):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from batchcore import items
+from batchcore import items, keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,13 @@ _ERROR_COLUMNS = {
     "chunk": ("chunk", "int64"),
     "attempt": ("attempt", "int64"),
     "time": ("time", "datetime64[ms, UTC]"),
+}
+_JOB_COUNTS = {
+    "rows_in": "rowsIn",
+    "rows_out": "rowsOut",
+    "rows_rejected": "rowsRejected",
+    "chunks": "chunks",
+    "attempt": "attempt",
 }
 _CHUNK_COUNTS = ("rows", "valid", "rejected", "errors", "attempt")
 _CHUNK_TIMES = {"start": "startTime", "end": "endTime"}
@@ -54,7 +62,43 @@ def _readable(dtype: str) -> str:
     return "object" if dtype.startswith("datetime") else dtype
 
 
-def chunks_frame(found: Iterable[Entry]) -> pd.DataFrame:
+def jobs_frame(found: Iterable[Entry]) -> pd.DataFrame:
+    """Return jobs, one line each; what a job has not come to yet is missing (NA, NaT)."""
+    import pandas as pd
+
+    rows = list(found)
+    columns: dict[str, Any] = {
+        "job": pd.Series([row["jobId"] for row in rows], dtype="str"),
+        "status": pd.Series([row["status"] for row in rows], dtype="str"),
+        "file": pd.Series(
+            [row["key"].removeprefix(keys.INPUT_PREFIX) for row in rows], dtype="str"
+        ),
+        "start": _times(row.get("startTime") for row in rows),
+        "end": _times(row.get("endTime") for row in rows),
+    }
+    for name, source in _JOB_COUNTS.items():
+        columns[name] = pd.Series([row.get(source) for row in rows], dtype="Int64")
+    columns["mail"] = pd.Series([row.get("mailStatus") for row in rows], dtype="str")
+    columns["error"] = pd.Series([row.get("error") for row in rows], dtype="str")
+    return pd.DataFrame(columns)
+
+
+def _times(texts: Iterable[str | None]) -> pd.Series[Any]:
+    import pandas as pd
+
+    moments = pd.to_datetime(pd.Series(list(texts), dtype="object"), utc=True, format="ISO8601")
+    return moments.astype("datetime64[ms, UTC]")
+
+
+def error_frames(found: Iterable[Entry], *, lines: int) -> Iterator[pd.DataFrame]:
+    """Yield errors in DataFrames of at most `lines` lines; no items give one without lines."""
+    stream = iter(found)
+    yield errors_frame(islice(stream, lines))
+    while part := list(islice(stream, lines)):
+        yield errors_frame(part)
+
+
+def chunks_frame(found: Iterable[Entry], *, job_start: str | None = None) -> pd.DataFrame:
     """Return chunks, one line each; what a chunk has not come to yet is missing (NA, NaT)."""
     import pandas as pd
 
@@ -67,10 +111,13 @@ def chunks_frame(found: Iterable[Entry]) -> pd.DataFrame:
     for name in _CHUNK_COUNTS:
         columns[name] = pd.Series([row.get(name) for row in rows], dtype="Int64")
     for name, source in _CHUNK_TIMES.items():
-        times = pd.to_datetime(
-            pd.Series([row.get(source) for row in rows], dtype="object"), utc=True, format="ISO8601"
-        )
-        columns[name] = times.astype("datetime64[ms, UTC]")
+        columns[name] = _times(row.get(source) for row in rows)
+    queued = columns["start"] - pd.Timestamp(job_start) if job_start else None
+    columns["queue_ms"] = (
+        pd.Series([pd.NA] * len(rows), dtype="Int64")
+        if queued is None
+        else (queued // pd.Timedelta(milliseconds=1)).astype("Int64")
+    )
     for step in _CHUNK_STEPS:
         found_ms = [row.get("stepMs", {}).get(step) for row in rows]
         columns[f"{step}_ms"] = pd.Series(found_ms, dtype="Int64")
@@ -103,10 +150,12 @@ def csv_frame(file: IO[bytes], *, delimiter: str, typed: bool) -> pd.DataFrame:
 
 
 def explain(error: str, cause: str) -> str:
-    """Return an execution's error and cause as one line for a person.
+    """Return an execution's error and cause as one line for a person; none where it has neither.
 
     Lambda gives the cause as JSON with ``errorMessage`` and ``errorType``; others as text.
     """
+    if not error and not cause:
+        return "no reason was given"
     try:
         document = json.loads(cause)
     except ValueError:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
-from batchcore import items, jobs
+from batchcore import items, keys
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchops import frames, ledger
 from batchops.balance import Balance, strike_balance
+from batchops.email import Email
 from batchops.errors import (
     JobFailedError,
     JobNotFoundError,
@@ -21,53 +22,23 @@ from batchops.errors import (
     WaitTimeoutError,
     translate,
 )
+from batchops.status import ENDED, JobStatus, StatusReader, settle
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+    from rich.console import Console
 
+    from batchops.cost_values import CostComparison
+    from batchops.graph import WorkflowGraph
+    from batchops.plan import Plan
+    from batchops.repair_plan import RepairPlan
+    from batchops.rerun_plan import RerunPlan
     from batchops.stack import Stack
-
-# Before its event is delivered an upload is in no ledger; it normally takes a second or two.
-WAITING = "WAITING"
-ENDED = frozenset({items.SUCCEEDED, items.FAILED, "ABORTED", "TIMED_OUT"})
+    from batchops.stopping import Stopped
+    from batchops.why import Why
 
 _LINK_EXPIRES_S = 3600
-
-
-@dataclass(frozen=True)
-class JobStatus:
-    """How a job stands.
-
-    Attributes
-    ----------
-    status : str
-        WAITING (not in the ledger yet), SUBMITTED, RUNNING, SUCCEEDED, FAILED, ABORTED, TIMED_OUT.
-    rows : int
-        Rows of the file; 0 until it is split.
-    rows_done, rows_rejected : int
-        Rows of the chunks that are through, and those of them that were rejected.
-    chunks, chunks_done, chunks_failed : int
-        Chunks of the file (0 until it is split), and how many of them succeeded and failed.
-    reason : str
-        Why it failed; empty otherwise.
-    mail : str
-        SENT, FAILED, or empty as long as no mail was tried.
-    """
-
-    status: str
-    rows: int = 0
-    rows_done: int = 0
-    rows_rejected: int = 0
-    chunks: int = 0
-    chunks_done: int = 0
-    chunks_failed: int = 0
-    reason: str = ""
-    mail: str = ""
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will happen."""
-        return self.status in ENDED
 
 
 class Job:
@@ -88,46 +59,7 @@ class Job:
 
     def status(self) -> JobStatus:
         """Read how the job stands from the ledger and, while it runs, from Step Functions."""
-        entry = self._find_entry()
-        if entry is None:
-            return JobStatus(WAITING)
-        status, reason = self._settle(entry)
-        chunks = list(self._chunk_entries())
-        done = [chunk for chunk in chunks if chunk.get("status") == items.SUCCEEDED]
-        return JobStatus(
-            status=status,
-            rows=entry.get("rowsIn", 0),
-            rows_done=sum(chunk["rows"] for chunk in done),
-            rows_rejected=sum(chunk["rejected"] for chunk in done),
-            chunks=entry.get("chunks", 0),
-            chunks_done=len(done),
-            chunks_failed=sum(chunk.get("status") == items.FAILED for chunk in chunks),
-            reason=reason,
-            mail=entry.get("mailStatus", ""),
-        )
-
-    def _settle(self, entry: ledger.Entry) -> tuple[str, str]:
-        """Return status and reason; an execution that was stopped could not enter its own end."""
-        status = entry["status"]
-        if status in ENDED:
-            return status, _reason(entry)
-        execution = self._execution(entry["attempt"])
-        if execution is None or execution["status"] in ("RUNNING", "SUCCEEDED"):
-            return status, ""
-        cause = frames.explain(execution.get("error", ""), execution.get("cause", ""))
-        return execution["status"], cause
-
-    def _execution(self, attempt: int) -> Any | None:
-        states = self.stack.client("stepfunctions")
-        machine = self.stack.outputs["MainOrchestratorArn"]
-        arn = machine.replace(":stateMachine:", ":execution:")
-        name = jobs.execution_name(self.id, attempt)
-        try:
-            return states.describe_execution(executionArn=f"{arn}:{name}")
-        except states.exceptions.ExecutionDoesNotExist:
-            return None
-        except (ClientError, BotoCoreError) as error:
-            raise translate(error, doing=f"reading the execution of job {self.id!r}") from error
+        return StatusReader(self.stack, self.id).read()
 
     def wait(
         self,
@@ -155,8 +87,9 @@ class Job:
             If it ended otherwise than with success, and `check` is set.
         """
         deadline = time.monotonic() + timeout_s
+        reader = StatusReader(self.stack, self.id)
         while True:
-            status = self.status()
+            status = reader.read()
             if on_status is not None:
                 on_status(status)
             if status.ended:
@@ -174,15 +107,56 @@ class Job:
             )
         return status
 
-    # ------------------------------------------------------------------- what came of it
+    def watch(
+        self,
+        *,
+        timeout_s: float = 3600,
+        refresh_s: float | None = None,
+        console: Console | None = None,
+    ) -> JobStatus:
+        """Show how the job comes along until it has ended; Ctrl-C stops watching, not the job.
+
+        Parameters
+        ----------
+        timeout_s
+            Seconds to watch at most.
+        refresh_s
+            Seconds between two readings; by default 2 on AWS, 0.2 on the local engine.
+        console
+            Where to show it; by default the notebook's output, or the standard output.
+        """
+        from batchops.watch import watch
+
+        return watch(self, timeout_s=timeout_s, refresh_s=refresh_s, console=console)
+
+    def stop(self, *, timeout_s: float = 120) -> Stopped:
+        """Stop the attempt that runs, with its chunks; a rerun takes the job up again.
+
+        Raises
+        ------
+        JobNotFoundError, JobError
+        WaitTimeoutError
+            If chunks still run when the time is up.
+        """
+        from batchops.stopping import stop
+
+        return stop(self, timeout_s=timeout_s)
+
+    # ----------------------------------------------------------------- what came of it
 
     def balance(self) -> Balance:
         """Count the job's rows at each place that knows them."""
         errors = ledger.error_items(*self._table("ErrorTableName"), self.id)
-        return strike_balance(self.entry(), self._chunk_entries(), errors)
+        return strike_balance(self.entry(), self.chunk_entries(), errors)
+
+    def why(self) -> Why:
+        """Say what went wrong, grouped by cause, with counts, an example and the next call."""
+        from batchops.why import why
+
+        return why(self)
 
     def errors(self) -> pd.DataFrame:
-        """Return every rule that any row breaks.
+        """Return every rule that any row breaks; for very many, see `iter_errors`.
 
         Returns
         -------
@@ -191,9 +165,17 @@ class Job:
             ``column`` (str, empty for the row as a whole), ``rule``, ``value``, ``message``,
             ``limit``, ``stage`` (read, validate or enrich), ``uuid`` (the row's key), ``raw`` (the
             row's text, shortened at 32,000 characters), ``chunk`` (int64), ``attempt`` (int64),
-            ``time`` (datetime64[ms, UTC], when the chunk's execution started).
+            ``time`` (datetime64[ms, UTC], when the chunk's execution started). Its attribute
+            ``attrs["complete"]`` says whether every chunk has ended, so that no more can come.
         """
-        return frames.errors_frame(ledger.error_items(*self._table("ErrorTableName"), self.id))
+        frame = frames.errors_frame(ledger.error_items(*self._table("ErrorTableName"), self.id))
+        frame.attrs["complete"] = self.status().status == items.SUCCEEDED
+        return frame
+
+    def iter_errors(self, *, lines: int = 10_000) -> Iterator[pd.DataFrame]:
+        """Yield the errors in DataFrames of at most `lines` lines, as `errors` has them."""
+        found = ledger.error_items(*self._table("ErrorTableName"), self.id)
+        yield from frames.error_frames(found, lines=lines)
 
     def chunks(self) -> pd.DataFrame:
         """Return the chunks that have started.
@@ -203,11 +185,64 @@ class Job:
         DataFrame
             One line a chunk: ``chunk`` (int64), ``status`` (str), ``rows``, ``valid``,
             ``rejected``, ``errors``, ``attempt`` (Int64), ``start``, ``end`` (datetime64[ms, UTC]),
-            ``read_ms``, ``validate_ms``, ``enrich_ms``, ``write_ms`` (Int64, milliseconds inside
-            the function), ``failed_step``, ``error``, ``cause`` (str). Missing: not known yet, or
-            did not fail.
+            ``queue_ms`` (Int64, milliseconds from the job's start to the chunk's), ``read_ms``,
+            ``validate_ms``, ``enrich_ms``, ``write_ms`` (Int64, milliseconds inside the function),
+            ``failed_step``, ``error``, ``cause`` (str). Missing: not known yet, or did not fail.
         """
-        return frames.chunks_frame(self._chunk_entries())
+        return frames.chunks_frame(self.chunk_entries(), job_start=self.entry().get("startTime"))
+
+    def steps(self) -> pd.DataFrame:
+        """Return the states that the main workflow went through, with their times.
+
+        Returns
+        -------
+        DataFrame
+            One line a state: ``step``, ``status`` (str), ``start``, ``end`` (datetime64[ms, UTC]),
+            ``ms`` (Int64).
+        """
+        from batchops.why import steps
+
+        return steps(self)
+
+    def lineage(self) -> pd.DataFrame:
+        """Return the job's attempts, a line each: how each began, ended, and what it ran."""
+        from batchops.lineage import lineage
+
+        return lineage(self)
+
+    def graph(self) -> WorkflowGraph:
+        """Draw the workflow with each state's status and time."""
+        from batchops.graph import job_graph
+
+        return job_graph(self, project=self.stack.project.root)
+
+    def timeline(self, *, ax: Axes | None = None) -> Axes:
+        """Draw when each chunk ran; of many chunks, how many ran at a time."""
+        from batchops.plots import chunk_timeline
+
+        return chunk_timeline(self.chunks(), ax=ax)
+
+    def plot_errors(self, *, ax: Axes | None = None, top: int = 15) -> Axes:
+        """Draw how many rows break which rule of which column."""
+        from batchops.plots import errors_by_rule
+
+        return errors_by_rule(self.errors(), ax=ax, top=top)
+
+    def plot_durations(self, *, ax: Axes | None = None) -> Axes:
+        """Draw how long the chunks took in each step."""
+        from batchops.plots import step_durations
+
+        return step_durations(self.chunks(), ax=ax)
+
+    def cost(self, *, plan: Plan | None = None) -> CostComparison:
+        """Hold what the job costs on AWS, by the ledger, against its plan or an estimate."""
+        from batchops.cost import compare_cost, estimate_cost, job_cost, job_workload
+
+        entry, chunks = self.entry(), list(self.chunk_entries())
+        planned = plan.cost if plan and plan.cost else estimate_cost(job_workload(entry, chunks))
+        return compare_cost(planned, job_cost(entry, chunks))
+
+    # ------------------------------------------------------------------------- results
 
     def output(self, *, typed: bool = False) -> pd.DataFrame:
         """Return the completed file, every column as text unless `typed` has pandas guess."""
@@ -227,11 +262,26 @@ class Job:
         file, delimiter = self._result("rejectedKey")
         return frames.rejects_frame(file, delimiter=delimiter)
 
-    def download(self, path: str | Path, *, rejected: bool = False) -> Path:
+    def download(
+        self,
+        path: str | Path,
+        *,
+        rejected: bool = False,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> Path:
         """Store the completed file, or the rejects, and return its path.
 
         A folder may be given; the file then keeps its name. What is there is replaced only by a
         whole file.
+
+        Parameters
+        ----------
+        path
+            Where to store it.
+        rejected
+            The rejects instead.
+        on_bytes
+            Called with the number of bytes of each part as it comes; maybe from another thread.
         """
         key = self._result_key("rejectedKey" if rejected else "completedKey")
         target = Path(path)
@@ -240,18 +290,93 @@ class Job:
         part = target.with_name(target.name + ".part")
         try:
             with part.open("wb") as file:
-                self._fetch(key, file)
+                self._fetch(key, file, on_bytes)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
         return target
 
-    def link(self, *, expires_s: int = _LINK_EXPIRES_S) -> str:
-        """Return an address that opens the completed file without credentials for a while."""
+    def link(self, *, expires_s: int = _LINK_EXPIRES_S, rejected: bool = False) -> str:
+        """Return an address that opens the completed file, or the rejects, without credentials.
+
+        It lasts `expires_s` seconds at most, and no longer than the credentials that it is made
+        with.
+        """
         params = {"Bucket": self.stack.outputs["SourceBucketName"]}
-        params["Key"] = self._result_key("completedKey")
+        params["Key"] = self._result_key("rejectedKey" if rejected else "completedKey")
         s3 = self.stack.client("s3")
         return str(s3.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s))
+
+    def email(self) -> Email:
+        """Return the mail as it was, or was to be, sent, and whether it was.
+
+        Raises
+        ------
+        JobRunningError, JobFailedError
+            If there is none, because the job has not come so far.
+        """
+        self._result_key("completedKey")
+        entry, file = self.entry(), io.BytesIO()
+        self._fetch(keys.mail(self.id), file)
+        return Email.of(entry, json.loads(file.getvalue()))
+
+    # ------------------------------------------------------------------- another attempt
+
+    def rerun(
+        self,
+        *,
+        chunks: Sequence[int] | None = None,
+        everything: bool = False,
+        dry_run: bool = True,
+        engine: Literal["resume", "redrive"] = "resume",
+    ) -> RerunPlan:
+        """Say what a rerun would run and reuse, or start it.
+
+        Parameters
+        ----------
+        chunks
+            Chunks to run, whatever came of them; by default those that failed or never started.
+        everything
+            Run every chunk.
+        dry_run
+            Only look.
+        engine
+            ``"resume"`` starts a new execution of the workflow as it is deployed now;
+            ``"redrive"`` has Step Functions go on with the old one, on AWS, where it can.
+
+        Raises
+        ------
+        JobNotFoundError, JobRunningError, InputError, JobError, AwsError
+        """
+        from batchops.rerun import rerun
+
+        return rerun(self, chunks=chunks, everything=everything, dry_run=dry_run, engine=engine)
+
+    def repair(
+        self,
+        source: pd.DataFrame | str | Path | bytes,
+        *,
+        schema: str | Path | None = None,
+        dry_run: bool = True,
+    ) -> RepairPlan:
+        """Say what mended rows would do to the job, or put them in and run their chunks again.
+
+        Parameters
+        ----------
+        source
+            The edited rejects: the DataFrame that `rejects` gave, or the rejects file.
+        schema
+            A schema to check them against instead of the deployed one.
+        dry_run
+            Only look.
+
+        Raises
+        ------
+        JobNotFoundError, JobRunningError, InputError, JobError, AwsError
+        """
+        from batchops.repair import repair
+
+        return repair(self, source, schema=schema, dry_run=dry_run)
 
     # ----------------------------------------------------------------------------- inside
 
@@ -262,7 +387,7 @@ class Job:
         ------
         JobNotFoundError
         """
-        entry = self._find_entry()
+        entry = ledger.job_entry(*self._table("JobTableName"), self.id)
         if entry is None:
             raise JobNotFoundError(
                 f"stack {self.stack.name!r} has no job {self.id!r}: stack.jobs() lists them",
@@ -270,10 +395,8 @@ class Job:
             )
         return entry
 
-    def _find_entry(self) -> ledger.Entry | None:
-        return ledger.job_entry(*self._table("JobTableName"), self.id)
-
-    def _chunk_entries(self) -> Iterator[ledger.Entry]:
+    def chunk_entries(self) -> Iterator[ledger.Entry]:
+        """Yield the ledger's entries of the chunks that have started, in order."""
         return ledger.chunk_entries(*self._table("JobTableName"), self.id)
 
     def _table(self, output: str) -> tuple[Any, str]:
@@ -283,7 +406,7 @@ class Job:
         entry = self.entry()
         if name in entry and entry["status"] == items.SUCCEEDED:
             return str(entry[name])
-        status, reason = self._settle(entry)
+        status, reason = settle(self.stack, entry)
         if status in ENDED:
             raise JobFailedError(
                 f"job {self.id} ended {status}, so it has no result: {reason}", job_id=self.id
@@ -300,15 +423,11 @@ class Job:
         file.seek(0)
         return file, self.entry()["delimiter"]
 
-    def _fetch(self, key: str, file: IO[bytes]) -> None:
+    def _fetch(
+        self, key: str, file: IO[bytes], on_bytes: Callable[[int], None] | None = None
+    ) -> None:
         bucket = self.stack.outputs["SourceBucketName"]
         try:
-            self.stack.client("s3").download_fileobj(bucket, key, file)
+            self.stack.client("s3").download_fileobj(bucket, key, file, Callback=on_bytes)
         except (ClientError, BotoCoreError) as error:
             raise translate(error, doing=f"fetching {key}") from error
-
-
-def _reason(entry: ledger.Entry) -> str:
-    if entry["status"] != items.FAILED:
-        return ""
-    return frames.explain(entry.get("error", ""), entry.get("cause", ""))

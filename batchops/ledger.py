@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from batchcore import aws, items
@@ -34,15 +35,39 @@ def chunk_entries(dynamodb: DynamoDBClient, table: str, job: str) -> Iterator[En
         raise translate(error, doing=f"reading the chunks of job {job!r}") from error
 
 
-def recent_jobs(dynamodb: DynamoDBClient, table: str, *, limit: int) -> Iterator[Entry]:
-    """Yield the JOB entries, newest first, at most `limit`."""
+def recent_jobs(
+    dynamodb: DynamoDBClient,
+    table: str,
+    *,
+    limit: int,
+    since: datetime | None = None,
+    status: str | None = None,
+    name: str | None = None,
+) -> Iterator[Entry]:
+    """Yield the JOB entries, newest first, at most `limit` of those that match."""
+    condition, filters = "listed = :listed", []
+    values = {":listed": {"S": items.LISTED}}
+    names = {}
+    if since is not None:
+        condition += " AND startTime >= :since"
+        values[":since"] = {"S": items.timestamp(since)}
+    if status is not None:
+        filters.append("#status = :status")
+        names["#status"], values[":status"] = "status", {"S": status}
+    if name is not None:
+        filters.append("contains(#key, :name)")
+        names["#key"], values[":name"] = "key", {"S": name}
+    request: dict[str, Any] = {"FilterExpression": " AND ".join(filters)} if filters else {}
+    if names:
+        request["ExpressionAttributeNames"] = names
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
         IndexName=items.JOBS_BY_START,
-        KeyConditionExpression="listed = :listed",
-        ExpressionAttributeValues={":listed": {"S": items.LISTED}},
+        KeyConditionExpression=condition,
+        ExpressionAttributeValues=values,
         ScanIndexForward=False,
         PaginationConfig={"MaxItems": limit},
+        **request,
     )
     try:
         for page in pages:

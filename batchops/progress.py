@@ -1,50 +1,350 @@
-"""Show a job's progress in a terminal, or line by line where there is none."""
+"""How a job comes along, as a value; and shown in a notebook, in a terminal or line by line."""
 
 from __future__ import annotations
 
+import html
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from batchcore import items
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from batchops.status import JobStatus
 
-    from batchops.job import JobStatus
-
+# Long enough to even out chunks that end in bursts, short enough to notice a stall.
+WINDOW_S = 60.0
 _TENTHS = 10
+# Okabe and Ito's palette (2008), which people of every colour vision tell apart.
+_COLOURS = {"done": "#009E73", "failed": "#D55E00", "running": "#0072B2", "waiting": "#999999"}
 
 
-class JobProgress:
-    """Takes a job's statuses as they are read, for ``job.wait(on_status=...)``.
+@dataclass(frozen=True)
+class Progress:
+    """How a job comes along at one moment.
 
-    In a terminal one bar is kept up to date; elsewhere a line is printed per tenth of the chunks.
+    Attributes
+    ----------
+    status : JobStatus
+        What was read.
+    elapsed_s : float
+        Seconds since it is watched.
+    chunks_running : int or None
+        Chunks in progress; None where they were not counted.
+    rows_per_s, eta_s : float or None
+        Rows a second of late, and seconds until the last chunk is through at that rate; of a job
+        that has ended, the rate over all that was watched. None: not known.
+    job_id : str
+        The job.
+    """
+
+    status: JobStatus
+    elapsed_s: float = 0.0
+    chunks_running: int | None = None
+    rows_per_s: float | None = None
+    eta_s: float | None = None
+    job_id: str = ""
+
+    @property
+    def chunks_ended(self) -> int:
+        """Chunks that succeeded or failed."""
+        return self.status.chunks_done + self.status.chunks_failed
+
+    @property
+    def tenth(self) -> int:
+        """Tenths of the chunks that have ended, 0 to 10."""
+        chunks = self.status.chunks
+        return self.chunks_ended * _TENTHS // chunks if chunks else 0
+
+    @property
+    def phase(self) -> str:
+        """The status in a word, and while it runs what it does: splitting, running, merging."""
+        status = self.status
+        if status.ended or status.status not in (items.SUBMITTED, items.RUNNING):
+            return status.status.lower()
+        if not status.chunks:
+            return "splitting"
+        return "merging" if self.chunks_ended == status.chunks else "running"
+
+    @property
+    def chunks_by_state(self) -> dict[str, int]:
+        """Chunks done, failed, running and waiting; the last two together where not counted."""
+        status = self.status
+        found = {"done": status.chunks_done, "failed": status.chunks_failed}
+        left = max(status.chunks - self.chunks_ended, 0)
+        if self.chunks_running is None:
+            return {**found, "waiting": left}
+        running = min(self.chunks_running, left)
+        return {**found, "running": running, "waiting": left - running}
+
+    @property
+    def facts(self) -> list[str]:
+        """Rows, rejected rows, speed and times, each ready to be shown."""
+        status = self.status
+        found = [f"{status.rows_done:,}/{status.rows:,} rows", f"{status.rows_rejected:,} rejected"]
+        if self.rows_per_s is not None:
+            found.append(f"{self.rows_per_s:,.0f} rows/s")
+        if self.eta_s is not None:
+            found.append(f"{format_duration(self.eta_s)} left")
+        return [*found, f"after {format_duration(self.elapsed_s)}"]
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        counts = ", ".join(f"{n:,} {state}" for state, n in self.chunks_by_state.items() if n)
+        chunks = f"{self.phase:<9} {self.chunks_ended:,}/{self.status.chunks:,} chunks"
+        text = ", ".join([chunks, *self.facts])
+        if counts:
+            text += f"; chunks: {counts}"
+        return f"{text}: {self.status.reason}" if self.status.reason else text
+
+    def _repr_html_(self) -> str:
+        """Draw it as a bar of the chunks by state, with the numbers in words below."""
+        states = self.chunks_by_state
+        total = max(self.status.chunks, 1)
+        bar = "".join(
+            f'<span style="width:{100 * count / total:.2f}%;background:{_COLOURS[state]}"></span>'
+            for state, count in states.items()
+            if count and state != "waiting"
+        )
+        counts = " &middot; ".join(
+            f'<span style="color:{_COLOURS[state]}">&#9632;</span> {count:,} {state}'
+            for state, count in states.items()
+        )
+        reason = f"<div>{html.escape(self.status.reason)}</div>" if self.status.reason else ""
+        return (
+            '<div class="batchops-progress" style="max-width:56em;line-height:1.6">'
+            f"<div><b>{html.escape(self.phase)}</b> {html.escape(self.job_id)}</div>"
+            f'<div role="progressbar" aria-valuemin="0" aria-valuemax="{self.status.chunks}" '
+            f'aria-valuenow="{self.chunks_ended}" style="display:flex;height:0.8em;'
+            f'background:rgba(128,128,128,0.3)">{bar}</div>'
+            f"<div>{' &middot; '.join(map(html.escape, self.facts))}</div>"
+            f"<div>{self.status.chunks:,} chunks: {counts}</div>{reason}</div>"
+        )
+
+
+class Meter:
+    """Turns the statuses of one job, as they are read, into its progress.
 
     Parameters
     ----------
-    console
-        Where to show it.
+    job_id
+        The job, to be named where the progress is shown.
+    clock
+        Returns seconds that only grow.
     """
+
+    def __init__(self, job_id: str = "", *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._job_id = job_id
+        self._clock = clock
+        self._started = clock()
+        self._first: tuple[float, int] | None = None
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def take(self, status: JobStatus, *, chunks_running: int | None = None) -> Progress:
+        """Return the progress that a status means, read just now."""
+        now = self._clock()
+        if status.chunks:  # the split's time says nothing of how fast chunks are
+            sample = (now, status.rows_done)
+            self._first = self._first or sample
+            self._samples.append(sample)
+            while len(self._samples) > 2 and self._samples[1][0] <= now - WINDOW_S:
+                self._samples.popleft()
+        if status.ended:
+            rate = row_rate(filter(None, (self._first, (now, status.rows_done))))
+        else:
+            rate = row_rate(self._samples)
+        return Progress(
+            status=status,
+            elapsed_s=now - self._started,
+            chunks_running=chunks_running,
+            rows_per_s=rate,
+            eta_s=None if status.ended else remaining_s(status, rate),
+            job_id=self._job_id,
+        )
+
+
+def row_rate(samples: Iterable[tuple[float, int]]) -> float | None:
+    """Return rows a second between the first and the last sample of (seconds, rows done).
+
+    None as long as nothing can be said: one sample, or less than a window without any progress.
+    """
+    found = list(samples)
+    if len(found) < 2:
+        return None
+    (first_s, first_rows), (last_s, last_rows) = found[0], found[-1]
+    seconds, rows = last_s - first_s, last_rows - first_rows
+    if seconds <= 0 or (rows <= 0 and seconds < WINDOW_S):
+        return None
+    return max(rows, 0) / seconds
+
+
+def remaining_s(status: JobStatus, rows_per_s: float | None) -> float | None:
+    """Return seconds until every chunk is through; None where there is no telling."""
+    not_done = status.chunks - status.chunks_done
+    unfinished = not_done - status.chunks_failed
+    if not rows_per_s or unfinished <= 0:
+        return None
+    # The rows of failed chunks will not come; they are not counted, so their share is taken off.
+    return (status.rows - status.rows_done) * unfinished / not_done / rows_per_s
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration for a person: ``8 s``, ``1 min 20 s``, ``2 h 05 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60:02} min"
+
+
+# ------------------------------------------------------------------------------ front ends
+
+
+class View(Protocol):
+    """What shows progress."""
+
+    def show(self, progress: Progress) -> None:
+        """Show how the job stands now."""
+
+    def close(self, note: str = "") -> None:
+        """Leave the last state standing, with a note below."""
+
+
+class NotebookView:
+    """One output of a notebook cell, updated in place."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._last: Progress | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Draw it, over what was drawn before."""
+        self._last = progress
+        self._display(progress, "")
+
+    def close(self, note: str = "") -> None:
+        """Add the note, if there is one."""
+        if note and self._last is not None:
+            self._display(self._last, note)
+
+    def _display(self, progress: Progress, note: str) -> None:
+        from IPython.display import display
+
+        below = f"<div><i>{html.escape(note)}</i></div>" if note else ""
+        # Both forms as data, so that a front end without HTML shows the text.
+        bundle = {
+            "text/html": progress._repr_html_() + below,
+            "text/plain": "\n".join(filter(None, (str(progress), note))),
+        }
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+class TerminalView:
+    """Three lines at the bottom of a terminal, kept up to date."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        # Refreshed when something was read, not by a thread.
+        self._live = Live(console=console, auto_refresh=False)
+
+    def show(self, progress: Progress) -> None:
+        """Draw it, over what was drawn before."""
+        self._live.start()
+        self._live.update(self._draw(progress), refresh=True)
+
+    def close(self, note: str = "") -> None:
+        """Leave it, and say the note."""
+        self._live.stop()
+        if note:
+            self._console.print(note, markup=False)
+
+    def _draw(self, progress: Progress) -> Table:
+        # Not by markup: ids and reasons may hold square brackets.
+        head = Text.assemble((progress.phase, "bold"), " ", (progress.job_id, "dim"))
+        status = progress.status
+        bar = ProgressBar(
+            # Without a total, as long as the chunks are not known, it is drawn as at work.
+            total=status.chunks or (1 if status.ended else None),
+            completed=progress.chunks_ended,
+            width=min(60, self._console.width),
+        )
+        chunks = Text(f"{status.chunks:,} chunks: ")
+        for state, count in progress.chunks_by_state.items():
+            chunks.append("\N{BLACK SQUARE} ", style=_COLOURS[state])
+            chunks.append(f"{count:,} {state}  ")
+        lines = Table.grid()
+        for part in (head, bar, Text(", ".join(progress.facts)), chunks):
+            lines.add_row(part)
+        if status.reason:
+            lines.add_row(Text(status.reason, style="red"))
+        return lines
+
+
+class LineView:
+    """A line per phase and per tenth of the chunks, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._last = ("", -1)
-        self._bar: Progress | None = None
-        if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.completed}/{task.total} chunks"),
-                TextColumn("{task.fields[rows]}"),
-                TimeElapsedColumn(),
-                console=console,
-            )
-            self._task = self._bar.add_task("waiting", total=None, rows="")
+
+    def show(self, progress: Progress) -> None:
+        """Print it, if there is more to say than the last time."""
+        if (progress.phase, progress.tenth) != self._last:
+            self._last = (progress.phase, progress.tenth)
+            self._print(f"  {progress}")
+
+    def close(self, note: str = "") -> None:
+        """Print the note, if there is one."""
+        if note:
+            self._print(f"  {note}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def pick_view(console: Console | None = None) -> View:
+    """Return the view that fits: a console's own, or that of the place where this runs."""
+    if console is None and in_notebook():
+        return NotebookView()
+    console = console or Console()
+    return TerminalView(console) if console.is_terminal else LineView(console)
+
+
+def in_notebook() -> bool:
+    """Tell whether this runs in a kernel, whose front end can show HTML."""
+    ipython = sys.modules.get("IPython")  # where it is not imported, no kernel runs
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+class JobProgress:
+    """Shows a job's statuses as they are read, for ``job.wait(on_status=...)``.
+
+    Parameters
+    ----------
+    console
+        Where to show it; by default where it fits.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._view = pick_view(console)
+        self._meter = Meter()
 
     def __enter__(self) -> JobProgress:
-        """Start the bar, if there is one."""
-        if self._bar is not None:
-            self._bar.start()
+        """Begin."""
         return self
 
     def __exit__(
@@ -53,26 +353,9 @@ class JobProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the bar as it is."""
-        if self._bar is not None:
-            self._bar.stop()
+        """Leave the last state standing."""
+        self._view.close()
 
     def __call__(self, status: JobStatus) -> None:
         """Show a status."""
-        rows = f"{status.rows_done:,}/{status.rows:,} rows, {status.rows_rejected:,} rejected"
-        if self._bar is not None:
-            self._bar.update(
-                self._task,
-                description=status.status.lower(),
-                completed=status.chunks_done + status.chunks_failed,
-                total=status.chunks or None,
-                rows=rows,
-            )
-            return
-        done = status.chunks_done + status.chunks_failed
-        tenth = done * _TENTHS // status.chunks if status.chunks else 0
-        if (status.status, tenth) != self._last:
-            self._last = (status.status, tenth)
-            self._console.print(
-                f"  {status.status.lower():<10} {done}/{status.chunks} chunks, {rows}"
-            )
+        self._view.show(self._meter.take(status))

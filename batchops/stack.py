@@ -2,114 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchcore import jobs
-from batchcore.errors import ReferenceDataError, SchemaError
-from batchcore.reference import FILE_NAME as REFERENCE_FILE
-from batchcore.reference import read_reference
-from batchcore.schema import FILE_NAME as SCHEMA_FILE
-from batchcore.schema import RecordSchema
-from botocore.exceptions import BotoCoreError, ClientError
 
-from batchops import (
-    artifacts,
-    buckets,
-    change_sets,
-    deploy,
-    ledger,
-    packaging,
-    stack_state,
-    uploads,
-)
-from batchops import template as templates
+from batchops import buckets, delivery, deploy, frames, ledger, stack_state, uploads
 from batchops.aws import Target, TargetName
-from batchops.errors import InputError, translate
+from batchops.errors import InputError
 from batchops.job import Job
 from batchops.project import Project
+from batchops.resources import Outputs, count_holdings, refuse_running
+from batchops.stack_values import Deployment, Destruction
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from batchops.change_sets import Change, ParameterValue
+    from batchops.change_sets import ParameterValue
+    from batchops.doctor import Diagnosis
     from batchops.engine import LocalEngine
+    from batchops.plan import Plan
+    from batchops.preview import Preview
+    from batchops.resources import StackStatus
     from batchops.stack_state import OnEvent
 
 # The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")
-
-# What a local stack needs no decision for.
-_LOCAL_MAIL = "batchops@example.com"
 _BUCKETS = ("SourceBucketName", "LoggingBucketName")
 
-
-@dataclass(frozen=True)
-class Deployment:
-    """What a deployment did.
-
-    Attributes
-    ----------
-    changes : tuple of Change
-        What changed, a resource each; empty if the stack was as the template says already.
-    outputs : dict of str
-        The stack's outputs.
-    uploaded, reused : int
-        Artefacts that were uploaded, and those that were there.
-    seconds : float
-        How long it took, packaging included.
-    """
-
-    changes: tuple[Change, ...]
-    outputs: Mapping[str, str]
-    uploaded: int
-    reused: int
-    seconds: float
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything changed."""
-        return bool(self.changes)
-
-    def __str__(self) -> str:
-        """Say it in a line."""
-        what = f"{len(self.changes)} resources changed" if self.changed else "unchanged"
-        return (
-            f"{what}, {self.uploaded} artefacts uploaded, {self.reused} reused, "
-            f"{self.seconds:.1f} s"
-        )
-
-
-@dataclass(frozen=True)
-class Destruction:
-    """What deleting a stack takes away.
-
-    Attributes
-    ----------
-    stack_name : str
-        The stack.
-    deleted : bool
-        Whether it is deleted; False after a dry run.
-    versions : dict of str to int
-        Versions of objects in each of its buckets, all deleted with it.
-    """
-
-    stack_name: str
-    deleted: bool
-    versions: Mapping[str, int]
-
-    def __str__(self) -> str:
-        """Say it in a line."""
-        objects = ", ".join(f"{count:,} in {name}" for name, count in self.versions.items())
-        verb = "deleted" if self.deleted else "would be deleted (dry_run=False deletes it)"
-        return f"stack {self.stack_name} {verb}, with its tables and these objects: {objects}"
+File = str | Path
 
 
 class Stack:
@@ -141,7 +66,7 @@ class Stack:
         target: TargetName = "local",
         region: str | None = None,
         profile: str | None = None,
-        project: str | Path | None = None,
+        project: File | None = None,
         engine: LocalEngine | None = None,
     ) -> None:
         if not _STACK_NAME.fullmatch(name):
@@ -152,7 +77,7 @@ class Stack:
         self.name = name
         self.target = Target(target, region=region, profile=profile, engine=engine)
         self._project_root = project
-        self._outputs: dict[str, str] | None = None
+        self._outputs: Outputs | None = None
 
     def __repr__(self) -> str:
         """Name the stack and where it lives."""
@@ -163,8 +88,13 @@ class Stack:
         return self.target.client(service)
 
     @property
-    def outputs(self) -> dict[str, str]:
-        """The stack's outputs by name.
+    def project(self) -> Project:
+        """The checkout that the stack is deployed from."""
+        return Project.find(self._project_root)
+
+    @property
+    def outputs(self) -> Outputs:
+        """The stack's outputs by name, ``stack.outputs.SourceBucketName`` too.
 
         Raises
         ------
@@ -172,16 +102,41 @@ class Stack:
             If it is not deployed.
         """
         if self._outputs is None:
-            self._outputs = stack_state.outputs(self.client("cloudformation"), self.name)
+            self._outputs = Outputs(stack_state.outputs(self.client("cloudformation"), self.name))
         return self._outputs
 
     # ------------------------------------------------------------------- deployment
 
+    def doctor(self) -> Diagnosis:
+        """Look for what is missing before anything starts, and say what to do about it."""
+        from batchops.doctor import run_doctor
+
+        return run_doctor(self, project=self._project_root)
+
+    def preview(
+        self,
+        *,
+        schema: File | None = None,
+        reference_data: File | None = None,
+        **parameters: ParameterValue,
+    ) -> Preview:
+        """Say what `deploy` with the same arguments would change, and change nothing.
+
+        Raises
+        ------
+        InputError, StackError, PackagingError, AwsError, EngineError
+        """
+        from batchops.preview import take_preview
+
+        order = self._order(schema, reference_data, parameters)
+        prepared = delivery.prepare(self.target, self.project, order)
+        return take_preview(self.client("cloudformation"), prepared.change_set)
+
     def deploy(
         self,
         *,
-        schema: str | Path | None = None,
-        reference_data: str | Path | None = None,
+        schema: File | None = None,
+        reference_data: File | None = None,
         replace: bool = False,
         on_event: OnEvent | None = None,
         timeout_s: float = 3600,
@@ -193,6 +148,7 @@ class Stack:
         ----------
         schema, reference_data
             Files to use instead of those shipped in ``source/schema`` and ``source/reference``.
+            A later deployment keeps them, until it is given others.
         replace
             Delete a stack first that is left over from a failed creation.
         on_event
@@ -207,69 +163,65 @@ class Stack:
         InputError, StackError, PackagingError, AwsError, EngineError
         """
         started = time.monotonic()
-        project = Project.find(self._project_root)
-        overrides = _overrides(project, schema, reference_data)
-        self.target.connect(start=True)
-        platform: packaging.Platform = "host" if self.target.local else "lambda"
-        built = packaging.build(project, platform=platform, overrides=overrides)
-        published = artifacts.publish(self.target, built)
-        text = templates.render(
-            templates.load_template(project.template), built, artifacts.bucket_name(self.target)
+        order = self._order(schema, reference_data, parameters)
+        prepared = delivery.prepare(
+            self.target, self.project, order, replace=replace, on_event=on_event
         )
-        cfn, poll_s = self.client("cloudformation"), self.target.poll_s
-        change_set = change_sets.create_change_set(
-            cfn,
-            self.name,
-            template_url=artifacts.publish_template(self.target, text),
-            parameters=self._parameters(parameters),
-            replace=replace,
+        outputs = deploy.execute(
+            self.client("cloudformation"),
+            prepared.change_set,
             on_event=on_event,
-            poll_s=poll_s,
+            timeout_s=timeout_s,
+            poll_s=self.target.poll_s,
         )
-        self._outputs = deploy.execute(
-            cfn, change_set, on_event=on_event, timeout_s=timeout_s, poll_s=poll_s
-        )
+        self._outputs = Outputs(outputs)
         return Deployment(
-            changes=change_set.changes,
+            changes=prepared.change_set.changes,
             outputs=self._outputs,
-            uploaded=published.uploaded,
-            reused=published.reused,
+            uploaded=prepared.published.uploaded,
+            reused=prepared.published.reused,
             seconds=time.monotonic() - started,
         )
 
-    def _parameters(self, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
-        """Add what follows from the target to the parameters of a first deployment."""
-        found = stack_state.describe(self.client("cloudformation"), self.name)
-        new = found is None or found["StackStatus"] in stack_state.DELETABLE
-        if self.target.local:
-            defaults: dict[str, ParameterValue] = {
-                "SESSender": _LOCAL_MAIL,
-                "SESRecipient": _LOCAL_MAIL,
-                "SESIdentityName": _LOCAL_MAIL,
-                # Every chunk more at a time is a set of processes more on this machine.
-                "MaxConcurrency": os.cpu_count() or 2,
-                "LocalEngine": "true",
-            }
-            chosen = {**defaults, **given} if new else dict(given)
-            for name in ("SESSender", "SESIdentityName"):
-                if name in chosen:
-                    self.client("ses").verify_email_identity(EmailAddress=str(chosen[name]))
-            return chosen
-        if str(given.get("LocalEngine", "false")).lower() != "false":
-            raise InputError("LocalEngine=true weakens the stack: leave it out on AWS")
-        if new and "ManageApiGatewayAccount" not in given and self._api_logs_are_set():
-            return {**given, "ManageApiGatewayAccount": "false"}
-        return dict(given)
+    def _order(
+        self,
+        schema: File | None,
+        reference_data: File | None,
+        parameters: Mapping[str, ParameterValue],
+    ) -> delivery.Order:
+        return delivery.Order(
+            stack_name=self.name,
+            schema=Path(schema) if schema else None,
+            reference_data=Path(reference_data) if reference_data else None,
+            parameters=parameters,
+        )
 
-    def _api_logs_are_set(self) -> bool:
-        """Tell whether the region has a role for API Gateway's logs, not ours to change."""
-        try:
-            return bool(self.client("apigateway").get_account().get("cloudwatchRoleArn"))
-        except (ClientError, BotoCoreError) as error:
-            raise translate(error, doing="reading API Gateway's settings") from error
+    def status(self) -> StackStatus:
+        """Say how the stack stands, with its parameters; one that is not deployed says so."""
+        from batchops.resources import stack_status
+
+        return stack_status(self)
+
+    def resources(self) -> pd.DataFrame:
+        """Return the stack's resources.
+
+        Returns
+        -------
+        DataFrame
+            One line a resource: ``logical_id``, ``type``, ``physical_id``, ``status`` (str),
+            ``updated`` (datetime64[ms, UTC]).
+        """
+        from batchops.resources import resources
+
+        return resources(self)
 
     def destroy(
-        self, *, dry_run: bool = True, on_event: OnEvent | None = None, timeout_s: float = 3600
+        self,
+        *,
+        dry_run: bool = True,
+        force: bool = False,
+        on_event: OnEvent | None = None,
+        timeout_s: float = 3600,
     ) -> Destruction:
         """Say what deleting the stack would take away, or empty its buckets and delete it.
 
@@ -277,6 +229,8 @@ class Stack:
         ----------
         dry_run
             Only look. Otherwise uploads, results, errors and the ledger are gone afterwards.
+        force
+            Delete it even while jobs run.
         on_event
             Called with each stack event as it comes.
         timeout_s
@@ -284,39 +238,91 @@ class Stack:
 
         Raises
         ------
-        StackNotFoundError, StackBusyError, StackStuckError, AwsError
+        StackNotFoundError, StackStuckError, AwsError
+        StackBusyError
+            If jobs run and `force` is not set, or another operation is under way.
         """
-        cfn = self.client("cloudformation")
-        found = {name: self.outputs[name] for name in _BUCKETS if name in self.outputs}
-        s3 = self.client("s3")
+        holdings = count_holdings(self)
         if dry_run:
-            versions = {bucket: buckets.count_versions(s3, bucket) for bucket in found.values()}
-            return Destruction(self.name, deleted=False, versions=versions)
-        versions = {bucket: buckets.delete_bucket(s3, bucket) for bucket in found.values()}
+            return Destruction(self.name, deleted=False, holdings=holdings)
+        if not force:
+            refuse_running(self)
+        cfn, s3 = self.client("cloudformation"), self.client("s3")
+        for bucket in (self.outputs[name] for name in _BUCKETS if name in self.outputs):
+            buckets.delete_bucket(s3, bucket)
         deploy.delete(
             cfn, self.name, on_event=on_event, timeout_s=timeout_s, poll_s=self.target.poll_s
         )
         self._outputs = None
-        return Destruction(self.name, deleted=True, versions=versions)
+        return Destruction(self.name, deleted=True, holdings=holdings)
 
     # ------------------------------------------------------------------------- jobs
 
-    def submit(self, source: str | Path | bytes | pd.DataFrame, *, name: str | None = None) -> Job:
+    def plan(
+        self,
+        source: File | bytes | pd.DataFrame,
+        *,
+        name: str | None = None,
+        check_keys: bool = False,
+    ) -> Plan:
+        """Say what a file would come to before anything is uploaded: rejects, limits, cost, time.
+
+        Parameters
+        ----------
+        source
+            The path of a CSV file, its bytes, or a DataFrame.
+        name
+            The name it would be uploaded under.
+        check_keys
+            Look every key up in the reference data too; on AWS that costs half a read unit a key.
+
+        Raises
+        ------
+        InputError, StackNotFoundError, AwsError
+        """
+        from batchops.plan_stack import plan_for
+
+        return plan_for(self, source, name=name, check_keys=check_keys)
+
+    def submit(
+        self,
+        source: File | bytes | pd.DataFrame | Plan,
+        *,
+        name: str | None = None,
+        force: bool = False,
+    ) -> Job:
         """Upload a file, which starts its job, and return a handle at once.
 
         Parameters
         ----------
         source
-            The path of a CSV file, its bytes, or a DataFrame (written without its index).
+            The path of a CSV file, an object (``s3://bucket/key``), bytes, a DataFrame (written
+            without its index), or a plan, whose file it is.
         name
             The name to upload it under, ``upload.csv`` for bytes and DataFrames; it may have
             folders (``2026/orders.csv``).
+        force
+            Submit even what the plan says cannot succeed.
+
+        Raises
+        ------
+        InputError, StackNotFoundError, AwsError
         """
-        delimiter = jobs.parse_delimiter(self.outputs["FileDelimiter"])
-        file, upload_name = uploads.open_source(source, name=name, delimiter=delimiter)
-        bucket = self.outputs["SourceBucketName"]
-        with file:
-            key, version = uploads.upload(self.client("s3"), bucket, file, upload_name)
+        from batchops.plan import Plan
+        from batchops.plan_stack import check_submittable
+
+        if isinstance(source, Plan):
+            check_submittable(source, force=force)
+            name = name or source.name
+        file_source: Any = source.source if isinstance(source, Plan) else source
+        s3, bucket = self.client("s3"), self.outputs["SourceBucketName"]
+        if isinstance(file_source, str) and file_source.startswith("s3://"):
+            key, version = uploads.copy_object(s3, bucket, file_source, name=name)
+        else:
+            delimiter = jobs.parse_delimiter(self.outputs["FileDelimiter"])
+            file, upload_name = uploads.open_source(file_source, name=name, delimiter=delimiter)
+            with file:
+                key, version = uploads.upload(s3, bucket, file, upload_name)
         return Job(self, jobs.job_id(bucket, key, version))
 
     def job(self, job_id: str) -> Job:
@@ -330,11 +336,46 @@ class Stack:
         job.entry()
         return job
 
-    def jobs(self, *, limit: int = 100) -> list[Job]:
-        """Return the jobs, the last started first, at most `limit`."""
-        table = self.outputs["JobTableName"]
-        found = ledger.recent_jobs(self.client("dynamodb"), table, limit=limit)
-        return [Job(self, entry["jobId"]) for entry in found]
+    def jobs(
+        self,
+        *,
+        status: str | None = None,
+        since: datetime | str | None = None,
+        name: str | None = None,
+        limit: int = 100,
+    ) -> pd.DataFrame:
+        """Return the jobs, the last started first.
+
+        Parameters
+        ----------
+        status
+            Only jobs of this status: SUBMITTED, RUNNING, SUCCEEDED, FAILED or ABORTED.
+        since
+            Only jobs started since then: a time (UTC unless it says otherwise), or ``"2h"``,
+            ``"1d"`` ago.
+        name
+            Only jobs whose file's name holds this text.
+        limit
+            Jobs at most.
+
+        Returns
+        -------
+        DataFrame
+            One line a job: ``job``, ``status``, ``file`` (str), ``start``, ``end``
+            (datetime64[ms, UTC]), ``rows_in``, ``rows_out``, ``rows_rejected``, ``chunks``,
+            ``attempt`` (Int64), ``mail``, ``error`` (str). Missing: not known yet, or none.
+        """
+        from batchops.logs import parse_since
+
+        found = ledger.recent_jobs(
+            self.client("dynamodb"),
+            self.outputs["JobTableName"],
+            since=parse_since(since) if since is not None else None,
+            status=status,
+            name=name,
+            limit=limit,
+        )
+        return frames.jobs_frame(found)
 
     def latest(self) -> Job:
         """Return the job that was started last.
@@ -344,40 +385,73 @@ class Stack:
         InputError
             If there is none.
         """
-        found = self.jobs(limit=1)
-        if not found:
-            raise InputError(f"stack {self.name!r} has no jobs yet: submit a file first")
-        return found[0]
+        table = self.outputs["JobTableName"]
+        for entry in ledger.recent_jobs(self.client("dynamodb"), table, limit=1):
+            return Job(self, entry["jobId"])
+        raise InputError(f"stack {self.name!r} has no jobs yet: submit a file first")
 
+    # -------------------------------------------------------------------- functions
 
-def _overrides(
-    project: Project, schema: str | Path | None, reference_data: str | Path | None
-) -> dict[str, Path]:
-    """Check the files given in place of the shipped ones, and lay each into a folder of its own."""
-    shipped_schema = project.source / "schema" / SCHEMA_FILE
-    shipped_data = project.source / "reference" / REFERENCE_FILE
-    schema_path = Path(schema) if schema else shipped_schema
-    data_path = Path(reference_data) if reference_data else shipped_data
-    try:
-        for _ in read_reference(data_path, RecordSchema.load(schema_path)):
-            pass
-    except SchemaError as error:
-        raise InputError(f"{error} (schema={str(schema_path)!r})") from error
-    except ReferenceDataError as error:
-        raise InputError(
-            f"{error} (reference_data={str(data_path)!r}): it must fit the schema {schema_path}"
-        ) from error
-    found = {}
-    if schema:
-        found["SchemaLayer"] = _lay_out(project, schema_path, SCHEMA_FILE)
-    if reference_data:
-        found["ReferenceLayer"] = _lay_out(project, data_path, REFERENCE_FILE)
-    return found
+    def logs(
+        self,
+        function: str,
+        *,
+        since: datetime | str | None = None,
+        job: Job | str | None = None,
+        limit: int = 1000,
+    ) -> pd.DataFrame:
+        """Return what a function logged.
 
+        Parameters
+        ----------
+        function
+            Its folder in ``source/``, such as ``"validate-data"``.
+        since
+            A time, or ``"10m"``, ``"2h"``, ``"1d"`` ago; by default 10 minutes, or the job's start.
+        job
+            Only the calls for this job.
+        limit
+            Lines at most; the latest are kept.
 
-def _lay_out(project: Project, source: Path, name: str) -> Path:
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
-    folder = project.build / f"{Path(name).stem}-{digest}"
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, folder / name)
-    return folder
+        Returns
+        -------
+        DataFrame
+            One line a line of the log: ``time`` (datetime64[ms, UTC]), ``level``, ``message``,
+            ``job``, ``chunk``, ``request_id``, ``raw``.
+        """
+        from batchops.logs import function_logs
+
+        job_id = job.id if isinstance(job, Job) else job
+        return function_logs(self, function, since=since, job=job_id, limit=limit)
+
+    def invoke(
+        self,
+        function: str,
+        event: Mapping[str, Any] | File,
+        *,
+        here: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Call one function with an event, and return its result.
+
+        Parameters
+        ----------
+        function
+            Its folder in ``source/``.
+        event
+            The event, or the path of a JSON file that holds it.
+        here
+            Run it in this process instead of on the target, so that a debugger can stop in it. It
+            has the deployed function's environment, and your permissions.
+        environment
+            Variables that differ from the deployed function's; only with `here`.
+
+        Raises
+        ------
+        InputError, FunctionFailedError, AwsError
+        """
+        from batchops.invoke import invoke_here, invoke_target
+
+        if here:
+            return invoke_here(self.project, function, event, stack=self, environment=environment)
+        return invoke_target(self, function, event)

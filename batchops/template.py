@@ -10,7 +10,7 @@ import yaml
 from batchops.errors import PackagingError, ProjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from batchops.packaging import Artefact
@@ -21,6 +21,9 @@ CONTENT_PROPERTIES = {
     "AWS::Serverless::LayerVersion": "ContentUri",
     "AWS::Serverless::StateMachine": "DefinitionUri",
 }
+
+# Where the template's metadata says which contents are the user's own files.
+OWN_FILES = "batchops:OwnFiles"
 
 _PLAIN_TAGS = ("Ref", "Condition")
 
@@ -120,8 +123,29 @@ def local_contents(template: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def render(template: Mapping[str, Any], artefacts: Iterable[Artefact], bucket: str) -> str:
+def render(
+    template: Mapping[str, Any],
+    artefacts: Iterable[Artefact],
+    bucket: str,
+    *,
+    own: Collection[str] = (),
+    kept: Mapping[str, Mapping[str, str]] | None = None,
+) -> str:
     """Return the template as JSON text, local paths replaced by places in the bucket.
+
+    Parameters
+    ----------
+    template
+        The template as loaded.
+    artefacts
+        What its local paths stand for.
+    bucket
+        Where they are stored.
+    own
+        Logical ids whose artefact is made of the user's own files. Their places are noted in the
+        template's metadata, so that a later deployment can keep them.
+    kept
+        Places of such files from an earlier deployment, by logical id, used instead of artefacts.
 
     Raises
     ------
@@ -130,12 +154,16 @@ def render(template: Mapping[str, Any], artefacts: Iterable[Artefact], bucket: s
     """
     # A copy, so that the caller's template still names its folders.
     rendered: dict[str, Any] = json.loads(json.dumps(template))
-    lacking = local_contents(rendered)
-    for artefact in artefacts:
-        lacking.pop(artefact.logical_id, None)
-        resource = rendered["Resources"][artefact.logical_id]
-        name = CONTENT_PROPERTIES[resource["Type"]]
-        resource["Properties"][name] = {"Bucket": bucket, "Key": artefact.key}
+    places: dict[str, Mapping[str, str]] = {
+        artefact.logical_id: {"Bucket": bucket, "Key": artefact.key} for artefact in artefacts
+    } | dict(kept or {})
+    lacking = sorted(set(local_contents(rendered)) - set(places))
     if lacking:
-        raise PackagingError(f"nothing was built for {', '.join(sorted(lacking))}: build it first")
+        raise PackagingError(f"nothing was built for {', '.join(lacking)}: build it first")
+    for logical_id, place in places.items():
+        resource = rendered["Resources"][logical_id]
+        resource["Properties"][CONTENT_PROPERTIES[resource["Type"]]] = place
+    noted = {name: places[name] for name in places if name in own or name in (kept or {})}
+    if noted:
+        rendered.setdefault("Metadata", {})[OWN_FILES] = noted
     return json.dumps(rendered, indent=1, ensure_ascii=False)

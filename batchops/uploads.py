@@ -73,6 +73,27 @@ def upload(s3: S3Client, bucket: str, file: IO[bytes], name: str) -> tuple[str, 
         raise translate(error, doing=f"uploading {name!r}") from error
 
 
+def copy_object(s3: S3Client, bucket: str, source: str, *, name: str | None) -> tuple[str, str]:
+    """Copy an object, named as ``s3://bucket/key``, under ``input/``; return key and version id.
+
+    Raises
+    ------
+    InputError
+        If it is no such address.
+    """
+    from_bucket, _, from_key = source.removeprefix("s3://").partition("/")
+    if not from_bucket or not from_key:
+        raise InputError(f"{source!r} names no object: give s3://bucket/key")
+    key = keys.INPUT_PREFIX + _checked(name or from_key.rsplit("/", 1)[-1])
+    token = uuid.uuid4().hex
+    extra = {"Metadata": {_TOKEN: token}, "MetadataDirective": "REPLACE"}
+    try:
+        s3.copy({"Bucket": from_bucket, "Key": from_key}, bucket, key, ExtraArgs=extra)
+        return key, _find_version(s3, bucket, key, token)
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"copying {source}") from error
+
+
 def _find_version(s3: S3Client, bucket: str, key: str, token: str) -> str:
     try:
         latest: Any = s3.head_object(Bucket=bucket, Key=key)

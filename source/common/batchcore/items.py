@@ -34,8 +34,13 @@ Item = dict[str, dict[str, str]]
 
 def utc_now() -> str:
     """Return the time as Step Functions writes it: ISO 8601, UTC, milliseconds, ``Z``."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return now.replace("+00:00", "Z")
+    return timestamp(datetime.now(UTC))
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a time that knows its zone in that form, in which text and time sort alike."""
+    utc = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return utc.replace("+00:00", "Z")
 
 
 def chunk_entry(number: int) -> str:

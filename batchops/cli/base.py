@@ -1,0 +1,161 @@
+"""What all commands share: the options that name the stack, output for people and for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from batchops.errors import BatchOpsError, JobFailedError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from batchops.stack import Stack
+
+NOT_WELL = 3
+
+# Lines are for people and for pipes alike, so only tables are fitted to the width.
+console = Console(soft_wrap=True)
+
+
+@dataclass
+class Options:
+    """The options in front of the verb, and whether the verb was asked for JSON."""
+
+    stack_name: str
+    target: str
+    region: str | None
+    profile: str | None
+    as_json: bool = False
+
+    def stack(self) -> Stack:
+        """Return the stack that they name; made late, so that --help is quick."""
+        from batchops.stack import Stack
+
+        target: Any = self.target
+        return Stack(self.stack_name, target=target, region=self.region, profile=self.profile)
+
+
+class _Group(click.Group):
+    """Shows errors that are raised on purpose as a message, never as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (BatchOpsError, ValueError) as error:
+            if ctx.obj.as_json:
+                write_json({"error": {"type": type(error).__name__, "message": str(error)}})
+            else:
+                click.echo(f"error: {error}", err=True)
+            sys.exit(NOT_WELL if isinstance(error, JobFailedError) else 1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--stack",
+    "stack_name",
+    default="batchops",
+    envvar="BATCHOPS_STACK",
+    show_default=True,
+    help="The CloudFormation stack's name.",
+)
+@click.option(
+    "--target",
+    type=click.Choice(["local", "aws"]),
+    default="local",
+    envvar="BATCHOPS_TARGET",
+    show_default=True,
+    help="The embedded engine, or an AWS account.",
+)
+@click.option("--region", help="AWS region; by default the profile's.")
+@click.option("--profile", help="Profile of the AWS configuration.")
+@click.version_option(package_name="batchops")
+@click.pass_context
+def main(
+    ctx: click.Context, stack_name: str, target: str, region: str | None, profile: str | None
+) -> None:
+    """Deploy, run, watch and repair a serverless CSV batch stack."""
+    ctx.obj = Options(stack_name, target, region, profile)
+
+
+def with_stack(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the stack that the options name, and the option ``--json``."""
+
+    @click.option("--json", "as_json", is_flag=True, help="One JSON document, for scripts.")
+    @click.pass_obj
+    @wraps(command)
+    def wrapper(options: Options, as_json: bool, /, *args: Any, **kwargs: Any) -> None:
+        options.as_json = as_json
+        command(options.stack(), *args, **kwargs)
+
+    return wrapper
+
+
+def job_argument(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the argument JOB."""
+    return click.argument("job_id", metavar="JOB")(command)
+
+
+def wants_json() -> bool:
+    """Tell whether the running command was asked for JSON."""
+    return bool(click.get_current_context().find_object(Options).as_json)  # type: ignore[union-attr]
+
+
+def show(value: Any, *, data: Any = None) -> None:
+    """Write a value as text, or with ``--json`` as JSON.
+
+    Parameters
+    ----------
+    value
+        What people see: its text, or a DataFrame as CSV.
+    data
+        What scripts get, if not the value itself.
+    """
+    if wants_json():
+        write_json(value if data is None else data)
+    elif hasattr(value, "to_csv"):
+        value.to_csv(sys.stdout, index=False)
+    else:
+        click.echo(value)
+
+
+def write_json(value: Any) -> None:
+    """Write one JSON document."""
+    click.echo(json.dumps(to_data(value), indent=2, ensure_ascii=False))
+
+
+def to_data(value: Any) -> Any:
+    """Return a value as what JSON knows: times as ISO 8601, DataFrames as lists of objects."""
+    if hasattr(value, "to_dict") and not hasattr(value, "to_csv"):
+        return to_data(value.to_dict())
+    if hasattr(value, "to_csv"):
+        return _records(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return to_data(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(name): to_data(item) for name, item in value.items()}
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    if isinstance(value, Sequence | set | frozenset):
+        return [to_data(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"no JSON for a {type(value).__name__}")
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    # pandas itself writes missing values as null and times as ISO 8601.
+    text = frame.to_json(orient="records", date_format="iso", date_unit="ms", index=False)
+    records: list[dict[str, Any]] = json.loads(text)
+    return records

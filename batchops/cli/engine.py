@@ -1,0 +1,74 @@
+"""Verbs about the local engine."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from batchops.cli.base import NOT_WELL, main
+
+
+@main.group()
+def engine() -> None:
+    """Start, stop and look into the local engine."""
+
+
+@engine.command()
+def install() -> None:
+    """Make the engine's own Python environment."""
+    from batchops.engine import LocalEngine
+
+    LocalEngine().install()
+
+
+@engine.command()
+def start() -> None:
+    """Start the engine, if it does not run, and print its address."""
+    from batchops.engine import LocalEngine
+
+    local = LocalEngine()
+    local.install()
+    click.echo(local.start().endpoint_url)
+
+
+@engine.command()
+def status() -> None:
+    """Print the engine's address and process id; exit code 3 if it does not run."""
+    from batchops.engine import LocalEngine
+
+    info = LocalEngine().find()
+    click.echo(f"{info.endpoint_url} (process {info.pid})" if info else "the engine does not run")
+    if info is None:
+        sys.exit(NOT_WELL)
+
+
+@engine.command()
+def stop() -> None:
+    """Stop the engine; its state is kept."""
+    from batchops.engine import LocalEngine
+
+    click.echo("stopped" if LocalEngine().stop() else "the engine did not run")
+
+
+@engine.command()
+@click.option("--lines", default=100, show_default=True)
+def logs(lines: int) -> None:
+    """Print the end of the engine's log."""
+    from batchops.engine import LocalEngine
+
+    click.echo(LocalEngine().logs(lines=lines))
+
+
+@engine.command()
+@click.option("--yes", is_flag=True, help="Do it; otherwise it is only said what would go.")
+def reset(yes: bool) -> None:
+    """Stop the engine and delete its state, with every local stack in it."""
+    from batchops.engine import LocalEngine
+
+    local = LocalEngine()
+    if yes:
+        local.reset()
+        click.echo(f"deleted {local.home}")
+    else:
+        click.echo(f"would delete {local.home} with every local stack (--yes deletes it)")

@@ -1,0 +1,223 @@
+"""Verbs about jobs: plan, submit, jobs, show, watch, wait, stop, rerun, repair, compare."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from batchops.cli.base import (
+    NOT_WELL,
+    console,
+    job_argument,
+    main,
+    show,
+    wants_json,
+    with_stack,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from batchops.stack import Stack
+    from batchops.status import JobStatus
+
+_TIMEOUT = click.option(
+    "--timeout", "timeout_s", default=3600.0, show_default=True, help="Seconds."
+)
+_YES = click.option("--yes", is_flag=True, help="Do it; otherwise it is only said what would be.")
+_WAIT = click.option("--wait", "waits", is_flag=True, help="Wait for the job's end.")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--check-keys", is_flag=True, help="Look every key up in the reference data too.")
+@with_stack
+def plan(stack: Stack, file: Path, check_keys: bool) -> None:
+    """Say what FILE would come to: rejects, limits, cost, time. Nothing is uploaded."""
+    found = stack.plan(file, check_keys=check_keys)
+    show(found)
+    if not found.can_succeed:
+        sys.exit(NOT_WELL)
+
+
+@main.command()
+@click.argument("file")
+@click.option("--name", help="Name to upload it under; it may have folders.")
+@_WAIT
+@_TIMEOUT
+@with_stack
+def submit(stack: Stack, file: str, name: str | None, waits: bool, timeout_s: float) -> None:
+    """Upload FILE (a path, or s3://bucket/key), which starts its job, and print the job's id."""
+    job = stack.submit(file, name=name)
+    if not wants_json():
+        click.echo(job.id)
+    elif not waits:
+        show(job.id, data={"job": job.id})
+    if waits:
+        _wait(stack, job.id, timeout_s)
+
+
+@main.command()
+@click.option("--status", help="Only jobs of this status.")
+@click.option("--since", help="Only jobs started since: 30m, 2h, 1d ago.")
+@click.option("--name", help="Only files whose name holds this.")
+@click.option("--limit", default=20, show_default=True, help="Jobs at most.")
+@with_stack
+def jobs(stack: Stack, status: str | None, since: str | None, name: str | None, limit: int) -> None:
+    """List the jobs, the last started first."""
+    found = stack.jobs(status=status, since=since, name=name, limit=limit)
+    if wants_json():
+        show(found)
+    else:
+        console.print(_jobs_table(found), soft_wrap=False)
+
+
+def _jobs_table(found: pd.DataFrame) -> Table:
+    table = Table()
+    # An id is there to be copied, so it is never shortened; a file's name may be folded.
+    table.add_column("job", min_width=max(map(len, found["job"]), default=0))
+    shown = ["status", "start", "rows_in", "rows_rejected", "chunks", "attempt", "mail"]
+    for name in shown:
+        table.add_column(name.replace("_", " "))
+    table.add_column("file", overflow="fold")
+    times = found.assign(start=found["start"].dt.strftime("%Y-%m-%d %H:%M"))
+    cells = times[["job", *shown, "file"]].astype("str").replace({"<NA>": "", "nan": ""})
+    for row in cells.to_numpy().tolist():
+        table.add_row(*map(escape, row))
+    return table
+
+
+@main.command("show")
+@job_argument
+@with_stack
+def show_job(stack: Stack, job_id: str) -> None:
+    """Say how a job stands."""
+    job = stack.job(job_id)
+    found = job.status()
+    show(f"{job_id} {found}", data={"job": job_id, **_status_data(found)})
+
+
+@main.command()
+@job_argument
+@_TIMEOUT
+@with_stack
+def watch(stack: Stack, job_id: str, timeout_s: float) -> None:
+    """Show how a job comes along until it has ended; Ctrl-C leaves the job alone."""
+    _end(job_id, stack.job(job_id).watch(timeout_s=timeout_s, console=console))
+
+
+@main.command()
+@job_argument
+@_TIMEOUT
+@with_stack
+def wait(stack: Stack, job_id: str, timeout_s: float) -> None:
+    """Wait until a job has ended."""
+    _wait(stack, job_id, timeout_s)
+
+
+def _wait(stack: Stack, job_id: str, timeout_s: float) -> None:
+    from batchops.job import Job
+    from batchops.progress import JobProgress
+
+    job = Job(stack, job_id)
+    if wants_json():
+        _end(job_id, job.wait(timeout_s=timeout_s, check=False))
+        return
+    with JobProgress(console) as progress:
+        status = job.wait(timeout_s=timeout_s, on_status=progress)
+    _end(job_id, status)
+
+
+def _end(job_id: str, status: JobStatus) -> None:
+    show(f"{job_id} {status.status}", data={"job": job_id, **_status_data(status)})
+    if status.status != "SUCCEEDED":
+        sys.exit(NOT_WELL)
+
+
+def _status_data(status: JobStatus) -> dict[str, Any]:
+    from batchops.cli.base import to_data
+
+    data: dict[str, Any] = to_data(status)
+    return data
+
+
+@main.command()
+@job_argument
+@with_stack
+def stop(stack: Stack, job_id: str) -> None:
+    """Stop a job; a rerun takes it up again."""
+    show(stack.job(job_id).stop())
+
+
+@main.command()
+@job_argument
+@click.option("--chunks", help="Chunks to run, such as 3,7; by default those without a result.")
+@click.option("--everything", is_flag=True, help="Run every chunk.")
+@click.option("--engine", type=click.Choice(["resume", "redrive"]), default="resume")
+@_YES
+@_WAIT
+@_TIMEOUT
+@with_stack
+def rerun(
+    stack: Stack,
+    job_id: str,
+    chunks: str | None,
+    everything: bool,
+    engine: Any,
+    yes: bool,
+    waits: bool,
+    timeout_s: float,
+) -> None:
+    """Say what a rerun would run and reuse; with --yes start it."""
+    numbers = [int(text) for text in chunks.split(",")] if chunks else None
+    found = stack.job(job_id).rerun(
+        chunks=numbers, everything=everything, dry_run=not yes, engine=engine
+    )
+    _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
+
+
+@main.command()
+@job_argument
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--schema", type=click.Path(path_type=Path), help="Check against this schema.")
+@_YES
+@_WAIT
+@_TIMEOUT
+@with_stack
+def repair(
+    stack: Stack,
+    job_id: str,
+    file: Path,
+    schema: Path | None,
+    yes: bool,
+    waits: bool,
+    timeout_s: float,
+) -> None:
+    """Say what the edited rejects in FILE would do to a job; with --yes put them in."""
+    found = stack.job(job_id).repair(file, schema=schema, dry_run=not yes)
+    started = found.rerun is not None and found.rerun.started
+    _started(stack, job_id, found, waits=waits and started, timeout_s=timeout_s)
+
+
+def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: float) -> None:
+    if not (waits and wants_json()):
+        show(found)
+    if waits:
+        _wait(stack, job_id, timeout_s)
+
+
+@main.command()
+@click.argument("job_a")
+@click.argument("job_b")
+@click.option("--by", type=click.Choice(["source_row", "uuid"]), default="source_row")
+@with_stack
+def compare(stack: Stack, job_a: str, job_b: str, by: Any) -> None:
+    """Compare the errors of two jobs: fixed, newly broken, same."""
+    from batchops.compare import compare as compare_jobs
+
+    show(compare_jobs(stack.job(job_a), stack.job(job_b), by=by))

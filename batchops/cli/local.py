@@ -1,0 +1,47 @@
+"""Verbs that need no stack: demo, sample."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from batchops.cli.base import NOT_WELL, console, main
+
+
+@main.command()
+@click.option("--rows", default=5_000, show_default=True, help="Rows of the sample file.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("demo-output"),
+    show_default=True,
+    help="Where the sample and the results go.",
+)
+def demo(rows: int, folder: Path) -> None:
+    """Run a sample file through the whole stack on the local engine, and check the result."""
+    from batchops.demo import run_demo
+
+    if not run_demo(folder, rows=rows, console=console):
+        sys.exit(NOT_WELL)
+
+
+@main.command()
+@click.argument("rows", type=int)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--bad-share", default=0.03, show_default=True, help="Share of bad rows, 0 to 1.")
+@click.option("--seed", default=1, show_default=True, help="Decides which rows are bad, and how.")
+@click.option("--delimiter", default=",", show_default=True)
+def sample(rows: int, folder: Path, bad_share: float, seed: int, delimiter: str) -> None:
+    """Write a sales-order file of ROWS rows into FOLDER, and which of them are bad and why."""
+    from batchcore.jobs import parse_delimiter
+
+    from batchops.sample import write_sample
+
+    files = write_sample(
+        folder, rows, bad_share=bad_share, seed=seed, delimiter=parse_delimiter(delimiter)
+    )
+    click.echo(f"{files.orders}: {rows:,} rows, to be submitted")
+    click.echo(f"{files.reference}: their reference data, for deploy --reference-data")
+    click.echo(f"{files.expected}: which rows are bad, column by column, rule by rule")

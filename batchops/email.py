@@ -1,0 +1,64 @@
+"""A job's mail, as it was or was to be sent."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batchcore import items
+
+from batchops.frames import explain
+
+
+@dataclass(frozen=True)
+class Email:
+    """The mail of a job.
+
+    Attributes
+    ----------
+    status : str
+        SENT, FAILED, or empty where it was not tried yet.
+    time : str
+        When it was sent, ISO 8601; empty otherwise.
+    sender, recipient, subject, text : str
+        What it says. The link in it lasts an hour; `Job.link` makes a new one.
+    error : str
+        Why it could not be sent; empty otherwise.
+    """
+
+    status: str
+    time: str
+    sender: str
+    recipient: str
+    subject: str
+    text: str
+    error: str
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], mail: Mapping[str, Any]) -> Email:
+        """Make it of the ledger's JOB entry and the mail that the stack kept."""
+        content, status = mail["Content"]["Simple"], entry.get("mailStatus", "")
+        failed = status == items.MAIL_FAILED
+        return cls(
+            status=status,
+            time=entry.get("mailTime", ""),
+            sender=mail["FromEmailAddress"],
+            recipient=", ".join(mail["Destination"]["ToAddresses"]),
+            subject=content["Subject"]["Data"],
+            text=content["Body"]["Text"]["Data"],
+            error=explain(entry["mailError"], entry["mailCause"]) if failed else "",
+        )
+
+    def __str__(self) -> str:
+        """Show it as a mail."""
+        outcome = f"sent {self.time}" if self.status == items.MAIL_SENT else "not sent"
+        because = f": {self.error}" if self.error else ""
+        return (
+            f"{outcome}{because}\nFrom: {self.sender}\nTo: {self.recipient}\n"
+            f"Subject: {self.subject}\n\n{self.text}"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"

@@ -1,0 +1,220 @@
+"""Mended rows: read them as people send them, and put them into the bytes of their chunks.
+
+No AWS here. Rows are compared field by field with what stands in the chunk, so that a row nobody
+touched is known as such, however a spreadsheet or pandas has written it down.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from batchcore import csvtext
+from batchcore.records import REJECT_COLUMNS
+
+from batchops.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SOURCE_ROW = REJECT_COLUMNS[0]
+_SURPLUS = "surplus_"
+_LISTED = 20
+
+
+class EditedRow(NamedTuple):
+    """One row as it came back: the header's fields, and what stands beyond them."""
+
+    source_row: int
+    fields: tuple[str, ...]
+    surplus: tuple[str, ...]
+
+
+class ChunkText:
+    """The records of a chunk by their row in the uploaded file, blank lines included.
+
+    Parameters
+    ----------
+    data
+        The chunk's bytes: the input's header and whole records.
+    first_row
+        The row of the first record after the header.
+    """
+
+    def __init__(self, data: bytes, *, delimiter: str, first_row: int) -> None:
+        body = data.removeprefix(csvtext.BOM)
+        self._bom = data[: len(data) - len(body)]
+        records = csvtext.iter_records(body, delimiter=delimiter)
+        self.header = next(records)
+        self.records = dict(enumerate(records, first_row))
+
+    def patched(self, patches: Mapping[int, bytes]) -> bytes:
+        """Return the chunk's bytes with some records replaced, and every other byte as it is."""
+        return b"".join((self._bom, self.header, *(self.records | dict(patches)).values()))
+
+
+def split_fields(record: bytes, *, delimiter: str) -> list[str]:
+    """Return a record's fields; bytes that are not UTF-8 become lone surrogates."""
+    text = record.decode("utf-8", "surrogateescape")
+    return csvtext.parse_row(text.rstrip("\r\n"), delimiter=delimiter)
+
+
+def as_shown(field: str) -> str:
+    r"""Return a field as DataFrames show it: a byte that is not UTF-8 as ``\xA0``."""
+    return field.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def join_fields(fields: Sequence[str], *, like: bytes, delimiter: str) -> bytes:
+    """Return a record of the given fields, with the line end of another record."""
+    text = io.StringIO()
+    # The writer quotes line breaks inside fields only if they are in its own line end.
+    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerow(fields)
+    terminator = like[len(like.rstrip(b"\r\n")) :]
+    body = text.getvalue().removesuffix("\r\n")
+    return body.encode("utf-8", "surrogatepass" if _has_wide(body) else "surrogateescape") + (
+        terminator
+    )
+
+
+def _has_wide(text: str) -> bool:
+    """Tell whether a text has lone surrogates that stand for no byte."""
+    return any("\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff" for c in text)
+
+
+def is_untouched(row: EditedRow, record: bytes, *, delimiter: str) -> bool:
+    """Tell whether a row says what its record in the chunk says.
+
+    Empty fields beyond the header's are no difference that could be seen, and nothing is lost
+    without them: a record with such is never untouched, so that it can be mended.
+    """
+    fields = split_fields(record, delimiter=delimiter)
+    width = len(row.fields)
+    fields += [""] * (width - len(fields))  # as the rejects file pads it
+    surplus = _trimmed(fields[width:])
+    if len(fields) > width and (not surplus or not _same(row.surplus, surplus)):
+        return False
+    return _same(row.fields, fields[:width])
+
+
+def _same(edited: Sequence[str], fields: Sequence[str]) -> bool:
+    return len(edited) == len(fields) and all(
+        new in (old, as_shown(old)) for new, old in zip(edited, fields, strict=True)
+    )
+
+
+def undecodable(row: EditedRow, record: bytes, *, delimiter: str) -> list[int]:
+    """Return which fields still show bytes that are not UTF-8 the way DataFrames show them.
+
+    Written down like that, four characters would stand where there was one byte.
+    """
+    fields = split_fields(record, delimiter=delimiter)
+    return [
+        place
+        for place, (new, old) in enumerate(zip(row.fields, fields, strict=False))
+        if as_shown(old) != old and new in (old, as_shown(old))
+    ]
+
+
+def read_edited(
+    source: pd.DataFrame | str | Path | bytes, *, columns: Sequence[str], delimiter: str
+) -> list[EditedRow]:
+    """Return the rows of an edited rejects file, or of a DataFrame like that of `Job.rejects`.
+
+    Parameters
+    ----------
+    source
+        The DataFrame, or the path or the bytes of the CSV file.
+    columns
+        The input's columns.
+
+    Raises
+    ------
+    InputError
+        If the input's columns and ``source_row`` are not all there, once each; if a row has no
+        row number, or the same as another.
+    """
+    names, rows = _table(source, delimiter)
+    if not rows:
+        return []
+    fields, number, surplus = _places(names, columns, delimiter)
+    found = [
+        EditedRow(
+            source_row=_row_number(row[number], place),
+            fields=tuple(row[place] for place in fields),
+            surplus=_trimmed([row[place] for place in surplus] + row[len(names) :]),
+        )
+        for place, row in enumerate(rows, 1)
+    ]
+    counts = Counter(row.source_row for row in found)
+    twice = sorted(row for row, count in counts.items() if count > 1)
+    if twice:
+        raise InputError(f"these rows stand there more than once: {listed(twice)}")
+    return found
+
+
+def listed(rows: Sequence[int]) -> str:
+    """Return row numbers as a list for a message, at most twenty of them."""
+    more = f" and {len(rows) - _LISTED:,} more" if len(rows) > _LISTED else ""
+    return ", ".join(map(str, rows[:_LISTED])) + more
+
+
+def _table(source: Any, delimiter: str) -> tuple[list[str], list[list[str]]]:
+    if hasattr(source, "columns") and hasattr(source, "itertuples"):
+        values = (
+            source.astype("object").where(source.notna(), "").itertuples(index=False, name=None)
+        )
+        return [str(name) for name in source.columns], [list(map(str, row)) for row in values]
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.is_file():
+            raise InputError(f"no file {path}: give the edited rejects file, or a DataFrame")
+        source = path.read_bytes()
+    if not isinstance(source, bytes):
+        raise InputError(
+            f"cannot repair from a {type(source).__name__}: give a DataFrame, a path or bytes"
+        )
+    text = source.removeprefix(csvtext.BOM).decode("utf-8", "surrogateescape")
+    header, *rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)) or [[]]
+    # A spreadsheet leaves rows of nothing but delimiters, and omits empty fields at the end.
+    names = [as_shown(name) for name in header]
+    return names, [row + [""] * (len(names) - len(row)) for row in rows if any(row)]
+
+
+def _places(
+    names: Sequence[str], columns: Sequence[str], delimiter: str
+) -> tuple[list[int], int, list[int]]:
+    """Return where the input's columns, the row number and the surplus stand."""
+    width = len(columns)
+    # In the order of the rejects file even columns of one name are told apart.
+    if list(names[: width + 1]) == [*columns, SOURCE_ROW]:
+        rest = range(width + 1, len(names))
+        return list(range(width)), width, [n for n in rest if names[n].startswith(_SURPLUS)]
+    lacking = [name for name in (*columns, SOURCE_ROW) if names.count(name) != 1]
+    if lacking:
+        raise InputError(
+            f"the columns {', '.join(map(repr, lacking))} must stand there once each, delimited by "
+            f"{delimiter!r}; found are {', '.join(map(repr, names))}"
+        )
+    surplus = [n for n, name in enumerate(names) if name.startswith(_SURPLUS)]
+    surplus = [n for n in surplus if names[n] not in columns]
+    return [names.index(name) for name in columns], names.index(SOURCE_ROW), surplus
+
+
+def _row_number(text: str, place: int) -> int:
+    try:
+        return int(text.strip().removesuffix(".0"))
+    except ValueError:
+        raise InputError(
+            f"line {place} has {text!r} in {SOURCE_ROW}, which must be the row's number in the "
+            "uploaded file"
+        ) from None
+
+
+def _trimmed(values: list[str]) -> tuple[str, ...]:
+    while values and not values[-1]:
+        values = values[:-1]
+    return tuple(values)

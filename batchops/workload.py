@@ -1,0 +1,210 @@
+"""What a file asks of the stack, and what the stack does for it: counts, no seconds, no money.
+
+The constants say how the template, the workflows and the functions are made; tests hold them to
+those files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from batchcore import pieces
+from batchcore.csvtext import MAX_CHUNK_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# template.yaml: MemorySize and Timeout of each function that works on a job.
+MEMORY_MB: Mapping[str, int] = {
+    "s3-lambda-notification": 256,
+    "split-ip-file": 1769,
+    "read-file": 1024,
+    "validate-data": 1024,
+    "enrich-data": 1024,
+    "get-data": 512,
+    "write-output-chunk": 1024,
+    "merge-s3-files": 1769,
+    "send-email": 256,
+}
+TIMEOUT_S: Mapping[str, int] = {
+    "s3-lambda-notification": 60,
+    "split-ip-file": 900,
+    "read-file": 300,
+    "validate-data": 300,
+    "enrich-data": 900,
+    "get-data": 29,
+    "write-output-chunk": 900,
+    "merge-s3-files": 900,
+    "send-email": 60,
+}
+# template.yaml: the MaxValue of FileChunkSize.
+MAX_CHUNK_ROWS = 20_000
+# source/split-ip-file: each child of the Map returns "{}", and the list of them may have 256 KiB.
+MAX_CHUNKS = 80_000
+MAP_OUTPUT_BYTES_PER_CHUNK = 3
+
+# source/statemachine, the way of a job that succeeds. A transition is a state that is entered, or
+# a child that a Distributed Map starts. (AWS's example of a price also counts an execution's
+# start, which would be one more a job and two more a chunk.)
+JOB_TRANSITIONS = 9
+CHUNK_TRANSITIONS = 1 + 1 + 5  # the child, its one state, the chunk workflow's states
+RESUME_TRANSITIONS = 8
+
+# The same way in events of the execution's history.
+JOB_EVENTS = 34
+CHILD_EVENTS = 8
+CHUNK_EVENTS = 24
+# A try of a Lambda task that fails and is repeated: scheduled, started, failed.
+RETRY_EVENTS = 3
+
+# Seconds after which the workflows give up (their TimeoutSeconds).
+JOB_TIMEOUT_S = 86_400
+CHUNK_TIMEOUT_S = 14_000
+
+# source/enrich-data: keys a call, and calls at a time.
+KEYS_PER_CALL = 500
+CALLS_IN_FLIGHT = 4
+
+# Requests to S3. A chunk: chunk, records, valid, enriched, output and rejects are put; four of
+# them are read by the next function. A job: two headers and the manifest are put; the manifest is
+# read by the Map and the merge, the headers by the merge, and the input by the split; the client
+# and the copy to the archive ask for its head.
+CHUNK_PUTS = 6
+CHUNK_GETS = 4
+JOB_PUTS = 3
+JOB_GETS = 7
+
+# boto3's managed transfers: from 8 MiB on an object is sent in parts of 8 MiB, with one request to
+# begin and one to end.
+PART_BYTES = 8 * 1024 * 1024
+
+# Writes to JobTable. The JOB entry is written when the job is entered, split, merged, mailed and
+# succeeded, each time in the index too; a chunk's when it starts and when it ends.
+JOB_WRITES = 5 * 2
+CHUNK_WRITES = 2
+# A chunk's entry in the ledger with names, in bytes: what the merge reads of each.
+CHUNK_ENTRY_BYTES = 450
+
+# What a column of the enrichment adds to a row of the output, in the shipped reference data.
+ENRICHMENT_COLUMN_BYTES = 8
+
+# An entry of the manifest as JSON, with the longest job id.
+MANIFEST_ENTRY_BYTES = 230
+
+# Memory of the chunk functions: Python and boto3, and what a row and a byte of the chunk take in
+# read-file, the largest. Resident sizes measured on 2026-11-23 with Python 3.11 on Linux, in
+# chunks of 20,000 rows and of 16 MB.
+BASE_MEMORY_BYTES = 120_000_000
+ROW_MEMORY_BYTES = 5_000
+MEMORY_BYTES_PER_BYTE = 6
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a file asks of the stack.
+
+    Attributes
+    ----------
+    size_bytes, rows, chunks, chunk_rows : int
+        The file, and its chunks of at most `chunk_rows` rows.
+    rejected, errors : int
+        Rows that are rejected, and the rules that they break.
+    error_writes : int
+        Write units of ErrorTable for them.
+    keys : int
+        Keys that are looked up: of each chunk the distinct ones of the rows that are valid.
+    api_calls : int
+        Calls of ``POST /financials`` for them.
+    output_bytes, rejects_bytes : int
+        Sizes of the completed file and of the rejects.
+    reject_pieces : int
+        Chunks with rejected rows.
+    largest_chunk_bytes : int
+        Of the records of the largest chunk.
+    """
+
+    size_bytes: int
+    rows: int
+    chunks: int
+    chunk_rows: int
+    rejected: int = 0
+    errors: int = 0
+    error_writes: int = 0
+    keys: int = 0
+    api_calls: int = 0
+    output_bytes: int = 0
+    rejects_bytes: int = 0
+    reject_pieces: int = 0
+    largest_chunk_bytes: int = 0
+
+    @property
+    def rows_per_chunk(self) -> float:
+        """Rows of a chunk on average."""
+        return self.rows / max(1, self.chunks)
+
+    @property
+    def calls_per_chunk(self) -> float:
+        """Calls of the API for a chunk on average."""
+        return self.api_calls / max(1, self.chunks)
+
+    def rechunked(self, chunk_rows: int) -> Workload:
+        """Return the same file in chunks of another size, its rows taken for equally long."""
+        by_rows = -(-self.rows // chunk_rows)
+        by_bytes = -(-self.size_bytes // MAX_CHUNK_BYTES)
+        chunks = max(by_rows, by_bytes)
+        return replace(
+            self,
+            chunk_rows=chunk_rows,
+            chunks=chunks,
+            api_calls=chunks * -(-self.keys // (chunks * KEYS_PER_CALL)),
+            reject_pieces=min(chunks, self.rejected),
+            largest_chunk_bytes=-(-self.size_bytes // chunks),
+        )
+
+
+def put_requests(size_bytes: int, *, part_bytes: int = PART_BYTES) -> int:
+    """Return how many requests boto3 sends an object of this size with."""
+    if size_bytes < PART_BYTES:
+        return 1
+    return 2 + -(-size_bytes // part_bytes)
+
+
+def merge_part_bytes(size_bytes: int) -> int:
+    """Return the size of the parts that the merge sends a file of this size in."""
+    return max(pieces.PART_BYTES, size_bytes // pieces.MAX_PARTS)
+
+
+def merge_parts(size_bytes: int) -> int:
+    """Return how many parts the merge sends a file of this size in."""
+    return -(-size_bytes // merge_part_bytes(size_bytes))
+
+
+def s3_puts(work: Workload) -> int:
+    """Return the requests to S3 that cost what a PUT costs, the upload itself included."""
+    merged = sum(
+        put_requests(size, part_bytes=merge_part_bytes(size))
+        for size in (work.output_bytes, work.rejects_bytes)
+    )
+    upload_and_archive = 2 * put_requests(work.size_bytes)
+    return CHUNK_PUTS * work.chunks + JOB_PUTS + merged + upload_and_archive
+
+
+def s3_gets(work: Workload) -> int:
+    """Return the requests to S3 that cost what a GET costs; the merge reads what is not empty."""
+    return (CHUNK_GETS + 1) * work.chunks + work.reject_pieces + JOB_GETS
+
+
+def transitions(work: Workload) -> int:
+    """Return the state transitions of a job that succeeds at once."""
+    return JOB_TRANSITIONS + CHUNK_TRANSITIONS * work.chunks
+
+
+def chunk_memory_bytes(work: Workload) -> int:
+    """Return what the hungriest chunk function is likely to take for the largest chunk."""
+    rows = min(work.chunk_rows, work.rows)
+    return (
+        BASE_MEMORY_BYTES
+        + rows * ROW_MEMORY_BYTES
+        + work.largest_chunk_bytes * MEMORY_BYTES_PER_BYTE
+    )

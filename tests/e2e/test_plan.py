@@ -1,0 +1,81 @@
+"""What a plan says of a file, against what the stack then does with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from batchops import ledger, workload
+from batchops.cost import compare_cost, job_cost
+from batchops.job import Job
+from batchops.plan import Plan
+from batchops.plan_stack import plan_for
+from batchops.sample import Sample, make_sample
+from batchops.stack import Stack
+
+ROWS = 900
+
+
+@pytest.fixture(scope="module")
+def small() -> Sample:
+    # Its keys are the first of the stack's reference data.
+    return make_sample(ROWS, bad_share=0.1)
+
+
+@pytest.fixture(scope="module")
+def plan(stack: Stack, small: Sample) -> Plan:
+    return plan_for(stack, small.csv, name="planned.csv", check_keys=True)
+
+
+@pytest.fixture(scope="module")
+def job(stack: Stack, small: Sample) -> Job:
+    job = stack.submit(small.csv, name="planned.csv")
+    job.wait(timeout_s=180)
+    return job
+
+
+def test_plan_takes_schema_and_parameters_from_the_stack(stack: Stack, plan: Plan) -> None:
+    assert plan.chunk_rows == int(stack.outputs["FileChunkSize"])
+    assert plan.max_concurrency >= 1
+    assert (plan.missing, plan.extra) == ((), ())
+    assert plan.can_succeed
+
+
+def test_job_comes_to_what_was_planned(plan: Plan, job: Job, small: Sample) -> None:
+    balance = job.balance()
+    assert (plan.rows, plan.rejected) == (balance.rows_in, balance.rows_rejected)
+    assert plan.rejected == len(small.bad_rows)
+    assert plan.chunks == balance.chunks
+    errors = job.errors()
+    found = Counter(errors[["stage", "column", "rule"]].itertuples(index=False, name=None))
+    assert {(rule.stage, rule.column, rule.rule): rule.rows for rule in plan.rules} == found
+    assert plan.errors == len(errors)
+
+
+def test_messages_are_those_that_the_stack_writes(plan: Plan, job: Job) -> None:
+    errors = job.errors().set_index(["source_row", "column", "rule"])["message"]
+    for rule in plan.rules:
+        assert errors[rule.source_row, rule.column, rule.rule] == rule.message
+
+
+def test_objects_of_the_job_are_those_that_are_priced(plan: Plan, job: Job, stack: Stack) -> None:
+    s3, bucket = stack.client("s3"), stack.outputs["SourceBucketName"]
+    found = s3.list_objects_v2(Bucket=bucket, Prefix=f"jobs/{job.id}/")["Contents"]
+    merged = 2
+    assert len(found) == workload.CHUNK_PUTS * plan.chunks + workload.JOB_PUTS + merged
+
+
+def test_cost_of_the_job_has_the_planned_counts(plan: Plan, job: Job, stack: Stack) -> None:
+    entry = job.entry()
+    dynamodb, table = stack.client("dynamodb"), stack.outputs["JobTableName"]
+    chunks = ledger.chunk_entries(dynamodb, table, job.id)
+    assert plan.cost is not None
+    comparison = compare_cost(plan.cost, job_cost(entry, chunks))
+    services = {name: (planned, actual) for name, planned, actual in comparison.rows}
+    for name in ("Step Functions", "S3", "API Gateway", "SES"):
+        planned, actual = services[name]
+        assert actual == pytest.approx(planned)
+    # The plan knows which keys are the same, and which rows fail for their key alone.
+    planned, actual = services["DynamoDB"]
+    assert actual == pytest.approx(planned, rel=0.05)

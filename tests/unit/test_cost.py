@@ -1,0 +1,211 @@
+"""What a job costs: checked against sums made by hand, and against the facts that they rest on."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from batchops import aws_facts
+from batchops.cost import compare_cost, estimate_cost, job_cost, job_workload
+from batchops.cost_values import Cost, usd_text
+from batchops.workload import Workload
+
+# 1,000 rows of 71 bytes, all good, in two chunks of 500.
+WORK = Workload(
+    size_bytes=71_000,
+    rows=1_000,
+    chunks=2,
+    chunk_rows=500,
+    keys=1_000,
+    api_calls=2,
+    output_bytes=120_000,
+)
+ENTRY = {"status": "SUCCEEDED", "attempt": 1, "sizeBytes": 71_000, "chunkRows": 500}
+
+
+def chunk(number: int, **changed: Any) -> dict[str, Any]:
+    """Return the ledger's entry of a chunk of 500 good rows."""
+    entry = {
+        "entry": f"CHUNK#{number:06d}",
+        "status": "SUCCEEDED",
+        "attempt": 1,
+        "rows": 500,
+        "valid": 500,
+        "rejected": 0,
+        "errors": 0,
+        "sizeBytes": {"output": 60_000, "rejects": 0},
+        "stepMs": {"read": 100, "validate": 100, "enrich": 100, "write": 100},
+    }
+    return {**entry, **changed}
+
+
+def quantities(cost: Cost) -> dict[tuple[str, str], float]:
+    return {(line.service, line.what): line.quantity for line in cost.lines}
+
+
+# -------------------------------------------------------------------------------- facts
+
+
+def test_every_fact_names_value_unit_source_grade_and_date() -> None:
+    facts = aws_facts.all_facts()
+    assert len(facts) > 20
+    for name, fact in facts.items():
+        assert fact.value > 0, name
+        assert fact.unit, name
+        assert fact.source, name
+        assert fact.grade in {"A", "B"}, name
+        assert re.fullmatch(r"20\d\d-\d\d", fact.date), name
+
+
+def test_prices_are_for_one_unit() -> None:
+    assert aws_facts.price("step_functions.transition") == pytest.approx(0.000025)
+    assert aws_facts.price("lambda.request") == pytest.approx(0.0000002)
+    assert aws_facts.price("lambda.gb_second") == 0.0000133334
+    assert aws_facts.price("s3.put") == pytest.approx(0.000005)
+
+
+# ----------------------------------------------------------------------------- estimate
+
+
+def test_counts_of_a_job_are_those_made_by_hand() -> None:
+    assert {
+        name: count
+        for name, count in quantities(estimate_cost(WORK)).items()
+        if name != ("Lambda", "GB-seconds")
+    } == {
+        ("Step Functions", "state transitions"): 9 + 2 * 7,
+        # Upload, split, two chunks in four steps, two calls of the API, merge, mail.
+        ("Lambda", "requests"): 1 + 1 + 2 * 4 + 2 + 1 + 1,
+        ("API Gateway", "requests"): 2,
+        # The job's entry five times, in its index too; a chunk's twice.
+        ("DynamoDB", "write units"): 5 * 2 + 2 * 2,
+        # Half a unit a key; 900 bytes of chunk entries, the job's entry twice.
+        ("DynamoDB", "read units"): 500 + 1 + 2,
+        ("S3", "PUT requests"): 2 * 6 + 3 + 2 + 2,
+        ("S3", "GET requests"): 2 * 5 + 7,
+        ("CloudWatch Logs", "GB"): pytest.approx((14 * 1_000 + 2 * 400) / 1e9),
+        ("SES", "mails"): 1,
+    }
+
+
+def test_sum_of_a_job_is_that_made_by_hand() -> None:
+    cost = estimate_cost(WORK)
+    compute = quantities(cost)["Lambda", "GB-seconds"] * 0.0000133334
+    by_hand = (
+        23 * 25e-6
+        + 14 * 0.2e-6
+        + 2 * 3.5e-6
+        + 14 * 0.625e-6
+        + 503 * 0.125e-6
+        + 19 * 5e-6
+        + 17 * 0.4e-6
+        + 14_800e-9 * 0.5
+        + 1e-4
+    )
+    assert cost.total_usd == pytest.approx(by_hand + compute)
+    assert sum(cost.by_service.values()) == pytest.approx(cost.total_usd)
+    assert cost.low_usd < cost.total_usd < cost.high_usd
+    assert cost.monthly_usd == 1
+
+
+def test_each_error_costs_its_write_units() -> None:
+    bad = Workload(71_000, 1_000, 2, 500, rejected=3, errors=4, error_writes=9, reject_pieces=1)
+    good = Workload(71_000, 1_000, 2, 500)
+    key = ("DynamoDB", "write units")
+    assert quantities(estimate_cost(bad))[key] - quantities(estimate_cost(good))[key] == 9
+
+
+def test_file_without_a_key_that_is_looked_up_calls_no_api() -> None:
+    cost = estimate_cost(Workload(71, 1, 1, 600, rejected=1, errors=1, error_writes=1))
+    assert quantities(cost)["API Gateway", "requests"] == 0
+    assert cost.by_service["API Gateway"] == 0
+
+
+# ------------------------------------------------------------------------------- actual
+
+
+def test_job_that_went_as_planned_has_the_counts_of_the_plan() -> None:
+    actual = quantities(job_cost(ENTRY, [chunk(1), chunk(2)]))
+    planned = quantities(estimate_cost(WORK))
+    compute = ("Lambda", "GB-seconds")
+    assert {**actual, compute: 0} == {**planned, compute: 0}
+
+
+def test_milliseconds_of_the_ledger_are_what_is_charged() -> None:
+    slow = {"read": 350, "validate": 350, "enrich": 350, "write": 350}
+    key = ("Lambda", "GB-seconds")
+    before = quantities(job_cost(ENTRY, [chunk(1), chunk(2)]))[key]
+    after = quantities(job_cost(ENTRY, [chunk(1), chunk(2, stepMs=slow)]))[key]
+    # One second more in functions of 1,024 MB.
+    assert after - before == pytest.approx(1.0)
+
+
+def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
+    first = quantities(job_cost(ENTRY, [chunk(1), chunk(2)]))
+    again = quantities(job_cost({**ENTRY, "attempt": 2}, [chunk(1), chunk(2, attempt=2)]))
+    more = {name: again[name] - first[name] for name in first}
+    assert more["Step Functions", "state transitions"] == 8 + 7
+    assert more["Lambda", "requests"] == 4 + 1 + 1 + 1
+    assert more["S3", "PUT requests"] == 6
+    assert more["DynamoDB", "write units"] == 10 + 2
+    assert more["SES", "mails"] == 1
+
+
+def test_chunks_that_are_not_done_are_not_counted() -> None:
+    entries = [chunk(1), {"entry": "CHUNK#000002", "status": "FAILED", "attempt": 1, "rows": 500}]
+    assert job_workload(ENTRY, entries).chunks == 1
+    assert quantities(job_cost(ENTRY, entries))["Step Functions", "state transitions"] == 9 + 7
+
+
+def test_job_whose_file_was_refused_has_a_cost() -> None:
+    cost = job_cost({**ENTRY, "status": "FAILED"}, [])
+    assert quantities(cost)["API Gateway", "requests"] == 0
+    assert 0 < cost.total_usd < estimate_cost(WORK).total_usd
+
+
+# -------------------------------------------------------------------------------- views
+
+
+def test_comparison_holds_each_service_and_the_total_side_by_side() -> None:
+    planned, actual = estimate_cost(WORK), job_cost(ENTRY, [chunk(1), chunk(2)])
+    comparison = compare_cost(planned, actual)
+    assert [name for name, *_ in comparison.rows] == [*planned.by_service, "total"]
+    assert comparison.rows[-1] == ("total", planned.total_usd, actual.total_usd)
+    assert str(comparison).splitlines()[1].split() == ["Step", "Functions", "$0.00057", "$0.00057"]
+    assert "difference" in comparison._repr_html_()
+    assert json.loads(json.dumps(comparison.to_dict()))["actual"]["total_usd"] == actual.total_usd
+
+
+def test_cost_says_what_it_is_and_what_it_leaves_out() -> None:
+    cost = estimate_cost(WORK)
+    assert "estimate, us-east-1 prices of 2026-05" in str(cost)
+    assert "ledger" in str(job_cost(ENTRY, [chunk(1), chunk(2)]))
+    page = cost._repr_html_()
+    assert "not counted: storage" in page
+    assert "a month" in page
+    assert json.loads(json.dumps(cost.to_dict()))["lines"][0] == {
+        "service": "Step Functions",
+        "what": "state transitions",
+        "quantity": 23,
+        "usd": pytest.approx(0.000575),
+    }
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [
+        (0, "$0.00"),
+        (1234.5, "$1,234.50"),
+        (1, "$1.00"),
+        (0.25, "$0.25"),
+        (0.0123, "$0.012"),
+        (0.000575, "$0.00057"),
+        (-0.0021, "-$0.0021"),
+        (1e-9, "<$0.000001"),
+    ],
+)
+def test_amounts_have_the_decimals_that_they_need(usd: float, text: str) -> None:
+    assert usd_text(usd) == text

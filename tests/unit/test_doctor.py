@@ -1,0 +1,273 @@
+"""The doctor: what each check makes of what it finds, and that none of them ever raises."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from batchops import doctor
+from batchops.doctor import Check, Diagnosis, run_doctor
+from batchops.engine import LocalEngine
+from batchops.preview import html_table, text_table
+from batchops.stack import Stack
+
+PARAMETERS = {
+    "SESSender": "batch@example.org",
+    "SESRecipient": "team@example.com",
+    "SESIdentityName": "example.org",
+}
+
+
+def _client(service: str) -> Any:
+    session = boto3.Session(
+        aws_access_key_id="testing", aws_secret_access_key="testing", region_name="eu-west-1"
+    )
+    return session.client(service)
+
+
+@pytest.fixture
+def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+# ------------------------------------------------------------------------------ the diagnosis
+
+
+def test_diagnosis_is_well_unless_a_check_says_no() -> None:
+    good, unknown = Check("a", True, "there"), Check("b", None, "cannot tell", "ask")
+    assert Diagnosis("s", (good, unknown)).ok
+    assert "nothing stands in the way" in str(Diagnosis("s", (good, unknown)))
+    bad = Diagnosis("s", (good, unknown, Check("c", False, "gone", "bring it back")))
+    assert not bad.ok
+    assert str(bad).splitlines()[0] == "stack s: to be mended: c"
+    assert "bring it back" in str(bad)
+    assert bad.to_dict()["checks"][2] == {
+        "name": "c",
+        "ok": False,
+        "found": "gone",
+        "advice": "bring it back",
+    }
+
+
+def test_diagnosis_shows_markup_as_text() -> None:
+    shown = Diagnosis("s", (Check("a", True, "<script>alert(1)</script>"),))._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_table_wraps_long_cells_and_writes_control_characters_out() -> None:
+    table = text_table(("a", "b"), [("\x1b[31mred\n", "word " * 40)])
+    lines = table.splitlines()
+    assert lines[1].startswith(r"\x1b[31mred\n")
+    assert len(lines) > 3
+    assert max(map(len, lines)) <= 80
+    assert sum(line.count("word") for line in lines) == 40
+
+
+def test_html_table_cuts_what_is_endless() -> None:
+    assert len(html_table(("a",), [("x" * 10_000,)])) < 500
+
+
+# -------------------------------------------------------------------------------- this computer
+
+
+def test_local_doctor_works_before_anything_is_started(tmp_path: Path) -> None:
+    engine = LocalEngine(tmp_path / "engine", tmp_path / "env")
+    diagnosis = run_doctor(Stack("new", engine=engine))
+    found = {check.name: check for check in diagnosis.checks}
+    assert found["project"].ok
+    assert found["packages"].ok
+    assert "boto3 " in found["packages"].found
+    assert found["engine's packages"].ok is None
+    assert "engine install" in found["engine's packages"].advice
+    assert found["engine"].ok is None
+    assert found["stack"].ok is None
+    assert not (tmp_path / "engine").exists(), "a doctor changes nothing"
+
+
+def test_missing_project_is_a_line_with_what_to_do(tmp_path: Path) -> None:
+    engine = LocalEngine(tmp_path / "engine", tmp_path / "env")
+    diagnosis = run_doctor(Stack("new", engine=engine), project=tmp_path)
+    (project,) = [check for check in diagnosis.checks if check.name == "project"]
+    assert project.ok is False
+    assert "template.yaml" in project.found
+    assert "pass the path of a checkout" in project.advice
+    assert not diagnosis.ok
+
+
+def test_disk_is_measured_where_the_state_will_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BATCHOPS_HOME", str(tmp_path / "not" / "there"))
+    check = doctor.check_disk()
+    assert check.ok is not None
+    assert str(tmp_path / "not" / "there") in check.found
+
+
+# ---------------------------------------------------------------------------------------- AWS
+
+
+def test_without_credentials_the_rest_is_not_looked_at(no_credentials: None) -> None:
+    diagnosis = run_doctor(Stack("new", target="aws", region="eu-west-1"))
+    found = {check.name: check for check in diagnosis.checks}
+    assert found["credentials"].ok is False
+    assert "aws sso login" in found["credentials"].advice
+    assert {found[name].ok for name in ("region", "stack", "Lambda", "mail")} == {None}
+
+
+def test_without_region_the_doctor_says_so(no_credentials: None) -> None:
+    diagnosis = run_doctor(Stack("new", target="aws"))
+    (check,) = [check for check in diagnosis.checks if check.name == "credentials"]
+    assert check.ok is False
+    assert "no AWS region" in check.found
+
+
+@pytest.mark.parametrize(("free", "ok"), [(573, True), (9, True), (8, False), (0, False)])
+def test_lambda_must_have_more_executions_free_than_chunks_run_at_once(free: int, ok: bool) -> None:
+    client = _client("lambda")
+    limit = {"ConcurrentExecutions": 600, "UnreservedConcurrentExecutions": free}
+    with Stubber(client) as stub:
+        stub.add_response("get_account_settings", {"AccountLimit": limit})
+        check = doctor.check_concurrency(client, 8)
+    assert check.ok is ok
+    assert ("deploy(MaxConcurrency=" in check.advice) is not ok
+    assert f"{free} of them unreserved" in check.found
+
+
+def test_quotas_of_step_functions_that_matter_are_shown() -> None:
+    client = _client("service-quotas")
+    quotas = [
+        {"QuotaName": "Maximum open executions", "Value": 1_000_000.0},
+        {"QuotaName": "Registered activities", "Value": 10_000.0},
+    ]
+    with Stubber(client) as stub:
+        stub.add_response("list_service_quotas", {"Quotas": quotas}, {"ServiceCode": "states"})
+        check = doctor.check_quotas(client)
+    assert check == Check("Step Functions", True, "Maximum open executions 1,000,000")
+
+
+@pytest.mark.parametrize(
+    ("account", "ok", "says"),
+    [
+        ({"SendingEnabled": True, "ProductionAccessEnabled": True}, True, "200 mails a day"),
+        ({"SendingEnabled": True, "ProductionAccessEnabled": False}, True, "sandbox"),
+        ({"SendingEnabled": False, "ProductionAccessEnabled": True}, False, "disabled"),
+    ],
+)
+def test_mail_account_tells_sandbox_and_suspension(
+    account: dict[str, bool], ok: bool, says: str
+) -> None:
+    client = _client("sesv2")
+    with Stubber(client) as stub:
+        stub.add_response("get_account", {**account, "SendQuota": {"Max24HourSend": 200.0}})
+        check = doctor.check_mail_account(client)
+    assert check.ok is ok
+    assert says in check.found
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_sender_needs_a_verified_identity(verified: bool) -> None:
+    client = _client("sesv2")
+    with Stubber(client) as stub:
+        stub.add_response("get_email_identity", {"VerifiedForSendingStatus": verified})
+        check = doctor.check_sender(client, PARAMETERS)
+    assert check.ok is verified
+    assert ("verify example.org" in check.advice) is not verified
+
+
+def test_identity_that_ses_does_not_know_is_not_verified() -> None:
+    client = _client("sesv2")
+    with Stubber(client) as stub:
+        stub.add_client_error("get_email_identity", "NotFoundException")
+        check = doctor.check_sender(client, PARAMETERS)
+    assert check.ok is False
+
+
+@pytest.mark.parametrize(
+    ("identity", "sender", "ok"),
+    [
+        ("example.org", "batch@Example.org", True),
+        ("example.org", "batch@mail.example.org", True),
+        ("batch@example.org", "batch@example.org", True),
+        ("batch@example.org", "other@example.org", False),
+        ("ample.org", "batch@example.org", False),
+    ],
+)
+def test_sender_must_be_covered_by_the_identity(identity: str, sender: str, ok: bool) -> None:
+    client = _client("sesv2")
+    with Stubber(client) as stub:
+        if ok:
+            stub.add_response("get_email_identity", {"VerifiedForSendingStatus": True})
+        names = {"SESIdentityName": identity, "SESSender": sender}
+        check = doctor.check_sender(client, names)
+    assert check.ok is ok
+
+
+def test_before_a_deployment_the_verified_identities_are_listed() -> None:
+    client = _client("sesv2")
+    known = [
+        {"IdentityName": "example.org", "VerificationStatus": "SUCCESS"},
+        {"IdentityName": "new@example.org", "VerificationStatus": "PENDING"},
+    ]
+    with Stubber(client) as stub:
+        stub.add_response("list_email_identities", {"EmailIdentities": known})
+        stub.add_response("list_email_identities", {"EmailIdentities": known[1:]})
+        assert doctor.check_sender(client, {}).found == "verified: example.org"
+        none = doctor.check_sender(client, {})
+    assert none.ok is False
+    assert "verify an address or a domain" in none.advice
+
+
+@pytest.mark.parametrize(
+    ("production", "address", "domain", "ok"),
+    [
+        (True, None, None, True),
+        (False, True, None, True),
+        (False, False, True, True),
+        (False, False, False, False),
+    ],
+)
+def test_recipient_must_be_verified_in_the_sandbox(
+    production: bool, address: bool | None, domain: bool | None, ok: bool
+) -> None:
+    client = _client("sesv2")
+    with Stubber(client) as stub:
+        stub.add_response("get_account", {"ProductionAccessEnabled": production})
+        for name, verified in (("team@example.com", address), ("example.com", domain)):
+            if verified is not None:
+                answer = {"VerifiedForSendingStatus": verified}
+                stub.add_response("get_email_identity", answer, {"EmailIdentity": name})
+        check = doctor.check_recipient(client, PARAMETERS)
+        stub.assert_no_pending_responses()
+    assert check.ok is ok
+    assert bool(check.advice) is not ok
+
+
+@pytest.mark.parametrize(
+    ("role", "says"), [("arn:aws:iam::1:role/r", "leaves alone"), (None, "gives it")]
+)
+def test_region_wide_role_for_api_logs_is_told(role: str | None, says: str) -> None:
+    client = _client("apigateway")
+    with Stubber(client) as stub:
+        stub.add_response("get_account", {"cloudwatchRoleArn": role} if role else {})
+        check = doctor.check_api_logs(client)
+    assert check.ok
+    assert says in check.found
+
+
+def test_quotas_that_may_not_be_read_are_no_fault() -> None:
+    client = _client("service-quotas")
+    with Stubber(client) as stub:
+        stub.add_client_error("list_service_quotas", "AccessDeniedException")
+        check = doctor.check_quotas(client)
+    assert check.ok is None
+    assert "AccessDeniedException" in check.found

@@ -1,0 +1,348 @@
+"""The workflow's graph, from the shipped definitions and from made-up histories."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import support
+from batchcore import items
+
+from batchops import frames
+from batchops.graph import (
+    CHUNK_STEPS,
+    NOT_REACHED,
+    Flow,
+    StateRun,
+    WorkflowGraph,
+    chunk_runs,
+    parse_definition,
+    state_runs,
+    workflow_graph,
+)
+
+STATES = support.SOURCE / "statemachine"
+MAIN = parse_definition((STATES / "main-orchestrator.asl.json").read_text())
+CHUNK = parse_definition((STATES / "process-chunk.asl.json").read_text())
+BEGIN = datetime(2026, 11, 23, 6, tzinfo=UTC)
+
+GOOD_WAY = [
+    "Split Input File into chunks",
+    "Call Step function for each chunk",
+    "Merge all Files",
+    "Email the file",
+    "Record success",
+    "Job succeeded",
+]
+
+
+def history(*events: tuple[float, str, str]) -> list[dict[str, Any]]:
+    """Return events of (second, type, state)."""
+    found = []
+    for second, kind, name in events:
+        event: dict[str, Any] = {"type": kind, "timestamp": BEGIN + timedelta(seconds=second)}
+        for change in ("Entered", "Exited"):
+            if kind.endswith(f"State{change}"):
+                event[f"state{change}EventDetails"] = {"name": name}
+        found.append(event)
+    return found
+
+
+def entry(number: int, status: str, **changed: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"entry": items.chunk_entry(number), "status": status}
+    if status == items.SUCCEEDED:
+        found["stepMs"] = {"read": number, "validate": 20, "enrich": 300, "write": 40}
+    return found | changed
+
+
+def graph(
+    runs: dict[str, StateRun] | None = None, *entries: dict[str, Any], title: str = "Job x"
+) -> WorkflowGraph:
+    return workflow_graph(
+        MAIN,
+        CHUNK,
+        runs=runs or {},
+        chunks=frames.chunks_frame(entries),
+        total=len(entries),
+        title=title,
+    )
+
+
+def run_of(flow: Flow, name: str) -> StateRun:
+    (node,) = [node for node in flow.nodes if node.name == name]
+    return node.run
+
+
+def ways(flow: Flow) -> set[tuple[str, str, bool]]:
+    names = {node.key: node.name for node in flow.nodes}
+    return {(names[a], names[b], trouble) for a, b, trouble in flow.edges}
+
+
+# ------------------------------------------------------------------------------ shape
+
+
+def test_placeholders_for_numbers_do_not_keep_a_definition_from_being_read() -> None:
+    text = '{"States": {"A": {"MaxConcurrency": ${MaxConcurrency}, "Resource": "${Function}"}}}'
+    state = parse_definition(text)["States"]["A"]
+    assert state == {"MaxConcurrency": None, "Resource": "${Function}"}
+
+
+def test_good_way_is_one_line_of_states_in_their_order() -> None:
+    flow = graph().main
+    line = sorted((node.column, node.name) for node in flow.nodes if node.lane == 0)
+    assert line == list(enumerate(GOOD_WAY))
+
+
+def test_what_happens_after_a_failure_has_a_lane_of_its_own() -> None:
+    names = {node.name for node in graph().main.nodes if node.lane == 1}
+    assert names == {"Record failure", "Notify failure", "Job failed", "Record unsent mail"}
+    names = {node.name for node in graph().chunk.nodes if node.lane == 1}
+    assert names == {"Record chunk failure", "Chunk failed"}
+
+
+def test_no_two_states_stand_in_one_place() -> None:
+    for flow in (graph().main, graph().chunk):
+        places = [(node.lane, node.column) for node in flow.nodes]
+        assert len(set(places)) == len(places)
+
+
+def test_ways_lead_through_choices_and_notes_which_are_not_drawn() -> None:
+    found = ways(graph().main)
+    assert ("Split Input File into chunks", "Call Step function for each chunk", False) in found
+    # By its verdict, which is a choice, as by an error, which is caught.
+    assert ("Split Input File into chunks", "Record failure", True) in found
+    assert ("Email the file", "Record unsent mail", True) in found
+    assert ("Record unsent mail", "Record success", False) in found
+    drawn = {node.name for node in graph().main.nodes}
+    for name, state in MAIN["States"].items():
+        assert (name in drawn) == (state["Type"] not in ("Choice", "Pass")), name
+
+
+def test_a_loop_in_a_workflow_is_drawn_once() -> None:
+    loop = {
+        "StartAt": "Work",
+        "States": {
+            "Work": {"Type": "Task", "Next": "Again?"},
+            "Again?": {
+                "Type": "Choice",
+                "Choices": [{"Next": "Work"}, {"Next": "Again?"}],
+                "Default": "Done",
+            },
+            "Done": {"Type": "Succeed"},
+        },
+    }
+    found = workflow_graph(
+        loop, CHUNK, runs={}, chunks=frames.chunks_frame([]), total=0, title="loop"
+    )
+    assert ways(found.main) == {("Work", "Work", False), ("Work", "Done", False)}
+    assert found.fan_out == ""
+    ET.fromstring(found.to_svg())
+
+
+def test_names_of_the_chunks_steps_are_those_of_the_workflow_and_of_the_frame() -> None:
+    tasks = {name for name, s in CHUNK["States"].items() if "Function}" in s.get("Resource", "")}
+    noted = {s["Result"] for s in CHUNK["States"].values() if s.get("ResultPath") == "$.failedStep"}
+    assert set(CHUNK_STEPS) == tasks == noted
+    columns = frames.chunks_frame([]).columns
+    assert {f"{step}_ms" for step in CHUNK_STEPS.values()} <= set(columns)
+
+
+# ------------------------------------------------------------------------------- runs
+
+
+def test_history_tells_status_and_time_of_each_state() -> None:
+    runs = state_runs(
+        history(
+            (0, "ExecutionStarted", ""),
+            (1, "TaskStateEntered", "Split Input File into chunks"),
+            (1, "TaskScheduled", ""),
+            (1.5, "TaskSucceeded", ""),
+            (1.5, "TaskStateExited", "Split Input File into chunks"),
+            (1.5, "MapStateEntered", "Call Step function for each chunk"),
+            (1.6, "MapRunStarted", ""),
+        )
+    )
+    assert runs == {
+        "Split Input File into chunks": StateRun(items.SUCCEEDED, 500),
+        "Call Step function for each chunk": StateRun(items.RUNNING),
+    }
+
+
+@pytest.mark.parametrize("kind", ["TaskFailed", "LambdaFunctionFailed", "TaskTimedOut"])
+def test_a_state_whose_last_try_failed_has_failed_though_it_was_caught(kind: str) -> None:
+    runs = state_runs(
+        history((0, "TaskStateEntered", "A"), (1, kind, ""), (2, "TaskStateExited", "A"))
+    )
+    assert runs == {"A": StateRun(items.FAILED, 2000)}
+
+
+def test_a_state_that_succeeded_when_tried_again_has_succeeded() -> None:
+    runs = state_runs(
+        history(
+            (0, "TaskStateEntered", "A"),
+            (1, "TaskFailed", ""),
+            (2, "TaskSucceeded", ""),
+            (2, "TaskStateExited", "A"),
+            (2, "TaskStateEntered", "B"),
+            (3, "TaskStateExited", "B"),
+        )
+    )
+    assert [run.status for run in runs.values()] == [items.SUCCEEDED, items.SUCCEEDED]
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ("ExecutionAborted", "ABORTED"),
+        ("ExecutionTimedOut", "TIMED_OUT"),
+        ("ExecutionFailed", items.FAILED),
+    ],
+)
+def test_the_state_in_which_an_execution_was_ended_says_so(end: str, status: str) -> None:
+    runs = state_runs(history((0, "TaskStateEntered", "A"), (9, end, "")))
+    assert runs == {"A": StateRun(status)}
+
+
+def test_a_state_left_for_a_failure_has_failed_whatever_its_function_returned() -> None:
+    done = StateRun(items.SUCCEEDED, 5)
+    found = graph(
+        {
+            "Split Input File into chunks": done,
+            "Is the file accepted?": done,
+            "Take the split's verdict": done,
+            "Record failure": done,
+            "Notify failure": done,
+            "Job failed": StateRun(items.FAILED, 0),
+        }
+    )
+    assert run_of(found.main, "Split Input File into chunks") == StateRun(items.FAILED, 5)
+    assert run_of(found.main, "Record failure") == done
+    assert run_of(found.main, "Job failed") == StateRun(items.FAILED)
+    assert run_of(found.main, "Merge all Files").status == NOT_REACHED
+
+
+def test_chunks_are_counted_at_the_step_that_they_came_to() -> None:
+    runs = chunk_runs(
+        CHUNK,
+        frames.chunks_frame(
+            [
+                entry(1, items.SUCCEEDED),
+                entry(3, items.SUCCEEDED),
+                entry(4, items.FAILED, failedStep="Get Financial Data"),
+                entry(5, items.FAILED, failedStep="Read File"),
+                entry(6, items.RUNNING),
+            ]
+        ),
+    )
+    said = {name: str(runs[name]) for name in CHUNK_STEPS}
+    assert said == {
+        "Read File": "\N{BALLOT X} 1 failed, 3 ok, median 2 ms",
+        "Validate Data": "\N{CHECK MARK} 3 ok, median 20 ms",
+        "Get Financial Data": "\N{BALLOT X} 1 failed, 2 ok, median 300 ms",
+        "Write output file": "\N{CHECK MARK} 2 ok, median 40 ms",
+    }
+    assert str(runs["Chunk succeeded"]) == "\N{CHECK MARK} 2 chunks"
+    assert str(runs["Chunk failed"]) == "\N{BALLOT X} 2 chunks"
+
+
+def test_steps_have_no_time_as_long_as_no_chunk_is_through() -> None:
+    runs = chunk_runs(
+        CHUNK, frames.chunks_frame([entry(1, items.FAILED, failedStep="Validate Data")])
+    )
+    assert str(runs["Read File"]) == "\N{CHECK MARK} 1 ok"
+    assert str(runs["Validate Data"]) == "\N{BALLOT X} 1 failed, 0 ok"
+    assert "Write output file" not in runs
+
+
+def test_the_state_that_starts_the_chunks_tells_of_failed_ones() -> None:
+    runs = {"Call Step function for each chunk": StateRun(items.SUCCEEDED, 65_000)}
+    found = graph(
+        runs, entry(1, items.SUCCEEDED), entry(2, items.FAILED, failedStep="Validate Data")
+    )
+    said = str(run_of(found.main, "Call Step function for each chunk"))
+    assert said == "\N{BALLOT X} 1 of 2 failed, 1 min 05 s"
+    assert found.chunk.title == "Each chunk: 2 chunks, 1 failed, 1 succeeded"
+
+
+# ------------------------------------------------------------------------------ forms
+
+ODD = 'Job "x" <script>alert(1)</script> [a](b) {c} #1; `d` -->'
+
+
+def test_text_lists_the_states_in_order_and_those_after_a_failure_only_if_reached() -> None:
+    lines = str(
+        graph({"Split Input File into chunks": StateRun(items.SUCCEEDED, 469)})
+    ).splitlines()
+    assert lines[0] == "Job x"
+    assert lines[1].split("  ")[1] == "Split Input File into chunks"
+    assert lines[1].endswith("\N{CHECK MARK} succeeded, 469 ms")
+    assert lines[3].startswith("    Read File")
+    assert "Record failure" not in str(graph())
+    assert "Record failure" in str(graph({"Record failure": StateRun(items.RUNNING)}))
+
+
+def test_mermaid_names_every_state_with_its_status_in_words() -> None:
+    code = graph({"Merge all Files": StateRun(items.RUNNING)}).to_mermaid()
+    for name in GOOD_WAY:
+        assert f'["{name}<br/>' in code, name
+    assert re.search(r'"Merge all Files<br/>#9654; running"', code)
+    assert code.splitlines()[1] == "flowchart LR"
+    assert code.count("subgraph") == code.splitlines().count("end") == 2
+
+
+def test_mermaid_draws_the_way_into_a_failure_from_the_state_that_failed_only() -> None:
+    done = StateRun(items.SUCCEEDED, 5)
+    found = graph(
+        {
+            "Split Input File into chunks": done,
+            "Call Step function for each chunk": done,
+            "Merge all Files": done,
+            "Record failure": done,
+        }
+    )
+    keys = {node.name: node.key for node in found.main.nodes}
+    dotted = re.findall(r"^(\w+) -\.-> (\w+)$", found.to_mermaid(), flags=re.MULTILINE)
+    assert dotted == [(keys["Merge all Files"], keys["Record failure"])]
+
+
+def test_mermaid_writes_what_could_mean_something_to_it_by_number() -> None:
+    (line,) = [
+        line
+        for line in graph(title=ODD).to_mermaid().splitlines()
+        if line.startswith("subgraph main")
+    ]
+    text = line.removeprefix('subgraph main["').removesuffix('"]')
+    assert set(re.sub(r"#\d+;", "", text)) <= set("abcdefghijklmnopqrstuvwxyzJ 1")
+    assert re.sub(r"#(\d+);", lambda match: chr(int(match[1])), text) == ODD
+
+
+def test_svg_holds_every_state_and_stands_alone() -> None:
+    svg = graph({"Merge all Files": StateRun(items.FAILED, 3)}, title=ODD).to_svg()
+    root = ET.fromstring(svg)
+    titles = [element.text for element in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert titles[0] == ODD
+    assert "Merge all Files: \N{BALLOT X} failed, 3 ms" in titles
+    assert len(titles) == 1 + len(graph().main.nodes) + len(graph().chunk.nodes)
+    assert "<script" not in svg
+    assert not re.search(r"(href|src|@import|url\((?!#))", svg)
+
+
+def test_svg_keeps_every_state_inside_the_picture() -> None:
+    root = ET.fromstring(graph().to_svg())
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    assert width <= 920  # a notebook's width
+    for rect in root.iter("{http://www.w3.org/2000/svg}rect"):
+        x, y, w, h = (float(rect.attrib[name]) for name in ("x", "y", "width", "height"))
+        assert x >= 0
+        assert y >= 0
+        assert x + w <= width
+        assert y + h <= height
+
+
+def test_notebooks_get_a_graph_a_picture_and_a_text() -> None:
+    bundle = graph()._repr_mimebundle_(include=None, exclude=None)
+    assert set(bundle) == {"text/vnd.mermaid", "image/svg+xml", "text/plain"}
+    assert bundle["text/plain"] == str(graph())

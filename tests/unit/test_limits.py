@@ -1,0 +1,266 @@
+"""Limits, durations and chunk sizes of a plan, checked against numbers made by hand."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchops import durations
+from batchops.durations import Duration, estimate_duration, seconds_text
+from batchops.function_times import BEST, WORST, function_seconds
+from batchops.limit_values import Limit, number_text, share_text
+from batchops.limits import find_limits
+from batchops.sizing import chunk_options, largest_chunk_rows, suggest_chunk_rows
+from batchops.workload import MEMORY_MB, Workload
+
+MIB = 1024 * 1024
+
+
+def work_of(rows: int, *, chunk_rows: int = 600, row_bytes: int = 70) -> Workload:
+    """Return a file of good rows with different keys."""
+    whole = Workload(
+        rows * row_bytes, rows, 1, chunk_rows, keys=rows, output_bytes=rows * (row_bytes + 48)
+    )
+    return whole.rechunked(chunk_rows)
+
+
+def limits_of(work: Workload, *, at_once: int = 8, name: str = "a.csv") -> dict[str, Limit]:
+    duration = estimate_duration(work, max_concurrency=at_once)
+    return {
+        each.name: each for each in find_limits(work, duration, max_concurrency=at_once, name=name)
+    }
+
+
+def bound(duration: Duration, word: str) -> durations.Part:
+    (found,) = [each for each in duration.bounds if word in each.name]
+    return found
+
+
+# ------------------------------------------------------------------------------- limits
+
+
+def test_shares_are_what_is_taken_of_what_there_is() -> None:
+    found = limits_of(work_of(6_000_000, chunk_rows=300))
+    assert found["chunks"].value == 20_000
+    assert found["chunks"].share == 20_000 / 80_000
+    assert found["output of the Map"].share == pytest.approx(20_000 * 3 / 262_144)
+    assert found["rows a chunk"].share == 300 / 20_000
+    assert found["history of the main workflow"].share == 34 / 25_000
+    assert found["chunks at a time"].share == 8 / 10_000
+    assert found["chunk size"].share == pytest.approx(300 * 70 / (16 * MIB))
+    assert found["time of merge-s3-files"].limit == 900
+
+
+def test_limits_stand_the_nearest_first() -> None:
+    shares = [each.share for each in limits_of(work_of(100_000)).values()]
+    assert shares == sorted(shares, reverse=True)
+    assert len(shares) > 15
+
+
+def test_output_of_the_map_fits_as_long_as_the_chunks_do() -> None:
+    found = limits_of(work_of(80_000, chunk_rows=1))
+    assert found["chunks"].share == 1
+    assert found["output of the Map"].share <= 1
+    assert not found["chunks"].fatal
+
+
+def test_one_chunk_too_many_is_fatal() -> None:
+    assert limits_of(work_of(80_001, chunk_rows=1))["chunks"].fatal
+
+
+def test_state_of_the_workflow_takes_the_longest_name() -> None:
+    found = limits_of(work_of(10), name="ü" * 400)["workflow state"]
+    assert found.value > 5 * 800
+    assert found.share < 0.1
+
+
+def test_split_that_cannot_end_in_time_is_fatal() -> None:
+    found = limits_of(work_of(100_000, row_bytes=1_000_000))
+    assert found["time of split-ip-file"].fatal
+    assert found["time of merge-s3-files"].fatal
+
+
+def test_estimate_that_is_too_long_only_at_worst_is_a_warning() -> None:
+    found = limits_of(work_of(15_000, row_bytes=1_000_000))["time of split-ip-file"]
+    assert found.share > 1
+    assert not found.fatal
+
+
+def test_memory_is_estimated_and_never_a_verdict() -> None:
+    work = Workload(400 * MIB, 100_000, 25, 20_000, largest_chunk_bytes=400 * MIB)
+    found = limits_of(work)["memory for a chunk"]
+    assert found.share > 1
+    assert not found.fatal
+
+
+def test_errors_of_a_job_are_held_against_one_partition() -> None:
+    work = Workload(
+        7_000_000, 100_000, 100, 1_000, rejected=100_000, errors=9, error_writes=500_000
+    )
+    found = limits_of(work, at_once=1_000)["writes of errors"]
+    duration = estimate_duration(work, max_concurrency=1_000)
+    chunks_s = next(part.low_s for part in duration.parts if part.name == "chunks")
+    assert found.value == pytest.approx(500_000 / chunks_s)
+    assert found.limit == 1_000
+    assert found.share > 1
+    assert not found.fatal
+
+
+def test_looked_up_chunks_take_the_functions_behind_the_api_too() -> None:
+    # 2,000 keys a chunk are four calls at a time.
+    found = limits_of(work_of(100_000, chunk_rows=2_000), at_once=20)["concurrent functions"]
+    assert found.value == 20 * (1 + 4)
+    assert found.share == 100 / 1_000
+
+
+# ---------------------------------------------------------------------------- durations
+
+
+def test_time_of_a_function_is_computing_plus_calls() -> None:
+    work = work_of(600)
+    read = function_seconds(work, BEST)["read-file"]
+    share = 1_024 / 1_769
+    assert read == pytest.approx(600 * 5.4e-6 / share + 2 * 0.02 + 0.005)
+    slow = function_seconds(work, WORST)["read-file"]
+    assert slow == pytest.approx(600 * 5.4e-6 * 3 / share + 2 * 0.1 + 0.03)
+
+
+def test_function_with_more_than_a_vcpu_is_no_faster_than_one() -> None:
+    assert MEMORY_MB["split-ip-file"] >= 1_769
+    work = Workload(0, 1_000_000, 1, 1)
+    seconds = function_seconds(work, BEST)["split-ip-file"]
+    assert seconds == pytest.approx(0.9 + 0.02 / 4 + 4 * 0.02 + 0.005)
+
+
+def test_bounds_of_the_chunks_are_those_made_by_hand() -> None:
+    work = work_of(60_000)  # 100 chunks
+    duration = estimate_duration(work, max_concurrency=8)
+    for side, name in ((BEST, "low_s"), (WORST, "high_s")):
+        one = durations.chunk_seconds(work, side)
+        assert getattr(bound(duration, "one chunk"), name) == one
+        assert getattr(bound(duration, "MaxConcurrency"), name) == pytest.approx(13 * one)
+        assert getattr(bound(duration, "started"), name) == pytest.approx(one + 100 / 100)
+        assert getattr(bound(duration, "scale out"), name) == one
+
+
+def test_rate_of_starting_chunks_bounds_a_stack_that_runs_many() -> None:
+    duration = estimate_duration(work_of(12_000_000), max_concurrency=10_000)
+    largest = max(duration.bounds, key=lambda bound: bound.low_s)
+    assert "chunks are started" in largest.name
+    assert largest.low_s > 20_000 / 100
+
+
+def test_many_small_chunks_are_bound_by_their_upload_in_the_split() -> None:
+    duration = estimate_duration(work_of(1_000_000, chunk_rows=20), max_concurrency=10_000)
+    assert duration.bottleneck == "mostly the split"
+    (split,) = [part for part in duration.parts if part.name == "split"]
+    assert split.low_s > 50_000 * 0.02 / 4
+
+
+def test_functions_scale_out_a_thousand_in_ten_seconds() -> None:
+    work = work_of(1_800_000)  # 3,000 chunks
+    duration = estimate_duration(work, max_concurrency=3_000)
+    one = durations.chunk_seconds(work, BEST)
+    assert bound(duration, "scale out").low_s == pytest.approx(one + 20)
+
+
+def test_small_account_makes_the_job_slower_and_is_named() -> None:
+    work = work_of(600_000)
+    default = estimate_duration(work, max_concurrency=100)
+    small = estimate_duration(work, max_concurrency=100, account_concurrency=10)
+    assert small.low_s > default.low_s
+    assert small.high_s > default.high_s
+    assert small.bottleneck == "mostly the account's concurrent functions"
+
+
+def test_small_file_is_bound_by_its_one_chunk() -> None:
+    duration = estimate_duration(work_of(100), max_concurrency=8)
+    assert duration.bottleneck == "mostly the time that one chunk takes"
+
+
+@given(
+    rows=st.integers(1, 10_000_000),
+    chunk_rows=st.integers(1, 20_000),
+    at_once=st.integers(1, 10_000),
+)
+def test_best_is_never_slower_than_worst_and_more_at_a_time_never_slower(
+    rows: int, chunk_rows: int, at_once: int
+) -> None:
+    work = work_of(rows, chunk_rows=chunk_rows)
+    duration = estimate_duration(work, max_concurrency=at_once, account_concurrency=100_000)
+    assert all(part.low_s <= part.high_s for part in (*duration.parts, *duration.bounds))
+    assert 0 < duration.low_s <= duration.expected_s <= duration.high_s
+    longer = bound(duration, "MaxConcurrency")
+    more = estimate_duration(work, max_concurrency=2 * at_once, account_concurrency=100_000)
+    assert bound(more, "MaxConcurrency").high_s <= longer.high_s
+
+
+# ------------------------------------------------------------------------------- sizing
+
+
+def test_large_file_is_given_large_chunks_and_a_tiny_one_is_left_alone() -> None:
+    large = chunk_options(work_of(1_000_000), max_concurrency=8)
+    assert suggest_chunk_rows(large, current=600) == 20_000
+    tiny = chunk_options(work_of(50), max_concurrency=8)
+    assert suggest_chunk_rows(tiny, current=600) == 600
+
+
+def test_suggested_size_is_cheap_and_about_as_fast_as_any() -> None:
+    options = chunk_options(work_of(200_000), max_concurrency=100)
+    chosen = suggest_chunk_rows(options, current=600)
+    (best,) = [option for option in options if option.chunk_rows == chosen]
+    fastest = min(option.high_s for option in options)
+    assert best.high_s <= 1.25 * fastest
+    assert all(o.usd >= best.usd - 1e-6 for o in options if o.high_s <= 1.25 * fastest)
+
+
+def test_chunks_of_long_rows_stay_within_their_bytes() -> None:
+    work = work_of(10_000, row_bytes=100_000)
+    largest = largest_chunk_rows(work)
+    assert 100 < largest * 100_000 / 1e5 < 16 * MIB / 1e5
+    assert max(o.chunk_rows for o in chunk_options(work, max_concurrency=8)) == largest
+
+
+def test_sizes_that_make_too_many_chunks_are_not_offered() -> None:
+    options = chunk_options(work_of(30_000_000), max_concurrency=8)
+    assert all(option.chunks <= 0.8 * 80_000 for option in options)
+    assert min(option.chunk_rows for option in options) > 100
+
+
+def test_file_that_no_size_suits_keeps_its_own() -> None:
+    assert chunk_options(work_of(200_000, row_bytes=1_000_000), max_concurrency=8) == ()
+    assert suggest_chunk_rows((), current=600) == 600
+
+
+# --------------------------------------------------------------------------------- texts
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.01, "<0.1 s"), (1.25, "1.2 s"), (52.4, "52 s"), (300, "5 min"), (9_000, "2.5 h")],
+)
+def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
+    assert seconds_text(seconds) == text
+
+
+def test_shares_and_numbers_are_short() -> None:
+    assert [share_text(s) for s in (0, 0.0001, 0.024, 0.34, 1.5)] == [
+        "0.0 %",
+        "<0.1 %",
+        "2.4 %",
+        "34 %",
+        "150 %",
+    ]
+    assert [number_text(n) for n in (3.0, 0.254, 123.4, 16_777_216)] == [
+        "3",
+        "0.25",
+        "123",
+        "16,777,216",
+    ]
+
+
+def test_limit_says_itself_in_a_line() -> None:
+    limit = Limit("chunks", 20_000, 80_000, "chunks", "take larger ones")
+    assert str(limit) == "chunks: 20,000 of 80,000 chunks (25 %); take larger ones"
+    assert limit.to_dict()["share"] == 0.25

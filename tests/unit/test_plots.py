@@ -1,0 +1,341 @@
+"""The plots, read back from their Axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from batchcore import items
+from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
+
+from batchops import frames, plots
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+mpl.use("Agg")
+
+SECOND = pd.Timedelta(seconds=1)
+BEGIN = pd.Timestamp("2026-11-23T06:00:00Z")
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    import matplotlib.pyplot as plt
+
+    yield
+    plt.close("all")
+
+
+def chunk(number: int, start: float | None, end: float | None, **changed: Any) -> dict[str, Any]:
+    """Return a chunk's ledger entry; times in seconds."""
+    times = {"startTime": start, "endTime": end}
+    entry: dict[str, Any] = {
+        "entry": items.chunk_entry(number),
+        "status": items.SUCCEEDED,
+        "stepMs": {"read": 10 * number, "validate": 20, "enrich": 300, "write": 40},
+    }
+    entry |= {
+        name: (BEGIN + value * SECOND).isoformat()
+        for name, value in times.items()
+        if value is not None
+    }
+    return entry | changed
+
+
+def chunks(*entries: dict[str, Any]) -> pd.DataFrame:
+    return frames.chunks_frame(entries)
+
+
+def errors(*found: tuple[int, str, str, str]) -> pd.DataFrame:
+    """Return errors of (row, column, rule, stage)."""
+    return pd.DataFrame(found, columns=["source_row", "column", "rule", "stage"])
+
+
+def texts(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+def legend(ax: Axes) -> list[str]:
+    shown = ax.get_legend()
+    assert shown is not None
+    return [text.get_text() for text in shown.get_texts()]
+
+
+def bars(ax: Axes) -> list[tuple[float, float, float]]:
+    """Return (place, from, to) of the horizontal bars, by place."""
+    found = [
+        (p.get_y() + p.get_height() / 2, p.get_x(), p.get_x() + p.get_width()) for p in rects(ax)
+    ]
+    return sorted((round(y), round(x, 3), round(end, 3)) for y, x, end in found)
+
+
+def steps(ax: Axes) -> tuple[Any, Any]:
+    """Return values and edges of the line in steps."""
+    (line,) = [p for p in ax.patches if isinstance(p, StepPatch) and not p.get_fill()]
+    values, edges, _ = line.get_data()
+    return values, edges
+
+
+def rects(ax: Axes) -> list[Any]:
+    return [patch for patch in ax.patches if type(patch).__name__ == "Rectangle"]
+
+
+MIXED = chunks(
+    chunk(1, 0, 2),
+    chunk(2, 1, 4, status=items.FAILED, failed_step="Validate Data"),
+    chunk(3, 2, None, status=items.RUNNING),
+)
+ALL = {
+    "timeline": lambda ax: plots.chunk_timeline(MIXED, ax=ax),
+    "concurrency": lambda ax: plots.concurrency(MIXED, ax=ax),
+    "durations": lambda ax: plots.step_durations(MIXED, ax=ax),
+    "rules": lambda ax: plots.errors_by_rule(errors((2, "A", "enum", "read")), ax=ax),
+    "position": lambda ax: plots.errors_by_position(
+        errors((2, "A", "enum", "read")), rows=9, ax=ax
+    ),
+}
+NOTHING = {
+    "timeline": lambda ax: plots.chunk_timeline(chunks(), ax=ax),
+    "concurrency": lambda ax: plots.concurrency(chunks(), ax=ax),
+    "durations": lambda ax: plots.step_durations(chunks(), ax=ax),
+    "rules": lambda ax: plots.errors_by_rule(frames.errors_frame([]), ax=ax),
+    "position": lambda ax: plots.errors_by_position(frames.errors_frame([]), rows=9, ax=ax),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_plot_has_a_title_and_says_what_its_axes_count(name: str) -> None:
+    ax = ALL[name](None)
+    assert ax.get_title(loc="left")
+    assert ax.get_xlabel()
+    assert ax.get_ylabel()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_plot_draws_on_the_axes_that_it_is_given_and_opens_no_figure(name: str) -> None:
+    import matplotlib.pyplot as plt
+
+    given = Figure().subplots()
+    assert ALL[name](given) is given
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_nothing_to_draw_is_said_in_words(name: str) -> None:
+    ax = NOTHING[name](None)
+    (said,) = texts(ax)
+    assert said in ("no errors", "no chunk has started", "no chunk has ended")
+    assert not rects(ax)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_text_reads_on_white_and_on_black(name: str) -> None:
+    ax = ALL[name](None)
+    ax.figure.canvas.draw()
+    inks: set[Any] = {ax.xaxis.label.get_color(), ax.yaxis.label.get_color()}
+    inks |= {label.get_color() for label in (*ax.get_xticklabels(), *ax.get_yticklabels())}
+    inks |= {text.get_color() for text in ax.texts}
+    for ink in inks:
+        assert min(contrast(ink, "#FFFFFF"), contrast(ink, "#111111")) > 3.5, ink
+    assert mpl.colors.to_rgba(ax.figure.get_facecolor())[3] == 0
+    assert mpl.colors.to_rgba(ax.get_facecolor())[3] == 0
+
+
+def test_colours_stand_out_from_white_and_from_black() -> None:
+    for colour in {*plots.STATUS_COLOURS.values(), *plots.STAGE_COLOURS.values()}:
+        assert min(contrast(colour, "#FFFFFF"), contrast(colour, "#111111")) > 2.9, colour
+
+
+def test_tick_labels_are_neither_all_light_nor_all_dark() -> None:
+    # Then the inline backend lays no ground of its own under the picture.
+    lightness = [
+        np.dot(mpl.colors.to_rgb(c), (0.299, 0.587, 0.114)) for c in (plots.X_TICKS, plots.Y_TICKS)
+    ]
+    assert min(lightness) < 0.5 < max(lightness)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours (WCAG 2.2)."""
+
+    def luminance(colour: str) -> float:
+        linear = [
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+            for c in mpl.colors.to_rgb(colour)
+        ]
+        return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+# ------------------------------------------------------------------------------- chunks
+
+
+def test_timeline_has_a_bar_from_each_chunks_start_to_its_end() -> None:
+    ax = plots.chunk_timeline(chunks(chunk(1, 0, 2), chunk(2, 1, 4.5)))
+    assert bars(ax) == [(1, 0, 2), (2, 1, 4.5)]
+    assert legend(ax) == ["succeeded (2)"]
+
+
+def test_timeline_draws_running_chunks_up_to_the_latest_time_known() -> None:
+    ax = plots.chunk_timeline(MIXED)
+    assert bars(ax)[2] == (3, 2, 4)
+    assert sorted(legend(ax)) == ["failed (1)", "running (1)", "succeeded (1)"]
+
+
+def test_timeline_marks_failed_chunks_by_more_than_colour() -> None:
+    ax = plots.chunk_timeline(MIXED)
+    (mark,) = ax.lines
+    assert mark.get_xydata().tolist() == [[4.0, 2.0]]
+    hatched = [patch for patch in rects(ax) if patch.get_hatch() == "xxxx"]
+    assert len(hatched) == 1
+
+
+def test_timeline_shows_a_chunk_that_failed_before_it_started() -> None:
+    failed = chunk(2, None, 3, status=items.FAILED)
+    ax = plots.chunk_timeline(chunks(chunk(1, 0, 2), failed))
+    assert bars(ax) == [(1, 0, 2), (2, 3, 3)]
+
+
+def test_one_chunk_is_a_bar_and_not_a_wall() -> None:
+    ax = plots.chunk_timeline(chunks(chunk(1, 0, 2)))
+    assert abs(np.diff(ax.get_ylim())[0]) > 5
+    assert list(ax.get_yticks()) == [1]
+
+
+def test_timeline_of_many_chunks_is_their_number_in_progress() -> None:
+    many = chunks(*(chunk(n, n, n + 2) for n in range(1, plots.MAX_BARS + 2)))
+    assert plots.chunk_timeline(many).get_ylabel() == "chunks in progress"
+    assert plots.chunk_timeline(many.head(plots.MAX_BARS)).get_ylabel() == "chunk"
+
+
+def test_concurrency_counts_the_chunks_between_their_start_and_end() -> None:
+    ax = plots.concurrency(chunks(chunk(1, 0, 3), chunk(2, 1, 2), chunk(3, 1, 3)))
+    values, edges = steps(ax)
+    count = dict(zip(np.round((edges[:-1] + edges[1:]) / 2, 3), values, strict=True))
+    at = {moment: count[min(count, key=lambda t: abs(t - moment))] for moment in (0.5, 1.5, 2.5)}
+    assert at == pytest.approx({0.5: 1, 1.5: 3, 2.5: 2})
+    assert legend(ax) == ["in progress (up to 3)"]
+
+
+def test_concurrency_keeps_the_area_which_is_the_time_of_all_chunks() -> None:
+    rng = np.random.default_rng(1)
+    starts = rng.uniform(0, 100, 500)
+    times = list(zip(starts, starts + rng.exponential(3, 500), strict=True))
+    many = chunks(*(chunk(n, *pair) for n, pair in enumerate(times, 1)))
+    values, edges = steps(plots.concurrency(many))
+    seconds = (many["end"] - many["start"]).dt.total_seconds().sum()
+    assert (values * np.diff(edges)).sum() == pytest.approx(seconds)
+
+
+def test_concurrency_marks_when_chunks_failed() -> None:
+    ax = plots.concurrency(MIXED)
+    (mark,) = ax.lines
+    assert mark.get_xydata().tolist() == [[4.0, 0.0]]
+    assert legend(ax)[1] == "failed (1)"
+
+
+def test_durations_label_each_steps_median() -> None:
+    ax = plots.step_durations(chunks(*(chunk(n, 0, 1) for n in (1, 2, 6))))
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["read (3)", "validate (3)", "enrich (3)", "write (3)"]
+    assert texts(ax) == ["median 20 ms", "median 20 ms", "median 300 ms", "median 40 ms"]
+
+
+def test_durations_show_every_chunk_as_long_as_there_are_few() -> None:
+    ax = plots.step_durations(chunks(*(chunk(n, 0, 1) for n in (1, 2, 6))))
+    points = [
+        line for line in ax.lines if line.get_marker() == "." and line.get_linestyle() == "None"
+    ]
+    assert sorted(points[0].get_xydata()[:, 0]) == [10, 20, 60]
+    assert ax.get_xscale() == "linear"
+
+
+def test_durations_that_lie_far_apart_get_a_logarithmic_scale() -> None:
+    slow = chunk(9, 0, 1, stepMs={"read": 90_000, "validate": 0, "enrich": 1, "write": 1})
+    ax = plots.step_durations(chunks(*(chunk(n, 0, 1) for n in (1, 2, 3)), slow))
+    assert ax.get_xscale() == "symlog"
+    assert ax.get_xlim()[0] == 0
+
+
+def test_durations_leave_out_chunks_that_have_none() -> None:
+    failed = chunk(2, 0, 1, status=items.FAILED, stepMs={})
+    ax = plots.step_durations(chunks(chunk(1, 0, 1), failed))
+    assert ax.get_yticklabels()[0].get_text() == "read (1)"
+
+
+# ------------------------------------------------------------------------------- errors
+
+
+def test_rules_are_ordered_by_how_often_they_are_broken() -> None:
+    ax = plots.errors_by_rule(
+        errors(
+            (2, "A", "enum", "validate"),
+            (3, "B", "format", "validate"),
+            (4, "B", "format", "validate"),
+            (4, "", "fieldCount", "read"),
+            (5, "B", "format", "validate"),
+            (6, "A", "enum", "validate"),
+        )
+    )
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["B: format", "A: enum", "(row): fieldCount"]
+    assert [end for _, _, end in bars(ax)] == [3, 2, 1]
+    assert sorted(texts(ax)) == ["1", "2", "3"]
+    assert legend(ax) == ["found by validate", "found by read"]
+    assert ax.get_title(loc="left") == "6 errors in 5 rows, by rule"
+
+
+def test_rules_beyond_the_top_are_counted_together() -> None:
+    found = [(n, f"C{n % 9}", "enum", "validate") for n in range(90)]
+    ax = plots.errors_by_rule(errors(*found), top=4)
+    assert len(bars(ax)) == 5
+    assert ax.get_yticklabels()[-1].get_text() == "5 other rules"
+    assert bars(ax)[-1][2] == 50
+
+
+def test_odd_names_are_drawn_as_text_on_one_line() -> None:
+    odd = ["$price$ \\frac{", "two\n\x00lines", "<b>bold</b>", "x" * 300, "_{^"]
+    ax = plots.errors_by_rule(errors(*((2, name, "$enum$", "validate") for name in odd)))
+    ax.figure.canvas.draw()
+    labels = {label.get_text() for label in ax.get_yticklabels()}
+    assert "$price$ \\frac{: $enum$" in labels
+    assert "two lines: $enum$" in labels
+    assert "<b>bold</b>: $enum$" in labels
+    assert max(map(len, labels)) == 40
+
+
+def test_positions_count_each_rejected_row_once() -> None:
+    found = [(2, "A", "enum", "read"), (2, "B", "enum", "read"), (101, "A", "enum", "read")]
+    ax = plots.errors_by_position(errors(*found), rows=100)
+    heights = [patch.get_height() for patch in rects(ax)]
+    assert (len(heights), heights[0], heights[-1], sum(heights)) == (50, 1, 1, 2)
+    assert ax.get_title(loc="left").startswith("2 of 100 rows rejected")
+    assert ax.get_ylabel() == "rejected rows of each 2"
+    assert tuple(ax.get_xlim()) == (1.5, 101.5)
+
+
+def test_positions_reach_rows_that_blank_lines_have_moved_down() -> None:
+    ax = plots.errors_by_position(errors((12, "A", "enum", "read")), rows=3)
+    assert sum(patch.get_height() for patch in rects(ax)) == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 49, 50, 51, 999, 1_000_000])
+def test_positions_take_every_row_of_any_file_into_one_of_at_most_50_bars(count: int) -> None:
+    ax = plots.errors_by_position(
+        errors((2, "A", "enum", "read"), (count + 1, "A", "enum", "read")), rows=count
+    )
+    heights = [patch.get_height() for patch in rects(ax)]
+    assert len(heights) <= 50
+    assert sum(heights) == len({2, count + 1})
+
+
+def test_shortened_text_keeps_both_ends() -> None:
+    assert plots.shorten("short") == "short"
+    assert plots.shorten("a" * 30 + "b" * 30, 11) == "aaaaa\N{HORIZONTAL ELLIPSIS}bbbbb"

@@ -1,0 +1,544 @@
+"""Watching: numbers as pure functions, what a poll reads, and what each front end shows."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import nbclient
+import nbformat
+import pytest
+import support
+from batchcore import items, keys
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from batchops.errors import InputError
+from batchops.progress import (
+    WINDOW_S,
+    JobProgress,
+    LineView,
+    Meter,
+    Progress,
+    TerminalView,
+    format_duration,
+    pick_view,
+    remaining_s,
+    row_rate,
+)
+from batchops.status import WAITING, ChunkTally, JobStatus, StatusReader
+from batchops.watch import progress_of, watch
+
+JOB = "orders-0123456789ab"
+HALF = JobStatus(
+    items.RUNNING, rows=1000, rows_done=500, rows_rejected=12, chunks=10, chunks_done=5
+)
+
+
+class Clock:
+    """Seconds that go on when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+# ------------------------------------------------------------------------------ numbers
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (80, "1 min 20 s"),
+        (3600, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+        (86_400_000, "24,000 h 00 min"),
+    ],
+)
+def test_durations_are_said_in_the_units_that_people_use(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+def test_rate_is_what_came_between_the_first_and_the_last_sample() -> None:
+    assert row_rate([(0, 100), (1, 100), (4, 300)]) == 50
+
+
+def test_rate_is_not_known_before_anything_has_moved() -> None:
+    assert row_rate([]) is None
+    assert row_rate([(0, 0)]) is None
+    assert row_rate([(0, 5), (0, 9)]) is None
+    assert row_rate([(0, 5), (WINDOW_S - 1, 5)]) is None
+
+
+def test_rate_is_nought_when_nothing_has_moved_for_a_whole_window() -> None:
+    assert row_rate([(0, 5), (WINDOW_S, 5)]) == 0
+
+
+def test_time_left_is_the_rows_left_at_the_rate() -> None:
+    assert remaining_s(HALF, 100) == 5
+
+
+def test_time_left_does_not_count_the_rows_of_failed_chunks() -> None:
+    assert remaining_s(replace(HALF, chunks_failed=1), 100) == pytest.approx(4)
+
+
+@pytest.mark.parametrize("rate", [None, 0.0])
+def test_time_left_is_not_known_without_a_rate(rate: float | None) -> None:
+    assert remaining_s(HALF, rate) is None
+
+
+def test_no_time_is_left_to_tell_once_every_chunk_has_ended() -> None:
+    assert remaining_s(replace(HALF, chunks_done=9, chunks_failed=1), 100) is None
+
+
+def test_meter_forgets_what_lies_before_the_window() -> None:
+    clock = Clock()
+    meter = Meter(clock=clock)
+    rates = []
+    for step in range(20):
+        clock.now = 100 + 10 * step
+        rates.append(meter.take(replace(HALF, rows_done=min(10 * step, 100))).rows_per_s)
+    assert rates[:2] == [None, 1]
+    assert rates[13] == pytest.approx(0.5)  # 30 rows in the last 60 s
+    assert rates[-1] == 0
+
+
+def test_meter_leaves_the_time_of_the_split_out_of_the_rate() -> None:
+    clock = Clock()
+    meter = Meter(clock=clock)
+    meter.take(JobStatus(items.SUBMITTED))
+    clock.now += 1000
+    meter.take(replace(HALF, rows_done=0))
+    clock.now += 10
+    assert meter.take(HALF).rows_per_s == 50
+
+
+def test_meter_gives_the_rate_over_all_once_the_job_has_ended() -> None:
+    clock = Clock()
+    meter = Meter(JOB, clock=clock)
+    for _ in range(100):
+        meter.take(replace(HALF, rows_done=0))
+        clock.now += 10
+    progress = meter.take(replace(HALF, status=items.SUCCEEDED, rows_done=1000))
+    assert (progress.rows_per_s, progress.eta_s, progress.elapsed_s) == (1, None, 1000)
+    assert progress.job_id == JOB
+
+
+@pytest.mark.parametrize(
+    ("status", "phase"),
+    [
+        (JobStatus(WAITING), "waiting"),
+        (JobStatus(items.SUBMITTED), "splitting"),
+        (HALF, "running"),
+        (replace(HALF, chunks_done=9, chunks_failed=1), "merging"),
+        (replace(HALF, status=items.FAILED), "failed"),
+        (replace(HALF, status="TIMED_OUT"), "timed_out"),
+    ],
+)
+def test_phase_says_what_the_job_does(status: JobStatus, phase: str) -> None:
+    assert Progress(status).phase == phase
+
+
+def test_tenths_count_failed_chunks_too() -> None:
+    done = [Progress(replace(HALF, chunks=30, chunks_done=n, chunks_failed=1)) for n in range(30)]
+    assert [progress.tenth for progress in done] == [(n + 1) // 3 for n in range(30)]
+    assert Progress(JobStatus(WAITING)).tenth == 0
+
+
+def test_chunks_by_state_add_up() -> None:
+    progress = Progress(replace(HALF, chunks_failed=1), chunks_running=3)
+    assert progress.chunks_by_state == {"done": 5, "failed": 1, "running": 3, "waiting": 1}
+    # Two readings that do not quite agree must not make more chunks than there are.
+    progress = replace(progress, chunks_running=9)
+    assert progress.chunks_by_state == {"done": 5, "failed": 1, "running": 4, "waiting": 0}
+    assert Progress(HALF).chunks_by_state == {"done": 5, "failed": 0, "waiting": 5}
+
+
+def test_html_escapes_what_comes_from_data() -> None:
+    status = replace(HALF, status=items.FAILED, reason="<script>alert('x')</script>")
+    html = Progress(status, job_id="<b>")._repr_html_()
+    assert "<script" not in html
+    assert "<b></b>" not in html
+    assert "&lt;script&gt;" in html
+    assert 'aria-valuenow="5"' in html
+
+
+# -------------------------------------------------------------------------------- tally
+
+
+def chunk(number: int, status: str, *, attempt: int = 1, **changed: Any) -> dict[str, Any]:
+    entry = {"entry": items.chunk_entry(number), "status": status, "attempt": attempt, "rows": 100}
+    return entry | ({"rejected": 3} if status == items.SUCCEEDED else {}) | changed
+
+
+def test_tally_counts_each_chunk_once_however_often_it_is_read() -> None:
+    tally = ChunkTally(1)
+    for _ in range(3):
+        tally.take(
+            [
+                chunk(1, items.SUCCEEDED),
+                chunk(2, items.FAILED),
+                chunk(4, items.RUNNING),
+            ]
+        )
+    assert (tally.done, tally.failed, tally.rows_done, tally.rows_rejected) == (1, 1, 100, 3)
+    assert (tally.open, tally.running, tally.highest) == ({3, 4}, {4}, 4)
+
+
+@given(st.lists(st.sampled_from("wrsf"), min_size=1, max_size=30), st.randoms())
+def test_tally_ends_the_same_in_whatever_order_chunks_end(states: list[str], random: Any) -> None:
+    names = {"r": items.RUNNING, "s": items.SUCCEEDED, "f": items.FAILED}
+    tally = ChunkTally(1)
+    order = [(n, state) for n, state in enumerate(states, 1) if state != "w"]
+    random.shuffle(order)
+    for number, state in order:
+        tally.take([chunk(number, items.RUNNING)])
+        tally.take([chunk(number, names[state])])
+    assert (tally.done, tally.failed) == (states.count("s"), states.count("f"))
+    assert len(tally.running) == states.count("r")
+    ended = {n for n, state in order if state in "sf"}
+    assert tally.open == set(range(1, tally.highest + 1)) - ended
+
+
+def test_tally_of_a_rerun_counts_reused_chunks_and_waits_for_the_others() -> None:
+    tally = ChunkTally(2, frozenset({2, 3}))
+    first = [
+        chunk(1, items.SUCCEEDED),
+        chunk(2, items.FAILED),
+        chunk(3, items.SUCCEEDED),
+        chunk(4, items.SUCCEEDED),
+    ]
+    tally.take(first)
+    assert (tally.done, tally.failed, tally.open, tally.running) == (2, 0, {2, 3}, set())
+    tally.take([chunk(2, items.RUNNING, attempt=2), chunk(3, items.SUCCEEDED, attempt=2)])
+    assert (tally.done, tally.failed, tally.open, tally.running) == (3, 0, {2}, {2})
+
+
+# ------------------------------------------------------------------------------- reader
+
+
+@pytest.fixture
+def stack(account: support.Account) -> Any:
+    clients = {
+        "dynamodb": account.dynamodb,
+        "s3": account.s3,
+        "stepfunctions": account.states,
+    }
+    return SimpleNamespace(
+        name=support.STACK,
+        client=clients.__getitem__,
+        outputs={
+            "JobTableName": support.JOB_TABLE,
+            "SourceBucketName": support.BUCKET,
+            "MainOrchestratorArn": support.MACHINE_ARN,
+        },
+        target=SimpleNamespace(poll_s=2.0),
+    )
+
+
+@pytest.fixture
+def requests(account: support.Account) -> Counter[str]:
+    """Count the requests made from now on, and the items that they brought, by operation."""
+    found: Counter[str] = Counter()
+
+    def count(model: Any, parsed: Any, **_: Any) -> None:
+        found[model.name] += 1
+        found[f"{model.name} items"] += len(parsed.get("Items", []))
+        for read in parsed.get("Responses", {}).values():
+            found[f"{model.name} items"] += len(read)
+
+    for client in (account.dynamodb, account.states, account.s3):
+        client.meta.events.register("after-call", count)
+    return found
+
+
+def put_job(account: support.Account, **values: Any) -> None:
+    known = {"status": items.RUNNING, "attempt": 1, "rowsIn": 1000, "chunks": 10}
+    account.put_entry(JOB, items.JOB_ENTRY, **known | values)
+
+
+def put_chunk(account: support.Account, number: int, status: str, **values: Any) -> None:
+    found = chunk(number, status, **values)
+    account.put_entry(JOB, found.pop("entry"), **found)
+
+
+def test_job_that_the_ledger_does_not_know_yet_is_waiting(stack: Any, requests: Any) -> None:
+    assert StatusReader(stack, JOB).read() == JobStatus(WAITING)
+    assert requests["GetItem"] == sum(n for name, n in requests.items() if " " not in name) == 1
+
+
+def test_no_chunk_is_read_before_the_split(
+    account: support.Account, stack: Any, requests: Counter[str]
+) -> None:
+    account.put_entry(JOB, items.JOB_ENTRY, status=items.SUBMITTED, attempt=1)
+    assert StatusReader(stack, JOB).read() == JobStatus(items.SUBMITTED)
+    assert requests["Query"] == requests["BatchGetItem"] == 0
+
+
+def test_running_job_is_counted_from_its_chunks(account: support.Account, stack: Any) -> None:
+    put_job(account)
+    put_chunk(account, 1, items.SUCCEEDED)
+    put_chunk(account, 2, items.FAILED)
+    put_chunk(account, 3, items.RUNNING)
+    progress = progress_of(stack, JOB)
+    assert progress.status == JobStatus(
+        items.RUNNING,
+        rows=1000,
+        rows_done=100,
+        rows_rejected=3,
+        chunks=10,
+        chunks_done=1,
+        chunks_failed=1,
+    )
+    assert progress.chunks_by_state == {"done": 1, "failed": 1, "running": 1, "waiting": 7}
+
+
+def test_job_that_succeeded_is_told_by_its_entry_alone(
+    account: support.Account, stack: Any, requests: Counter[str]
+) -> None:
+    put_job(account, status=items.SUCCEEDED, rowsRejected=30, mailStatus="SENT")
+    requests.clear()
+    assert StatusReader(stack, JOB).read() == JobStatus(
+        items.SUCCEEDED,
+        rows=1000,
+        rows_done=1000,
+        rows_rejected=30,
+        chunks=10,
+        chunks_done=10,
+        mail="SENT",
+    )
+    assert requests["GetItem"] == sum(n for name, n in requests.items() if " " not in name)
+
+
+def test_job_that_failed_says_why(account: support.Account, stack: Any) -> None:
+    cause = json.dumps({"errorType": "NoHeaderError", "errorMessage": "no header"})
+    account.put_entry(JOB, items.JOB_ENTRY, status=items.FAILED, attempt=1, error="E", cause=cause)
+    status = StatusReader(stack, JOB).read()
+    assert (status.status, status.reason) == (items.FAILED, "NoHeaderError: no header")
+
+
+def test_chunk_that_has_ended_is_read_no_more(
+    account: support.Account, stack: Any, requests: Counter[str]
+) -> None:
+    put_job(account, chunks=300)
+    for number in range(1, 201):
+        put_chunk(account, number, items.SUCCEEDED if number > 2 else items.RUNNING)
+    reader = StatusReader(stack, JOB)
+    assert reader.read().chunks_done == 198
+    requests.clear()
+    put_chunk(account, 1, items.SUCCEEDED)
+    put_chunk(account, 201, items.RUNNING)
+    assert reader.read().chunks_done == 199
+    assert requests["Query items"] == 1
+    assert requests["BatchGetItem items"] == 2
+    assert (requests["Query"], requests["BatchGetItem"], requests["GetItem"]) == (1, 1, 1)
+
+
+def test_more_chunks_in_progress_than_a_batch_holds_are_read_by_one_query(
+    account: support.Account, stack: Any, requests: Counter[str]
+) -> None:
+    put_job(account, chunks=300)
+    for number in range(1, 151):
+        put_chunk(account, number, items.RUNNING if number > 20 else items.SUCCEEDED)
+    reader = StatusReader(stack, JOB)
+    reader.read()
+    assert reader.running == 130
+    requests.clear()
+    for number in range(1, 151):
+        put_chunk(account, number, items.SUCCEEDED)
+    requests.clear()
+    assert reader.read().chunks_done == 150
+    assert reader.running == 0
+    assert (requests["Query"], requests["Query items"], requests["BatchGetItem"]) == (1, 130, 0)
+
+
+def test_step_functions_is_asked_now_and_then_only(
+    account: support.Account, stack: Any, requests: Counter[str]
+) -> None:
+    put_job(account)
+    clock = Clock()
+    reader = StatusReader(stack, JOB, clock=clock)
+    for _ in range(100):
+        reader.read()
+        clock.now += EXECUTION_EVERY_S / 10
+    assert requests["DescribeExecution"] == 10
+
+
+def test_execution_that_was_stopped_is_told_though_the_ledger_says_running(
+    account: support.Account, stack: Any
+) -> None:
+    put_job(account)
+    arn = account.states.start_execution(stateMachineArn=support.MACHINE_ARN, name=JOB)
+    account.states.stop_execution(executionArn=arn["executionArn"])
+    assert StatusReader(stack, JOB).read().status == "ABORTED"
+
+
+def test_rerun_waits_for_the_chunks_of_its_manifest(account: support.Account, stack: Any) -> None:
+    put_job(account, attempt=2, chunks=3)
+    account.put(keys.resume_manifest(JOB, 2), json.dumps([{"number": 2}]).encode())
+    put_chunk(account, 1, items.SUCCEEDED)
+    put_chunk(account, 2, items.FAILED)
+    put_chunk(account, 3, items.SUCCEEDED)
+    reader = StatusReader(stack, JOB)
+    status = reader.read()
+    assert (status.chunks_done, status.chunks_failed) == (2, 0)
+    put_chunk(account, 2, items.SUCCEEDED, attempt=2)
+    assert reader.read().chunks_done == 3
+
+
+def test_reader_notices_that_a_job_was_rerun(account: support.Account, stack: Any) -> None:
+    put_job(account, chunks=1, status=items.FAILED, error="E", cause="c")
+    put_chunk(account, 1, items.FAILED)
+    reader = StatusReader(stack, JOB)
+    assert reader.read().chunks_failed == 1
+    put_job(account, attempt=2, chunks=1)
+    account.put(keys.resume_manifest(JOB, 2), json.dumps([{"number": 1}]).encode())
+    assert reader.read().chunks_failed == 0
+
+
+# -------------------------------------------------------------------------------- watch
+
+
+def lines_of(show: Callable[[Console], object], **options: Any) -> list[str]:
+    file = io.StringIO()
+    show(Console(file=file, width=100, **options))
+    return [line.strip() for line in file.getvalue().splitlines()]
+
+
+def test_without_a_terminal_there_is_a_line_per_phase_and_per_tenth() -> None:
+    def show(console: Console) -> None:
+        view = LineView(console)
+        view.show(Progress(JobStatus(WAITING)))
+        for done in range(101):
+            view.show(Progress(replace(HALF, chunks=100, chunks_done=done)))
+        view.close()
+
+    lines = lines_of(show)
+    starts = [line.split(" chunks")[0].split() for line in lines]
+    assert starts[0] == ["waiting", "0/0"]
+    assert starts[1:] == [
+        *(["running", f"{done}/100"] for done in range(0, 100, 10)),
+        ["merging", "100/100"],
+    ]
+
+
+def test_line_holds_every_number() -> None:
+    progress = Progress(
+        replace(HALF, chunks_failed=1), 80, chunks_running=2, rows_per_s=1234.4, eta_s=7500
+    )
+    assert str(progress) == (
+        "running   6/10 chunks, 500/1,000 rows, 12 rejected, 1,234 rows/s, 2 h 05 min left, "
+        "after 1 min 20 s; chunks: 5 done, 1 failed, 2 running, 2 waiting"
+    )
+
+
+def test_terminal_shows_the_last_state_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+
+    def show(console: Console) -> None:
+        view = TerminalView(console)
+        view.show(Progress(replace(HALF, chunks_done=4), job_id="[red]job"))
+        view.show(Progress(replace(HALF, status=items.FAILED, reason="it [b]broke[/b]")))
+        view.close("seen")
+
+    shown = "\n".join(lines_of(show, force_terminal=True, color_system=None))
+    assert "[red]job" in shown
+    assert "it [b]broke[/b]" in shown
+    assert shown.endswith("seen")
+
+
+def test_view_is_lines_or_a_live_display_as_the_console_is() -> None:
+    assert isinstance(pick_view(Console(file=io.StringIO())), LineView)
+    assert isinstance(pick_view(Console(file=io.StringIO(), force_terminal=True)), TerminalView)
+
+
+def test_statuses_of_a_wait_can_be_shown_too() -> None:
+    def show(console: Console) -> None:
+        with JobProgress(console) as progress:
+            progress(HALF)
+
+    assert lines_of(show)[0].startswith("running   5/10 chunks, 500/1,000 rows, 12 rejected")
+
+
+def test_watch_shows_the_job_until_it_has_ended(
+    account: support.Account, stack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go_on(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 2:
+            put_chunk(account, 1, items.SUCCEEDED)
+        if len(naps) == 4:
+            put_job(account, status=items.SUCCEEDED, chunks=1, rowsRejected=3)
+
+    naps: list[float] = []
+    put_job(account, chunks=1)
+    monkeypatch.setattr("time.sleep", go_on)
+    job: Any = SimpleNamespace(stack=stack, id=JOB)
+    shown = []
+    lines = lines_of(lambda console: shown.append(watch(job, console=console)))
+    assert shown[0].status == items.SUCCEEDED
+    assert naps == [2.0] * 4
+    assert [line.split()[0] for line in lines] == ["running", "merging", "succeeded"]
+
+
+def test_interrupt_stops_the_watching_and_leaves_the_job_alone(
+    account: support.Account, stack: Any, monkeypatch: pytest.MonkeyPatch, requests: Counter[str]
+) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    put_job(account)
+    requests.clear()
+    monkeypatch.setattr("time.sleep", interrupt)
+    job: Any = SimpleNamespace(stack=stack, id=JOB)
+    shown = []
+    lines = lines_of(lambda console: shown.append(watch(job, console=console)))
+    assert shown[0].status == items.RUNNING
+    assert lines[-1] == "no longer watched; the job goes on: watch() shows it again"
+    made = {name for name in requests if " " not in name}
+    assert made == {"GetItem", "Query", "DescribeExecution"}
+
+
+def test_watch_ends_with_its_time(account: support.Account, stack: Any, naps: list[float]) -> None:
+    put_job(account)
+    job: Any = SimpleNamespace(stack=stack, id=JOB)
+    shown = []
+    lines = lines_of(lambda console: shown.append(watch(job, timeout_s=0, console=console)))
+    assert shown[0].status == items.RUNNING
+    assert lines[-1] == "no longer watched after 0 s; the job goes on"
+    assert naps == []
+
+
+def test_watch_refuses_to_ask_without_a_pause(stack: Any) -> None:
+    job: Any = SimpleNamespace(stack=stack, id=JOB)
+    with pytest.raises(InputError, match="refresh_s=0: give seconds above 0"):
+        watch(job, refresh_s=0)
+
+
+def test_notebook_has_one_output_that_is_updated_in_place() -> None:
+    code = """
+from batchops.status import JobStatus
+from batchops.progress import NotebookView, Progress, pick_view
+view = pick_view()
+assert isinstance(view, NotebookView)
+for done in range(4):
+    view.show(Progress(JobStatus("RUNNING", rows=9, chunks=3, chunks_done=done), job_id="job"))
+view.close("no <more>")
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    outputs = [output for output in notebook.cells[0].outputs if output.output_type != "stream"]
+    (output,) = outputs
+    assert output.data["text/plain"].startswith("merging   3/3 chunks")
+    assert "no &lt;more&gt;" in output.data["text/html"]

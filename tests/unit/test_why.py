@@ -1,0 +1,388 @@
+"""Causes, grouped and counted, each with the next call; and a workflow's steps from its history."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from support import ROOT, SOURCE
+
+from batchops.change_sets import Change
+from batchops.preview import Preview
+from batchops.status import JobStatus
+from batchops.why import (
+    STEP_FUNCTIONS,
+    Cause,
+    Why,
+    chunk_causes,
+    job_cause,
+    mail_causes,
+    normalise,
+    read_steps,
+    rejection_causes,
+    steps_frame,
+)
+
+ENTRY = {"key": "input/orders.csv", "chunkRows": 600, "status": "FAILED"}
+
+
+def _error(row: int, column: str = "Order Date", rule: str = "format", value: str = "x") -> Any:
+    return {
+        "stage": "validate",
+        "column": column,
+        "rule": rule,
+        "sourceRow": row,
+        "value": value,
+        "raw": "secret",
+        "uuid": "secret",
+    }
+
+
+def _chunk(number: int, *, error: str = "TransientError", cause: str = "", **more: Any) -> Any:
+    entry = {"entry": f"CHUNK#{number:06d}", "status": "FAILED", "error": error, "cause": cause}
+    return {**entry, "failedStep": "Get Financial Data", **more}
+
+
+def _failed(reason: str) -> JobStatus:
+    return JobStatus("FAILED", reason=reason)
+
+
+# ---------------------------------------------------------------------------------- rejections
+
+
+def test_rejections_are_grouped_by_stage_column_and_rule() -> None:
+    errors = [_error(5, value="13/40/10"), _error(6, "Region", "maxLength"), _error(9), _error(7)]
+    causes = rejection_causes(errors, succeeded=True)
+    assert [(c.what, c.count) for c in causes] == [
+        ("validate: Order Date breaks format", 3),
+        ("validate: Region breaks maxLength", 1),
+    ]
+    assert (causes[0].source_row, causes[0].value) == (5, "13/40/10")
+
+
+def test_a_hundred_thousand_errors_are_counted_as_they_come() -> None:
+    alive = 0
+    most = 0
+
+    class Item(dict[str, Any]):
+        def __init__(self, row: int) -> None:
+            nonlocal alive, most
+            super().__init__(_error(row))
+            alive += 1
+            most = max(most, alive)
+
+        def __del__(self) -> None:
+            nonlocal alive
+            alive -= 1
+
+    def stream() -> Iterator[Item]:
+        for row in range(100_000):
+            yield Item(row)
+
+    (cause,) = rejection_causes(stream(), succeeded=True)
+    assert cause.count == 100_000
+    assert most < 10
+
+
+def test_of_a_row_only_number_and_value_are_kept() -> None:
+    (cause,) = rejection_causes([_error(5, value="a" * 5_000)], succeeded=True)
+    assert "secret" not in json.dumps(Why("j", "SUCCEEDED", (cause,)).to_dict())
+    assert len(str(cause)) < 600
+
+
+def test_rejects_are_offered_only_where_the_job_has_them() -> None:
+    (done,) = rejection_causes([_error(5)], succeeded=True)
+    (failed,) = rejection_causes([_error(5)], succeeded=False)
+    assert done.next_call.startswith("bad = job.rejects()")
+    assert failed.next_call == "job.errors()"
+
+
+# ------------------------------------------------------------------------------------ failures
+
+
+def test_chunk_failures_that_differ_in_numbers_only_are_one_cause() -> None:
+    chunks = [
+        _chunk(1, cause="orders-0123456789ab: chunk 1 timed out after 900.12 s"),
+        _chunk(2, cause="orders-0123456789ab: chunk 2 timed out after 900.37 s"),
+        _chunk(3, error="LookupRefusedError", cause="POST /financials answered 403"),
+        {"entry": "CHUNK#000004", "status": "SUCCEEDED"},
+    ]
+    first, second = chunk_causes(chunks)
+    assert first.count == 2
+    assert (
+        first.what == "Get Financial Data: TransientError: <job>: chunk <n> timed out after <n> s"
+    )
+    assert first.example.startswith("chunk 1: TransientError: orders-0123456789ab")
+    assert first.next_call == "job.rerun()"
+    assert second.count == 1
+    assert "403" in second.what, "a status is a cause of its own"
+    assert second.next_call == "stack.logs('enrich-data', job=job.id)"
+
+
+def test_cause_in_lambda_s_json_is_read() -> None:
+    cause = json.dumps({"errorType": "KeyError", "errorMessage": "'key'", "stackTrace": ["..."]})
+    (found,) = chunk_causes([_chunk(1, error="KeyError", cause=cause)])
+    assert found.what == "Get Financial Data: KeyError: 'key'"
+
+
+@pytest.mark.parametrize(
+    ("reason", "call"),
+    [
+        (
+            "WrongDelimiterError: the header is delimited by ';', the stack expects ',': convert",
+            "stack.deploy(FileDelimiter=';'); job.rerun(dry_run=False)",
+        ),
+        (
+            "WrongDelimiterError: the header is delimited by '\\t', the stack expects ',': convert",
+            "stack.deploy(FileDelimiter='tab'); job.rerun(dry_run=False)",
+        ),
+        (
+            "TooManyChunksError: the file has more than 80,000 chunks",
+            "stack.deploy(FileChunkSize=6000); job.rerun(dry_run=False)",
+        ),
+        ("EmptyFileError: the file has 0 bytes", "stack.submit('orders.csv')  # once it is mended"),
+    ],
+)
+def test_file_that_is_not_accepted_has_its_next_call(reason: str, call: str) -> None:
+    cause = job_cause(ENTRY, _failed(reason))
+    assert cause is not None
+    assert cause.next_call == call
+
+
+def test_file_in_a_folder_is_submitted_under_its_name_again() -> None:
+    cause = job_cause({**ENTRY, "key": "input/2026/a.csv"}, _failed("EmptyFileError: 0 bytes"))
+    assert cause is not None
+    assert cause.next_call.startswith("stack.submit('a.csv', name='2026/a.csv')")
+
+
+def test_job_that_was_stopped_is_rerun() -> None:
+    cause = job_cause(ENTRY, JobStatus("ABORTED", reason=": "))
+    assert cause is not None
+    assert cause.what == "the workflow was ended from outside: ABORTED"
+    assert cause.next_call == "job.rerun()"
+
+
+@pytest.mark.parametrize("status", ["WAITING", "RUNNING", "SUCCEEDED"])
+def test_job_that_has_not_failed_has_no_cause(status: str) -> None:
+    assert job_cause(ENTRY, JobStatus(status)) is None
+
+
+def test_delimiter_is_read_from_the_message_that_the_function_gives() -> None:
+    from batchcore.errors import WrongDelimiterError
+    from batchcore.records import map_header
+    from support import HEADER, SCHEMA
+
+    for delimiter, named in ((";", "';'"), ("\t", "'tab'"), ("|", "'|'")):
+        with pytest.raises(WrongDelimiterError) as caught:
+            map_header(HEADER.replace(b",", delimiter.encode()), SCHEMA, delimiter=",")
+        cause = job_cause(ENTRY, _failed(f"WrongDelimiterError: {caught.value}"))
+        assert cause is not None
+        assert f"FileDelimiter={named}" in cause.next_call
+
+
+@pytest.mark.parametrize(
+    ("cause", "call"),
+    [
+        ("Email address is not verified: team@example.com", "stack.doctor()"),
+        ("Maximum sending rate exceeded", "job.email()"),
+    ],
+)
+def test_unsent_mail_is_a_cause_though_the_job_succeeded(cause: str, call: str) -> None:
+    entry = {"mailStatus": "FAILED", "mailError": "MessageRejected", "mailCause": cause}
+    (found,) = mail_causes(entry)
+    assert (found.kind, found.next_call) == ("mail", call)
+    assert list(mail_causes({"mailStatus": "SENT"})) == []
+
+
+def test_every_next_call_is_python() -> None:
+    chunks = chunk_causes([_chunk(1), _chunk(2, error="KeyError")])
+    rows = rejection_causes([_error(5, "it's\n#1"), _error(6, "")], succeeded=True)
+    for cause in (*chunks, *rows):
+        ast.parse(cause.next_call)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        (
+            "RequestId: 62838192-6bd5-4ceb-a1a7-f5cd46ba7147 Error",
+            "RequestId: 46fff81f-caea-4bd0-be5e-73ca7fb9ecd1 Error",
+        ),
+        ("at 2026-11-23T06:43:32.778Z", "at 2026-11-22T01:00:00.1Z"),
+        ("12345 rows", "99999 rows"),
+        ("etag d41d8cd98f00b204e9800998ecf8427e", "etag 900150983cd24fb0d6963f7d28e17f72"),
+    ],
+)
+def test_what_varies_is_normalised(texts: tuple[str, str]) -> None:
+    assert normalise(texts[0]) == normalise(texts[1])
+
+
+def test_steps_and_functions_are_those_of_the_chunk_workflow() -> None:
+    text = (SOURCE / "statemachine" / "process-chunk.asl.json").read_text(encoding="utf-8")
+    states = json.loads(text)["States"]
+    tasks = {name for name, s in states.items() if s.get("Resource", "").endswith("Function}")}
+    assert tasks == set(STEP_FUNCTIONS)
+    for name, folder in STEP_FUNCTIONS.items():
+        logical = "".join(part.capitalize() for part in folder.split("-")) + "Function"
+        assert states[name]["Resource"] == f"${{{logical}}}"
+        assert (ROOT / "source" / folder / "app.py").is_file()
+
+
+# --------------------------------------------------------------------------------------- texts
+
+
+def test_job_without_causes_says_so() -> None:
+    text = str(Why("orders-1", "SUCCEEDED", ()))
+    assert text == "job orders-1 is SUCCEEDED: nothing failed, no row was rejected"
+
+
+def test_values_are_shown_as_text_in_html_and_cannot_colour_a_terminal() -> None:
+    value = "<img src=x onerror=alert(1)>\x1b[31m"
+    causes = rejection_causes([_error(5, value=value)], succeeded=True)
+    why = Why("orders-1", "SUCCEEDED", tuple(causes))
+    assert "<img" not in why._repr_html_()
+    assert "\x1b" not in str(why)
+
+
+def test_many_causes_are_cut_in_text_and_whole_in_dict() -> None:
+    causes = tuple(Cause("failure", f"cause {n}", 1, None, "x", "job.rerun()") for n in range(30))
+    why = Why("orders-1", "FAILED", causes)
+    assert "and 10 causes more" in str(why)
+    assert len(why.to_dict()["causes"]) == 30
+
+
+CHANGES = (
+    Change("Modify", "SourceBucket", "AWS::S3::Bucket", "True", ("BucketName", "Tags")),
+    Change("Add", "<b>New</b>", "AWS::SNS::Topic", "", ()),
+)
+
+
+def test_preview_is_a_table_as_text_html_and_frame() -> None:
+    preview = Preview("demo", creates=False, changes=CHANGES, unchanged=False)
+    lines = str(preview).splitlines()
+    assert lines[0] == "stack demo: 2 resources would change, 1 of them may be replaced"
+    assert lines[1].split() == ["action", "logical_id", "type", "replacement", "properties"]
+    assert lines[2].split()[-2:] == ["BucketName,", "Tags"]
+    assert "<b>" not in preview._repr_html_()
+    frame = preview.to_frame()
+    assert list(frame["replacement"]) == ["True", ""]
+    assert json.loads(json.dumps(preview.to_dict()))["changes"][0]["properties"] == [
+        "BucketName",
+        "Tags",
+    ]
+
+
+def test_preview_says_unchanged_and_keeps_its_columns() -> None:
+    preview = Preview("demo", creates=False, changes=(), unchanged=True)
+    assert str(preview) == "stack demo: unchanged"
+    assert list(preview.to_frame().columns) == [
+        "action",
+        "logical_id",
+        "type",
+        "replacement",
+        "properties",
+    ]
+
+
+# --------------------------------------------------------------------------------------- steps
+
+START = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def _history(*events: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {"type": kind, "timestamp": START + timedelta(seconds=n), **details}
+        for n, (kind, details) in enumerate(events)
+    ]
+
+
+def _entered(name: str, kind: str = "Task") -> tuple[str, dict[str, Any]]:
+    return f"{kind}StateEntered", {"stateEnteredEventDetails": {"name": name}}
+
+
+def _exited(name: str, kind: str = "Task") -> tuple[str, dict[str, Any]]:
+    return f"{kind}StateExited", {"stateExitedEventDetails": {"name": name}}
+
+
+LAMBDA_DIED = ("LambdaFunctionFailed", {"lambdaFunctionFailedEventDetails": {"error": "KeyError"}})
+
+
+def test_step_that_was_retried_has_succeeded_and_names_its_last_error() -> None:
+    (step,) = read_steps(
+        _history(
+            ("ExecutionStarted", {}),
+            _entered("Merge"),
+            ("LambdaFunctionScheduled", {}),
+            ("LambdaFunctionStarted", {}),
+            LAMBDA_DIED,
+            ("LambdaFunctionScheduled", {}),
+            ("LambdaFunctionSucceeded", {}),
+            _exited("Merge"),
+        )
+    )
+    assert (step.status, step.tries, step.error) == ("SUCCEEDED", 2, "KeyError")
+    assert step.end == START + timedelta(seconds=7)
+
+
+def test_step_that_is_left_by_its_catch_has_failed() -> None:
+    first, second = read_steps(
+        _history(
+            _entered("Merge"),
+            ("TaskScheduled", {}),
+            ("TaskFailed", {"taskFailedEventDetails": {"error": "States.TaskFailed"}}),
+            _exited("Merge"),
+            _entered("Job failed", "Fail"),
+            ("ExecutionFailed", {"executionFailedEventDetails": {"error": "KeyError"}}),
+        )
+    )
+    assert (first.status, first.error) == ("FAILED", "States.TaskFailed")
+    assert (second.kind, second.status) == ("Fail", "FAILED")
+    assert second.end == START + timedelta(seconds=5)
+
+
+def test_step_is_running_until_it_ends_also_between_two_tries() -> None:
+    (running,) = read_steps(_history(_entered("Chunks", "Map"), ("MapRunStarted", {})))
+    assert (running.kind, running.status, running.end) == ("Map", "RUNNING", None)
+    (waiting,) = read_steps(_history(_entered("Merge"), LAMBDA_DIED))
+    assert (waiting.status, waiting.error) == ("RUNNING", "KeyError")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("ExecutionAborted", "ABORTED"), ("ExecutionTimedOut", "TIMED_OUT")],
+)
+def test_execution_that_is_stopped_stops_its_step(kind: str, status: str) -> None:
+    (step,) = read_steps(_history(_entered("Chunks", "Map"), (kind, {})))
+    assert step.status == status
+    assert step.end is not None
+
+
+def test_execution_s_end_changes_no_step_that_has_ended() -> None:
+    (step,) = read_steps(
+        _history(
+            _entered("Done", "Succeed"), _exited("Done", "Succeed"), ("ExecutionSucceeded", {})
+        )
+    )
+    assert step.status == "SUCCEEDED"
+
+
+def test_steps_have_their_columns_also_without_any() -> None:
+    kinds = {name: str(dtype) for name, dtype in steps_frame([]).dtypes.items()}
+    assert kinds == {
+        "state": "str",
+        "type": "str",
+        "status": "str",
+        "start": "datetime64[ms, UTC]",
+        "end": "datetime64[ms, UTC]",
+        "ms": "Int64",
+        "tries": "int64",
+        "error": "str",
+    }
+    frame = steps_frame(read_steps(_history(_entered("Chunks", "Map"))))
+    assert frame.dtypes.equals(steps_frame([]).dtypes)
+    assert frame["end"].isna().all()
+    assert frame["ms"].isna().all()

@@ -1,0 +1,157 @@
+"""What plans assume of the stack is what the template, the workflows and the functions say."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from support import SCHEMA, SOURCE, TEMPLATE, LoadApp, function_of
+
+from batchops import function_times, scan, workload
+from batchops.workload import Workload
+
+Machine = dict[str, Any]
+
+# Events that a state on the way of success leaves in the history, entering and leaving included.
+EVENTS = {"Choice": 2, "Pass": 2, "Succeed": 2, "Map": 4, "Task": 5}
+# A child that is waited for is submitted, too.
+EVENTS_OF_A_CHILD = 6
+
+
+def machine(name: str) -> Machine:
+    text = (SOURCE / "statemachine" / f"{name}.asl.json").read_text(encoding="utf-8")
+    found: Machine = json.loads(re.sub(r"(?<!\")\$\{\w+\}(?!\")", "8", text))
+    return found
+
+
+MAIN, CHUNK = machine("main-orchestrator"), machine("process-chunk")
+MAP = MAIN["States"]["Call Step function for each chunk"]
+
+
+def way(of: Machine, *, resumed: bool = False) -> list[Machine]:
+    """Return the states of an execution that succeeds, in order."""
+    found, name = [], of["StartAt"]
+    while True:
+        state = of["States"][name]
+        found.append(state)
+        if state.get("End") or state["Type"] == "Succeed":
+            return found
+        if state["Type"] == "Choice":
+            first = len(found) == 1
+            name = state["Choices"][0]["Next"] if resumed and first else state["Default"]
+        else:
+            name = state["Next"]
+
+
+def events(of: Machine) -> int:
+    """Return the events of an execution that succeeds, its start and end included."""
+    counts = [
+        EVENTS_OF_A_CHILD
+        if str(state.get("Resource")).endswith("sync:2")
+        else EVENTS[state["Type"]]
+        for state in way(of)
+    ]
+    return sum(counts) + 2
+
+
+def test_transitions_are_the_states_that_the_workflows_enter() -> None:
+    assert MAP["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
+    assert len(way(MAIN)) == workload.JOB_TRANSITIONS
+    assert len(way(MAIN, resumed=True)) == workload.RESUME_TRANSITIONS
+    started = 1
+    child = len(way(MAP["ItemProcessor"]))
+    assert started + child + len(way(CHUNK)) == workload.CHUNK_TRANSITIONS
+
+
+def test_history_events_are_those_of_the_states_on_the_way() -> None:
+    assert events(MAIN) == workload.JOB_EVENTS
+    assert events(MAP["ItemProcessor"]) == workload.CHILD_EVENTS
+    assert events(CHUNK) == workload.CHUNK_EVENTS
+
+
+def test_time_outs_of_the_workflows_are_theirs() -> None:
+    assert MAIN["TimeoutSeconds"] == workload.JOB_TIMEOUT_S
+    assert CHUNK["TimeoutSeconds"] == workload.CHUNK_TIMEOUT_S
+
+
+@pytest.mark.parametrize("folder", workload.MEMORY_MB)
+def test_memory_and_time_out_of_each_function_are_the_templates(folder: str) -> None:
+    properties = function_of(folder)
+    assert properties["MemorySize"] == workload.MEMORY_MB[folder]
+    assert properties["Timeout"] == workload.TIMEOUT_S[folder]
+
+
+def test_every_function_that_works_on_a_job_is_priced() -> None:
+    folders = {path.parent.name for path in SOURCE.glob("*/app.py")}
+    assert folders - {"custom-resource"} == set(workload.MEMORY_MB)
+
+
+def test_largest_chunk_is_the_templates() -> None:
+    assert TEMPLATE["Parameters"]["FileChunkSize"]["MaxValue"] == workload.MAX_CHUNK_ROWS
+
+
+def test_functions_are_arm64_as_priced() -> None:
+    assert TEMPLATE["Globals"]["Function"]["Architectures"] == ["arm64"]
+
+
+def test_numbers_of_the_functions_are_theirs(load_app: LoadApp) -> None:
+    split, enrich = map(load_app, ("split-ip-file", "enrich-data"))
+    assert split.MAX_CHUNKS == workload.MAX_CHUNKS
+    assert split.UPLOADS_IN_FLIGHT == function_times.SPLIT_UPLOADS
+    assert (enrich.KEYS_PER_CALL, enrich.CALLS_IN_FLIGHT) == (
+        workload.KEYS_PER_CALL,
+        workload.CALLS_IN_FLIGHT,
+    )
+
+
+def test_unknown_key_is_explained_as_the_function_does(load_app: LoadApp) -> None:
+    record = {"row": 2, "raw": "", "fields": {SCHEMA.key: "271828183"}}
+    (error,) = load_app("enrich-data").enrich(record, {})["errors"]
+    assert error["message"] == f"{SCHEMA.key} {scan.UNKNOWN_KEY}"
+
+
+# ----------------------------------------------------------------------------- counting
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "requests"),
+    [(0, 1), (8 * MIB - 1, 1), (8 * MIB, 3), (8 * MIB + 1, 4), (80 * MIB, 12)],
+)
+def test_large_objects_are_sent_in_parts(size_bytes: int, requests: int) -> None:
+    assert workload.put_requests(size_bytes) == requests
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "parts"), [(0, 0), (1, 1), (8 * MIB + 1, 2), (900_000 * MIB, 9_000)]
+)
+def test_merged_file_takes_no_more_parts_than_there_may_be(size_bytes: int, parts: int) -> None:
+    assert workload.merge_parts(size_bytes) == parts
+
+
+def test_requests_to_s3_are_those_of_the_chunks_and_of_the_job() -> None:
+    work = Workload(700, rows=10, chunks=3, chunk_rows=4, reject_pieces=2)
+    # Six puts a chunk, two headers, the manifest, two merged files, upload and archive.
+    assert workload.s3_puts(work) == 6 * 3 + 2 + 1 + 2 + 2
+    # Four reads a chunk and its output, two rejects; the job's seven.
+    assert workload.s3_gets(work) == 5 * 3 + 2 + 7
+
+
+def test_other_chunk_size_changes_what_depends_on_it_and_no_more() -> None:
+    work = Workload(
+        700_000, rows=10_000, chunks=17, chunk_rows=600, rejected=5, keys=9_000, api_calls=34
+    )
+    other = work.rechunked(1_000)
+    assert (other.chunks, other.chunk_rows) == (10, 1_000)
+    assert other.api_calls == 20  # 900 keys a chunk take two calls
+    assert other.reject_pieces == 5
+    assert other.largest_chunk_bytes == 70_000
+    assert (other.size_bytes, other.rows, other.keys) == (700_000, 10_000, 9_000)
+
+
+def test_chunks_of_long_rows_end_by_their_bytes() -> None:
+    work = Workload(160 * MIB, rows=1_000, chunks=10, chunk_rows=1_000)
+    assert work.rechunked(1_000).chunks == 10

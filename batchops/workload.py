@@ -67,12 +67,12 @@ KEYS_PER_CALL = 500
 CALLS_IN_FLIGHT = 4
 
 # Requests to S3. A chunk: chunk, records, valid, enriched, output and rejects are put; four of
-# them are read by the next function. A job: two headers and the manifest are put; the manifest is
-# read by the Map and the merge, the headers by the merge, and the input by the split; the client
-# and the copy to the archive ask for its head.
+# them are read by the next function. A job: two headers, the manifest and the mail are put; the
+# manifest is read by the Map and the merge, the headers by the merge, and the input by the split;
+# the client and the copy to the archive ask for its head.
 CHUNK_PUTS = 6
 CHUNK_GETS = 4
-JOB_PUTS = 3
+JOB_PUTS = 4
 JOB_GETS = 7
 
 # boto3's managed transfers: from 8 MiB on an object is sent in parts of 8 MiB, with one request to

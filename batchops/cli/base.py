@@ -93,7 +93,7 @@ def with_stack(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--json", "as_json", is_flag=True, help="One JSON document, for scripts.")
     @click.pass_obj
     @wraps(command)
-    def wrapper(options: Options, as_json: bool, /, *args: Any, **kwargs: Any) -> None:
+    def wrapper(options: Options, /, *args: Any, as_json: bool, **kwargs: Any) -> None:
         options.as_json = as_json
         command(options.stack(), *args, **kwargs)
 

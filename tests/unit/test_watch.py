@@ -32,7 +32,7 @@ from batchops.progress import (
     remaining_s,
     row_rate,
 )
-from batchops.status import WAITING, ChunkTally, JobStatus, StatusReader
+from batchops.status import EXECUTION_EVERY_S, WAITING, ChunkTally, JobStatus, StatusReader
 from batchops.watch import progress_of, watch
 
 JOB = "orders-0123456789ab"

@@ -1,0 +1,127 @@
+"""The whole story for scripts: every verb with ``--json``, one JSON document each."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchops.engine import LocalEngine
+from batchops.project import checkout_root
+from batchops.sample import make_sample
+
+ROWS = 20_000
+BAD = len(make_sample(ROWS).bad)
+COLUMNS = 8
+
+
+class Script:
+    """Calls the command line as a script does: JSON on standard output, and an exit code."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def __call__(self, *arguments: str, code: int = 0) -> Any:
+        done = subprocess.run(
+            [sys.executable, "-m", "batchops", *arguments, "--json"],
+            env={**os.environ, "BATCHOPS_HOME": str(self.home), "BATCHOPS_STACK": "script"},
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Script]:
+    home = tmp_path_factory.mktemp("script")
+    for path in (checkout_root() / ".batchops").glob("engine-env-*"):
+        (home / path.name).symlink_to(path)
+    yield Script(home)
+    LocalEngine(home / "engine", home).stop()
+
+
+def test_a_script_can_do_everything_with_json(script: Script) -> None:
+    make_sample(ROWS).write(script.home)
+    deployed = script("deploy", "FileChunkSize=5000", "--reference-data", "reference.csv")
+    assert deployed["outputs"]["FileChunkSize"] == "5000"
+    assert {check["name"] for check in script("doctor")["checks"]}
+    assert script("preview")["unchanged"]
+    assert script("status")["status"] == "CREATE_COMPLETE"
+    assert script("outputs") == deployed["outputs"]
+    assert {"logical_id", "type", "physical_id"} <= script("resources")[0].keys()
+
+    plan = script("plan", "orders.csv")
+    assert plan["can_succeed"]
+    assert plan["rows"] == ROWS
+    job = script("submit", "orders.csv", "--wait")
+    assert (job["status"], job["rows"], job["chunks"]) == ("SUCCEEDED", ROWS, 4)
+    job_id = job["job"]
+    assert script("watch", job_id)["status"] == "SUCCEEDED"
+    assert script("show", job_id)["rows_done"] == ROWS
+    assert [entry["job"] for entry in script("jobs", "--status", "SUCCEEDED")] == [job_id]
+    assert script("jobs", "--name", "nothing of this name") == []
+    assert sum(cause["count"] for cause in script("why", job_id)["causes"]) == BAD
+    errors = script("errors", job_id)
+    assert len(errors) == BAD
+    assert {"source_row", "column", "rule", "value", "message"} <= errors[0].keys()
+    assert len(script("chunks", job_id)) == 4
+    assert script("steps", job_id)
+    assert script("email", job_id)["status"] == "SENT"
+    assert script("cost", job_id)
+
+    _mend(script.home, script("rejects", job_id))
+    assert not script("repair", job_id, "mended.csv")["started"]
+    repaired = script("repair", job_id, "mended.csv", "--yes", "--wait")
+    assert repaired["status"] == "SUCCEEDED"
+    assert script("balance", job_id) == {
+        "rows_in": ROWS,
+        "rows_out": ROWS,
+        "rows_rejected": 0,
+        "rows_with_errors": 0,
+        "chunks": 4,
+        "unbalanced": [],
+        "holds": True,
+    }
+    assert not script("rerun", job_id)["needed"]
+    assert [attempt["attempt"] for attempt in script("lineage", job_id)] == [1, 2]
+
+    again = script("submit", "orders.csv", "--wait")["job"]
+    compared = script("compare", again, job_id)
+    assert (compared["fixed"], compared["newly_broken"]) == (BAD, 0)
+    path = script("download", job_id, "completed.csv")["path"]
+    assert (script.home / path).stat().st_size > 0
+    assert script("link", job_id)["link"].startswith("http://127.0.0.1:")
+    assert script("logs", "merge-s3-files", "--job", job_id)
+    assert not script("destroy")["deleted"]
+    assert script("destroy", "--yes")["deleted"]
+
+
+def test_an_error_is_json_too(script: Script) -> None:
+    error = script("balance", "nothing", code=1)["error"]
+    assert error["type"] in ("StackNotFoundError", "EngineNotRunningError")
+    assert error["message"]
+
+
+def _mend(home: Path, rejects: list[dict[str, str]]) -> None:
+    """Write the rejects file with every row as it is in the clean sample."""
+    (home / "clean").mkdir()
+    clean = make_sample(ROWS, bad_share=0).write(home / "clean").orders
+    with clean.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    with (home / "mended.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*header, "source_row", "rules", "messages"])
+        for row in rejects:
+            place = int(row["source_row"])
+            writer.writerow([*rows[place - 2][:COLUMNS], place, row["rules"], row["messages"]])

@@ -32,7 +32,7 @@ $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/ready: $(VENV)/python pyproject.toml batchops/engine-requirements.txt
+$(VENV)/ready: $(VENV)/python pyproject.toml batchops/local/engine-requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	$(BIN)/batchops engine install
 	@touch $@

@@ -17,48 +17,48 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batchops.balance import Balance
-    from batchops.compare import Comparison, compare
-    from batchops.cost_values import Cost, CostComparison
-    from batchops.doctor import Diagnosis
+    from batchops.deployment.preview import Preview
+    from batchops.deployment.stack_values import Deployment, Destruction
     from batchops.email import Email
-    from batchops.engine import LocalEngine
     from batchops.errors import BatchOpsError
-    from batchops.graph import WorkflowGraph
+    from batchops.inspection.compare import Comparison, compare
+    from batchops.inspection.doctor import Diagnosis
+    from batchops.inspection.why import Why
     from batchops.job import Job
-    from batchops.plan import Plan
-    from batchops.preview import Preview
-    from batchops.repair_plan import RepairPlan
-    from batchops.rerun_plan import RerunPlan
-    from batchops.sample import Sample, make_sample, write_sample
+    from batchops.local.engine import LocalEngine
+    from batchops.planning.cost_values import Cost, CostComparison
+    from batchops.planning.plan import Plan
+    from batchops.recovery.repair_plan import RepairPlan
+    from batchops.recovery.rerun_plan import RerunPlan
+    from batchops.samples.sample import Sample, make_sample, write_sample
     from batchops.stack import Stack
-    from batchops.stack_values import Deployment, Destruction
     from batchops.status import JobStatus
-    from batchops.why import Why
+    from batchops.views.graph import WorkflowGraph
 
 _HOMES = {
     "Balance": "batchops.balance",
     "BatchOpsError": "batchops.errors",
-    "Comparison": "batchops.compare",
-    "Cost": "batchops.cost_values",
-    "CostComparison": "batchops.cost_values",
-    "Deployment": "batchops.stack_values",
-    "Destruction": "batchops.stack_values",
-    "Diagnosis": "batchops.doctor",
+    "Comparison": "batchops.inspection.compare",
+    "Cost": "batchops.planning.cost_values",
+    "CostComparison": "batchops.planning.cost_values",
+    "Deployment": "batchops.deployment.stack_values",
+    "Destruction": "batchops.deployment.stack_values",
+    "Diagnosis": "batchops.inspection.doctor",
     "Email": "batchops.email",
     "Job": "batchops.job",
     "JobStatus": "batchops.status",
-    "LocalEngine": "batchops.engine",
-    "Plan": "batchops.plan",
-    "Preview": "batchops.preview",
-    "RepairPlan": "batchops.repair_plan",
-    "RerunPlan": "batchops.rerun_plan",
-    "Sample": "batchops.sample",
+    "LocalEngine": "batchops.local.engine",
+    "Plan": "batchops.planning.plan",
+    "Preview": "batchops.deployment.preview",
+    "RepairPlan": "batchops.recovery.repair_plan",
+    "RerunPlan": "batchops.recovery.rerun_plan",
+    "Sample": "batchops.samples.sample",
     "Stack": "batchops.stack",
-    "Why": "batchops.why",
-    "WorkflowGraph": "batchops.graph",
-    "compare": "batchops.compare",
-    "make_sample": "batchops.sample",
-    "write_sample": "batchops.sample",
+    "Why": "batchops.inspection.why",
+    "WorkflowGraph": "batchops.views.graph",
+    "compare": "batchops.inspection.compare",
+    "make_sample": "batchops.samples.sample",
+    "write_sample": "batchops.samples.sample",
 }
 
 __all__ = [

@@ -12,7 +12,6 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from batchops.engine import LocalEngine
 from batchops.errors import (
     CredentialsError,
     EngineNotRunningError,
@@ -20,9 +19,10 @@ from batchops.errors import (
     RegionError,
     translate,
 )
+from batchops.local.engine import LocalEngine
 
 if TYPE_CHECKING:
-    from batchops.engine import EngineInfo
+    from batchops.local.engine import EngineInfo
 
 TargetName = Literal["local", "aws"]
 

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.console import Console
 
-    from batchops.cost_values import CostComparison
-    from batchops.graph import WorkflowGraph
-    from batchops.plan import Plan
-    from batchops.repair_plan import RepairPlan
-    from batchops.rerun_plan import RerunPlan
+    from batchops.inspection.why import Why
+    from batchops.planning.cost_values import CostComparison
+    from batchops.planning.plan import Plan
+    from batchops.recovery.repair_plan import RepairPlan
+    from batchops.recovery.rerun_plan import RerunPlan
+    from batchops.recovery.stopping import Stopped
     from batchops.stack import Stack
-    from batchops.stopping import Stopped
-    from batchops.why import Why
+    from batchops.views.graph import WorkflowGraph
 
 _LINK_EXPIRES_S = 3600
 
@@ -125,7 +125,7 @@ class Job:
         console
             Where to show it; by default the notebook's output, or the standard output.
         """
-        from batchops.watch import watch
+        from batchops.views.watch import watch
 
         return watch(self, timeout_s=timeout_s, refresh_s=refresh_s, console=console)
 
@@ -138,7 +138,7 @@ class Job:
         WaitTimeoutError
             If chunks still run when the time is up.
         """
-        from batchops.stopping import stop
+        from batchops.recovery.stopping import stop
 
         return stop(self, timeout_s=timeout_s)
 
@@ -151,7 +151,7 @@ class Job:
 
     def why(self) -> Why:
         """Say what went wrong, grouped by cause, with counts, an example and the next call."""
-        from batchops.why import why
+        from batchops.inspection.why import why
 
         return why(self)
 
@@ -200,43 +200,43 @@ class Job:
             One line a state: ``step``, ``status`` (str), ``start``, ``end`` (datetime64[ms, UTC]),
             ``ms`` (Int64).
         """
-        from batchops.why import steps
+        from batchops.inspection.why import steps
 
         return steps(self)
 
     def lineage(self) -> pd.DataFrame:
         """Return the job's attempts, a line each: how each began, ended, and what it ran."""
-        from batchops.lineage import lineage
+        from batchops.recovery.lineage import lineage
 
         return lineage(self)
 
     def graph(self) -> WorkflowGraph:
         """Draw the workflow with each state's status and time."""
-        from batchops.graph import job_graph
+        from batchops.views.graph import job_graph
 
         return job_graph(self, project=self.stack.project.root)
 
     def timeline(self, *, ax: Axes | None = None) -> Axes:
         """Draw when each chunk ran; of many chunks, how many ran at a time."""
-        from batchops.plots import chunk_timeline
+        from batchops.views.plots import chunk_timeline
 
         return chunk_timeline(self.chunks(), ax=ax)
 
     def plot_errors(self, *, ax: Axes | None = None, top: int = 15) -> Axes:
         """Draw how many rows break which rule of which column."""
-        from batchops.plots import errors_by_rule
+        from batchops.views.plots import errors_by_rule
 
         return errors_by_rule(self.errors(), ax=ax, top=top)
 
     def plot_durations(self, *, ax: Axes | None = None) -> Axes:
         """Draw how long the chunks took in each step."""
-        from batchops.plots import step_durations
+        from batchops.views.plots import step_durations
 
         return step_durations(self.chunks(), ax=ax)
 
     def cost(self, *, plan: Plan | None = None) -> CostComparison:
         """Hold what the job costs on AWS, by the ledger, against its plan or an estimate."""
-        from batchops.cost import compare_cost, estimate_cost, job_cost, job_workload
+        from batchops.planning.cost import compare_cost, estimate_cost, job_cost, job_workload
 
         entry, chunks = self.entry(), list(self.chunk_entries())
         planned = plan.cost if plan and plan.cost else estimate_cost(job_workload(entry, chunks))
@@ -348,7 +348,7 @@ class Job:
         ------
         JobNotFoundError, JobRunningError, InputError, JobError, AwsError
         """
-        from batchops.rerun import rerun
+        from batchops.recovery.rerun import rerun
 
         return rerun(self, chunks=chunks, everything=everything, dry_run=dry_run, engine=engine)
 
@@ -374,7 +374,7 @@ class Job:
         ------
         JobNotFoundError, JobRunningError, InputError, JobError, AwsError
         """
-        from batchops.repair import repair
+        from batchops.recovery.repair import repair
 
         return repair(self, source, schema=schema, dry_run=dry_run)
 

@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import jobs
 
-from batchops import buckets, delivery, deploy, frames, ledger, stack_state, uploads
+from batchops import frames, ledger, uploads
 from batchops.aws import Target, TargetName
+from batchops.deployment import buckets, delivery, deploy, stack_state
+from batchops.deployment.resources import Outputs, count_holdings, refuse_running
+from batchops.deployment.stack_values import Deployment, Destruction
 from batchops.errors import InputError
 from batchops.job import Job
 from batchops.project import Project
-from batchops.resources import Outputs, count_holdings, refuse_running
-from batchops.stack_values import Deployment, Destruction
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from batchops.change_sets import ParameterValue
-    from batchops.doctor import Diagnosis
-    from batchops.engine import LocalEngine
-    from batchops.plan import Plan
-    from batchops.preview import Preview
-    from batchops.resources import StackStatus
-    from batchops.stack_state import OnEvent
+    from batchops.deployment.change_sets import ParameterValue
+    from batchops.deployment.preview import Preview
+    from batchops.deployment.resources import StackStatus
+    from batchops.deployment.stack_state import OnEvent
+    from batchops.inspection.doctor import Diagnosis
+    from batchops.local.engine import LocalEngine
+    from batchops.planning.plan import Plan
 
 # The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")
@@ -109,7 +110,7 @@ class Stack:
 
     def doctor(self) -> Diagnosis:
         """Look for what is missing before anything starts, and say what to do about it."""
-        from batchops.doctor import run_doctor
+        from batchops.inspection.doctor import run_doctor
 
         return run_doctor(self, project=self._project_root)
 
@@ -126,7 +127,7 @@ class Stack:
         ------
         InputError, StackError, PackagingError, AwsError, EngineError
         """
-        from batchops.preview import take_preview
+        from batchops.deployment.preview import take_preview
 
         order = self._order(schema, reference_data, parameters)
         prepared = delivery.prepare(self.target, self.project, order)
@@ -198,7 +199,7 @@ class Stack:
 
     def status(self) -> StackStatus:
         """Say how the stack stands, with its parameters; one that is not deployed says so."""
-        from batchops.resources import stack_status
+        from batchops.deployment.resources import stack_status
 
         return stack_status(self)
 
@@ -211,7 +212,7 @@ class Stack:
             One line a resource: ``logical_id``, ``type``, ``physical_id``, ``status`` (str),
             ``updated`` (datetime64[ms, UTC]).
         """
-        from batchops.resources import resources
+        from batchops.deployment.resources import resources
 
         return resources(self)
 
@@ -280,7 +281,7 @@ class Stack:
         ------
         InputError, StackNotFoundError, AwsError
         """
-        from batchops.plan_stack import plan_for
+        from batchops.planning.plan_stack import plan_for
 
         return plan_for(self, source, name=name, check_keys=check_keys)
 
@@ -308,8 +309,8 @@ class Stack:
         ------
         InputError, StackNotFoundError, AwsError
         """
-        from batchops.plan import Plan
-        from batchops.plan_stack import check_submittable
+        from batchops.planning.plan import Plan
+        from batchops.planning.plan_stack import check_submittable
 
         if isinstance(source, Plan):
             check_submittable(source, force=force)
@@ -365,7 +366,7 @@ class Stack:
             (datetime64[ms, UTC]), ``rows_in``, ``rows_out``, ``rows_rejected``, ``chunks``,
             ``attempt`` (Int64), ``mail``, ``error`` (str). Missing: not known yet, or none.
         """
-        from batchops.logs import parse_since
+        from batchops.inspection.logs import parse_since
 
         found = ledger.recent_jobs(
             self.client("dynamodb"),
@@ -419,7 +420,7 @@ class Stack:
             One line a line of the log: ``time`` (datetime64[ms, UTC]), ``level``, ``message``,
             ``job``, ``chunk``, ``request_id``, ``raw``.
         """
-        from batchops.logs import function_logs
+        from batchops.inspection.logs import function_logs
 
         job_id = job.id if isinstance(job, Job) else job
         return function_logs(self, function, since=since, job=job_id, limit=limit)
@@ -450,7 +451,7 @@ class Stack:
         ------
         InputError, FunctionFailedError, AwsError
         """
-        from batchops.invoke import invoke_here, invoke_target
+        from batchops.inspection.invoke import invoke_here, invoke_target
 
         if here:
             return invoke_here(self.project, function, event, stack=self, environment=environment)

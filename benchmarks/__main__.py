@@ -18,9 +18,9 @@ from batchcore.schema import RecordSchema, date_check
 from rich.console import Console
 from rich.table import Table
 
-from batchops.engine import LocalEngine
+from batchops.local.engine import LocalEngine
 from batchops.project import checkout_root
-from batchops.sample import make_sample
+from batchops.samples.sample import make_sample
 from batchops.stack import Stack
 
 ROWS = 100_000

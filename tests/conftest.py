@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchops.engine import LocalEngine
+from batchops.local.engine import LocalEngine
 from batchops.project import checkout_root
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from batchcore.schema import RecordSchema
 # Before any client is made: what moto answers for are the clients made after its import.
 from moto import mock_aws
 
-from batchops.template import load_template
+from batchops.deployment.template import load_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

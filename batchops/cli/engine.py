@@ -17,7 +17,7 @@ def engine() -> None:
 @engine.command()
 def install() -> None:
     """Make the engine's own Python environment."""
-    from batchops.engine import LocalEngine
+    from batchops.local.engine import LocalEngine
 
     LocalEngine().install()
 
@@ -25,7 +25,7 @@ def install() -> None:
 @engine.command()
 def start() -> None:
     """Start the engine, if it does not run, and print its address."""
-    from batchops.engine import LocalEngine
+    from batchops.local.engine import LocalEngine
 
     local = LocalEngine()
     local.install()
@@ -35,7 +35,7 @@ def start() -> None:
 @engine.command()
 def status() -> None:
     """Print the engine's address and process id; exit code 3 if it does not run."""
-    from batchops.engine import LocalEngine
+    from batchops.local.engine import LocalEngine
 
     info = LocalEngine().find()
     click.echo(f"{info.endpoint_url} (process {info.pid})" if info else "the engine does not run")
@@ -46,7 +46,7 @@ def status() -> None:
 @engine.command()
 def stop() -> None:
     """Stop the engine; its state is kept."""
-    from batchops.engine import LocalEngine
+    from batchops.local.engine import LocalEngine
 
     click.echo("stopped" if LocalEngine().stop() else "the engine did not run")
 
@@ -55,7 +55,7 @@ def stop() -> None:
 @click.option("--lines", default=100, show_default=True)
 def logs(lines: int) -> None:
     """Print the end of the engine's log."""
-    from batchops.engine import LocalEngine
+    from batchops.local.engine import LocalEngine
 
     click.echo(LocalEngine().logs(lines=lines))
 
@@ -64,7 +64,7 @@ def logs(lines: int) -> None:
 @click.option("--yes", is_flag=True, help="Do it; otherwise it is only said what would go.")
 def reset(yes: bool) -> None:
     """Stop the engine and delete its state, with every local stack in it."""
-    from batchops.engine import LocalEngine
+    from batchops.local.engine import LocalEngine
 
     local = LocalEngine()
     if yes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -108,7 +109,9 @@ def show_job(stack: Stack, job_id: str) -> None:
 @with_stack
 def watch(stack: Stack, job_id: str, timeout_s: float) -> None:
     """Show how a job comes along until it has ended; Ctrl-C leaves the job alone."""
-    _end(job_id, stack.job(job_id).watch(timeout_s=timeout_s, console=console))
+    # Standard output is the script's, where there is one.
+    shown = Console(stderr=True) if wants_json() else console
+    _end(job_id, stack.job(job_id).watch(timeout_s=timeout_s, console=shown))
 
 
 @main.command()
@@ -122,7 +125,7 @@ def wait(stack: Stack, job_id: str, timeout_s: float) -> None:
 
 def _wait(stack: Stack, job_id: str, timeout_s: float) -> None:
     from batchops.job import Job
-    from batchops.progress import JobProgress
+    from batchops.views.progress import JobProgress
 
     job = Job(stack, job_id)
     if wants_json():
@@ -200,8 +203,7 @@ def repair(
 ) -> None:
     """Say what the edited rejects in FILE would do to a job; with --yes put them in."""
     found = stack.job(job_id).repair(file, schema=schema, dry_run=not yes)
-    started = found.rerun is not None and found.rerun.started
-    _started(stack, job_id, found, waits=waits and started, timeout_s=timeout_s)
+    _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
 
 
 def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: float) -> None:
@@ -218,6 +220,6 @@ def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: f
 @with_stack
 def compare(stack: Stack, job_a: str, job_b: str, by: Any) -> None:
     """Compare the errors of two jobs: fixed, newly broken, same."""
-    from batchops.compare import compare as compare_jobs
+    from batchops.inspection.compare import compare as compare_jobs
 
     show(compare_jobs(stack.job(job_a), stack.job(job_b), by=by))

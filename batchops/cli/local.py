@@ -21,7 +21,7 @@ from batchops.cli.base import NOT_WELL, console, main
 )
 def demo(rows: int, folder: Path) -> None:
     """Run a sample file through the whole stack on the local engine, and check the result."""
-    from batchops.demo import run_demo
+    from batchops.samples.demo import run_demo
 
     if not run_demo(folder, rows=rows, console=console):
         sys.exit(NOT_WELL)
@@ -37,7 +37,7 @@ def sample(rows: int, folder: Path, bad_share: float, seed: int, delimiter: str)
     """Write a sales-order file of ROWS rows into FOLDER, and which of them are bad and why."""
     from batchcore.jobs import parse_delimiter
 
-    from batchops.sample import write_sample
+    from batchops.samples.sample import write_sample
 
     files = write_sample(
         folder, rows, bad_share=bad_share, seed=seed, delimiter=parse_delimiter(delimiter)

@@ -12,8 +12,8 @@ import click
 from batchops.cli.base import NOT_WELL, main, show, wants_json, with_stack
 
 if TYPE_CHECKING:
+    from batchops.deployment.stack_state import StackEvent
     from batchops.stack import Stack
-    from batchops.stack_state import StackEvent
 
 _PARAMETERS = click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
 _SCHEMA = click.option("--schema", type=click.Path(path_type=Path), help="Record schema to use.")

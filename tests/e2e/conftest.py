@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from e2e.inbox import Inbox
 
-from batchops.engine import LocalEngine
-from batchops.sample import Sample, make_sample
+from batchops.local.engine import LocalEngine
+from batchops.samples.sample import Sample, make_sample
 from batchops.stack import Stack
 
 # Some keys of the reference data, for rows that a test writes itself.

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable
 
-from batchops.sample_orders import COLUMNS, ENRICHMENT, enrichment, key_at
+from batchops.samples.sample_orders import COLUMNS, ENRICHMENT, enrichment, key_at
 
 HEADER = ",".join(COLUMNS)
 

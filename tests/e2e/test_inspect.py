@@ -16,16 +16,9 @@ import pytest
 from batchcore import keys
 from e2e.rows import order, to_csv
 
-from batchops import artifacts, change_sets, stack_state
-from batchops.doctor import run_doctor
-from batchops.engine import LocalEngine
-from batchops.errors import InputError, StackBusyError
-from batchops.invoke import FunctionFailedError, invoke_here, invoke_target
-from batchops.job import Job
-from batchops.logs import function_logs
-from batchops.preview import Preview, take_preview
-from batchops.project import Project
-from batchops.resources import (
+from batchops.deployment import artifacts, change_sets, stack_state
+from batchops.deployment.preview import Preview, take_preview
+from batchops.deployment.resources import (
     Outputs,
     count_holdings,
     functions,
@@ -34,8 +27,15 @@ from batchops.resources import (
     running_jobs,
     stack_status,
 )
+from batchops.errors import InputError, StackBusyError
+from batchops.inspection.doctor import run_doctor
+from batchops.inspection.invoke import FunctionFailedError, invoke_here, invoke_target
+from batchops.inspection.logs import function_logs
+from batchops.inspection.why import steps, why
+from batchops.job import Job
+from batchops.local.engine import LocalEngine
+from batchops.project import Project
 from batchops.stack import Stack
-from batchops.why import steps, why
 
 
 @pytest.fixture(scope="module")
@@ -360,8 +360,8 @@ class Debugger:
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from batchops.engine import LocalEngine
-from batchops.invoke import invoke_here
+from batchops.local.engine import LocalEngine
+from batchops.inspection.invoke import invoke_here
 from batchops.project import Project
 from batchops.stack import Stack
 

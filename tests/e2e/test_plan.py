@@ -6,12 +6,13 @@ from collections import Counter
 
 import pytest
 
-from batchops import ledger, workload
-from batchops.cost import compare_cost, job_cost
+from batchops import ledger
 from batchops.job import Job
-from batchops.plan import Plan
-from batchops.plan_stack import plan_for
-from batchops.sample import Sample, make_sample
+from batchops.planning import workload
+from batchops.planning.cost import compare_cost, job_cost
+from batchops.planning.plan import Plan
+from batchops.planning.plan_stack import plan_for
+from batchops.samples.sample import Sample, make_sample
 from batchops.stack import Stack
 
 ROWS = 900

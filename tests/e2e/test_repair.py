@@ -14,15 +14,15 @@ from batchcore import keys
 from batchcore.csvtext import iter_records, parse_row
 from e2e.rows import HEADER, order, to_csv
 
-from batchops.compare import compare
-from batchops.engine import LocalEngine
 from batchops.errors import InputError, JobError
+from batchops.inspection.compare import compare
 from batchops.job import Job
-from batchops.lineage import lineage
-from batchops.repair import execute_repair, plan_repair, repair
-from batchops.rerun import execute_rerun, rerun
-from batchops.sample import Sample, make_sample
-from batchops.sample_orders import COLUMNS, enrichment
+from batchops.local.engine import LocalEngine
+from batchops.recovery.lineage import lineage
+from batchops.recovery.repair import execute_repair, plan_repair, repair
+from batchops.recovery.rerun import execute_rerun, rerun
+from batchops.samples.sample import Sample, make_sample
+from batchops.samples.sample_orders import COLUMNS, enrichment
 from batchops.stack import Stack
 
 ROWS = 400

@@ -16,15 +16,15 @@ from batchcore import keys
 from e2e.permissions import denied, without_permission
 from e2e.rows import order, to_csv
 
-from batchops.attempts import UNSTARTED_AFTER_S
-from batchops.engine import LocalEngine
 from batchops.errors import InputError, JobError, JobRunningError
 from batchops.job import Job
-from batchops.lineage import lineage
-from batchops.rerun import execute_rerun, plan_rerun, rerun
-from batchops.sample import Sample
+from batchops.local.engine import LocalEngine
+from batchops.recovery.attempts import UNSTARTED_AFTER_S
+from batchops.recovery.lineage import lineage
+from batchops.recovery.rerun import execute_rerun, plan_rerun, rerun
+from batchops.recovery.stopping import stop
+from batchops.samples.sample import Sample
 from batchops.stack import Stack
-from batchops.stopping import stop
 
 CHUNK_ROWS = 50
 TIMEOUT_S = 180

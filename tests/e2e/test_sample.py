@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from batchops.demo import check
-from batchops.engine import LocalEngine
 from batchops.job import Job
-from batchops.mailbox import read_mailbox
-from batchops.sample import Sample
+from batchops.local.engine import LocalEngine
+from batchops.local.mailbox import read_mailbox
+from batchops.samples.demo import check
+from batchops.samples.sample import Sample
 from batchops.stack import Stack
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import batchops as bo
-from batchops.engine import LocalEngine
+from batchops.local.engine import LocalEngine
 
 ROWS = 20_000
 COLUMNS = 8

@@ -15,7 +15,7 @@ from e2e.inbox import Inbox
 from e2e.rows import order, to_csv
 
 from batchops.job import Job
-from batchops.sample import Sample
+from batchops.samples.sample import Sample
 from batchops.stack import Stack
 
 PAYLOAD_LIMIT = 256 * 1024

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from batchops.engine import LocalEngine
+from batchops.local.engine import LocalEngine
 from batchops.project import checkout_root
 
 

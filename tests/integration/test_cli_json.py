@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from batchops.engine import LocalEngine
+from batchops.local.engine import LocalEngine
 from batchops.project import checkout_root
-from batchops.sample import make_sample
+from batchops.samples.sample import make_sample
 
 ROWS = 20_000
 BAD = len(make_sample(ROWS).bad)

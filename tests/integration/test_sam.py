@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from batchops.engine import EngineInfo, LocalEngine
+from batchops.local.engine import EngineInfo, LocalEngine
 from batchops.project import checkout_root
-from batchops.sample import make_sample
+from batchops.samples.sample import make_sample
 from batchops.stack import Stack
 
 SAM = checkout_root() / ".tools" / "sam" / "bin" / "sam"

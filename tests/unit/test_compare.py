@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from batchops import frames
-from batchops.compare import compare
 from batchops.errors import InputError
+from batchops.inspection.compare import compare
 
 Spec = tuple[int, str, str, str]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from batchops import aws_facts
-from batchops.cost import compare_cost, estimate_cost, job_cost, job_workload
-from batchops.cost_values import Cost, usd_text
-from batchops.workload import Workload
+from batchops.planning import aws_facts
+from batchops.planning.cost import compare_cost, estimate_cost, job_cost, job_workload
+from batchops.planning.cost_values import Cost, usd_text
+from batchops.planning.workload import Workload
 
 # 1,000 rows of 71 bytes, all good, in two chunks of 500.
 WORK = Workload(

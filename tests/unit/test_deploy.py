@@ -10,8 +10,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from batchops import artifacts, change_sets, deploy, stack_state
 from batchops.aws import Target
+from batchops.deployment import artifacts, change_sets, deploy, stack_state
 from batchops.errors import (
     AwsError,
     DeployFailedError,
@@ -25,7 +25,7 @@ from batchops.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from batchops.engine import LocalEngine
+    from batchops.local.engine import LocalEngine
 
 TOPIC = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Title"}}}
 GOOD: dict[str, Any] = {

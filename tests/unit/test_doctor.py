@@ -10,10 +10,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from batchops import doctor
-from batchops.doctor import Check, Diagnosis, run_doctor
-from batchops.engine import LocalEngine
-from batchops.preview import html_table, text_table
+from batchops.deployment.preview import html_table, text_table
+from batchops.inspection import doctor
+from batchops.inspection.doctor import Check, Diagnosis, run_doctor
+from batchops.local.engine import LocalEngine
 from batchops.stack import Stack
 
 PARAMETERS = {

@@ -16,9 +16,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from batchops import engine_env
 from batchops.aws import Target
-from batchops.engine import LocalEngine
 from batchops.errors import (
     CredentialsError,
     EngineInstallError,
@@ -26,6 +24,8 @@ from batchops.errors import (
     EngineStartError,
     InputError,
 )
+from batchops.local import engine_env
+from batchops.local.engine import LocalEngine
 from batchops.project import checkout_root
 
 if TYPE_CHECKING:

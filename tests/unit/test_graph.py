@@ -12,7 +12,7 @@ import support
 from batchcore import items
 
 from batchops import frames
-from batchops.graph import (
+from batchops.views.graph import (
     CHUNK_STEPS,
     NOT_REACHED,
     Flow,

@@ -17,7 +17,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from batchops.errors import BatchOpsError, FunctionFailedError, InputError
-from batchops.invoke import LocalContext, invoke_here, invoke_target
+from batchops.inspection.invoke import LocalContext, invoke_here, invoke_target
 from batchops.project import Project
 
 ECHO = """

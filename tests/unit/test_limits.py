@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchops import durations
-from batchops.durations import Duration, estimate_duration, seconds_text
-from batchops.function_times import BEST, WORST, function_seconds
-from batchops.limit_values import Limit, number_text, share_text
-from batchops.limits import find_limits
-from batchops.sizing import chunk_options, largest_chunk_rows, suggest_chunk_rows
-from batchops.workload import MEMORY_MB, Workload
+from batchops.planning import durations
+from batchops.planning.durations import Duration, estimate_duration, seconds_text
+from batchops.planning.function_times import BEST, WORST, function_seconds
+from batchops.planning.limit_values import Limit, number_text, share_text
+from batchops.planning.limits import find_limits
+from batchops.planning.sizing import chunk_options, largest_chunk_rows, suggest_chunk_rows
+from batchops.planning.workload import MEMORY_MB, Workload
 
 MIB = 1024 * 1024
 

@@ -12,7 +12,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from batchops.errors import InputError
-from batchops.logs import function_logs, logs_frame, of_job, parse_events, parse_since
+from batchops.inspection.logs import function_logs, logs_frame, of_job, parse_events, parse_since
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 REQUESTS = [f"0000000{n}-0000-4000-8000-000000000000" for n in range(10)]

@@ -15,15 +15,15 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from batchops import artifacts, packaging
 from batchops.aws import Target
-from batchops.buckets import empty_bucket
+from batchops.deployment import artifacts, packaging
+from batchops.deployment.buckets import empty_bucket
+from batchops.deployment.template import load_template, parse_template, render
 from batchops.errors import AwsError, InputError, PackagingError, ProjectError
 from batchops.project import Project, checkout_root
-from batchops.template import load_template, parse_template, render
 
 if TYPE_CHECKING:
-    from batchops.engine import LocalEngine
+    from batchops.local.engine import LocalEngine
 
 COMMON = checkout_root() / "source" / "common"
 AARCH64 = 183  # e_machine in an ELF header

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from support import HEADER, SCHEMA, row
 
 from batchops.errors import InputError
-from batchops.plan import Plan, plan_file
-from batchops.plan_stack import check_submittable
-from batchops.sample import make_sample
-from batchops.sample_orders import key_at
-from batchops.scan import write_units
+from batchops.planning.plan import Plan, plan_file
+from batchops.planning.plan_stack import check_submittable
+from batchops.planning.scan import write_units
+from batchops.samples.sample import make_sample
+from batchops.samples.sample_orders import key_at
 
 SAMPLE = make_sample(3_000, bad_share=0.1)
 GOOD = HEADER + row() + row("314159265")

@@ -13,7 +13,8 @@ from batchcore import items
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
-from batchops import frames, plots
+from batchops import frames
+from batchops.views import plots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

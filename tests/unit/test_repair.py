@@ -15,9 +15,14 @@ from hypothesis import strategies as st
 
 from batchops.errors import InputError
 from batchops.frames import rejects_frame
-from batchops.repair_check import CheckedRow, check_rows, hold_against_reference, patches_of
-from batchops.repair_plan import RepairPlan, RowOutcome
-from batchops.repair_rows import (
+from batchops.recovery.repair_check import (
+    CheckedRow,
+    check_rows,
+    hold_against_reference,
+    patches_of,
+)
+from batchops.recovery.repair_plan import RepairPlan, RowOutcome
+from batchops.recovery.repair_rows import (
     ChunkText,
     EditedRow,
     is_untouched,
@@ -25,7 +30,7 @@ from batchops.repair_rows import (
     read_edited,
     split_fields,
 )
-from batchops.rerun_plan import RerunPlan
+from batchops.recovery.rerun_plan import RerunPlan
 
 COLUMNS = ["id", "name", "note"]
 SCHEMA = RecordSchema(

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchops.sample import (
+from batchops.samples.sample import (
     COLUMNS,
     ENRICHMENT,
     KEY,

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from batchops.errors import InputError
-from batchops.progress import (
+from batchops.status import EXECUTION_EVERY_S, WAITING, ChunkTally, JobStatus, StatusReader
+from batchops.views.progress import (
     WINDOW_S,
     JobProgress,
     LineView,
@@ -32,8 +33,7 @@ from batchops.progress import (
     remaining_s,
     row_rate,
 )
-from batchops.status import EXECUTION_EVERY_S, WAITING, ChunkTally, JobStatus, StatusReader
-from batchops.watch import progress_of, watch
+from batchops.views.watch import progress_of, watch
 
 JOB = "orders-0123456789ab"
 HALF = JobStatus(
@@ -529,7 +529,7 @@ def test_watch_refuses_to_ask_without_a_pause(stack: Any) -> None:
 def test_notebook_has_one_output_that_is_updated_in_place() -> None:
     code = """
 from batchops.status import JobStatus
-from batchops.progress import NotebookView, Progress, pick_view
+from batchops.views.progress import NotebookView, Progress, pick_view
 view = pick_view()
 assert isinstance(view, NotebookView)
 for done in range(4):

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from support import ROOT, SOURCE
 
-from batchops.change_sets import Change
-from batchops.preview import Preview
-from batchops.status import JobStatus
-from batchops.why import (
+from batchops.deployment.change_sets import Change
+from batchops.deployment.preview import Preview
+from batchops.inspection.why import (
     STEP_FUNCTIONS,
     Cause,
     Why,
@@ -26,6 +25,7 @@ from batchops.why import (
     rejection_causes,
     steps_frame,
 )
+from batchops.status import JobStatus
 
 ENTRY = {"key": "input/orders.csv", "chunkRows": 600, "status": "FAILED"}
 

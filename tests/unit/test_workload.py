@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from support import SCHEMA, SOURCE, TEMPLATE, LoadApp, function_of
 
-from batchops import function_times, scan, workload
-from batchops.workload import Workload
+from batchops.planning import function_times, scan, workload
+from batchops.planning.workload import Workload
 
 Machine = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""Build, store and deploy the stack; look at what is deployed."""

@@ -1,0 +1,274 @@
+"""Change sets: what CloudFormation would do to a stack, worked out before it is done."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batchops.deployment import deploy, stack_state
+from batchops.deployment.stack_state import DELETABLE, EMPTY
+from batchops.errors import DeployFailedError, InputError, StackStuckError, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+    from batchops.deployment.stack_state import OnEvent
+
+_CAPABILITIES: Any = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+_NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+ParameterValue = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change set would do to one resource.
+
+    Attributes
+    ----------
+    action : str
+        Add, Modify, Remove, Import or Dynamic.
+    logical_id, resource_type : str
+        The resource's name in the template, and its type.
+    replacement : str
+        True, False or Conditional: whether a new one takes the resource's place; else empty.
+    properties : tuple of str
+        The properties that change; empty where CloudFormation names none.
+    """
+
+    action: str
+    logical_id: str
+    resource_type: str
+    replacement: str
+    properties: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """A change set that waits to be executed, or the news that there is nothing to execute.
+
+    Attributes
+    ----------
+    stack_name : str
+        The stack's name.
+    stack_id : str
+        Its ARN.
+    change_set_id : str or None
+        The change set's ARN; None where the stack is what the template says already.
+    creates : bool
+        Whether executing it creates the stack.
+    changes : tuple of Change
+        One for each resource. It can be empty where only outputs or tags change.
+    """
+
+    stack_name: str
+    stack_id: str
+    change_set_id: str | None
+    creates: bool
+    changes: tuple[Change, ...]
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether there is nothing to execute."""
+        return self.change_set_id is None
+
+
+def create_change_set(
+    cfn: CloudFormationClient,
+    stack_name: str,
+    *,
+    template_url: str,
+    parameters: Mapping[str, ParameterValue] | None = None,
+    replace: bool = False,
+    timeout_s: float = 300,
+    poll_s: float = 2.0,
+    on_event: OnEvent | None = None,
+) -> ChangeSet:
+    """Have CloudFormation work out what a deployment would change.
+
+    Parameters
+    ----------
+    cfn
+        Client of the stack's account and region.
+    stack_name
+        The stack; it is created where there is none.
+    template_url
+        Place of the template in S3.
+    parameters
+        Values by name. Those of an existing stack that are not named keep their values.
+    replace
+        Delete a stack that is left over from a failed creation or deletion first.
+    timeout_s, poll_s
+        Seconds to wait at most, and between two questions.
+    on_event
+        Called with each event of such a deletion.
+
+    Raises
+    ------
+    InputError
+        A parameter is unknown, or one without default has no value.
+    StackBusyError
+        Another operation is under way.
+    StackStuckError
+        The stack has to be deleted or repaired first.
+    DeployFailedError
+        CloudFormation refuses the template.
+    StackTimeoutError
+        The change set was not ready in time.
+    """
+    try:
+        found = stack_state.describe(cfn, stack_name)
+        if found is not None and _is_leftover(stack_name, found["StackStatus"], replace=replace):
+            deploy.delete(cfn, stack_name, on_event=on_event, timeout_s=timeout_s, poll_s=poll_s)
+            found = None
+        creates = found is None or found["StackStatus"] in EMPTY
+        current = {} if found is None or creates else found
+        made = _request_change_set(
+            cfn,
+            stack_name,
+            ChangeSetType="CREATE" if creates else "UPDATE",
+            TemplateURL=template_url,
+            Parameters=_parameters(cfn, template_url, parameters or {}, current),
+        )
+        described = _await_change_set(cfn, stack_name, made["Id"], timeout_s, poll_s)
+        return _change_set(cfn, stack_name, made, described, creates=creates)
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"preparing the deployment of {stack_name!r}") from error
+
+
+def discard_change_set(cfn: CloudFormationClient, change_set: ChangeSet) -> None:
+    """Delete a change set that is not wanted, and the empty stack that it was made for."""
+    try:
+        if change_set.change_set_id is not None:
+            cfn.delete_change_set(ChangeSetName=change_set.change_set_id)
+        if change_set.creates:
+            _drop_empty_stack(cfn, change_set.stack_id)
+    except (ClientError, BotoCoreError) as error:
+        doing = f"discarding the change set of {change_set.stack_name!r}"
+        raise translate(error, doing=doing) from error
+
+
+def _is_leftover(stack_name: str, status: str, *, replace: bool) -> bool:
+    """Tell whether the stack is to be deleted first; raise where it cannot be deployed at all."""
+    stack_state.refuse_busy(stack_name, status)
+    stuck = stack_state.explain_stuck(stack_name, status)
+    if stuck is None:
+        return False
+    if not replace or status not in DELETABLE:
+        raise StackStuckError(stuck, stack_name=stack_name, status=status)
+    return True
+
+
+def _parameters(
+    cfn: CloudFormationClient,
+    template_url: str,
+    given: Mapping[str, ParameterValue],
+    stack: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    current = {item["ParameterKey"] for item in stack.get("Parameters", [])}
+    summary = cfn.get_template_summary(TemplateURL=template_url)
+    declared = {item["ParameterKey"]: item for item in summary.get("Parameters", [])}
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        raise InputError(f"no parameter {', '.join(unknown)}: known are {', '.join(declared)}")
+    kept = [name for name in declared if name in current and name not in given]
+    lacking = [
+        name
+        for name, item in declared.items()
+        if name not in given and name not in current and "DefaultValue" not in item
+    ]
+    if lacking:
+        raise InputError(f"the parameters {', '.join(lacking)} have no default: give them values")
+    return [
+        *({"ParameterKey": name, "ParameterValue": _text(given[name])} for name in given),
+        *({"ParameterKey": name, "UsePreviousValue": True} for name in kept),
+    ]
+
+
+def _text(value: ParameterValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _request_change_set(
+    cfn: CloudFormationClient, stack_name: str, **request: Any
+) -> dict[str, Any]:
+    name = f"batchops-{uuid.uuid4().hex}"
+    try:
+        made: Any = cfn.create_change_set(
+            StackName=stack_name, ChangeSetName=name, Capabilities=_CAPABILITIES, **request
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        raise _refused(stack_name, error.response["Error"]["Message"]) from error
+    return dict(made)
+
+
+def _await_change_set(
+    cfn: CloudFormationClient, stack_name: str, name: str, timeout_s: float, poll_s: float
+) -> dict[str, Any]:
+    for _ in stack_state.ticks(stack_name, timeout_s=timeout_s, poll_s=poll_s):
+        described: Any = cfn.describe_change_set(ChangeSetName=name)
+        if described["Status"] in ("CREATE_COMPLETE", "FAILED"):
+            break
+    while "NextToken" in described:
+        more: Any = cfn.describe_change_set(ChangeSetName=name, NextToken=described["NextToken"])
+        more["Changes"] = [*described["Changes"], *more["Changes"]]
+        described = more
+    return dict(described)
+
+
+def _change_set(
+    cfn: CloudFormationClient,
+    stack_name: str,
+    made: dict[str, Any],
+    described: dict[str, Any],
+    *,
+    creates: bool,
+) -> ChangeSet:
+    stack_id, changes = made["StackId"], described.get("Changes", [])
+    if described["Status"] != "FAILED":
+        wanted = tuple(_change(item["ResourceChange"]) for item in changes)
+        return ChangeSet(stack_name, stack_id, made["Id"], creates, wanted)
+    reason = described.get("StatusReason", "")
+    unchanged = not creates and any(text in reason for text in _NO_CHANGES)
+    first = None if unchanged else stack_state.validation_failure(cfn, ChangeSetName=made["Id"])
+    discard_change_set(cfn, ChangeSet(stack_name, stack_id, made["Id"], creates, ()))
+    if unchanged:
+        return ChangeSet(stack_name, stack_id, None, creates, ())
+    raise _refused(stack_name, first.reason if first else reason, first)
+
+
+def _refused(
+    stack_name: str, reason: str, first: stack_state.StackEvent | None = None
+) -> DeployFailedError:
+    where = f" at {first.logical_id} ({first.resource_type})" if first else ""
+    return DeployFailedError(
+        f"CloudFormation refuses the template for {stack_name!r}{where}: {reason}",
+        stack_name=stack_name,
+        reason=reason,
+        logical_id=first.logical_id if first else None,
+    )
+
+
+def _change(item: dict[str, Any]) -> Change:
+    targets = (detail.get("Target", {}) for detail in item.get("Details", []))
+    names = {target.get("Name") or target.get("Attribute", "") for target in targets}
+    return Change(
+        action=item["Action"],
+        logical_id=item["LogicalResourceId"],
+        resource_type=item["ResourceType"],
+        replacement=item.get("Replacement", ""),
+        properties=tuple(sorted(names - {""})),
+    )
+
+
+def _drop_empty_stack(cfn: CloudFormationClient, stack_id: str) -> None:
+    # A change set for a new stack leaves a stack without resources; only such a one is deleted.
+    found = stack_state.describe(cfn, stack_id)
+    if found is not None and found["StackStatus"] in EMPTY:
+        cfn.delete_stack(StackName=stack_id)

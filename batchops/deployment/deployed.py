@@ -1,0 +1,156 @@
+"""What is deployed now: the functions' code, by which a rerun may differ, and the record schema."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
+
+from batchcore.errors import SchemaError
+from batchcore.schema import FILE_NAME, RecordSchema
+
+from batchops.errors import AwsError
+from batchops.recovery.executions import translated
+
+if TYPE_CHECKING:
+    from batchops.stack import Stack
+
+# The functions that a job's result depends on, in the order in which they work.
+FUNCTIONS = (
+    "split-ip-file",
+    "read-file",
+    "validate-data",
+    "enrich-data",
+    "get-data",
+    "write-output-chunk",
+    "merge-s3-files",
+    "send-email",
+)
+_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class FunctionCode:
+    """One function as it is deployed.
+
+    Attributes
+    ----------
+    sha256 : str
+        Lambda's hash of the function's archive.
+    layers : tuple of str
+        Names and versions of its layers, such as ``orders-schema:3``.
+    modified : datetime
+        When its code or its settings were last changed, in UTC.
+    """
+
+    sha256: str
+    layers: tuple[str, ...]
+    modified: datetime
+
+    @property
+    def fingerprint(self) -> str:
+        """What identifies the code with its layers, for the ledger."""
+        return " ".join((self.sha256, *self.layers))
+
+
+def deployed_code(stack: Stack) -> dict[str, FunctionCode]:
+    """Return the functions that a job runs, by the name of their folder in ``source/``."""
+    client = stack.client("lambda")
+    found = {}
+    with translated(f"reading the functions of stack {stack.name!r}"):
+        for name in FUNCTIONS:
+            answer = client.get_function_configuration(FunctionName=f"{stack.name}-{name}")
+            found[name] = FunctionCode(
+                sha256=answer["CodeSha256"],
+                layers=tuple(_layer(each["Arn"]) for each in answer.get("Layers", ())),
+                modified=datetime.fromisoformat(answer["LastModified"]),
+            )
+    return found
+
+
+def _layer(arn: str) -> str:
+    return ":".join(arn.split(":")[-2:])
+
+
+def changed_code(
+    now: Mapping[str, FunctionCode], recorded: Mapping[str, str], *, since: datetime
+) -> tuple[str, ...]:
+    """Say what changed since an attempt, and in which functions, one line a change.
+
+    Parameters
+    ----------
+    recorded
+        Fingerprints that the attempt left in the ledger. Reruns and repairs record them; of a
+        function without one it is told when it was last updated, if that was after `since`.
+    since
+        When the attempt started.
+    """
+    changes: dict[str, list[str]] = {}
+    for name, code in now.items():
+        if name in recorded:
+            for what in _differences(recorded[name], code):
+                changes.setdefault(what, []).append(name)
+        elif code.modified > since:
+            what = f"updated {code.modified:%Y-%m-%d %H:%M:%S} UTC"
+            changes.setdefault(what, []).append(name)
+    return tuple(f"{what}: {', '.join(names)}" for what, names in changes.items())
+
+
+def _differences(recorded: str, code: FunctionCode) -> list[str]:
+    old_sha256, *old = recorded.split()
+    what = [] if old_sha256 == code.sha256 else ["code"]
+    for layer in sorted({*old, *code.layers} - {*old} & {*code.layers}):
+        name = layer.partition(":")[0]
+        if layer in code.layers:
+            what.append(f"layer {layer}")
+        elif not any(other.startswith(f"{name}:") for other in code.layers):
+            what.append(f"without layer {layer}")
+    return what
+
+
+def deployed_schema(stack: Stack) -> RecordSchema:
+    """Return the record schema that the deployed functions validate with, read from its layer.
+
+    Raises
+    ------
+    AwsError
+        If the layer cannot be read.
+    """
+    client = stack.client("lambda")
+    prefix = f"{stack.name}-schema:"
+    with translated(f"reading the schema of stack {stack.name!r}"):
+        answer = client.get_function_configuration(FunctionName=f"{stack.name}-validate-data")
+        arns = [layer["Arn"] for layer in answer.get("Layers", ())]
+        arn = next((arn for arn in arns if _layer(arn).startswith(prefix)), None)
+        if arn is None:
+            raise AwsError(
+                f"{stack.name}-validate-data has no layer {prefix}N: deploy the stack again, or "
+                "pass the schema file that the rows are to be held against"
+            )
+        location = client.get_layer_version_by_arn(Arn=arn)["Content"]["Location"]
+    return _unpack_schema(_download(location, local=stack.target.local), arn)
+
+
+def _download(address: str, *, local: bool) -> bytes:
+    # A proxy of the environment cannot reach this computer's loopback address.
+    proxies = urllib.request.ProxyHandler({} if local else None)
+    try:
+        with urllib.request.build_opener(proxies).open(address, timeout=_TIMEOUT_S) as answer:
+            content: bytes = answer.read()
+    except OSError as error:
+        raise AwsError(f"cannot download the schema's layer: {error}") from error
+    return content
+
+
+def _unpack_schema(archive: bytes, arn: str) -> RecordSchema:
+    try:
+        with ZipFile(BytesIO(archive)) as files:
+            document: Any = json.loads(files.read(FILE_NAME))
+        return RecordSchema(document)
+    except (BadZipFile, KeyError, ValueError, SchemaError) as error:
+        raise AwsError(f"layer {arn} holds no usable {FILE_NAME}: {error}") from error

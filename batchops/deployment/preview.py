@@ -1,0 +1,164 @@
+"""What a deployment would change, as a table; and tables of text and HTML as such."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from batchops.deployment import change_sets
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+    from batchops.deployment.change_sets import Change, ChangeSet
+
+_COLUMNS = ("action", "logical_id", "type", "replacement", "properties")
+_MAX_CELL_CHARACTERS = 300
+_CELL_CHARACTERS = 60
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a deployment would change. Nothing has been changed.
+
+    Attributes
+    ----------
+    stack_name : str
+        The stack.
+    creates : bool
+        Whether the stack would be created.
+    changes : tuple of Change
+        One a resource; empty if the stack is as the template says already, or if only its outputs
+        would change.
+    unchanged : bool
+        Whether there is nothing to deploy.
+    """
+
+    stack_name: str
+    creates: bool
+    changes: tuple[Change, ...]
+    unchanged: bool
+
+    @property
+    def replaced(self) -> tuple[Change, ...]:
+        """The changes that put a new resource in the place of the old, or may do so."""
+        return tuple(c for c in self.changes if c.replacement in ("True", "Conditional"))
+
+    def __str__(self) -> str:
+        """Say it in a line, then one line a change."""
+        if not self.changes:
+            return self._summary()
+        return f"{self._summary()}\n{text_table(_COLUMNS, self._rows())}"
+
+    def _repr_html_(self) -> str:
+        table = html_table(_COLUMNS, self._rows()) if self.changes else ""
+        return f"<p>{html.escape(self._summary())}</p>{table}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the changes.
+
+        Returns
+        -------
+        DataFrame
+            One line a resource, all ``str``: ``action`` (Add, Modify, Remove, Import, Dynamic),
+            ``logical_id``, ``type``, ``replacement`` (True, False, Conditional; empty where a
+            resource is added or removed), ``properties`` (those that change, with commas between;
+            empty where CloudFormation names none).
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self._rows(), columns=list(_COLUMNS), dtype="str")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        return {
+            "stack": self.stack_name,
+            "creates": self.creates,
+            "unchanged": self.unchanged,
+            "changes": [{**asdict(c), "properties": list(c.properties)} for c in self.changes],
+        }
+
+    def _summary(self) -> str:
+        if self.unchanged:
+            return f"stack {self.stack_name}: unchanged"
+        if self.creates:
+            return f"stack {self.stack_name} would be created, with {len(self.changes)} resources"
+        changed = f"{len(self.changes)} resources" if self.changes else "only outputs"
+        replaced = f", {len(self.replaced)} of them may be replaced" if self.replaced else ""
+        return f"stack {self.stack_name}: {changed} would change{replaced}"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (c.action, c.logical_id, c.resource_type, c.replacement, ", ".join(c.properties))
+            for c in self.changes
+        ]
+
+
+def take_preview(cfn: CloudFormationClient, change_set: ChangeSet) -> Preview:
+    """Return what a change set would do, and discard it.
+
+    Parameters
+    ----------
+    cfn
+        Client of the stack's account and region.
+    change_set
+        As `create_change_set` made it; it cannot be executed afterwards.
+
+    Raises
+    ------
+    AwsError
+        The change set could not be deleted.
+    """
+    change_sets.discard_change_set(cfn, change_set)
+    return Preview(
+        stack_name=change_set.stack_name,
+        creates=change_set.creates,
+        changes=change_set.changes,
+        unchanged=change_set.unchanged,
+    )
+
+
+# ---------------------------------------------------------------------------------- tables
+
+
+def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table for a terminal: columns as wide as they need be, long cells wrapped."""
+    wrapped = [
+        [textwrap.wrap(printable(cell), _CELL_CHARACTERS) or [""] for cell in row]
+        for row in [columns, *rows]
+    ]
+    widths = [
+        max(len(line) for cell in column for line in cell) for column in zip(*wrapped, strict=True)
+    ]
+    lines = []
+    for row in wrapped:
+        for parts in zip_longest(*row, fillvalue=""):
+            line = "  ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True))
+            lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
+def html_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table for a notebook; every cell is shown as text, whatever it looks like."""
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(_shorten(cell))}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def printable(text: str) -> str:
+    """Return a text, shortened, that can neither break a line nor colour a terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in _shorten(text))
+
+
+def _shorten(text: str) -> str:
+    if len(text) <= _MAX_CELL_CHARACTERS:
+        return text
+    return text[: _MAX_CELL_CHARACTERS - 4] + " ..."

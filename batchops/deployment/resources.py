@@ -1,0 +1,294 @@
+"""What a stack consists of, how it stands, and what would go with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchcore import items, jobs
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batchops.deployment import buckets, stack_state
+from batchops.deployment.preview import html_table, text_table
+from batchops.errors import InputError, StackBusyError, translate
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+
+    from batchops.stack import Stack
+
+NOT_DEPLOYED = "NOT_DEPLOYED"
+_BUCKETS = ("SourceBucketName", "LoggingBucketName")
+_TABLES = ("FinancialTableName", "ErrorTableName", "JobTableName")
+_EXECUTION = re.compile(rf"({jobs.JOB_ID.pattern})(-a\d+)?")
+_NAMED_JOBS = 5
+
+
+class Outputs(dict[str, str]):
+    """A stack's outputs by name; each is an attribute too: ``stack.outputs.SourceBucketName``."""
+
+    def __getattr__(self, name: str) -> str:
+        """Return an output."""
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(
+                f"the stack has no output {name!r}: it has {', '.join(self)}"
+            ) from None
+
+    def __dir__(self) -> list[str]:
+        """List the outputs among the attributes, for completion."""
+        return sorted({*super().__dir__(), *self})
+
+    def _repr_html_(self) -> str:
+        return html_table(("output", "value"), sorted(self.items()))
+
+
+@dataclass(frozen=True)
+class StackStatus:
+    """How a stack stands.
+
+    Attributes
+    ----------
+    stack_name : str
+        The stack.
+    status : str
+        CloudFormation's name of its state, or NOT_DEPLOYED.
+    reason : str
+        What CloudFormation says about it; often empty.
+    created, updated : datetime or None
+        UTC; None where it has not happened.
+    parameters : dict of str
+        The template's parameters as the stack has them.
+    advice : str
+        What to do next; empty where nothing is to be done.
+    """
+
+    stack_name: str
+    status: str
+    reason: str
+    created: datetime | None
+    updated: datetime | None
+    parameters: Mapping[str, str]
+    advice: str
+
+    @property
+    def deployed(self) -> bool:
+        """Whether there is a stack to work with: one whose last operation ended well."""
+        return self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+
+    def __str__(self) -> str:
+        """Say it in a line, then the parameters."""
+        when = self.updated or self.created
+        line = f"stack {self.stack_name}: {self.status}"
+        line += f" since {when:%Y-%m-%d %H:%M} UTC" if when else ""
+        line += f" ({self.reason})" if self.reason else ""
+        line += f": {self.advice}" if self.advice else ""
+        if not self.parameters:
+            return line
+        return f"{line}\n{text_table(('parameter', 'value'), sorted(self.parameters.items()))}"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("status", self.status),
+            *(("what to do", text) for text in [self.advice] if text),
+            *sorted(self.parameters.items()),
+        ]
+        return html_table((self.stack_name, ""), rows)
+
+
+def stack_status(stack: Stack) -> StackStatus:
+    """Return how the stack stands; one that is not deployed is no error.
+
+    Raises
+    ------
+    EngineNotRunningError, AwsError
+    """
+    cfn = stack.client("cloudformation")
+    try:
+        found = stack_state.describe(cfn, stack.name)
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"reading the stack {stack.name!r}") from error
+    if found is None or found["StackStatus"] in stack_state.EMPTY:
+        return StackStatus(stack.name, NOT_DEPLOYED, "", None, None, {}, "stack.deploy()")
+    status = found["StackStatus"]
+    busy = "wait until that has ended" if status.endswith("_IN_PROGRESS") else ""
+    return StackStatus(
+        stack_name=stack.name,
+        status=status,
+        reason=found.get("StackStatusReason", ""),
+        created=found.get("CreationTime"),
+        updated=found.get("LastUpdatedTime"),
+        parameters={p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])},
+        advice=stack_state.explain_stuck(stack.name, status) or busy,
+    )
+
+
+def resources(stack: Stack) -> pd.DataFrame:
+    """Return the stack's resources.
+
+    Returns
+    -------
+    DataFrame
+        One line a resource, by logical id: ``logical_id``, ``type``, ``physical_id`` (str, empty
+        until there is one), ``status`` (str), ``updated`` (datetime64[ms, UTC]).
+
+    Raises
+    ------
+    StackNotFoundError, AwsError
+    """
+    import pandas as pd
+
+    found = sorted(_resources(stack), key=lambda item: item["LogicalResourceId"])
+    names = {
+        "logical_id": "LogicalResourceId",
+        "type": "ResourceType",
+        "physical_id": "PhysicalResourceId",
+        "status": "ResourceStatus",
+    }
+    columns: dict[str, Any] = {
+        name: pd.Series([item.get(source, "") for item in found], dtype="str")
+        for name, source in names.items()
+    }
+    times = pd.Series([item["LastUpdatedTimestamp"] for item in found], dtype="object")
+    columns["updated"] = pd.to_datetime(times, utc=True).astype("datetime64[ms, UTC]")
+    return pd.DataFrame(columns)
+
+
+def functions(stack: Stack) -> tuple[str, ...]:
+    """Return the stack's functions by the name of their folder in ``source``, sorted."""
+    prefix = f"{stack.name}-"
+    found = (r for r in _resources(stack) if r["ResourceType"] == "AWS::Lambda::Function")
+    return tuple(sorted(r["PhysicalResourceId"].removeprefix(prefix) for r in found))
+
+
+def check_deployed(stack: Stack) -> None:
+    """Raise StackNotFoundError unless there is such a stack."""
+    _ = stack.outputs
+
+
+def unknown_function(stack: Stack, function: str) -> InputError:
+    """Return the error that names the stack's functions, to be raised where one is not there."""
+    return InputError(
+        f"stack {stack.name!r} has no function {function!r}: it has {', '.join(functions(stack))}"
+    )
+
+
+def _resources(stack: Stack) -> Iterator[Any]:
+    check_deployed(stack)
+    pages = stack.client("cloudformation").get_paginator("list_stack_resources")
+    try:
+        for page in pages.paginate(StackName=stack.name):
+            yield from page["StackResourceSummaries"]
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"listing the resources of {stack.name!r}") from error
+
+
+# ------------------------------------------------------------------------------ destruction
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What a stack holds, and would take with it.
+
+    Attributes
+    ----------
+    versions : dict of str to int
+        Versions of objects, by bucket.
+    rows : dict of str to int
+        Rows of each table as DynamoDB counts them: on AWS about every six hours (Amazon DynamoDB
+        API reference, DescribeTable), so what came since is not in it.
+    jobs : int
+        Jobs in the ledger, counted now.
+    running : tuple of str
+        Ids of the jobs that run now.
+    """
+
+    versions: Mapping[str, int]
+    rows: Mapping[str, int]
+    jobs: int
+    running: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Say it in a few lines."""
+        objects = ", ".join(f"{count:,} in {name}" for name, count in self.versions.items())
+        rows = ", ".join(f"about {count:,} in {name}" for name, count in self.rows.items())
+        lines = [f"objects: {objects or 'none'}", f"table rows: {rows or 'none'}"]
+        lines.append(f"jobs: {self.jobs:,}, {len(self.running):,} of them running")
+        return "\n".join(lines)
+
+
+def count_holdings(stack: Stack) -> Holdings:
+    """Count what would go with the stack; what it lacks, after a failed creation, is left out.
+
+    Raises
+    ------
+    StackNotFoundError, AwsError
+    """
+    outputs, s3 = stack.outputs, stack.client("s3")
+    tables = [outputs[name] for name in _TABLES if name in outputs]
+    found = [outputs[name] for name in _BUCKETS if name in outputs]
+    return Holdings(
+        versions={bucket: buckets.count_versions(s3, bucket) for bucket in found},
+        rows={table: _item_count(stack, table) for table in tables},
+        jobs=_count_jobs(stack) if "JobTableName" in outputs else 0,
+        running=running_jobs(stack),
+    )
+
+
+def running_jobs(stack: Stack) -> tuple[str, ...]:
+    """Return the ids of the jobs whose workflow runs now, as Step Functions knows it."""
+    machine = stack.outputs.get("MainOrchestratorArn")
+    if machine is None:
+        return ()
+    pages = stack.client("stepfunctions").get_paginator("list_executions")
+    running = pages.paginate(stateMachineArn=machine, statusFilter="RUNNING")
+    try:
+        names = [found["name"] for page in running for found in page["executions"]]
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"listing the running jobs of {stack.name!r}") from error
+    matches = map(_EXECUTION.fullmatch, names)
+    return tuple(match[1] if match else name for match, name in zip(matches, names, strict=True))
+
+
+def refuse_running(stack: Stack) -> None:
+    """Raise StackBusyError, naming them, if any jobs run."""
+    running = running_jobs(stack)
+    if running:
+        more = f" and {len(running) - _NAMED_JOBS} more" if len(running) > _NAMED_JOBS else ""
+        raise StackBusyError(
+            f"jobs run in stack {stack.name!r} ({', '.join(running[:_NAMED_JOBS])}{more}): wait "
+            "for them, as with stack.latest().wait(), or pass force=True to delete them as well",
+            stack_name=stack.name,
+        )
+
+
+def _item_count(stack: Stack, table: str) -> int:
+    try:
+        answer = stack.client("dynamodb").describe_table(TableName=table)
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"describing the table {table}") from error
+    return int(answer["Table"]["ItemCount"])
+
+
+def _count_jobs(stack: Stack) -> int:
+    # The index has one entry a job, however many chunks there are: counting reads little.
+    pages = (
+        stack.client("dynamodb")
+        .get_paginator("query")
+        .paginate(
+            TableName=stack.outputs["JobTableName"],
+            IndexName=items.JOBS_BY_START,
+            KeyConditionExpression="listed = :listed",
+            ExpressionAttributeValues={":listed": {"S": items.LISTED}},
+            Select="COUNT",
+        )
+    )
+    try:
+        return sum(page["Count"] for page in pages)
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"counting the jobs of {stack.name!r}") from error

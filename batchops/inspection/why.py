@@ -1,0 +1,387 @@
+"""Why a job failed, why rows were rejected, and what to do next; and the steps that it went."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from batchcore import items, jobs, keys
+from batchcore.errors import FileError, InputGoneError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batchops import frames, ledger
+from batchops.deployment.preview import html_table, printable
+from batchops.errors import translate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from batchops.job import Job
+    from batchops.ledger import Entry
+    from batchops.status import JobStatus
+
+_SHOWN = 20
+_MAX_VALUE_CHARACTERS = 120
+
+# The states of the chunk workflow and the functions that they call.
+STEP_FUNCTIONS = {
+    "Read File": "read-file",
+    "Validate Data": "validate-data",
+    "Get Financial Data": "enrich-data",
+    "Write output file": "write-output-chunk",
+}
+# What may be gone on a second try: throttling, faults of a service, a function that died.
+_PASSING = re.compile(
+    r"TransientError|Lambda\..*|Sandbox\.Timedout|Runtime\.(ExitError|OutOfMemory)|States\.Timeout"
+)
+# The message of WrongDelimiterError (batchcore.records) names the file's delimiter as Python does.
+_DELIMITED_BY = re.compile(r"delimited by ('.*?'), ")
+_TAB = repr("\t")
+_MAX_CHUNK_ROWS = 20_000
+_NEW_FILE_WANTED = {InputGoneError.__name__, *(c.__name__ for c in FileError.__subclasses__())}
+
+# What differs from one failure to the next of the same cause, and its placeholder.
+_VARYING = (
+    (re.compile(jobs.JOB_ID.pattern), "<job>"),
+    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<id>"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.,+]+Z?"), "<time>"),
+    (re.compile(r"\b[0-9a-fA-F]{12,}\b"), "<id>"),
+    (re.compile(r"\bchunk \d+"), "chunk <n>"),
+    (re.compile(r"\b\d+\.\d+\b|\b\d{4,}\b"), "<n>"),
+)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason, and all that it explains.
+
+    Attributes
+    ----------
+    kind : str
+        failure (of the job or of chunks), mail, or rejection (of rows).
+    what : str
+        The reason; what varies from case to case is replaced by a placeholder.
+    count : int
+        The job (1), the chunks that failed, or the violations of the rule.
+    source_row : int or None
+        Of a rejection, the first row that it was for, the header being row 1.
+    value : str
+        Of a rejection, that row's value in the column at fault; else the first message, whole.
+    next_call : str
+        Code to run next, with the names ``job`` and ``stack``.
+    """
+
+    kind: Literal["failure", "mail", "rejection"]
+    what: str
+    count: int
+    source_row: int | None
+    value: str
+    next_call: str
+
+    @property
+    def example(self) -> str:
+        """One case of it, shortened."""
+        value = self.value
+        if len(value) > _MAX_VALUE_CHARACTERS:
+            value = value[:_MAX_VALUE_CHARACTERS] + " ..."
+        return value if self.source_row is None else f"row {self.source_row}: {value!r}"
+
+    def __str__(self) -> str:
+        """Say it in two or three lines."""
+        lines = [f"{self.count:,} x {self.what}", f"next: {self.next_call}"]
+        if self.what != self.value:
+            lines.insert(1, f"such as {self.example}")
+        return "\n    ".join(map(printable, lines))
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a job is as it is: first what failed, then why rows were rejected, each by count.
+
+    Attributes
+    ----------
+    job_id : str
+        The job.
+    status : str
+        How it stands, see :class:`batchops.job.JobStatus`.
+    causes : tuple of Cause
+        Empty if nothing failed and no row was rejected.
+    """
+
+    job_id: str
+    status: str
+    causes: tuple[Cause, ...]
+
+    def __str__(self) -> str:
+        """Say it in a line, then one line a cause."""
+        lines = [self._summary(), *(str(cause) for cause in self.causes[:_SHOWN])]
+        rest = len(self.causes) - _SHOWN
+        return "\n".join(lines) + (f"\nand {rest:,} causes more" if rest > 0 else "")
+
+    def _repr_html_(self) -> str:
+        rows = [(f"{c.count:,}", c.what, c.example, c.next_call) for c in self.causes]
+        table = html_table(("count", "what", "example", "next"), rows) if rows else ""
+        return f"<p>{html.escape(self._summary())}</p>{table}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        causes = [asdict(cause) for cause in self.causes]
+        return {"job": self.job_id, "status": self.status, "causes": causes}
+
+    def _summary(self) -> str:
+        if not self.causes:
+            return f"job {self.job_id} is {self.status}: nothing failed, no row was rejected"
+        return f"job {self.job_id} is {self.status}:"
+
+
+def why(job: Job) -> Why:
+    """Return what failed in a job and why its rows were rejected, so far.
+
+    Chunks and errors are read as a stream: a hundred thousand of them take no more memory than one
+    of each cause.
+
+    Raises
+    ------
+    JobNotFoundError, AwsError
+    """
+    entry, status = job.entry(), job.status()
+    dynamodb, outputs = job.stack.client("dynamodb"), job.stack.outputs
+    failures: list[Cause] = []
+    if status.chunks_failed:
+        chunks = ledger.chunk_entries(dynamodb, outputs["JobTableName"], job.id)
+        failures = chunk_causes(chunks)
+    own = job_cause(entry, status)
+    # That chunks failed says less than why they did.
+    if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
+        failures.insert(0, own)
+    errors = ledger.error_items(dynamodb, outputs["ErrorTableName"], job.id)
+    rejections = rejection_causes(errors, succeeded=status.status == items.SUCCEEDED)
+    causes = (*failures, *mail_causes(entry), *rejections)
+    return Why(job.id, status.status, causes)
+
+
+def job_cause(entry: Entry, status: JobStatus) -> Cause | None:
+    """Return why the job as a whole did not succeed; None where it did, or still runs."""
+    if not status.ended or status.status == items.SUCCEEDED:
+        return None
+    reason = status.reason.strip(": ") or f"the workflow was ended from outside: {status.status}"
+    call = _next_for_job(entry, reason.partition(":")[0], reason)
+    return Cause("failure", normalise(reason), 1, None, reason, call)
+
+
+def _next_for_job(entry: Entry, error: str, reason: str) -> str:
+    again = "job.rerun(dry_run=False)"  # it splits a file that never was with new parameters
+    delimiter = _DELIMITED_BY.search(reason)
+    if error == "WrongDelimiterError" and delimiter:
+        named = repr("tab") if delimiter[1] == _TAB else delimiter[1]
+        return f"stack.deploy(FileDelimiter={named}); {again}"
+    if error == "TooManyChunksError":
+        rows = min(_MAX_CHUNK_ROWS, entry["chunkRows"] * 10)
+        return f"stack.deploy(FileChunkSize={rows}); {again}"
+    if error in _NEW_FILE_WANTED:
+        upload = entry["key"].removeprefix(keys.INPUT_PREFIX)
+        file = upload.rpartition("/")[2]
+        name = "" if file == upload else f", name={upload!r}"
+        return f"stack.submit({file!r}{name})  # once it is mended"
+    return "job.balance()" if error == "BalanceError" else "job.rerun()"
+
+
+def chunk_causes(chunks: Iterable[Entry]) -> list[Cause]:
+    """Return why chunks failed, most frequent first."""
+    counts: dict[tuple[str, str], int] = {}
+    firsts: dict[tuple[str, str], Entry] = {}
+    for chunk in chunks:
+        if chunk.get("status") == items.FAILED:
+            reason = frames.explain(chunk.get("error", ""), chunk.get("cause", ""))
+            group = (chunk.get("failedStep", ""), normalise(reason))
+            counts[group] = counts.get(group, 0) + 1
+            firsts.setdefault(group, chunk)
+    found = []
+    for group in sorted(counts, key=lambda g: -counts[g]):
+        first = firsts[group]
+        error = first.get("error", "")
+        number = int(first["entry"].removeprefix(items.CHUNK_PREFIX))
+        text = frames.explain(error, first.get("cause", ""))
+        function = STEP_FUNCTIONS.get(group[0])
+        call = "job.rerun()"
+        if function and not _PASSING.fullmatch(error):
+            call = f"stack.logs({function!r}, job=job.id)"
+        what = f"{group[0]}: {group[1]}" if group[0] else group[1]
+        found.append(Cause("failure", what, counts[group], None, f"chunk {number}: {text}", call))
+    return found
+
+
+def mail_causes(entry: Entry) -> Iterator[Cause]:
+    """Yield why the mail was not sent, if it was not."""
+    if entry.get("mailStatus") == items.MAIL_FAILED:
+        text = frames.explain(entry.get("mailError", ""), entry.get("mailCause", ""))
+        # An address that SES does not know yet will not be known on a second try either.
+        call = "stack.doctor()" if "not verified" in text else "job.email()"
+        yield Cause("mail", normalise(text), 1, None, text, call)
+
+
+def rejection_causes(errors: Iterable[Entry], *, succeeded: bool) -> list[Cause]:
+    """Return why rows were rejected, by stage, column and rule, most frequent first.
+
+    Parameters
+    ----------
+    errors
+        ErrorTable's items of a job, by row.
+    succeeded
+        Whether the job has a rejects file.
+    """
+    counts: dict[tuple[str, str, str], int] = {}
+    firsts: dict[tuple[str, str, str], tuple[int, str]] = {}
+    for error in errors:
+        group = (error["stage"], error["column"], error["rule"])
+        counts[group] = counts.get(group, 0) + 1
+        if group not in firsts:
+            firsts[group] = (error["sourceRow"], error["value"])
+    found = []
+    for group in sorted(counts, key=lambda g: -counts[g]):
+        stage, column, rule = group
+        what = f"{stage}: {column or 'the row'} breaks {rule}"
+        call = "job.errors()"
+        if succeeded:
+            mend = f"mend {column!r}" if column else "mend the rows"
+            call = f"bad = job.rejects()  # {mend}, then job.repair(bad, dry_run=False)"
+        found.append(Cause("rejection", what, counts[group], *firsts[group], call))
+    return found
+
+
+def normalise(text: str) -> str:
+    """Return a message with what varies from case to case replaced by placeholders."""
+    for pattern, placeholder in _VARYING:
+        text = pattern.sub(placeholder, text)
+    return text
+
+
+# ----------------------------------------------------------------------------------- steps
+
+
+@dataclass
+class Step:
+    """One state of the main workflow that was entered."""
+
+    state: str
+    kind: str
+    start: datetime
+    end: datetime | None = None
+    tries: int = 0
+    status: str = "RUNNING"
+    error: str = ""
+
+
+_FAILED = ("Failed", "TimedOut", "Aborted", "StartFailed", "SubmitFailed", "ScheduleFailed")
+_TRIED = ("TaskScheduled", "LambdaFunctionScheduled", "MapRunStarted")
+_OVER = {
+    "ExecutionFailed": "FAILED",
+    "ExecutionAborted": "ABORTED",
+    "ExecutionTimedOut": "TIMED_OUT",
+    "ExecutionSucceeded": "SUCCEEDED",
+}
+
+
+def steps(job: Job) -> pd.DataFrame:
+    """Return the states that the main workflow went through in the job's last attempt.
+
+    Returns
+    -------
+    DataFrame
+        One line a state, in the order of entering: ``state``, ``type`` (Task, Map, Choice, ...),
+        ``status`` (str: RUNNING, SUCCEEDED, FAILED, ABORTED, TIMED_OUT), ``start``, ``end``
+        (datetime64[ms, UTC], the end missing while it runs), ``ms`` (Int64), ``tries`` (int64, how
+        often its task was begun; 0 where there is none), ``error`` (str, name of the last error;
+        a state that succeeded with one was retried). Empty where the workflow has not begun, or
+        AWS has forgotten it (after 90 days).
+
+    Raises
+    ------
+    JobNotFoundError, AwsError
+    """
+    return steps_frame(read_steps(_history(job)))
+
+
+def _history(job: Job) -> Iterator[Any]:
+    """Yield the events of the last attempt; there are at most 25,000 (AWS Step Functions quota)."""
+    states = job.stack.client("stepfunctions")
+    arn = job.stack.outputs["MainOrchestratorArn"].replace(":stateMachine:", ":execution:")
+    name = jobs.execution_name(job.id, job.entry()["attempt"])
+    pages = states.get_paginator("get_execution_history").paginate(
+        executionArn=f"{arn}:{name}",
+        includeExecutionData=False,
+        PaginationConfig={"PageSize": 1000},
+    )
+    try:
+        for page in pages:
+            yield from page["events"]
+    except states.exceptions.ExecutionDoesNotExist:
+        return
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"reading the history of job {job.id!r}") from error
+
+
+def read_steps(events: Iterable[Any]) -> list[Step]:
+    """Return the states that a workflow without parallel branches entered, from its history."""
+    found: list[Step] = []
+    for event in events:
+        kind, time = event["type"], event["timestamp"]
+        current = found[-1] if found else None
+        if kind.endswith("StateEntered"):
+            _leave(current, time)
+            name = event["stateEnteredEventDetails"]["name"]
+            found.append(Step(name, kind.removesuffix("StateEntered"), time))
+        elif current is None:
+            continue
+        elif kind.endswith("StateExited"):
+            _leave(current, time)
+        elif kind in _OVER:
+            # A Fail state, and one that the execution ended in, are never exited.
+            if current.end is None:
+                current.end, current.status = time, _OVER[kind]
+        elif kind in _TRIED:
+            current.tries += 1
+            current.status = "RUNNING"
+        elif kind.endswith("Succeeded"):
+            current.status = "RUNNING"
+        elif kind.endswith(_FAILED):
+            current.status, current.error = "FAILED", _error(event)
+    if found and found[-1].end is None:
+        found[-1].status = "RUNNING"  # perhaps in the pause before another try
+    return found
+
+
+def _leave(step: Step | None, time: datetime) -> None:
+    """End a state; one that is left by its Catch is known by what it met last."""
+    if step is not None and step.end is None:
+        step.end = time
+        step.status = "FAILED" if step.status == "FAILED" else "SUCCEEDED"
+
+
+def _error(event: Any) -> str:
+    details = (value for name, value in event.items() if name.endswith("EventDetails"))
+    return next((str(found["error"]) for found in details if "error" in found), event["type"])
+
+
+def steps_frame(found: Iterable[Step]) -> pd.DataFrame:
+    """Return steps as a DataFrame, see `steps`; none give the same columns."""
+    import pandas as pd
+
+    rows = list(found)
+    columns: dict[str, Any] = {
+        "state": pd.Series([row.state for row in rows], dtype="str"),
+        "type": pd.Series([row.kind for row in rows], dtype="str"),
+        "status": pd.Series([row.status for row in rows], dtype="str"),
+    }
+    for name in ("start", "end"):
+        times = pd.Series([getattr(row, name) for row in rows], dtype="object")
+        columns[name] = pd.to_datetime(times, utc=True).astype("datetime64[ms, UTC]")
+    spans = [row.end and round((row.end - row.start).total_seconds() * 1000) for row in rows]
+    columns["ms"] = pd.Series(spans, dtype="Int64")
+    columns["tries"] = pd.Series([row.tries for row in rows], dtype="int64")
+    columns["error"] = pd.Series([row.error for row in rows], dtype="str")
+    return pd.DataFrame(columns)

@@ -1,0 +1,1 @@
+"""The local engine: an AWS emulator as a process on this computer."""

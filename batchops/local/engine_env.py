@@ -1,0 +1,99 @@
+"""The Python environment that the local engine runs in, made once and then reused."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from batchops.errors import EngineInstallError
+from batchops.local.locks import file_lock
+
+REQUIREMENTS = Path(__file__).with_name("engine-requirements.txt")
+_INSTALL_TIMEOUT_S = 900.0
+_DONE = "complete"
+# Settings of the caller's shell that would send pip or the interpreter somewhere else. What says
+# where packages come from (index, proxy, certificates) is kept: the user's choice holds here too.
+_MISLEADING = ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "VIRTUAL_ENV")
+
+
+def pins() -> list[str]:
+    """Return the pinned requirements of the engine, without comments."""
+    lines = (line.strip() for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def env_folder(env_home: Path) -> Path:
+    """Return where the environment for these pins and this interpreter lies."""
+    named = "\n".join([*pins(), sys.implementation.cache_tag or "", sys.base_prefix])
+    return env_home / f"engine-env-{hashlib.sha256(named.encode()).hexdigest()[:12]}"
+
+
+def env_python(env_home: Path) -> Path:
+    """Return the environment's interpreter."""
+    return env_folder(env_home) / "bin" / "python"
+
+
+def is_installed(env_home: Path) -> bool:
+    """Tell whether the environment is there, and whole."""
+    return (env_folder(env_home) / _DONE).exists() and env_python(env_home).exists()
+
+
+def install(env_home: Path) -> Path:
+    """Make the environment unless it is there, and return its interpreter.
+
+    Two processes at once make it once. One that was begun and not finished is made again.
+
+    Raises
+    ------
+    EngineInstallError
+        venv or pip failed, or took too long.
+    """
+    if is_installed(env_home):
+        return env_python(env_home)
+    folder = env_folder(env_home)
+    try:
+        with file_lock(env_home / f"{folder.name}.lock", timeout_s=_INSTALL_TIMEOUT_S):
+            if not is_installed(env_home):
+                _make(folder)
+    except TimeoutError as error:
+        raise EngineInstallError(
+            f"another process is still installing the engine into {folder}: wait, or end it"
+        ) from error
+    return env_python(env_home)
+
+
+def _make(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    python = str(folder / "bin" / "python")
+    _run([sys.executable, "-I", "-m", "venv", str(folder)])
+    options = ["--disable-pip-version-check", "--no-input", "--quiet"]
+    _run([python, "-I", "-m", "pip", "install", *options, "-r", str(REQUIREMENTS)])
+    # Written last: its presence says that nothing was cut off half way.
+    (folder / _DONE).write_text("\n".join(pins()) + "\n", encoding="utf-8")
+
+
+def _run(command: list[str]) -> None:
+    env = {name: value for name, value in os.environ.items() if name not in _MISLEADING}
+    # Compiled modules are half of a quick cold start, so pip must be free to write them.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    try:
+        done = subprocess.run(
+            command,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=_INSTALL_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineInstallError(f"installing the local engine failed: {error}") from error
+    if done.returncode != 0:
+        said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
+        raise EngineInstallError(
+            "installing the local engine failed: see that this computer reaches its package index "
+            f"and that Python's venv module is there, then repeat\n{said}"
+        )

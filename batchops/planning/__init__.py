@@ -1,0 +1,1 @@
+"""What a file would come to, before it is submitted: limits, cost, time."""

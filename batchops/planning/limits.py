@@ -1,0 +1,223 @@
+"""The limits that a job runs up against, on AWS and in this stack, and how near each is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchcore.csvtext import MAX_CHUNK_BYTES
+
+from batchops.planning import workload
+from batchops.planning.aws_facts import quota
+from batchops.planning.durations import seconds_text
+from batchops.planning.function_times import BEST, WORST, function_seconds
+from batchops.planning.limit_values import ROWS, Limit
+
+if TYPE_CHECKING:
+    from batchops.planning.durations import Duration
+    from batchops.planning.workload import Workload
+
+# What the state of the main workflow holds at most beside the file's key, which stands in it five
+# times (key, completed, rejected and archived file, manifest): ids, numbers, names, a cause.
+_STATE_BYTES = 4_000
+_KEYS_IN_STATE = 5
+_JOB_PREFIX_BYTES = 80
+_MB = 1_000_000
+
+
+def find_limits(
+    work: Workload,
+    duration: Duration,
+    *,
+    max_concurrency: int,
+    name: str,
+    account_concurrency: int | None = None,
+) -> tuple[Limit, ...]:
+    """Return the limits, the nearest first.
+
+    Parameters
+    ----------
+    work, duration
+        The file as counted, and how long its job is likely to take.
+    max_concurrency, account_concurrency
+        As for :func:`batchops.planning.durations.estimate_duration`.
+    name
+        The file's name, which is in the state of the workflow.
+    """
+    account = account_concurrency or quota("lambda.concurrency")
+    found = [
+        *_chunk_limits(work),
+        *_workflow_limits(work, duration, max_concurrency, name),
+        *_time_limits(work),
+        *_size_limits(work),
+        *_rate_limits(work, duration, max_concurrency, account),
+    ]
+    return tuple(sorted(found, key=lambda limit: -limit.share))
+
+
+def _chunk_limits(work: Workload) -> list[Limit]:
+    memory = min(workload.MEMORY_MB[name] for name in ("read-file", "write-output-chunk"))
+    return [
+        Limit(
+            ROWS,
+            work.chunk_rows,
+            workload.MAX_CHUNK_ROWS,
+            "rows",
+            "the template accepts no larger FileChunkSize",
+        ),
+        Limit(
+            "chunk size",
+            work.largest_chunk_bytes,
+            MAX_CHUNK_BYTES,
+            "bytes",
+            "a chunk ends there, with fewer rows than FileChunkSize",
+            hard=False,
+        ),
+        Limit(
+            "memory for a chunk",
+            workload.chunk_memory_bytes(work) / _MB,
+            memory * 1024 * 1024 / _MB,
+            "MB",
+            "beyond it a function is killed: take a smaller FileChunkSize",
+            at_best=0,
+        ),
+        Limit(
+            "chunks",
+            work.chunks,
+            workload.MAX_CHUNKS,
+            "chunks",
+            "beyond it the split refuses the file: take a larger FileChunkSize",
+        ),
+    ]
+
+
+def _workflow_limits(
+    work: Workload, duration: Duration, max_concurrency: int, name: str
+) -> list[Limit]:
+    payload = _STATE_BYTES + _KEYS_IN_STATE * (len(name.encode()) + _JOB_PREFIX_BYTES)
+    return [
+        Limit(
+            "output of the Map",
+            work.chunks * workload.MAP_OUTPUT_BYTES_PER_CHUNK,
+            quota("step_functions.payload_bytes"),
+            "bytes",
+            "each child returns {}; beyond it the job fails after all its work",
+        ),
+        Limit(
+            "manifest",
+            work.chunks * workload.MANIFEST_ENTRY_BYTES,
+            quota("step_functions.item_reader_bytes"),
+            "bytes",
+            "what the Map's ItemReader reads",
+        ),
+        Limit(
+            "workflow state",
+            payload,
+            quota("step_functions.payload_bytes"),
+            "bytes",
+            "holds S3 keys and counts, never rows: it does not grow with the file",
+        ),
+        Limit(
+            "history of the main workflow",
+            workload.JOB_EVENTS,
+            quota("step_functions.history_events"),
+            "events",
+            "chunks have histories of their own: it does not grow with the file",
+        ),
+        Limit(
+            "history of a chunk",
+            workload.CHUNK_EVENTS,
+            quota("step_functions.history_events"),
+            "events",
+            f"does not grow with the chunk; a repeated try adds {workload.RETRY_EVENTS}",
+        ),
+        Limit(
+            "chunks at a time",
+            min(work.chunks, max_concurrency),
+            quota("step_functions.map_children"),
+            "children",
+            "what a Distributed Map runs at a time",
+            hard=False,
+        ),
+        Limit(
+            "time-out of the job",
+            duration.high_s,
+            workload.JOB_TIMEOUT_S,
+            "s",
+            "the workflow then stops: take larger chunks, or a larger MaxConcurrency",
+            at_best=duration.low_s,
+        ),
+    ]
+
+
+def _time_limits(work: Workload) -> list[Limit]:
+    """Return how long each function takes against its time-out."""
+    best, worst = (function_seconds(work, side) for side in (BEST, WORST))
+    advice = {
+        "split-ip-file": "take a larger FileChunkSize, or upload the file in several",
+        "merge-s3-files": "take a larger FileChunkSize, or upload the file in several",
+    }
+    return [
+        Limit(
+            f"time of {name}",
+            worst[name],
+            workload.TIMEOUT_S[name],
+            "s",
+            f"{seconds_text(best[name])} at best; "
+            + advice.get(name, "a chunk each; take a smaller FileChunkSize"),
+            at_best=best[name],
+        )
+        for name in (
+            "split-ip-file",
+            "read-file",
+            "validate-data",
+            "enrich-data",
+            "write-output-chunk",
+            "merge-s3-files",
+        )
+    ]
+
+
+def _size_limits(work: Workload) -> list[Limit]:
+    return [
+        Limit(
+            "parts of the completed file",
+            workload.merge_parts(work.output_bytes),
+            quota("s3.parts"),
+            "parts",
+            "the merge takes larger parts for a larger file",
+        ),
+    ]
+
+
+def _rate_limits(
+    work: Workload, duration: Duration, max_concurrency: int, account: float
+) -> list[Limit]:
+    chunks_s = next(part.low_s for part in duration.parts if part.name == "chunks")
+    lookups = min(workload.CALLS_IN_FLIGHT, work.calls_per_chunk)
+    says = "what is throttled is tried again: the job is slower"
+    return [
+        Limit(
+            "concurrent functions",
+            min(work.chunks, max_concurrency) * (1 + lookups),
+            account,
+            "executions",
+            f"{says}. A new account may have 10 in all",
+            hard=False,
+        ),
+        Limit(
+            "writes of errors",
+            work.error_writes / chunks_s,
+            quota("dynamodb.partition_writes_per_second"),
+            "write units/s",
+            f"a job's errors share a partition; {says}",
+            hard=False,
+        ),
+        Limit(
+            "calls of the API",
+            work.api_calls / chunks_s,
+            quota("api_gateway.requests_per_second"),
+            "calls/s",
+            says,
+            hard=False,
+        ),
+    ]

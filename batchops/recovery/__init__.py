@@ -1,0 +1,1 @@
+"""Rerun, repair and stop jobs."""

@@ -1,0 +1,84 @@
+"""The attempts of a job, one after the other."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from batchcore import aws, jobs
+
+from batchops import frames
+from batchops.recovery.executions import find_execution, translated
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from batchops.job import Job
+
+_DTYPES = {
+    "attempt": "int64",
+    "kind": "str",
+    "execution": "str",
+    "status": "str",
+    "start": "datetime64[ms, UTC]",
+    "stop": "datetime64[ms, UTC]",
+    "chunks": "Int64",
+    "error": "str",
+}
+
+
+def lineage(job: Job) -> pd.DataFrame:
+    """Return the attempts of a job.
+
+    Returns
+    -------
+    DataFrame
+        One line an attempt: ``attempt`` (int64), ``kind`` (str: ``start`` where the input was
+        split, ``rerun``, ``repair``), ``execution`` (str, its name), ``status`` (str), ``start``,
+        ``stop`` (datetime64[ms, UTC]), ``chunks`` (Int64, how many it ran), ``error`` (str, empty
+        where there was none). Missing: not known (yet), or no longer: Step Functions forgets an
+        execution after 90 days, and the list of its chunks goes after IntermediateExpiryDays.
+
+    Raises
+    ------
+    JobNotFoundError, AwsError
+    """
+    import pandas as pd
+
+    entry = job.entry()
+    rows = [_attempt(job, entry, number + 1) for number in range(entry["attempt"])]
+    columns: dict[str, Any] = {}
+    for name, dtype in _DTYPES.items():
+        values = [row.get(name) for row in rows]
+        if dtype.startswith("datetime"):
+            columns[name] = pd.to_datetime(pd.Series(values, dtype="object"), utc=True)
+        else:
+            columns[name] = pd.Series(values, dtype=dtype)
+    return pd.DataFrame(columns).astype({"start": _DTYPES["start"], "stop": _DTYPES["stop"]})
+
+
+def _attempt(job: Job, entry: dict[str, Any], number: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"attempt": number, "execution": jobs.execution_name(job.id, number)}
+    execution = find_execution(job, number)
+    if execution is None:
+        return row
+    resume = json.loads(execution["input"]).get("resume")
+    error = execution.get("error")
+    return {
+        **row,
+        "kind": resume.get("by", "rerun") if resume else "start",
+        "status": execution["status"],
+        "start": execution["startDate"],
+        "stop": execution.get("stopDate"),
+        "chunks": _count(job, entry, resume["manifestKey"]) if resume else entry.get("chunks"),
+        "error": frames.explain(error, execution.get("cause", "")) if error else "",
+    }
+
+
+def _count(job: Job, entry: dict[str, Any], key: str) -> int | None:
+    s3 = job.stack.client("s3")
+    with translated(f"reading {key}"):
+        try:
+            return len(json.loads(aws.read_object(s3, entry["bucket"], key)))
+        except s3.exceptions.NoSuchKey:
+            return None

@@ -1,0 +1,169 @@
+"""Hold mended rows against their chunk, the schema and the reference data, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from batchcore import csvtext
+from batchcore.records import Record, read_records, reject
+from batchcore.schema import RecordSchema, Violation
+
+from batchops.recovery.repair_plan import DONE, FAILING, MENDED, UNCHANGED, WAITING, RowOutcome
+from batchops.recovery.repair_rows import (
+    ChunkText,
+    EditedRow,
+    is_untouched,
+    join_fields,
+    split_fields,
+    undecodable,
+)
+
+
+@dataclass(frozen=True)
+class CheckedRow:
+    """A row with what becomes of it, and, where it is mended, its record and its key.
+
+    `refused` says why a row cannot be repaired at all; the outcome is then of no account.
+    """
+
+    outcome: RowOutcome
+    record: bytes = b""
+    key: str = ""
+    refused: str = ""
+
+
+def check_rows(
+    rows: Iterable[EditedRow],
+    chunk: ChunkText,
+    *,
+    number: int,
+    rejected: Collection[int],
+    done: bool,
+    schema: RecordSchema,
+    delimiter: str,
+) -> list[CheckedRow]:
+    """Say of the rows of one chunk what becomes of them.
+
+    Parameters
+    ----------
+    number
+        The chunk's.
+    rejected
+        Rows of the chunk that ErrorTable has errors of.
+    done
+        Whether the chunk's result is that of its present bytes.
+    """
+    checker = _Checker(chunk, number, schema, delimiter)
+    return [checker.check(row, rejected=row.source_row in rejected, done=done) for row in rows]
+
+
+class _Checker:
+    def __init__(self, chunk: ChunkText, number: int, schema: RecordSchema, delimiter: str) -> None:
+        self._chunk, self._number = chunk, number
+        self._schema, self._delimiter = schema, delimiter
+
+    def check(self, row: EditedRow, *, rejected: bool, done: bool) -> CheckedRow:
+        record = self._chunk.records.get(row.source_row, b"")
+        if csvtext.is_blank(record):
+            return self._refused(row, "is a blank line, or beyond the end of the file")
+        untouched = is_untouched(row, record, delimiter=self._delimiter)
+        if untouched and done:
+            return CheckedRow(self._outcome(row, UNCHANGED if rejected else DONE))
+        if untouched:
+            return self._judge_untouched(row, record)
+        if not rejected:
+            why = "was accepted" if done else "is in a chunk that has not run: rerun the job first"
+            return self._refused(row, f"{why}; a repair changes rejected rows only")
+        new = join_fields(row.fields, like=record, delimiter=self._delimiter)
+        return self._judge(row, record, new)
+
+    def _judge_untouched(self, row: EditedRow, raw: bytes) -> CheckedRow:
+        """Judge a row of a chunk that has not run since it was patched, if it was."""
+        if self._faults(self._read(row, raw)):
+            return CheckedRow(self._outcome(row, UNCHANGED))
+        return CheckedRow(self._outcome(row, WAITING, message="its chunk has not run since"))
+
+    def _judge(self, row: EditedRow, old: bytes, new: bytes) -> CheckedRow:
+        record = self._read(row, new)
+        faults = self._faults(record) + self._hidden(row, old)
+        if faults:
+            return CheckedRow(self._failing(row, faults))
+        key = record["fields"][self._schema.key]
+        return CheckedRow(self._outcome(row, MENDED, message=self._dropped(row, old)), new, key)
+
+    def _read(self, row: EditedRow, raw: bytes) -> Record:
+        """Read a record as the stack will."""
+        return next(
+            read_records(
+                self._chunk.header + raw,
+                self._schema,
+                delimiter=self._delimiter,
+                first_row=row.source_row,
+            )
+        )
+
+    def _faults(self, record: Record) -> list[tuple[str, str]]:
+        if "errors" not in record:
+            found = self._schema.violations(record["fields"])
+            record = reject(record, stage="validate", key="", faults=found)
+        return [(_rule(e["column"], e["rule"]), e["message"]) for e in record["errors"]]
+
+    def _hidden(self, row: EditedRow, old: bytes) -> list[tuple[str, str]]:
+        """Return the fields that would be written as they are shown, not as they were."""
+        places = undecodable(row, old, delimiter=self._delimiter)
+        if not places:
+            return []
+        shown = ", ".join(repr(row.fields[place]) for place in places)
+        return [("encoding", f"{shown} still holds bytes that are not UTF-8: write it anew")]
+
+    def _dropped(self, row: EditedRow, old: bytes) -> str:
+        beyond = split_fields(old, delimiter=self._delimiter)[len(row.fields) :]
+        shown = [field.encode("utf-8", "replace").decode() for field in beyond]
+        return f"drops what stood beyond the header's columns: {shown}" if shown else ""
+
+    def _failing(self, row: EditedRow, faults: Sequence[tuple[str, str]]) -> RowOutcome:
+        rules, messages = zip(*faults, strict=True)
+        return replace(
+            self._outcome(row, FAILING), rules="; ".join(rules), message="; ".join(messages)
+        )
+
+    def _refused(self, row: EditedRow, why: str) -> CheckedRow:
+        return CheckedRow(self._outcome(row, UNCHANGED), refused=why)
+
+    def _outcome(self, row: EditedRow, outcome: str, *, message: str = "") -> RowOutcome:
+        return RowOutcome(row.source_row, self._number, outcome, message=message)
+
+
+def _rule(column: str, rule: str) -> str:
+    return f"{column}: {rule}" if column else rule
+
+
+def hold_against_reference(
+    rows: Iterable[CheckedRow], known: Collection[str], schema: RecordSchema
+) -> list[CheckedRow]:
+    """Return the rows, those failing whose key the reference data does not have."""
+    found = []
+    for row in rows:
+        if not row.key or row.key in known:
+            found.append(row)
+            continue
+        fault = Violation(schema.key, "reference", row.key, "", "is not in the reference data")
+        error = reject({}, stage="enrich", key=row.key, faults=[fault])["errors"][0]
+        outcome = replace(
+            row.outcome,
+            outcome=FAILING,
+            rules=_rule(error["column"], error["rule"]),
+            message=f"{error['message']}: {row.key}",
+        )
+        found.append(CheckedRow(outcome))
+    return found
+
+
+def patches_of(rows: Iterable[CheckedRow]) -> Mapping[int, Mapping[int, bytes]]:
+    """Return the records to write, by chunk and row."""
+    found: dict[int, dict[int, bytes]] = {}
+    for row in rows:
+        if row.record:
+            found.setdefault(row.outcome.chunk, {})[row.outcome.source_row] = row.record
+    return found

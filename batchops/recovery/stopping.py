@@ -1,0 +1,79 @@
+"""Stop a job that runs, and have the ledger say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchcore import items
+
+from batchops import ledger
+from batchops.errors import JobError
+from batchops.recovery.chunk_choice import number_ranges
+from batchops.recovery.claims import abort
+from batchops.recovery.executions import execution_arn, stop_chunks, stop_execution
+
+if TYPE_CHECKING:
+    from batchops.job import Job
+
+_CAUSE = "stopped by batchops"
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What stopping a job did.
+
+    Attributes
+    ----------
+    job_id : str
+        The job.
+    attempt : int
+        The attempt that was under way.
+    status : str
+        How the ledger says that it ended: ABORTED, or as it ended by itself in the meantime.
+    chunks : tuple of int
+        The chunks that were stopped at work. Those that were done stay done.
+    """
+
+    job_id: str
+    attempt: int
+    status: str
+    chunks: tuple[int, ...]
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        text = f"attempt {self.attempt} of job {self.job_id} is {self.status}"
+        if self.chunks:
+            text += f"; chunks stopped at work: {number_ranges(self.chunks)}"
+        return f"{text}; rerun() takes it up again"
+
+
+def stop(job: Job, *, timeout_s: float = 120) -> Stopped:
+    """Stop the attempt that runs, with its chunks; a rerun takes the job up again.
+
+    A function that is at work is not interrupted: its step ends, and no other follows.
+
+    Raises
+    ------
+    JobNotFoundError
+    JobError
+        If the job has ended.
+    WaitTimeoutError
+        If chunks still run when the time is up.
+    """
+    entry = job.entry()
+    if entry["status"] not in (items.SUBMITTED, items.RUNNING):
+        raise JobError(
+            f"job {job.id} has ended {entry['status']}: there is nothing to stop", job_id=job.id
+        )
+    attempt = int(entry["attempt"])
+    stop_execution(job, execution_arn(job, attempt), cause=_CAUSE)
+    chunks = set(stop_chunks(job, attempt, cause=_CAUSE, timeout_s=timeout_s))
+    table = job.stack.client("dynamodb"), job.stack.outputs["JobTableName"]
+    # Neither could enter its own end.
+    for chunk in ledger.chunk_entries(*table, job.id):
+        if chunk["status"] == items.RUNNING and chunk["attempt"] == attempt:
+            abort(job, chunk["entry"], attempt=attempt, was=items.RUNNING, cause=_CAUSE)
+    for was in (items.SUBMITTED, items.RUNNING):
+        abort(job, items.JOB_ENTRY, attempt=attempt, was=was, cause=_CAUSE)
+    return Stopped(job.id, attempt, job.entry()["status"], tuple(sorted(chunks)))

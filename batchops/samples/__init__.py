@@ -1,0 +1,1 @@
+"""Sample files whose bad rows are known, and the demo."""

@@ -1,0 +1,1 @@
+"""Show a job: progress, workflow graph, plots."""

@@ -1,0 +1,537 @@
+"""The workflow of one job as a graph: every state with what came of it and how long it took.
+
+Drawn are the states that do something and those that end it; the choices and notes between them are
+what the lines stand for. The chunk workflow is drawn once, for all chunks together.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from batchcore import items, jobs
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batchops.errors import translate
+from batchops.project import Project
+from batchops.views.progress import format_duration
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from batchops.job import Job
+
+Definition = dict[str, Any]
+Run = dict[str, "StateRun"]
+
+# Steps of the chunk workflow as JobTable and Job.chunks() call them.
+CHUNK_STEPS = {
+    "Read File": "read",
+    "Validate Data": "validate",
+    "Get Financial Data": "enrich",
+    "Write output file": "write",
+}
+NOT_REACHED = "NOT REACHED"
+
+_PLUMBING = frozenset({"Choice", "Pass"})
+# status -> (sign, ground, ink): Okabe and Ito's colours, with the ink that reads better on each.
+_LOOKS = {
+    items.SUCCEEDED: ("\N{CHECK MARK}", "#009E73", "#000000"),
+    items.FAILED: ("\N{BALLOT X}", "#D55E00", "#000000"),
+    items.RUNNING: ("\N{BLACK RIGHT-POINTING TRIANGLE}", "#0072B2", "#FFFFFF"),
+    NOT_REACHED: ("\N{MIDDLE DOT}", "none", "#797979"),
+}
+_OTHER_LOOK = ("\N{BALLOT X}", "#E69F00", "#000000")  # ABORTED, TIMED_OUT
+# Reads on white and on black.
+_LINE = "#797979"
+# Sizes of the drawing in pixels; six columns make a notebook's width.
+_COLUMN, _LANE, _WIDTH, _HEIGHT, _MARGIN = 150, 92, 132, 60, 12
+
+
+@dataclass(frozen=True)
+class StateRun:
+    """What came of one state.
+
+    Attributes
+    ----------
+    status : str
+        SUCCEEDED, FAILED, RUNNING, NOT REACHED, ABORTED or TIMED_OUT.
+    ms : float or None
+        Milliseconds that it took; of a chunk's step the median. None: not known.
+    note : str
+        What is to be said instead of the status.
+    of : str
+        What the time is, where it is not one state's: ``"median "``.
+    """
+
+    status: str = NOT_REACHED
+    ms: float | None = None
+    note: str = ""
+    of: str = ""
+
+    def __str__(self) -> str:
+        """Say it with the sign of its status."""
+        sign = _look(self.status)[0]
+        text = f"{sign} {self.note or self.status.lower().replace('_', ' ')}"
+        return text if self.ms is None else f"{text}, {self.of}{_format_ms(self.ms)}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A state in the drawing.
+
+    Attributes
+    ----------
+    key : str
+        Its name in the drawing: the workflow's letter and a number.
+    name : str
+        Its name in the workflow.
+    run : StateRun
+        What came of it.
+    column, lane : int
+        Its place: columns go with the flow, in lane 1 is what happens after a failure.
+    """
+
+    key: str
+    name: str
+    run: StateRun
+    column: int
+    lane: int
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One workflow: its states, and the lines between them as pairs of keys.
+
+    Attributes
+    ----------
+    title : str
+        What stands above it.
+    nodes : tuple of Node
+    edges : tuple of (str, str, bool)
+        From, to, and whether that way is taken after a failure only.
+    """
+
+    title: str
+    nodes: tuple[Node, ...]
+    edges: tuple[tuple[str, str, bool], ...]
+
+
+@dataclass(frozen=True)
+class WorkflowGraph:
+    """A job's workflow; JupyterLab draws it without internet, and `to_svg` gives a file's content.
+
+    Attributes
+    ----------
+    main, chunk : Flow
+        The main workflow, and the one that every chunk goes through.
+    fan_out : str
+        The key of the main workflow's state that starts the chunks; empty if there is none.
+    """
+
+    main: Flow
+    chunk: Flow
+    fan_out: str
+
+    def __str__(self) -> str:
+        """List the states with what came of them; those after a failure only if reached."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield self.main.title
+        for node in _worth_listing(self.main):
+            yield f"  {node.name:<36} {node.run}"
+            if node.key == self.fan_out:
+                for inner in _worth_listing(self.chunk):
+                    yield f"    {inner.name:<34} {inner.run}"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Give the forms that front ends choose from."""
+        return {
+            "text/vnd.mermaid": self.to_mermaid(),
+            "image/svg+xml": self.to_svg(),
+            "text/plain": str(self),
+        }
+
+    def to_mermaid(self) -> str:
+        """Return it in the language of Mermaid; states after a failure only if reached.
+
+        Mermaid fits a drawing to the width of the page, so what did not happen would make what did
+        too small to read. That the two workflows are not joined by a line has them one below the
+        other.
+        """
+        lines = [
+            '%%{init: {"flowchart": {"rankSpacing": 24, "nodeSpacing": 40}}}%%',
+            "flowchart LR",
+        ]
+        # The one that is named last is drawn on top.
+        for flow, name in ((self.chunk, "chunks"), (self.main, "main")):
+            lines += [f'subgraph {name}["{_mermaid_text(flow.title)}"]', "direction LR"]
+            lines.append(f"style {name} fill:none,stroke:{_LINE},color:{_LINE}")
+            nodes = _worth_listing(flow)
+            for node in nodes:
+                label = f"{_mermaid_text(node.name)}<br/>{_mermaid_text(str(node.run))}"
+                lines.append(f'{node.key}["{label}"]')
+                lines.append(f"style {node.key} {_mermaid_style(node.run.status)}")
+            runs = {node.key: node.run for node in nodes}
+            lines += [
+                f"{a} {'-.->' if trouble else '-->'} {b}"
+                for a, b, trouble in flow.edges
+                if a in runs and b in runs and (not trouble or runs[a].status == items.FAILED)
+            ]
+            lines.append("end")
+        return "\n".join(lines)
+
+    def to_svg(self) -> str:
+        """Return it as an SVG document that needs nothing else."""
+        columns = 1 + max((n.column for f in (self.main, self.chunk) for n in f.nodes), default=0)
+        width, flow_height = columns * _COLUMN + _MARGIN, 2 * _LANE + 28
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {2 * flow_height}" '
+            f'width="{width}" height="{2 * flow_height}" font-family="sans-serif" font-size="11" '
+            f'role="img"><title>{html.escape(self.main.title)}</title>'
+            '<defs><marker id="batchops-tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
+            'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#797979"/>'
+            "</marker></defs>"
+        ]
+        parts += _svg_flow(self.main, top=0)
+        if self.fan_out:
+            x, y = next(_centre(n, 0) for n in self.main.nodes if n.key == self.fan_out)
+            side, level, gap = x + _WIDTH / 2, y + _HEIGHT / 2 - 10, x + _COLUMN / 2
+            # Down between two columns; its own way down is that of its failure.
+            path = f"M{side} {level}L{gap} {level}L{gap} {flow_height + 8}"
+            parts.append(_svg_line(path, dashed=True))
+        parts += _svg_flow(self.chunk, top=flow_height)
+        return "".join([*parts, "</svg>"])
+
+
+# ------------------------------------------------------------------------- making one
+
+
+def job_graph(job: Job, *, project: str | Path | None = None) -> WorkflowGraph:
+    """Read how far a job has come in its workflow, and return it as a graph.
+
+    Parameters
+    ----------
+    job
+        The job.
+    project
+        The checkout that its stack was deployed from; by default the one that this package runs
+        from.
+
+    Raises
+    ------
+    JobNotFoundError, ProjectError, AwsError, EngineError
+    """
+    folder = Project.find(project).source / "statemachine"
+    entry = job.entry()
+    return workflow_graph(
+        parse_definition((folder / "main-orchestrator.asl.json").read_text(encoding="utf-8")),
+        parse_definition((folder / "process-chunk.asl.json").read_text(encoding="utf-8")),
+        runs=state_runs(_history(job, entry["attempt"])),
+        chunks=job.chunks(),
+        total=entry.get("chunks", 0),
+        title=f"Job {job.id}, attempt {entry['attempt']}: {job.status().status}",
+    )
+
+
+def workflow_graph(
+    main: Definition,
+    chunk: Definition,
+    *,
+    runs: Mapping[str, StateRun],
+    chunks: pd.DataFrame,
+    total: int,
+    title: str,
+) -> WorkflowGraph:
+    """Return the graph of a job.
+
+    Parameters
+    ----------
+    main, chunk
+        The two workflows, see `parse_definition`.
+    runs
+        What came of the main workflow's states, in the order in which they were entered.
+    chunks
+        As ``Job.chunks()`` returns it; of its columns status, failed_step and those in ``_ms``.
+    total
+        Chunks of the job; 0 before the split.
+    title
+        What stands above it.
+    """
+    counts = chunks["status"].value_counts()
+    summary = f"{total:,} chunks" + "".join(
+        f", {counts[status]:,} {status.lower()}" for status in sorted(counts.index)
+    )
+    failed = int(counts.get(items.FAILED, 0))
+    found = dict(_shown(main, runs))
+    fan_out = next((name for name, s in main["States"].items() if s["Type"] == "Map"), "")
+    if failed and fan_out in found:  # the state itself tolerates it
+        note = f"{failed:,} of {total:,} failed"
+        found[fan_out] = replace(found[fan_out], status=items.FAILED, note=note)
+    flow = _flow(main, found, letter="m", title=title)
+    inner = chunk_runs(chunk, chunks)
+    return WorkflowGraph(
+        main=flow,
+        chunk=_flow(chunk, inner, letter="c", title=f"Each chunk: {summary}"),
+        fan_out=next((node.key for node in flow.nodes if node.name == fan_out), ""),
+    )
+
+
+def parse_definition(text: str) -> Definition:
+    """Return a workflow's definition; numbers in it may still be the template's placeholders."""
+    definition: Definition = json.loads(re.sub(r"(:\s*)\$\{\w+\}", r"\1null", text))
+    return definition
+
+
+def state_runs(events: Iterable[Mapping[str, Any]]) -> Run:
+    """Return what came of each state, from the events of an execution's history, oldest first."""
+    runs: Run = {}
+    since: dict[str, Any] = {}
+    failed = False
+    for event in events:
+        kind, at = event["type"], event["timestamp"]
+        if kind.endswith("StateEntered"):
+            name = event["stateEnteredEventDetails"]["name"]
+            since[name], failed = at, False
+            runs[name] = StateRun(items.RUNNING)
+        elif kind.endswith("StateExited"):
+            name = event["stateExitedEventDetails"]["name"]
+            ms = (at - since.pop(name)).total_seconds() * 1000
+            runs[name] = StateRun(items.FAILED if failed else items.SUCCEEDED, ms)
+        elif kind in ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"):
+            status = {"ExecutionAborted": "ABORTED", "ExecutionTimedOut": "TIMED_OUT"}.get(kind)
+            runs |= {name: StateRun(status or items.FAILED) for name in since}
+        elif kind.endswith(("Failed", "TimedOut")):  # of a task: it may be tried again
+            failed = True
+        elif kind.endswith("Succeeded"):
+            failed = False
+    return runs
+
+
+def chunk_runs(definition: Definition, chunks: pd.DataFrame) -> Run:
+    """Return what came of each state of the chunk workflow, over all chunks.
+
+    At which step a running chunk is, the ledger does not say; it counts once it has ended.
+    """
+    succeeded = int((chunks["status"] == items.SUCCEEDED).sum())
+    failed_at = chunks.loc[chunks["status"] == items.FAILED, "failed_step"].value_counts()
+    failures = int(failed_at.sum())
+    trouble = _after_failure(definition)
+    runs: Run = {}
+    for name, state in definition["States"].items():
+        if name not in CHUNK_STEPS and state["Type"] not in _PLUMBING:
+            count = failures if name in trouble else succeeded
+            status = items.FAILED if name in trouble else items.SUCCEEDED
+            runs[name] = StateRun(status, note=f"{count:,} chunks") if count else StateRun()
+    through = succeeded
+    for name, step in reversed(CHUNK_STEPS.items()):
+        failed = int(failed_at.get(name, 0))
+        if through or failed:
+            known = chunks[f"{step}_ms"].dropna()
+            note = f"{failed:,} failed, {through:,} ok" if failed else f"{through:,} ok"
+            ms = float(known.median()) if len(known) else None
+            status = items.FAILED if failed else items.SUCCEEDED
+            runs[name] = StateRun(status, ms, note, of="median ")
+        through += failed
+    return runs
+
+
+def _history(job: Job, attempt: int) -> list[Any]:
+    """Return the events of a job's main execution; none before it starts and after 90 days."""
+    states = job.stack.client("stepfunctions")
+    machine = job.stack.outputs["MainOrchestratorArn"].replace(":stateMachine:", ":execution:")
+    arn = f"{machine}:{jobs.execution_name(job.id, attempt)}"
+    pages = states.get_paginator("get_execution_history").paginate(
+        executionArn=arn, includeExecutionData=False
+    )
+    try:
+        return [event for page in pages for event in page["events"]]
+    except states.exceptions.ExecutionDoesNotExist:
+        return []
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"reading the history of job {job.id!r}") from error
+
+
+# ------------------------------------------------------------------------- its shape
+
+Steps = dict[str, dict[str, bool]]
+
+
+def _steps(definition: Definition) -> Steps:
+    """Return which state follows which, and whether after a failure only; without the plumbing."""
+    states = definition["States"]
+
+    def ends(name: str, caught: bool, seen: frozenset[str]) -> Iterator[tuple[str, bool]]:
+        if states[name]["Type"] not in _PLUMBING:
+            yield name, caught
+        elif name not in seen:
+            for target, by_catch in _exits(states[name]):
+                yield from ends(target, caught or by_catch, seen | {name})
+
+    found: Steps = {}
+    waiting = [name for name, _ in ends(definition["StartAt"], False, frozenset())]
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found[name] = {}
+            for target, by_catch in _exits(states[name]):
+                for end, caught in ends(target, by_catch, frozenset()):
+                    found[name][end] = found[name].get(end, True) and caught
+            waiting += found[name]
+    return found
+
+
+def _exits(state: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    for way in (state, *state.get("Choices", ())):
+        for name in ("Next", "Default"):
+            if name in way:
+                yield way[name], False
+    for catch in state.get("Catch", ()):
+        yield catch["Next"], True
+
+
+def _after_failure(definition: Definition) -> set[str]:
+    """Return the states that are reached after a failure only, or lead to none but a failed end."""
+    states, steps = definition["States"], _steps(definition)
+    good = {name for name in steps if states[name]["Type"] == "Succeed" or "End" in states[name]}
+    while more := {a for a, ways in steps.items() if a not in good and good.intersection(ways)}:
+        good |= more
+    plain, waiting = set[str](), [next(iter(steps))]
+    while waiting:
+        name = waiting.pop()
+        if name in good and name not in plain:
+            plain.add(name)
+            waiting += [target for target, caught in steps[name].items() if not caught]
+    return set(steps) - plain
+
+
+def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tuple[str, StateRun]]:
+    """Yield the runs of the states that are drawn; one that was left for a failure has failed.
+
+    A function that returns a failure as its outcome succeeds as a state.
+    """
+    steps, trouble = _steps(definition), _after_failure(definition)
+    entered = [name for name in runs if definition["States"][name]["Type"] not in _PLUMBING]
+    for place, name in enumerate(entered):
+        run, after = runs[name], entered[place + 1 : place + 2]
+        if name not in trouble and trouble.intersection(after):
+            run = replace(run, status=items.FAILED)
+        # An end takes no time.
+        yield name, replace(run, ms=None) if not steps[name] else run
+
+
+def _flow(definition: Definition, runs: Mapping[str, StateRun], *, letter: str, title: str) -> Flow:
+    """Give each state a key and a place."""
+    steps, trouble = _steps(definition), _after_failure(definition)
+    columns: dict[str, int] = {}
+    for name in steps:  # each after the one that leads to it
+        before = [columns[a] for a in columns if name in steps[a]]
+        taken = {columns[a] for a in columns if (a in trouble) == (name in trouble)}
+        # On the good way after all before it; after a failure as soon as there is room.
+        first = 1 + (min if name in trouble else max)(before, default=-1)
+        columns[name] = next(c for c in range(first, first + len(steps) + 1) if c not in taken)
+    places = {name: f"{letter}{number}" for number, name in enumerate(steps)}
+    return Flow(
+        title=title,
+        nodes=tuple(
+            Node(key, name, runs.get(name, StateRun()), columns[name], int(name in trouble))
+            for name, key in places.items()
+        ),
+        edges=tuple(
+            (places[a], places[b], caught or (b in trouble and a not in trouble))
+            for a, ways in steps.items()
+            for b, caught in ways.items()
+        ),
+    )
+
+
+# ----------------------------------------------------------------------------- its forms
+
+
+def _worth_listing(flow: Flow) -> list[Node]:
+    reached = [n for n in flow.nodes if n.lane == 0 or n.run.status != NOT_REACHED]
+    return sorted(reached, key=lambda node: (node.lane, node.column))
+
+
+def _look(status: str) -> tuple[str, str, str]:
+    return _LOOKS.get(status, _OTHER_LOOK)
+
+
+def _format_ms(ms: float) -> str:
+    if ms < 1000:
+        return f"{ms:.0f} ms"
+    return f"{ms / 1000:.1f} s" if ms < 60_000 else format_duration(ms / 1000)
+
+
+def _mermaid_text(text: str) -> str:
+    """Write whatever could mean something to Mermaid, or to HTML, by its number."""
+    return "".join(c if c.isalnum() or c in " ,." else f"#{ord(c)};" for c in text)
+
+
+def _mermaid_style(status: str) -> str:
+    _, ground, ink = _look(status)
+    if status == NOT_REACHED:
+        return f"fill:none,color:{ink},stroke:{ink},stroke-dasharray:4"
+    return f"fill:{ground},color:{ink},stroke:{ground}"
+
+
+def _centre(node: Node, top: int) -> tuple[float, float]:
+    x = _MARGIN / 2 + node.column * _COLUMN + _COLUMN / 2
+    return x, top + 28 + node.lane * _LANE + _HEIGHT / 2
+
+
+def _svg_flow(flow: Flow, *, top: int) -> Iterator[str]:
+    yield f'<text x="{_MARGIN}" y="{top + 17}" font-weight="bold" fill="#797979">'
+    yield f"{html.escape(flow.title)}</text>"
+    nodes = {node.key: node for node in flow.nodes}
+    for a, b, trouble in flow.edges:
+        yield _svg_line(_svg_path(nodes[a], nodes[b], top), dashed=trouble)
+    for node in flow.nodes:
+        yield from _svg_node(node, top)
+
+
+def _svg_node(node: Node, top: int) -> Iterator[str]:
+    x, y = _centre(node, top)
+    _, ground, ink = _look(node.run.status)
+    dashes = ' stroke-dasharray="4"' if node.run.status == NOT_REACHED else ""
+    stroke = ink if ground == "none" else ground
+    yield f'<g text-anchor="middle" fill="{ink}">'
+    yield f"<title>{html.escape(f'{node.name}: {node.run}')}</title>"
+    yield f'<rect x="{x - _WIDTH / 2}" y="{y - _HEIGHT / 2}" width="{_WIDTH}" height="{_HEIGHT}" '
+    yield f'rx="6" fill="{ground}" stroke="{stroke}"{dashes}/>'
+    name = textwrap.wrap(node.name, 20, max_lines=2, placeholder=" ...")
+    said = textwrap.wrap(str(node.run), 24, max_lines=2, placeholder=" ...")
+    for number, line in enumerate([*name, *said]):
+        height = y + 4 + 13 * (number - (len(name) + len(said) - 1) / 2)
+        weight = ' font-weight="bold"' if number < len(name) else ""
+        yield f'<text x="{x}" y="{height}"{weight}>{html.escape(line)}</text>'
+    yield "</g>"
+
+
+def _svg_path(a: Node, b: Node, top: int) -> str:
+    (ax, ay), (bx, by) = _centre(a, top), _centre(b, top)
+    if a.lane == b.lane and b.column == a.column + 1:
+        return f"M{ax + _WIDTH / 2} {ay}L{bx - _WIDTH / 2} {by}"
+    if a.lane == b.lane:  # over those between
+        side = ay - _HEIGHT / 2
+        return f"M{ax} {side}C{ax} {side - 26} {bx} {side - 26} {bx} {side}"
+    down = 1 if a.lane < b.lane else -1
+    start, end = ay + down * _HEIGHT / 2, by - down * _HEIGHT / 2
+    middle = (start + end) / 2
+    return f"M{ax} {start}C{ax} {middle} {bx} {middle} {bx} {end}"
+
+
+def _svg_line(path: str, *, dashed: bool) -> str:
+    dashes = ' stroke-dasharray="5 4"' if dashed else ""
+    return (
+        f'<path d="{path}" fill="none" stroke="{_LINE}" stroke-width="1.3"{dashes} '
+        'marker-end="url(#batchops-tip)"/>'
+    )

@@ -137,6 +137,13 @@ class Target:
                 self._clients[service] = self._make_client(service)
             return self._clients[service]
 
+    def new_client(self, service: str, config: Config) -> Any:
+        """Return a client of its own, for calls that need other time-outs or retries."""
+        with self._lock:
+            if self._session is None:
+                self.connect()
+            return self._make_client(service, config)
+
     @property
     def region(self) -> str:
         """The region's name."""
@@ -177,9 +184,11 @@ class Target:
             )
         return session
 
-    def _make_client(self, service: str) -> Any:
+    def _make_client(self, service: str, special: Config | None = None) -> Any:
         session = cast("boto3.Session", self._session)
         config = _config() if self._info is None else _local_config()
+        if special is not None:
+            config = config.merge(special)
         if service == "s3":
             # Of the ways to sign a link, the one that every region and KMS accept, on the
             # region's own host; the local engine has but one host.

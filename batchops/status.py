@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from batchcore import items, jobs, keys
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 EXECUTION_EVERY_S = 10.0
 # BatchGetItem takes 100 keys (AWS, Amazon DynamoDB API reference).
 _BATCH_KEYS = 100
+# An event is tried again for some minutes (AWS Lambda, asynchronous invocation); what has no
+# execution after that never gets one by itself.
+_UNSTARTED_AFTER_S = 600.0
 # "status" and "rows" are reserved words of DynamoDB.
 _NAMES = {"#status": "status", "#rows": "rows"}
 _FIELDS = "entry, #status, #rows, rejected, attempt"
@@ -260,17 +264,20 @@ def settle(stack: Stack, entry: ledger.Entry) -> tuple[str, str]:
         Its JOB entry in the ledger.
     """
     status = entry["status"]
-    if status == items.FAILED:
-        return status, frames.explain(entry.get("error", ""), entry.get("cause", ""))
-    if status in ENDED:
+    if status == items.SUCCEEDED:
         return status, ""
+    if status in ENDED:
+        return status, frames.explain(entry.get("error", ""), entry.get("cause", ""))
     states = stack.client("stepfunctions")
     machine = stack.outputs["MainOrchestratorArn"].replace(":stateMachine:", ":execution:")
     name = jobs.execution_name(entry["jobId"], entry["attempt"])
     try:
         execution = states.describe_execution(executionArn=f"{machine}:{name}")
     except states.exceptions.ExecutionDoesNotExist:
-        return status, ""
+        entered = datetime.fromisoformat(entry.get("attemptTime") or entry["startTime"])
+        if (datetime.now(UTC) - entered).total_seconds() < _UNSTARTED_AFTER_S:
+            return status, ""
+        return items.FAILED, "its execution never started: rerun(dry_run=False) starts it"
     except (ClientError, BotoCoreError) as error:
         doing = f"reading the execution of job {entry['jobId']!r}"
         raise translate(error, doing=doing) from error

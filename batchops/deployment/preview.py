@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import html
-import textwrap
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from batchops.deployment import change_sets
+from batchops.views import markup, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from batchops.deployment.change_sets import Change, ChangeSet
 
 _COLUMNS = ("action", "logical_id", "type", "replacement", "properties")
-_MAX_CELL_CHARACTERS = 300
-_CELL_CHARACTERS = 60
 
 
 @dataclass(frozen=True)
@@ -53,10 +49,10 @@ class Preview:
         """Say it in a line, then one line a change."""
         if not self.changes:
             return self._summary()
-        return f"{self._summary()}\n{text_table(_COLUMNS, self._rows())}"
+        return f"{self._summary()}\n{texts.text_table(_COLUMNS, self._rows())}"
 
     def _repr_html_(self) -> str:
-        table = html_table(_COLUMNS, self._rows()) if self.changes else ""
+        table = markup.table(_COLUMNS, self._rows()) if self.changes else ""
         return f"<p>{html.escape(self._summary())}</p>{table}"
 
     def to_frame(self) -> pd.DataFrame:
@@ -121,44 +117,3 @@ def take_preview(cfn: CloudFormationClient, change_set: ChangeSet) -> Preview:
         changes=change_set.changes,
         unchanged=change_set.unchanged,
     )
-
-
-# ---------------------------------------------------------------------------------- tables
-
-
-def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table for a terminal: columns as wide as they need be, long cells wrapped."""
-    wrapped = [
-        [textwrap.wrap(printable(cell), _CELL_CHARACTERS) or [""] for cell in row]
-        for row in [columns, *rows]
-    ]
-    widths = [
-        max(len(line) for cell in column for line in cell) for column in zip(*wrapped, strict=True)
-    ]
-    lines = []
-    for row in wrapped:
-        for parts in zip_longest(*row, fillvalue=""):
-            line = "  ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True))
-            lines.append(line.rstrip())
-    return "\n".join(lines)
-
-
-def html_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table for a notebook; every cell is shown as text, whatever it looks like."""
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(_shorten(cell))}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def printable(text: str) -> str:
-    """Return a text, shortened, that can neither break a line nor colour a terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in _shorten(text))
-
-
-def _shorten(text: str) -> str:
-    if len(text) <= _MAX_CELL_CHARACTERS:
-        return text
-    return text[: _MAX_CELL_CHARACTERS - 4] + " ..."

@@ -11,8 +11,8 @@ from batchcore import items, jobs
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchops.deployment import buckets, stack_state
-from batchops.deployment.preview import html_table, text_table
 from batchops.errors import InputError, StackBusyError, translate
+from batchops.views import markup, texts
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,7 +45,7 @@ class Outputs(dict[str, str]):
         return sorted({*super().__dir__(), *self})
 
     def _repr_html_(self) -> str:
-        return html_table(("output", "value"), sorted(self.items()))
+        return markup.table(("output", "value"), sorted(self.items()))
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,9 @@ class StackStatus:
         line += f": {self.advice}" if self.advice else ""
         if not self.parameters:
             return line
-        return f"{line}\n{text_table(('parameter', 'value'), sorted(self.parameters.items()))}"
+        return (
+            f"{line}\n{texts.text_table(('parameter', 'value'), sorted(self.parameters.items()))}"
+        )
 
     def _repr_html_(self) -> str:
         rows = [
@@ -98,7 +100,7 @@ class StackStatus:
             *(("what to do", text) for text in [self.advice] if text),
             *sorted(self.parameters.items()),
         ]
-        return html_table((self.stack_name, ""), rows)
+        return markup.table((self.stack_name, ""), rows)
 
 
 def stack_status(stack: Stack) -> StackStatus:

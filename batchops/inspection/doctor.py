@@ -20,7 +20,6 @@ import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchops.deployment import artifacts
-from batchops.deployment.preview import html_table, text_table
 from batchops.deployment.resources import NOT_DEPLOYED, stack_status
 from batchops.errors import (
     AccessDeniedError,
@@ -31,6 +30,7 @@ from batchops.errors import (
 )
 from batchops.local import engine_env
 from batchops.project import Project, state_home
+from batchops.views import markup, texts
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
@@ -96,10 +96,10 @@ class Diagnosis:
 
     def __str__(self) -> str:
         """Return it as a table, under a line that says how it stands."""
-        return f"{self._summary()}\n{text_table(_COLUMNS, self._rows())}"
+        return f"{self._summary()}\n{texts.text_table(_COLUMNS, self._rows())}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self._summary())}</p>{html_table(_COLUMNS, self._rows())}"
+        return f"<p>{html.escape(self._summary())}</p>{markup.table(_COLUMNS, self._rows())}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, for JSON."""

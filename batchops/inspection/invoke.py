@@ -140,7 +140,7 @@ def invoke_target(
     StackNotFoundError, AwsError
     """
     check_deployed(stack)
-    client = _patient_client(stack)
+    client = stack.target.new_client("lambda", _PATIENT)
     try:
         answer = client.invoke(
             FunctionName=f"{stack.name}-{function}",
@@ -181,14 +181,6 @@ def _read_event(event: Mapping[str, Any] | str | Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"the event is a JSON {type(found).__name__}: an object is wanted")
     return found
-
-
-def _patient_client(stack: Stack) -> Any:
-    target = stack.target
-    if target.local:
-        return stack.client("lambda")
-    session = boto3.Session(profile_name=target.profile, region_name=target.region)
-    return session.client("lambda", config=_PATIENT)
 
 
 # ------------------------------------------------------------------- what the function sees

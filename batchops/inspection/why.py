@@ -14,8 +14,8 @@ from batchcore.errors import FileError, InputGoneError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchops import frames, ledger
-from batchops.deployment.preview import html_table, printable
 from batchops.errors import translate
+from batchops.views import markup, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ class Cause:
         lines = [f"{self.count:,} x {self.what}", f"next: {self.next_call}"]
         if self.what != self.value:
             lines.insert(1, f"such as {self.example}")
-        return "\n    ".join(map(printable, lines))
+        return "\n    ".join(map(texts.printable, lines))
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Why:
 
     def _repr_html_(self) -> str:
         rows = [(f"{c.count:,}", c.what, c.example, c.next_call) for c in self.causes]
-        table = html_table(("count", "what", "example", "next"), rows) if rows else ""
+        table = markup.table(("count", "what", "example", "next"), rows) if rows else ""
         return f"<p>{html.escape(self._summary())}</p>{table}"
 
     def to_dict(self) -> dict[str, Any]:

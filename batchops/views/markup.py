@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from batchops.views.texts import shorten
+
 
 def paragraph(text: object) -> str:
     """Return a text as a paragraph."""
@@ -20,9 +22,8 @@ def bullets(lines: Iterable[object]) -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return rows as a table with a header; no rows give nothing."""
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    lines = ("".join(f"<td>{escape(shorten(str(cell)))}</td>" for cell in row) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     if not body:
         return ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

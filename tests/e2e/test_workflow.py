@@ -6,12 +6,11 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from batchcore import jobs, keys
 from e2e.inbox import Inbox
+from e2e.permissions import without_permission
 from e2e.rows import order, to_csv
 
 from batchops.job import Job
@@ -21,27 +20,10 @@ from batchops.stack import Stack
 PAYLOAD_LIMIT = 256 * 1024
 
 
-@contextmanager
-def _without_permission(stack: Stack, role: str, sid: str) -> Iterator[None]:
-    """Take one statement out of a role's policy for a while."""
-    iam, cloudformation = stack.client("iam"), stack.client("cloudformation")
-    resource = cloudformation.describe_stack_resource(StackName=stack.name, LogicalResourceId=role)
-    name = resource["StackResourceDetail"]["PhysicalResourceId"]
-    policy = iam.get_role_policy(RoleName=name, PolicyName="work")["PolicyDocument"]
-    kept = [statement for statement in policy["Statement"] if statement["Sid"] != sid]
-    assert len(kept) == len(policy["Statement"]) - 1
-    put = {"RoleName": name, "PolicyName": "work"}
-    iam.put_role_policy(**put, PolicyDocument=json.dumps({**policy, "Statement": kept}))
-    yield
-    iam.put_role_policy(**put, PolicyDocument=json.dumps(policy))
-
-
-def test_failed_chunks_fail_the_job_and_a_resumed_job_completes_it(
-    stack: Stack, inbox: Inbox
-) -> None:
+def test_failed_chunks_fail_the_job_and_a_rerun_completes_it(stack: Stack, inbox: Inbox) -> None:
     rows = [order(place % 50) for place in range(1_500)]
     rows[700] = order(0, Order_Priority="X")
-    with _without_permission(stack, "EnrichDataRole", "Api"):
+    with without_permission(stack, "EnrichDataRole", "Api"):
         job = stack.submit(to_csv(rows), name="resumed.csv")
         status = job.wait(timeout_s=240, check=False)
     assert status.status == "FAILED"
@@ -52,7 +34,7 @@ def test_failed_chunks_fail_the_job_and_a_resumed_job_completes_it(
     assert chunks["cause"].str.contains("403").all()
     assert not job.balance().holds
 
-    _resume(job, chunks=(1, 2, 3), attempt=2)
+    assert job.rerun(dry_run=False).started
     job.wait(timeout_s=240)
     assert job.balance().holds
     assert list(job.output()["uuid"]) == [row[0] for n, row in enumerate(rows) if n != 700]
@@ -61,49 +43,8 @@ def test_failed_chunks_fail_the_job_and_a_resumed_job_completes_it(
     assert "error" not in job.entry()
 
 
-def _resume(job: Job, *, chunks: tuple[int, ...], attempt: int) -> None:
-    """Start the main workflow on some chunks of a job that was split before."""
-    entry, s3 = job.entry(), job.stack.client("s3")
-    manifest = json.loads(
-        s3.get_object(Bucket=entry["bucket"], Key=entry["manifestKey"])["Body"].read()
-    )
-    key = keys.resume_manifest(job.id, attempt)
-    named = [chunk for chunk in manifest if chunk["number"] in chunks]
-    s3.put_object(Bucket=entry["bucket"], Key=key, Body=json.dumps(named).encode())
-    job.stack.client("dynamodb").update_item(
-        TableName=job.stack.outputs["JobTableName"],
-        Key={"jobId": {"S": job.id}, "entry": {"S": "JOB"}},
-        UpdateExpression="SET #status = :submitted, attempt = :attempt",
-        ExpressionAttributeNames={"#status": "status"},
-        ExpressionAttributeValues={
-            ":submitted": {"S": "SUBMITTED"},
-            ":attempt": {"N": str(attempt)},
-        },
-    )
-    job.stack.client("stepfunctions").start_execution(
-        stateMachineArn=job.stack.outputs["MainOrchestratorArn"],
-        name=jobs.execution_name(job.id, attempt),
-        input=json.dumps(
-            {
-                "jobId": job.id,
-                "attempt": attempt,
-                "bucket": entry["bucket"],
-                "key": entry["key"],
-                "versionId": entry["versionId"],
-                "sizeBytes": entry["sizeBytes"],
-                "parameters": {
-                    "chunkRows": entry["chunkRows"],
-                    "delimiter": entry["delimiter"],
-                    "archiveFolder": entry["archiveFolder"],
-                },
-                "resume": {"manifestKey": key},
-            }
-        ),
-    )
-
-
 def test_mail_that_cannot_be_sent_does_not_fail_the_job(stack: Stack) -> None:
-    with _without_permission(stack, "SendEmailRole", "Mail"):
+    with without_permission(stack, "SendEmailRole", "Mail"):
         job = stack.submit(to_csv([order(0)]), name="unmailed.csv")
         status = job.wait(timeout_s=120)
     assert status.mail == "FAILED"

@@ -10,11 +10,12 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from batchops.deployment.preview import html_table, text_table
 from batchops.inspection import doctor
 from batchops.inspection.doctor import Check, Diagnosis, run_doctor
 from batchops.local.engine import LocalEngine
 from batchops.stack import Stack
+from batchops.views.markup import table as html_table
+from batchops.views.texts import text_table
 
 PARAMETERS = {
     "SESSender": "batch@example.org",

@@ -148,7 +148,7 @@ class _Stack:
     def __init__(self, **clients: Any) -> None:
         self._clients = clients
         self.outputs: dict[str, str] = {}
-        self.target = SimpleNamespace(local=True)
+        self.target = SimpleNamespace(new_client=lambda service, _: self.client(service))
 
     def client(self, service: str) -> Any:
         return self._clients[service]

@@ -264,7 +264,8 @@ def requests(account: support.Account) -> Counter[str]:
 
 
 def put_job(account: support.Account, **values: Any) -> None:
-    known = {"status": items.RUNNING, "attempt": 1, "rowsIn": 1000, "chunks": 10}
+    known: dict[str, Any] = {"status": items.RUNNING, "attempt": 1, "rowsIn": 1000, "chunks": 10}
+    known["startTime"] = items.utc_now()
     account.put_entry(JOB, items.JOB_ENTRY, **known | values)
 
 
@@ -278,10 +279,21 @@ def test_job_that_the_ledger_does_not_know_yet_is_waiting(stack: Any, requests: 
     assert requests["GetItem"] == sum(n for name, n in requests.items() if " " not in name) == 1
 
 
+def test_attempt_whose_execution_never_started_has_failed(
+    account: support.Account, stack: Any, requests: Counter[str]
+) -> None:
+    put_job(account, status=items.SUBMITTED, startTime="2026-01-01T00:00:00.000Z")
+    status = StatusReader(stack, JOB).read()
+    assert status.status == items.FAILED
+    assert "never started" in status.reason
+
+
 def test_no_chunk_is_read_before_the_split(
     account: support.Account, stack: Any, requests: Counter[str]
 ) -> None:
-    account.put_entry(JOB, items.JOB_ENTRY, status=items.SUBMITTED, attempt=1)
+    account.put_entry(
+        JOB, items.JOB_ENTRY, status=items.SUBMITTED, attempt=1, startTime=items.utc_now()
+    )
     assert StatusReader(stack, JOB).read() == JobStatus(items.SUBMITTED)
     assert requests["Query"] == requests["BatchGetItem"] == 0
 

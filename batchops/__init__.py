@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from batchops.deployment.stack_values import Deployment, Destruction
     from batchops.email import Email
     from batchops.errors import BatchOpsError
+    from batchops.inspection.checks import Diagnosis
     from batchops.inspection.compare import Comparison, compare
-    from batchops.inspection.doctor import Diagnosis
     from batchops.inspection.why import Why
     from batchops.job import Job
     from batchops.local.engine import LocalEngine
@@ -43,7 +43,7 @@ _HOMES = {
     "CostComparison": "batchops.planning.cost_values",
     "Deployment": "batchops.deployment.stack_values",
     "Destruction": "batchops.deployment.stack_values",
-    "Diagnosis": "batchops.inspection.doctor",
+    "Diagnosis": "batchops.inspection.checks",
     "Email": "batchops.email",
     "Job": "batchops.job",
     "JobStatus": "batchops.status",

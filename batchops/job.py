@@ -200,7 +200,7 @@ class Job:
             One line a state: ``step``, ``status`` (str), ``start``, ``end`` (datetime64[ms, UTC]),
             ``ms`` (Int64).
         """
-        from batchops.inspection.why import steps
+        from batchops.inspection.steps import steps
 
         return steps(self)
 

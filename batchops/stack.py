@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from batchops.deployment.preview import Preview
     from batchops.deployment.resources import StackStatus
     from batchops.deployment.stack_state import OnEvent
-    from batchops.inspection.doctor import Diagnosis
+    from batchops.inspection.checks import Diagnosis
     from batchops.local.engine import LocalEngine
     from batchops.planning.plan import Plan
 

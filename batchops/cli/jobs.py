@@ -125,7 +125,7 @@ def wait(stack: Stack, job_id: str, timeout_s: float) -> None:
 
 def _wait(stack: Stack, job_id: str, timeout_s: float) -> None:
     from batchops.job import Job
-    from batchops.views.progress import JobProgress
+    from batchops.views.front_ends import JobProgress
 
     job = Job(stack, job_id)
     if wants_json():

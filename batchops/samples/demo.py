@@ -16,7 +16,7 @@ from batchops.local.engine import LocalEngine
 from batchops.local.mailbox import read_mailbox
 from batchops.samples.sample import SampleRow, make_sample, sample_rows
 from batchops.stack import Stack
-from batchops.views.progress import JobProgress
+from batchops.views.front_ends import JobProgress
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 
 from batchops.errors import InputError
 from batchops.status import WAITING, JobStatus, StatusReader
-from batchops.views.progress import Meter, Progress, pick_view
+from batchops.views.front_ends import pick_view
+from batchops.views.progress import Meter, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,8 +10,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from batchops.inspection import doctor
-from batchops.inspection.doctor import Check, Diagnosis, run_doctor
+from batchops.inspection import doctor, doctor_aws
+from batchops.inspection.checks import Check, Diagnosis
+from batchops.inspection.doctor import run_doctor
 from batchops.local.engine import LocalEngine
 from batchops.stack import Stack
 from batchops.views.markup import table as html_table
@@ -138,7 +139,7 @@ def test_lambda_must_have_more_executions_free_than_chunks_run_at_once(free: int
     limit = {"ConcurrentExecutions": 600, "UnreservedConcurrentExecutions": free}
     with Stubber(client) as stub:
         stub.add_response("get_account_settings", {"AccountLimit": limit})
-        check = doctor.check_concurrency(client, 8)
+        check = doctor_aws.check_concurrency(client, 8)
     assert check.ok is ok
     assert ("deploy(MaxConcurrency=" in check.advice) is not ok
     assert f"{free} of them unreserved" in check.found
@@ -152,7 +153,7 @@ def test_quotas_of_step_functions_that_matter_are_shown() -> None:
     ]
     with Stubber(client) as stub:
         stub.add_response("list_service_quotas", {"Quotas": quotas}, {"ServiceCode": "states"})
-        check = doctor.check_quotas(client)
+        check = doctor_aws.check_quotas(client)
     assert check == Check("Step Functions", True, "Maximum open executions 1,000,000")
 
 
@@ -170,7 +171,7 @@ def test_mail_account_tells_sandbox_and_suspension(
     client = _client("sesv2")
     with Stubber(client) as stub:
         stub.add_response("get_account", {**account, "SendQuota": {"Max24HourSend": 200.0}})
-        check = doctor.check_mail_account(client)
+        check = doctor_aws.check_mail_account(client)
     assert check.ok is ok
     assert says in check.found
 
@@ -180,7 +181,7 @@ def test_sender_needs_a_verified_identity(verified: bool) -> None:
     client = _client("sesv2")
     with Stubber(client) as stub:
         stub.add_response("get_email_identity", {"VerifiedForSendingStatus": verified})
-        check = doctor.check_sender(client, PARAMETERS)
+        check = doctor_aws.check_sender(client, PARAMETERS)
     assert check.ok is verified
     assert ("verify example.org" in check.advice) is not verified
 
@@ -189,7 +190,7 @@ def test_identity_that_ses_does_not_know_is_not_verified() -> None:
     client = _client("sesv2")
     with Stubber(client) as stub:
         stub.add_client_error("get_email_identity", "NotFoundException")
-        check = doctor.check_sender(client, PARAMETERS)
+        check = doctor_aws.check_sender(client, PARAMETERS)
     assert check.ok is False
 
 
@@ -209,7 +210,7 @@ def test_sender_must_be_covered_by_the_identity(identity: str, sender: str, ok: 
         if ok:
             stub.add_response("get_email_identity", {"VerifiedForSendingStatus": True})
         names = {"SESIdentityName": identity, "SESSender": sender}
-        check = doctor.check_sender(client, names)
+        check = doctor_aws.check_sender(client, names)
     assert check.ok is ok
 
 
@@ -222,8 +223,8 @@ def test_before_a_deployment_the_verified_identities_are_listed() -> None:
     with Stubber(client) as stub:
         stub.add_response("list_email_identities", {"EmailIdentities": known})
         stub.add_response("list_email_identities", {"EmailIdentities": known[1:]})
-        assert doctor.check_sender(client, {}).found == "verified: example.org"
-        none = doctor.check_sender(client, {})
+        assert doctor_aws.check_sender(client, {}).found == "verified: example.org"
+        none = doctor_aws.check_sender(client, {})
     assert none.ok is False
     assert "verify an address or a domain" in none.advice
 
@@ -247,7 +248,7 @@ def test_recipient_must_be_verified_in_the_sandbox(
             if verified is not None:
                 answer = {"VerifiedForSendingStatus": verified}
                 stub.add_response("get_email_identity", answer, {"EmailIdentity": name})
-        check = doctor.check_recipient(client, PARAMETERS)
+        check = doctor_aws.check_recipient(client, PARAMETERS)
         stub.assert_no_pending_responses()
     assert check.ok is ok
     assert bool(check.advice) is not ok
@@ -260,7 +261,7 @@ def test_region_wide_role_for_api_logs_is_told(role: str | None, says: str) -> N
     client = _client("apigateway")
     with Stubber(client) as stub:
         stub.add_response("get_account", {"cloudwatchRoleArn": role} if role else {})
-        check = doctor.check_api_logs(client)
+        check = doctor_aws.check_api_logs(client)
     assert check.ok
     assert says in check.found
 
@@ -269,6 +270,6 @@ def test_quotas_that_may_not_be_read_are_no_fault() -> None:
     client = _client("service-quotas")
     with Stubber(client) as stub:
         stub.add_client_error("list_service_quotas", "AccessDeniedException")
-        check = doctor.check_quotas(client)
+        check = doctor_aws.check_quotas(client)
     assert check.ok is None
     assert "AccessDeniedException" in check.found

@@ -21,15 +21,12 @@ from rich.console import Console
 
 from batchops.errors import InputError
 from batchops.status import EXECUTION_EVERY_S, WAITING, ChunkTally, JobStatus, StatusReader
+from batchops.views.front_ends import JobProgress, LineView, TerminalView, pick_view
 from batchops.views.progress import (
     WINDOW_S,
-    JobProgress,
-    LineView,
     Meter,
     Progress,
-    TerminalView,
     format_duration,
-    pick_view,
     remaining_s,
     row_rate,
 )
@@ -541,7 +538,8 @@ def test_watch_refuses_to_ask_without_a_pause(stack: Any) -> None:
 def test_notebook_has_one_output_that_is_updated_in_place() -> None:
     code = """
 from batchops.status import JobStatus
-from batchops.views.progress import NotebookView, Progress, pick_view
+from batchops.views.progress import Progress
+from batchops.views.front_ends import NotebookView, pick_view
 view = pick_view()
 assert isinstance(view, NotebookView)
 for done in range(4):

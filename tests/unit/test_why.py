@@ -13,6 +13,7 @@ from support import ROOT, SOURCE
 
 from batchops.deployment.change_sets import Change
 from batchops.deployment.preview import Preview
+from batchops.inspection.steps import read_steps, steps_frame
 from batchops.inspection.why import (
     STEP_FUNCTIONS,
     Cause,
@@ -21,9 +22,7 @@ from batchops.inspection.why import (
     job_cause,
     mail_causes,
     normalise,
-    read_steps,
     rejection_causes,
-    steps_frame,
 )
 from batchops.status import JobStatus
 

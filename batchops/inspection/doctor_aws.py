@@ -1,0 +1,179 @@
+"""What has to be there in an AWS account: credentials, quotas, mail, settings of the region."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from batchops.deployment import artifacts
+from batchops.deployment.resources import stack_status
+from batchops.errors import (
+    BatchOpsError,
+)
+from batchops.inspection.checks import Check, check_stack, run_check
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_lambda import LambdaClient
+
+    from batchops.stack import Stack
+
+_DEFAULT_CONCURRENCY = 8  # the template's MaxConcurrency
+# Names of quotas as Service Quotas lists them for Step Functions; which there are may change.
+_STATES_QUOTAS = re.compile(
+    r"open executions|map runs|StateTransition|StartExecution", re.IGNORECASE
+)
+
+
+def aws_checks(stack: Stack) -> Iterator[Check]:
+    """Yield what is found in the account; nothing is looked at without credentials."""
+    names = ("region", "stack", "artefacts", "Lambda", "Step Functions", "API Gateway", "mail")
+    credentials = run_check("credentials", partial(check_credentials, stack))
+    yield credentials
+    if credentials.ok is not True:
+        for name in names:
+            yield Check(name, None, "not looked at", "credentials first")
+        return
+    yield Check("region", True, stack.target.region)
+    yield run_check("stack", partial(check_stack, stack))
+    yield run_check("artefacts", partial(check_artefacts, stack))
+    try:
+        parameters = stack_status(stack).parameters
+    except BatchOpsError:
+        parameters = {}
+    wanted = int(parameters.get("MaxConcurrency", _DEFAULT_CONCURRENCY))
+    yield run_check("Lambda", partial(check_concurrency, stack.client("lambda"), wanted))
+    yield run_check("Step Functions", partial(check_quotas, stack.client("service-quotas")))
+    yield run_check("API Gateway", partial(check_api_logs, stack.client("apigateway")))
+    ses = stack.client("sesv2")
+    yield run_check("mail account", partial(check_mail_account, ses))
+    yield run_check("mail sender", partial(check_sender, ses, parameters))
+    yield run_check("mail recipient", partial(check_recipient, ses, parameters))
+
+
+def check_credentials(stack: Stack) -> Check:
+    """Tell whose credentials are used."""
+    answer = stack.client("sts").get_caller_identity()
+    return Check("credentials", True, f"{answer['Arn']} in account {answer['Account']}")
+
+
+def check_artefacts(stack: Stack) -> Check:
+    """Tell whether the bucket for artefacts can be used, or is free to be made."""
+    bucket = artifacts.bucket_name(stack.target)
+    try:
+        stack.client("s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=stack.target.account_id)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "403":
+            advice = "have s3 access to it granted, or use another region"
+            return Check("artefacts", False, f"the bucket {bucket} refuses access", advice)
+        if code != "404":
+            raise
+        return Check("artefacts", True, f"no bucket {bucket} yet: deploy() makes it")
+    return Check("artefacts", True, f"the bucket {bucket}")
+
+
+def check_concurrency(client: LambdaClient, wanted: int) -> Check:
+    """Tell whether Lambda runs as many functions at once as there are to be chunks at once."""
+    limit = client.get_account_settings()["AccountLimit"]
+    free = limit["UnreservedConcurrentExecutions"]
+    found = (
+        f"{limit['ConcurrentExecutions']:,} concurrent executions, {free:,} of them unreserved; "
+        f"MaxConcurrency is {wanted:,}"
+    )
+    if free > wanted:
+        return Check("Lambda", True, found)
+    advice = (
+        f"deploy(MaxConcurrency={max(1, free - 2)}), or have Lambda's quota 'Concurrent "
+        "executions' (L-B99A9384 in Service Quotas) raised; till then chunks are throttled and "
+        "retried"
+    )
+    return Check("Lambda", False, found, advice)
+
+
+def check_quotas(client: Any) -> Check:
+    """Tell the quotas of Step Functions that bound how much goes on at once."""
+    pages = client.get_paginator("list_service_quotas").paginate(ServiceCode="states")
+    try:
+        quotas = [quota for page in pages for quota in page["Quotas"]]
+    except ClientError as error:
+        # They are good to know, and nothing depends on knowing them.
+        code = error.response["Error"]["Code"]
+        return Check("Step Functions", None, f"Service Quotas does not tell its quotas ({code})")
+    named = {quota["QuotaName"]: quota["Value"] for quota in quotas}
+    shown = [f"{name} {named[name]:,.0f}" for name in sorted(named) if _STATES_QUOTAS.search(name)]
+    if not shown:
+        return Check("Step Functions", None, "Service Quotas lists none of its quotas")
+    return Check("Step Functions", True, ", ".join(shown))
+
+
+def check_api_logs(client: APIGatewayClient) -> Check:
+    """Tell whether the region has a role for API Gateway's logs; it is one for all APIs."""
+    role = client.get_account().get("cloudwatchRoleArn")
+    if role:
+        return Check("API Gateway", True, f"writes logs as {role}, which deploy() leaves alone")
+    return Check("API Gateway", True, "no role for logs in this region: deploy() gives it one")
+
+
+def check_mail_account(ses: Any) -> Check:
+    """Tell whether Amazon SES sends, how much, and to whom."""
+    account = ses.get_account()
+    quota = account.get("SendQuota", {})
+    found = f"{quota.get('Max24HourSend', 0):,.0f} mails a day"
+    if not account.get("SendingEnabled", False):
+        advice = "see the account's status in the SES console"
+        return Check("mail account", False, f"{found}, sending is disabled", advice)
+    if not account.get("ProductionAccessEnabled", False):
+        advice = "to mail anybody else, ask for production access in the SES console"
+        return Check("mail account", True, f"{found}, sandbox: to verified addresses only", advice)
+    return Check("mail account", True, found)
+
+
+def check_sender(ses: Any, parameters: Mapping[str, str]) -> Check:
+    """Tell whether the stack may send with its identity; before a deployment, which there are."""
+    identity, sender = parameters.get("SESIdentityName"), parameters.get("SESSender", "")
+    if identity is None:
+        known = ses.list_email_identities(PageSize=1000).get("EmailIdentities", [])
+        verified = [i["IdentityName"] for i in known if i.get("VerificationStatus") == "SUCCESS"]
+        advice = "verify an address or a domain in the SES console, for SESIdentityName"
+        found = f"verified: {', '.join(verified) or 'none'}"
+        return Check("mail sender", bool(verified), found, "" if verified else advice)
+    if not _covers(identity, sender):
+        advice = "deploy with a SESSender that SESIdentityName covers"
+        return Check("mail sender", False, f"{sender} is not of the identity {identity}", advice)
+    if _is_verified(ses, identity):
+        return Check("mail sender", True, f"{sender}, identity {identity} is verified")
+    advice = f"verify {identity} in the SES console; till then jobs succeed without mail"
+    return Check("mail sender", False, f"the identity {identity} is not verified", advice)
+
+
+def check_recipient(ses: Any, parameters: Mapping[str, str]) -> Check:
+    """Tell whether Amazon SES sends to the stack's recipient."""
+    recipient = parameters.get("SESRecipient")
+    if recipient is None:
+        return Check("mail recipient", None, "known when the stack is deployed")
+    if ses.get_account().get("ProductionAccessEnabled", False):
+        return Check("mail recipient", True, f"{recipient}: anybody may be mailed")
+    if any(_is_verified(ses, name) for name in (recipient, recipient.rpartition("@")[2])):
+        return Check("mail recipient", True, f"{recipient} is verified")
+    advice = "verify it in the SES console, or ask there for production access"
+    found = f"{recipient} is not verified, and the account is in the sandbox"
+    return Check("mail recipient", False, found, advice)
+
+
+def _covers(identity: str, sender: str) -> bool:
+    domain = sender.rpartition("@")[2].lower()
+    name = identity.lower()
+    return name == sender.lower() or domain == name or domain.endswith(f".{name}")
+
+
+def _is_verified(ses: Any, identity: str) -> bool:
+    try:
+        answer = ses.get_email_identity(EmailIdentity=identity)
+    except ses.exceptions.NotFoundException:
+        return False
+    return bool(answer.get("VerifiedForSendingStatus"))

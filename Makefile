@@ -13,12 +13,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAM := .tools/sam
 
-.PHONY: help demo test lint format lab bench clean setup setup-dev
+.PHONY: help demo test lint format lab docs bench clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make lab     JupyterLab on notebooks/"
 	@echo "make lint    ruff, mypy --strict, cfn-lint, sam validate"
+	@echo "make docs    the API reference, into site/"
 	@echo "make bench   benchmarks"
 	@echo "make clean   stop the local engine, remove what was made here"
 
@@ -66,6 +67,11 @@ lint: setup-dev
 	for app in source/*/app.py; do $(BIN)/mypy $$app; done
 	$(BIN)/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region us-east-1
+	$(MAKE) docs
+
+# Strict: a link that leads nowhere, or a name that is not there, fails it.
+docs: setup-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
 
 format: setup-dev
 	$(BIN)/ruff check --fix .
@@ -76,6 +82,6 @@ bench: setup-dev
 
 clean:
 	-test ! -x $(BIN)/batchops || $(BIN)/batchops engine stop
-	rm -rf $(VENV) .tools .batchops .aws-sam demo-output build dist *.egg-info
+	rm -rf $(VENV) .tools .batchops .aws-sam demo-output site build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

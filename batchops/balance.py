@@ -40,9 +40,10 @@ class Balance:
 
     @property
     def holds(self) -> bool:
-        """Whether every row is accounted for exactly once, in the job and in each chunk."""
+        """Whether there are rows, and each is accounted for exactly once, in job and chunks."""
         return (
-            self.rows_in == self.rows_out + self.rows_rejected
+            self.chunks > 0
+            and self.rows_in == self.rows_out + self.rows_rejected
             and self.rows_rejected == self.rows_with_errors
             and not self.unbalanced
         )

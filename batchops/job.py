@@ -42,7 +42,7 @@ _LINK_EXPIRES_S = 3600
 
 
 class Job:
-    """A handle on one job of a stack; made by :meth:`Stack.submit` or :meth:`Stack.job`.
+    """A handle on one job of a stack; made by `Stack.submit` or `Stack.job`.
 
     It holds nothing but the id, so it may be made anew at any time and anywhere.
     """
@@ -192,13 +192,14 @@ class Job:
         return frames.chunks_frame(self.chunk_entries(), job_start=self.entry().get("startTime"))
 
     def steps(self) -> pd.DataFrame:
-        """Return the states that the main workflow went through, with their times.
+        """Return the states that the main workflow went through in the job's last attempt.
 
         Returns
         -------
         DataFrame
-            One line a state: ``step``, ``status`` (str), ``start``, ``end`` (datetime64[ms, UTC]),
-            ``ms`` (Int64).
+            One line a state: ``state``, ``type``, ``status`` (str), ``start``, ``end``
+            (datetime64[ms, UTC]), ``ms`` (Int64), ``tries`` (int64, how often its task was begun),
+            ``error`` (str, the name of the last one).
         """
         from batchops.inspection.steps import steps
 

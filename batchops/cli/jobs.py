@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -79,18 +81,24 @@ def jobs(stack: Stack, status: str | None, since: str | None, name: str | None, 
 
 
 def _jobs_table(found: pd.DataFrame) -> Table:
-    table = Table()
+    table = Table(box=box.SIMPLE, pad_edge=False)
     # An id is there to be copied, so it is never shortened; a file's name may be folded.
-    table.add_column("job", min_width=max(map(len, found["job"]), default=0))
-    shown = ["status", "start", "rows_in", "rows_rejected", "chunks", "attempt", "mail"]
-    for name in shown:
-        table.add_column(name.replace("_", " "))
+    table.add_column("job", no_wrap=True, min_width=max(map(len, found["job"]), default=0))
+    table.add_column("status", no_wrap=True, min_width=9)
+    table.add_column("start (UTC)", no_wrap=True, min_width=11)
+    for name in ("rows", "rejected"):
+        table.add_column(name, no_wrap=True, justify="right", min_width=len(name))
     table.add_column("file", overflow="fold")
-    times = found.assign(start=found["start"].dt.strftime("%Y-%m-%d %H:%M"))
-    cells = times[["job", *shown, "file"]].astype("str").replace({"<NA>": "", "nan": ""})
-    for row in cells.to_numpy().tolist():
-        table.add_row(*map(escape, row))
+    for job in found.itertuples(index=False):
+        counts = [_count(n) for n in (job.rows_in, job.rows_rejected)]
+        start, file = f"{job.start:%m-%d %H:%M}", escape(str(job.file))
+        table.add_row(str(job.job), str(job.status), start, *counts, file)
     return table
+
+
+def _count(value: Any) -> str:
+    # A count that is not known yet is pandas' NA, which is no integer.
+    return f"{value:,}" if isinstance(value, Integral) else ""
 
 
 @main.command("show")

@@ -93,7 +93,10 @@ def print_event(event: StackEvent) -> None:
 @with_stack
 def status(stack: Stack) -> None:
     """Say how the stack stands."""
-    show(stack.status())
+    found = stack.status()
+    data = {"stack": found.stack_name, **vars(found)}
+    del data["stack_name"]
+    show(found, data=data)
 
 
 @main.command()
@@ -117,7 +120,9 @@ def resources(stack: Stack) -> None:
 @with_stack
 def destroy(stack: Stack, yes: bool, force: bool) -> None:
     """Delete the stack with everything that it holds."""
-    show(stack.destroy(dry_run=not yes, force=force))
+    found = stack.destroy(dry_run=not yes, force=force)
+    data = {"stack": found.stack_name, "deleted": found.deleted, "holdings": found.holdings}
+    show(found, data=data)
 
 
 @main.command()

@@ -52,7 +52,9 @@ class Comparison:
             "fixed": len(self.fixed),
             "newly_broken": len(self.newly_broken),
             "same": len(self.same),
-            "rules": self.counts().to_dict(orient="records"),
+            "rules": self.counts()
+            .rename(columns={"newly broken": "newly_broken"})
+            .to_dict(orient="records"),
         }
 
     def counts(self) -> pd.DataFrame:

@@ -102,7 +102,7 @@ class Why:
     job_id : str
         The job.
     status : str
-        How it stands, see :class:`batchops.job.JobStatus`.
+        How it stands, see `batchops.job.JobStatus`.
     causes : tuple of Cause
         Empty if nothing failed and no row was rejected.
     """

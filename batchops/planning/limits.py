@@ -39,7 +39,7 @@ def find_limits(
     work, duration
         The file as counted, and how long its job is likely to take.
     max_concurrency, account_concurrency
-        As for :func:`batchops.planning.durations.estimate_duration`.
+        As for `batchops.planning.durations.estimate_duration`.
     name
         The file's name, which is in the state of the workflow.
     """

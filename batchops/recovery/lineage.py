@@ -21,7 +21,7 @@ _DTYPES = {
     "execution": "str",
     "status": "str",
     "start": "datetime64[ms, UTC]",
-    "stop": "datetime64[ms, UTC]",
+    "end": "datetime64[ms, UTC]",
     "chunks": "Int64",
     "error": "str",
 }
@@ -35,7 +35,7 @@ def lineage(job: Job) -> pd.DataFrame:
     DataFrame
         One line an attempt: ``attempt`` (int64), ``kind`` (str: ``start`` where the input was
         split, ``rerun``, ``repair``), ``execution`` (str, its name), ``status`` (str), ``start``,
-        ``stop`` (datetime64[ms, UTC]), ``chunks`` (Int64, how many it ran), ``error`` (str, empty
+        ``end`` (datetime64[ms, UTC]), ``chunks`` (Int64, how many it ran), ``error`` (str, empty
         where there was none). Missing: not known (yet), or no longer: Step Functions forgets an
         execution after 90 days, and the list of its chunks goes after IntermediateExpiryDays.
 
@@ -54,7 +54,7 @@ def lineage(job: Job) -> pd.DataFrame:
             columns[name] = pd.to_datetime(pd.Series(values, dtype="object"), utc=True)
         else:
             columns[name] = pd.Series(values, dtype=dtype)
-    return pd.DataFrame(columns).astype({"start": _DTYPES["start"], "stop": _DTYPES["stop"]})
+    return pd.DataFrame(columns).astype({"start": _DTYPES["start"], "end": _DTYPES["end"]})
 
 
 def _attempt(job: Job, entry: dict[str, Any], number: int) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _attempt(job: Job, entry: dict[str, Any], number: int) -> dict[str, Any]:
         "kind": resume.get("by", "rerun") if resume else "start",
         "status": execution["status"],
         "start": execution["startDate"],
-        "stop": execution.get("stopDate"),
+        "end": execution.get("stopDate"),
         "chunks": _count(job, entry, resume["manifestKey"]) if resume else entry.get("chunks"),
         "error": frames.explain(error, execution.get("cause", "")) if error else "",
     }

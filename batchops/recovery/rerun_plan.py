@@ -62,7 +62,8 @@ class RerunPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON knows it."""
-        return {**asdict(self), "needed": self.needed}
+        data = asdict(self)
+        return {"job": data.pop("job_id"), **data, "needed": self.needed}
 
     def by_reason(self) -> dict[str, list[PlannedChunk]]:
         """Return the chunks to run by the reason why."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from batchcore import items
 
@@ -39,6 +39,11 @@ class Stopped:
     attempt: int
     status: str
     chunks: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON knows it."""
+        data = asdict(self)
+        return {"job": data.pop("job_id"), **data}
 
     def __str__(self) -> str:
         """Say it in a line."""

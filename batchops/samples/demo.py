@@ -79,6 +79,10 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
             f"and every one of {len(sample.bad):,} violations is recorded"
         )
     console.print(f"{time.monotonic() - started:.1f} s in all")
+    console.print(
+        f"the engine keeps running; look around with: batchops --stack {STACK_NAME} jobs, "
+        "stop it with: batchops engine stop"
+    )
     return not faults
 
 

@@ -1,7 +1,7 @@
 """Sales-order CSV files with known bad rows, for the demo, the workshop and the tests.
 
 A sample with ``bad_share=0`` is the same file with every bad row repaired: the seed decides only
-which rows are bad, and how. What the good rows hold is :mod:`batchops.samples.sample_orders`.
+which rows are bad, and how. What the good rows hold is `batchops.samples.sample_orders`.
 """
 
 import csv

@@ -31,7 +31,8 @@ from batchops.errors import InputError, StackBusyError
 from batchops.inspection.doctor import run_doctor
 from batchops.inspection.invoke import FunctionFailedError, invoke_here, invoke_target
 from batchops.inspection.logs import function_logs
-from batchops.inspection.why import steps, why
+from batchops.inspection.steps import steps
+from batchops.inspection.why import why
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
 from batchops.project import Project

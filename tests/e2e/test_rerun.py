@@ -152,7 +152,7 @@ def test_rerun_of_all_failed_chunks_completes_the_job(stack: Stack) -> None:
     assert list(found["kind"]) == ["start", "rerun"]
     assert list(found["chunks"]) == [2, 2]
     assert found["error"].str.startswith("ChunksFailedError").tolist() == [True, False]
-    assert (found["stop"] >= found["start"]).all()
+    assert (found["end"] >= found["start"]).all()
 
 
 def test_rerun_after_a_failed_merge_runs_one_chunk_and_merges(stack: Stack) -> None:

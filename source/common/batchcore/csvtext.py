@@ -1,6 +1,6 @@
 """CSV at the level of bytes: where records end, and which bytes are whose.
 
-The rules are those of Python's :mod:`csv` in its default dialect: a quote opens a quoted field only
+The rules are those of Python's `csv` in its default dialect: a quote opens a quoted field only
 as the field's first character, a doubled quote stands for one, whatever follows the closing quote
 up to the delimiter belongs to the field, and a record ends at LF, CRLF or a lone CR outside quotes.
 """

@@ -23,9 +23,9 @@
     SchemaError                 the schema file cannot be used
     ReferenceDataError          the reference data cannot be used
 
-A :class:`JobError` is an outcome, not a crash: the entry point returns its name and text to the
+A `JobError` is an outcome, not a crash: the entry point returns its name and text to the
 workflow, which ends the job with them. So a function's error metric counts faults, never somebody's
-malformed file. :class:`TransientError` is raised, and its name is what the workflows retry.
+malformed file. `TransientError` is raised, and its name is what the workflows retry.
 """
 
 

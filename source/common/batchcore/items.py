@@ -66,7 +66,7 @@ def error_items(
     Parameters
     ----------
     record
-        A rejected record, see :mod:`batchcore.records`.
+        A rejected record, see `batchcore.records`.
     time
         When the chunk's execution started, ISO 8601, so that a repeated step writes the same item.
     ttl

@@ -99,7 +99,7 @@ def step(handler: Handler) -> Handler:
 def job_step(handler: Handler) -> Handler:
     """Wrap the handler of a step that decides over the whole job.
 
-    A :class:`~batchcore.errors.JobError` becomes ``{"failure": {"Error": ..., "Cause": ...}}``, in
+    A `batchcore.errors.JobError` becomes ``{"failure": {"Error": ..., "Cause": ...}}``, in
     the shape that a state's Catch would give, for the workflow to end the job with.
     """
 

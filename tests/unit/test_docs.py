@@ -1,0 +1,192 @@
+"""The documentation speaks of what there is, and of all of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+
+import batchops
+from batchops import errors, frames
+from batchops.balance import Balance
+from batchops.cli import main
+from batchops.deployment.resources import Holdings, StackStatus
+from batchops.deployment.stack_values import Deployment, Destruction
+from batchops.email import Email
+from batchops.inspection.checks import Check, Diagnosis
+from batchops.inspection.steps import steps_frame
+from batchops.inspection.why import Cause, Why
+from batchops.planning.cost_values import Cost, CostComparison
+from batchops.recovery.rerun_plan import RerunPlan
+from batchops.recovery.stopping import Stopped
+from batchops.status import JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(batchops.__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md"]
+
+
+def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield each verb as it is typed, and its command."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+COMMANDS = dict(commands(main))
+
+
+@cache
+def sections() -> dict[str, str]:
+    """Return what docs/cli.md says of each verb."""
+    _, *parts = re.split(r"^#{2,3} (.+)\n", (DOCS / "cli.md").read_text(), flags=re.MULTILINE)
+    verbs = re.findall(r"^### (.+)$", (DOCS / "cli.md").read_text(), flags=re.MULTILINE)
+    said = dict(zip(parts[::2], parts[1::2], strict=True))
+    return {verb: said[verb] for verb in verbs}
+
+
+def options(verb: str) -> set[str]:
+    """Return the long options of a verb."""
+    found = {text for param in COMMANDS[verb].params for text in param.opts}
+    return {text for text in found if text.startswith("--")}
+
+
+def document(verb: str) -> Any:
+    """Return the shape of the JSON that docs/cli.md gives for a verb; None where it gives none."""
+    found = re.findall(r"^```json\n(.+?)^```", sections().get(verb, ""), re.MULTILINE | re.DOTALL)
+    return json.loads(found[0]) if found else None
+
+
+def keys(shape: Any) -> set[str]:
+    """Return the keys of an object, or of each object in a list."""
+    return set(shape[0] if isinstance(shape, list) else shape)
+
+
+def names(kind: Any) -> set[str]:
+    """Return the names of a dataclass's fields."""
+    return {field.name for field in fields(kind)}
+
+
+def shown(kind: Any) -> set[str]:
+    """Return those names as scripts see them: a job is ``job`` and a stack is ``stack``."""
+    short = {"job_id": "job", "stack_name": "stack"}
+    return {short.get(name, name) for name in names(kind)}
+
+
+def test_every_verb_is_described_and_no_other() -> None:
+    headings = re.findall(r"^### (.+)$", (DOCS / "cli.md").read_text(), flags=re.MULTILINE)
+    assert sorted(headings) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_option_of_a_verb_is_described_and_no_other(verb: str) -> None:
+    usage = sections()[verb].split("```json")[0]
+    # Behind the shape of its JSON a section may speak of other verbs, and what they take.
+    mentioned = set(re.findall(r"--[a-z][a-z-]*", usage))
+    everywhere = {"--json", "--help"}
+    assert mentioned - everywhere == options(verb) - everywhere
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_verbs_with_json_have_its_shape_described(verb: str) -> None:
+    described = document(verb) is not None
+    # What a function returns is the function's own.
+    assert described == ("--json" in options(verb) and verb != "invoke")
+
+
+@pytest.mark.parametrize(
+    ("verb", "wanted"),
+    [
+        ("balance", names(Balance) | {"holds"}),
+        ("deploy", names(Deployment)),
+        ("destroy", shown(Destruction)),
+        ("email", names(Email)),
+        ("rerun", shown(RerunPlan) | {"needed"}),
+        ("show", names(JobStatus) | {"job"}),
+        ("status", shown(StackStatus)),
+        ("stop", shown(Stopped)),
+        ("wait", names(JobStatus) | {"job"}),
+        ("watch", names(JobStatus) | {"job"}),
+        ("why", set(Why("a", "FAILED", ()).to_dict())),
+        ("doctor", set(Diagnosis("a", ()).to_dict())),
+        ("cost", set(CostComparison(*[Cost((), 0, 0, 0, "")] * 2).to_dict())),
+        ("chunks", set(frames.chunks_frame([]))),
+        ("errors", set(frames.errors_frame([]))),
+        ("jobs", set(frames.jobs_frame([]))),
+        ("steps", set(steps_frame([]))),
+    ],
+)
+def test_documents_have_the_keys_that_are_described(verb: str, wanted: set[str]) -> None:
+    assert keys(document(verb)) == wanted
+
+
+def test_parts_of_documents_have_the_keys_that_are_described() -> None:
+    assert keys(document("destroy")["holdings"]) == names(Holdings)
+    assert keys(document("doctor")["checks"]) == names(Check)
+    assert keys(document("why")["causes"]) == names(Cause)
+    assert keys(document("cost")["planned"]) == set(Cost((), 0, 0, 0, "").to_dict())
+
+
+def test_public_names_are_those_that_can_be_loaded() -> None:
+    assert sorted(batchops.__all__) == sorted(batchops._HOMES)
+    for name, home in batchops._HOMES.items():
+        assert getattr(batchops, name).__module__ == home
+        assert getattr(batchops, name) is getattr(import_module(home), name)
+
+
+def referenced() -> set[str]:
+    """Return the paths that docs/reference.md takes docstrings from."""
+    text = (DOCS / "reference.md").read_text()
+    return set(re.findall(r"^::: (\S+)$", text, flags=re.MULTILINE))
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    assert {f"batchops.{name}" for name in batchops.__all__} <= referenced()
+
+
+@pytest.mark.parametrize("path", sorted(referenced()))
+def test_what_the_reference_names_is_there(path: str) -> None:
+    assert resolve_name(path).__doc__
+
+
+def test_every_error_is_in_the_reference() -> None:
+    text = (DOCS / "reference.md").read_text()
+    listed = set(re.findall(r"^        - (\w+)$", text, flags=re.MULTILINE))
+    raised = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.BatchOpsError)
+    }
+    assert listed | {"BatchOpsError"} == raised
+
+
+def test_every_module_of_batchcore_is_in_the_reference() -> None:
+    folder = ROOT / "source" / "common" / "batchcore"
+    modules = {f"batchcore.{path.stem}" for path in folder.glob("[a-z]*.py")}
+    assert modules == {path for path in referenced() if path.startswith("batchcore.")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_to_a_file(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    relative = [link.split("#")[0] for link in links if "://" not in link]
+    assert [link for link in relative if not (page.parent / link).exists()] == []
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    pages = re.findall(r"^  - .+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(pages) == sorted(page.name for page in DOCS.glob("*.md"))

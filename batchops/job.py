@@ -16,13 +16,14 @@ from batchops import frames, ledger
 from batchops.balance import Balance, strike_balance
 from batchops.email import Email
 from batchops.errors import (
+    InputError,
     JobFailedError,
     JobNotFoundError,
     JobRunningError,
     WaitTimeoutError,
     translate,
 )
-from batchops.status import ENDED, JobStatus, StatusReader, settle
+from batchops.status import ENDED, WAITING, JobStatus, StatusReader, settle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from batchops.views.graph import WorkflowGraph
 
 _LINK_EXPIRES_S = 3600
+# An upload's event mostly comes within seconds, sometimes after minutes (Amazon S3 user guide);
+# on the local engine it comes at once.
+_UNSEEN_S = {"aws": 300.0, "local": 30.0}
 
 
 class Job:
@@ -81,12 +85,15 @@ class Job:
 
         Raises
         ------
+        JobNotFoundError
+            If the ledger does not come to know the job.
         WaitTimeoutError
             If the job has not ended in time.
         JobFailedError
             If it ended otherwise than with success, and `check` is set.
         """
         deadline = time.monotonic() + timeout_s
+        unseen_until = time.monotonic() + _UNSEEN_S[self.stack.target.name]
         reader = StatusReader(self.stack, self.id)
         while True:
             status = reader.read()
@@ -100,6 +107,8 @@ class Job:
                     "call wait() again, or status()",
                     job_id=self.id,
                 )
+            if status.status == WAITING and time.monotonic() >= unseen_until:
+                self.entry()
             time.sleep(self.stack.target.poll_s)
         if check and status.status != items.SUCCEEDED:
             raise JobFailedError(
@@ -288,6 +297,8 @@ class Job:
         target = Path(path)
         if target.is_dir():
             target /= key.rsplit("/", 1)[-1]
+        if not target.parent.is_dir():
+            raise InputError(f"no folder {target.parent}: make it first, or give another path")
         part = target.with_name(target.name + ".part")
         try:
             with part.open("wb") as file:
@@ -391,7 +402,8 @@ class Job:
         entry = ledger.job_entry(*self._table("JobTableName"), self.id)
         if entry is None:
             raise JobNotFoundError(
-                f"stack {self.stack.name!r} has no job {self.id!r}: stack.jobs() lists them",
+                f"stack {self.stack.name!r} has no job {self.id!r}: stack.jobs() lists them; if it "
+                "was submitted just now, wait() for it",
                 job_id=self.id,
             )
         return entry

@@ -51,7 +51,9 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (BatchOpsError, ValueError) as error:
+        except BrokenPipeError:  # the reader of a pipe has seen enough; click ends quietly
+            raise
+        except (BatchOpsError, ValueError, OSError) as error:
             if ctx.obj.as_json:
                 write_json({"error": {"type": type(error).__name__, "message": str(error)}})
             else:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 from batchcore.errors import ReferenceDataError, SchemaError
 from batchcore.reference import FILE_NAME as REFERENCE_FILE
@@ -67,10 +68,11 @@ def prepare(
     ------
     InputError, PackagingError, StackError, AwsError, EngineError
     """
-    overrides = check_files(project, order.schema, order.reference_data)
     target.connect(start=True)
     found = _living(target, order.stack_name)
     kept = {} if found is None else _kept_files(target, order.stack_name)
+    own = _fetch_kept(target, project, kept)
+    overrides = check_files(project, order.schema, order.reference_data, kept=own)
     platform: packaging.Platform = "host" if target.local else "lambda"
     built = packaging.build(project, platform=platform, overrides=overrides)
     published = artifacts.publish(target, built)
@@ -95,7 +97,11 @@ def prepare(
 
 
 def check_files(
-    project: Project, schema: Path | None, reference_data: Path | None
+    project: Project,
+    schema: Path | None,
+    reference_data: Path | None,
+    *,
+    kept: Mapping[str, Path],
 ) -> dict[str, Path]:
     """Check the files given in place of the shipped ones, and lay each into a folder of its own.
 
@@ -103,13 +109,13 @@ def check_files(
     ------
     InputError
     """
-    schema_path = schema or project.source / "schema" / SCHEMA_FILE
-    data_path = reference_data or project.source / "reference" / REFERENCE_FILE
+    schema_path = schema or kept.get(SCHEMA_LAYER, project.source / "schema" / SCHEMA_FILE)
+    shipped = project.source / "reference" / REFERENCE_FILE
+    data_path = reference_data or kept.get(REFERENCE_LAYER, shipped)
     try:
         record_schema = RecordSchema.load(schema_path)
-        if reference_data or not schema:
-            for _ in read_reference(data_path, record_schema):
-                pass
+        for _ in read_reference(data_path, record_schema):
+            pass
     except SchemaError as error:
         raise InputError(f"{error} (schema={str(schema_path)!r})") from error
     except ReferenceDataError as error:
@@ -134,7 +140,10 @@ def _lay_out(project: Project, source: Path, name: str) -> Path:
 
 def _living(target: Target, stack_name: str) -> dict[str, Any] | None:
     """Return the stack, unless there is none or only what a failed creation left."""
-    found = stack_state.describe(target.client("cloudformation"), stack_name)
+    try:
+        found = stack_state.describe(target.client("cloudformation"), stack_name)
+    except (ClientError, BotoCoreError) as error:
+        raise translate(error, doing=f"reading the stack {stack_name!r}") from error
     if found is None or found["StackStatus"] in stack_state.DELETABLE | stack_state.EMPTY:
         return None
     return found
@@ -156,6 +165,27 @@ def _kept_files(target: Target, stack_name: str) -> dict[str, Mapping[str, str]]
             return {}
     kept: dict[str, Mapping[str, str]] = body.get("Metadata", {}).get(templates.OWN_FILES, {})
     return kept
+
+
+def _fetch_kept(
+    target: Target, project: Project, kept: Mapping[str, Mapping[str, str]]
+) -> dict[str, Path]:
+    """Return copies of the user's own files that the deployed stack has, by their layer."""
+    found = {}
+    for layer, name in ((SCHEMA_LAYER, SCHEMA_FILE), (REFERENCE_LAYER, REFERENCE_FILE)):
+        if layer in kept:
+            place = kept[layer]
+            folder = project.build / f"kept-{Path(place['Key']).stem}"
+            folder.mkdir(parents=True, exist_ok=True)
+            archive = folder / "layer.zip"
+            try:
+                target.client("s3").download_file(place["Bucket"], place["Key"], str(archive))
+            except (ClientError, BotoCoreError) as error:
+                raise translate(error, doing=f"reading {place['Key']}") from error
+            with ZipFile(archive) as files:
+                files.extract(name, folder)
+            found[layer] = folder / name
+    return found
 
 
 def _parameters(

@@ -7,6 +7,8 @@ import io
 import json
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -98,6 +100,12 @@ def run_job() -> tuple[float, float]:
             engine.stop()
 
 
+def import_seconds(module: str) -> float:
+    """Return the median seconds that a new Python takes to import a module."""
+    command = [sys.executable, "-c", f"import {module}"]
+    return best_of(lambda: subprocess.run(command, check=True))[0]
+
+
 def main() -> None:
     """Run everything, and print one table for each part."""
     data = make_sample(ROWS, bad_share=0).csv
@@ -121,6 +129,8 @@ def main() -> None:
         )
     console.print(f"{platform.python_version()} on {platform.machine()}, {ROWS:,} rows, one core")
     console.print(table)
+    ours, boto3 = import_seconds("batchops"), import_seconds("boto3")
+    console.print(f"import batchops takes {ours / boto3:.2f} times as long as import boto3")
     cold, warm = run_job()
     console.print(
         f"{JOB_ROWS:,} rows on the local engine, 600 a chunk: {JOB_ROWS / warm:,.0f} rows/s warm, "

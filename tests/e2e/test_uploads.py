@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 import pytest
 from e2e.rows import order, to_csv
 
+from batchops.errors import InputError
 from batchops.job import Job
 from batchops.stack import Stack
 
@@ -130,3 +131,31 @@ def test_dataframe_and_path_are_uploaded_like_bytes(stack: Stack, tmp_path: Path
     by_path.wait(timeout_s=120)
     by_frame.wait(timeout_s=120)
     assert by_path.output().equals(by_frame.output())
+
+
+def test_object_of_another_place_is_submitted_by_its_address(stack: Stack, bucket: str) -> None:
+    stack.client("s3").put_object(Bucket=bucket, Key="elsewhere/x.csv", Body=to_csv([order(6)]))
+    job = stack.submit(f"s3://{bucket}/elsewhere/x.csv", name="copied.csv")
+    job.wait(timeout_s=120)
+    assert list(job.output()["uuid"]) == order(6)[:1]
+    with pytest.raises(InputError, match="s3://bucket/key"):
+        stack.submit("s3://only-a-bucket")
+
+
+def test_jobs_are_found_by_status_time_and_name(stack: Stack) -> None:
+    job = stack.submit(to_csv([order(7)]), name="found by name.csv")
+    job.wait(timeout_s=120)
+    assert list(stack.jobs(name="found by")["job"]) == [job.id]
+    assert job.id in set(stack.jobs(status="SUCCEEDED", since="10m")["job"])
+    assert stack.jobs(status="NONE").empty
+    assert stack.latest().id == stack.jobs(limit=1)["job"].item() == stack.job(job.id).id
+
+
+def test_errors_come_in_parts_that_make_up_the_whole(stack: Stack) -> None:
+    import pandas as pd
+
+    job = stack.submit(to_csv([order(n, Order_Priority="X") for n in range(7)]), name="parts.csv")
+    job.wait(timeout_s=120)
+    parts = list(job.iter_errors(lines=3))
+    assert [len(part) for part in parts] == [3, 3, 1]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), job.errors())

@@ -81,7 +81,7 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
     console.print(f"{time.monotonic() - started:.1f} s in all")
     console.print(
         f"the engine keeps running; look around with: batchops --stack {STACK_NAME} jobs, "
-        "stop it with: batchops engine stop"
+        "stop it with: batchops engine stop (make puts batchops into .venv/bin)"
     )
     return not faults
 

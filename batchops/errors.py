@@ -34,7 +34,13 @@ turned into this tree once, at the edge, by `translate`.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from botocore import exceptions as boto_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class BatchOpsError(Exception):
@@ -276,6 +282,15 @@ def translate(
     if isinstance(error, _UNREACHABLE):
         return _from_network(error, doing, code)
     return AwsError(f"{error} (while {doing})", code=code)
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn errors of boto3 inside the block into ours; `doing` reads after "while"."""
+    try:
+        yield
+    except (boto_errors.ClientError, boto_errors.BotoCoreError) as error:
+        raise translate(error, doing=doing) from error
 
 
 def _from_network(error: Exception, doing: str, code: str) -> BatchOpsError:

@@ -14,7 +14,7 @@ from batchcore import jobs
 from batchops import frames, ledger, uploads
 from batchops.aws import Target, TargetName
 from batchops.deployment import buckets, delivery, deploy, stack_state
-from batchops.deployment.resources import Outputs, count_holdings, refuse_running
+from batchops.deployment.resources import BUCKETS, Outputs, count_holdings, refuse_running
 from batchops.deployment.stack_values import Deployment, Destruction
 from batchops.errors import InputError
 from batchops.job import Job
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 # The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")
-_BUCKETS = ("SourceBucketName", "LoggingBucketName")
 
 File = str | Path
 
@@ -249,7 +248,7 @@ class Stack:
         if not force:
             refuse_running(self)
         cfn, s3 = self.client("cloudformation"), self.client("s3")
-        for bucket in (self.outputs[name] for name in _BUCKETS if name in self.outputs):
+        for bucket in (self.outputs[name] for name in BUCKETS if name in self.outputs):
             buckets.delete_bucket(s3, bucket)
         deploy.delete(
             cfn, self.name, on_event=on_event, timeout_s=timeout_s, poll_s=self.target.poll_s

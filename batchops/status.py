@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, jobs, keys
+from batchcore import items, keys
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchops import frames, ledger
 from batchops.errors import translate
+from batchops.executions import find_execution
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -268,19 +269,12 @@ def settle(stack: Stack, entry: ledger.Entry) -> tuple[str, str]:
         return status, ""
     if status in ENDED:
         return status, frames.explain(entry.get("error", ""), entry.get("cause", ""))
-    states = stack.client("stepfunctions")
-    machine = stack.outputs["MainOrchestratorArn"].replace(":stateMachine:", ":execution:")
-    name = jobs.execution_name(entry["jobId"], entry["attempt"])
-    try:
-        execution = states.describe_execution(executionArn=f"{machine}:{name}")
-    except states.exceptions.ExecutionDoesNotExist:
+    execution = find_execution(stack, entry["jobId"], entry["attempt"])
+    if execution is None:
         entered = datetime.fromisoformat(entry.get("attemptTime") or entry["startTime"])
         if (datetime.now(UTC) - entered).total_seconds() < _UNSTARTED_AFTER_S:
             return status, ""
         return items.FAILED, "its execution never started: rerun(dry_run=False) starts it"
-    except (ClientError, BotoCoreError) as error:
-        doing = f"reading the execution of job {entry['jobId']!r}"
-        raise translate(error, doing=doing) from error
     if execution["status"] in ("RUNNING", "SUCCEEDED"):
         return status, ""
     cause = frames.explain(execution.get("error", ""), execution.get("cause", ""))

@@ -14,8 +14,7 @@ from zipfile import BadZipFile, ZipFile
 from batchcore.errors import SchemaError
 from batchcore.schema import FILE_NAME, RecordSchema
 
-from batchops.errors import AwsError
-from batchops.recovery.executions import translated
+from batchops.errors import AwsError, translated
 
 if TYPE_CHECKING:
     from batchops.stack import Stack

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchops.stack import Stack
 
 NOT_DEPLOYED = "NOT_DEPLOYED"
-_BUCKETS = ("SourceBucketName", "LoggingBucketName")
+BUCKETS = ("SourceBucketName", "LoggingBucketName")
 _TABLES = ("FinancialTableName", "ErrorTableName", "JobTableName")
 _EXECUTION = re.compile(rf"({jobs.JOB_ID.pattern})(-a\d+)?")
 _NAMED_JOBS = 5
@@ -233,7 +233,7 @@ def count_holdings(stack: Stack) -> Holdings:
     """
     outputs, s3 = stack.outputs, stack.client("s3")
     tables = [outputs[name] for name in _TABLES if name in outputs]
-    found = [outputs[name] for name in _BUCKETS if name in outputs]
+    found = [outputs[name] for name in BUCKETS if name in outputs]
     return Holdings(
         versions={bucket: buckets.count_versions(s3, bucket) for bucket in found},
         rows={table: _item_count(stack, table) for table in tables},

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from batchcore import jobs
-from botocore.exceptions import BotoCoreError, ClientError
-
-from batchops.errors import translate
+from batchops.executions import read_history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,26 +55,7 @@ def steps(job: Job) -> pd.DataFrame:
     ------
     JobNotFoundError, AwsError
     """
-    return steps_frame(read_steps(_history(job)))
-
-
-def _history(job: Job) -> Iterator[Any]:
-    """Yield the events of the last attempt; there are at most 25,000 (AWS Step Functions quota)."""
-    states = job.stack.client("stepfunctions")
-    arn = job.stack.outputs["MainOrchestratorArn"].replace(":stateMachine:", ":execution:")
-    name = jobs.execution_name(job.id, job.entry()["attempt"])
-    pages = states.get_paginator("get_execution_history").paginate(
-        executionArn=f"{arn}:{name}",
-        includeExecutionData=False,
-        PaginationConfig={"PageSize": 1000},
-    )
-    try:
-        for page in pages:
-            yield from page["events"]
-    except states.exceptions.ExecutionDoesNotExist:
-        return
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"reading the history of job {job.id!r}") from error
+    return steps_frame(read_steps(read_history(job.stack, job.id, job.entry()["attempt"])))
 
 
 def read_steps(events: Iterable[Any]) -> list[Step]:

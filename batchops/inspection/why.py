@@ -12,6 +12,7 @@ from batchcore import items, jobs, keys
 from batchcore.errors import FileError, InputGoneError
 
 from batchops import frames, ledger
+from batchops.planning.workload import MAX_CHUNK_ROWS
 from batchops.views import markup, texts
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ _PASSING = re.compile(
 # The message of WrongDelimiterError (batchcore.records) names the file's delimiter as Python does.
 _DELIMITED_BY = re.compile(r"delimited by ('.*?'), ")
 _TAB = repr("\t")
-_MAX_CHUNK_ROWS = 20_000
 _NEW_FILE_WANTED = {InputGoneError.__name__, *(c.__name__ for c in FileError.__subclasses__())}
 
 # What differs from one failure to the next of the same cause, and its placeholder.
@@ -175,7 +175,7 @@ def _next_for_job(entry: Entry, error: str, reason: str) -> str:
         named = repr("tab") if delimiter[1] == _TAB else delimiter[1]
         return f"stack.deploy(FileDelimiter={named}); {again}"
     if error == "TooManyChunksError":
-        rows = min(_MAX_CHUNK_ROWS, entry["chunkRows"] * 10)
+        rows = min(MAX_CHUNK_ROWS, entry["chunkRows"] * 10)
         return f"stack.deploy(FileChunkSize={rows}); {again}"
     if error in _NEW_FILE_WANTED:
         upload = entry["key"].removeprefix(keys.INPUT_PREFIX)

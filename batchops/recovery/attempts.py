@@ -19,9 +19,10 @@ from batchcore import aws, items, jobs, keys
 from botocore.exceptions import ClientError
 
 from batchops import frames, ledger
-from batchops.errors import JobRunningError
+from batchops.errors import JobRunningError, translated
+from batchops.executions import find_execution
 from batchops.recovery.claims import claim, mark_pending, release
-from batchops.recovery.executions import UNDER_WAY, find_execution, stop_chunks, translated
+from batchops.recovery.running import UNDER_WAY, stop_chunks
 
 if TYPE_CHECKING:
     from batchops.job import Job
@@ -75,7 +76,7 @@ def last_attempt(job: Job) -> Ended:
     if status not in (items.SUBMITTED, items.RUNNING):
         reason = frames.explain(entry["error"], entry.get("cause", "")) if "error" in entry else ""
         return Ended(entry, status, reason)
-    execution = find_execution(job, entry["attempt"])
+    execution = find_execution(job.stack, job.id, entry["attempt"])
     if execution is None:
         return _unstarted(job, entry)
     if execution["status"] in UNDER_WAY | {items.SUCCEEDED}:

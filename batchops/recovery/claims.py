@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import aws, items
 
-from batchops.errors import JobRunningError
-from batchops.recovery.executions import translated
+from batchops.errors import JobRunningError, translated
 
 if TYPE_CHECKING:
     from batchops.job import Job

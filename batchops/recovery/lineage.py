@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from batchcore import aws, jobs
 
 from batchops import frames
-from batchops.recovery.executions import find_execution, translated
+from batchops.errors import translated
+from batchops.executions import find_execution
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ def lineage(job: Job) -> pd.DataFrame:
 
 def _attempt(job: Job, entry: dict[str, Any], number: int) -> dict[str, Any]:
     row: dict[str, Any] = {"attempt": number, "execution": jobs.execution_name(job.id, number)}
-    execution = find_execution(job, number)
+    execution = find_execution(job.stack, job.id, number)
     if execution is None:
         return row
     resume = json.loads(execution["input"]).get("resume")

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import items
 
-from batchops.errors import JobError
+from batchops.errors import JobError, translated
+from batchops.executions import execution_arn, find_execution
 from batchops.recovery.attempts import Ended, last_attempt
 from batchops.recovery.chunk_choice import PlannedChunk
 from batchops.recovery.claims import claim
-from batchops.recovery.executions import execution_arn, find_execution, translated
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.rerun_planning import plan_rerun
 
@@ -46,7 +46,7 @@ def plan_redrive(job: Job) -> RerunPlan:
     if job.stack.target.local:
         raise _refuse(job, "the local engine has no RedriveExecution")
     last = last_attempt(job)
-    execution = find_execution(job, last.attempt)
+    execution = find_execution(job.stack, job.id, last.attempt)
     plan = plan_rerun(job)
     reason = refusal(last, execution, plan.chunks, now=datetime.now(UTC))
     if reason:
@@ -122,7 +122,9 @@ def execute_redrive(job: Job, plan: RerunPlan) -> RerunPlan:
     last, token = last_attempt(job), uuid.uuid4().hex
     claim(job, last.entry, attempt=plan.attempt, token=token)
     redrive_execution(
-        job.stack.client("stepfunctions"), execution_arn(job, plan.attempt), token=token
+        job.stack.client("stepfunctions"),
+        execution_arn(job.stack, job.id, plan.attempt),
+        token=token,
     )
     return replace(plan, started=True)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from batchcore import aws
 
-from batchops.recovery.executions import translated
+from batchops.errors import translated
 from batchops.recovery.repair_plan import RepairPlan
 from batchops.recovery.repair_planning import Chunk, chunks_of, plan_repair, read_chunk
 from batchops.recovery.rerun import execute_rerun

@@ -15,9 +15,8 @@ from batchcore.schema import RecordSchema
 
 from batchops import ledger
 from batchops.deployment.deployed import deployed_schema
-from batchops.errors import AwsError, InputError, JobError
+from batchops.errors import AwsError, InputError, JobError, translated
 from batchops.recovery.attempts import last_attempt
-from batchops.recovery.executions import translated
 from batchops.recovery.repair_check import (
     CheckedRow,
     check_rows,

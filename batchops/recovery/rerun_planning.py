@@ -11,10 +11,9 @@ from botocore.exceptions import ClientError
 
 from batchops import ledger
 from batchops.deployment.deployed import changed_code, deployed_code
-from batchops.errors import InputError, JobError
+from batchops.errors import InputError, JobError, translated
 from batchops.recovery.attempts import Ended, last_attempt
 from batchops.recovery.chunk_choice import PlannedChunk, choose_chunks, number_ranges
-from batchops.recovery.executions import translated
 from batchops.recovery.rerun_plan import RerunPlan
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from batchcore import items
 
 from batchops import ledger
 from batchops.errors import JobError
+from batchops.executions import execution_arn
 from batchops.recovery.chunk_choice import number_ranges
 from batchops.recovery.claims import abort
-from batchops.recovery.executions import execution_arn, stop_chunks, stop_execution
+from batchops.recovery.running import stop_chunks, stop_execution
 
 if TYPE_CHECKING:
     from batchops.job import Job
@@ -72,7 +73,7 @@ def stop(job: Job, *, timeout_s: float = 120) -> Stopped:
             f"job {job.id} has ended {entry['status']}: there is nothing to stop", job_id=job.id
         )
     attempt = int(entry["attempt"])
-    stop_execution(job, execution_arn(job, attempt), cause=_CAUSE)
+    stop_execution(job, execution_arn(job.stack, job.id, attempt), cause=_CAUSE)
     chunks = set(stop_chunks(job, attempt, cause=_CAUSE, timeout_s=timeout_s))
     table = job.stack.client("dynamodb"), job.stack.outputs["JobTableName"]
     # Neither could enter its own end.

@@ -14,10 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, jobs
-from botocore.exceptions import BotoCoreError, ClientError
+from batchcore import items
 
-from batchops.errors import translate
+from batchops.executions import read_history
 from batchops.project import Project
 from batchops.views.progress import format_duration
 
@@ -235,7 +234,7 @@ def job_graph(job: Job, *, project: str | Path | None = None) -> WorkflowGraph:
     return workflow_graph(
         parse_definition((folder / "main-orchestrator.asl.json").read_text(encoding="utf-8")),
         parse_definition((folder / "process-chunk.asl.json").read_text(encoding="utf-8")),
-        runs=state_runs(_history(job, entry["attempt"])),
+        runs=state_runs(read_history(job.stack, job.id, entry["attempt"])),
         chunks=job.chunks(),
         total=entry.get("chunks", 0),
         title=f"Job {job.id}, attempt {entry['attempt']}: {job.status().status}",
@@ -342,22 +341,6 @@ def chunk_runs(definition: Definition, chunks: pd.DataFrame) -> Run:
             runs[name] = StateRun(status, ms, note, of="median ")
         through += failed
     return runs
-
-
-def _history(job: Job, attempt: int) -> list[Any]:
-    """Return the events of a job's main execution; none before it starts and after 90 days."""
-    states = job.stack.client("stepfunctions")
-    machine = job.stack.outputs["MainOrchestratorArn"].replace(":stateMachine:", ":execution:")
-    arn = f"{machine}:{jobs.execution_name(job.id, attempt)}"
-    pages = states.get_paginator("get_execution_history").paginate(
-        executionArn=arn, includeExecutionData=False
-    )
-    try:
-        return [event for page in pages for event in page["events"]]
-    except states.exceptions.ExecutionDoesNotExist:
-        return []
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"reading the history of job {job.id!r}") from error
 
 
 # ------------------------------------------------------------------------- its shape

@@ -1,53 +1,21 @@
-"""The workflow executions of a job: find them, and stop what still runs."""
+"""What still runs of a job, and how it is stopped."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from batchcore import jobs
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from batchops.errors import WaitTimeoutError, translate
+from batchops.errors import WaitTimeoutError, translated
+from batchops.executions import execution_arn
 
 if TYPE_CHECKING:
     from batchops.job import Job
 
 # An execution of these statuses has not come to its end.
 UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn errors of boto3 inside the block into ours; `doing` reads after "while"."""
-    try:
-        yield
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=doing) from error
-
-
-def execution_arn(job: Job, attempt: int) -> str:
-    """Return the ARN that the main workflow's execution of an attempt has, started or not."""
-    machine = job.stack.outputs["MainOrchestratorArn"].replace(":stateMachine:", ":execution:")
-    return f"{machine}:{jobs.execution_name(job.id, attempt)}"
-
-
-def find_execution(job: Job, attempt: int) -> dict[str, Any] | None:
-    """Return what Step Functions says of an attempt's execution, None where there is none.
-
-    Step Functions forgets an execution 90 days after its end (AWS Step Functions quotas).
-    """
-    states = job.stack.client("stepfunctions")
-    with translated(f"reading attempt {attempt} of job {job.id!r}"):
-        try:
-            found: dict[str, Any] = states.describe_execution(
-                executionArn=execution_arn(job, attempt)
-            )
-        except states.exceptions.ExecutionDoesNotExist:
-            return None
-        return found
 
 
 def stop_execution(job: Job, arn: str, *, cause: str) -> bool:
@@ -104,7 +72,9 @@ def _map_is_running(job: Job, attempt: int) -> bool:
     states = job.stack.client("stepfunctions")
     with translated(f"reading the chunks of job {job.id!r} that run"):
         try:
-            found = states.list_map_runs(executionArn=execution_arn(job, attempt))["mapRuns"]
+            found = states.list_map_runs(executionArn=execution_arn(job.stack, job.id, attempt))[
+                "mapRuns"
+            ]
         except states.exceptions.ExecutionDoesNotExist:
             return False
         runs = (states.describe_map_run(mapRunArn=run["mapRunArn"]) for run in found)

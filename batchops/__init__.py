@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from batchops.planning.plan import Plan
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
+    from batchops.recovery.waiting import WaitingUploads
     from batchops.samples.sample import Sample, make_sample, write_sample
     from batchops.stack import Stack
     from batchops.status import JobStatus
@@ -54,6 +55,7 @@ _HOMES = {
     "RerunPlan": "batchops.recovery.rerun_plan",
     "Sample": "batchops.samples.sample",
     "Stack": "batchops.stack",
+    "WaitingUploads": "batchops.recovery.waiting",
     "Why": "batchops.inspection.why",
     "WorkflowGraph": "batchops.views.graph",
     "compare": "batchops.inspection.compare",
@@ -80,6 +82,7 @@ __all__ = [
     "RerunPlan",
     "Sample",
     "Stack",
+    "WaitingUploads",
     "Why",
     "WorkflowGraph",
     "compare",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from batchops.inspection.checks import Diagnosis
     from batchops.local.engine import LocalEngine
     from batchops.planning.plan import Plan
+    from batchops.recovery.waiting import WaitingUploads
 
 # The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")
@@ -391,6 +392,20 @@ class Stack:
         raise InputError(f"stack {self.name!r} has no jobs yet: submit a file first")
 
     # -------------------------------------------------------------------- functions
+
+    def waiting_uploads(self, *, dry_run: bool = True) -> WaitingUploads:
+        """Return the uploads whose job could not be started, and start their jobs unless dry.
+
+        The notification function failed on them after all of Lambda's tries. They wait in the
+        stack's queue for 14 days.
+
+        Raises
+        ------
+        StackNotFoundError, AwsError
+        """
+        from batchops.recovery.waiting import waiting_uploads
+
+        return waiting_uploads(self, dry_run=dry_run)
 
     def logs(
         self,

@@ -1,4 +1,4 @@
-"""Verbs about jobs: plan, submit, jobs, show, watch, wait, stop, rerun, repair, compare."""
+"""Verbs about jobs, from plan and submit to rerun, repair and compare."""
 
 from __future__ import annotations
 
@@ -78,6 +78,14 @@ def jobs(stack: Stack, status: str | None, since: str | None, name: str | None, 
         show(found)
     else:
         console.print(_jobs_table(found), soft_wrap=False)
+
+
+@main.command()
+@_YES
+@with_stack
+def waiting(stack: Stack, yes: bool) -> None:
+    """List uploads whose job could not be started; with --yes start them."""
+    show(stack.waiting_uploads(dry_run=not yes))
 
 
 def _jobs_table(found: pd.DataFrame) -> Table:

@@ -8,6 +8,7 @@ import boto3
 import orjson
 from batchcore import aws, items, keys
 from batchcore.errors import BalanceError, ChunksFailedError, InputGoneError
+from batchcore.metrics import publish_rows
 from batchcore.pieces import Piece, join_pieces
 from batchcore.runtime import Event, Result, job_step
 from botocore.exceptions import ClientError
@@ -43,9 +44,10 @@ def lambda_handler(event: Event, context: object) -> Result:
         "errors": sum(chunk["errors"] for chunk in chunks),
     }
     outcome = {"completedKey": completed, "rejectedKey": rejected, "archiveKey": archived}
-    aws.update_entry(
+    before = aws.update_entry(
         dynamodb, table, job, items.JOB_ENTRY, {**totals, **outcome}, attempt=event["attempt"]
     )
+    publish_rows({"rowsOut": totals["rowsOut"], "rowsRejected": totals["rowsRejected"]}, before)
     # Only now that the ledger knows of the copy, and only this version: a newer one stays.
     s3.delete_object(Bucket=bucket, Key=key, VersionId=event["versionId"])
     return {**totals, **outcome}

@@ -10,6 +10,7 @@ import boto3
 import orjson
 from batchcore import aws, csvtext, intake, items, keys
 from batchcore.errors import InputGoneError, NoRowsError, TooManyChunksError
+from batchcore.metrics import publish_rows
 from batchcore.records import REJECT_COLUMNS, RowWriter
 from batchcore.runtime import Event, Result, job_step
 from batchcore.schema import RecordSchema
@@ -45,7 +46,7 @@ def lambda_handler(event: Event, context: object) -> Result:
     _upload_headers(event, header)
     key = keys.manifest(job)
     aws.put_intermediate(s3, event["bucket"], key, orjson.dumps(manifest))
-    aws.update_entry(
+    before = aws.update_entry(
         dynamodb,
         os.environ["JOB_TABLE"],
         job,
@@ -54,6 +55,7 @@ def lambda_handler(event: Event, context: object) -> Result:
         attempt=event["attempt"],
         remove=("error", "cause", "endTime"),
     )
+    publish_rows({"rowsIn": rows}, before)
     return {"manifestKey": key, "rows": rows, "chunks": len(manifest)}
 
 

@@ -27,6 +27,7 @@ from batchops.inspection.why import Cause, Why
 from batchops.planning.cost_values import Cost, CostComparison
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
+from batchops.recovery.waiting import WaitingUpload, WaitingUploads
 from batchops.status import JobStatus
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def test_verbs_with_json_have_its_shape_described(verb: str) -> None:
         ("show", names(JobStatus) | {"job"}),
         ("status", shown(StackStatus)),
         ("stop", shown(Stopped)),
+        ("waiting", names(WaitingUploads)),
         ("wait", names(JobStatus) | {"job"}),
         ("watch", names(JobStatus) | {"job"}),
         ("why", set(Why("a", "FAILED", ()).to_dict())),
@@ -137,6 +139,7 @@ def test_parts_of_documents_have_the_keys_that_are_described() -> None:
     assert keys(document("destroy")["holdings"]) == names(Holdings)
     assert keys(document("doctor")["checks"]) == names(Check)
     assert keys(document("why")["causes"]) == names(Cause)
+    assert keys(document("waiting")["uploads"]) == names(WaitingUpload)
     assert keys(document("cost")["planned"]) == set(Cost((), 0, 0, 0, "").to_dict())
 
 

@@ -112,6 +112,16 @@ def test_pieces_are_joined_under_their_header_and_the_ledger_says_so(
     assert account.entry(JOB) == {"jobId": JOB, "entry": "JOB", "attempt": 1, **expected}
 
 
+def test_rows_out_and_rejected_are_counted_once_however_often_it_runs(
+    app: ModuleType, account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = prepare(account)
+    for _ in range(2):
+        merge(app, event)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert (json.loads(line)["RowsOut"], json.loads(line)["RowsRejected"]) == ([3.0], [3.0])
+
+
 def test_order_is_that_of_the_numbers(app: ModuleType, account: Account) -> None:
     event = prepare(account, 12)
     merge(app, event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,15 @@ def test_ledger_says_that_the_job_runs(app: ModuleType, account: Account) -> Non
         "chunks": 2,
         "manifestKey": keys.manifest(JOB),
     }
+
+
+def test_rows_in_are_counted_once_however_often_it_runs(
+    app: ModuleType, account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        split(app, account, HEADER + b"".join(rows(3)))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["RowsIn"] == [3.0]
 
 
 def test_headers_of_the_merged_files_are_their_piece_0(app: ModuleType, account: Account) -> None:

@@ -134,8 +134,13 @@ def update_entry(
     *,
     attempt: int,
     remove: Sequence[str] = (),
-) -> None:
+) -> dict[str, Any]:
     """Set and remove attributes of one ledger entry, and its attempt.
+
+    Returns
+    -------
+    dict
+        Those attributes that were there before, with the values that they had.
 
     Raises
     ------
@@ -143,15 +148,17 @@ def update_entry(
         If the entry is a later attempt's.
     """
     try:
-        dynamodb.update_item(
+        answer = dynamodb.update_item(
             TableName=table,
             Key={"jobId": {"S": job}, "entry": {"S": entry}},
+            ReturnValues="UPDATED_OLD",
             **items.assignments(values, attempt=attempt, remove=remove),
         )
     except dynamodb.exceptions.ConditionalCheckFailedException as error:
         raise StaleAttemptError(
             f"{entry} of {job} belongs to a later attempt than {attempt}"
         ) from error
+    return items.plain(answer.get("Attributes", {}))
 
 
 def query_entries(

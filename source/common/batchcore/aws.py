@@ -140,7 +140,7 @@ def update_entry(
     Returns
     -------
     dict
-        Those attributes that were there before, with the values that they had.
+        The entry as it was before; empty if there was none.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def update_entry(
         answer = dynamodb.update_item(
             TableName=table,
             Key={"jobId": {"S": job}, "entry": {"S": entry}},
-            ReturnValues="UPDATED_OLD",
+            ReturnValues="ALL_OLD",
             **items.assignments(values, attempt=attempt, remove=remove),
         )
     except dynamodb.exceptions.ConditionalCheckFailedException as error:

@@ -40,6 +40,6 @@ def lambda_handler(event: Event, context: object) -> Result:
         )
     )
     key = keys.records(event["jobId"], chunk["number"])
-    aws.put_intermediate(s3, event["bucket"], key, dump_lines(records))
+    stored = aws.put_version(s3, event["bucket"], key, dump_lines(records))
     rejected = sum("errors" in record for record in records)
-    return {"key": key, "rows": len(records), "rejected": rejected}
+    return {**stored, "rows": len(records), "rejected": rejected}

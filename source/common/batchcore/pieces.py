@@ -1,88 +1,146 @@
-"""Objects that are joined into one, in order, without holding more than a few of them."""
+"""How pieces become one object: which of their bytes each part of a multipart upload has.
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+Pure planning: the pieces' sizes are known before any of them is read, so it is known too where each
+lies in the whole. `batchcore.joining` does what is planned here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, cast
+from itertools import pairwise
+from typing import Any
 
-from boto3.s3.transfer import TransferConfig
+from batchcore.errors import ResultTooLargeError
 
-from batchcore import aws
-from batchcore.errors import BalanceError
+# Amazon S3 user guide, multipart upload limits (2026-11): at most 10,000 parts, each at least 5 MiB
+# but the last; an object of at most 5 TiB.
+MAX_PARTS = 10_000
+MAX_OBJECT_BYTES = 5 * 1024**4
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-# Pieces are small and many, so fetching them is a matter of latency; each has at most some 40 MB.
-FETCHES_IN_FLIGHT = 8
-
-# Amazon S3: at most 10,000 parts, each at least 5 MiB but the last.
 PART_BYTES = 8 * 1024 * 1024
-MAX_PARTS = 9_000
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """An object, and the size that it must have if that is known."""
+    """One version of an object, which never changes, and its size in bytes."""
 
     key: str
-    size_bytes: int | None = None
+    version_id: str
+    size_bytes: int
 
 
-class PieceReader:
-    """The pieces one after the other, as a file to read from; a few are fetched ahead."""
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The bytes of a piece from `start` up to, and without, `stop`."""
 
-    def __init__(self, s3: "S3Client", bucket: str, pieces: Sequence[Piece]) -> None:
-        self._s3 = s3
-        self._bodies = self._fetch_ahead(bucket, pieces)
-        self._rest = b""
+    piece: Piece
+    start: int
+    stop: int
 
-    def read(self, size: int = -1) -> bytes:
-        """Return `size` bytes, fewer only at the end; all that is left if `size` is negative."""
-        found, length = [self._rest], len(self._rest)
-        while size < 0 or length < size:
-            body = next(self._bodies, None)
-            if body is None:
-                break
-            found.append(body)
-            length += len(body)
-        data = b"".join(found)
-        cut = length if size < 0 else size
-        self._rest = data[cut:]
-        return data[:cut]
-
-    def _fetch_ahead(self, bucket: str, pieces: Sequence[Piece]) -> Iterator[bytes]:
-        ahead: deque[Future[bytes]] = deque()
-        with ThreadPoolExecutor(FETCHES_IN_FLIGHT) as pool:
-            for piece in pieces:
-                ahead.append(pool.submit(self._fetch, bucket, piece))
-                if len(ahead) == FETCHES_IN_FLIGHT:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-
-    def _fetch(self, bucket: str, piece: Piece) -> bytes:
-        body = aws.read_object(self._s3, bucket, piece.key)
-        if piece.size_bytes is not None and len(body) != piece.size_bytes:
-            raise BalanceError(
-                f"{piece.key} has {len(body):,} bytes; its chunk wrote {piece.size_bytes:,}"
-            )
-        return body
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of it."""
+        return self.stop - self.start
 
 
-def join_pieces(s3: "S3Client", bucket: str, pieces: Sequence[Piece], key: str) -> None:
-    """Write the pieces as one object, in parts if it is large; repeating it gives the same.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a multipart upload: its number, from 1 on, and what it is made of."""
+
+    number: int
+    slices: tuple[Slice, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of it."""
+        return sum(piece.size_bytes for piece in self.slices)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Consecutive pieces that one function uploads, as parts of which it has the numbers alone.
+
+    Attributes
+    ----------
+    first_part, parts : int
+        The number of the first part, and how many they are.
+    """
+
+    first_part: int
+    parts: int
+    pieces: tuple[Piece, ...]
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> "Group":
+        """Return the group that was stored as JSON."""
+        pieces = tuple(Piece(**piece) for piece in values["pieces"])
+        return cls(values["first_part"], values["parts"], pieces)
+
+    def cut(self) -> Iterator[Part]:
+        """Yield the parts, their sizes as even as can be."""
+        total = total_bytes(self.pieces)
+        bounds = [total * n // self.parts for n in range(self.parts + 1)]
+        left = iter(self.pieces)
+        piece, at = next(left), 0  # the piece under way, and where it starts in the group
+        for number, (start, stop) in enumerate(pairwise(bounds)):
+            found, position = [], start
+            while position < stop:
+                if position == at + piece.size_bytes:
+                    piece, at = next(left), position
+                    continue
+                end = min(stop, at + piece.size_bytes)
+                found.append(Slice(piece, position - at, end - at))
+                position = end
+            yield Part(self.first_part + number, tuple(found))
+
+
+def total_bytes(pieces: Sequence[Piece]) -> int:
+    """Return the size of the pieces together."""
+    return sum(piece.size_bytes for piece in pieces)
+
+
+def part_bytes(size_bytes: int) -> int:
+    """Return the least size of the parts, but the last, that an object of this size is sent in."""
+    return max(PART_BYTES, -(-size_bytes // (MAX_PARTS - 1)))
+
+
+def plan_groups(pieces: Sequence[Piece], *, group_bytes: int | None = None) -> list[Group]:
+    """Divide the pieces of one object into groups, and number the parts of each.
+
+    Parameters
+    ----------
+    pieces
+        All pieces of the object, in order, none of them empty.
+    group_bytes
+        A group ends with the piece that takes it here, and the last one with the last piece. By
+        default all pieces are one group.
 
     Raises
     ------
-    BalanceError
-        If a piece has another size than it must have; nothing is written then.
+    ResultTooLargeError
+        If the object would be larger than Amazon S3 takes.
+
+    Notes
+    -----
+    Each part has at least `part_bytes`, but the very last one of the object, and none has twice as
+    much: a group has as many as that allows, and the bytes left over are spread over them.
     """
-    total = sum(piece.size_bytes or 0 for piece in pieces)
-    transfer = TransferConfig(
-        multipart_chunksize=max(PART_BYTES, total // MAX_PARTS), max_concurrency=4
-    )
-    reader = cast("IO[bytes]", PieceReader(s3, bucket, pieces))
-    csv_type = {"ContentType": "text/csv"}
-    s3.upload_fileobj(reader, bucket, key, ExtraArgs=csv_type, Config=transfer)
+    total = total_bytes(pieces)
+    if total > MAX_OBJECT_BYTES:
+        raise ResultTooLargeError(
+            f"the merged file would have {total:,} bytes, and an object may have "
+            f"{MAX_OBJECT_BYTES:,}: submit the input in several files"
+        )
+    least = part_bytes(total)
+    wanted = total if group_bytes is None else max(group_bytes, least)
+    groups: list[Group] = []
+    taken: list[Piece] = []
+    first_part, taken_bytes = 1, 0
+    for place, piece in enumerate(pieces, 1):
+        taken.append(piece)
+        taken_bytes += piece.size_bytes
+        if taken_bytes >= wanted or place == len(pieces):
+            parts = max(1, taken_bytes // least)
+            groups.append(Group(first_part, parts, tuple(taken)))
+            first_part += parts
+            taken, taken_bytes = [], 0
+    return groups

@@ -1,7 +1,8 @@
 """The workflow of one job as a graph: every state with what came of it and how long it took.
 
 Drawn are the states that do something and those that end it; the choices and notes between them are
-what the lines stand for. What only a large job goes through is drawn if this one did. The chunk workflow is drawn once, for all chunks together.
+what the lines stand for. What only a large job goes through is drawn if this one did.
+The chunk workflow is drawn once, for all chunks together.
 """
 
 from __future__ import annotations
@@ -408,7 +409,9 @@ def _detours(steps: Steps, trouble: set[str]) -> set[str]:
     while more := [a for a in ways if a not in left and left.keys() & set(ways[a])]:
         left |= {a: 1 + min(left[b] for b in ways[a] if b in left) for a in more}
     targets = {target for found in ways.values() for target in found}
-    kept, waiting = set[str](), [name for name in left if name not in targets]
+    # A job that is resumed starts later.
+    starts = [name for name in left if name not in targets or name == next(iter(steps))]
+    kept, waiting = set[str](), starts
     while waiting:
         name = waiting.pop()
         kept.add(name)

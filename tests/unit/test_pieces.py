@@ -28,50 +28,39 @@ def pieces_of(sizes: list[int]) -> list[Piece]:
 
 
 @given(SIZES, GROUP_BYTES)
-def test_groups_and_their_parts_are_the_pieces_byte_for_byte(
+def test_groups_and_their_parts_are_the_pieces_in_order(
     sizes: list[int], group_bytes: int | None
 ) -> None:
     whole = pieces_of(sizes)
     groups = plan_groups(whole, group_bytes=group_bytes)
-    assert [piece for group in groups for piece in group.pieces] == whole
-    slices = [s for group in groups for part in group.cut() for s in part.slices]
-    # Side by side, the slices of each piece are the piece, and the pieces are in order.
-    position = iter(slices)
-    for piece in whole:
-        reached = 0
-        while reached < piece.size_bytes:
-            found = next(position)
-            assert (found.piece, found.start) == (piece, reached)
-            assert found.stop > found.start
-            reached = found.stop
-        assert reached == piece.size_bytes
-    assert list(position) == []
-
-
-@given(SIZES, GROUP_BYTES)
-def test_parts_are_numbered_through_and_of_a_size_that_is_taken(
-    sizes: list[int], group_bytes: int | None
-) -> None:
-    groups = plan_groups(pieces_of(sizes), group_bytes=group_bytes)
-    parts = [part for group in groups for part in group.cut()]
-    assert [part.number for part in parts] == list(range(1, len(parts) + 1))
-    assert [len(list(group.cut())) for group in groups] == [group.parts for group in groups]
-    assert all(part.size_bytes >= LEAST_PART_BYTES for part in parts[:-1])
-    assert all(part.size_bytes < 2 * PART_BYTES for part in parts)
+    assert [piece for group in groups for part in group.parts for piece in part] == whole
+    assert sum(group.size_bytes for group in groups) == pieces.total_bytes(whole)
+    numbers = [group.first_part + n for group in groups for n in range(len(group.parts))]
+    assert numbers == list(range(1, len(numbers) + 1))
     if group_bytes is None:
         assert len(groups) == 1
 
 
-@given(
-    st.lists(st.integers(1, 200_000 * MIB), min_size=1, max_size=26), st.integers(1, 600_000 * MIB)
-)
-def test_object_as_large_as_s3_takes_has_no_more_parts_than_s3_takes(
-    sizes: list[int], group_bytes: int
+@given(SIZES, GROUP_BYTES)
+def test_parts_have_a_size_that_is_taken_and_bounded(
+    sizes: list[int], group_bytes: int | None
 ) -> None:
-    # The largest object there may be, in front of whatever comes.
-    whole = [Piece("first", "v", max(1, MAX_OBJECT_BYTES - sum(sizes))), *pieces_of(sizes)]
-    groups = plan_groups(whole, group_bytes=group_bytes)
-    assert groups[-1].first_part + groups[-1].parts - 1 <= MAX_PARTS
+    groups = plan_groups(pieces_of(sizes), group_bytes=group_bytes)
+    found = [pieces.total_bytes(part) for group in groups for part in group.parts]
+    assert all(size >= LEAST_PART_BYTES for size in found[:-1])
+    assert all(0 < size < PART_BYTES + max(sizes) for size in found)
+
+
+@given(st.integers(1, MAX_OBJECT_BYTES))
+def test_parts_of_the_least_size_are_no_more_than_s3_takes(size_bytes: int) -> None:
+    assert size_bytes // pieces.part_bytes(size_bytes) + 1 <= MAX_PARTS
+
+
+def test_object_as_large_as_s3_takes_has_no_more_parts_than_s3_takes() -> None:
+    sizes = [MAX_OBJECT_BYTES // 30_000] * 30_000
+    groups = plan_groups(pieces_of(sizes), group_bytes=4 * 1024 * MIB)
+    assert groups[-1].first_part + len(groups[-1].parts) - 1 <= MAX_PARTS
+    assert len(groups) > 1_000
 
 
 def test_object_larger_than_s3_takes_is_refused() -> None:
@@ -80,14 +69,12 @@ def test_object_larger_than_s3_takes_is_refused() -> None:
 
 
 @given(SIZES, st.integers(1, 64 * MIB))
-def test_group_ends_with_the_piece_that_takes_it_to_its_size(
+def test_group_ends_with_the_part_that_takes_it_to_its_size(
     sizes: list[int], group_bytes: int
 ) -> None:
-    groups = plan_groups(pieces_of(sizes), group_bytes=group_bytes)
-    wanted = max(group_bytes, PART_BYTES)
-    for group in groups[:-1]:
-        assert pieces.total_bytes(group.pieces) >= wanted
-        assert pieces.total_bytes(group.pieces[:-1]) < wanted
+    for group in plan_groups(pieces_of(sizes), group_bytes=group_bytes)[:-1]:
+        assert group.size_bytes >= group_bytes
+        assert sum(map(pieces.total_bytes, group.parts[:-1])) < group_bytes
 
 
 @given(SIZES, GROUP_BYTES)

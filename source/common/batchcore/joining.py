@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from batchcore import aws
 from batchcore.errors import BalanceError
-from batchcore.pieces import PART_BYTES, Group, Part, Piece, Slice, plan_groups, total_bytes
+from batchcore.pieces import PART_BYTES, Group, Part, Piece, plan_groups, total_bytes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,13 +43,13 @@ def join_pieces(
         If a piece has another size than it must have; no object is written then.
     ResultTooLargeError
     """
-    (group,) = plan_groups(pieces)
     if total_bytes(pieces) < PART_BYTES:
         with ThreadPoolExecutor(FETCHES_IN_FLIGHT) as fetches:
-            body = _assemble(s3, bucket, next(group.cut()), fetches)
+            body = _assemble(s3, bucket, tuple(pieces), fetches)
         confirm()
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=_CSV)
         return
+    (group,) = plan_groups(pieces)
     upload = begin_upload(s3, bucket, key, plan="")
     try:
         etags = upload_group(s3, bucket, group, key=key, upload=upload)
@@ -76,49 +77,40 @@ def upload_group(s3: "S3Client", bucket: str, group: Group, *, key: str, upload:
     BalanceError
         If a piece has another size than it must have.
     """
-    parts = list(group.cut())
-    largest = max(part.size_bytes for part in parts)
+    largest = max(map(total_bytes, group.parts))
     at_once = max(1, min(PARTS_IN_FLIGHT, BYTES_IN_FLIGHT // largest))
 
     with ThreadPoolExecutor(FETCHES_IN_FLIGHT) as fetches, ThreadPoolExecutor(at_once) as uploads:
 
-        def send(part: Part) -> str:
+        def send(number: int, part: Part) -> str:
             body = _assemble(s3, bucket, part, fetches)
             return s3.upload_part(
-                Bucket=bucket, Key=key, UploadId=upload, PartNumber=part.number, Body=body
+                Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body
             )["ETag"]
 
-        return list(uploads.map(send, parts))
+        return list(uploads.map(send, count(group.first_part), group.parts))
 
 
 def _assemble(s3: "S3Client", bucket: str, part: Part, fetches: ThreadPoolExecutor) -> Any:
-    """Fetch what a part is made of, many slices at a time, each to its place.
+    """Fetch what a part is made of, many pieces at a time, each to its place.
 
     Returns a bytearray, which boto3 takes as it is, though the stubs do not say so.
     """
-    buffer = bytearray(part.size_bytes)
+    buffer = bytearray(total_bytes(part))
     view = memoryview(buffer)
-    starts = accumulate((piece.size_bytes for piece in part.slices), initial=0)
+    starts = accumulate((piece.size_bytes for piece in part), initial=0)
 
-    def fetch(piece: Slice, start: int) -> None:
-        view[start : start + piece.size_bytes] = _read(s3, bucket, piece)
+    def fetch(piece: Piece, start: int) -> None:
+        body = aws.read_version(s3, bucket, {"key": piece.key, "versionId": piece.version_id})
+        if len(body) != piece.size_bytes:
+            raise BalanceError(
+                f"{piece.key} has {len(body):,} bytes; {piece.size_bytes:,} were written"
+            )
+        view[start : start + len(body)] = body
 
-    for _ in fetches.map(fetch, part.slices, starts):
+    for _ in fetches.map(fetch, part, starts):
         pass
     return buffer
-
-
-def _read(s3: "S3Client", bucket: str, wanted: Slice) -> bytes:
-    piece = wanted.piece
-    request: dict[str, Any] = {"Bucket": bucket, "Key": piece.key, "VersionId": piece.version_id}
-    if wanted.size_bytes < piece.size_bytes:
-        request["Range"] = f"bytes={wanted.start}-{wanted.stop - 1}"
-    answer = s3.get_object(**request)
-    body = answer["Body"].read()
-    found = int(answer.get("ContentRange", f"/{len(body)}").rpartition("/")[2])
-    if found != piece.size_bytes or len(body) != wanted.size_bytes:
-        raise BalanceError(f"{piece.key} has {found:,} bytes; {piece.size_bytes:,} were written")
-    return body
 
 
 def complete_upload(

@@ -1,15 +1,16 @@
-"""How pieces become one object: which of their bytes each part of a multipart upload has.
+"""How pieces become one object: which of them make each part of a multipart upload.
 
-Pure planning: the pieces' sizes are known before any of them is read, so it is known too where each
-lies in the whole. `batchcore.joining` does what is planned here.
+Pure planning: the pieces' sizes are known before any of them is read. `batchcore.joining` does what
+is planned here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from batchcore.errors import ResultTooLargeError
+
+T = TypeVar("T")
 
 # Amazon S3 user guide, multipart upload limits (2026-11): at most 10,000 parts, each at least 5 MiB
 # but the last; an object of at most 5 TiB.
@@ -28,72 +29,37 @@ class Piece:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """The bytes of a piece from `start` up to, and without, `stop`."""
-
-    piece: Piece
-    start: int
-    stop: int
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of it."""
-        return self.stop - self.start
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a multipart upload: its number, from 1 on, and what it is made of."""
-
-    number: int
-    slices: tuple[Slice, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of it."""
-        return sum(piece.size_bytes for piece in self.slices)
+Part = tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Consecutive pieces that one function uploads, as parts of which it has the numbers alone.
+    """Consecutive parts of an upload that one function sends.
 
     Attributes
     ----------
-    first_part, parts : int
-        The number of the first part, and how many they are.
+    first_part : int
+        The number of the first of them; those of an upload count from 1.
+    parts : tuple of tuple of Piece
+        What each is made of, in order.
     """
 
     first_part: int
-    parts: int
-    pieces: tuple[Piece, ...]
+    parts: tuple[Part, ...]
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Group":
         """Return the group that was stored as JSON."""
-        pieces = tuple(Piece(**piece) for piece in values["pieces"])
-        return cls(values["first_part"], values["parts"], pieces)
+        parts = (tuple(Piece(**piece) for piece in part) for part in values["parts"])
+        return cls(values["first_part"], tuple(parts))
 
-    def cut(self) -> Iterator[Part]:
-        """Yield the parts, their sizes as even as can be."""
-        total = total_bytes(self.pieces)
-        bounds = [total * n // self.parts for n in range(self.parts + 1)]
-        left = iter(self.pieces)
-        piece, at = next(left), 0  # the piece under way, and where it starts in the group
-        for number, (start, stop) in enumerate(pairwise(bounds)):
-            found, position = [], start
-            while position < stop:
-                if position == at + piece.size_bytes:
-                    piece, at = next(left), position
-                    continue
-                end = min(stop, at + piece.size_bytes)
-                found.append(Slice(piece, position - at, end - at))
-                position = end
-            yield Part(self.first_part + number, tuple(found))
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of it."""
+        return sum(map(total_bytes, self.parts))
 
 
-def total_bytes(pieces: Sequence[Piece]) -> int:
+def total_bytes(pieces: Iterable[Piece]) -> int:
     """Return the size of the pieces together."""
     return sum(piece.size_bytes for piece in pieces)
 
@@ -104,15 +70,15 @@ def part_bytes(size_bytes: int) -> int:
 
 
 def plan_groups(pieces: Sequence[Piece], *, group_bytes: int | None = None) -> list[Group]:
-    """Divide the pieces of one object into groups, and number the parts of each.
+    """Divide the pieces of one object into the parts of its upload, and those into groups.
 
     Parameters
     ----------
     pieces
         All pieces of the object, in order, none of them empty.
     group_bytes
-        A group ends with the piece that takes it here, and the last one with the last piece. By
-        default all pieces are one group.
+        A group ends with the part that takes it here, and the last one with the last part. By
+        default all parts are one group.
 
     Raises
     ------
@@ -121,8 +87,8 @@ def plan_groups(pieces: Sequence[Piece], *, group_bytes: int | None = None) -> l
 
     Notes
     -----
-    Each part has at least `part_bytes`, but the very last one of the object, and none has twice as
-    much: a group has as many as that allows, and the bytes left over are spread over them.
+    A part is whole pieces, and ends with the one that takes it to `part_bytes`. So all have that,
+    but the last of the object, and less than that and one piece more.
     """
     total = total_bytes(pieces)
     if total > MAX_OBJECT_BYTES:
@@ -130,17 +96,21 @@ def plan_groups(pieces: Sequence[Piece], *, group_bytes: int | None = None) -> l
             f"the merged file would have {total:,} bytes, and an object may have "
             f"{MAX_OBJECT_BYTES:,}: submit the input in several files"
         )
-    least = part_bytes(total)
-    wanted = total if group_bytes is None else max(group_bytes, least)
+    parts = list(_runs(pieces, [piece.size_bytes for piece in pieces], part_bytes(total)))
+    sizes = [total_bytes(part) for part in parts]
     groups: list[Group] = []
-    taken: list[Piece] = []
-    first_part, taken_bytes = 1, 0
-    for place, piece in enumerate(pieces, 1):
-        taken.append(piece)
-        taken_bytes += piece.size_bytes
-        if taken_bytes >= wanted or place == len(pieces):
-            parts = max(1, taken_bytes // least)
-            groups.append(Group(first_part, parts, tuple(taken)))
-            first_part += parts
-            taken, taken_bytes = [], 0
+    first_part = 1
+    for run in _runs(parts, sizes, total if group_bytes is None else group_bytes):
+        groups.append(Group(first_part, run))
+        first_part += len(run)
     return groups
+
+
+def _runs(values: Sequence[T], sizes: Sequence[int], least: int) -> Iterator[tuple[T, ...]]:
+    """Yield runs of consecutive values, each ending with the one that takes it to `least`."""
+    start = reached = 0
+    for end, size in enumerate(sizes, 1):
+        reached += size
+        if reached >= least or end == len(sizes):
+            yield tuple(values[start:end])
+            start, reached = end, 0

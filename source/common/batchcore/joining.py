@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from batchcore import aws
 from batchcore.errors import BalanceError
 from batchcore.pieces import PART_BYTES, Group, Part, Piece, plan_groups, total_bytes
 
@@ -21,6 +20,9 @@ FETCHES_IN_FLIGHT = 32
 # The parts that are held at a time, each in one buffer: at most so many, and so many bytes, or one.
 PARTS_IN_FLIGHT = 8
 BYTES_IN_FLIGHT = 512 * 1024 * 1024
+
+# What of a piece is outside its part's buffer at a time.
+BLOCK_BYTES = 1024 * 1024
 
 _CSV = "text/csv"
 
@@ -101,12 +103,15 @@ def _assemble(s3: "S3Client", bucket: str, part: Part, fetches: ThreadPoolExecut
     starts = accumulate((piece.size_bytes for piece in part), initial=0)
 
     def fetch(piece: Piece, start: int) -> None:
-        body = aws.read_version(s3, bucket, {"key": piece.key, "versionId": piece.version_id})
-        if len(body) != piece.size_bytes:
+        found = s3.get_object(Bucket=bucket, Key=piece.key, VersionId=piece.version_id)
+        if found["ContentLength"] != piece.size_bytes:
             raise BalanceError(
-                f"{piece.key} has {len(body):,} bytes; {piece.size_bytes:,} were written"
+                f"{piece.key} has {found['ContentLength']:,} bytes; "
+                f"{piece.size_bytes:,} were written"
             )
-        view[start : start + len(body)] = body
+        for block in found["Body"].iter_chunks(BLOCK_BYTES):
+            view[start : start + len(block)] = block
+            start += len(block)
 
     for _ in fetches.map(fetch, part, starts):
         pass

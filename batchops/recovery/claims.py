@@ -28,6 +28,7 @@ _RESULTS = (
     "rejected",
     "errors",
     "sizeBytes",
+    "versions",
     "stepMs",
     "failedStep",
     "error",

@@ -47,15 +47,15 @@ schema = RecordSchema.load()
 @step
 def lambda_handler(event: Event, context: object) -> Result:
     """Add the reference data's values to each record; reject those whose key is unknown."""
-    records = list(load_lines(aws.read_object(s3, event["bucket"], event["validate"]["key"])))
+    records = list(load_lines(aws.read_version(s3, event["bucket"], event["validate"])))
     wanted = {record["fields"][schema.key] for record in records if "fields" in record}
     found = look_up(sorted(wanted))
     enriched = [enrich(record, found) for record in records]
     key = keys.enriched(event["jobId"], event["chunk"]["number"])
-    aws.put_intermediate(s3, event["bucket"], key, dump_lines(enriched))
+    stored = aws.put_version(s3, event["bucket"], key, dump_lines(enriched))
     known = sum("values" in record for record in enriched)
     good = sum("fields" in record for record in records)
-    return {"key": key, "rejected": good - known}
+    return {**stored, "rejected": good - known}
 
 
 def enrich(record: Record, found: Values) -> Record:

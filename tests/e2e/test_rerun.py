@@ -170,7 +170,12 @@ def test_chunk_whose_result_is_gone_runs_again(stack: Stack) -> None:
         job = _submit(stack, "vanished.csv")
         job.wait(timeout_s=TIMEOUT_S, check=False)
     bucket = job.entry()["bucket"]
-    stack.client("s3").delete_object(Bucket=bucket, Key=keys.output(job.id, 3))
+    key, s3 = keys.output(job.id, 3), stack.client("s3")
+    version = s3.head_object(Bucket=bucket, Key=key)["VersionId"]
+    # A deletion that leaves the version the result was written as leaves the result.
+    s3.delete_object(Bucket=bucket, Key=key)
+    assert "merge" in rerun(job).chunks[0].reason
+    s3.delete_object(Bucket=bucket, Key=key, VersionId=version)
     plan = rerun(job, dry_run=False)
     assert [chunk.number for chunk in plan.chunks] == [3]
     _assert_whole(job)

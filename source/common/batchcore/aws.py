@@ -47,9 +47,26 @@ def put_intermediate(s3: "S3Client", bucket: str, key: str, body: bytes) -> None
     s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
 
 
+def put_version(s3: "S3Client", bucket: str, key: str, body: bytes) -> dict[str, str]:
+    """Store such an object and return its ``key`` and ``versionId``, for `read_version`.
+
+    The next step reads that version and no other: a call of an earlier attempt that is still under
+    way, though its attempt was given up, can put nothing in its place.
+    """
+    answer = s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
+    return {"key": key, "versionId": answer["VersionId"]}
+
+
 def read_object(s3: "S3Client", bucket: str, key: str) -> bytes:
-    """Return a whole object; only for chunks and their records, whose size is bounded."""
+    """Return a whole object as it is now; only for chunks and lists, whose size is bounded."""
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def read_version(s3: "S3Client", bucket: str, stored: Mapping[str, Any]) -> bytes:
+    """Return what a step stored, as its result names it: ``key`` and ``versionId``."""
+    return s3.get_object(Bucket=bucket, Key=stored["key"], VersionId=stored["versionId"])[
+        "Body"
+    ].read()
 
 
 def batches(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -130,7 +147,7 @@ def update_entry(
     table: str,
     job: str,
     entry: str,
-    values: Mapping[str, str | int | Mapping[str, int]],
+    values: Mapping[str, items.Value],
     *,
     attempt: int,
     remove: Sequence[str] = (),
@@ -159,6 +176,26 @@ def update_entry(
             f"{entry} of {job} belongs to a later attempt than {attempt}"
         ) from error
     return items.plain(answer.get("Attributes", {}))
+
+
+def require_attempt(
+    dynamodb: "DynamoDBClient", table: str, job: str, entry: str, *, attempt: int
+) -> None:
+    """See that a ledger entry is not a later attempt's, before something is written elsewhere.
+
+    Raises
+    ------
+    StaleAttemptError
+        If it is.
+    """
+    found = dynamodb.get_item(
+        TableName=table,
+        Key={"jobId": {"S": job}, "entry": {"S": entry}},
+        ProjectionExpression="attempt",
+        ConsistentRead=True,
+    )
+    if items.plain(found.get("Item", {})).get("attempt", 0) > attempt:
+        raise StaleAttemptError(f"{entry} of {job} belongs to a later attempt than {attempt}")
 
 
 def query_entries(

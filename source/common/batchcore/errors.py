@@ -17,6 +17,7 @@
     │   └── TooManyChunksError
     ├── InputGoneError          the object version to be processed no longer exists
     ├── ChunksFailedError       some chunks have no result; rerun the job
+    ├── ResultTooLargeError     a merged file would be larger than an object may be
     └── BalanceError            rows in are not rows out plus rows rejected
     StaleAttemptError           a later attempt of the job has taken over
     TransientError              throttling, a time-out, a lost connection: try again
@@ -87,6 +88,10 @@ class InputGoneError(JobError):
 
 class ChunksFailedError(JobError):
     """Some chunks have no result, so there is nothing whole to merge."""
+
+
+class ResultTooLargeError(JobError):
+    """A merged file would be larger than an object of Amazon S3 may be."""
 
 
 class BalanceError(JobError):

@@ -31,6 +31,9 @@ MAX_VALUE_CHARACTERS = 4_000
 
 Item = dict[str, dict[str, str]]
 
+# What an attribute of a ledger entry may be set to.
+Value = str | int | Mapping[str, str | int]
+
 
 def utc_now() -> str:
     """Return the time as Step Functions writes it: ISO 8601, UTC, milliseconds, ``Z``."""
@@ -109,7 +112,7 @@ def attributes(values: Mapping[str, str | int]) -> dict[str, Any]:
 
 
 def assignments(
-    values: Mapping[str, str | int | Mapping[str, int]],
+    values: Mapping[str, Value],
     *,
     attempt: int,
     remove: Sequence[str] = (),
@@ -134,12 +137,12 @@ def assignments(
     }
 
 
-def _attribute(value: str | int | Mapping[str, int]) -> dict[str, Any]:
+def _attribute(value: Value) -> dict[str, Any]:
     if isinstance(value, str):
         return {"S": value}
     if isinstance(value, int):
         return {"N": str(value)}
-    return {"M": {name: {"N": str(number)} for name, number in value.items()}}
+    return {"M": attributes(value)}
 
 
 def plain(item: Mapping[str, Any]) -> dict[str, Any]:

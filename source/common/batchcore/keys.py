@@ -54,6 +54,21 @@ def rejected_piece(job: str, number: int) -> str:
     return _in_job(job, "rejects", f"{number:06d}.csv")
 
 
+def merge_plan(job: str, plan: str) -> str:
+    """Return the key of a plan to merge in groups: one item a group."""
+    return _in_job(job, "merge", plan, "plan.json")
+
+
+def merge_group(job: str, plan: str, number: int) -> str:
+    """Return the key of a group of a plan: its pieces, and the numbers of their parts."""
+    return _in_job(job, "merge", plan, f"group-{number:06d}.json")
+
+
+def merge_parts(job: str, plan: str, number: int) -> str:
+    """Return the key of the entity tags of a group's parts, once they are uploaded."""
+    return _in_job(job, "merge", plan, f"parts-{number:06d}.json")
+
+
 def completed(job: str, input_key: str) -> str:
     """Return the key of the merged output."""
     return _in_job(job, "completed", PurePosixPath(input_key).name)

@@ -101,7 +101,10 @@ def _start(stack: Stack, name: str, *, start: int = 0, count: int) -> Job:
 
 
 def test_twenty_files_at_once_are_twenty_jobs_that_do_not_mix(stack: Stack, bucket: str) -> None:
-    """On the stack of all tests, whose functions are warm: one name in two folders, names of which a job id keeps nothing, versions of one name."""
+    """Names in two folders, of which a job id keeps nothing, and versions of one name.
+
+    On the stack of all tests, whose functions are warm: each at work at once is a process.
+    """
     names = [f"{n % 2}/{'+' * (n // 2 + 1)}.csv" for n in range(14)] + ["one name.csv"] * 6
     jobs = [stack.submit(to_csv(_rows(n, CHUNK_ROWS)), name=name) for n, name in enumerate(names)]
     assert len({job.id for job in jobs}) == 20

@@ -6,6 +6,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -164,8 +165,17 @@ class Job:
 
         return why(self)
 
-    def errors(self) -> pd.DataFrame:
-        """Return every rule that any row breaks; for very many, see `iter_errors`.
+    def errors(
+        self, *, limit: int | None = None, column: str | None = None, rule: str | None = None
+    ) -> pd.DataFrame:
+        """Return every rule that any row breaks; for very many, see `iter_errors` and `why`.
+
+        Parameters
+        ----------
+        limit
+            Lines at most, those of the first rows; no more is read than they take.
+        column, rule
+            Only errors of this column, or of this rule.
 
         Returns
         -------
@@ -175,10 +185,16 @@ class Job:
             ``limit``, ``stage`` (read, validate or enrich), ``uuid`` (the row's key), ``raw`` (the
             row's text, shortened at 32,000 characters), ``chunk`` (int64), ``attempt`` (int64),
             ``time`` (datetime64[ms, UTC], when the chunk's execution started). Its attribute
-            ``attrs["complete"]`` says whether every chunk has ended, so that no more can come.
+            ``attrs["complete"]`` says whether every chunk has ended, so that no more can come, and
+            ``attrs["cut"]`` whether there are more than `limit`.
         """
-        frame = frames.errors_frame(ledger.error_items(*self._table("ErrorTableName"), self.id))
+        if limit is not None and limit < 1:
+            raise InputError(f"limit={limit}: give 1 or more, or leave it out")
+        table = self._table("ErrorTableName")
+        found = ledger.error_items(*table, self.id, column=column, rule=rule)
+        frame = frames.errors_frame(islice(found, limit))
         frame.attrs["complete"] = self.status().status == items.SUCCEEDED
+        frame.attrs["cut"] = next(found, None) is not None
         return frame
 
     def iter_errors(self, *, lines: int = 10_000) -> Iterator[pd.DataFrame]:

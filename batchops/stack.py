@@ -231,7 +231,7 @@ class Stack:
         dry_run
             Only look. Otherwise uploads, results, errors and the ledger are gone afterwards.
         force
-            Delete it even while jobs run.
+            Delete it even while jobs run: they are stopped first.
         on_event
             Called with each stack event as it comes.
         timeout_s
@@ -242,11 +242,19 @@ class Stack:
         StackNotFoundError, StackStuckError, AwsError
         StackBusyError
             If jobs run and `force` is not set, or another operation is under way.
+        WaitTimeoutError
+            If a job cannot be stopped in time; the stack is as it was then.
         """
+        from batchops.recovery.stopping import stop_running
+
         holdings = count_holdings(self)
         if dry_run:
             return Destruction(self.name, deleted=False, holdings=holdings)
-        if not force:
+        stopped: tuple[str, ...] = ()
+        if force:
+            # What ran on would write into the buckets as they are emptied.
+            stopped = stop_running(self)
+        else:
             refuse_running(self)
         cfn, s3 = self.client("cloudformation"), self.client("s3")
         for bucket in (self.outputs[name] for name in BUCKETS if name in self.outputs):
@@ -255,7 +263,7 @@ class Stack:
             cfn, self.name, on_event=on_event, timeout_s=timeout_s, poll_s=self.target.poll_s
         )
         self._outputs = None
-        return Destruction(self.name, deleted=True, holdings=holdings)
+        return Destruction(self.name, deleted=True, holdings=holdings, stopped=stopped)
 
     # ------------------------------------------------------------------------- jobs
 

@@ -11,6 +11,7 @@ import urllib3
 from batchcore import aws, keys
 from batchcore.errors import TransientError
 from batchcore.records import Record, dump_lines, load_lines, reject
+from batchcore.reference import is_storable
 from batchcore.runtime import Event, Result, step
 from batchcore.schema import RecordSchema, Violation
 from botocore.auth import SigV4Auth
@@ -74,8 +75,9 @@ def enrich(record: Record, found: Values) -> Record:
 def look_up(wanted: list[str]) -> Values:
     """Return the reference data of those keys that it holds."""
     found: Values = {}
+    askable = list(filter(is_storable, wanted))
     with ThreadPoolExecutor(CALLS_IN_FLIGHT) as pool:
-        for answer in pool.map(_call, aws.batches(wanted, KEYS_PER_CALL)):
+        for answer in pool.map(_call, aws.batches(askable, KEYS_PER_CALL)):
             found.update(answer)
     return found
 

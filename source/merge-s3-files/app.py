@@ -128,7 +128,8 @@ def _copy_to_archive(event: Event) -> str:
     InputGoneError
     """
     bucket, key, version = event["bucket"], event["key"], event["versionId"]
-    target = keys.archive(event["parameters"]["archiveFolder"], key)
+    # The stack's folder of now, which the role may write to; the job may be older than it.
+    target = keys.archive(os.environ["INPUT_ARCHIVE_FOLDER"], key)
     source: CopySourceTypeDef = {"Bucket": bucket, "Key": key, "VersionId": version}
     try:
         s3.copy(source, bucket, target, Config=ARCHIVING)

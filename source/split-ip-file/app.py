@@ -33,6 +33,7 @@ schema = RecordSchema.load()
 def lambda_handler(event: Event, context: object) -> Result:
     """Write the chunks, the headers of the merged files and the manifest."""
     job, delimiter = event["jobId"], event["parameters"]["delimiter"]
+    keys.check_name(job, event["key"], event["parameters"]["archiveFolder"])
     splitter = csvtext.Splitter(
         intake.check_text(_blocks(event)),
         delimiter=delimiter,

@@ -140,6 +140,16 @@ def test_each_key_is_asked_for_once_and_at_most_500_a_call(app: ModuleType, serv
     assert sorted(key for call in asked for key in call) == wanted
 
 
+def test_key_that_no_table_can_hold_is_not_asked_for(app: ModuleType, serve: Any) -> None:
+    """DynamoDB refuses a whole call for one such key, and with it 499 good ones."""
+    server = serve(financials(REFERENCE))
+    odd = ["", "k" * 2_049, "é" * 1_025]
+    assert app.look_up([*odd, "k" * 2_048, KEYS[0]]) == {KEYS[0]: REFERENCE[KEYS[0]]}
+    assert json.loads(server.received[0].body) == {"uuids": ["k" * 2_048, KEYS[0]]}
+    assert app.look_up(odd) == {}
+    assert len(server.received) == 1
+
+
 def test_same_key_in_many_rows_is_asked_for_once(
     app: ModuleType, account: Account, serve: Any
 ) -> None:

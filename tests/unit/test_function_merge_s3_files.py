@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
-from support import BUCKET, HEADER, JOB_TABLE, PARAMETERS, context, job_event, manifest_entry
+from support import BUCKET, HEADER, JOB_TABLE, context, job_event, manifest_entry
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -202,9 +202,12 @@ def test_input_moves_to_the_archive_with_its_path(app: ModuleType, account: Acco
     assert account.get(ARCHIVED) == HEADER
 
 
-def test_archive_folder_is_the_jobs_own(app: ModuleType, account: Account) -> None:
-    event = {**prepare(account), "parameters": {**PARAMETERS, "archiveFolder": "done/2026"}}
-    assert merge(app, event)["archiveKey"] == "done/2026/2026/Q1/orders.csv"
+def test_archive_folder_is_the_stacks_of_now(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The role may write there, and nowhere that the folder was when the job was submitted."""
+    monkeypatch.setenv("INPUT_ARCHIVE_FOLDER", "done/2026")
+    assert merge(app, prepare(account))["archiveKey"] == "done/2026/2026/Q1/orders.csv"
     assert account.get("done/2026/2026/Q1/orders.csv") == HEADER
 
 

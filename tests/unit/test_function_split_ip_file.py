@@ -296,6 +296,15 @@ def test_binary_file_with_many_nuls_is_not_taken_for_utf16(
     assert failure(app, account, data)[0] == "NotTextError"
 
 
+def test_file_whose_results_could_not_be_stored_is_refused_before_it_is_read(
+    app: ModuleType, account: Account
+) -> None:
+    key = "input/" + "n" * 1_000
+    result = app.lambda_handler(job_event(JOB, key=key, versionId="unread"), context())
+    assert result["failure"]["Error"] == "NameTooLongError"
+    assert account.keys() == []
+
+
 def test_unclosed_quote_in_a_large_file_names_its_row(app: ModuleType, account: Account) -> None:
     data = HEADER + row() + b'2,"open' + row() * (17 * 1024 * 1024 // len(row()) + 40_000)
     name, text = failure(app, account, data)

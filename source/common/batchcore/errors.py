@@ -4,6 +4,7 @@
 
     JobError                    the job cannot go on; retrying changes nothing
     ├── FileError               the upload itself is not acceptable
+    │   ├── NameTooLongError
     │   ├── EmptyFileError
     │   ├── NoRowsError
     │   ├── NotTextError
@@ -36,6 +37,10 @@ class JobError(Exception):
 
 class FileError(JobError):
     """The uploaded file is not acceptable as a whole."""
+
+
+class NameTooLongError(FileError):
+    """The results, or the archived input, would have a key that S3 does not accept."""
 
 
 class EmptyFileError(FileError):

@@ -2,6 +2,11 @@
 
 from pathlib import PurePosixPath
 
+from batchcore.errors import NameTooLongError
+
+# A key has at most 1,024 bytes of UTF-8 (Amazon S3 user guide, November 2026).
+MAX_KEY_BYTES = 1_024
+
 INPUT_PREFIX = "input/"
 JOBS_PREFIX = "jobs/"
 
@@ -87,3 +92,19 @@ def mail(job: str) -> str:
 def archive(folder: str, input_key: str) -> str:
     """Return where the input goes when its job has succeeded; its path under ``input/`` is kept."""
     return f"{folder.strip('/')}/{input_key.removeprefix(INPUT_PREFIX)}"
+
+
+def check_name(job: str, input_key: str, archive_folder: str) -> None:
+    """Refuse an input whose results or archived copy could not be stored under their keys.
+
+    Raises
+    ------
+    NameTooLongError
+    """
+    wanted = (completed(job, input_key), archive(archive_folder, input_key))
+    surplus = max(len(key.encode()) for key in wanted) - MAX_KEY_BYTES
+    if surplus > 0:
+        raise NameTooLongError(
+            f"the file's name makes keys {surplus:,} bytes longer than the {MAX_KEY_BYTES:,} that "
+            f"S3 allows: upload it under a name that is {surplus:,} bytes shorter"
+        )

@@ -63,7 +63,7 @@ def _header_error(
     text: str, names: list[str], missing: list[str], schema: RecordSchema, delimiter: str
 ) -> Exception:
     for other in _OTHER_DELIMITERS.replace(delimiter, ""):
-        fields = [name.strip() for name in csvtext.parse_row(text, delimiter=other)]
+        fields = _first_line_names(text, other)
         if len(set(schema.required) & set(fields)) > len(set(schema.required) & set(names)):
             return WrongDelimiterError(
                 f"the header is delimited by {other!r}, the stack expects {delimiter!r}: convert "
@@ -81,6 +81,15 @@ def _header_error(
         f"the header lacks {_listed(missing)}; columns are matched by name, upper and lower case "
         f"distinguished, and the file has {_listed(names)}"
     )
+
+
+def _first_line_names(text: str, delimiter: str) -> list[str]:
+    """Return the names that a header has if it is delimited by another character than its own.
+
+    A line break that stood inside quotes may then stand outside, which would end the record.
+    """
+    lines = io.StringIO(text, newline="")
+    return [name.strip() for name in next(csv.reader(lines, delimiter=delimiter), [])]
 
 
 def _listed(names: Sequence[str]) -> str:

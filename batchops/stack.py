@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from batchops.inspection.checks import Diagnosis
     from batchops.local.engine import LocalEngine
     from batchops.planning.plan import Plan
+    from batchops.recovery.redelivery import Redelivery
 
 # The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")
@@ -389,6 +390,25 @@ class Stack:
         for entry in ledger.recent_jobs(self.client("dynamodb"), table, limit=1):
             return Job(self, entry["jobId"])
         raise InputError(f"stack {self.name!r} has no jobs yet: submit a file first")
+
+    def redeliver(self, *, dry_run: bool = True) -> Redelivery:
+        """Look at the uploads whose job could not be started, or have their jobs started.
+
+        Lambda gives up on an upload's event after some tries; a notice then goes to the topic.
+        What kept the job from starting must be gone first.
+
+        Parameters
+        ----------
+        dry_run
+            Only look.
+
+        Raises
+        ------
+        StackNotFoundError, AwsError
+        """
+        from batchops.recovery.redelivery import redeliver
+
+        return redeliver(self, dry_run=dry_run)
 
     # -------------------------------------------------------------------- functions
 

@@ -1,4 +1,4 @@
-"""Verbs about jobs: plan, submit, jobs, show, watch, wait, stop, rerun, repair, compare."""
+"""Verbs about jobs: plan, submit, jobs, show, watch, wait, stop, rerun, redeliver and so on."""
 
 from __future__ import annotations
 
@@ -212,6 +212,14 @@ def repair(
     """Say what the edited rejects in FILE would do to a job; with --yes put them in."""
     found = stack.job(job_id).repair(file, schema=schema, dry_run=not yes)
     _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
+
+
+@main.command()
+@_YES
+@with_stack
+def redeliver(stack: Stack, yes: bool) -> None:
+    """Say which uploads could not be started; with --yes have their jobs started."""
+    show(stack.redeliver(dry_run=not yes))
 
 
 def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: float) -> None:

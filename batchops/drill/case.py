@@ -29,7 +29,9 @@ _POLL_S = 0.02
 # A stop is under way when the call that is held goes on.
 _STOP_HEAD_START_S = 0.3
 # What ends a function, so that its workflow has to repeat it.
-_ENDS_A_FUNCTION = frozenset({"exception", "timeout", "kill", "partial-write", "throttle"})
+_ENDS_A_FUNCTION = frozenset(
+    {"exception", "timeout", "kill", "partial-write", "late-write", "throttle"}
+)
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def _first_attempt(rig: Rig, reference: Reference, fault: Fault) -> tuple[Job, F
         else:
             status = job.wait(timeout_s=_TIMEOUT_S, check=False).status
             error = _named_error(job)
+    rig.injector.settle(_TIMEOUT_S)  # what was held arrives now
     fired = rig.injector.fired
     if fault.kind == "throttle":
         fired = rig.throttled(fault.step) - throttled

@@ -7,7 +7,7 @@ from typing import Literal
 
 # What carries a fault out: the proxy in front of the engine, or the drill itself through AWS calls.
 Action = Literal[
-    "refuse", "hold", "slow", "kill", "cut", "lose", "leave", "throttle", "restart", "stop"
+    "refuse", "hold", "slow", "kill", "cut", "lose", "late", "leave", "throttle", "restart", "stop"
 ]
 
 NOTIFICATION = "s3-lambda-notification"
@@ -80,6 +80,7 @@ _KINDS = (
     Kind("kill", "kill", "the function's process dies: out of memory, or its host is lost"),
     Kind("partial-write", "cut", "the process dies when some of its writes are done"),
     Kind("lost-answer", "lose", "a write is done and its answer lost, so the SDK repeats it"),
+    Kind("late-write", "late", "the function times out, and a write of its arrives after the end"),
     Kind("slow", "slow", "a slow answer, within the time-out"),
     Kind("throttle", "throttle", "Lambda refuses the invocation: concurrency is used up"),
     Kind("s3-slowdown", "refuse", "S3 throttles", service="s3", status=503, code="SlowDown"),

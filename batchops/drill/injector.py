@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from batchops.drill.calls import Call
 from batchops.drill.faults import KINDS, Fault, Kind
@@ -21,6 +22,8 @@ class Injector:
         self._writes = 0
         self._fired = 0
         self._calls: list[Call] = []
+        self._spoiling = threading.Condition()
+        self._under_way = 0
         self._struck = threading.Event()
         self.lifted = threading.Event()
 
@@ -36,6 +39,23 @@ class Injector:
         with self._lock:
             self._fault = None
         self.lifted.set()
+
+    @contextmanager
+    def spoiling(self) -> Iterator[None]:
+        """Count a call as being spoilt."""
+        with self._spoiling:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._spoiling:
+                self._under_way -= 1
+                self._spoiling.notify_all()
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until no call is being spoilt; False where one still is when the time is up."""
+        with self._spoiling:
+            return self._spoiling.wait_for(lambda: not self._under_way, timeout_s)
 
     @property
     def fired(self) -> int:

@@ -111,7 +111,7 @@ def _faults(calls: Sequence[Call], step: str, kind: Kind, seed: int) -> Iterator
         # that a throttle of the notification never passes.
         if step != NOTIFICATION:
             yield Fault(step, kind.name)
-    elif kind.action in ("cut", "lose"):
+    elif kind.action in ("cut", "lose", "late"):
         yield from _write_faults(calls, step, kind, chunk, chance)
     else:
         fault = Fault(step, kind.name, chunk)
@@ -132,6 +132,8 @@ def _write_faults(
     writes = range(1, writes_of(calls, step, chunk) + 1)
     if kind.action == "lose":
         chosen = [chance.choice(writes)] if writes else []
+    elif kind.action == "late":
+        chosen = sorted({*writes[:1], *writes[-1:]})
     elif len(writes) > _CUTS:  # the first, the last and some between
         between = sorted(chance.sample(writes[1:-1], _CUTS - 2))
         chosen = [writes[0], *between, writes[-1]]

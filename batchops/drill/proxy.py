@@ -121,7 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
         if kind is None:
             self._answer(*self._forward(body))
         else:
-            self._spoil(kind, call, body)
+            with proxy.injector.spoiling():
+                self._spoil(kind, call, body)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815
 
@@ -145,6 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
             proxy.kill_caller(self.client_address[1])
         else:
             proxy.injector.lifted.wait(_HELD_AT_MOST_S)
+            if kind.action == "late":
+                self._forward(body)
             if kind.action == "stop":  # what is at work when a job is stopped goes on
                 self._answer(*self._forward(body))
             self.close_connection = True

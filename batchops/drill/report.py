@@ -34,6 +34,24 @@ _COLUMNS = (
     "same bytes",
     "verdict",
 )
+# What people see: the same, with some columns in one.
+_SHOWN = (
+    "step",
+    "fault",
+    "lasts",
+    "chunk",
+    "strikes",
+    "fired",
+    "first attempt",
+    "retries",
+    "attempts",
+    "recovery",
+    "rows in = out + rejected",
+    "lost",
+    "doubled",
+    "same bytes",
+    "verdict",
+)
 
 
 @dataclass(frozen=True)
@@ -220,13 +238,12 @@ class DrillReport:
         return "\n".join([*map(case_line, self.cases), *self._facts()])
 
     def _repr_html_(self) -> str:
-        rows = (_cells(case) for case in self.cases)
-        return markup.bullets(self._facts()) + markup.table(_COLUMNS, rows)
+        return markup.bullets(self._facts()) + markup.table(_SHOWN, map(_cells, self.cases))
 
     def to_markdown(self) -> str:
         """Return it for the documentation."""
         lines = [f"- {fact}" for fact in self._facts()]
-        lines += ["", "| " + " | ".join(_COLUMNS) + " |", "|---" * len(_COLUMNS) + "|"]
+        lines += ["", "| " + " | ".join(_SHOWN) + " |", "|---" * len(_SHOWN) + "|"]
         for case in self.cases:
             cells = (cell.replace("|", r"\|") for cell in _cells(case))
             lines.append("| " + " | ".join(cells) + " |")
@@ -234,7 +251,10 @@ class DrillReport:
 
 
 def _cells(case: CaseReport) -> list[str]:
-    return [_text(cell) for cell in case.row()]
+    row = dict(zip(_COLUMNS, map(_text, case.row()), strict=True))
+    row["first attempt"] = f"{row['ended']} {row['error']}".strip()
+    row["rows in = out + rejected"] = f"{row['rows in']} = {row['out']} + {row['rejected']}"
+    return [row[name] for name in _SHOWN]
 
 
 def _text(cell: object) -> str:

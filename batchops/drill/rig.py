@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Seconds that a function may take, so that a hung one is soon given up. Who calls the API must have
 # more than who answers it.
-TIMEOUTS_S = dict.fromkeys(STEPS, 4) | {"get-data": 2, "enrich-data": 8}
+TIMEOUTS_S = dict.fromkeys(STEPS, 3) | {"get-data": 2, "enrich-data": 8}
 # Of the pauses between the tries of a workflow; its time-outs are not scaled.
 WAIT_SCALE = 0.1
 _QUEUE = "notices"

@@ -30,6 +30,7 @@ def lambda_handler(event: Event, context: object) -> Result:
         },
         attempt=event["attempt"],
         remove=("endTime", "error", "cause", "failedStep"),
+        begins=True,
     )
     records = list(
         read_records(

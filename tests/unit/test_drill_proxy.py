@@ -248,6 +248,19 @@ def test_held_call_is_never_answered_and_let_go_when_the_fault_is_lifted(
     assert upstream.received == []
 
 
+def test_late_write_is_done_when_the_fault_is_lifted(
+    proxy: FaultProxy, upstream: support.Server, http: urllib3.PoolManager
+) -> None:
+    proxy.injector.arm(Fault("send-email", "late-write"))
+    url = proxy.url("send-email") + "/late"
+    with pytest.raises(urllib3.exceptions.ReadTimeoutError):
+        http.request("POST", url, body=b"late", timeout=0.2)
+    assert upstream.received == []
+    proxy.injector.lift()
+    assert proxy.injector.settle(20)
+    assert [request.body for request in upstream.received] == [b"late"]
+
+
 _CALLER = """
 import sys, urllib.request
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -13,7 +13,6 @@ PLAN = (
     Fault("write-output-chunk", "partial-write", 2, after_writes=2),
     Fault("write-output-chunk", "unprocessed", 3),
     Fault("merge-s3-files", "partial-write", times=None, after_writes=1),
-    Fault("send-email", "mail-refused", times=None),
     Fault("workflow", "stop", 2, at="read-file"),
     NEVER_STRIKES,
 )
@@ -41,10 +40,8 @@ def test_drill_tells_how_each_job_was_recovered(report: DrillReport) -> None:
         ("SUCCEEDED", ""),
         ("SUCCEEDED", ""),
         ("FAILED", "rerun"),
-        ("SUCCEEDED", ""),
         ("ABORTED", "rerun"),
         ("SUCCEEDED", ""),
     ]
-    # Tried three times, and each try was struck.
+    # The merge was tried three times, and each try was struck.
     assert cases[PLAN[3]].fired == 3
-    assert cases[PLAN[4]].error == "Runtime.HandlerError"

@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAM := .tools/sam
 
-.PHONY: help demo test lint format lab docs bench clean setup setup-dev
+.PHONY: help demo test lint format lab docs bench drill clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -21,6 +21,7 @@ help:
 	@echo "make lint    ruff, mypy --strict, cfn-lint, sam validate"
 	@echo "make docs    the API reference, into site/"
 	@echo "make bench   benchmarks"
+	@echo "make drill   each function fails on purpose; the result goes into docs/reliability.md"
 	@echo "make clean   stop the local engine, remove what was made here"
 
 # ------------------------------------------------------------------------------------ set-up
@@ -79,6 +80,9 @@ format: setup-dev
 
 bench: setup-dev
 	$(BIN)/python -m benchmarks
+
+drill: setup
+	$(BIN)/batchops drill --into docs/reliability.md
 
 clean:
 	-test ! -x $(BIN)/batchops || $(BIN)/batchops engine stop

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from batchops.local.engine import LocalEngine
     from batchops.planning.cost_values import Cost, CostComparison
     from batchops.planning.plan import Plan
+    from batchops.recovery.redelivery import Redelivery
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
-    from batchops.recovery.waiting import WaitingUploads
     from batchops.samples.sample import Sample, make_sample, write_sample
     from batchops.stack import Stack
     from batchops.status import JobStatus
@@ -51,11 +51,11 @@ _HOMES = {
     "LocalEngine": "batchops.local.engine",
     "Plan": "batchops.planning.plan",
     "Preview": "batchops.deployment.preview",
+    "Redelivery": "batchops.recovery.redelivery",
     "RepairPlan": "batchops.recovery.repair_plan",
     "RerunPlan": "batchops.recovery.rerun_plan",
     "Sample": "batchops.samples.sample",
     "Stack": "batchops.stack",
-    "WaitingUploads": "batchops.recovery.waiting",
     "Why": "batchops.inspection.why",
     "WorkflowGraph": "batchops.views.graph",
     "compare": "batchops.inspection.compare",
@@ -78,11 +78,11 @@ __all__ = [
     "LocalEngine",
     "Plan",
     "Preview",
+    "Redelivery",
     "RepairPlan",
     "RerunPlan",
     "Sample",
     "Stack",
-    "WaitingUploads",
     "Why",
     "WorkflowGraph",
     "compare",

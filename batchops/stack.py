@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from batchops.inspection.checks import Diagnosis
     from batchops.local.engine import LocalEngine
     from batchops.planning.plan import Plan
-    from batchops.recovery.waiting import WaitingUploads
+    from batchops.recovery.redelivery import Redelivery
 
 # The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")
@@ -399,21 +399,26 @@ class Stack:
             return Job(self, entry["jobId"])
         raise InputError(f"stack {self.name!r} has no jobs yet: submit a file first")
 
-    # -------------------------------------------------------------------- functions
+    def redeliver(self, *, dry_run: bool = True) -> Redelivery:
+        """Look at the uploads whose job could not be started, or have their jobs started.
 
-    def waiting_uploads(self, *, dry_run: bool = True) -> WaitingUploads:
-        """Return the uploads whose job could not be started, and start their jobs unless dry.
+        Lambda gives up on an upload's event after some tries; a notice then goes to the topic.
+        What kept the job from starting must be gone first.
 
-        The notification function failed on them after all of Lambda's tries. They wait in the
-        stack's queue for 14 days.
+        Parameters
+        ----------
+        dry_run
+            Only look.
 
         Raises
         ------
         StackNotFoundError, AwsError
         """
-        from batchops.recovery.waiting import waiting_uploads
+        from batchops.recovery.redelivery import redeliver
 
-        return waiting_uploads(self, dry_run=dry_run)
+        return redeliver(self, dry_run=dry_run)
+
+    # -------------------------------------------------------------------- functions
 
     def logs(
         self,

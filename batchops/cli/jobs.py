@@ -80,14 +80,6 @@ def jobs(stack: Stack, status: str | None, since: str | None, name: str | None, 
         console.print(_jobs_table(found), soft_wrap=False)
 
 
-@main.command()
-@_YES
-@with_stack
-def waiting(stack: Stack, yes: bool) -> None:
-    """List uploads whose job could not be started; with --yes start them."""
-    show(stack.waiting_uploads(dry_run=not yes))
-
-
 def _jobs_table(found: pd.DataFrame) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     # An id is there to be copied, so it is never shortened; a file's name may be folded.
@@ -220,6 +212,14 @@ def repair(
     """Say what the edited rejects in FILE would do to a job; with --yes put them in."""
     found = stack.job(job_id).repair(file, schema=schema, dry_run=not yes)
     _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
+
+
+@main.command()
+@_YES
+@with_stack
+def redeliver(stack: Stack, yes: bool) -> None:
+    """Say which uploads could not be started; with --yes have their jobs started."""
+    show(stack.redeliver(dry_run=not yes))
 
 
 def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: float) -> None:

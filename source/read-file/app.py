@@ -30,6 +30,7 @@ def lambda_handler(event: Event, context: object) -> Result:
         },
         attempt=event["attempt"],
         remove=("endTime", "error", "cause", "failedStep"),
+        begins=True,
     )
     records = read_records(
         aws.read_object(s3, event["bucket"], chunk["key"]),

@@ -55,6 +55,7 @@ def lambda_handler(event: Event, context: object) -> Result:
         {"status": items.RUNNING, "rowsIn": rows, "chunks": len(manifest), "manifestKey": key},
         attempt=event["attempt"],
         remove=("error", "cause", "endTime"),
+        begins=True,
     )
     publish_rows({"rowsIn": rows}, before)
     return {"manifestKey": key, "rows": rows, "chunks": len(manifest)}

@@ -227,6 +227,14 @@ def test_tally_of_a_rerun_counts_reused_chunks_and_waits_for_the_others() -> Non
     assert (tally.done, tally.failed, tally.open, tally.running) == (3, 0, {2}, {2})
 
 
+def test_chunk_that_a_rerun_has_yet_to_begin_has_not_failed() -> None:
+    tally = ChunkTally(2, frozenset({1}))
+    tally.take([chunk(1, "PENDING", attempt=2)])
+    assert (tally.done, tally.failed, tally.open) == (0, 0, {1})
+    tally.take([chunk(1, items.SUCCEEDED, attempt=2)])
+    assert (tally.done, tally.failed, tally.open) == (1, 0, set())
+
+
 # ------------------------------------------------------------------------------- reader
 
 

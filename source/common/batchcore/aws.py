@@ -151,6 +151,7 @@ def update_entry(
     *,
     attempt: int,
     remove: Sequence[str] = (),
+    begins: bool = False,
 ) -> dict[str, Any]:
     """Set and remove attributes of one ledger entry, and its attempt.
 
@@ -162,18 +163,18 @@ def update_entry(
     Raises
     ------
     StaleAttemptError
-        If the entry is a later attempt's.
+        If the entry is a later attempt's; with `begins`, also if it has ended in this one.
     """
     try:
         answer = dynamodb.update_item(
             TableName=table,
             Key={"jobId": {"S": job}, "entry": {"S": entry}},
             ReturnValues="ALL_OLD",
-            **items.assignments(values, attempt=attempt, remove=remove),
+            **items.assignments(values, attempt=attempt, remove=remove, begins=begins),
         )
     except dynamodb.exceptions.ConditionalCheckFailedException as error:
         raise StaleAttemptError(
-            f"{entry} of {job} belongs to a later attempt than {attempt}"
+            f"{entry} of {job} belongs to a later attempt than {attempt}, or has ended in it"
         ) from error
     return items.plain(answer.get("Attributes", {}))
 

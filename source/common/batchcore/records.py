@@ -12,6 +12,7 @@ is good or rejected, so the last step can hold what it writes against what came 
 
 import base64
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any

@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from batchops.stack import Stack
+
+Statement = dict[str, Any]
 
 
 @contextmanager
 def without_permission(stack: Stack, role: str, sid: str) -> Iterator[None]:
     """Take one statement out of a role's policy for a while."""
 
-    def cut(statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def cut(statements: list[Statement]) -> list[Statement]:
         kept = [statement for statement in statements if statement["Sid"] != sid]
         assert len(kept) == len(statements) - 1
         return kept
+
+    with _changed_policy(stack, role, cut):
+        yield
+
+
+@contextmanager
+def without_grant(stack: Stack, role: str, sid: str, action: str, place: int) -> Iterator[None]:
+    """Take one action on one resource of a statement, the place-th, from a role for a while."""
+
+    def cut(statements: list[Statement]) -> list[Statement]:
+        (found,) = [statement for statement in statements if statement["Sid"] == sid]
+        actions, resources = as_list(found["Action"]), as_list(found["Resource"])
+        assert action in actions
+        kept = [statement for statement in statements if statement["Sid"] != sid]
+        # The other actions as before; this one on the other resources.
+        others = [other for other in actions if other != action]
+        elsewhere = resources[:place] + resources[place + 1 :]
+        kept += [{**found, "Action": others}] if others else []
+        rest = {**found, "Sid": f"{sid}Elsewhere", "Action": action, "Resource": elsewhere}
+        return [*kept, rest] if elsewhere else kept
 
     with _changed_policy(stack, role, cut):
         yield
@@ -31,11 +53,23 @@ def denied(stack: Stack, role: str, action: str, resource: str) -> Iterator[None
         yield
 
 
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def physical_id(stack: Stack, logical_id: str) -> str:
+    """Return the name that a resource of the stack has in the account."""
+    found = stack.client("cloudformation").describe_stack_resource(
+        StackName=stack.name, LogicalResourceId=logical_id
+    )
+    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+
 @contextmanager
-def _changed_policy(stack: Stack, role: str, change: Any) -> Iterator[None]:
-    iam, cloudformation = stack.client("iam"), stack.client("cloudformation")
-    resource = cloudformation.describe_stack_resource(StackName=stack.name, LogicalResourceId=role)
-    name = resource["StackResourceDetail"]["PhysicalResourceId"]
+def _changed_policy(
+    stack: Stack, role: str, change: Callable[[list[Statement]], list[Statement]]
+) -> Iterator[None]:
+    iam, name = stack.client("iam"), physical_id(stack, role)
     policy = iam.get_role_policy(RoleName=name, PolicyName="work")["PolicyDocument"]
     put = {"RoleName": name, "PolicyName": "work"}
     changed = {**policy, "Statement": change(policy["Statement"])}

@@ -5,11 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchops.stack import Stack
 
 Statement = dict[str, Any]
+
+
+class Grant(NamedTuple):
+    """One action on one resource, the place-th, of a statement of a role."""
+
+    role: str
+    sid: str
+    action: str
+    place: int
 
 
 @contextmanager
@@ -26,8 +35,9 @@ def without_permission(stack: Stack, role: str, sid: str) -> Iterator[None]:
 
 
 @contextmanager
-def without_grant(stack: Stack, role: str, sid: str, action: str, place: int) -> Iterator[None]:
-    """Take one action on one resource of a statement, the place-th, from a role for a while."""
+def without_grant(stack: Stack, grant: Grant) -> Iterator[None]:
+    """Take one grant from a role for a while."""
+    role, sid, action, place = grant
 
     def cut(statements: list[Statement]) -> list[Statement]:
         (found,) = [statement for statement in statements if statement["Sid"] == sid]

@@ -11,12 +11,11 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from batchcore import items, keys
-from e2e.permissions import as_list, without_grant
+from e2e.permissions import Grant, as_list, without_grant
 from e2e.rows import order, to_csv
 from support import Server, always, resources
 
@@ -55,7 +54,7 @@ DENIALS = {
 FILE = to_csv([order(0), order(1, Order_Priority="X"), order(2, uuid="999999999")])
 
 
-def _grants() -> Iterator[Any]:
+def _grants() -> Iterator[Grant]:
     roles = {f["Properties"]["Role"]["Fn::GetAtt"][0] for f in _functions().values()}
     for role, properties in resources("AWS::IAM::Role").items():
         for policy in properties["Properties"].get("Policies", []) if role in roles else []:
@@ -63,8 +62,7 @@ def _grants() -> Iterator[Any]:
                 for action in as_list(statement["Action"]):
                     targets = _local(statement["Resource"])
                     for place in range(len(targets)) if action not in NOT_ENFORCED else ():
-                        case = f"{role} {statement['Sid']} {action} {place}"
-                        yield pytest.param(role, statement["Sid"], action, place, id=case)
+                        yield Grant(role, statement["Sid"], action, place)
 
 
 def _functions() -> dict[str, Any]:
@@ -162,32 +160,25 @@ def _function(role: str) -> str:
     return str(uri).removeprefix("source/")
 
 
-STEP_GRANTS = [
-    case
-    for case in _grants()
-    if case.values[0] != "CustomResourceRole" and case.values[:2] != ("SendEmailRole", "Link")
-]
-CUSTOM_RESOURCE_GRANTS = [case for case in _grants() if case.values[0] == "CustomResourceRole"]
+LINK = Grant("SendEmailRole", "Link", "s3:GetObject", 0)
+CUSTOM_RESOURCE_GRANTS = [grant for grant in _grants() if grant.role == "CustomResourceRole"]
+STEP_GRANTS = [grant for grant in _grants() if grant not in (LINK, *CUSTOM_RESOURCE_GRANTS)]
+
+
+def _name(grant: Grant) -> str:
+    return " ".join(map(str, grant))
 
 
 @pytest.mark.usefixtures("_unnotified")
-@pytest.mark.parametrize(("role", "sid", "action", "place"), STEP_GRANTS)
+@pytest.mark.parametrize("grant", STEP_GRANTS, ids=_name)
 def test_step_fails_without_any_one_grant_of_its_role(
-    stack: Stack,
-    job: Job,
-    events: dict[str, Any],
-    role: str,
-    sid: str,
-    action: str,
-    place: int,
+    stack: Stack, job: Job, events: dict[str, Any], grant: Grant
 ) -> None:
-    event = _event(stack, job, events, role, action)
-    with (
-        without_grant(stack, role, sid, action, place),
-        pytest.raises(FunctionFailedError) as caught,
-    ):
-        stack.invoke(_function(role), event)
-    assert DENIALS.get((role, action), f"to perform: {action} ") in str(caught.value)
+    event = _event(stack, job, events, grant.role, grant.action)
+    with without_grant(stack, grant), pytest.raises(FunctionFailedError) as caught:
+        stack.invoke(_function(grant.role), event)
+    denial = DENIALS.get((grant.role, grant.action), f"to perform: {grant.action} ")
+    assert denial in str(caught.value)
 
 
 @pytest.mark.usefixtures("_unnotified")
@@ -209,7 +200,7 @@ def test_link_in_the_mail_opens_with_the_grant_of_the_role_that_signed_it(
     with urllib.request.urlopen(link, timeout=10) as answer:
         assert answer.read().startswith(b"uuid,")
     with (
-        without_grant(stack, "SendEmailRole", "Link", "s3:GetObject", 0),
+        without_grant(stack, LINK),
         pytest.raises(urllib.error.HTTPError) as caught,
     ):
         urllib.request.urlopen(link, timeout=10)
@@ -217,23 +208,17 @@ def test_link_in_the_mail_opens_with_the_grant_of_the_role_that_signed_it(
         assert caught.value.code == 403
 
 
-@contextmanager
-def _answers() -> Iterator[Server]:
-    with Server(always(200)) as server:
-        yield server
-
-
 @pytest.mark.usefixtures("_unnotified")
-@pytest.mark.parametrize(("role", "sid", "action", "place"), CUSTOM_RESOURCE_GRANTS)
+@pytest.mark.parametrize("grant", CUSTOM_RESOURCE_GRANTS, ids=_name)
 def test_stack_cannot_be_made_or_deleted_without_any_one_grant_of_the_custom_resource(
-    stack: Stack, role: str, sid: str, action: str, place: int
+    stack: Stack, grant: Grant
 ) -> None:
     """The function answers CloudFormation that it failed, and why."""
-    with _answers() as server, without_grant(stack, role, sid, action, place):
-        stack.invoke("custom-resource", _request(stack, server, action))
+    with Server(always(200)) as server, without_grant(stack, grant):
+        stack.invoke("custom-resource", _request(stack, server, grant.action))
     (answer,) = [json.loads(received.body) for received in server.received]
     assert answer["Status"] == "FAILED"
-    assert f"to perform: {action} " in answer["Reason"]
+    assert f"to perform: {grant.action} " in answer["Reason"]
 
 
 def _request(stack: Stack, server: Server, action: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from batchops.cli.base import (
     show,
     wants_json,
     with_stack,
+    write_csv,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def errors(stack: Stack, job_id: str) -> None:
         return
     # Streamed, since there may be very many.
     for number, part in enumerate(job.iter_errors()):
-        part.to_csv(sys.stdout, index=False, header=number == 0)
+        write_csv(part, header=number == 0)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""That pins and skipped checks say why, and that an audit is not taken for one that did not happen."""
+"""Pins and skipped checks say why; an audit that could not ask is not taken for a clean one."""
 
 from __future__ import annotations
 

@@ -88,3 +88,25 @@ def _changed_policy(
         yield
     finally:
         iam.put_role_policy(**put, PolicyDocument=json.dumps(policy))
+
+
+@contextmanager
+def taken_role(stack: Stack, role: str) -> Iterator[tuple[str, str, str]]:
+    """Give credentials with a role's policy: key id, secret and token.
+
+    They are of a copy of the role that the test may take; the role itself trusts one service.
+    """
+    iam, name = stack.client("iam"), f"copy-of-{role}"
+    policy = iam.get_role_policy(RoleName=physical_id(stack, role), PolicyName="work")
+    account = {"AWS": f"arn:aws:iam::{stack.target.account_id}:root"}
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": account}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    document = json.dumps(policy["PolicyDocument"])
+    iam.put_role_policy(RoleName=name, PolicyName="work", PolicyDocument=document)
+    taken = stack.client("sts").assume_role(RoleArn=arn, RoleSessionName="probe")["Credentials"]
+    try:
+        yield taken["AccessKeyId"], taken["SecretAccessKey"], taken["SessionToken"]
+    finally:
+        iam.delete_role_policy(RoleName=name, PolicyName="work")
+        iam.delete_role(RoleName=name)

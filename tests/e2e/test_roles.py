@@ -7,7 +7,6 @@ but it does when their credentials are used.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from e2e.permissions import physical_id
+from e2e.permissions import physical_id, taken_role
 from e2e.rows import order, to_csv
 from support import SESSION, resources
 
@@ -243,31 +242,19 @@ def _account_probes(names: dict[str, str], stack: Stack) -> dict[str, Probe]:
 
 @contextmanager
 def _caller(stack: Stack, role: str) -> Iterator[Client]:
-    """Give clients whose credentials have a role's policy, of a role that the test may take."""
-    iam, name = stack.client("iam"), f"probe-{role}"
-    policy = iam.get_role_policy(RoleName=physical_id(stack, role), PolicyName="work")
-    trust = _statement(Action="sts:AssumeRole", Principal={"AWS": "arn:aws:iam::000000000000:root"})
-    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
-    document = json.dumps(policy["PolicyDocument"])
-    iam.put_role_policy(RoleName=name, PolicyName="work", PolicyDocument=document)
-    taken = stack.client("sts").assume_role(RoleArn=arn, RoleSessionName="probe")["Credentials"]
-    # One session for all: what takes the time is reading the services' models.
-    yield cache(
-        partial(
-            SESSION.client,
-            aws_access_key_id=taken["AccessKeyId"],
-            aws_secret_access_key=taken["SecretAccessKey"],
-            aws_session_token=taken["SessionToken"],
-            region_name=stack.target.region,
-            endpoint_url=stack.client("s3").meta.endpoint_url,
+    """Give clients whose credentials have a role's policy."""
+    with taken_role(stack, role) as (key_id, secret, token):
+        # One session for all: what takes the time is reading the services' models.
+        yield cache(
+            partial(
+                SESSION.client,
+                aws_access_key_id=key_id,
+                aws_secret_access_key=secret,
+                aws_session_token=token,
+                region_name=stack.target.region,
+                endpoint_url=stack.client("s3").meta.endpoint_url,
+            )
         )
-    )
-    iam.delete_role_policy(RoleName=name, PolicyName="work")
-    iam.delete_role(RoleName=name)
-
-
-def _statement(**values: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **values}]}
 
 
 def _allowed(probe: Probe, client: Client) -> bool:

@@ -71,18 +71,20 @@ def test_every_call_names_the_account_that_must_own_the_bucket() -> None:
     target: Any = MockedTarget(client)
     bucket = artifacts.bucket_name(target)
     ours = {"Bucket": bucket, "ExpectedBucketOwner": ACCOUNT_ID}
-    setting = ("public_access_block", "bucket_ownership_controls", "bucket_versioning")
-    setting += ("bucket_encryption", "bucket_lifecycle_configuration", "bucket_policy")
+    setting = {
+        "public_access_block": "PublicAccessBlockConfiguration",
+        "bucket_ownership_controls": "OwnershipControls",
+        "bucket_versioning": "VersioningConfiguration",
+        "bucket_encryption": "ServerSideEncryptionConfiguration",
+        "bucket_lifecycle_configuration": "LifecycleConfiguration",
+        "bucket_policy": "Policy",
+    }
     rest = dict.fromkeys(("Key", "Body", "ChecksumAlgorithm"), ANY)
     with Stubber(client) as stubber:
         stubber.add_response("head_bucket", {}, ours)
         stubber.add_client_error("get_bucket_policy", "NoSuchBucketPolicy", expected_params=ours)
-        for name in setting:
-            shape = client.meta.service_model.operation_model(
-                client.meta.method_to_api_mapping[f"put_{name}"]
-            ).input_shape
-            values = {m: ANY for m in shape.required_members if m != "Bucket"}
-            stubber.add_response(f"put_{name}", {}, {**ours, **values})
+        for name, value in setting.items():
+            stubber.add_response(f"put_{name}", {}, {**ours, value: ANY})
         stubber.add_client_error(
             "head_object", "404", http_status_code=404, expected_params={**ours, "Key": ANY}
         )

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.stub import ANY, Stubber
-from support import ACCOUNT_ID, REGION, SESSION
+from support import ACCOUNT_ID, REGION, ROOT, SESSION, SOURCE
 
-from batchops.deployment import artifacts
+from batchops.aws import Target
+from batchops.deployment import artifacts, delivery
 from batchops.errors import PackagingError
+from batchops.project import Project
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support import Account
 
 
@@ -100,3 +104,30 @@ def test_bucket_of_somebody_else_is_refused() -> None:
         stubber.add_client_error("head_bucket", "403", http_status_code=403)
         with pytest.raises(PackagingError, match="belongs to another account"):
             artifacts.ensure_bucket(target)
+
+
+def test_credentials_of_a_profile_are_written_nowhere(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credentials, home = tmp_path / "credentials", tmp_path / "home"
+    marks = ("zqxkeyid", "zqxsecret", "zqxtoken")
+    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+    lines = [f"{name} = {mark}" for name, mark in zip(names, marks, strict=True)]
+    credentials.write_text("\n".join(["[work]", *lines]))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    monkeypatch.setenv("BATCHOPS_HOME", str(home))
+    target = Target("aws", region=REGION, profile="work")
+    with monkeypatch.context() as patched:
+        # The mock's own would be taken before those of the profile.
+        for name in names:
+            patched.delenv(name.upper(), raising=False)
+        assert target.client("s3")._request_signer._credentials.secret_key == marks[1]
+    artifacts.ensure_bucket(target)
+    reference = SOURCE / "reference" / "reference.csv"
+    delivery.check_files(Project(ROOT), None, reference, kept={})
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path != credentials]
+    assert written
+    for path in written:
+        content = path.read_bytes()
+        assert not [mark for mark in marks if mark.encode() in content]
+    assert not [mark for mark in marks if mark in repr(target)]

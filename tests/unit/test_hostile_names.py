@@ -17,12 +17,14 @@ from batchcore.runtime import logger
 from batchcore.schema import RecordSchema
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from support import SCHEMA, Server, always
 
 from batchops.cli import base
+from batchops.cli.jobs import _jobs_table
 from batchops.deployment import packaging
 from batchops.errors import InputError, PackagingError
-from batchops.frames import explain
+from batchops.frames import explain, jobs_frame
 from batchops.job import Job
 from batchops.project import make_private
 from batchops.views.texts import visible
@@ -76,6 +78,16 @@ def test_pipe_gets_the_bytes_of_the_data(monkeypatch: pytest.MonkeyPatch) -> Non
     frame = pd.DataFrame({"file": [f"a{CLEAR}b"]})
     assert shown(frame, io.StringIO(), monkeypatch) == f"file\na{CLEAR}b\n"
     assert shown(f"a{CLEAR}b", io.StringIO(), monkeypatch) == f"a{CLEAR}b\n"
+
+
+def test_table_of_jobs_shows_what_a_files_name_would_do() -> None:
+    job = {"jobId": "job-0", "status": "SUCCEEDED", "key": f"input/[bold]{CLEAR}.csv"}
+    table = _jobs_table(jobs_frame([{**job, "startTime": "2026-11-23T06:00:00Z"}]))
+    console = Console(file=Terminal(), width=200, color_system=None)
+    console.print(table)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "[bold]\\x1b[2J\\x1b]0;owned\\x07.csv" in text
+    assert "\x1b[2J" not in text
 
 
 def test_reason_of_a_failure_cannot_steer_a_terminal() -> None:

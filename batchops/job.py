@@ -297,8 +297,8 @@ class Job:
     ) -> Path:
         """Store the completed file, or the rejects, and return its path.
 
-        A folder may be given; the file then keeps its name. What is there is replaced only by a
-        whole file.
+        A folder may be given; the file then keeps its name, unless that is a hidden one or no name
+        for a file here: its uploader chose it. What is there is replaced only by a whole file.
 
         Parameters
         ----------
@@ -312,12 +312,14 @@ class Job:
         key = self._result_key("rejectedKey" if rejected else "completedKey")
         target = Path(path)
         if target.is_dir():
-            target /= key.rsplit("/", 1)[-1]
+            target /= _file_name(key)
         if not target.parent.is_dir():
             raise InputError(f"no folder {target.parent}: make it first, or give another path")
         part = target.with_name(target.name + ".part")
         try:
-            with part.open("wb") as file:
+            # Made anew: a link that lies there under this name is not followed.
+            part.unlink(missing_ok=True)
+            with part.open("xb") as file:
                 self._fetch(key, file, on_bytes)
             part.replace(target)
         finally:
@@ -460,3 +462,14 @@ class Job:
             self.stack.client("s3").download_fileobj(bucket, key, file, Callback=on_bytes)
         except (ClientError, BotoCoreError) as error:
             raise translate(error, doing=f"fetching {key}") from error
+
+
+def _file_name(key: str) -> str:
+    """Return the last part of a key, if a file of that name harms nobody in any folder."""
+    name = key.rsplit("/", 1)[-1]
+    if name.startswith(".") or "\\" in name or not name.isprintable() or not name:
+        raise InputError(
+            f"the file is called {name!r}, which is not a name to store it under in a folder: "
+            "give the path of a file"
+        )
+    return name

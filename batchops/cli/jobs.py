@@ -22,6 +22,7 @@ from batchops.cli.base import (
     wants_json,
     with_stack,
 )
+from batchops.views.texts import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ def _jobs_table(found: pd.DataFrame) -> Table:
     table.add_column("file", overflow="fold")
     for job in found.itertuples(index=False):
         counts = [_count(n) for n in (job.rows_in, job.rows_rejected)]
-        start, file = f"{job.start:%m-%d %H:%M}", escape(str(job.file))
+        start, file = f"{job.start:%m-%d %H:%M}", escape(visible(str(job.file)))
         table.add_row(str(job.job), str(job.status), start, *counts, file)
     return table
 

@@ -17,6 +17,7 @@ from batchops.cli.base import (
     show,
     wants_json,
     with_stack,
+    write_csv,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def errors(
         return
     # Streamed, since there may be very many.
     for number, part in enumerate(job.iter_errors()):
-        part.to_csv(sys.stdout, index=False, header=number == 0)
+        write_csv(part, header=number == 0)
 
 
 @main.command()

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
+from batchcore.csvpatterns import record_pattern
 from batchcore.csvtext import (
     BOM,
     MAX_CHUNK_BYTES,
@@ -17,7 +18,6 @@ from batchcore.csvtext import (
     is_blank,
     iter_records,
     parse_row,
-    record_pattern,
 )
 from batchcore.errors import RecordTooLongError, UnterminatedQuoteError
 from hypothesis import assume, given, settings

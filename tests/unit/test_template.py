@@ -806,9 +806,17 @@ def records(state: State) -> bool:
     )
 
 
-# A chunk workflow records its own failures, and the merge names chunks without a result. What
+# The Map around the children of a split in ranges records their failure. A chunk workflow records
+# its own, and the merge names chunks without a result. What
 # records and what notifies come last: should they fail too, there is nothing left to tell it to.
-NOT_RECORDED = {"Process chunk", "Record failure", "Notify failure", "Record unsent mail"}
+NOT_RECORDED = {
+    "Survey a range",
+    "Cut a range",
+    "Process chunk",
+    "Record failure",
+    "Notify failure",
+    "Record unsent mail",
+}
 NOT_RECORDED_IN_CHUNK = {"Record chunk failure"}
 
 

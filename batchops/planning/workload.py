@@ -146,7 +146,10 @@ class Workload:
 
     @property
     def ranges(self) -> int:
-        """Ranges that the file is split in, side by side; 0 if one call splits it."""
+        """Ranges that the file is split in, side by side; 0 if one call splits it.
+
+        As SplitRangeBytes is by default.
+        """
         if self.size_bytes <= RANGE_BYTES:
             return 0
         return len(range_starts(0, self.size_bytes, range_bytes=RANGE_BYTES))

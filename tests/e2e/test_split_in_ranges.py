@@ -12,7 +12,8 @@ from batchops.local.engine import LocalEngine
 from batchops.samples.sample import Sample
 from batchops.stack import Stack
 
-CHUNK_ROWS = 1_000
+# What is chosen for the sample.
+CHUNK_ROWS = 500
 RANGES = ["Survey each range", "Number the ranges", "Cut each range", "Collect the manifest"]
 
 
@@ -20,10 +21,10 @@ RANGES = ["Survey each range", "Number the ranges", "Cut each range", "Collect t
 def ranged(
     engine: LocalEngine, sample: Sample, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """A stack that splits in ranges what has more than 100,000 bytes."""
+    """A stack that splits in ranges what has more than 100,000 bytes, in chunks that fit it."""
     files = sample.write(tmp_path_factory.mktemp("ranges"))
     stack = Stack("ranges", engine=engine)
-    stack.deploy(reference_data=files.reference, FileChunkSize=CHUNK_ROWS, SplitRangeBytes=100_000)
+    stack.deploy(reference_data=files.reference, FileChunkSize=0, SplitRangeBytes=100_000)
     yield stack
     stack.destroy(dry_run=False)
 
@@ -55,6 +56,7 @@ def test_job_split_in_ranges_ends_as_any_other(
     assert [name for name in states if name in RANGES] == RANGES
     assert not set(RANGES).intersection(one.steps()["state"])
     assert RANGES[0] in str(many.graph())
+    assert many.entry()["chunkRows"] == ranged.plan(data, name="large.csv").chunk_rows == CHUNK_ROWS
     # Each range ends with a short chunk, and what it holds follows on the one before.
     chunks = many.chunks()
     assert len(chunks) > sample.rows / CHUNK_ROWS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -321,6 +322,19 @@ def test_version_that_goes_while_its_ranges_are_split_is_an_outcome(
     then = {"survey": "number", "cut": "collect"}[phase]
     result = app.lambda_handler(event | {"phase": then}, context())
     assert result["failure"]["Error"] == "InputGoneError"
+
+
+def test_range_that_is_not_what_was_surveyed_is_an_outcome(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, event = in_ranges(app, account, monkeypatch, LARGE, 300)
+    (cuts,) = account.lines(keys.cuts(JOB))
+    cuts[1]["chunks"] += 1
+    account.s3.put_object(Bucket=BUCKET, Key=keys.cuts(JOB), Body=json.dumps(cuts))
+    app.lambda_handler(event | {"phase": "cut", "range": 1}, context())
+    result = app.lambda_handler(event | {"phase": "collect"}, context())
+    assert result["failure"]["Error"] == "BalanceError"
+    assert "range 1 " in result["failure"]["Cause"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from support import LoadApp
+
 FUNCTIONS = resources("AWS::Serverless::Function")
 ROLES = resources("AWS::IAM::Role")
 BUCKETS = resources("AWS::S3::Bucket")
@@ -885,6 +887,30 @@ def test_chunks_run_in_a_distributed_map_that_tolerates_failures() -> None:
     # The rows are not in the state: results go to S3, and the map gives nothing back.
     assert chunks["ResultPath"] is None
     assert "Retry" not in chunks  # it would run every chunk again
+
+
+@pytest.mark.parametrize(
+    ("name", "phase"), [("Survey each range", "survey"), ("Cut each range", "cut")]
+)
+def test_ranges_are_worked_on_side_by_side_and_each_must_succeed(name: str, phase: str) -> None:
+    found = definition(MACHINES[0])["States"][name]
+    assert found["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
+    # A range that is not surveyed or cut leaves a hole.
+    assert not {key for key in found if key.startswith("Tolerated")}
+    assert found["ItemsPath"] == "$.split.ranges"
+    assert found["ItemSelector"]["phase"] == phase
+    (task,) = found["ItemProcessor"]["States"].values()
+    # What the children give back together may have 256 KiB; what they find is in S3.
+    assert (task["OutputPath"], found["ResultPath"]) == (None, None)
+    assert task["Resource"].endswith(":SplitIpFileFunction")
+
+
+def test_phases_that_the_workflow_calls_for_are_those_of_the_function(load_app: LoadApp) -> None:
+    main = definition(MACHINES[0])["States"].values()
+    own = [state for state in main if "SplitIpFileFunction" in json.dumps(state)]
+    given = [state.get("ItemSelector") or state.get("Parameters", {}) for state in own]
+    phases = [values.get("phase", "begin") for values in given]
+    assert sorted(phases) == sorted(load_app("split-ip-file").PHASES)
 
 
 def test_chunk_is_a_named_execution_that_knows_its_parent() -> None:

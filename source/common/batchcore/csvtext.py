@@ -180,17 +180,17 @@ class Splitter:
         window = buffer[at:end]
         if not window or csvpatterns.is_odd(window):
             return False
+        all_lines = window.count(b"\n")
         if b'"' not in window:
-            rows = lines = window.count(b"\n")
-            if rows > want:
-                rows = lines = want
+            rows = lines = min(all_lines, want)
         elif self._orderly(buffer, at, end):
             rows, lines = csvpatterns.count_lines(window, want)
         else:
             return False
         if not rows:
             return False
-        end -= len(window.split(b"\n", lines)[-1])
+        if lines < all_lines:
+            end -= len(window.split(b"\n", lines)[-1])
         self._record_bytes = (end - at) / rows
         self._advance(end, rows=rows)
         return True

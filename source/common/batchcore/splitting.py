@@ -14,7 +14,7 @@ import orjson
 from botocore.exceptions import ClientError
 
 from batchcore import aws, csvtext, intake, items, keys, ranges
-from batchcore.errors import InputGoneError, JobError
+from batchcore.errors import BalanceError, InputGoneError, JobError
 from batchcore.runtime import Event, Result, failure
 from batchcore.schema import RecordSchema
 from batchcore.sizing import MAX_CHUNKS, too_many_chunks
@@ -154,7 +154,13 @@ def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
             first_row=own.first_row,
             first_chunk=own.first_chunk,
         )
-        return {"chunks": upload_chunks(s3, event, header, splitter.chunks())}
+        chunks = upload_chunks(s3, event, header, splitter.chunks())
+        if len(chunks) != own.chunks:
+            raise BalanceError(
+                f"range {event['range']} gave {len(chunks):,} chunks, but {own.chunks:,} when "
+                "it was surveyed"
+            )
+        return {"chunks": chunks}
 
     return _store(s3, event, keys.cut_part(event["jobId"], event["range"]), work)
 

@@ -129,7 +129,8 @@ def _invocations(work: Workload, runs: int, attempts: int = 1) -> dict[str, floa
     chunk_calls: dict[str, float] = dict.fromkeys(STEPS.values(), runs)
     return {
         "s3-lambda-notification": 1,
-        "split-ip-file": 1,
+        # Of ranges each is surveyed and cut; a survey writes nothing, and is counted as if it did.
+        "split-ip-file": 1 + (2 * work.ranges + 2 if work.ranges else 0),
         **chunk_calls,
         "get-data": work.calls_per_chunk * runs,
         "merge-s3-files": workload.merge_calls(work) * attempts,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchcore import pieces
 from batchcore.csvtext import MAX_CHUNK_BYTES
+from batchcore.ranges import range_starts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,10 +39,7 @@ TIMEOUT_S: Mapping[str, int] = {
     "merge-s3-files": 900,
     "send-email": 60,
 }
-# template.yaml: the MaxValue of FileChunkSize.
-MAX_CHUNK_ROWS = 20_000
-# source/split-ip-file: each child of the Map returns "{}", and the list of them may have 256 KiB.
-MAX_CHUNKS = 80_000
+# Each child of the Map returns "{}" and a comma.
 MAP_OUTPUT_BYTES_PER_CHUNK = 3
 
 # source/statemachine, the way of a job that succeeds. A transition is a state that is entered, or
@@ -50,13 +48,21 @@ MAP_OUTPUT_BYTES_PER_CHUNK = 3
 JOB_TRANSITIONS = 9
 CHUNK_TRANSITIONS = 1 + 1 + 5  # the child, its one state, the chunk workflow's states
 RESUME_TRANSITIONS = 8
+# More for a file that is split in ranges: its six states, and for each range two children of one
+# state each.
+RANGES_TRANSITIONS = 6
+RANGE_TRANSITIONS = 2 * (1 + 1)
 
 # The same way in events of the execution's history.
 JOB_EVENTS = 34
+RANGES_EVENTS = 22
 CHILD_EVENTS = 8
 CHUNK_EVENTS = 24
 # A try of a Lambda task that fails and is repeated: scheduled, started, failed.
 RETRY_EVENTS = 3
+
+# template.yaml: the default of SplitRangeBytes.
+RANGE_BYTES = 1024 * 1024 * 1024
 
 # Seconds after which the workflows give up (their TimeoutSeconds).
 JOB_TIMEOUT_S = 86_400
@@ -143,6 +149,16 @@ class Workload:
     largest_chunk_bytes: int = 0
 
     @property
+    def ranges(self) -> int:
+        """Ranges that the file is split in, side by side; 0 if one call splits it.
+
+        As SplitRangeBytes is by default.
+        """
+        if self.size_bytes <= RANGE_BYTES:
+            return 0
+        return len(range_starts(0, self.size_bytes, range_bytes=RANGE_BYTES))
+
+    @property
     def rows_per_chunk(self) -> float:
         """Rows of a chunk on average."""
         return self.rows / max(1, self.chunks)
@@ -211,7 +227,8 @@ def s3_gets(work: Workload) -> int:
 
 def transitions(work: Workload) -> int:
     """Return the state transitions of a job that succeeds at once."""
-    return JOB_TRANSITIONS + CHUNK_TRANSITIONS * work.chunks
+    ranges = RANGES_TRANSITIONS + RANGE_TRANSITIONS * work.ranges if work.ranges else 0
+    return JOB_TRANSITIONS + ranges + CHUNK_TRANSITIONS * work.chunks
 
 
 def chunk_memory_bytes(work: Workload) -> int:

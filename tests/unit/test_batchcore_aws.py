@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -250,3 +251,41 @@ def test_error_table_holds_what_error_items_makes(account: Account) -> None:
     made = list(items.error_items(record, job="j", chunk=1, attempt=1, time="t", ttl=1))
     aws.batch_write(account.dynamodb, ERROR_TABLE, [{"PutRequest": {"Item": i}} for i in made])
     assert account.scan(ERROR_TABLE) == made
+
+
+# ------------------------------------------------------------------------------ uploads
+
+
+@pytest.mark.parametrize(
+    ("size", "at_once"),
+    [(10, aws.UPLOADS_IN_FLIGHT), (6 * 1024 * 1024, 2), (20 * 1024 * 1024, 1)],
+)
+def test_small_objects_go_many_at_a_time_and_large_ones_few(size: int, at_once: int) -> None:
+    lock, running, most = threading.Lock(), 0, 0
+    gate = threading.Barrier(at_once)
+
+    class Storage:
+        def put_object(self, **_: Any) -> None:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            gate.wait(timeout=30)  # until as many are under way as are expected
+            with lock:
+                running -= 1
+
+    body = bytes(size)
+    storage: Any = Storage()
+    aws.put_many(storage, "bucket", ((f"key-{n}", body) for n in range(2 * at_once)))
+    assert most == at_once
+
+
+def test_upload_that_fails_is_not_forgotten() -> None:
+    class Storage:
+        def put_object(self, **wanted: Any) -> None:
+            if wanted["Key"] == "b":
+                raise ConnectionError("lost")
+
+    storage: Any = Storage()
+    with pytest.raises(ConnectionError, match="lost"):
+        aws.put_many(storage, "bucket", [("a", b""), ("b", b""), ("c", b"")])

@@ -38,6 +38,9 @@ GOOD_WAY = [
     "Job succeeded",
 ]
 
+# Between the first two, where the file is too large for one call.
+RANGES = ["Survey each range", "Number the ranges", "Cut each range", "Collect the manifest"]
+
 
 def history(*events: tuple[float, str, str]) -> list[dict[str, Any]]:
     """Return events of (second, type, state)."""
@@ -130,11 +133,21 @@ def test_ways_lead_through_choices_and_notes_which_are_not_drawn() -> None:
     assert ("Split Input File into chunks", "Record failure", True) in found
     assert ("Email the file", "Record unsent mail", True) in found
     assert ("Record unsent mail", "Record success", False) in found
-    drawn = {node.name for node in graph().main.nodes}
+    reached = {name: StateRun(items.SUCCEEDED) for name in RANGES}
+    drawn = {node.name for node in graph(reached).main.nodes}
     for name, state in MAIN["States"].items():
         if name in LARGE_MERGE:
             continue
         assert (name in drawn) == (state["Type"] not in ("Choice", "Pass")), name
+
+
+def test_split_in_ranges_is_drawn_where_the_file_was_large() -> None:
+    assert not {node.name for node in graph().main.nodes}.intersection(RANGES)
+    found = graph({name: StateRun(items.SUCCEEDED) for name in (GOOD_WAY[0], *RANGES)})
+    line = sorted((node.column, node.name) for node in found.main.nodes if node.lane == 0)
+    assert [name for _, name in line] == [GOOD_WAY[0], *RANGES, *GOOD_WAY[1:]]
+    (fan_out,) = [node.name for node in found.main.nodes if node.key == found.fan_out]
+    assert fan_out == GOOD_WAY[1]
 
 
 def test_a_loop_in_a_workflow_is_drawn_once() -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from support import LoadApp
+
 FUNCTIONS = resources("AWS::Serverless::Function")
 ROLES = resources("AWS::IAM::Role")
 BUCKETS = resources("AWS::S3::Bucket")
@@ -819,10 +821,12 @@ def records(state: State) -> bool:
     )
 
 
-# A chunk workflow records its own failures, and the merge names chunks without a result; that of a
-# group of a merge is the Map's. What records and what notifies come last: should they fail too,
-# there is nothing left to tell it to.
+# A chunk workflow records its own failures, and the merge names chunks without a result; those of a
+# range of a split and of a group of a merge are their Map's. What records and what notifies come
+# last: should they fail too, there is nothing left to tell it to.
 NOT_RECORDED = {
+    "Survey a range",
+    "Cut a range",
     "Process chunk",
     "Upload one group",
     "Record failure",
@@ -938,6 +942,30 @@ def test_pieces_and_uploads_live_as_long_as_they_may_be_needed() -> None:
     (abort,) = [rule["AbortIncompleteMultipartUpload"] for rule in rules if "Abort" in str(rule)]
     open_for = abort["DaysAfterInitiation"] * 86_400
     assert open_for > definition(MACHINES[0])["TimeoutSeconds"]
+
+
+@pytest.mark.parametrize(
+    ("name", "phase"), [("Survey each range", "survey"), ("Cut each range", "cut")]
+)
+def test_ranges_are_worked_on_side_by_side_and_each_must_succeed(name: str, phase: str) -> None:
+    found = definition(MACHINES[0])["States"][name]
+    assert found["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
+    # A range that is not surveyed or cut leaves a hole.
+    assert not {key for key in found if key.startswith("Tolerated")}
+    assert found["ItemsPath"] == "$.split.ranges"
+    assert found["ItemSelector"]["phase"] == phase
+    (task,) = found["ItemProcessor"]["States"].values()
+    # What the children give back together may have 256 KiB; what they find is in S3.
+    assert (task["OutputPath"], found["ResultPath"]) == (None, None)
+    assert task["Resource"].endswith(":SplitIpFileFunction")
+
+
+def test_phases_that_the_workflow_calls_for_are_those_of_the_function(load_app: LoadApp) -> None:
+    main = definition(MACHINES[0])["States"].values()
+    own = [state for state in main if "SplitIpFileFunction" in json.dumps(state)]
+    given = [state.get("ItemSelector") or state.get("Parameters", {}) for state in own]
+    phases = [values.get("phase", "begin") for values in given]
+    assert sorted(phases) == sorted(load_app("split-ip-file").PHASES)
 
 
 def test_chunk_is_a_named_execution_that_knows_its_parent() -> None:

@@ -18,7 +18,10 @@ def test_no_function_logs_its_events_or_at_debug_level() -> None:
     for function in FUNCTIONS.values():
         variables |= function["Properties"].get("Environment", {}).get("Variables", {})
     powertools = {n: v for n, v in variables.items() if n.startswith("POWERTOOLS_")}
-    assert powertools == {"POWERTOOLS_LOG_LEVEL": "INFO"}
+    assert powertools == {
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+        "POWERTOOLS_SERVICE_NAME": {"Ref": "AWS::StackName"},
+    }
 
 
 def test_no_secret_is_a_parameter_or_a_variable() -> None:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from batchcore import sizing
 from support import SCHEMA, SOURCE, TEMPLATE, LoadApp, environment, function_of
 
 from batchops.planning import function_times, scan, workload
@@ -30,7 +31,7 @@ MAIN, CHUNK = machine("main-orchestrator"), machine("process-chunk")
 MAP = MAIN["States"]["Call Step function for each chunk"]
 
 
-def way(of: Machine, *, resumed: bool = False) -> list[Machine]:
+def way(of: Machine, *, resumed: bool = False, in_ranges: bool = False) -> list[Machine]:
     """Return the states of an execution that succeeds, in order."""
     found, name = [], of["StartAt"]
     while True:
@@ -40,18 +41,24 @@ def way(of: Machine, *, resumed: bool = False) -> list[Machine]:
             return found
         if state["Type"] == "Choice":
             first = len(found) == 1
-            name = state["Choices"][0]["Next"] if resumed and first else state["Default"]
+            ways = {choice["Variable"]: choice["Next"] for choice in state["Choices"]}
+            if resumed and first:
+                name = ways["$.resume"]
+            elif in_ranges and "$.split.ranges" in ways:
+                name = ways["$.split.ranges"]
+            else:
+                name = state["Default"]
         else:
             name = state["Next"]
 
 
-def events(of: Machine) -> int:
+def events(of: Machine, *, in_ranges: bool = False) -> int:
     """Return the events of an execution that succeeds, its start and end included."""
     counts = [
         EVENTS_OF_A_CHILD
         if str(state.get("Resource")).endswith("sync:2")
         else EVENTS[state["Type"]]
-        for state in way(of)
+        for state in way(of, in_ranges=in_ranges)
     ]
     return sum(counts) + 2
 
@@ -60,6 +67,10 @@ def test_transitions_are_the_states_that_the_workflows_enter() -> None:
     assert MAP["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
     assert len(way(MAIN)) == workload.JOB_TRANSITIONS
     assert len(way(MAIN, resumed=True)) == workload.RESUME_TRANSITIONS
+    more = len(way(MAIN, in_ranges=True)) - len(way(MAIN))
+    assert more == workload.RANGES_TRANSITIONS
+    children = [MAIN["States"][f"{verb} each range"]["ItemProcessor"] for verb in ("Survey", "Cut")]
+    assert sum(1 + len(way(child)) for child in children) == workload.RANGE_TRANSITIONS
     started = 1
     child = len(way(MAP["ItemProcessor"]))
     assert started + child + len(way(CHUNK)) == workload.CHUNK_TRANSITIONS
@@ -67,6 +78,7 @@ def test_transitions_are_the_states_that_the_workflows_enter() -> None:
 
 def test_history_events_are_those_of_the_states_on_the_way() -> None:
     assert events(MAIN) == workload.JOB_EVENTS
+    assert events(MAIN, in_ranges=True) - events(MAIN) == workload.RANGES_EVENTS
     assert events(MAP["ItemProcessor"]) == workload.CHILD_EVENTS
     assert events(CHUNK) == workload.CHUNK_EVENTS
 
@@ -89,7 +101,12 @@ def test_every_function_that_works_on_a_job_is_priced() -> None:
 
 
 def test_largest_chunk_is_the_templates() -> None:
-    assert TEMPLATE["Parameters"]["FileChunkSize"]["MaxValue"] == workload.MAX_CHUNK_ROWS
+    assert TEMPLATE["Parameters"]["FileChunkSize"]["MaxValue"] == sizing.MAX_CHUNK_ROWS
+
+
+def test_file_is_split_in_ranges_from_the_templates_default_on() -> None:
+    assert TEMPLATE["Parameters"]["SplitRangeBytes"]["Default"] == workload.RANGE_BYTES
+    assert [Workload(workload.RANGE_BYTES + n, 1, 1, 1).ranges for n in (0, 1)] == [0, 2]
 
 
 def test_functions_are_arm64_as_priced() -> None:
@@ -97,12 +114,10 @@ def test_functions_are_arm64_as_priced() -> None:
 
 
 def test_numbers_of_the_functions_are_theirs(load_app: LoadApp) -> None:
-    split, enrich, merge = map(load_app, ("split-ip-file", "enrich-data", "merge-s3-files"))
+    enrich, merge = map(load_app, ("enrich-data", "merge-s3-files"))
     assert merge.COPY_PART_BYTES == workload.COPY_PART_BYTES
     assert merge.COPIES_IN_FLIGHT == function_times.COPIES_IN_FLIGHT
     assert environment("merge-s3-files")["MERGE_GROUP_BYTES"] == str(workload.MERGE_GROUP_BYTES)
-    assert split.MAX_CHUNKS == workload.MAX_CHUNKS
-    assert split.UPLOADS_IN_FLIGHT == function_times.SPLIT_UPLOADS
     assert (enrich.KEYS_PER_CALL, enrich.CALLS_IN_FLIGHT) == (
         workload.KEYS_PER_CALL,
         workload.CALLS_IN_FLIGHT,

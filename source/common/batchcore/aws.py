@@ -2,8 +2,9 @@
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +25,10 @@ GET_BATCH = 100
 
 # Four in flight keep a table busy without a burst that it would throttle.
 WORKERS = 4
+
+# Uploads at a time: so many, if they have no more bytes together; or one that has.
+UPLOADS_IN_FLIGHT = 32
+UPLOAD_BYTES_IN_FLIGHT = 16 * 1024 * 1024
 
 # As long as a batch gets smaller there is no limit; without any progress, this many tries.
 _BACKOFF_TRIES = 8
@@ -55,6 +60,33 @@ def put_version(s3: "S3Client", bucket: str, key: str, body: bytes) -> dict[str,
     """
     answer = s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
     return {"key": key, "versionId": answer["VersionId"]}
+
+
+def put_many(s3: "S3Client", bucket: str, objects: Iterable[tuple[str, bytes]]) -> None:
+    """Store objects as `put_intermediate` does, side by side; they are taken as they are written.
+
+    Small ones many at a time, for each takes its time whatever its size; large ones few, for they
+    are held in memory.
+
+    Parameters
+    ----------
+    objects
+        Keys and contents.
+    """
+    pending: deque[tuple[Future[None], int]] = deque()
+    held = 0
+    with ThreadPoolExecutor(UPLOADS_IN_FLIGHT) as pool:
+        for key, body in objects:
+            while pending and (
+                len(pending) == UPLOADS_IN_FLIGHT or held + len(body) > UPLOAD_BYTES_IN_FLIGHT
+            ):
+                oldest, size = pending.popleft()
+                oldest.result()
+                held -= size
+            held += len(body)
+            pending.append((pool.submit(put_intermediate, s3, bucket, key, body), len(body)))
+        for upload, _ in pending:
+            upload.result()
 
 
 def read_object(s3: "S3Client", bucket: str, key: str) -> bytes:

@@ -34,6 +34,21 @@ def chunk(job: str, number: int) -> str:
     return _in_job(job, "chunks", f"{number:06d}.csv")
 
 
+def survey(job: str, number: int) -> str:
+    """Return the key of what a range of a large input holds: JSON."""
+    return _in_job(job, "ranges", f"survey-{number:04d}.json")
+
+
+def cuts(job: str) -> str:
+    """Return the key of the list of what is cut from a large input: JSON."""
+    return _in_job(job, "ranges", "cuts.json")
+
+
+def cut_part(job: str, number: int) -> str:
+    """Return the key of the part of the manifest that one cut gave: JSON."""
+    return _in_job(job, "ranges", f"cut-{number:04d}.json")
+
+
 def records(job: str, number: int) -> str:
     """Return the key of a chunk's records as JSON lines, after Read File."""
     return _in_job(job, "records", f"{number:06d}.jsonl")

@@ -8,11 +8,14 @@ that of the process so far.
 from __future__ import annotations
 
 import gc
+import importlib
 import json
+import os
 import resource
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,9 +78,14 @@ def measure(tool: str, step: str, folder: Path, *, rounds: int, **options: Any) 
 
 def main() -> None:
     """Do what standard input orders, and answer on standard output."""
-    import importlib
-
     order = json.load(sys.stdin)
+    # What functions print, such as metrics, goes nowhere.
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        answer = _obey(order)
+    json.dump(answer, sys.stdout)
+
+
+def _obey(order: dict[str, Any]) -> dict[str, Any]:
     tool = importlib.import_module(f"benchmarks.work.{order['tool']}")
     work, end = tool.prepare(order["step"], Path(order["folder"]), order["chunk_rows"])
     gc.collect()
@@ -90,7 +98,7 @@ def main() -> None:
         seconds.append(time.perf_counter() - started)
     peak = max(0, _peak_bytes() - baseline)
     end()
-    json.dump({"seconds": seconds, "peak": peak}, sys.stdout)
+    return {"seconds": seconds, "peak": peak}
 
 
 def _reset_peak() -> None:

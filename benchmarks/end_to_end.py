@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchops.deployment.template import load_template
+from batchops.project import checkout_root
 from batchops.samples.sample import write_sample
 from benchmarks.floor import floor_seconds
 from benchmarks.jobs import STEPS, Run, local_stack, run_job
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 SAMPLE_ROWS_S, FIRST_ROWS_S = 14.9, 1_500
 
 WARM_ROWS_S = 4_000
+AUTOMATIC = 0
 FLOOR_RATIO = 1.5
 
 
@@ -53,6 +56,7 @@ def run(settings: Settings) -> Section:
             file = write_sample(folder / str(rows), rows, bad_share=0.03).orders
             smallest = rows == min(settings.job_rows)
             sizes = settings.job_chunk_rows if smallest else settings.job_chunk_rows[-1:]
+            sizes = (*sizes, *_automatic_size())
             for chunk_rows in sizes:
                 stack.deploy(FileChunkSize=chunk_rows)
                 cases.append(_case(stack, file, rows, chunk_rows, settings.rounds, cold=cold_next))
@@ -65,6 +69,12 @@ def run(settings: Settings) -> Section:
         targets=_targets(cases),
         data={"chunks": [vars(case.typical) for case in cases]},
     )
+
+
+def _automatic_size() -> tuple[int, ...]:
+    """Return the FileChunkSize that lets the split choose, if the template has one."""
+    parameter = load_template(checkout_root() / "template.yaml")["Parameters"]["FileChunkSize"]
+    return (AUTOMATIC,) if parameter["MinValue"] <= AUTOMATIC else ()
 
 
 def _case(stack: Stack, file: Path, rows: int, chunk_rows: int, rounds: int, *, cold: bool) -> Case:

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,13 @@ def floor_seconds(stack: Stack, file: Path, *, chunk_rows: int) -> float:
 def main() -> None:
     """Do what standard input orders, and answer on standard output."""
     order = json.load(sys.stdin)
+    # What functions print, such as metrics, goes nowhere.
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        seconds = _run(order)
+    json.dump({"seconds": seconds}, sys.stdout)
+
+
+def _run(order: dict[str, Any]) -> float:
     os.environ.update(order["environment"])
     apps = {step: functions.load_function(folder) for step, folder in FUNCTIONS.items()}
     mail = functions.load_function("send-email")
@@ -88,7 +96,7 @@ def main() -> None:
             event[step] = functions.call(apps[step], event)
     functions.call(apps["merge"], {**job, "split": split})
     functions.call(mail, job)
-    json.dump({"seconds": time.perf_counter() - started}, sys.stdout)
+    return time.perf_counter() - started
 
 
 def _enter(file: Path, bucket: str, chunk_rows: int) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def simulate_aws(
     return simulate(
         work.chunks,
         chunk_steps(work, side),
-        job_times(work, side),
+        job_times(work, side, max_concurrency=max_concurrency),
         limits or aws_limits(max_concurrency, side),
     )
 
@@ -103,18 +103,18 @@ def chunk_steps(work: Workload, side: int) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def job_times(work: Workload, side: int) -> Times:
-    """Return the times of the job around its chunks."""
-    seconds = function_seconds(work, side)
-    cold = durations.COLD_START_S[side]
+def job_times(work: Workload, side: int, *, max_concurrency: int) -> Times:
+    """Return the times of the job around its chunks, as a plan has them."""
+    plan = durations.estimate_duration(work, max_concurrency=max_concurrency)
+    parts = {part.name: (part.low_s, part.high_s)[side] for part in plan.parts}
     return Times(
-        start=durations.START_S[side],
-        split=seconds["split-ip-file"] + cold,
+        start=parts["start"],
+        split=parts["split"],
         map_start=durations.MAP_START_S[side],
         before=durations.CHILD_S[side] / 2,
         state=durations.STATE_S[side],
         after=durations.CHILD_S[side] / 2,
-        cold=cold,
-        merge=seconds["merge-s3-files"] + cold,
-        mail=seconds["send-email"] + cold,
+        cold=durations.COLD_START_S[side],
+        merge=parts["merge"],
+        mail=parts["mail"],
     )

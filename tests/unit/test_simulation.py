@@ -146,7 +146,8 @@ def test_limit_that_is_turned_down_is_the_bottleneck(
     turned_down: dict[str, object], bottleneck: str
 ) -> None:
     given = replace(WIDE, **turned_down)  # type: ignore[arg-type]
-    steps, times = chunk_steps(WORK, BEST), replace(job_times(WORK, BEST), split=0.0, merge=0.0)
+    steps = chunk_steps(WORK, BEST)
+    times = replace(job_times(WORK, BEST, max_concurrency=8), split=0.0, merge=0.0)
     outcome = simulate(WORK.chunks, steps, times, given)
     assert outcome.bottleneck == bottleneck
     if turned_down:

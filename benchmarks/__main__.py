@@ -25,6 +25,9 @@ SECTIONS = {
     "growth": "benchmarks.growth",
 }
 
+# Of all cores in the minute before; more than that disturbs what is measured.
+BUSY = 0.25
+
 console = Console(width=160)
 
 
@@ -37,11 +40,14 @@ console = Console(width=160)
 def main(sections: tuple[str, ...], mode: str, folder: Path) -> None:
     """Measure the SECTIONS, by default all, and store what each found."""
     settings = replace(MODES[mode], folder=folder)
-    if load_share() > 0.25:
-        console.print(f"[yellow]the machine is busy ({load_share():.0%}): figures will be worse[/]")
+    load = load_share()
+    if load > BUSY:
+        console.print(f"[yellow]the machine is busy ({load:.0%}): figures will be worse[/]")
     for name in sections or SECTIONS:
         started = time.monotonic()
         section: Section = importlib.import_module(SECTIONS[name]).run(settings)
+        began = f"load when the run began {load:.0%} of the cores"
+        section = replace(section, machine=f"{section.machine}, {began}")
         path = section.save(folder)
         for table in section.tables:
             console.print(_rich(table))

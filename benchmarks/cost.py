@@ -39,6 +39,7 @@ def run(settings: Settings) -> Section:
         mode=settings.mode,
         machine=describe_machine(),
         tables=(_table(costs, by_row), _assumptions(measured)),
+        headline=f"a million rows cost {_usd_range(costs)} on AWS by its prices",
         targets=(
             Target(
                 "cost of a million rows against the design that works row by row",
@@ -109,6 +110,11 @@ def row_by_row_usd(rows: int) -> float:
         + ROW_REQUESTS * price("api_gateway.request")
     )
     return rows * each
+
+
+def _usd_range(costs: dict[int, Cost]) -> str:
+    totals = sorted(cost.total_usd for cost in costs.values())
+    return f"{usd_text(totals[0])} to {usd_text(totals[-1])}"
 
 
 def _table(costs: dict[int, Cost], by_row: float) -> Table:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks import inputs
 from benchmarks.bucket import INPUT_KEY
-from benchmarks.child import Measured, measure
+from benchmarks.child import measure
+from benchmarks.handler_lines import STEPS, Line, headline, plain_data, targets
 from benchmarks.machine import describe_machine
-from benchmarks.results import Section, Table, Target
+from benchmarks.results import Section, Table
 from benchmarks.settings import MB, Settings
 
-STEPS = ("split", "read", "validate", "write", "merge")
 FILE_STEPS = ("split", "merge")
 TOOLS = {
     "ours": "batchops",
@@ -24,39 +22,6 @@ TOOLS = {
     "polars_steps": "polars",
     "duckdb_steps": "DuckDB",
 }
-
-SPLIT_MB_S, QUOTED_MB_S, MERGE_MB_S = 200, 100, 200
-SPLIT_MEMORY_MB = 64
-ROW_US = 8.0
-# Memory that does not grow: the largest file may take as much more than the smallest of 10 MB on.
-FLAT = 2.0
-
-
-@dataclass(frozen=True)
-class Line:
-    """One measurement: a step of a file with a tool."""
-
-    step: str
-    tool: str
-    shape: str
-    size_bytes: int
-    rows: int
-    measured: Measured
-
-    @property
-    def mb_per_s(self) -> float:
-        """Megabytes of the uploaded file a second."""
-        return self.size_bytes / self.measured.seconds.median / MB
-
-    @property
-    def row_us(self) -> float:
-        """Microseconds a row."""
-        return self.measured.seconds.median / self.rows * 1e6
-
-    @property
-    def memory_mb(self) -> float:
-        """Peak memory above the baseline."""
-        return self.measured.peak_bytes / MB
 
 
 def run(settings: Settings) -> Section:
@@ -72,8 +37,9 @@ def run(settings: Settings) -> Section:
         mode=settings.mode,
         machine=describe_machine(),
         tables=(_tools_table(lines), _sizes_table(lines), _shapes_table(lines)),
-        targets=tuple(_targets(lines)),
-        data=_data(lines),
+        targets=tuple(targets(lines)),
+        data=plain_data(lines),
+        headline=headline(lines),
     )
 
 
@@ -200,62 +166,3 @@ def _cells(line: Line) -> tuple[str, ...]:
         f"{line.row_us:.2f}",
         f"{line.memory_mb:.0f}",
     )
-
-
-def _targets(lines: list[Line]) -> list[Target]:
-    ours = [line for line in lines if line.tool == "ours"]
-    targets = []
-    for shape, wanted in (("sample", SPLIT_MB_S), ("plain", SPLIT_MB_S), ("quoted", QUOTED_MB_S)):
-        if not any(line.shape == shape for line in ours):
-            continue
-        largest = _largest(ours, "split", shape)
-        targets.append(_at_least(f"split, {inputs.SHAPES[shape].split(':')[0]}", largest, wanted))
-    memory = max(line.memory_mb for line in ours if line.step == "split")
-    targets.append(
-        Target(
-            "split: memory above the import baseline, whatever the size",
-            f"<= {SPLIT_MEMORY_MB} MB",
-            f"{memory:.0f} MB",
-            memory <= SPLIT_MEMORY_MB,
-        )
-    )
-    row_us = sum(_largest(ours, step, "sample").row_us for step in ("read", "validate"))
-    targets.append(
-        Target(
-            "read and validate, valid rows",
-            f"<= {ROW_US:g} µs a row",
-            f"{row_us:.1f} µs",
-            row_us <= ROW_US,
-        )
-    )
-    merges = [line for line in ours if line.step == "merge"]
-    targets.append(_at_least("merge", max(merges, key=lambda line: line.size_bytes), MERGE_MB_S))
-    sizeable = [line for line in merges if line.size_bytes >= 10 * MB]
-    if len(sizeable) > 1:
-        small, large = (pick(sizeable, key=lambda line: line.size_bytes) for pick in (min, max))
-        targets.append(
-            Target(
-                "merge: memory does not grow with the job",
-                f"at most {FLAT:g} times that of {small.size_bytes / MB:,.0f} MB",
-                f"{small.memory_mb:.0f} MB, then {large.memory_mb:.0f} MB "
-                f"of {large.size_bytes / MB:,.0f} MB",
-                large.memory_mb <= FLAT * small.memory_mb,
-            )
-        )
-    return targets
-
-
-def _largest(lines: list[Line], step: str, shape: str) -> Line:
-    found = (line for line in lines if (line.step, line.shape) == (step, shape))
-    return max(found, key=lambda line: line.size_bytes)
-
-
-def _at_least(name: str, line: Line, wanted: int) -> Target:
-    found = f"{line.mb_per_s:,.0f} MB/s of {line.size_bytes / MB:,.1f} MB"
-    return Target(name, f">= {wanted} MB/s", found, line.mb_per_s >= wanted)
-
-
-def _data(lines: list[Line]) -> dict[str, Any]:
-    """Return microseconds a row by step, of the largest sample file, for the other sections."""
-    ours = [line for line in lines if line.tool == "ours"]
-    return {"row_us": {step: _largest(ours, step, "sample").row_us for step in STEPS}}

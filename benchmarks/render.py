@@ -1,7 +1,9 @@
-"""Write what the sections found into docs/performance.md: ``python -m benchmarks.render``.
+"""Write what the sections found into docs/performance.md and the README.
 
-The page is written by hand. Between ``<!-- bench:NAME -->`` and ``<!-- /bench:NAME -->`` stands
-what the section NAME last found; what stood there before is replaced.
+``python -m benchmarks.render`` does it, as often as wanted. The page is written by hand. Between
+``<!-- bench:NAME -->`` and ``<!-- /bench:NAME -->`` stands what the section NAME last found; what
+stood there before is replaced. The README has a place called ``headlines`` for a sentence on runs
+with all sizes.
 """
 
 from __future__ import annotations
@@ -16,18 +18,23 @@ from benchmarks import results
 from benchmarks.results import Section, Table, Target
 
 PAGE = checkout_root() / "docs" / "performance.md"
+README = checkout_root() / "README.md"
+HEADLINES = "headlines"
 _MARKED = re.compile(r"(<!-- bench:(\S+) -->\n).*?(<!-- /bench:\2 -->)", re.DOTALL)
 
 
 @click.command()
 @click.option("--results", "folder", default=results.FOLDER, type=click.Path(path_type=Path))
 @click.option("--page", default=PAGE, type=click.Path(path_type=Path, exists=True))
-def main(folder: Path, page: Path) -> None:
-    """Render the results into the page; sections without results stay as they are."""
+@click.option("--readme", default=README, type=click.Path(path_type=Path, exists=True))
+def main(folder: Path, page: Path, readme: Path) -> None:
+    """Render the results into the pages; sections without results stay as they are."""
     text = page.read_text(encoding="utf-8")
     found = {name: results.load(name, folder) for name in marked_sections(text)}
     present = {name: section for name, section in found.items() if section is not None}
     page.write_text(render_page(text, present), encoding="utf-8")
+    first = readme.read_text(encoding="utf-8")
+    readme.write_text(render_headlines(first, list(present.values())), encoding="utf-8")
     click.echo(f"{page.name}: {', '.join(present) or 'nothing to render: run the sections first'}")
 
 
@@ -44,6 +51,18 @@ def render_page(text: str, sections: dict[str, Section]) -> str:
         return f"{place[1]}{render_section(section)}{place[3]}" if section else place[0]
 
     return _MARKED.sub(fill, text)
+
+
+def render_headlines(text: str, sections: list[Section]) -> str:
+    """Return the README with the sections' headlines, if they ran with all sizes."""
+    said = [section.headline for section in sections if section.mode == "full" and section.headline]
+    if not said:
+        return text
+    sentence = f"Measured in one run: {'; '.join(said)}."
+    return _MARKED.sub(
+        lambda place: f"{place[1]}{sentence}\n{place[3]}" if place[2] == HEADLINES else place[0],
+        text,
+    )
 
 
 def render_section(section: Section) -> str:

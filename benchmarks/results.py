@@ -50,6 +50,8 @@ class Section:
     targets : tuple of Target
     data : dict
         Plain figures, for the sections that build on this one.
+    headline : str
+        What the README says of it; may be empty.
     date : str
         The day, in UTC.
     """
@@ -60,6 +62,7 @@ class Section:
     tables: tuple[Table, ...]
     targets: tuple[Target, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
+    headline: str = ""
     date: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
 
     def save(self, folder: Path = FOLDER) -> Path:

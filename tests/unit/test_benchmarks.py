@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from benchmarks import cost, inputs, results
 from benchmarks.__main__ import SECTIONS, main
 from benchmarks.measure import Spread, growth_exponent
-from benchmarks.render import PAGE, marked_sections, render_page, render_table
+from benchmarks.render import (
+    HEADLINES,
+    PAGE,
+    README,
+    marked_sections,
+    render_headlines,
+    render_page,
+    render_table,
+)
 from benchmarks.results import Section, Table, Target
 from benchmarks.stand_ins import DynamoDbStandIn, S3StandIn
 from benchmarks.workloads import sample_workload
@@ -213,6 +221,16 @@ def test_page_says_when_sizes_were_small() -> None:
     page = "<!-- bench:handlers -->\n<!-- /bench:handlers -->\n"
     quick = Section("handlers", "quick", "2 cores", (), date="2026-11-23")
     assert "mode `quick`" in render_page(page, {"handlers": quick})
+
+
+def test_readme_says_what_full_runs_found_and_nothing_of_quick_ones() -> None:
+    readme = README.read_text(encoding="utf-8")
+    assert marked_sections(readme) == [HEADLINES]
+    full = Section("cost", "full", "2 cores", (), headline="it is cheap")
+    quick = Section("growth", "quick", "2 cores", (), headline="it grows")
+    said = render_headlines(readme, [full, quick])
+    assert "\nMeasured in one run: it is cheap.\n" in said
+    assert render_headlines(said, [quick]) == said
 
 
 def test_page_has_a_place_for_every_section() -> None:

@@ -12,15 +12,18 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 SAM := .tools/sam
+SCAN := .tools/scan
 
-.PHONY: help demo test lint format lab docs bench bench-quick clean setup setup-dev
+.PHONY: help demo test lint audit format lab docs bench bench-quick drill clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make lab     JupyterLab on notebooks/"
-	@echo "make lint    ruff, mypy --strict, cfn-lint, sam validate"
+	@echo "make lint    ruff, mypy --strict, cfn-lint, sam validate, checkov"
+	@echo "make audit   known vulnerabilities of every package; needs the network"
 	@echo "make docs    the API reference, into site/"
 	@echo "make bench   benchmarks, into docs/performance.md"
+	@echo "make drill   each function fails on purpose; the result goes into docs/reliability.md"
 	@echo "make clean   stop the local engine, remove what was made here"
 
 # ------------------------------------------------------------------------------------ set-up
@@ -52,6 +55,11 @@ $(SAM)/ready: sam-requirements.txt | $(VENV)/python
 	$(SAM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement sam-requirements.txt
 	@touch $@
 
+$(SCAN)/ready: scan-requirements.txt | $(VENV)/python
+	$(BIN)/python -m venv $(SCAN)
+	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --requirement scan-requirements.txt
+	@touch $@
+
 # ------------------------------------------------------------------------------------- to use
 
 demo: setup
@@ -63,19 +71,26 @@ lab: setup
 test: setup-dev
 	$(BIN)/python -m pytest
 
-lint: setup-dev
+lint: setup-dev $(SCAN)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy batchops source/common/batchcore source/common/build_layer.py benchmarks
+	$(BIN)/mypy batchops source/common/batchcore source/common/build_layer.py tools benchmarks
 	@# Folder by folder, because every function's module is called app.
 	for app in source/*/app.py; do $(BIN)/mypy $$app; done
 	$(BIN)/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region us-east-1
+	$(SCAN)/bin/checkov --file template.yaml --config-file .checkov.yaml
 	$(MAKE) docs
 
 # Strict: a link that leads nowhere, or a name that is not there, fails it.
 docs: setup-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
+
+# Not part of lint: it asks a service in the network, which not every machine reaches.
+audit: setup-dev $(SCAN)/ready
+	$(BIN)/python tools/audit.py $(SCAN)/bin/pip-audit source/common/requirements.txt \
+		$(VENV)/lib/python3*/site-packages .batchops/engine-env-*/lib/python3*/site-packages \
+		$(SAM)/lib/python3*/site-packages $(SCAN)/lib/python3*/site-packages
 
 format: setup-dev
 	$(BIN)/ruff check --fix .
@@ -88,6 +103,9 @@ bench: $(VENV)/ready-bench
 
 bench-quick: $(VENV)/ready-bench
 	$(BIN)/python -m benchmarks --quick
+
+drill: setup
+	$(BIN)/batchops drill --into docs/reliability.md
 
 clean:
 	-test ! -x $(BIN)/batchops || $(BIN)/batchops engine stop

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from batchops.local.engine import LocalEngine
     from batchops.planning.cost_values import Cost, CostComparison
     from batchops.planning.plan import Plan
+    from batchops.recovery.redelivery import Redelivery
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
     from batchops.samples.sample import Sample, make_sample, write_sample
@@ -50,6 +51,7 @@ _HOMES = {
     "LocalEngine": "batchops.local.engine",
     "Plan": "batchops.planning.plan",
     "Preview": "batchops.deployment.preview",
+    "Redelivery": "batchops.recovery.redelivery",
     "RepairPlan": "batchops.recovery.repair_plan",
     "RerunPlan": "batchops.recovery.rerun_plan",
     "Sample": "batchops.samples.sample",
@@ -76,6 +78,7 @@ __all__ = [
     "LocalEngine",
     "Plan",
     "Preview",
+    "Redelivery",
     "RepairPlan",
     "RerunPlan",
     "Sample",

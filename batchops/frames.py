@@ -11,6 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from batchcore import items, keys
 
+from batchops.views.texts import visible
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -150,16 +152,18 @@ def csv_frame(file: IO[bytes], *, delimiter: str, typed: bool) -> pd.DataFrame:
 
 
 def explain(error: str, cause: str) -> str:
-    """Return an execution's error and cause as one line for a person; none where it has neither.
+    """Return an execution's error and cause for a person; none where it has neither.
 
-    Lambda gives the cause as JSON with ``errorMessage`` and ``errorType``; others as text.
+    Lambda gives the cause as JSON with ``errorMessage`` and ``errorType``; others as text. Either
+    may hold a file's name, which its uploader chose: what steers a terminal is made visible.
     """
     if not error and not cause:
         return "no reason was given"
     try:
         document = json.loads(cause)
     except ValueError:
-        return f"{error}: {cause}"
-    if not isinstance(document, dict):
-        return f"{error}: {cause}"
-    return f"{document.get('errorType', error)}: {document.get('errorMessage', cause)}"
+        document = None
+    if isinstance(document, dict):
+        error = str(document.get("errorType", error))
+        cause = str(document.get("errorMessage", cause))
+    return visible(f"{error}: {cause}")

@@ -6,6 +6,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -164,8 +165,17 @@ class Job:
 
         return why(self)
 
-    def errors(self) -> pd.DataFrame:
-        """Return every rule that any row breaks; for very many, see `iter_errors`.
+    def errors(
+        self, *, limit: int | None = None, column: str | None = None, rule: str | None = None
+    ) -> pd.DataFrame:
+        """Return every rule that any row breaks; for very many, see `iter_errors` and `why`.
+
+        Parameters
+        ----------
+        limit
+            Lines at most, those of the first rows; no more is read than they take.
+        column, rule
+            Only errors of this column, or of this rule.
 
         Returns
         -------
@@ -175,10 +185,16 @@ class Job:
             ``limit``, ``stage`` (read, validate or enrich), ``uuid`` (the row's key), ``raw`` (the
             row's text, shortened at 32,000 characters), ``chunk`` (int64), ``attempt`` (int64),
             ``time`` (datetime64[ms, UTC], when the chunk's execution started). Its attribute
-            ``attrs["complete"]`` says whether every chunk has ended, so that no more can come.
+            ``attrs["complete"]`` says whether every chunk has ended, so that no more can come, and
+            ``attrs["cut"]`` whether there are more than `limit`.
         """
-        frame = frames.errors_frame(ledger.error_items(*self._table("ErrorTableName"), self.id))
+        if limit is not None and limit < 1:
+            raise InputError(f"limit={limit}: give 1 or more, or leave it out")
+        table = self._table("ErrorTableName")
+        found = ledger.error_items(*table, self.id, column=column, rule=rule)
+        frame = frames.errors_frame(islice(found, limit))
         frame.attrs["complete"] = self.status().status == items.SUCCEEDED
+        frame.attrs["cut"] = next(found, None) is not None
         return frame
 
     def iter_errors(self, *, lines: int = 10_000) -> Iterator[pd.DataFrame]:
@@ -281,8 +297,8 @@ class Job:
     ) -> Path:
         """Store the completed file, or the rejects, and return its path.
 
-        A folder may be given; the file then keeps its name. What is there is replaced only by a
-        whole file.
+        A folder may be given; the file then keeps its name, unless that is a hidden one or no name
+        for a file here: its uploader chose it. What is there is replaced only by a whole file.
 
         Parameters
         ----------
@@ -296,12 +312,14 @@ class Job:
         key = self._result_key("rejectedKey" if rejected else "completedKey")
         target = Path(path)
         if target.is_dir():
-            target /= key.rsplit("/", 1)[-1]
+            target /= _file_name(key)
         if not target.parent.is_dir():
             raise InputError(f"no folder {target.parent}: make it first, or give another path")
         part = target.with_name(target.name + ".part")
         try:
-            with part.open("wb") as file:
+            # Made anew: a link that lies there under this name is not followed.
+            part.unlink(missing_ok=True)
+            with part.open("xb") as file:
                 self._fetch(key, file, on_bytes)
             part.replace(target)
         finally:
@@ -444,3 +462,14 @@ class Job:
             self.stack.client("s3").download_fileobj(bucket, key, file, Callback=on_bytes)
         except (ClientError, BotoCoreError) as error:
             raise translate(error, doing=f"fetching {key}") from error
+
+
+def _file_name(key: str) -> str:
+    """Return the last part of a key, if a file of that name harms nobody in any folder."""
+    name = key.rsplit("/", 1)[-1]
+    if name.startswith(".") or "\\" in name or not name.isprintable() or not name:
+        raise InputError(
+            f"the file is called {name!r}, which is not a name to store it under in a folder: "
+            "give the path of a file"
+        )
+    return name

@@ -76,13 +76,29 @@ def recent_jobs(
         raise translate(error, doing="listing the jobs") from error
 
 
-def error_items(dynamodb: DynamoDBClient, table: str, job: str) -> Iterator[Entry]:
-    """Yield a job's errors, by row, column and rule."""
+def error_items(
+    dynamodb: DynamoDBClient, table: str, job: str, **wanted: str | None
+) -> Iterator[Entry]:
+    """Yield a job's errors, by row, column and rule; a page of at most 1 MB is held at a time.
+
+    Parameters
+    ----------
+    **wanted
+        Attributes and the values that they must have; None for any. They spare what is sent, not
+        what DynamoDB reads.
+    """
+    given = {name: value for name, value in wanted.items() if value is not None}
+    values = {f":{name}": {"S": value} for name, value in given.items()}
+    request: dict[str, Any] = {}
+    if given:  # "column" and "rule" are reserved words
+        request["FilterExpression"] = " AND ".join(f"#{name} = :{name}" for name in given)
+        request["ExpressionAttributeNames"] = {f"#{name}": name for name in given}
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
         KeyConditionExpression="jobId = :job",
-        ExpressionAttributeValues={":job": {"S": job}},
+        ExpressionAttributeValues={":job": {"S": job}, **values},
         ConsistentRead=True,
+        **request,
     )
     try:
         for page in pages:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from batchops.inspection.checks import Diagnosis
     from batchops.local.engine import LocalEngine
     from batchops.planning.plan import Plan
+    from batchops.recovery.redelivery import Redelivery
 
 # The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")
@@ -230,7 +231,7 @@ class Stack:
         dry_run
             Only look. Otherwise uploads, results, errors and the ledger are gone afterwards.
         force
-            Delete it even while jobs run.
+            Delete it even while jobs run: they are stopped first.
         on_event
             Called with each stack event as it comes.
         timeout_s
@@ -241,11 +242,19 @@ class Stack:
         StackNotFoundError, StackStuckError, AwsError
         StackBusyError
             If jobs run and `force` is not set, or another operation is under way.
+        WaitTimeoutError
+            If a job cannot be stopped in time; the stack is as it was then.
         """
+        from batchops.recovery.stopping import stop_running
+
         holdings = count_holdings(self)
         if dry_run:
             return Destruction(self.name, deleted=False, holdings=holdings)
-        if not force:
+        stopped: tuple[str, ...] = ()
+        if force:
+            # What ran on would write into the buckets as they are emptied.
+            stopped = stop_running(self)
+        else:
             refuse_running(self)
         cfn, s3 = self.client("cloudformation"), self.client("s3")
         for bucket in (self.outputs[name] for name in BUCKETS if name in self.outputs):
@@ -254,7 +263,7 @@ class Stack:
             cfn, self.name, on_event=on_event, timeout_s=timeout_s, poll_s=self.target.poll_s
         )
         self._outputs = None
-        return Destruction(self.name, deleted=True, holdings=holdings)
+        return Destruction(self.name, deleted=True, holdings=holdings, stopped=stopped)
 
     # ------------------------------------------------------------------------- jobs
 
@@ -389,6 +398,25 @@ class Stack:
         for entry in ledger.recent_jobs(self.client("dynamodb"), table, limit=1):
             return Job(self, entry["jobId"])
         raise InputError(f"stack {self.name!r} has no jobs yet: submit a file first")
+
+    def redeliver(self, *, dry_run: bool = True) -> Redelivery:
+        """Look at the uploads whose job could not be started, or have their jobs started.
+
+        Lambda gives up on an upload's event after some tries; a notice then goes to the topic.
+        What kept the job from starting must be gone first.
+
+        Parameters
+        ----------
+        dry_run
+            Only look.
+
+        Raises
+        ------
+        StackNotFoundError, AwsError
+        """
+        from batchops.recovery.redelivery import redeliver
+
+        return redeliver(self, dry_run=dry_run)
 
     # -------------------------------------------------------------------- functions
 

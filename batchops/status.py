@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from batchops import frames, ledger
 from batchops.errors import translate
 from batchops.executions import find_execution
+from batchops.recovery.claims import PENDING
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -241,6 +242,8 @@ class ChunkTally:
 
     def _count(self, number: int, entry: ledger.Entry) -> None:
         status = entry["status"]
+        if status == PENDING:
+            return
         if status == items.RUNNING:
             self.running.add(number)
             return

@@ -1,4 +1,4 @@
-"""Verbs about jobs: plan, submit, jobs, show, watch, wait, stop, rerun, repair, compare."""
+"""Verbs about jobs, from plan and submit to rerun, repair and compare."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from batchops.cli.base import (
     wants_json,
     with_stack,
 )
+from batchops.views.texts import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ def _jobs_table(found: pd.DataFrame) -> Table:
     table.add_column("file", overflow="fold")
     for job in found.itertuples(index=False):
         counts = [_count(n) for n in (job.rows_in, job.rows_rejected)]
-        start, file = f"{job.start:%m-%d %H:%M}", escape(str(job.file))
+        start, file = f"{job.start:%m-%d %H:%M}", escape(visible(str(job.file)))
         table.add_row(str(job.job), str(job.status), start, *counts, file)
     return table
 
@@ -212,6 +213,14 @@ def repair(
     """Say what the edited rejects in FILE would do to a job; with --yes put them in."""
     found = stack.job(job_id).repair(file, schema=schema, dry_run=not yes)
     _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
+
+
+@main.command()
+@_YES
+@with_stack
+def redeliver(stack: Stack, yes: bool) -> None:
+    """Say which uploads could not be started; with --yes have their jobs started."""
+    show(stack.redeliver(dry_run=not yes))
 
 
 def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: float) -> None:

@@ -116,12 +116,13 @@ def resources(stack: Stack) -> None:
 
 @main.command()
 @click.option("--yes", is_flag=True, help="Do it; otherwise it is only said what would go.")
-@click.option("--force", is_flag=True, help="Even while jobs run.")
+@click.option("--force", is_flag=True, help="Even while jobs run: they are stopped first.")
 @with_stack
 def destroy(stack: Stack, yes: bool, force: bool) -> None:
     """Delete the stack with everything that it holds."""
     found = stack.destroy(dry_run=not yes, force=force)
-    data = {"stack": found.stack_name, "deleted": found.deleted, "holdings": found.holdings}
+    data = {"stack": found.stack_name, **vars(found)}
+    del data["stack_name"]
     show(found, data=data)
 
 

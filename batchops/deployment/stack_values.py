@@ -59,13 +59,17 @@ class Destruction:
         Whether it is deleted; False after a dry run.
     holdings : Holdings
         What it held.
+    stopped : tuple of str
+        Ids of the jobs that ran and were stopped first.
     """
 
     stack_name: str
     deleted: bool
     holdings: Holdings
+    stopped: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a few lines."""
         verb = "is deleted" if self.deleted else "would be deleted (dry_run=False deletes it)"
-        return f"stack {self.stack_name} {verb}, with all that it held\n{self.holdings}"
+        text = f"stack {self.stack_name} {verb}, with all that it held\n{self.holdings}"
+        return f"{text}\nstopped first: {', '.join(self.stopped)}" if self.stopped else text

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from batchops.planning.aws_facts import quota
 from batchops.planning.function_times import BEST, CHUNK_STEPS, WORST, Pair, function_seconds
-from batchops.planning.workload import CALLS_IN_FLIGHT
+from batchops.planning.workload import CALLS_IN_FLIGHT, merge_groups
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
@@ -125,9 +125,15 @@ def _parts(
         "split": calls["split-ip-file"] + cold,
         # Every step's environments are new to the first chunks, those behind the API included.
         "chunks": MAP_START_S[side] + max(bounds.values()) + cold * (len(CHUNK_STEPS) + 1),
-        "merge": calls["merge-s3-files"] + cold,
+        "merge": _merge_rounds(work, max_concurrency) * (calls["merge-s3-files"] + cold),
         "mail": calls["send-email"] + cold + _STATES_OF_A_JOB * STATE_S[side],
     }, bounds
+
+
+def _merge_rounds(work: Workload, max_concurrency: int) -> int:
+    """Return how many calls of the merge follow one another; groups are uploaded side by side."""
+    groups = merge_groups(work)
+    return 1 if groups == 1 else 2 + math.ceil(groups / max_concurrency)
 
 
 def _chunk_bounds(

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from batchcore.aws import GET_BATCH, WORKERS, WRITE_BATCH
-from batchcore.pieces import FETCHES_IN_FLIGHT
+from batchcore.joining import FETCHES_IN_FLIGHT
 
 from batchops.planning.aws_facts import quota
-from batchops.planning.workload import CALLS_IN_FLIGHT, MEMORY_MB, put_requests
+from batchops.planning.workload import CALLS_IN_FLIGHT, COPY_PART_BYTES, MEMORY_MB, merge_groups
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
@@ -47,8 +47,10 @@ MAIL_CALL_S: Pair = (0.1, 1.0)
 S3_BYTES_PER_S: Pair = (80e6, 25e6)
 # source/split-ip-file uploads as many chunks at a time.
 SPLIT_UPLOADS = 4
-# boto3's managed copy asks for as many parts at a time.
-COPY_REQUESTS = 10
+# source/merge-s3-files asks for as many parts of the archive's copy at a time.
+COPIES_IN_FLIGHT = 64
+# Assumed: bytes a second that S3 copies within itself, of each part.
+S3_COPY_BYTES_PER_S: Pair = (200e6, 50e6)
 
 CHUNK_STEPS = ("read-file", "validate-data", "enrich-data", "write-output-chunk")
 
@@ -95,13 +97,20 @@ def _split_seconds(work: Workload, side: int) -> float:
 
 
 def _merge_seconds(work: Workload, side: int) -> float:
-    """Return the merge's time: it reads the pieces, uploads two files and archives the input."""
+    """Return the merge's time: it reads the pieces, uploads two files and archives the input.
+
+    Where several calls share it, that of the longest: one of a group, or the last, which archives.
+    """
     moved = 2 * (work.output_bytes + work.rejects_bytes) / S3_BYTES_PER_S[side]
     fetches = (work.chunks + work.reject_pieces) * S3_CALL_S[side] / FETCHES_IN_FLIGHT
-    copies = put_requests(work.size_bytes) * S3_CALL_S[side] / COPY_REQUESTS
+    at_once = min(COPIES_IN_FLIGHT, -(-work.size_bytes // COPY_PART_BYTES)) or 1
+    copies = work.size_bytes / (S3_COPY_BYTES_PER_S[side] * at_once) + 2 * S3_CALL_S[side]
     # The ledger's entries come a megabyte at a time, about 2,000 of them.
     others = 8 * S3_CALL_S[side] + (3 + work.chunks / 2_000) * DYNAMODB_CALL_S[side]
-    return moved + fetches + copies + others
+    groups = merge_groups(work)
+    if groups == 1:
+        return moved + fetches + copies + others
+    return max((moved + fetches) / groups, copies + others)
 
 
 def _cpu(name: str, rows: float, errors: float, side: int) -> float:

@@ -154,7 +154,7 @@ def _time_limits(work: Workload) -> list[Limit]:
     best, worst = (function_seconds(work, side) for side in (BEST, WORST))
     advice = {
         "split-ip-file": "take a larger FileChunkSize, or upload the file in several",
-        "merge-s3-files": "take a larger FileChunkSize, or upload the file in several",
+        "merge-s3-files": "it copies the input to the archive: upload the file in several",
     }
     return [
         Limit(

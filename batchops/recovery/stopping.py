@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from batchcore import items
 
 from batchops import ledger
-from batchops.errors import JobError
+from batchops.deployment.resources import running_jobs
+from batchops.errors import JobError, WaitTimeoutError
 from batchops.executions import execution_arn
 from batchops.recovery.chunk_choice import number_ranges
 from batchops.recovery.claims import abort
@@ -16,7 +17,9 @@ from batchops.recovery.running import stop_chunks, stop_execution
 
 if TYPE_CHECKING:
     from batchops.job import Job
+    from batchops.stack import Stack
 
+_TIMEOUT_S = 120.0
 _CAUSE = "stopped by batchops"
 
 
@@ -54,7 +57,7 @@ class Stopped:
         return f"{text}; rerun() takes it up again"
 
 
-def stop(job: Job, *, timeout_s: float = 120) -> Stopped:
+def stop(job: Job, *, timeout_s: float = _TIMEOUT_S) -> Stopped:
     """Stop the attempt that runs, with its chunks; a rerun takes the job up again.
 
     A function that is at work is not interrupted: its step ends, and no other follows.
@@ -83,3 +86,28 @@ def stop(job: Job, *, timeout_s: float = 120) -> Stopped:
     for was in (items.SUBMITTED, items.RUNNING):
         abort(job, items.JOB_ENTRY, attempt=attempt, was=was, cause=_CAUSE)
     return Stopped(job.id, attempt, job.entry()["status"], tuple(sorted(chunks)))
+
+
+def stop_running(stack: Stack, *, timeout_s: float = _TIMEOUT_S) -> tuple[str, ...]:
+    """Stop every job of a stack that runs, and return the ids of those that were stopped.
+
+    Parameters
+    ----------
+    timeout_s
+        Seconds that each of them may take.
+
+    Raises
+    ------
+    WaitTimeoutError
+        If chunks of one still run when its time is up.
+    """
+    stopped = []
+    for job_id in running_jobs(stack):
+        try:
+            stop(stack.job(job_id), timeout_s=timeout_s)
+        except WaitTimeoutError:
+            raise
+        except JobError:
+            continue  # it has ended by itself, or somebody started the workflow by hand
+        stopped.append(job_id)
+    return tuple(stopped)

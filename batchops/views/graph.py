@@ -1,7 +1,8 @@
 """The workflow of one job as a graph: every state with what came of it and how long it took.
 
 Drawn are the states that do something and those that end it; the choices and notes between them are
-what the lines stand for. The chunk workflow is drawn once, for all chunks together.
+what the lines stand for. What only a large job goes through is drawn if this one did.
+The chunk workflow is drawn once, for all chunks together.
 """
 
 from __future__ import annotations
@@ -396,6 +397,28 @@ def _after_failure(definition: Definition) -> set[str]:
     return set(steps) - plain
 
 
+def _detours(steps: Steps, trouble: set[str]) -> set[str]:
+    """Return the states that a job may go through and mostly does not: all off the shortest way."""
+    ways = {
+        name: [target for target, caught in found.items() if not caught and target not in trouble]
+        for name, found in steps.items()
+        if name not in trouble
+    }
+    # How many states each has before the end.
+    left = {name: 0 for name, found in ways.items() if not found}
+    while more := [a for a in ways if a not in left and left.keys() & set(ways[a])]:
+        left |= {a: 1 + min(left[b] for b in ways[a] if b in left) for a in more}
+    targets = {target for found in ways.values() for target in found}
+    # A job that is resumed starts later.
+    starts = [name for name in left if name not in targets or name == next(iter(steps))]
+    kept, waiting = set[str](), starts
+    while waiting:
+        name = waiting.pop()
+        kept.add(name)
+        waiting += [target for target in ways[name] if left.get(target) == left[name] - 1]
+    return left.keys() - kept
+
+
 def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tuple[str, StateRun]]:
     """Yield the runs of the states that are drawn; one that was left for a failure has failed.
 
@@ -414,6 +437,9 @@ def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tup
 def _flow(definition: Definition, runs: Mapping[str, StateRun], *, letter: str, title: str) -> Flow:
     """Give each state a key and a place."""
     steps, trouble = _steps(definition), _after_failure(definition)
+    passed_by = _detours(steps, trouble) - set(runs)
+    steps = {a: {b: c for b, c in w.items() if b not in passed_by} for a, w in steps.items()}
+    steps = {name: ways for name, ways in steps.items() if name not in passed_by}
     columns: dict[str, int] = {}
     for name in steps:  # each after the one that leads to it
         before = [columns[a] for a in columns if name in steps[a]]

@@ -10,6 +10,7 @@ import boto3
 import orjson
 from batchcore import aws, csvtext, intake, items, keys
 from batchcore.errors import InputGoneError, NoRowsError, TooManyChunksError
+from batchcore.metrics import publish_rows
 from batchcore.records import REJECT_COLUMNS, RowWriter
 from batchcore.runtime import Event, Result, job_step
 from batchcore.schema import RecordSchema
@@ -32,6 +33,7 @@ schema = RecordSchema.load()
 def lambda_handler(event: Event, context: object) -> Result:
     """Write the chunks, the headers of the merged files and the manifest."""
     job, delimiter = event["jobId"], event["parameters"]["delimiter"]
+    keys.check_name(job, event["key"], event["parameters"]["archiveFolder"])
     splitter = csvtext.Splitter(
         intake.check_text(_blocks(event)),
         delimiter=delimiter,
@@ -45,7 +47,7 @@ def lambda_handler(event: Event, context: object) -> Result:
     _upload_headers(event, header)
     key = keys.manifest(job)
     aws.put_intermediate(s3, event["bucket"], key, orjson.dumps(manifest))
-    aws.update_entry(
+    before = aws.update_entry(
         dynamodb,
         os.environ["JOB_TABLE"],
         job,
@@ -53,7 +55,9 @@ def lambda_handler(event: Event, context: object) -> Result:
         {"status": items.RUNNING, "rowsIn": rows, "chunks": len(manifest), "manifestKey": key},
         attempt=event["attempt"],
         remove=("error", "cause", "endTime"),
+        begins=True,
     )
+    publish_rows({"rowsIn": rows}, before)
     return {"manifestKey": key, "rows": rows, "chunks": len(manifest)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -12,6 +13,7 @@ from e2e.rows import order, to_csv
 
 from batchops.errors import InputError
 from batchops.job import Job
+from batchops.recovery.redelivery import Redelivery
 from batchops.stack import Stack
 
 NAMES = (
@@ -81,24 +83,37 @@ def test_file_of_many_small_chunks_keeps_its_order(stack: Stack) -> None:
     assert list(job.output()["Country"]) == [row[1] for row in rows]
 
 
-def test_upload_that_no_job_can_be_started_for_ends_in_the_dead_letter_queue(
-    stack: Stack, bucket: str
+def test_upload_that_no_job_can_be_started_for_waits_until_it_can(
+    stack: Stack,
 ) -> None:
-    # An event without a version cannot name a job: the function fails, and fails again.
-    event = {"Records": [{"s3": {"bucket": {"name": bucket}, "object": {"key": "input/x.csv"}}}]}
-    stack.client("lambda").invoke(
-        FunctionName="e2e-s3-lambda-notification",
-        InvocationType="Event",
-        Payload=json.dumps(event).encode(),
-    )
-    sqs, url = stack.client("sqs"), stack.outputs["UnstartedUploadsQueueUrl"]
-    messages: list[Any] = []
-    for _ in range(30):
-        answer = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2)
-        messages = answer.get("Messages", [])
-        if messages:
-            break
-    assert json.loads(messages[0]["Body"])["requestPayload"] == event
+    functions, name = stack.client("lambda"), "e2e-s3-lambda-notification"
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    broken = {**variables, "STATE_MACHINE_ARN": variables["STATE_MACHINE_ARN"] + "-no-more"}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": broken})
+    try:
+        job = stack.submit(to_csv([order(8)]), name="waits for me.csv")
+        waiting = _wait_for_waiting(stack)
+        assert [upload.file for upload in waiting.uploads] == ["input/waits for me.csv"]
+        assert "nothing was started" in str(waiting)
+        (still,) = stack.redeliver(dry_run=False).uploads
+        assert still.outcome.startswith("fails again: s3-lambda-notification failed")
+    finally:
+        whole = {"Variables": variables}
+        functions.update_function_configuration(FunctionName=name, Environment=whole)
+    (started,) = stack.redeliver(dry_run=False).uploads
+    assert started.outcome == "started"
+    job.wait(timeout_s=120)
+    assert list(job.output()["uuid"]) == order(8)[:1]
+    assert str(stack.redeliver()) == "no upload waits in stack e2e"
+
+
+def _wait_for_waiting(stack: Stack) -> Redelivery:
+    for _ in range(60):
+        found = stack.redeliver()
+        if found.uploads:
+            return found
+        time.sleep(0.5)
+    raise AssertionError("the upload did not come into the queue")
 
 
 def _deliver(stack: Stack, entry: dict[str, Any]) -> Any:

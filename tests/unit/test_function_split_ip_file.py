@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,15 @@ def test_ledger_says_that_the_job_runs(app: ModuleType, account: Account) -> Non
         "chunks": 2,
         "manifestKey": keys.manifest(JOB),
     }
+
+
+def test_rows_in_are_counted_once_however_often_it_runs(
+    app: ModuleType, account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        split(app, account, HEADER + b"".join(rows(3)))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["RowsIn"] == [3.0]
 
 
 def test_headers_of_the_merged_files_are_their_piece_0(app: ModuleType, account: Account) -> None:
@@ -284,6 +294,15 @@ def test_binary_file_with_many_nuls_is_not_taken_for_utf16(
     app: ModuleType, account: Account, data: bytes
 ) -> None:
     assert failure(app, account, data)[0] == "NotTextError"
+
+
+def test_file_whose_results_could_not_be_stored_is_refused_before_it_is_read(
+    app: ModuleType, account: Account
+) -> None:
+    key = "input/" + "n" * 1_000
+    result = app.lambda_handler(job_event(JOB, key=key, versionId="unread"), context())
+    assert result["failure"]["Error"] == "NameTooLongError"
+    assert account.keys() == []
 
 
 def test_unclosed_quote_in_a_large_file_names_its_row(app: ModuleType, account: Account) -> None:

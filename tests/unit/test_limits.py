@@ -78,7 +78,8 @@ def test_state_of_the_workflow_takes_the_longest_name() -> None:
 def test_split_that_cannot_end_in_time_is_fatal() -> None:
     found = limits_of(work_of(100_000, row_bytes=1_000_000))
     assert found["time of split-ip-file"].fatal
-    assert found["time of merge-s3-files"].fatal
+    # The merge is shared by as many calls as it takes.
+    assert not found["time of merge-s3-files"].fatal
 
 
 def test_estimate_that_is_too_long_only_at_worst_is_a_warning() -> None:

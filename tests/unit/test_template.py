@@ -414,17 +414,30 @@ def test_main_workflow_may_run_its_map_and_the_chunks() -> None:
         ("SplitIpFileRole", "s3:PutObject", keys.rejected_piece("j", keys.HEADER_PIECE)),
         ("ReadFileRole", "s3:GetObject", keys.chunk("j", 1)),
         ("ReadFileRole", "s3:PutObject", keys.records("j", 1)),
-        ("ValidateDataRole", "s3:GetObject", keys.records("j", 1)),
+        ("MainOrchestratorRole", "s3:GetObject", keys.merge_plan("j", "0001-a")),
+        ("ValidateDataRole", "s3:GetObjectVersion", keys.records("j", 1)),
         ("ValidateDataRole", "s3:PutObject", keys.valid("j", 1)),
-        ("EnrichDataRole", "s3:GetObject", keys.valid("j", 1)),
+        ("EnrichDataRole", "s3:GetObjectVersion", keys.valid("j", 1)),
         ("EnrichDataRole", "s3:PutObject", keys.enriched("j", 1)),
-        ("WriteOutputChunkRole", "s3:GetObject", keys.enriched("j", 1)),
+        ("WriteOutputChunkRole", "s3:GetObjectVersion", keys.enriched("j", 1)),
         ("WriteOutputChunkRole", "s3:PutObject", keys.output("j", 1)),
         ("WriteOutputChunkRole", "s3:PutObject", keys.rejected_piece("j", 1)),
         ("MergeS3FilesRole", "s3:GetObject", keys.manifest("j")),
         ("MergeS3FilesRole", "s3:GetObject", keys.resume_manifest("j", 2)),
-        ("MergeS3FilesRole", "s3:GetObject", keys.output("j", 1)),
-        ("MergeS3FilesRole", "s3:GetObject", keys.rejected_piece("j", 0)),
+        ("MergeS3FilesRole", "s3:GetObjectVersion", keys.output("j", 1)),
+        ("MergeS3FilesRole", "s3:GetObjectVersion", keys.rejected_piece("j", 0)),
+        # For their heads.
+        ("MergeS3FilesRole", "s3:GetObject", keys.output("j", keys.HEADER_PIECE)),
+        ("MergeS3FilesRole", "s3:GetObject", keys.rejected_piece("j", keys.HEADER_PIECE)),
+        ("MergeS3FilesRole", "s3:GetObject", keys.merge_plan("j", "0001-a")),
+        ("MergeS3FilesRole", "s3:PutObject", keys.merge_plan("j", "0001-a")),
+        ("MergeS3FilesRole", "s3:GetObject", keys.merge_group("j", "0001-a", 1)),
+        ("MergeS3FilesRole", "s3:PutObject", keys.merge_group("j", "0001-a", 1)),
+        ("MergeS3FilesRole", "s3:GetObject", keys.merge_parts("j", "0001-a", 1)),
+        ("MergeS3FilesRole", "s3:PutObject", keys.merge_parts("j", "0001-a", 1)),
+        ("MergeS3FilesRole", "s3:GetObject", keys.completed("j", "input/a")),
+        ("MergeS3FilesRole", "s3:AbortMultipartUpload", keys.completed("j", "input/a")),
+        ("MergeS3FilesRole", "s3:AbortMultipartUpload", keys.rejected("j", "input/a")),
         ("MergeS3FilesRole", "s3:PutObject", keys.completed("j", "input/a")),
         ("MergeS3FilesRole", "s3:PutObject", keys.rejected("j", "input/a")),
         ("MergeS3FilesRole", "s3:PutObject", keys.archive("${InputArchiveFolder}", "input/a/b")),
@@ -806,9 +819,16 @@ def records(state: State) -> bool:
     )
 
 
-# A chunk workflow records its own failures, and the merge names chunks without a result. What
-# records and what notifies come last: should they fail too, there is nothing left to tell it to.
-NOT_RECORDED = {"Process chunk", "Record failure", "Notify failure", "Record unsent mail"}
+# A chunk workflow records its own failures, and the merge names chunks without a result; that of a
+# group of a merge is the Map's. What records and what notifies come last: should they fail too,
+# there is nothing left to tell it to.
+NOT_RECORDED = {
+    "Process chunk",
+    "Upload one group",
+    "Record failure",
+    "Notify failure",
+    "Record unsent mail",
+}
 NOT_RECORDED_IN_CHUNK = {"Record chunk failure"}
 
 
@@ -877,6 +897,47 @@ def test_chunks_run_in_a_distributed_map_that_tolerates_failures() -> None:
     # The rows are not in the state: results go to S3, and the map gives nothing back.
     assert chunks["ResultPath"] is None
     assert "Retry" not in chunks  # it would run every chunk again
+
+
+def test_groups_of_a_large_merge_are_uploaded_in_a_distributed_map_that_tolerates_none() -> None:
+    main = definition(MACHINES[0])["States"]
+    groups = main["Upload the groups of a large merge"]
+    assert groups["ItemProcessor"]["ProcessorConfig"] == {
+        "Mode": "DISTRIBUTED",
+        "ExecutionType": "STANDARD",  # an Express one may take five minutes
+    }
+    assert groups["ItemReader"]["Parameters"] == {
+        "Bucket.$": "$.bucket",
+        "Key.$": "$.merge.plan.key",
+    }
+    assert not {"ToleratedFailurePercentage", "ToleratedFailureCount", "Retry"} & groups.keys()
+    assert groups["ResultPath"] is None
+    assert states(MACHINES[0])["Upload one group"]["OutputPath"] is None
+    assert groups["Next"] == "Complete a large merge"
+
+
+def test_small_merge_is_one_call() -> None:
+    main = definition(MACHINES[0])["States"]
+    assert main["Merge all Files"]["Next"] == "Is the job whole?"
+    way = main["Is the job whole?"]
+    large = {c["Variable"]: c["Next"] for c in way["Choices"]}
+    assert large["$.merge.plan"] == "Upload the groups of a large merge"
+    assert way["Default"] == "Email the file"
+    # Its result takes the plan's place, so the way does not go round again.
+    assert main["Complete a large merge"]["ResultPath"] == "$.merge"
+    assert main["Complete a large merge"]["Next"] == "Is the job whole?"
+
+
+def test_pieces_and_uploads_live_as_long_as_they_may_be_needed() -> None:
+    rules = resource("SourceBucket")["Properties"]["LifecycleConfiguration"]["Rules"]
+    by_id = {rule["Id"]: rule for rule in rules}
+    # A version that was written over counts its days from then on.
+    days = by_id["intermediates"]["ExpirationInDays"]
+    assert by_id["replaced"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": days}
+    # A large merge has its uploads open for as long as its workflow may run.
+    (abort,) = [rule["AbortIncompleteMultipartUpload"] for rule in rules if "Abort" in str(rule)]
+    open_for = abort["DaysAfterInitiation"] * 86_400
+    assert open_for > definition(MACHINES[0])["TimeoutSeconds"]
 
 
 def test_chunk_is_a_named_execution_that_knows_its_parent() -> None:

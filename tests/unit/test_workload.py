@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from support import SCHEMA, SOURCE, TEMPLATE, LoadApp, function_of
+from support import SCHEMA, SOURCE, TEMPLATE, LoadApp, environment, function_of
 
 from batchops.planning import function_times, scan, workload
 from batchops.planning.workload import Workload
@@ -97,7 +97,10 @@ def test_functions_are_arm64_as_priced() -> None:
 
 
 def test_numbers_of_the_functions_are_theirs(load_app: LoadApp) -> None:
-    split, enrich = map(load_app, ("split-ip-file", "enrich-data"))
+    split, enrich, merge = map(load_app, ("split-ip-file", "enrich-data", "merge-s3-files"))
+    assert merge.COPY_PART_BYTES == workload.COPY_PART_BYTES
+    assert merge.COPIES_IN_FLIGHT == function_times.COPIES_IN_FLIGHT
+    assert environment("merge-s3-files")["MERGE_GROUP_BYTES"] == str(workload.MERGE_GROUP_BYTES)
     assert split.MAX_CHUNKS == workload.MAX_CHUNKS
     assert split.UPLOADS_IN_FLIGHT == function_times.SPLIT_UPLOADS
     assert (enrich.KEYS_PER_CALL, enrich.CALLS_IN_FLIGHT) == (
@@ -126,7 +129,8 @@ def test_large_objects_are_sent_in_parts(size_bytes: int, requests: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "parts"), [(0, 0), (1, 1), (8 * MIB + 1, 2), (900_000 * MIB, 9_000)]
+    ("size_bytes", "parts"),
+    [(0, 0), (1, 1), (8 * MIB + 1, 1), (16 * MIB, 2), (5 * 1024**2 * MIB, 9_998)],
 )
 def test_merged_file_takes_no_more_parts_than_there_may_be(size_bytes: int, parts: int) -> None:
     assert workload.merge_parts(size_bytes) == parts
@@ -136,8 +140,32 @@ def test_requests_to_s3_are_those_of_the_chunks_and_of_the_job() -> None:
     work = Workload(700, rows=10, chunks=3, chunk_rows=4, reject_pieces=2)
     # Six puts a chunk, two headers, the manifest, the mail, two merged files, upload and archive.
     assert workload.s3_puts(work) == 6 * 3 + 2 + 1 + 1 + 2 + 2
-    # Four reads a chunk and its output, two rejects; the job's seven.
-    assert workload.s3_gets(work) == 5 * 3 + 2 + 7
+    # Four reads a chunk and its output, two rejects; the job's nine.
+    assert workload.s3_gets(work) == 5 * 3 + 2 + 9
+
+
+GIB = 1024 * MIB
+
+
+@pytest.mark.parametrize(
+    ("output_bytes", "rejects_bytes", "calls"),
+    [(4 * GIB, 0, 1), (4 * GIB, 1, 4), (9 * GIB, 1, 6), (1, 5 * GIB, 5), (0, 0, 1)],
+)
+def test_large_merge_is_shared_by_calls_between_one_that_plans_and_a_last(
+    output_bytes: int, rejects_bytes: int, calls: int
+) -> None:
+    work = Workload(1, 1, 1, 1, output_bytes=output_bytes, rejects_bytes=rejects_bytes)
+    assert workload.merge_calls(work) == calls
+
+
+def test_time_of_a_large_merge_is_that_of_a_group_or_of_the_archive() -> None:
+    def merge_s(gib: int, size_bytes: int = 0) -> float:
+        work = Workload(size_bytes, rows=1, chunks=1, chunk_rows=1, output_bytes=gib * GIB)
+        return function_times.function_seconds(work, function_times.WORST)["merge-s3-files"]
+
+    assert merge_s(1) < merge_s(4) < 900
+    assert merge_s(400) == pytest.approx(merge_s(4), rel=0.05)
+    assert merge_s(400, 5 * 1024 * GIB) > 900  # copied by one call, however many parts at a time
 
 
 def test_other_chunk_size_changes_what_depends_on_it_and_no_more() -> None:

@@ -49,9 +49,26 @@ def put_intermediate(s3: "S3Client", bucket: str, key: str, body: bytes) -> None
     s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
 
 
+def put_version(s3: "S3Client", bucket: str, key: str, body: bytes) -> dict[str, str]:
+    """Store such an object and return its ``key`` and ``versionId``, for `read_version`.
+
+    The next step reads that version and no other: a call of an earlier attempt that is still under
+    way, though its attempt was given up, can put nothing in its place.
+    """
+    answer = s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
+    return {"key": key, "versionId": answer["VersionId"]}
+
+
 def read_object(s3: "S3Client", bucket: str, key: str) -> bytes:
-    """Return a whole object; only for chunks and their records, whose size is bounded."""
+    """Return a whole object as it is now; only for chunks and lists, whose size is bounded."""
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def read_version(s3: "S3Client", bucket: str, stored: Mapping[str, Any]) -> bytes:
+    """Return what a step stored, as its result names it: ``key`` and ``versionId``."""
+    return s3.get_object(Bucket=bucket, Key=stored["key"], VersionId=stored["versionId"])[
+        "Body"
+    ].read()
 
 
 def batches(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -132,28 +149,56 @@ def update_entry(
     table: str,
     job: str,
     entry: str,
-    values: Mapping[str, str | int | Mapping[str, int]],
+    values: Mapping[str, items.Value],
     *,
     attempt: int,
     remove: Sequence[str] = (),
-) -> None:
+    begins: bool = False,
+) -> dict[str, Any]:
     """Set and remove attributes of one ledger entry, and its attempt.
+
+    Returns
+    -------
+    dict
+        The entry as it was before; empty if there was none.
 
     Raises
     ------
     StaleAttemptError
-        If the entry is a later attempt's.
+        If the entry is a later attempt's; with `begins`, also if it has ended in this one.
     """
     try:
-        dynamodb.update_item(
+        answer = dynamodb.update_item(
             TableName=table,
             Key={"jobId": {"S": job}, "entry": {"S": entry}},
-            **items.assignments(values, attempt=attempt, remove=remove),
+            ReturnValues="ALL_OLD",
+            **items.assignments(values, attempt=attempt, remove=remove, begins=begins),
         )
     except dynamodb.exceptions.ConditionalCheckFailedException as error:
         raise StaleAttemptError(
-            f"{entry} of {job} belongs to a later attempt than {attempt}"
+            f"{entry} of {job} belongs to a later attempt than {attempt}, or has ended in it"
         ) from error
+    return items.plain(answer.get("Attributes", {}))
+
+
+def require_attempt(
+    dynamodb: "DynamoDBClient", table: str, job: str, entry: str, *, attempt: int
+) -> None:
+    """See that a ledger entry is not a later attempt's, before something is written elsewhere.
+
+    Raises
+    ------
+    StaleAttemptError
+        If it is.
+    """
+    found = dynamodb.get_item(
+        TableName=table,
+        Key={"jobId": {"S": job}, "entry": {"S": entry}},
+        ProjectionExpression="attempt",
+        ConsistentRead=True,
+    )
+    if items.plain(found.get("Item", {})).get("attempt", 0) > attempt:
+        raise StaleAttemptError(f"{entry} of {job} belongs to a later attempt than {attempt}")
 
 
 def query_entries(

@@ -25,7 +25,7 @@ Handler = Callable[[Event, Any], Result]
 
 # On stderr, because the local engine waits 50 ms for a line there after each call; on Lambda both
 # streams end in the same log.
-logger = Logger(service="batchops", stream=sys.stderr, utc=True)
+logger = Logger(stream=sys.stderr, utc=True)
 
 _THROTTLES = {
     "InternalError",

@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 SAM := .tools/sam
 SCAN := .tools/scan
 
-.PHONY: help demo test lint audit format lab docs bench drill clean setup setup-dev
+.PHONY: help demo test lint audit format lab docs bench bench-quick drill clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -22,7 +22,7 @@ help:
 	@echo "make lint    ruff, mypy --strict, cfn-lint, sam validate, checkov"
 	@echo "make audit   known vulnerabilities of every package; needs the network"
 	@echo "make docs    the API reference, into site/"
-	@echo "make bench   benchmarks"
+	@echo "make bench   benchmarks, into docs/performance.md"
 	@echo "make drill   each function fails on purpose; the result goes into docs/reliability.md"
 	@echo "make clean   stop the local engine, remove what was made here"
 
@@ -43,6 +43,10 @@ $(VENV)/ready: $(VENV)/python pyproject.toml batchops/local/engine-requirements.
 
 $(VENV)/ready-dev: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/ready-bench: $(VENV)/ready-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
 # SAM CLI pins boto3 and much else to the digit, so it has an environment of its own.
@@ -70,7 +74,7 @@ test: setup-dev
 lint: setup-dev $(SCAN)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy batchops source/common/batchcore source/common/build_layer.py tools
+	$(BIN)/mypy batchops source/common/batchcore source/common/build_layer.py tools benchmarks
 	@# Folder by folder, because every function's module is called app.
 	for app in source/*/app.py; do $(BIN)/mypy $$app; done
 	$(BIN)/cfn-lint template.yaml
@@ -92,14 +96,19 @@ format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup-dev
+# All sizes, some ten minutes on an idle machine; make bench-quick for a look.
+bench: $(VENV)/ready-bench
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.render
+
+bench-quick: $(VENV)/ready-bench
+	$(BIN)/python -m benchmarks --quick
 
 drill: setup
 	$(BIN)/batchops drill --into docs/reliability.md
 
 clean:
 	-test ! -x $(BIN)/batchops || $(BIN)/batchops engine stop
-	rm -rf $(VENV) .tools .batchops .aws-sam demo-output site build dist *.egg-info
+	rm -rf $(VENV) .tools .batchops .aws-sam demo-output bench-results site build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,13 +7,14 @@ from typing import Any
 import boto3
 import orjson
 from batchcore import aws
+from batchcore.dynamojson import read_as_sent
 from batchcore.reference import api_item, is_storable, table_key
 from batchcore.runtime import Event, Result, entry_point
 from batchcore.schema import RecordSchema
 
 MAX_KEYS = 500
 
-dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
+dynamodb = read_as_sent(boto3.client("dynamodb", config=aws.CONFIG))
 schema = RecordSchema.load()
 
 

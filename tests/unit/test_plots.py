@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from batchops import frames
-from batchops.views import plots
+from batchops.views import axes, error_plots, plots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,8 +96,8 @@ ALL = {
     "timeline": lambda ax: plots.chunk_timeline(MIXED, ax=ax),
     "concurrency": lambda ax: plots.concurrency(MIXED, ax=ax),
     "durations": lambda ax: plots.step_durations(MIXED, ax=ax),
-    "rules": lambda ax: plots.errors_by_rule(errors((2, "A", "enum", "read")), ax=ax),
-    "position": lambda ax: plots.errors_by_position(
+    "rules": lambda ax: error_plots.errors_by_rule(errors((2, "A", "enum", "read")), ax=ax),
+    "position": lambda ax: error_plots.errors_by_position(
         errors((2, "A", "enum", "read")), rows=9, ax=ax
     ),
 }
@@ -105,8 +105,8 @@ NOTHING = {
     "timeline": lambda ax: plots.chunk_timeline(chunks(), ax=ax),
     "concurrency": lambda ax: plots.concurrency(chunks(), ax=ax),
     "durations": lambda ax: plots.step_durations(chunks(), ax=ax),
-    "rules": lambda ax: plots.errors_by_rule(frames.errors_frame([]), ax=ax),
-    "position": lambda ax: plots.errors_by_position(frames.errors_frame([]), rows=9, ax=ax),
+    "rules": lambda ax: error_plots.errors_by_rule(frames.errors_frame([]), ax=ax),
+    "position": lambda ax: error_plots.errors_by_position(frames.errors_frame([]), rows=9, ax=ax),
 }
 
 
@@ -149,14 +149,14 @@ def test_text_reads_on_white_and_on_black(name: str) -> None:
 
 
 def test_colours_stand_out_from_white_and_from_black() -> None:
-    for colour in {*plots.STATUS_COLOURS.values(), *plots.STAGE_COLOURS.values()}:
+    for colour in {*plots.STATUS_COLOURS.values(), *error_plots.STAGE_COLOURS.values()}:
         assert min(contrast(colour, "#FFFFFF"), contrast(colour, "#111111")) > 2.9, colour
 
 
 def test_tick_labels_are_neither_all_light_nor_all_dark() -> None:
     # Then the inline backend lays no ground of its own under the picture.
     lightness = [
-        np.dot(mpl.colors.to_rgb(c), (0.299, 0.587, 0.114)) for c in (plots.X_TICKS, plots.Y_TICKS)
+        np.dot(mpl.colors.to_rgb(c), (0.299, 0.587, 0.114)) for c in (axes.X_TICKS, axes.Y_TICKS)
     ]
     assert min(lightness) < 0.5 < max(lightness)
 
@@ -275,7 +275,7 @@ def test_durations_leave_out_chunks_that_have_none() -> None:
 
 
 def test_rules_are_ordered_by_how_often_they_are_broken() -> None:
-    ax = plots.errors_by_rule(
+    ax = error_plots.errors_by_rule(
         errors(
             (2, "A", "enum", "validate"),
             (3, "B", "format", "validate"),
@@ -289,13 +289,13 @@ def test_rules_are_ordered_by_how_often_they_are_broken() -> None:
     assert labels == ["B: format", "A: enum", "(row): fieldCount"]
     assert [end for _, _, end in bars(ax)] == [3, 2, 1]
     assert sorted(texts(ax)) == ["1", "2", "3"]
-    assert legend(ax) == ["found by validate", "found by read"]
+    assert legend(ax) == ["found by read", "found by validate"]
     assert ax.get_title(loc="left") == "6 errors in 5 rows, by rule"
 
 
 def test_rules_beyond_the_top_are_counted_together() -> None:
     found = [(n, f"C{n % 9}", "enum", "validate") for n in range(90)]
-    ax = plots.errors_by_rule(errors(*found), top=4)
+    ax = error_plots.errors_by_rule(errors(*found), top=4)
     assert len(bars(ax)) == 5
     assert ax.get_yticklabels()[-1].get_text() == "5 other rules"
     assert bars(ax)[-1][2] == 50
@@ -303,7 +303,7 @@ def test_rules_beyond_the_top_are_counted_together() -> None:
 
 def test_odd_names_are_drawn_as_text_on_one_line() -> None:
     odd = ["$price$ \\frac{", "two\n\x00lines", "<b>bold</b>", "x" * 300, "_{^"]
-    ax = plots.errors_by_rule(errors(*((2, name, "$enum$", "validate") for name in odd)))
+    ax = error_plots.errors_by_rule(errors(*((2, name, "$enum$", "validate") for name in odd)))
     ax.figure.canvas.draw()
     labels = {label.get_text() for label in ax.get_yticklabels()}
     assert "$price$ \\frac{: $enum$" in labels
@@ -314,7 +314,7 @@ def test_odd_names_are_drawn_as_text_on_one_line() -> None:
 
 def test_positions_count_each_rejected_row_once() -> None:
     found = [(2, "A", "enum", "read"), (2, "B", "enum", "read"), (101, "A", "enum", "read")]
-    ax = plots.errors_by_position(errors(*found), rows=100)
+    ax = error_plots.errors_by_position(errors(*found), rows=100)
     heights = [patch.get_height() for patch in rects(ax)]
     assert (len(heights), heights[0], heights[-1], sum(heights)) == (50, 1, 1, 2)
     assert ax.get_title(loc="left").startswith("2 of 100 rows rejected")
@@ -323,13 +323,13 @@ def test_positions_count_each_rejected_row_once() -> None:
 
 
 def test_positions_reach_rows_that_blank_lines_have_moved_down() -> None:
-    ax = plots.errors_by_position(errors((12, "A", "enum", "read")), rows=3)
+    ax = error_plots.errors_by_position(errors((12, "A", "enum", "read")), rows=3)
     assert sum(patch.get_height() for patch in rects(ax)) == 1
 
 
 @pytest.mark.parametrize("count", [1, 2, 49, 50, 51, 999, 1_000_000])
 def test_positions_take_every_row_of_any_file_into_one_of_at_most_50_bars(count: int) -> None:
-    ax = plots.errors_by_position(
+    ax = error_plots.errors_by_position(
         errors((2, "A", "enum", "read"), (count + 1, "A", "enum", "read")), rows=count
     )
     heights = [patch.get_height() for patch in rects(ax)]
@@ -338,5 +338,5 @@ def test_positions_take_every_row_of_any_file_into_one_of_at_most_50_bars(count:
 
 
 def test_shortened_text_keeps_both_ends() -> None:
-    assert plots.shorten("short") == "short"
-    assert plots.shorten("a" * 30 + "b" * 30, 11) == "aaaaa\N{HORIZONTAL ELLIPSIS}bbbbb"
+    assert axes.shorten("short") == "short"
+    assert axes.shorten("a" * 30 + "b" * 30, 11) == "aaaaa\N{HORIZONTAL ELLIPSIS}bbbbb"

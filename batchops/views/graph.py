@@ -194,8 +194,7 @@ class WorkflowGraph:
         width, flow_height = columns * _COLUMN + _MARGIN, 2 * _LANE + 28
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {2 * flow_height}" '
-            f'width="{width}" height="{2 * flow_height}" style="max-width:100%;height:auto" '
-            f'font-family="sans-serif" font-size="11" '
+            f'width="{width}" height="{2 * flow_height}" font-family="sans-serif" font-size="11" '
             f'role="img"><title>{html.escape(self.main.title)}</title>'
             '<defs><marker id="batchops-tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
             'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#797979"/>'

@@ -72,7 +72,7 @@ def plot_totals(
     ax.set_ylim(max(len(labels), _MIN_BAR_PLACES) - 0.4, -0.6)
     ax.set_ylabel(shorten(by), parse_math=False)
     ax.axvline(0, color=INK, linewidth=0.8)
-    ax.xaxis.set_major_formatter(_short_number)
+    ax.xaxis.set_major_formatter(short_number)
     finish(ax, title, shorten(f"{value} ({unit})" if unit else value), legend=split is not None)
     return ax
 
@@ -110,7 +110,7 @@ def _stack(ax: Axes, table: pd.DataFrame, *, labelled: bool) -> None:
         right, left = right + sums.clip(min=0), left + sums.clip(max=0)
 
 
-def _short_number(number: float, _place: object = None) -> str:
+def short_number(number: float, _place: object = None) -> str:
     """Return 1,250,000 as 1.25 M, so that it fits below an axis."""
     for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if abs(number) >= size:

@@ -9,6 +9,7 @@ from batchops.views.axes import BLUE, INK, VERMILLION, finish, make_axes, say_wh
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 _ROWS = "rows a chunk"
 # Room for the cost that stands at a point.
@@ -56,7 +57,7 @@ def planned_sizes(
         ax.axvline(suggested, color=VERMILLION, linestyle=":", label=f"suggested: {suggested:,}")
     _scale(ax)
     ax.set_yscale("log")
-    ax.yaxis.set_major_formatter("{x:,.6g}")
+    _number(ax.yaxis)
     ax.set_ylabel("seconds")
     return finish(ax, title, _ROWS, legend=True)
 
@@ -86,13 +87,18 @@ def measured_sizes(speeds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def _scale(ax: Axes) -> None:
-    """Take a logarithmic scale of rows with round numbers on it."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
+    """Take a logarithmic scale of rows."""
     ax.set_xscale("log")
     low, high = ax.get_xlim()
     if high < 4 * low:  # one size, or almost: otherwise there might be no number on the scale
         ax.set_xlim(low / 2, high * 2)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter("{x:,.0f}")
+    _number(ax.xaxis)
+
+
+def _number(axis: Axis) -> None:
+    """Put round numbers, and nothing else, on a logarithmic scale."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:,.6g}")

@@ -93,6 +93,19 @@ class WhatIf:
         rows = [(c or "(row)", rule, f"{a:,}", f"{b:,}") for c, rule, a, b in self.rules]
         return markup.paragraph(self._summary()) + markup.table(_COUNTS, rows)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {
+            "name": self.name,
+            "rows": self.rows,
+            "newly_rejected": self.newly_rejected,
+            "newly_accepted": self.newly_accepted,
+            "rejected_by_both": self.rejected_by_both,
+            "rules": [dict(zip(_COUNTS, rule, strict=True)) for rule in self.rules],
+            "rejected": self.rejected.to_dict(orient="records"),
+            "accepted": self.accepted.to_dict(orient="records"),
+        }
+
     def _summary(self) -> str:
         return (
             f"{self.name}, {self.rows:,} rows: {self.newly_rejected:,} newly rejected, "

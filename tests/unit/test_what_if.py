@@ -155,6 +155,13 @@ def test_it_says_what_would_change_rule_by_rule() -> None:
     )
 
 
+def test_plain_values_hold_all_that_it_says() -> None:
+    found = apply("id,size,note\na,S,\nb,M,\n", changed(size={"enum": ["S"]})).to_dict()
+    assert json.loads(json.dumps(found)) == found
+    assert found["rules"] == [{"column": "size", "rule": "enum", "now": 0, "then": 1}]
+    assert found["rejected"][0]["source_row"] == 3
+
+
 def test_schema_comes_from_a_document_or_a_file(tmp_path: Path) -> None:
     path = tmp_path / "schema.json"
     path.write_text(json.dumps(NOW), encoding="utf-8")

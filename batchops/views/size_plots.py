@@ -76,7 +76,7 @@ def measured_sizes(speeds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     if speeds.empty:
         return say_why_empty(ax, title, "no job has succeeded at its first attempt")
     chunk_rows = speeds["chunk_rows"].astype("float64")
-    ax.plot(chunk_rows, speeds["rows_per_s"], "o", color=BLUE, alpha=0.5, label="a job")
+    ax.plot(chunk_rows, speeds["rows_per_s"], "o", color=BLUE, alpha=0.8, label="a job")
     medians = speeds.groupby(chunk_rows)["rows_per_s"].median()
     ax.plot(medians.index, medians, "_-", color=VERMILLION, markersize=14, label="median of a size")
     _scale(ax)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batchops.local.engine import LocalEngine
     from batchops.planning.cost_values import Cost, CostComparison
     from batchops.planning.plan import Plan
-    from batchops.planning.what_if import WhatIf
+    from batchops.planning.what_if_values import WhatIf
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
     from batchops.samples.sample import Sample, make_sample, write_sample
@@ -59,7 +59,7 @@ _HOMES = {
     "Sample": "batchops.samples.sample",
     "Stack": "batchops.stack",
     "StackEvents": "batchops.views.events",
-    "WhatIf": "batchops.planning.what_if",
+    "WhatIf": "batchops.planning.what_if_values",
     "Why": "batchops.inspection.why",
     "WorkflowGraph": "batchops.views.graph",
     "compare": "batchops.inspection.compare",

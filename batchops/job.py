@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from batchops.inspection.why import Why
     from batchops.planning.cost_values import CostComparison
     from batchops.planning.plan import Plan
-    from batchops.planning.what_if import SchemaSource, WhatIf
+    from batchops.planning.what_if import SchemaSource
+    from batchops.planning.what_if_values import WhatIf
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
     from batchops.recovery.stopping import Stopped

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from batchops.inspection.checks import Diagnosis
     from batchops.local.engine import LocalEngine
     from batchops.planning.plan import Plan
-    from batchops.planning.what_if import SchemaSource, WhatIf
+    from batchops.planning.what_if import SchemaSource
+    from batchops.planning.what_if_values import WhatIf
 
 # The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")

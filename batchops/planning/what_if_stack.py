@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from batchcore.schema import RecordSchema
 
     from batchops.job import Job
-    from batchops.planning.what_if import ChunkFile, SchemaSource, WhatIf
+    from batchops.planning.what_if import ChunkFile, SchemaSource
+    from batchops.planning.what_if_values import WhatIf
     from batchops.stack import Stack
 
 

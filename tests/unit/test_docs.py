@@ -25,7 +25,7 @@ from batchops.inspection.checks import Check, Diagnosis
 from batchops.inspection.steps import steps_frame
 from batchops.inspection.why import Cause, Why
 from batchops.planning.cost_values import Cost, CostComparison
-from batchops.planning.what_if import WhatIf
+from batchops.planning.what_if_values import WhatIf
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
 from batchops.status import JobStatus

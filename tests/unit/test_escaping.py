@@ -30,7 +30,7 @@ from batchops.planning.durations import Duration, Part
 from batchops.planning.findings import Refusal, RuleCount
 from batchops.planning.limit_values import Limit
 from batchops.planning.plan import Plan
-from batchops.planning.what_if import WhatIf
+from batchops.planning.what_if_values import WhatIf
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk
 from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome
 from batchops.recovery.rerun_plan import RerunPlan

@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     from batchops.local.engine import LocalEngine
     from batchops.planning.cost_values import Cost, CostComparison
     from batchops.planning.plan import Plan
+    from batchops.planning.what_if_values import WhatIf
     from batchops.recovery.redelivery import Redelivery
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
     from batchops.samples.sample import Sample, make_sample, write_sample
+    from batchops.samples.workshop import sample_fault, sample_job
     from batchops.stack import Stack
     from batchops.status import JobStatus
+    from batchops.views.data_plots import plot_totals
+    from batchops.views.events import StackEvents
     from batchops.views.graph import WorkflowGraph
 
 _HOMES = {
@@ -56,10 +60,15 @@ _HOMES = {
     "RerunPlan": "batchops.recovery.rerun_plan",
     "Sample": "batchops.samples.sample",
     "Stack": "batchops.stack",
+    "StackEvents": "batchops.views.events",
+    "WhatIf": "batchops.planning.what_if_values",
     "Why": "batchops.inspection.why",
     "WorkflowGraph": "batchops.views.graph",
     "compare": "batchops.inspection.compare",
     "make_sample": "batchops.samples.sample",
+    "plot_totals": "batchops.views.data_plots",
+    "sample_fault": "batchops.samples.workshop",
+    "sample_job": "batchops.samples.workshop",
     "write_sample": "batchops.samples.sample",
 }
 
@@ -83,10 +92,15 @@ __all__ = [
     "RerunPlan",
     "Sample",
     "Stack",
+    "StackEvents",
+    "WhatIf",
     "Why",
     "WorkflowGraph",
     "compare",
     "make_sample",
+    "plot_totals",
+    "sample_fault",
+    "sample_job",
     "write_sample",
 ]
 

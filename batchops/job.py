@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from batchops.inspection.why import Why
     from batchops.planning.cost_values import CostComparison
     from batchops.planning.plan import Plan
+    from batchops.planning.what_if import SchemaSource
+    from batchops.planning.what_if_values import WhatIf
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
     from batchops.recovery.stopping import Stopped
@@ -248,17 +250,108 @@ class Job:
 
         return chunk_timeline(self.chunks(), ax=ax)
 
-    def plot_errors(self, *, ax: Axes | None = None, top: int = 15) -> Axes:
-        """Draw how many rows break which rule of which column."""
-        from batchops.views.plots import errors_by_rule
+    def plot_concurrency(self, *, ax: Axes | None = None) -> Axes:
+        """Draw how many chunks were in progress at each moment."""
+        from batchops.views.plots import concurrency
 
-        return errors_by_rule(self.errors(), ax=ax, top=top)
+        return concurrency(self.chunks(), ax=ax)
+
+    def plot_errors(
+        self,
+        *,
+        by: Literal["rule", "column", "value", "position"] = "rule",
+        column: str | None = None,
+        ax: Axes | None = None,
+        top: int = 15,
+    ) -> Axes:
+        """Draw how the errors are distributed.
+
+        Parameters
+        ----------
+        by
+            How often each rule is broken, each column is at fault, each value is refused; or where
+            in the file the rejected rows are.
+        column
+            Only errors of this column.
+        ax
+            Where to draw; by default in a new figure.
+        top
+            Bars at most; the others are counted together in one more.
+
+        Raises
+        ------
+        InputError, JobNotFoundError, AwsError
+        """
+        from batchops.views import error_plots
+
+        errors = self.errors()
+        if column is not None:
+            errors = errors[errors["column"] == column]
+        if by == "position":
+            rows = int(self.entry().get("rowsIn", 0))
+            return error_plots.errors_by_position(errors, rows=rows, ax=ax)
+        plots = {
+            "rule": error_plots.errors_by_rule,
+            "column": error_plots.errors_by_column,
+            "value": error_plots.errors_by_value,
+        }
+        if by not in plots:
+            raise InputError(f"by={by!r}: give one of {', '.join(map(repr, [*plots, 'position']))}")
+        return plots[by](errors, ax=ax, top=top)
 
     def plot_durations(self, *, ax: Axes | None = None) -> Axes:
         """Draw how long the chunks took in each step."""
         from batchops.views.plots import step_durations
 
         return step_durations(self.chunks(), ax=ax)
+
+    def step_times(self) -> pd.DataFrame:
+        """Return what each step of the chunk workflow took, over the chunks that succeeded.
+
+        Returns
+        -------
+        DataFrame
+            One line a step, and one for what lies ``between steps``, in Step Functions and Lambda:
+            ``step`` (str), ``chunks`` (int64), ``total_s``, ``share`` (of the whole, 0 to 1),
+            ``median_ms``, ``p95_ms``, ``max_ms``, ``us_per_row`` (float64, microseconds). Missing:
+            no chunk has succeeded.
+        """
+        from batchops.inspection.timings import step_times
+
+        return step_times(self.chunks())
+
+    def stragglers(self, *, factor: float = 1.5) -> pd.DataFrame:
+        """Return the chunks that took more than `factor` times as long as the median chunk.
+
+        Returns
+        -------
+        DataFrame
+            One line a chunk, the slowest first: ``chunk`` (int64), ``rows`` (Int64), ``seconds``,
+            ``times_usual`` (float64, times the median chunk's time), ``slowest_step`` (str, the
+            step that took most above its median), ``step_ms``, ``usual_ms`` (float64, that step's
+            time, and its median).
+        """
+        from batchops.inspection.timings import stragglers
+
+        return stragglers(self.chunks(), factor=factor)
+
+    def what_if(self, schema: SchemaSource) -> WhatIf:
+        """Say which of the job's rows another schema would newly reject, or newly accept.
+
+        The rows are held against the deployed schema and the other one here; nothing is deployed.
+
+        Parameters
+        ----------
+        schema
+            The other schema: a document like that of ``Stack.schema()``, or the path of its file.
+
+        Raises
+        ------
+        InputError, JobNotFoundError, JobError, AwsError
+        """
+        from batchops.planning.what_if_stack import what_if_job
+
+        return what_if_job(self, schema)
 
     def cost(self, *, plan: Plan | None = None) -> CostComparison:
         """Hold what the job costs on AWS, by the ledger, against its plan or an estimate."""
@@ -271,9 +364,16 @@ class Job:
     # ------------------------------------------------------------------------- results
 
     def output(self, *, typed: bool = False) -> pd.DataFrame:
-        """Return the completed file, every column as text unless `typed` has pandas guess."""
+        """Return the completed file, every column as text unless `typed`.
+
+        Then the deployed schema's dates are dates, and what its enrichment adds are numbers, where
+        every value is one or empty. The other columns stay text, because 007 may be a key.
+        """
+        from batchops.deployment.deployed import deployed_schema
+
         file, delimiter = self._result("completedKey")
-        return frames.csv_frame(file, delimiter=delimiter, typed=typed)
+        schema = deployed_schema(self.stack) if typed else None
+        return frames.csv_frame(file, delimiter=delimiter, schema=schema)
 
     def rejects(self) -> pd.DataFrame:
         r"""Return the rejected rows.

@@ -22,6 +22,7 @@ from batchops.project import Project
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from batchops.deployment.change_sets import ParameterValue
     from batchops.deployment.preview import Preview
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from batchops.inspection.checks import Diagnosis
     from batchops.local.engine import LocalEngine
     from batchops.planning.plan import Plan
+    from batchops.planning.what_if import SchemaSource
+    from batchops.planning.what_if_values import WhatIf
     from batchops.recovery.redelivery import Redelivery
 
 # The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
@@ -293,6 +296,48 @@ class Stack:
 
         return plan_for(self, source, name=name, check_keys=check_keys)
 
+    def schema(self) -> dict[str, Any]:
+        """Return the record schema that the deployed functions validate with, as a JSON document.
+
+        It is a copy: change a rule in it, and ask `what_if` what that would do.
+
+        Raises
+        ------
+        StackNotFoundError, AwsError
+        """
+        from batchops.deployment.deployed import deployed_schema
+
+        _ = self.outputs  # raises where there is no such stack
+        return deployed_schema(self).document
+
+    def what_if(
+        self,
+        source: File | bytes | pd.DataFrame,
+        schema: SchemaSource,
+        *,
+        name: str | None = None,
+    ) -> WhatIf:
+        """Say which rows of a file another schema would newly reject, or newly accept.
+
+        Both schemas are applied here; nothing is deployed or uploaded.
+
+        Parameters
+        ----------
+        source
+            The path of a CSV file, its bytes, or a DataFrame.
+        schema
+            The other schema: a document like that of `schema`, or the path of its file.
+        name
+            What the file is called.
+
+        Raises
+        ------
+        InputError, StackNotFoundError, AwsError
+        """
+        from batchops.planning.what_if_stack import what_if_file
+
+        return what_if_file(self, source, schema, name=name)
+
     def submit(
         self,
         source: File | bytes | pd.DataFrame | Plan,
@@ -417,6 +462,38 @@ class Stack:
         from batchops.recovery.redelivery import redeliver
 
         return redeliver(self, dry_run=dry_run)
+
+    def speeds(self, *, name: str | None = None, limit: int = 100) -> pd.DataFrame:
+        """Return how fast the latest jobs were that succeeded at their first attempt.
+
+        Parameters
+        ----------
+        name
+            Only jobs whose file's name holds this text.
+        limit
+            Jobs at most that are looked at.
+
+        Returns
+        -------
+        DataFrame
+            One line a job, the last started first: ``job`` (str), ``rows``, ``chunk_rows`` (the
+            rows a chunk may have), ``chunks`` (int64), ``seconds`` (float64, from the upload's
+            event to the end), ``rows_per_s`` (float64).
+        """
+        from batchops.inspection.timings import speeds_frame
+
+        found = ledger.recent_jobs(
+            self.client("dynamodb"), self.outputs["JobTableName"], name=name, limit=limit
+        )
+        return speeds_frame(found)
+
+    def plot_speeds(
+        self, *, name: str | None = None, limit: int = 100, ax: Axes | None = None
+    ) -> Axes:
+        """Draw how fast those jobs were by the size of their chunks."""
+        from batchops.views.size_plots import measured_sizes
+
+        return measured_sizes(self.speeds(name=name, limit=limit), ax=ax)
 
     # -------------------------------------------------------------------- functions
 

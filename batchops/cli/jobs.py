@@ -240,3 +240,12 @@ def compare(stack: Stack, job_a: str, job_b: str, by: Any) -> None:
     from batchops.inspection.compare import compare as compare_jobs
 
     show(compare_jobs(stack.job(job_a), stack.job(job_b), by=by))
+
+
+@main.command("what-if")
+@job_argument
+@click.argument("schema", type=click.Path(path_type=Path))
+@with_stack
+def what_if(stack: Stack, job_id: str, schema: Path) -> None:
+    """Say which rows of a job the schema in the file SCHEMA would newly reject or accept."""
+    show(stack.job(job_id).what_if(schema))

@@ -85,8 +85,7 @@ def parse_parameters(texts: tuple[str, ...]) -> dict[str, Any]:
 
 def print_event(event: StackEvent) -> None:
     """Print a stack event as a line."""
-    reason = f"  {event.reason}" if event.failed else ""
-    click.echo(f"  {event.time:%H:%M:%S} {event.status:<20} {event.logical_id}{reason}")
+    click.echo(f"  {event}")
 
 
 @main.command()

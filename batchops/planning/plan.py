@@ -27,6 +27,7 @@ from batchops.planning.sizing import ChunkOption
 if TYPE_CHECKING:
     import pandas as pd
     from batchcore.schema import RecordSchema
+    from matplotlib.axes import Axes
 
     from batchops.planning.cost_values import Cost
     from batchops.planning.durations import Duration
@@ -116,6 +117,31 @@ class Plan:
 
     def _repr_html_(self) -> str:
         return plan_text.as_html(self)
+
+    def sizes(self) -> pd.DataFrame:
+        """Return what other chunk sizes would come to.
+
+        Returns
+        -------
+        DataFrame
+            One line a size, the smallest first: ``chunk_rows``, ``chunks`` (int64), ``usd``,
+            ``low_s``, ``high_s`` (float64, the estimated cost and time on AWS). Empty where the
+            file is refused unread.
+        """
+        import pandas as pd
+
+        dtypes = {"chunk_rows": "int64", "chunks": "int64"}
+        dtypes |= dict.fromkeys(("usd", "low_s", "high_s"), "float64")
+        rows = [[getattr(option, name) for name in dtypes] for option in self.options]
+        return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
+
+    def plot_sizes(self, *, ax: Axes | None = None) -> Axes:
+        """Draw the estimated time and cost by chunk size."""
+        from batchops.views.size_plots import planned_sizes
+
+        return planned_sizes(
+            self.sizes(), current=self.chunk_rows, suggested=self.suggested_chunk_rows, ax=ax
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""

@@ -26,6 +26,7 @@ from batchops.inspection.checks import Check, Diagnosis
 from batchops.inspection.steps import steps_frame
 from batchops.inspection.why import Cause, Why
 from batchops.planning.cost_values import Cost, CostComparison
+from batchops.planning.what_if_values import WhatIf
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
@@ -125,6 +126,7 @@ def test_verbs_with_json_have_its_shape_described(verb: str) -> None:
         ("wait", names(JobStatus) | {"job"}),
         ("watch", names(JobStatus) | {"job"}),
         ("why", set(Why("a", "FAILED", ()).to_dict())),
+        ("what-if", names(WhatIf)),
         ("doctor", set(Diagnosis("a", ()).to_dict())),
         ("cost", set(CostComparison(*[Cost((), 0, 0, 0, "")] * 2).to_dict())),
         ("chunks", set(frames.chunks_frame([]))),

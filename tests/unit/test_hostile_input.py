@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -332,6 +333,21 @@ def test_handlers_make_of_the_corpus_what_their_pure_parts_make_of_it(
             options: Any = {"delimiter": case.delimiter, "chunk_rows": 20}
             expected = run(apps, case.data, REFERENCE, **options)
             assert run_handlers(apps, account, name, case.data, **options) == expected, name
+
+
+def test_twenty_files_at_once_are_twenty_jobs_that_do_not_mix(
+    apps: Apps, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [lines(changed("Country", f"File {n}"), changed("uuid", f"bad {n}")) for n in range(20)]
+    with Server(financials(REFERENCE)) as api, ThreadPoolExecutor(20) as pool:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", api.url)
+
+        def process(n: int) -> Result:
+            options: Any = {"delimiter": ",", "chunk_rows": 20}
+            return run_handlers(apps, account, f"{n}/orders.csv", files[n], **options)
+
+        found = list(pool.map(process, range(20)))
+    assert found == [run(apps, data, REFERENCE) for data in files]
 
 
 def test_record_of_10_mb_is_a_row(apps: Apps) -> None:

@@ -17,34 +17,44 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batchops.balance import Balance
+    from batchops.deployment.listing import list_stacks
     from batchops.deployment.preview import Preview
     from batchops.deployment.stack_values import Deployment, Destruction
     from batchops.email import Email
     from batchops.errors import BatchOpsError
     from batchops.inspection.checks import Diagnosis
     from batchops.inspection.compare import Comparison, compare
+    from batchops.inspection.error_pages import ErrorFilter, ErrorPage
     from batchops.inspection.why import Why
     from batchops.job import Job
     from batchops.local.engine import LocalEngine
     from batchops.planning.cost_values import Cost, CostComparison
     from batchops.planning.plan import Plan
+    from batchops.planning.upload_check import UploadCheck, check_upload
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
+    from batchops.results import ResultFile
     from batchops.samples.sample import Sample, make_sample, write_sample
     from batchops.stack import Stack
     from batchops.status import JobStatus
+    from batchops.views.chunk_grid import ChunkGrid
     from batchops.views.graph import WorkflowGraph
+    from batchops.widgets.console import Console, console
 
 _HOMES = {
     "Balance": "batchops.balance",
     "BatchOpsError": "batchops.errors",
+    "ChunkGrid": "batchops.views.chunk_grid",
     "Comparison": "batchops.inspection.compare",
+    "Console": "batchops.widgets.console",
     "Cost": "batchops.planning.cost_values",
     "CostComparison": "batchops.planning.cost_values",
     "Deployment": "batchops.deployment.stack_values",
     "Destruction": "batchops.deployment.stack_values",
     "Diagnosis": "batchops.inspection.checks",
     "Email": "batchops.email",
+    "ErrorFilter": "batchops.inspection.error_pages",
+    "ErrorPage": "batchops.inspection.error_pages",
     "Job": "batchops.job",
     "JobStatus": "batchops.status",
     "LocalEngine": "batchops.local.engine",
@@ -52,11 +62,16 @@ _HOMES = {
     "Preview": "batchops.deployment.preview",
     "RepairPlan": "batchops.recovery.repair_plan",
     "RerunPlan": "batchops.recovery.rerun_plan",
+    "ResultFile": "batchops.results",
     "Sample": "batchops.samples.sample",
     "Stack": "batchops.stack",
+    "UploadCheck": "batchops.planning.upload_check",
     "Why": "batchops.inspection.why",
     "WorkflowGraph": "batchops.views.graph",
+    "check_upload": "batchops.planning.upload_check",
     "compare": "batchops.inspection.compare",
+    "console": "batchops.widgets.console",
+    "list_stacks": "batchops.deployment.listing",
     "make_sample": "batchops.samples.sample",
     "write_sample": "batchops.samples.sample",
 }
@@ -64,13 +79,17 @@ _HOMES = {
 __all__ = [
     "Balance",
     "BatchOpsError",
+    "ChunkGrid",
     "Comparison",
+    "Console",
     "Cost",
     "CostComparison",
     "Deployment",
     "Destruction",
     "Diagnosis",
     "Email",
+    "ErrorFilter",
+    "ErrorPage",
     "Job",
     "JobStatus",
     "LocalEngine",
@@ -78,11 +97,16 @@ __all__ = [
     "Preview",
     "RepairPlan",
     "RerunPlan",
+    "ResultFile",
     "Sample",
     "Stack",
+    "UploadCheck",
     "Why",
     "WorkflowGraph",
+    "check_upload",
     "compare",
+    "console",
+    "list_stacks",
     "make_sample",
     "write_sample",
 ]

@@ -79,6 +79,7 @@ class Background:
         with self._lock:
             if self._closed:
                 return
+            self._disable(busy)
             turn = self._latest[key] = self._latest.get(key, 0) + 1
             # Submitted under the lock, so that no call comes after the pool's shutdown.
             call = _Call(work, then, doing, key, turn, busy, on_error)
@@ -110,10 +111,9 @@ class Background:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _carry_out(self, call: _Call[Any]) -> None:
-        self._disable(call.busy)
-        self._on_begin(call.doing)
         trouble = ""
         try:
+            self._on_begin(call.doing)
             result = call.work()
             if self._is_latest(call):
                 call.then(result)
@@ -131,10 +131,9 @@ class Background:
             return not self._closed and (not call.key or self._latest[call.key] == call.turn)
 
     def _disable(self, widgets: Sequence[Any]) -> None:
-        with self._lock:
-            for widget in widgets:
-                self._busy[widget] = self._busy.get(widget, 0) + 1
-                widget.disabled = True
+        for widget in widgets:
+            self._busy[widget] = self._busy.get(widget, 0) + 1
+            widget.disabled = True
 
     def _enable(self, widgets: Sequence[Any]) -> None:
         with self._lock:

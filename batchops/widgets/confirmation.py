@@ -60,7 +60,11 @@ class Confirmation:
         self.text = widgets.HTML()
         self.text.add_class("batchops-scroll")
         self.confirm = widgets.Button(
-            button_style="primary", icon="check", layout=widgets.Layout(width="auto")
+            description="Confirm",
+            tooltip="Do it",
+            button_style="primary",
+            icon="check",
+            layout=widgets.Layout(width="auto"),
         )
         self.cancel = widgets.Button(description="Cancel", tooltip="Do nothing", icon="times")
         self.root = widgets.VBox([self.text, make_row(self.confirm, self.cancel)])

@@ -20,7 +20,7 @@ class Messages:
         self._lock = threading.RLock()
         self._doing: Counter[str] = Counter()
         self._errors: dict[str, str] = {}
-        self._outcome = ""
+        self._outcome = self._markup = ""
         self._show()
 
     @property
@@ -60,10 +60,10 @@ class Messages:
     def tell(self, text: str, *, markup: str = "") -> None:
         """Say what came of something; `markup` is safe HTML that follows it."""
         with self._lock:
-            self._outcome = text
-            self._show(markup)
+            self._outcome, self._markup = text, markup
+            self._show()
 
-    def _show(self, markup: str = "") -> None:
+    def _show(self) -> None:
         now = f"{datetime.now(UTC):%H:%M:%S} UTC"
         errors = list(dict.fromkeys(self._errors.values()))[-_MAX_ERRORS:]
         parts = [
@@ -72,7 +72,7 @@ class Messages:
         ]
         if self._outcome:
             done = f"\N{CHECK MARK} {_lines(self._outcome)}"
-            parts.append(f'<div class="batchops-done">{done} {markup}</div>')
+            parts.append(f'<div class="batchops-done">{done} {self._markup}</div>')
         doing = ", ".join(sorted(self._doing))
         text = f"{escape(doing)} ..." if doing else f"ready ({now})"
         parts.append(f'<div class="batchops-quiet">{text}</div>')

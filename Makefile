@@ -13,11 +13,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAM := .tools/sam
 
-.PHONY: help demo test lint format lab docs bench clean setup setup-dev
+.PHONY: help demo test lint format lab console docs bench clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make lab     JupyterLab on notebooks/"
+	@echo "make console the operations console as an app, on 127.0.0.1"
 	@echo "make lint    ruff, mypy --strict, cfn-lint, sam validate"
 	@echo "make docs    the API reference, into site/"
 	@echo "make bench   benchmarks"
@@ -48,6 +49,10 @@ $(SAM)/ready: sam-requirements.txt | $(VENV)/python
 	$(SAM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement sam-requirements.txt
 	@touch $@
 
+$(VENV)/ready-console: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[console]'
+	@touch $@
+
 # ------------------------------------------------------------------------------------- to use
 
 demo: setup
@@ -55,6 +60,10 @@ demo: setup
 
 lab: setup
 	$(BIN)/jupyter lab --notebook-dir notebooks
+
+# With a token in the address, because whoever reaches it can act on the stack.
+console: $(VENV)/ready-console
+	$(BIN)/voila notebooks/operations-console.ipynb --Voila.ip=127.0.0.1 --token
 
 test: setup-dev
 	$(BIN)/python -m pytest

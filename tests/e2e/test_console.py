@@ -19,7 +19,7 @@ from batchops.widgets.console import Console
 
 ROWS = 1_200
 NAME = "console"
-TIMEOUT_S = 90.0
+TIMEOUT_S = 240.0
 
 
 @pytest.fixture(scope="module")

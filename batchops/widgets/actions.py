@@ -109,7 +109,9 @@ def propose_download(job: Job, folder: str, *, rejected: bool = False) -> Propos
     if not place.is_dir():
         raise InputError(f"no folder {place}: make it first, or give another one")
     file = job.result_file(rejected=rejected)
-    path = place / file.name
+    # Both results have the input's name; one must not take the other's place.
+    name = Path(file.name)
+    path = place / (f"{name.stem}-rejected{name.suffix}" if rejected else name)
 
     def execute() -> Outcome:
         stored = job.download(path, rejected=rejected)

@@ -338,6 +338,16 @@ def test_a_download_says_first_where_the_file_goes_and_what_it_replaces(
     settle(console)
     assert "replaces the file that is there" in console.actions.confirmation.text.value
 
+    account.put(keys.rejected(job_id, "orders-0.csv"), b"bad\n")
+    rejected_key = keys.rejected(job_id, "orders-0.csv")
+    account.put_entry(job_id, items.JOB_ENTRY, rejectedKey=rejected_key)
+    console.actions.file.value = True
+    console.actions.download.click()
+    settle(console)
+    console.actions.confirmation.confirm.click()
+    settle(console)
+    assert (tmp_path / "orders-0-rejected.csv").read_bytes() == b"bad\n"
+
 
 def test_what_cannot_be_done_is_said_in_the_console(
     opened: Callable[..., Console], account: support.Account

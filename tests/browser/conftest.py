@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -207,6 +208,9 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str, folder: Path) -> 
     while time.monotonic() < deadline and process.poll() is None:
         try:
             opener.open(url, timeout=5).close()
+        except urllib.error.HTTPError as answer:  # whatever it says, it is up
+            answer.close()
+            return
         except OSError:
             time.sleep(0.1)
         else:

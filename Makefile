@@ -14,11 +14,12 @@ BIN := $(VENV)/bin
 SAM := .tools/sam
 SCAN := .tools/scan
 
-.PHONY: help demo test lint audit format lab docs bench bench-quick drill clean setup setup-dev
+.PHONY: help demo test lint audit format lab console docs bench bench-quick drill clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make lab     JupyterLab on notebooks/"
+	@echo "make console the operations console as an app, on 127.0.0.1"
 	@echo "make lint    ruff, mypy --strict, cfn-lint, sam validate, checkov"
 	@echo "make audit   known vulnerabilities of every package; needs the network"
 	@echo "make docs    the API reference, into site/"
@@ -60,6 +61,10 @@ $(SCAN)/ready: scan-requirements.txt | $(VENV)/python
 	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --requirement scan-requirements.txt
 	@touch $@
 
+$(VENV)/ready-console: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[console]'
+	@touch $@
+
 # ------------------------------------------------------------------------------------- to use
 
 demo: setup
@@ -67,6 +72,10 @@ demo: setup
 
 lab: setup
 	$(BIN)/jupyter lab --notebook-dir notebooks
+
+# With a token in the address, because whoever reaches it can act on the stack.
+console: $(VENV)/ready-console
+	$(BIN)/voila notebooks/operations-console.ipynb --Voila.ip=127.0.0.1 --token
 
 test: setup-dev
 	$(BIN)/python -m pytest

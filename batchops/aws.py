@@ -146,6 +146,11 @@ class Target:
             return self._make_client(service, config)
 
     @property
+    def given_region(self) -> str | None:
+        """The region that was asked for, None for that of the configuration; reads nothing."""
+        return self._region
+
+    @property
     def region(self) -> str:
         """The region's name."""
         if self._region is None:

@@ -24,6 +24,7 @@ from batchops.errors import (
     WaitTimeoutError,
     translate,
 )
+from batchops.results import ResultFile, head_result
 from batchops.status import ENDED, WAITING, JobStatus, StatusReader, settle
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.console import Console
 
+    from batchops.inspection.error_pages import ErrorFilter, ErrorPage
     from batchops.inspection.why import Why
     from batchops.planning.cost_values import CostComparison
     from batchops.planning.plan import Plan
@@ -40,9 +42,12 @@ if TYPE_CHECKING:
     from batchops.recovery.rerun_plan import RerunPlan
     from batchops.recovery.stopping import Stopped
     from batchops.stack import Stack
+    from batchops.views.chunk_grid import ChunkGrid
     from batchops.views.graph import WorkflowGraph
 
-_LINK_EXPIRES_S = 3600
+LINK_EXPIRES_S = 3600
+# Where the ledger keeps the key of the completed file, and of the rejects.
+_KEYS = {False: "completedKey", True: "rejectedKey"}
 # An upload's event mostly comes within seconds, sometimes after minutes (Amazon S3 user guide);
 # on the local engine it comes at once.
 _UNSEEN_S = {"aws": 300.0, "local": 30.0}
@@ -141,8 +146,15 @@ class Job:
 
         return watch(self, timeout_s=timeout_s, refresh_s=refresh_s, console=console)
 
-    def stop(self, *, timeout_s: float = 120) -> Stopped:
+    def stop(self, *, dry_run: bool = False, timeout_s: float = 120) -> Stopped:
         """Stop the attempt that runs, with its chunks; a rerun takes the job up again.
+
+        Parameters
+        ----------
+        dry_run
+            Only say what would be stopped.
+        timeout_s
+            Seconds to wait at most until nothing runs.
 
         Raises
         ------
@@ -152,7 +164,13 @@ class Job:
         """
         from batchops.recovery.stopping import stop
 
-        return stop(self, timeout_s=timeout_s)
+        return stop(self, dry_run=dry_run, timeout_s=timeout_s)
+
+    def chunk_grid(self) -> ChunkGrid:
+        """Show how each chunk stands, in at most 300 cells."""
+        from batchops.views.chunk_grid import chunk_grid
+
+        return chunk_grid(self)
 
     # ----------------------------------------------------------------- what came of it
 
@@ -203,6 +221,28 @@ class Job:
         """Yield the errors in DataFrames of at most `lines` lines, as `errors` has them."""
         found = ledger.error_items(*self._table("ErrorTableName"), self.id)
         yield from frames.error_frames(found, lines=lines)
+
+    def error_page(
+        self, *, where: ErrorFilter | None = None, after: str = "", lines: int = 50
+    ) -> ErrorPage:
+        """Return a page of the errors, filtered by the table; of 100,000 no more is read than that.
+
+        Parameters
+        ----------
+        where
+            Which errors; by default all.
+        after
+            The `next` of the page before; by default from the first error on.
+        lines
+            Errors on the page at most.
+
+        Raises
+        ------
+        InputError, JobNotFoundError, AwsError
+        """
+        from batchops.inspection.error_pages import error_page
+
+        return error_page(self, where=where, after=after, lines=lines)
 
     def chunks(self) -> pd.DataFrame:
         """Return the chunks that have started.
@@ -388,6 +428,16 @@ class Job:
         file, delimiter = self._result("rejectedKey")
         return frames.rejects_frame(file, delimiter=delimiter)
 
+    def result_file(self, *, rejected: bool = False) -> ResultFile:
+        """Say what `download` and `link` would give: the file's name, size and place in S3.
+
+        Raises
+        ------
+        JobNotFoundError, JobRunningError, JobFailedError, AwsError
+        """
+        key, bucket = self._result_key(_KEYS[rejected]), self.stack.outputs["SourceBucketName"]
+        return head_result(self.stack.client("s3"), bucket, key)
+
     def download(
         self,
         path: str | Path,
@@ -409,7 +459,7 @@ class Job:
         on_bytes
             Called with the number of bytes of each part as it comes; maybe from another thread.
         """
-        key = self._result_key("rejectedKey" if rejected else "completedKey")
+        key = self._result_key(_KEYS[rejected])
         target = Path(path)
         if target.is_dir():
             target /= _file_name(key)
@@ -426,14 +476,14 @@ class Job:
             part.unlink(missing_ok=True)
         return target
 
-    def link(self, *, expires_s: int = _LINK_EXPIRES_S, rejected: bool = False) -> str:
+    def link(self, *, expires_s: int = LINK_EXPIRES_S, rejected: bool = False) -> str:
         """Return an address that opens the completed file, or the rejects, without credentials.
 
         It lasts `expires_s` seconds at most, and no longer than the credentials that it is made
         with.
         """
         params = {"Bucket": self.stack.outputs["SourceBucketName"]}
-        params["Key"] = self._result_key("rejectedKey" if rejected else "completedKey")
+        params["Key"] = self._result_key(_KEYS[rejected])
         s3 = self.stack.client("s3")
         return str(s3.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s))
 

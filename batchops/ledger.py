@@ -58,6 +58,9 @@ def recent_jobs(
         filters.append("contains(#key, :name)")
         names["#key"], values[":name"] = "key", {"S": name}
     request: dict[str, Any] = {"FilterExpression": " AND ".join(filters)} if filters else {}
+    paging: Any = {"MaxItems": limit}
+    if not filters:  # else a page would hold as many before, not after, they are filtered
+        paging["PageSize"] = limit
     if names:
         request["ExpressionAttributeNames"] = names
     pages = dynamodb.get_paginator("query").paginate(
@@ -66,7 +69,7 @@ def recent_jobs(
         KeyConditionExpression=condition,
         ExpressionAttributeValues=values,
         ScanIndexForward=False,
-        PaginationConfig={"MaxItems": limit},
+        PaginationConfig=paging,
         **request,
     )
     try:

@@ -14,6 +14,8 @@ from batchops.executions import execution_arn
 from batchops.recovery.chunk_choice import number_ranges
 from batchops.recovery.claims import abort
 from batchops.recovery.running import stop_chunks, stop_execution
+from batchops.status import StatusReader
+from batchops.views import markup
 
 if TYPE_CHECKING:
     from batchops.job import Job
@@ -25,7 +27,7 @@ _CAUSE = "stopped by batchops"
 
 @dataclass(frozen=True)
 class Stopped:
-    """What stopping a job did.
+    """What stopping a job did, or, as long as it is not `stopped`, would do.
 
     Attributes
     ----------
@@ -37,12 +39,15 @@ class Stopped:
         How the ledger says that it ended: ABORTED, or as it ended by itself in the meantime.
     chunks : tuple of int
         The chunks that were stopped at work. Those that were done stay done.
+    stopped : bool
+        False after a dry run: `status` and `chunks` are then as they are.
     """
 
     job_id: str
     attempt: int
     status: str
     chunks: tuple[int, ...]
+    stopped: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON knows it."""
@@ -53,12 +58,18 @@ class Stopped:
         """Say it in a line."""
         text = f"attempt {self.attempt} of job {self.job_id} is {self.status}"
         if self.chunks:
-            text += f"; chunks stopped at work: {number_ranges(self.chunks)}"
+            how = "stopped at work" if self.stopped else "at work, that would be stopped"
+            text += f"; chunks {how}: {number_ranges(self.chunks)}"
+        if not self.stopped:
+            text += "; what is done stays done, nothing is stopped yet (dry_run=False stops it)"
         return f"{text}; rerun() takes it up again"
 
+    def _repr_html_(self) -> str:
+        return markup.paragraph(self)
 
-def stop(job: Job, *, timeout_s: float = _TIMEOUT_S) -> Stopped:
-    """Stop the attempt that runs, with its chunks; a rerun takes the job up again.
+
+def stop(job: Job, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -> Stopped:
+    """Stop the attempt that runs, with its chunks, or say what that would do.
 
     A function that is at work is not interrupted: its step ends, and no other follows.
 
@@ -76,6 +87,11 @@ def stop(job: Job, *, timeout_s: float = _TIMEOUT_S) -> Stopped:
             f"job {job.id} has ended {entry['status']}: there is nothing to stop", job_id=job.id
         )
     attempt = int(entry["attempt"])
+    if dry_run:
+        reader = StatusReader(job.stack, job.id)
+        status = reader.read()
+        at_work = reader.tally.running if reader.tally else ()
+        return Stopped(job.id, attempt, status.status, tuple(sorted(at_work)), stopped=False)
     stop_execution(job, execution_arn(job.stack, job.id, attempt), cause=_CAUSE)
     chunks = set(stop_chunks(job, attempt, cause=_CAUSE, timeout_s=timeout_s))
     table = job.stack.client("dynamodb"), job.stack.outputs["JobTableName"]

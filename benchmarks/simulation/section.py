@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
+from batchcore.sizing import MAX_CHUNKS
+
 from batchops.planning import limits, sizing
 from batchops.planning.durations import estimate_duration, seconds_text
 from batchops.planning.function_times import BEST, WORST
-from batchops.planning.workload import MAX_CHUNKS, Workload
+from batchops.planning.workload import Workload
 from benchmarks.machine import describe_machine
 from benchmarks.results import Section, Table, Target
 from benchmarks.settings import Settings

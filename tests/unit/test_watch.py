@@ -228,11 +228,11 @@ def test_tally_of_a_rerun_counts_reused_chunks_and_waits_for_the_others() -> Non
 
 
 def test_chunk_that_a_rerun_has_yet_to_begin_has_not_failed() -> None:
-    tally = ChunkTally(2, frozenset({1}))
-    tally.take([chunk(1, "PENDING", attempt=2)])
-    assert (tally.done, tally.failed, tally.open) == (0, 0, {1})
-    tally.take([chunk(1, items.SUCCEEDED, attempt=2)])
-    assert (tally.done, tally.failed, tally.open) == (1, 0, set())
+    tally = ChunkTally(2, frozenset({2, 3}))
+    tally.take([chunk(1, items.SUCCEEDED), *(chunk(n, "PENDING", attempt=2) for n in (2, 3))])
+    assert (tally.done, tally.failed, tally.open, tally.running) == (1, 0, {2, 3}, set())
+    tally.take([chunk(2, items.SUCCEEDED, attempt=2), chunk(3, items.FAILED, attempt=2)])
+    assert (tally.done, tally.failed, tally.failures, tally.open) == (2, 1, {3}, set())
 
 
 # ------------------------------------------------------------------------------- reader

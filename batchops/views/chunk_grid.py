@@ -26,6 +26,7 @@ _CELL = (
     "text-align:center;font-size:11px;font-weight:bold;color:#fff;border-radius:2px;"
 )
 _WAITING = "transparent"
+_FIRST_PERCENT = 75.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,17 +207,23 @@ def _draw_cell(cell: GridCell) -> str:
 
 
 def _fill(counts: dict[str, int]) -> str:
-    """Return the ground of a cell: the states' colours, each as wide as its share."""
-    if list(counts) == ["waiting"]:
-        return f"color:inherit;box-shadow:inset 0 0 0 1px {COLOURS['waiting']};"
-    colours = {**COLOURS, "waiting": _WAITING}
-    if len(counts) == 1:
-        return f"background:{colours[next(iter(counts))]};"
-    total, at, stops = sum(counts.values()), 0.0, []
-    for state, count in counts.items():
-        # However few, what asks for attention is to be seen.
-        to = at + max(100 * count / total, 12)
-        stops.append(f"{colours[state]} {at:.0f}% {min(to, 100):.0f}%")
-        at = to
+    """Return the ground of a cell: the colours of its states, behind the mark that of the first.
+
+    The first has three quarters, however few its chunks are, since it asks for attention and its
+    mark is to be read on it; the others share the rest.
+    """
+    first, *others = counts
+    # Chunks that wait have no ground, so that they look empty on any.
     edge = f"box-shadow:inset 0 0 0 1px {COLOURS['waiting']};" if "waiting" in counts else ""
-    return f"background:linear-gradient(90deg,{','.join(stops)});{edge}"
+    ink = "color:inherit;" if first == "waiting" else ""
+    if not others:
+        ground = _WAITING if first == "waiting" else COLOURS[first]
+        return f"background:{ground};{ink}{edge}"
+    total, at = sum(counts[state] for state in others), _FIRST_PERCENT
+    colours = {**COLOURS, "waiting": _WAITING}
+    stops = [f"{colours[first]} 0% {at:.0f}%"]
+    for state in others:
+        to = at + (100 - _FIRST_PERCENT) * counts[state] / total
+        stops.append(f"{colours[state]} {at:.0f}% {to:.0f}%")
+        at = to
+    return f"background:linear-gradient(90deg,{','.join(stops)});{ink}{edge}"

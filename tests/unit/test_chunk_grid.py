@@ -93,7 +93,7 @@ def test_states_are_told_in_marks_and_words_as_well_as_colours() -> None:
 def test_one_failed_chunk_of_many_is_wide_enough_to_be_seen() -> None:
     (cell,) = summarize_chunks(JOB, 1000, failed={5}, max_cells=1).cells
     grid = ChunkGrid(JOB, (cell,), (5,))
-    assert "#D55E00 0% 12%" in grid._repr_html_()
+    assert "#D55E00 0% 75%,#009E73 75% 100%" in grid._repr_html_()
 
 
 def test_grid_before_the_split_says_so_and_escapes_the_job() -> None:

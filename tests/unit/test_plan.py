@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from batchcore.csvtext import MAX_CHUNK_BYTES
-from batchcore.sizing import HEAD_BYTES, choose_chunk_rows
+from batchcore.sizing import HEAD_BYTES, LEAST_ROWS, choose_chunk_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import HEADER, SCHEMA, row
@@ -105,7 +105,7 @@ def test_chunk_size_that_is_left_to_the_file_is_the_splits() -> None:
     head = SAMPLE.csv[:HEAD_BYTES]
     fitting = choose_chunk_rows(len(SAMPLE.csv), head, delimiter=",")
     found = plan(SAMPLE.csv, chunk_rows=0)
-    assert found.chunk_rows == fitting == 500
+    assert found.chunk_rows == fitting == LEAST_ROWS
     assert found == plan(SAMPLE.csv, chunk_rows=fitting)
     # Also of a file that is read from a place behind its beginning.
     file = io.BytesIO(b"passed over" + SAMPLE.csv)

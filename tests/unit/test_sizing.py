@@ -6,6 +6,7 @@ import pytest
 from batchcore.csvtext import MAX_CHUNK_BYTES
 from batchcore.sizing import (
     HEAD_BYTES,
+    LEAST_ROWS,
     MAX_CHUNK_ROWS,
     MAX_CHUNKS,
     STEP_ROWS,
@@ -27,11 +28,10 @@ def chosen(rows: int, record: bytes = row()) -> int:
 @pytest.mark.parametrize(
     ("rows", "chunk_rows"),
     [
-        (1, 500),
-        (5_000, 500),
-        (32_000, 500),
-        (60_000, 1_000),
-        (100_000, 2_000),
+        (1, 2_500),
+        (5_000, 2_500),
+        (160_000, 2_500),
+        (300_000, 5_000),
         (1_000_000, 16_000),
         (10_000_000, 20_000),
         (1_000_000_000, 20_000),
@@ -77,4 +77,4 @@ def test_every_limit_holds_for_rows_like_the_first_ones(size_bytes: int, row_byt
     "head", [b"", b"\n\n", b"h,i\n", b'"never closed', b"h\n" + b"\xff\x00" * 9]
 )
 def test_any_beginning_gives_a_size(head: bytes) -> None:
-    assert choose_chunk_rows(len(head), head, delimiter=",") == STEP_ROWS
+    assert choose_chunk_rows(len(head), head, delimiter=",") == LEAST_ROWS

@@ -12,7 +12,11 @@ MAX_CHUNKS = 80_000
 # A size is a multiple of what one call of the reference data's API takes: no call goes half empty.
 STEP_ROWS = 500
 
-# As many chunks at least, if they can have a step each: eight rounds of the default MaxConcurrency,
+# Below this a chunk is dearer and no sooner done: what it costs whatever is in it, some 30 requests
+# and transitions and the start of its workflow, is then more than its rows' share.
+LEAST_ROWS = 2_500
+
+# As many chunks at least, if they can have so many rows each: eight rounds of the default MaxConcurrency,
 # so that the places that are idle while the last chunks end do not count for much.
 _CHUNKS_WANTED = 64
 
@@ -26,7 +30,7 @@ HEAD_BYTES = 256 * 1024
 def choose_chunk_rows(size_bytes: int, head: bytes, *, delimiter: str) -> int:
     """Return the rows a chunk of a file, for the split and for a plan of it alike.
 
-    The file is cut into 64 chunks, but no chunk has less than 500 rows (each costs as much in
+    The file is cut into 64 chunks, but no chunk has less than 2,500 rows (each costs as much in
     transitions and requests, whatever is in it) or more than 20,000 (memory), and none half of the
     16 MiB where it would end by its bytes. Files for which that would make more than half of the
     80,000 chunks that are possible take larger ones, up to 20,000 rows.
@@ -48,7 +52,7 @@ def choose_chunk_rows(size_bytes: int, head: bytes, *, delimiter: str) -> int:
     most = min(MAX_CHUNK_ROWS, by_bytes)
     if most < STEP_ROWS:
         return max(1, most)
-    steps = max(1, -(-int(wanted) // STEP_ROWS))
+    steps = max(LEAST_ROWS // STEP_ROWS, -(-int(wanted) // STEP_ROWS))
     return min(steps, most // STEP_ROWS) * STEP_ROWS
 
 

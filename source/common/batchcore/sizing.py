@@ -16,8 +16,8 @@ STEP_ROWS = 500
 # and transitions and the start of its workflow, is then more than its rows' share.
 LEAST_ROWS = 2_500
 
-# As many chunks at least, if they can have so many rows each: eight rounds of the default MaxConcurrency,
-# so that the places that are idle while the last chunks end do not count for much.
+# As many chunks at least, if they can have so many rows each: eight rounds of the default
+# MaxConcurrency, so that the places that are idle while the last chunks end do not count for much.
 _CHUNKS_WANTED = 64
 
 # Rows further on may be longer or shorter than the first ones: so much of a limit is planned with.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from batchops.stack import Stack
 
 NOT_WELL = 3
+
+# The package speaks of its methods; who types verbs is told the verb.
+_CALL = re.compile(
+    r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False)?\)(?![\w.])"
+)
+_OPTIONS = {"dry_run=False": "--yes", "force=True": "--force", "region=...": "--region ..."}
 
 # Lines are for people and for pipes alike, so only tables are fitted to the width.
 console = Console(soft_wrap=True)
@@ -58,7 +65,7 @@ class _Group(click.Group):
             if ctx.obj.as_json:
                 write_json({"error": {"type": type(error).__name__, "message": str(error)}})
             else:
-                click.echo(f"error: {visible(str(error))}", err=True)
+                click.echo(f"error: {visible(in_verbs(str(error)))}", err=True)
             sys.exit(NOT_WELL if isinstance(error, JobFailedError) else 1)
 
 
@@ -113,7 +120,21 @@ def wants_json() -> bool:
     return bool(click.get_current_context().find_object(Options).as_json)  # type: ignore[union-attr]
 
 
-def show(value: Any, *, data: Any = None) -> None:
+def in_verbs(text: str) -> str:
+    """Return a text of the package with verbs and options in the place of its methods."""
+
+    def verb(found: re.Match[str]) -> str:
+        if found[1] not in main.commands:
+            return found[0]
+        return f"'batchops {found[1]}{' JOB --yes' if found[2] else ''}'"
+
+    text = _CALL.sub(verb, text)
+    for argument, option in _OPTIONS.items():
+        text = re.sub(rf"\b{re.escape(argument)}(?=[ ,)])", option, text)
+    return text
+
+
+def show(value: Any, *, data: Any = None, advises: bool = False) -> None:
     """Write a value as text, or with ``--json`` as JSON.
 
     Parameters
@@ -122,13 +143,15 @@ def show(value: Any, *, data: Any = None) -> None:
         What people see: its text, or a DataFrame as CSV.
     data
         What scripts get, if not the value itself.
+    advises
+        Whether the text says what to do next, and nothing that came with a file.
     """
     if wants_json():
         write_json(value if data is None else data)
     elif hasattr(value, "to_csv"):
         write_csv(value)
     else:
-        _write(f"{value}\n")
+        _write(f"{in_verbs(str(value)) if advises else value}\n")
 
 
 def write_csv(frame: pd.DataFrame, *, header: bool = True) -> None:

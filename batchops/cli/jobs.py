@@ -34,6 +34,7 @@ _TIMEOUT = click.option(
     "--timeout", "timeout_s", default=3600.0, show_default=True, help="Seconds."
 )
 _YES = click.option("--yes", is_flag=True, help="Do it; otherwise it is only said what would be.")
+_STATUSES = ["SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED", "ABORTED"]
 _WAIT = click.option("--wait", "waits", is_flag=True, help="Wait for the job's end.")
 
 
@@ -67,7 +68,12 @@ def submit(stack: Stack, file: str, name: str | None, waits: bool, timeout_s: fl
 
 
 @main.command()
-@click.option("--status", help="Only jobs of this status.")
+@click.option(
+    "--status",
+    metavar="STATUS",
+    type=click.Choice(_STATUSES, case_sensitive=False),
+    help=f"Only jobs that are {', '.join(_STATUSES)}.",
+)
 @click.option("--since", help="Only jobs started since: 30m, 2h, 1d ago.")
 @click.option("--name", help="Only files whose name holds this.")
 @click.option("--limit", default=20, show_default=True, help="Jobs at most.")
@@ -77,12 +83,15 @@ def jobs(stack: Stack, status: str | None, since: str | None, name: str | None, 
     found = stack.jobs(status=status, since=since, name=name, limit=limit)
     if wants_json():
         show(found)
+    elif found.empty:
+        chosen = status or since or name
+        show("no such jobs" if chosen else "no jobs yet: 'batchops submit FILE' starts one")
     else:
         console.print(_jobs_table(found), soft_wrap=False)
 
 
 def _jobs_table(found: pd.DataFrame) -> Table:
-    table = Table(box=box.SIMPLE, pad_edge=False)
+    table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False, collapse_padding=True)
     # An id is there to be copied, so it is never shortened; a file's name may be folded.
     table.add_column("job", no_wrap=True, min_width=max(map(len, found["job"]), default=0))
     table.add_column("status", no_wrap=True, min_width=9)
@@ -163,7 +172,7 @@ def _status_data(status: JobStatus) -> dict[str, Any]:
 @with_stack
 def stop(stack: Stack, job_id: str) -> None:
     """Stop a job; a rerun takes it up again."""
-    show(stack.job(job_id).stop())
+    show(stack.job(job_id).stop(), advises=True)
 
 
 @main.command()
@@ -186,7 +195,10 @@ def rerun(
     timeout_s: float,
 ) -> None:
     """Say what a rerun would run and reuse; with --yes start it."""
-    numbers = [int(text) for text in chunks.split(",")] if chunks else None
+    try:
+        numbers = [int(text) for text in chunks.split(",")] if chunks else None
+    except ValueError as error:
+        raise click.BadParameter(f"--chunks {chunks!r} is no list such as 3,7") from error
     found = stack.job(job_id).rerun(
         chunks=numbers, everything=everything, dry_run=not yes, engine=engine
     )
@@ -220,12 +232,12 @@ def repair(
 @with_stack
 def redeliver(stack: Stack, yes: bool) -> None:
     """Say which uploads could not be started; with --yes have their jobs started."""
-    show(stack.redeliver(dry_run=not yes))
+    show(stack.redeliver(dry_run=not yes), advises=True)
 
 
 def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: float) -> None:
     if not (waits and wants_json()):
-        show(found)
+        show(found, advises=True)
     if waits:
         _wait(stack, job_id, timeout_s)
 

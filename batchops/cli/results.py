@@ -161,6 +161,8 @@ def email(stack: Stack, job_id: str) -> None:
 @with_stack
 def plot(stack: Stack, job_id: str, what: str, path: Path) -> None:
     """Draw a job and store the picture at PATH: .png or .svg, the graph as .svg."""
+    if what == _GRAPH and path.suffix.lower() != ".svg":
+        raise click.BadParameter(f"{path} is no .svg, which is what a graph is stored as")
     job = stack.job(job_id)
     if what == _GRAPH:
         path.write_text(job.graph().to_svg(), encoding="utf-8")

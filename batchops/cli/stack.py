@@ -95,7 +95,7 @@ def status(stack: Stack) -> None:
     found = stack.status()
     data = {"stack": found.stack_name, **vars(found)}
     del data["stack_name"]
-    show(found, data=data)
+    show(found, data=data, advises=True)
 
 
 @main.command()
@@ -122,7 +122,7 @@ def destroy(stack: Stack, yes: bool, force: bool) -> None:
     found = stack.destroy(dry_run=not yes, force=force)
     data = {"stack": found.stack_name, **vars(found)}
     del data["stack_name"]
-    show(found, data=data)
+    show(found, data=data, advises=True)
 
 
 @main.command()

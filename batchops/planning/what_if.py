@@ -53,6 +53,8 @@ def load_schema(source: SchemaSource) -> RecordSchema:
     try:
         if isinstance(source, Mapping):
             return RecordSchema(source)
+        if not Path(source).exists():
+            raise InputError(f"no schema file {source}: give the path of a JSON Schema")
         return RecordSchema.load(Path(source))
     except SchemaError as error:
         raise InputError(f"{error}: mend the schema that was given") from error

@@ -101,7 +101,9 @@ class Redelivery:
     def _headline(self) -> str:
         count = len(self.uploads)
         which = f"{count} upload{'s' if count > 1 else ''} in the queue of stack {self.stack}"
-        return f"{which}; nothing was started (dry run)" if self.dry_run else which
+        if self.dry_run:
+            return f"{which}; nothing is started yet (dry_run=False starts them)"
+        return which
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
         return [(u.file, u.time, u.reason, u.outcome) for u in self.uploads]

@@ -94,7 +94,7 @@ def test_upload_that_no_job_can_be_started_for_waits_until_it_can(
         job = stack.submit(to_csv([order(8)]), name="waits for me.csv")
         waiting = _wait_for_waiting(stack)
         assert [upload.file for upload in waiting.uploads] == ["input/waits for me.csv"]
-        assert "nothing was started" in str(waiting)
+        assert "nothing is started yet" in str(waiting)
         (still,) = stack.redeliver(dry_run=False).uploads
         assert still.outcome.startswith("fails again: s3-lambda-notification failed")
     finally:

@@ -206,7 +206,7 @@ def test_unknown_job_is_told_with_where_to_look(
 ) -> None:
     told = shell.refusal(*arguments)
     assert f"stack 'batchops' has no job '{UNKNOWN}'" in told
-    assert "jobs() lists them" in told
+    assert "'batchops jobs' lists them" in told
 
 
 def test_unknown_job_is_an_error_of_its_own_that_names_it(stack: Stack) -> None:

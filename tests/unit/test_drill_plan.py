@@ -328,9 +328,9 @@ def test_redelivery_says_what_waits_and_what_was_done() -> None:
     waiting = Redelivery("a", True, (upload,))
     assert waiting.files == ("input/<b>.csv",)
     assert str(waiting).splitlines()[0] == (
-        "1 upload in the queue of stack a; nothing was started (dry run)"
+        "1 upload in the queue of stack a; nothing is started yet (dry_run=False starts them)"
     )
-    assert "<td>input/&lt;b&gt;.csv</td>" in waiting._repr_html_()
+    assert ">input/&lt;b&gt;.csv</td>" in waiting._repr_html_()
     started = Redelivery("a", False, (replace(upload, outcome="started"),))
     assert "dry run" not in str(started)
     assert str(started).endswith("started")

@@ -170,7 +170,7 @@ def test_schema_comes_from_a_document_or_a_file(tmp_path: Path) -> None:
     assert load_schema(str(path)).key == "id"
 
 
-@pytest.mark.parametrize("wrong", [{}, {"properties": {"a": {}}}, "no such file.json"])
+@pytest.mark.parametrize("wrong", [{}, {"properties": {"a": {}}}])
 def test_schema_that_cannot_be_used_is_an_input_error(wrong: Any) -> None:
     with pytest.raises(InputError, match="mend the schema"):
         load_schema(wrong)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import items, joining, keys
 from batchcore.errors import StaleAttemptError
-from batchcore.pieces import PART_BYTES
+from batchcore.pieces import PART_BYTES, Piece
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from support import BUCKET, HEADER, context, job_event, manifest_entry
 
@@ -144,6 +146,34 @@ def test_upload_that_is_gone_counts_as_completed_if_the_file_is_this_plans(
             joining.complete_upload(
                 app.s3, BUCKET, COMPLETED, upload="u", etags=["e"], plan="0001-aaa"
             )
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_single_call_that_completed_a_file_unheard_does_not_fail(
+    app: ModuleType, own: bool
+) -> None:
+    """S3 repeats to the SDK's second try that there is no such upload any more."""
+    size = PART_BYTES
+    plans: list[str] = []
+    app.s3.meta.events.register(
+        "provide-client-params.s3.CreateMultipartUpload",
+        lambda params, **_: plans.append(params["Metadata"]["plan"]),
+    )
+    with Stubber(app.s3) as stub:
+        stub.add_response("create_multipart_upload", {"UploadId": "u"})
+        body = StreamingBody(BytesIO(bytes(size)), size)
+        stub.add_response("get_object", {"Body": body, "ContentLength": size})
+        stub.add_response("upload_part", {"ETag": "e"})
+
+        def confirm() -> None:
+            stub.add_client_error("complete_multipart_upload", "NoSuchUpload", http_status_code=404)
+            stub.add_response("head_object", {"Metadata": {"plan": plans[0] if own else "other"}})
+            if not own:
+                stub.add_response("abort_multipart_upload", {})
+
+        with nullcontext() if own else pytest.raises(ClientError, match="NoSuchUpload"):
+            joining.join_pieces(app.s3, BUCKET, [Piece("a", "v", size)], COMPLETED, confirm=confirm)
         stub.assert_no_pending_responses()
 
 

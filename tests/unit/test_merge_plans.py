@@ -192,9 +192,7 @@ def test_group_without_a_result_is_an_outcome_that_names_it(
     assert account.keys("input/") == [KEY]
 
 
-def test_piece_of_another_size_leaves_its_group_without_a_result(
-    app: ModuleType, account: Account
-) -> None:
+def test_piece_of_another_size_is_what_the_job_ends_with(app: ModuleType, account: Account) -> None:
     event = prepare(account)
     sizes = {"output": len(body(2)) + 1, "rejects": len(bad(2))}
     account.put_entry(JOB, items.chunk_entry(2), sizeBytes=sizes)
@@ -202,7 +200,10 @@ def test_piece_of_another_size_leaves_its_group_without_a_result(
     results = [upload(app, event, item) for item in groups_of(account, planned)]
     assert ["failure" in result for result in results] == [True, False, False]
     assert results[0]["failure"]["Error"] == "BalanceError"
-    assert call(app, {**event, "merge": planned})["failure"]["Error"] == "BalanceError"
+    failure = call(app, {**event, "merge": planned})["failure"]
+    assert failure == results[0]["failure"]
+    assert "were written" in failure["Cause"]
+    assert account.keys(f"jobs/{JOB}/completed/") == []
 
 
 def test_plan_that_is_made_again_has_uploads_of_its_own_and_frees_the_others(

@@ -45,8 +45,13 @@ def bad(number: int) -> bytes:
 def prepare(account: Account, chunks: int = 4) -> dict[str, Any]:
     """Store a job whose merge is 12 MB; return the merge's event."""
     version = account.put(KEY, HEADER)
-    account.put(keys.output(JOB, 0), b"header\n")
-    account.put(keys.rejected_piece(JOB, 0), b"why\n")
+    headers = {
+        "output": account.put(keys.output(JOB, 0), b"header\n"),
+        "rejects": account.put(keys.rejected_piece(JOB, 0), b"why\n"),
+    }
+    account.put_entry(
+        JOB, items.JOB_ENTRY, attempt=1, manifestKey=keys.manifest(JOB, 1), headers=headers
+    )
     numbers = range(1, chunks + 1)
     for number in numbers:
         versions = {
@@ -66,7 +71,7 @@ def prepare(account: Account, chunks: int = 4) -> dict[str, Any]:
             versions=versions,
         )
     manifest = [manifest_entry(JOB, n, 2 * n, 2 * n + 1, 2) for n in numbers]
-    account.put(keys.manifest(JOB), json.dumps(manifest).encode())
+    account.put(keys.manifest(JOB, 1), json.dumps(manifest).encode())
     return job_event(JOB, key=KEY, versionId=version)
 
 

@@ -47,7 +47,7 @@ def store_plan(
     Raises
     ------
     ResultTooLargeError
-        If a file would be larger than Amazon S3 takes; nothing is begun then.
+        If a file would be larger than can be joined; nothing is begun then.
     """
     begun = datetime.now(UTC)
     grouped = {k: plan_groups(pieces, group_bytes=group_bytes) for k, pieces in files.items()}

@@ -62,11 +62,6 @@ class Kind:
     status: int = 0
     code: str = ""
 
-    @property
-    def by_proxy(self) -> bool:
-        """Whether the proxy carries it out, call by call."""
-        return self.action not in ("throttle", "restart", "stop")
-
 
 _KINDS = (
     Kind(

@@ -89,7 +89,7 @@ def merge_group(job: str, plan: str, number: int) -> str:
 
 
 def merge_parts(job: str, plan: str, number: int) -> str:
-    """Return the key of the entity tags of a group's parts, once they are uploaded."""
+    """Return the key of what uploading a group came to: its parts' entity tags, or a fault."""
     return _in_job(job, "merge", plan, f"parts-{number:06d}.json")
 
 

@@ -330,7 +330,7 @@ def test_redelivery_says_what_waits_and_what_was_done() -> None:
     assert str(waiting).splitlines()[0] == (
         "1 upload in the queue of stack a; nothing was started (dry run)"
     )
-    assert "<td>input/&lt;b&gt;.csv</td>" in waiting._repr_html_()
+    assert ">input/&lt;b&gt;.csv</td>" in waiting._repr_html_()
     started = Redelivery("a", False, (replace(upload, outcome="started"),))
     assert "dry run" not in str(started)
     assert str(started).endswith("started")

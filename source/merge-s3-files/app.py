@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import orjson
 from batchcore import aws, items, joining, keys, results
+from batchcore.dynamojson import read_as_sent
 from batchcore.errors import InputGoneError
 from batchcore.merge_plans import Plan, store_plan, upload_item
 from batchcore.metrics import publish_rows
@@ -33,7 +34,7 @@ ARCHIVING = TransferConfig(
 )
 
 s3 = boto3.client("s3", config=aws.CONFIG.merge(Config(max_pool_connections=COPIES_IN_FLIGHT)))
-dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
+dynamodb = read_as_sent(boto3.client("dynamodb", config=aws.CONFIG))
 
 
 @job_step

@@ -166,7 +166,7 @@ def csv_frame(
     )
     if schema is not None:
         formats = {name: str(rules.get("format")) for name, rules in schema.properties.items()}
-        from batchcore.schema import is_date_format
+        from batchcore.dates import is_date_format
 
         for name in frame.columns.intersection(list(formats)):
             if is_date_format(formats[name]):

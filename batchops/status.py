@@ -153,7 +153,7 @@ class StatusReader:
             )
         if "chunks" not in entry:  # nor any chunk to be read
             return JobStatus(**known)
-        tally = self._read_chunks(entry["attempt"])
+        tally = self._read_chunks(entry["attempt"], ended=status in ENDED)
         return JobStatus(
             **known,
             rows_done=tally.rows_done,
@@ -171,10 +171,13 @@ class StatusReader:
         self._asked_at = now
         return settle(self._stack, entry)
 
-    def _read_chunks(self, attempt: int) -> ChunkTally:
-        if self._tally is None or self._tally.attempt != attempt:
-            self._tally = ChunkTally(attempt, self._planned(attempt))
-        tally, table = self._tally, self._table()
+    def _read_chunks(self, attempt: int, *, ended: bool) -> ChunkTally:
+        found = self._tally
+        if found is None or found.attempt != attempt or (attempt > 1 and found.planned is None):
+            planned = self._planned(attempt, ended=ended)
+            if found is None or (found.attempt, found.planned) != (attempt, planned):
+                self._tally = found = ChunkTally(attempt, planned)
+        tally, table = found, self._table()
         try:
             if len(tally.open) <= _BATCH_KEYS:
                 tally.take(_some_entries(*table, self._job_id, tally.open))
@@ -186,8 +189,12 @@ class StatusReader:
             raise translate(error, doing=f"reading the chunks of job {self._job_id!r}") from error
         return tally
 
-    def _planned(self, attempt: int) -> frozenset[int] | None:
-        """Return the chunks that an attempt runs; None for the first, which runs all."""
+    def _planned(self, attempt: int, *, ended: bool) -> frozenset[int] | None:
+        """Return the chunks that an attempt runs; None if all, as far as is known.
+
+        A later attempt has no list of them while it is being prepared, if it splits the file again,
+        and when the list has expired. What earlier ones left counts in the last case alone.
+        """
         if attempt == 1:
             return None
         s3, bucket = self._stack.client("s3"), self._stack.outputs["SourceBucketName"]
@@ -195,8 +202,8 @@ class StatusReader:
         try:
             answer = s3.get_object(Bucket=bucket, Key=key)
             return frozenset(chunk["number"] for chunk in json.load(answer["Body"]))
-        except s3.exceptions.NoSuchKey:  # expired: then the job has ended long ago
-            return frozenset()
+        except s3.exceptions.NoSuchKey:
+            return frozenset() if ended else None
         except (ClientError, BotoCoreError) as error:
             doing = f"reading what attempt {attempt} of job {self._job_id!r} runs"
             raise translate(error, doing=doing) from error
@@ -214,7 +221,7 @@ class ChunkTally:
     attempt
         The job's attempt; what an earlier one left of a chunk that it runs does not count.
     planned
-        The chunks that it runs; None for all.
+        The chunks that it runs; None for all, or as long as it is not known.
 
     Attributes
     ----------

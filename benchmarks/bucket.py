@@ -15,5 +15,5 @@ JOB = jobs.job_id(BUCKET, INPUT_KEY, "v1")
 
 def read_manifest(folder: Path) -> list[dict[str, Any]]:
     """Return the chunks that the split made."""
-    found: list[dict[str, Any]] = json.loads((folder / keys.manifest(JOB)).read_bytes())
+    found: list[dict[str, Any]] = json.loads((folder / keys.manifest(JOB, 1)).read_bytes())
     return found

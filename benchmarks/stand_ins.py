@@ -180,6 +180,8 @@ class DynamoDbStandIn:
         ConditionalCheckFailedException=type("ConditionalCheckFailedError", (Exception,), {}),
         ResourceNotFoundException=type("ResourceNotFoundError", (Exception,), {}),
     )
+    # Nothing is sent, so there are no events to be told of.
+    meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_: None))
 
     def __init__(self, file: Path) -> None:
         self._file = file

@@ -86,10 +86,10 @@ def run(
     for chunk in chunks:
         found = read(header + chunk.data, SCHEMA, delimiter=delimiter, first_row=chunk.first_row)
         checked, _ = apps.validate.validate(dump_lines(found))
-        enriched = [apps.enrich.enrich(record, reference) for record in load_lines(checked)]
-        records = list(load_lines(dump_lines(enriched)))
+        enriched, _ = apps.enrich.enrich(apps.enrich.pick(checked), reference)
+        pieces = apps.write.format_pieces(load_lines(enriched), delimiter)
         apps.write.check_complete(
-            records,
+            pieces.rows,
             {
                 "number": chunk.number,
                 "firstRow": chunk.first_row,
@@ -97,10 +97,9 @@ def run(
                 "rows": chunk.rows,
             },
         )
-        output, rejected = apps.write.format_pieces(records, delimiter)
-        completed.append(output)
-        rejects.append(rejected)
-        errors += [record for record in records if "errors" in record]
+        completed.append(pieces.output)
+        rejects.append(pieces.rejects)
+        errors += pieces.rejected
     return Result("", b"".join(completed), b"".join(rejects), tuple(errors))
 
 

@@ -166,8 +166,9 @@ class Account:
         return body
 
     def stored(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Return a chunk's event with the versions of what its steps are said to have stored."""
-        steps = {name: event[name] for name in ("read", "validate", "enrich") if name in event}
+        """Return a chunk's event with the versions of its chunk and of what its steps stored."""
+        names = ("chunk", "read", "validate", "enrich")
+        steps = {name: event[name] for name in names if name in event}
         present = set(self.keys("jobs/"))
         heads = {
             name: self.s3.head_object(Bucket=BUCKET, Key=step["key"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from batchops.deployment.deployed import FUNCTIONS
+
 # What carries a fault out: the proxy in front of the engine, or the drill itself through AWS calls.
 Action = Literal[
     "refuse", "hold", "slow", "kill", "cut", "lose", "late", "leave", "throttle", "restart", "stop"
@@ -13,17 +15,7 @@ Action = Literal[
 NOTIFICATION = "s3-lambda-notification"
 MAIL = "send-email"
 # The functions of a job, by their folder in source/, in the order in which they work.
-STEPS = (
-    NOTIFICATION,
-    "split-ip-file",
-    "read-file",
-    "validate-data",
-    "enrich-data",
-    "get-data",
-    "write-output-chunk",
-    "merge-s3-files",
-    MAIL,
-)
+STEPS = (NOTIFICATION, *FUNCTIONS)
 # Those that work on one chunk a call.
 CHUNK_STEPS = frozenset(
     {"read-file", "validate-data", "enrich-data", "get-data", "write-output-chunk"}
@@ -61,11 +53,6 @@ class Kind:
     operations: tuple[str, ...] = ()
     status: int = 0
     code: str = ""
-
-    @property
-    def by_proxy(self) -> bool:
-        """Whether the proxy carries it out, call by call."""
-        return self.action not in ("throttle", "restart", "stop")
 
 
 _KINDS = (

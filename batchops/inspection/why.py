@@ -36,6 +36,8 @@ _PASSING = re.compile(
 # The message of WrongDelimiterError (batchcore.records) names the file's delimiter as Python does.
 _DELIMITED_BY = re.compile(r"delimited by ('.*?'), ")
 _TAB = repr("\t")
+# All that a Map says of what its children failed of; the chunks' own Map tolerates every failure.
+_CHILD_FAILED = "States.ExceedToleratedFailureThreshold"
 _NEW_FILE_WANTED = {InputGoneError.__name__, *(c.__name__ for c in FileError.__subclasses__())}
 
 # What differs from one failure to the next of the same cause, and its placeholder.
@@ -175,6 +177,9 @@ def _next_for_job(entry: Entry, error: str, reason: str) -> str:
         return f"stack.deploy(FileDelimiter={named}); {again}"
     if error == "TooManyChunksError":
         return f"stack.deploy(FileChunkSize=0); {again}  # a size that fits the file"
+    if error == _CHILD_FAILED:
+        function = "merge-s3-files" if "chunks" in entry else "split-ip-file"
+        return f"stack.logs({function!r}, job=job.id)  # then {again}"
     if error in _NEW_FILE_WANTED:
         upload = entry["key"].removeprefix(keys.INPUT_PREFIX)
         file = upload.rpartition("/")[2]

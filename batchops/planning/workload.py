@@ -100,7 +100,7 @@ CHUNK_ENTRY_BYTES = 550
 ENRICHMENT_COLUMN_BYTES = 8
 
 # An entry of the manifest as JSON, with the longest job id.
-MANIFEST_ENTRY_BYTES = 230
+MANIFEST_ENTRY_BYTES = 300
 
 # Memory of the chunk functions: Python and boto3, and what a row and a byte of the chunk take in
 # read-file, the largest. Resident sizes measured on 2026-11-23 with Python 3.11 on Linux, in

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 
 Kind = Literal["rerun", "repair"]
 
+# Entries of a manifest.
+Chunks = Sequence[Mapping[str, Any]]
+
+# Does what is to be done between claim and start of the attempt whose number it is given; returns
+# the chunks to run, if they are others thereafter.
+Prepare = Callable[[int], Chunks | None]
+
 # How a job stands whose attempt was entered in the ledger, and whose execution never came.
 UNSTARTED = "UNSTARTED"
 
@@ -106,10 +113,10 @@ def begin(
     last: Ended,
     *,
     kind: Kind,
-    chunks: Sequence[Mapping[str, Any]] | None,
+    chunks: Chunks | None,
     settings: Mapping[str, str | int] | None = None,
     code: Mapping[str, str] | None = None,
-    prepare: Callable[[], None] | None = None,
+    prepare: Prepare | None = None,
 ) -> int:
     """Claim the attempt after `last`, prepare it and start it; return its number.
 
@@ -139,10 +146,11 @@ def begin(
         resume = None
         # Those of a file that is split again are not done either, until they run.
         mark_pending(job, attempt, job.chunk_entries() if chunks is None else chunks)
+        prepared = prepare(attempt) if prepare is not None else None
         if chunks is not None:
-            resume = {"manifestKey": _put_manifest(job, entry, attempt, chunks), "by": kind}
-        if prepare is not None:
-            prepare()
+            key = keys.resume_manifest(job.id, attempt)
+            put_manifest(job, entry, key, prepared or chunks)
+            resume = {"manifestKey": key, "by": kind}
     except BaseException as error:  # an interrupt too must not leave the job as if it ran
         release(job, attempt, token, error)
         raise
@@ -150,14 +158,11 @@ def begin(
     return attempt
 
 
-def _put_manifest(
-    job: Job, entry: ledger.Entry, attempt: int, chunks: Sequence[Mapping[str, Any]]
-) -> str:
-    key = keys.resume_manifest(job.id, attempt)
+def put_manifest(job: Job, entry: ledger.Entry, key: str, chunks: Chunks) -> None:
+    """Store a list of chunks, for the workflow and for later attempts."""
     body = json.dumps(list(chunks)).encode()
     with translated(f"writing {key}"):
         aws.put_intermediate(job.stack.client("s3"), entry["bucket"], key, body)
-    return key
 
 
 def _start(

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from batchcore import aws, items
+from batchcore.errors import StaleAttemptError
 
 from batchops.errors import JobRunningError, translated
 
@@ -130,7 +131,13 @@ def release(job: Job, attempt: int, token: str, error: BaseException) -> None:
 
 
 def mark_pending(job: Job, attempt: int, chunks: Iterable[Mapping[str, Any]]) -> None:
-    """Enter that the chunks have no result that counts, until this attempt gives them one."""
+    """Enter that the chunks have no result that counts, until this attempt gives them one.
+
+    Raises
+    ------
+    JobRunningError
+        If a later attempt has taken one of them over.
+    """
     dynamodb, table = job.stack.client("dynamodb"), job.stack.outputs["JobTableName"]
 
     def mark(chunk: Mapping[str, Any]) -> None:
@@ -140,5 +147,12 @@ def mark_pending(job: Job, attempt: int, chunks: Iterable[Mapping[str, Any]]) ->
         )
 
     with translated(f"marking chunks of job {job.id!r}"), ThreadPoolExecutor(_WORKERS) as pool:
-        for _ in pool.map(mark, chunks):
-            pass
+        try:
+            for _ in pool.map(mark, chunks):
+                pass
+        except StaleAttemptError as error:
+            raise JobRunningError(
+                f"job {job.id} was taken up elsewhere while its chunks were marked: see status(), "
+                "and plan again when it has ended",
+                job_id=job.id,
+            ) from error

@@ -3,8 +3,11 @@
 Nothing is lost if this is cut off. The attempt is claimed first, so that nobody else changes the
 chunks; then their entries in the ledger become PENDING; only then are they patched; last the rerun
 starts. A chunk that was patched and did not run is PENDING, so the next rerun or repair runs it,
-and no merge takes its old result for the new one. The bucket is versioned: the chunk as the split
-wrote it stays until IntermediateExpiryDays are over.
+and no merge takes its old result for the new one.
+
+Patched chunks are new versions beside the old. They count from the moment at which the ledger names
+the manifest that lists them, all of them at once: a repair that is cut off before that has changed
+nothing. The chunk as the split wrote it stays until IntermediateExpiryDays are over.
 """
 
 from __future__ import annotations
@@ -13,11 +16,13 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from batchcore import aws
+from batchcore import aws, items, keys
+from batchcore.errors import StaleAttemptError
 
-from batchops.errors import translated
+from batchops.errors import JobRunningError, translated
+from batchops.recovery.attempts import put_manifest
 from batchops.recovery.repair_plan import RepairPlan
 from batchops.recovery.repair_planning import Chunk, chunks_of, plan_repair, read_chunk
 from batchops.recovery.rerun import execute_rerun
@@ -68,20 +73,63 @@ def execute_repair(job: Job, plan: RepairPlan) -> RepairPlan:
     if not plan.needed:
         return plan
 
-    def patch() -> None:
-        entry = job.entry()
-        chunks = [c for c in chunks_of(job, entry) if c["number"] in plan.patches]
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            for _ in pool.map(lambda chunk: _patch(job, entry, chunk, plan.patches), chunks):
-                pass
+    def patch(attempt: int) -> list[dict[str, Any]]:
+        wanted = {chunk.number for chunk in plan.rerun.chunks}
+        chunks = patch_chunks(job, plan.patches, attempt=attempt)
+        return [chunk for chunk in chunks if chunk["number"] in wanted]
 
     return replace(plan, rerun=execute_rerun(job, plan.rerun, kind="repair", prepare=patch))
 
 
+def patch_chunks(
+    job: Job, patches: Mapping[int, Mapping[int, bytes]], *, attempt: int
+) -> list[dict[str, Any]]:
+    """Patch chunks for an attempt that is claimed, and return all of the job's as they are then.
+
+    Parameters
+    ----------
+    patches
+        See `RepairPlan`.
+
+    Raises
+    ------
+    JobRunningError
+        If a later attempt has taken the job over; it goes on with the chunks as they were.
+    """
+    entry = job.entry()
+    chunks = chunks_of(job, entry)
+    if not patches:
+        return chunks
+    places = [place for place, chunk in enumerate(chunks) if chunk["number"] in patches]
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        patched = pool.map(lambda at: _patch(job, entry, chunks[at], patches), places)
+        for place, chunk in zip(places, patched, strict=True):
+            chunks[place] = chunk
+    key = keys.manifest(job.id, attempt)
+    put_manifest(job, entry, key, chunks)
+    _name_manifest(job, key, attempt)
+    return chunks
+
+
 def _patch(
     job: Job, entry: Entry, chunk: Chunk, patches: Mapping[int, Mapping[int, bytes]]
-) -> None:
+) -> dict[str, Any]:
     text, s3 = read_chunk(job, entry, chunk), job.stack.client("s3")
     body = text.patched(patches[chunk["number"]])
     with translated(f"patching {chunk['key']}"):
-        aws.put_intermediate(s3, entry["bucket"], chunk["key"], body)
+        stored = aws.put_version(s3, entry["bucket"], chunk["key"], body)
+    return {**chunk, **stored, "sizeBytes": len(body)}
+
+
+def _name_manifest(job: Job, key: str, attempt: int) -> None:
+    dynamodb, table = job.stack.client("dynamodb"), job.stack.outputs["JobTableName"]
+    with translated(f"updating the entry of job {job.id!r}"):
+        try:
+            values = {"manifestKey": key}
+            aws.update_entry(dynamodb, table, job.id, items.JOB_ENTRY, values, attempt=attempt)
+        except StaleAttemptError as error:
+            raise JobRunningError(
+                f"job {job.id} was taken up elsewhere while its chunks were patched: see status(), "
+                "and plan again when it has ended",
+                job_id=job.id,
+            ) from error

@@ -12,6 +12,7 @@ from batchcore import aws, csvtext, items, keys, reference
 from batchcore.errors import SchemaError, TransientError
 from batchcore.records import REJECT_COLUMNS
 from batchcore.schema import RecordSchema
+from botocore.exceptions import ClientError
 
 from batchops import ledger
 from batchops.deployment.deployed import deployed_schema
@@ -116,17 +117,20 @@ def chunks_of(job: Job, entry: ledger.Entry) -> list[dict[str, Any]]:
 def _columns(job: Job, entry: ledger.Entry) -> list[str]:
     """Return the input's columns, from the header that the split wrote for the rejects."""
     key = keys.rejected_piece(job.id, keys.HEADER_PIECE)
-    header = _read(job, entry, key).removeprefix(csvtext.BOM)
+    piece = {"key": key, "versionId": entry["headers"]["rejects"]}
+    header = _read(job, entry, piece).removeprefix(csvtext.BOM)
     names = split_fields(header, delimiter=entry["delimiter"])
     return [as_shown(name) for name in names[: -len(REJECT_COLUMNS)]]
 
 
-def _read(job: Job, entry: ledger.Entry, key: str) -> bytes:
-    s3 = job.stack.client("s3")
+def _read(job: Job, entry: ledger.Entry, stored: Mapping[str, Any]) -> bytes:
+    s3, key = job.stack.client("s3"), stored["key"]
     with translated(f"reading {key}"):
         try:
-            return aws.read_object(s3, entry["bucket"], key)
-        except s3.exceptions.NoSuchKey as error:
+            return aws.read_version(s3, entry["bucket"], stored)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion"}:
+                raise
             raise JobError(
                 f"{key} is gone, as it is after IntermediateExpiryDays: submit the mended rows as "
                 "a file of their own",
@@ -135,8 +139,8 @@ def _read(job: Job, entry: ledger.Entry, key: str) -> bytes:
 
 
 def read_chunk(job: Job, entry: ledger.Entry, chunk: Chunk) -> ChunkText:
-    """Return a chunk's records as they are in the bucket now."""
-    data = _read(job, entry, chunk["key"])
+    """Return a chunk's records, as the version has them that the manifest names."""
+    data = _read(job, entry, chunk)
     return ChunkText(data, delimiter=entry["delimiter"], first_row=chunk["firstRow"])
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from batchops.deployment.deployed import deployed_code
 from batchops.errors import InputError, JobRunningError
-from batchops.recovery.attempts import Kind, begin, require_ended_unchanged
+from batchops.recovery.attempts import Kind, Prepare, begin, require_ended_unchanged
 from batchops.recovery.redrive import execute_redrive, plan_redrive
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.rerun_planning import plan_rerun, read_manifest
@@ -59,7 +59,7 @@ def execute_rerun(
     plan: RerunPlan,
     *,
     kind: Kind = "rerun",
-    prepare: Callable[[], None] | None = None,
+    prepare: Prepare | None = None,
 ) -> RerunPlan:
     """Start the attempt that a plan describes, and return the plan as started.
 
@@ -68,7 +68,7 @@ def execute_rerun(
     kind
         What the lineage calls the attempt.
     prepare
-        Called once the attempt is claimed and before it starts.
+        Called with its number once the attempt is claimed and before it starts.
 
     Raises
     ------

@@ -83,8 +83,7 @@ def plan_chunks(
         reason = "only the merge is to be repeated, and the workflow runs at least one chunk"
         planned = (PlannedChunk(least.number, least.rows, reason),)
         reused = tuple(chunk for chunk in reused if chunk is not least)
-    present = {item["Key"] for item in versions if item["IsLatest"]}
-    lost = _lost(job, planned, present)
+    lost = _lost(job, last, manifest, planned, present=set(sizes))
     if lost:
         return plan_from_start(job, last, lost=lost)
     return RerunPlan(
@@ -99,14 +98,29 @@ def plan_chunks(
     )
 
 
-def _lost(job: Job, planned: Sequence[PlannedChunk], present: set[str]) -> str:
-    """Say what is gone that the chunks, or the merge, need; empty if all is there."""
-    numbers = [c.number for c in planned if keys.chunk(job.id, c.number) not in present]
+def _lost(
+    job: Job,
+    last: Ended,
+    manifest: Sequence[Mapping[str, Any]],
+    planned: Sequence[PlannedChunk],
+    *,
+    present: set[tuple[str, str]],
+) -> str:
+    """Say what is gone that the chunks, or the merge, need; empty if all is there.
+
+    `present` has the key and version of whatever is there.
+    """
+    wanted = {chunk.number for chunk in planned}
+    versions = {c["number"]: (c["key"], c["versionId"]) for c in manifest if c["number"] in wanted}
+    numbers = [number for number, version in versions.items() if version not in present]
     if numbers:
         return f"chunks {number_ranges(numbers)} are gone"
-    header = keys.HEADER_PIECE
-    pieces = (keys.output(job.id, header), keys.rejected_piece(job.id, header))
-    return "" if present.issuperset(pieces) else "the headers of the results are gone"
+    headers, piece = last.entry["headers"], keys.HEADER_PIECE
+    pieces = {
+        (keys.output(job.id, piece), headers["output"]),
+        (keys.rejected_piece(job.id, piece), headers["rejects"]),
+    }
+    return "" if pieces <= present else "the headers of the results are gone"
 
 
 def _nothing(job: Job, last: Ended) -> RerunPlan:

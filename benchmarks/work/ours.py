@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from batchcore import keys
-from batchcore.records import dump_lines, load_lines
 
-from batchops.samples.sample_orders import KEY, enrichment
+from batchops.samples.sample_orders import enrichment
 from benchmarks import functions
 from benchmarks.bucket import INPUT_KEY, JOB, read_manifest
 from benchmarks.stand_ins import DynamoDbStandIn, S3StandIn
@@ -51,9 +50,10 @@ def _enrich(app: Any, folder: Path) -> None:
     columns = app.schema.enrichment
     for chunk in read_manifest(folder):
         valid = folder / keys.valid(JOB, chunk["number"])
-        records = list(load_lines(valid.read_bytes()))
-        wanted = {record["fields"][KEY] for record in records}
+        lines = app.pick(valid.read_bytes())
+        wanted = {key for _, _, key in lines}
         found = {key: dict(zip(columns, enrichment(key), strict=True)) for key in wanted}
         place = folder / keys.enriched(JOB, chunk["number"])
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(dump_lines(app.enrich(record, found) for record in records))
+        enriched, _ = app.enrich(lines, found)
+        place.write_bytes(enriched)

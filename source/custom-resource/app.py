@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import urllib3
 from batchcore import aws, keys, reference
+from batchcore.dynamojson import read_as_sent
 from batchcore.errors import ReferenceDataError
 from batchcore.runtime import Event, Result, entry_point, logger
 from batchcore.schema import RecordSchema, find_in_layer
@@ -25,7 +26,7 @@ MAX_REASON = 1_000
 ANSWER_RESERVE_MS = 20_000
 
 s3 = boto3.client("s3", config=aws.CONFIG)
-dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
+dynamodb = read_as_sent(boto3.client("dynamodb", config=aws.CONFIG))
 RETRIES = urllib3.Retry(
     total=5, backoff_factor=0.5, status_forcelist=(500, 502, 503, 504), allowed_methods=None
 )

@@ -10,7 +10,7 @@ import orjson
 import urllib3
 from batchcore import aws, keys
 from batchcore.errors import TransientError
-from batchcore.records import Record, dump_lines, load_lines, reject
+from batchcore.records import reject
 from batchcore.reference import is_storable
 from batchcore.runtime import Event, Result, step
 from batchcore.schema import RecordSchema, Violation
@@ -32,6 +32,9 @@ RETRIES = urllib3.Retry(
 
 Values = dict[str, dict[str, str]]
 
+# The row, the raw text and the key of a good record.
+Good = tuple[int, str, str]
+
 
 class LookupRefusedError(Exception):
     """The API answered that the call itself is wrong: not allowed, or malformed."""
@@ -48,28 +51,49 @@ schema = RecordSchema.load()
 @step
 def lambda_handler(event: Event, context: object) -> Result:
     """Add the reference data's values to each record; reject those whose key is unknown."""
-    records = list(load_lines(aws.read_version(s3, event["bucket"], event["validate"])))
-    wanted = {record["fields"][schema.key] for record in records if "fields" in record}
-    found = look_up(sorted(wanted))
-    enriched = [enrich(record, found) for record in records]
+    lines = pick(aws.read_version(s3, event["bucket"], event["validate"]))
+    found = look_up(sorted({line[2] for line in lines if isinstance(line, tuple)}))
+    enriched, rejected = enrich(lines, found)
     key = keys.enriched(event["jobId"], event["chunk"]["number"])
-    stored = aws.put_version(s3, event["bucket"], key, dump_lines(enriched))
-    known = sum("values" in record for record in enriched)
-    good = sum("fields" in record for record in records)
-    return {**stored, "rejected": good - known}
+    stored = aws.put_version(s3, event["bucket"], key, enriched)
+    return {**stored, "rejected": rejected}
 
 
-def enrich(record: Record, found: Values) -> Record:
-    """Return a record with the values found for its key, or rejected if there are none."""
-    if "fields" not in record:
-        return record
-    key = record["fields"][schema.key]
-    values = found.get(key)
-    if values is None:
-        fault = Violation(schema.key, "reference", key, "", "is not in the reference data")
-        return reject(record, stage="enrich", key=key, faults=[fault])
-    row = [values.get(column, "") for column in schema.enrichment]
-    return {"row": record["row"], "raw": record["raw"], "values": row}
+def pick(data: bytes) -> list[Good | bytes]:
+    """Return of each good record what is needed; of a rejected one its line.
+
+    Neither is anything that the garbage collector goes over again and again, as whole records are.
+    """
+    found: list[Good | bytes] = []
+    for line in data.splitlines(keepends=True):
+        record = orjson.loads(line)
+        fields = record.get("fields")
+        good = fields is not None
+        found.append((record["row"], record["raw"], fields[schema.key]) if good else line)
+    return found
+
+
+def enrich(lines: Iterable[Good | bytes], found: Values) -> tuple[bytes, int]:
+    """Return the record lines, the good ones with their keys' values; and how many are rejected.
+
+    That is the number of those whose key is unknown.
+    """
+    enriched, rejected = [], 0
+    for line in lines:
+        if isinstance(line, bytes):
+            enriched.append(line)
+            continue
+        row, raw, key = line
+        values = found.get(key)
+        if values is None:
+            fault = Violation(schema.key, "reference", key, "", "is not in the reference data")
+            record = reject({"row": row, "raw": raw}, stage="enrich", key=key, faults=[fault])
+            rejected += 1
+        else:
+            listed = [values.get(column, "") for column in schema.enrichment]
+            record = {"row": row, "raw": raw, "values": listed}
+        enriched.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+    return b"".join(enriched), rejected
 
 
 def look_up(wanted: list[str]) -> Values:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import orjson
 from batchcore import aws, items, joining, keys, results
+from batchcore.dynamojson import read_as_sent
 from batchcore.errors import InputGoneError
 from batchcore.merge_plans import Plan, store_plan, upload_item
 from batchcore.metrics import publish_rows
@@ -33,7 +34,7 @@ ARCHIVING = TransferConfig(
 )
 
 s3 = boto3.client("s3", config=aws.CONFIG.merge(Config(max_pool_connections=COPIES_IN_FLIGHT)))
-dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
+dynamodb = read_as_sent(boto3.client("dynamodb", config=aws.CONFIG))
 
 
 @job_step
@@ -49,14 +50,14 @@ def lambda_handler(event: Event, context: object) -> Result:
 def merge_chunks(event: Event) -> Result:
     """Check the balance; then write both files and finish, or plan who writes what."""
     _confirm(event)
-    job, bucket = event["jobId"], event["bucket"]
-    manifest = _read_json(bucket, keys.manifest(job))
+    job, bucket, entry = event["jobId"], event["bucket"], _job_entry(event)
+    manifest = _read_json(bucket, entry["manifestKey"])
     resumed = _read_json(bucket, event["resume"]["manifestKey"]) if "resume" in event else manifest
     entries = aws.query_entries(dynamodb, os.environ["JOB_TABLE"], job, items.CHUNK_PREFIX)
     rerun = {chunk["number"] for chunk in resumed}
     chunks = results.match_chunks(manifest, entries, rerun=rerun, attempt=event["attempt"])
     totals = results.count_rows(chunks)
-    files = dict(_pieces_by_file(event, chunks))
+    files = dict(_pieces_by_file(event, chunks, entry["headers"]))
     group_bytes = int(os.environ["MERGE_GROUP_BYTES"])
     if sum(map(total_bytes, files.values())) > group_bytes:
         plan = store_plan(s3, bucket, job, files, attempt=event["attempt"], group_bytes=group_bytes)
@@ -78,9 +79,8 @@ def complete_plan(event: Event) -> Result:
 def _finish(event: Event, totals: dict[str, int]) -> Result:
     """Archive the input, tell the ledger, and only then remove the input."""
     job, bucket, key, table = event["jobId"], event["bucket"], event["key"], os.environ["JOB_TABLE"]
-    entry = next(aws.query_entries(dynamodb, table, job, items.JOB_ENTRY), {})
     # A repair of a job that has succeeded finds its input archived, and maybe tidied away since.
-    archived = entry.get("archiveKey") or _copy_to_archive(event)
+    archived = _job_entry(event).get("archiveKey") or _copy_to_archive(event)
     outcome = {
         **totals,
         "completedKey": keys.completed(job, key),
@@ -102,8 +102,14 @@ def _confirm(event: Event) -> None:
     aws.require_attempt(dynamodb, table, job, items.JOB_ENTRY, attempt=event["attempt"])
 
 
+def _job_entry(event: Event) -> dict[str, Any]:
+    """Return what the ledger says of the job."""
+    table = os.environ["JOB_TABLE"]
+    return next(aws.query_entries(dynamodb, table, event["jobId"], items.JOB_ENTRY))
+
+
 def _pieces_by_file(
-    event: Event, chunks: list[dict[str, Any]]
+    event: Event, chunks: list[dict[str, Any]], headers: dict[str, str]
 ) -> Iterator[tuple[str, list[Piece]]]:
     job, key = event["jobId"], event["key"]
     for file, kind, key_of in (
@@ -111,8 +117,8 @@ def _pieces_by_file(
         (keys.rejected(job, key), "rejects", keys.rejected_piece),
     ):
         name = key_of(job, keys.HEADER_PIECE)
-        head = s3.head_object(Bucket=event["bucket"], Key=name)
-        header = Piece(name, head["VersionId"], head["ContentLength"])
+        head = s3.head_object(Bucket=event["bucket"], Key=name, VersionId=headers[kind])
+        header = Piece(name, headers[kind], head["ContentLength"])
         yield file, results.list_pieces(job, chunks, kind, key_of, header=header)
 
 

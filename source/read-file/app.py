@@ -33,7 +33,7 @@ def lambda_handler(event: Event, context: object) -> Result:
         begins=True,
     )
     records = read_records(
-        aws.read_object(s3, event["bucket"], chunk["key"]),
+        aws.read_version(s3, event["bucket"], chunk),
         schema,
         delimiter=event["parameters"]["delimiter"],
         first_row=chunk["firstRow"],

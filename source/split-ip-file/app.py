@@ -81,22 +81,28 @@ def _finish(event: Event, header: bytes, manifest: list[Any], chunk_rows: int) -
     if not rows:
         raise intake.no_rows()
     writer = RowWriter(delimiter=event["parameters"]["delimiter"])
-    objects = {
+    headers = {
         keys.output(job, keys.HEADER_PIECE): writer.header(header, schema.enrichment),
         keys.rejected_piece(job, keys.HEADER_PIECE): writer.header(header, REJECT_COLUMNS),
-        keys.manifest(job): orjson.dumps(manifest),
     }
-    aws.put_many(s3, event["bucket"], iter(objects.items()))
-    counts = {"rowsIn": rows, "chunks": len(manifest), "manifestKey": keys.manifest(job)}
+    key = keys.manifest(job, event["attempt"])
+    objects = {**headers, key: orjson.dumps(manifest)}
+    output, rejects, _ = aws.put_many(s3, event["bucket"], iter(objects.items()))
+    found = {
+        "rowsIn": rows,
+        "chunks": len(manifest),
+        "manifestKey": key,
+        "headers": {"output": output, "rejects": rejects},
+    }
     before = aws.update_entry(
         dynamodb,
         os.environ["JOB_TABLE"],
         job,
         items.JOB_ENTRY,
-        {"status": items.RUNNING, "chunkRows": chunk_rows, **counts},
+        {"status": items.RUNNING, "chunkRows": chunk_rows, **found},
         attempt=event["attempt"],
         remove=("error", "cause", "endTime"),
         begins=True,
     )
     publish_rows({"rowsIn": rows}, before)
-    return {"manifestKey": keys.manifest(job), "rows": rows, "chunks": len(manifest)}
+    return {"manifestKey": key, "rows": rows, "chunks": len(manifest)}

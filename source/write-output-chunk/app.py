@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import boto3
 from batchcore import aws, items, keys
@@ -24,17 +24,19 @@ dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 def lambda_handler(event: Event, context: object) -> Result:
     """Write what the chunk came to; the ledger last, since it says that the rest is there."""
     started = monotonic()
-    records = list(load_lines(aws.read_version(s3, event["bucket"], event["enrich"])))
-    check_complete(records, event["chunk"])
-    output, rejects = format_pieces(records, event["parameters"]["delimiter"])
+    records = load_lines(aws.read_version(s3, event["bucket"], event["enrich"]))
+    pieces = format_pieces(records, event["parameters"]["delimiter"])
+    check_complete(pieces.rows, event["chunk"])
     job, number = event["jobId"], event["chunk"]["number"]
-    stored = {
-        "output": aws.put_version(s3, event["bucket"], keys.output(job, number), output),
-        "rejects": aws.put_version(s3, event["bucket"], keys.rejected_piece(job, number), rejects),
+    places = {"output": keys.output(job, number), "rejects": keys.rejected_piece(job, number)}
+    bodies = {"output": pieces.output, "rejects": pieces.rejects}
+    versions = {
+        kind: aws.put_version(s3, event["bucket"], key, bodies[kind])["versionId"]
+        for kind, key in places.items()
     }
-    errors = replace_errors(event, records)
-    rejected = sum("errors" in record for record in records)
-    result = {"valid": len(records) - rejected, "rejected": rejected, "errors": errors}
+    errors = replace_errors(event, pieces.rejected)
+    rows, rejected = len(pieces.rows), len(pieces.rejected)
+    result = {"valid": rows - rejected, "rejected": rejected, "errors": errors}
     step_ms = {name: event[name]["ms"] for name in STEPS}
     step_ms["write"] = round((monotonic() - started) * 1000)
     aws.update_entry(
@@ -44,11 +46,11 @@ def lambda_handler(event: Event, context: object) -> Result:
         items.chunk_entry(number),
         {
             "status": items.SUCCEEDED,
-            "rows": len(records),
+            "rows": rows,
             **result,
             "endTime": items.utc_now(),
-            "sizeBytes": {"output": len(output), "rejects": len(rejects)},
-            "versions": {kind: piece["versionId"] for kind, piece in stored.items()},
+            "sizeBytes": {kind: len(body) for kind, body in bodies.items()},
+            "versions": versions,
             "stepMs": step_ms,
         },
         attempt=event["attempt"],
@@ -57,15 +59,38 @@ def lambda_handler(event: Event, context: object) -> Result:
     return result
 
 
-def check_complete(records: list[Record], chunk: dict[str, Any]) -> None:
-    """Hold the records that arrived against those that the split counted.
+class Pieces(NamedTuple):
+    """What a chunk came to: its rows in order, its parts of both files, its rejected records."""
+
+    rows: list[int]
+    output: bytes
+    rejects: bytes
+    rejected: list[Record]
+
+
+def format_pieces(records: Iterable[Record], delimiter: str) -> Pieces:
+    """Make the chunk's parts of the completed file and of the rejects; keep no good record."""
+    writer = RowWriter(delimiter=delimiter)
+    rows: list[int] = []
+    output: list[bytes] = []
+    rejected: list[Record] = []
+    for record in records:
+        rows.append(record["row"])
+        if "errors" in record:
+            rejected.append(record)
+        else:
+            output.append(writer.completed(record))
+    return Pieces(rows, b"".join(output), b"".join(map(writer.rejected, rejected)), rejected)
+
+
+def check_complete(rows: list[int], chunk: dict[str, Any]) -> None:
+    """Hold the rows that arrived against those that the split counted.
 
     Raises
     ------
     BalanceError
         If one is missing, doubled, or not the chunk's.
     """
-    rows = [record["row"] for record in records]
     in_range = all(chunk["firstRow"] <= row <= chunk["lastRow"] for row in rows)
     if len(set(rows)) != len(rows) or len(rows) != chunk["rows"] or not in_range:
         raise BalanceError(
@@ -74,15 +99,7 @@ def check_complete(records: list[Record], chunk: dict[str, Any]) -> None:
         )
 
 
-def format_pieces(records: list[Record], delimiter: str) -> tuple[bytes, bytes]:
-    """Return the chunk's parts of the completed file and of the rejects."""
-    writer = RowWriter(delimiter=delimiter)
-    output = b"".join(writer.completed(record) for record in records if "values" in record)
-    rejects = b"".join(writer.rejected(record) for record in records if "errors" in record)
-    return output, rejects
-
-
-def replace_errors(event: Event, records: list[Record]) -> int:
+def replace_errors(event: Event, rejected: list[Record]) -> int:
     """Make ErrorTable hold exactly this attempt's errors of the chunk; return how many.
 
     Only what an earlier attempt left and this one does not repeat is deleted, after the new ones
@@ -93,7 +110,7 @@ def replace_errors(event: Event, records: list[Record]) -> int:
     written: set[str] = set()
 
     def puts() -> Iterator[dict[str, Any]]:
-        for item in _while_current(event, _error_items(event, records)):
+        for item in _while_current(event, _error_items(event, rejected)):
             written.add(item["errorId"]["S"])
             yield {"PutRequest": {"Item": item}}
 
@@ -121,19 +138,18 @@ def _while_current(event: Event, found: Iterable[T]) -> Iterator[T]:
         yield each
 
 
-def _error_items(event: Event, records: list[Record]) -> Iterator[items.Item]:
+def _error_items(event: Event, rejected: list[Record]) -> Iterator[items.Item]:
     started = datetime.fromisoformat(event["startTime"])
     kept = timedelta(days=int(os.environ["ERROR_EXPIRY_DAYS"]))
-    for record in records:
-        if "errors" in record:
-            yield from items.error_items(
-                record,
-                job=event["jobId"],
-                chunk=event["chunk"]["number"],
-                attempt=event["attempt"],
-                time=event["startTime"],
-                ttl=int((started + kept).timestamp()),
-            )
+    for record in rejected:
+        yield from items.error_items(
+            record,
+            job=event["jobId"],
+            chunk=event["chunk"]["number"],
+            attempt=event["attempt"],
+            time=event["startTime"],
+            ttl=int((started + kept).timestamp()),
+        )
 
 
 def _stored_errors(event: Event, table: str) -> Iterator[str]:

@@ -106,7 +106,8 @@ def test_mailed_link_opens_one_object_for_an_hour_and_changes_nothing(job: Job) 
     assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["3600"]
     assert _status(link) == 200
     name = f"completed/{keys.completed(job.id, 'link.csv').rsplit('/', 1)[-1]}"
-    for other in ("rejected/link.csv", "manifest.json", "chunks/000001.csv", "completed/x.csv"):
+    others = ("rejected/link.csv", "manifest-0001.json", "chunks/000001.csv", "completed/x.csv")
+    for other in others:
         assert _status(link.replace(name, other)) == 403
     assert _status(link.replace("Expires=3600", "Expires=36000")) == 403
     for method in ("PUT", "DELETE"):

@@ -11,12 +11,14 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from batchcore import items, keys
 from e2e.permissions import Grant, as_list, without_grant
 from e2e.rows import order, to_csv
+from e2e.test_large_merge import merging_in_groups_of
 from support import Server, always, resources
 
 from batchops.errors import FunctionFailedError
@@ -46,9 +48,12 @@ STEPS = {
     "SendEmailRole": "Email the file",
 }
 # The engine names the action that it denies, but where there is nothing to say it in.
+_NO_HEAD = "(403) when calling the HeadObject operation"
 DENIALS = {
-    ("EnrichDataRole", "execute-api:Invoke"): "POST /financials answered 403",
-    ("MergeS3FilesRole", "s3:GetObjectVersion"): "(403) when calling the HeadObject operation",
+    ("EnrichDataRole", "Api"): "POST /financials answered 403",
+    ("MergeS3FilesRole", "Pieces"): _NO_HEAD,
+    ("MergeS3FilesRole", "Results", "s3:GetObject"): _NO_HEAD,
+    ("MergeS3FilesRole", "Input", "s3:GetObjectVersion"): _NO_HEAD,
 }
 # A good row, one that breaks a rule, and one whose key is unknown.
 FILE = to_csv([order(0), order(1, Order_Priority="X"), order(2, uuid="999999999")])
@@ -124,11 +129,50 @@ def _put_back(stack: Stack, job: Job) -> str:
     stack.client("dynamodb").update_item(
         TableName=stack.outputs["JobTableName"],
         Key={"jobId": {"S": job.id}, "entry": {"S": items.JOB_ENTRY}},
-        UpdateExpression="REMOVE archiveKey, mailStatus",
+        UpdateExpression="REMOVE archiveKey, mailStatus, endTime",
     )
     s3, bucket = stack.client("s3"), stack.outputs["SourceBucketName"]
     put = s3.put_object(Bucket=bucket, Key=job.entry()["key"], Body=FILE)
     return str(put["VersionId"])
+
+
+def _range_event(event: dict[str, Any], phase: str) -> dict[str, Any]:
+    """Return the event of a phase of the split, as if the file were too large for one call."""
+    split = {
+        "headerBytes": FILE.index(b"\n") + 1,
+        "firstRow": 2,
+        "chunkRows": 600,
+        "rangeBytes": 1024**3,
+        "ranges": [0],
+    }
+    return {**event, "phase": phase, "range": 0, "split": split}
+
+
+def _uploaded_plan(stack: Stack, event: dict[str, Any]) -> dict[str, Any]:
+    """Plan the merge in groups and upload them all; return the event that completes it."""
+    planned = stack.invoke("merge-s3-files", event)
+    at = {"Bucket": event["bucket"], "Key": planned["plan"]["key"]}
+    for group in json.load(stack.client("s3").get_object(**at)["Body"]):
+        stack.invoke("merge-s3-files", {**event, "group": group})
+    return {**event, "merge": planned}
+
+
+def _shared_merge_event(stack: Stack, event: dict[str, Any], grant: Grant) -> dict[str, Any]:
+    """Return the event of the call of a shared merge that needs a grant; others are made here."""
+    if grant.sid in ("Plans", "Missing"):
+        return event
+    completing = _uploaded_plan(stack, event)
+    if grant.sid == "Results":
+        # A file is looked at where its upload is gone, since it may have been completed before. The
+        # engine remembers the uploads that it completed, so this one is given another name.
+        stack.invoke("merge-s3-files", completing)
+        s3 = stack.client("s3")
+        at = {"Bucket": event["bucket"], "Key": completing["merge"]["plan"]["key"]}
+        plan = json.load(s3.get_object(**at)["Body"])
+        file = ("/completed/", "/rejected/")[grant.place]
+        gone = [item | ({"upload": "gone"} if file in item["key"] else {}) for item in plan]
+        s3.put_object(**at, Body=json.dumps(gone))
+    return completing
 
 
 def _event(stack: Stack, job: Job, events: dict[str, Any], role: str, action: str) -> Any:
@@ -143,6 +187,13 @@ def _event(stack: Stack, job: Job, events: dict[str, Any], role: str, action: st
     if action == "dynamodb:Query" and role == "WriteOutputChunkRole":
         # Only a later attempt looks for the errors of an earlier one.
         return {**event, "attempt": 2}
+    if role == "ReadFileRole":
+        # A chunk that has ended is not begun again by its attempt.
+        stack.client("dynamodb").update_item(
+            TableName=stack.outputs["JobTableName"],
+            Key={"jobId": {"S": job.id}, "entry": {"S": items.chunk_entry(1)}},
+            UpdateExpression="REMOVE endTime",
+        )
     if role == "MergeS3FilesRole":
         # It merges what has succeeded, which a step that failed here may have taken back.
         stack.invoke("write-output-chunk", events["Write output file"])
@@ -165,6 +216,20 @@ CUSTOM_RESOURCE_GRANTS = [grant for grant in _grants() if grant.role == "CustomR
 STEP_GRANTS = [grant for grant in _grants() if grant not in (LINK, *CUSTOM_RESOURCE_GRANTS)]
 
 
+# What only a split in ranges needs, and the phase that does; what only a shared merge needs.
+RANGE_PHASES = {
+    Grant("SplitIpFileRole", "Ranges", "s3:GetObject", 0): "number",
+    Grant("SplitIpFileRole", "Chunks", "s3:PutObject", 1): "survey",
+}
+SHARED_MERGE = {
+    Grant("MergeS3FilesRole", "Lists", "s3:GetObject", 1),
+    Grant("MergeS3FilesRole", "Plans", "s3:PutObject", 0),
+    Grant("MergeS3FilesRole", "Results", "s3:GetObject", 0),
+    Grant("MergeS3FilesRole", "Results", "s3:GetObject", 1),
+    Grant("MergeS3FilesRole", "Missing", "s3:ListBucketMultipartUploads", 0),
+}
+
+
 def _name(grant: Grant) -> str:
     return " ".join(map(str, grant))
 
@@ -175,9 +240,14 @@ def test_step_fails_without_any_one_grant_of_its_role(
     stack: Stack, job: Job, events: dict[str, Any], grant: Grant
 ) -> None:
     event = _event(stack, job, events, grant.role, grant.action)
-    with without_grant(stack, grant), pytest.raises(FunctionFailedError) as caught:
-        stack.invoke(_function(grant.role), event)
-    denial = DENIALS.get((grant.role, grant.action), f"to perform: {grant.action} ")
+    if grant in RANGE_PHASES:
+        event = _range_event(event, RANGE_PHASES[grant])
+    with merging_in_groups_of(stack, 1) if grant in SHARED_MERGE else nullcontext():
+        if grant in SHARED_MERGE:
+            event = _shared_merge_event(stack, event, grant)
+        with without_grant(stack, grant), pytest.raises(FunctionFailedError) as caught:
+            stack.invoke(_function(grant.role), event)
+    denial = DENIALS.get(grant[:2]) or DENIALS.get(grant[:3]) or f"to perform: {grant.action} "
     assert denial in str(caught.value)
 
 
@@ -188,6 +258,22 @@ def test_step_succeeds_with_all_grants_of_its_role(
 ) -> None:
     """So it was the grant that was missing, not something that the test did."""
     assert "failure" not in stack.invoke(_function(role), _event(stack, job, events, role, ""))
+
+
+@pytest.mark.usefixtures("_unnotified")
+def test_split_in_ranges_and_shared_merge_succeed_with_all_grants_of_their_roles(
+    stack: Stack, job: Job, events: dict[str, Any]
+) -> None:
+    event = _event(stack, job, events, "SplitIpFileRole", "")
+    for phase in ("survey", "number", "cut", "collect"):
+        found = stack.invoke("split-ip-file", _range_event(event, phase))
+        assert "failure" not in found
+    assert found["rows"] == 3
+    event = _event(stack, job, events, "MergeS3FilesRole", "")
+    with merging_in_groups_of(stack, 1):
+        completing = _uploaded_plan(stack, event)
+        for _ in range(2):
+            assert stack.invoke("merge-s3-files", completing)["rowsIn"] == 3
 
 
 def test_link_in_the_mail_opens_with_the_grant_of_the_role_that_signed_it(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ from batchcore import keys
 from batchcore.csvtext import iter_records, parse_row
 from e2e.rows import HEADER, order, to_csv
 
-from batchops.errors import InputError, JobError
+from batchops.errors import InputError, JobError, JobRunningError
 from batchops.inspection.compare import compare
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
 from batchops.recovery.lineage import lineage
-from batchops.recovery.repair import execute_repair, plan_repair, repair
+from batchops.recovery.repair import execute_repair, patch_chunks, plan_repair, repair
 from batchops.recovery.rerun import execute_rerun, rerun
 from batchops.samples.sample import Sample, make_sample
 from batchops.samples.sample_orders import COLUMNS, enrichment
@@ -160,7 +161,12 @@ def odd(stack: Stack) -> Job:
 
 
 def _chunk(job: Job) -> bytes:
-    return _object(job, keys.chunk(job.id, 1))
+    """Return the chunk as the job's list of chunks names it."""
+    entry, s3 = job.entry(), job.stack.client("s3")
+    manifest = json.loads(_object(job, entry["manifestKey"]))
+    at = {"Key": manifest[0]["key"], "VersionId": manifest[0]["versionId"]}
+    body: bytes = s3.get_object(Bucket=entry["bucket"], **at)["Body"].read()
+    return body
 
 
 def test_edited_rejects_file_mends_rows_and_keeps_every_other_byte(
@@ -237,18 +243,17 @@ def test_only_rejected_rows_of_the_job_can_be_repaired(odd: Job) -> None:
     assert len(lineage(odd)) == 1
 
 
+class PowerCutError(Exception):
+    pass
+
+
 def test_repair_that_was_cut_off_loses_nothing(odd: Job) -> None:
     mended = odd.rejects()
     mended.loc[0, "Order Priority"] = "H"
     plan = plan_repair(odd, mended)
 
-    class PowerCutError(Exception):
-        pass
-
-    def patch_and_die() -> None:
-        at = {"Bucket": odd.entry()["bucket"], "Key": keys.chunk(odd.id, 1)}
-        new = ODD.replace(_crlf(_line(1, Order_Priority="X")), plan.patches[1][4])
-        odd.stack.client("s3").put_object(**at, Body=new, Tagging="kind=intermediate")
+    def patch_and_die(attempt: int) -> None:
+        patch_chunks(odd, {1: {4: plan.patches[1][4]}}, attempt=attempt)
         raise PowerCutError
 
     with pytest.raises(PowerCutError):
@@ -262,6 +267,33 @@ def test_repair_that_was_cut_off_loses_nothing(odd: Job) -> None:
     odd.wait(timeout_s=TIMEOUT_S)
     assert list(odd.rejects()["source_row"]) == ["5", "7"]
     assert odd.balance().holds
+
+
+def test_repair_that_is_cut_off_between_two_chunks_has_changed_nothing_and_its_reruns_stay_mended(
+    odd: Job,
+) -> None:
+    """What was put over a chunk counts for nobody until the job's list of chunks names it."""
+    mended = odd.rejects()
+    mended.loc[0, "Order Priority"] = "H"
+    plan = plan_repair(odd, mended.iloc[[0]])
+    at = {"Bucket": odd.entry()["bucket"], "Key": keys.chunk(odd.id, 1)}
+
+    def patch_and_die(_: int) -> None:
+        odd.stack.client("s3").put_object(**at, Body=b"half a repair")
+        raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        execute_rerun(odd, plan.rerun, kind="repair", prepare=patch_and_die)
+    assert _chunk(odd) == ODD
+    assert repair(odd, mended.iloc[[0]], dry_run=False).mended == (4,)
+    odd.wait(timeout_s=TIMEOUT_S)
+    # As a split would that goes on.
+    odd.stack.client("s3").put_object(**at, Body=ODD)
+    odd.rerun(everything=True, dry_run=False)
+    odd.wait(timeout_s=TIMEOUT_S)
+    assert list(odd.rejects()["source_row"]) == ["5", "6", "7"]
+    with pytest.raises(JobRunningError, match="while its chunks were patched"):
+        patch_chunks(odd, plan.patches, attempt=2)
 
 
 def test_schema_to_check_with_can_be_given(odd: Job, tmp_path: Path, project_root: Path) -> None:
@@ -284,7 +316,8 @@ def test_job_without_chunks_cannot_be_repaired(stack: Stack, odd: Job) -> None:
     with pytest.raises(JobError, match="never split"):
         plan_repair(refused, frame)
     bucket = odd.entry()["bucket"]
-    stack.client("s3").delete_object(Bucket=bucket, Key=keys.chunk(odd.id, 1))
+    at = {"Bucket": bucket, "Key": keys.chunk(odd.id, 1)}
+    stack.client("s3").delete_object(**at, VersionId=_versions(odd)[at["Key"]])
     with pytest.raises(JobError, match=r"chunks/000001\.csv is gone"):
         plan_repair(odd, frame)
 

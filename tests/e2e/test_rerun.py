@@ -116,7 +116,7 @@ def _change_entry(job: Job, entry: str = "JOB", **values: Any) -> None:
 def half_failed(stack: Stack) -> Job:
     """A job whose second chunk of three failed."""
     chunk = f"arn:aws:s3:::{stack.outputs['SourceBucketName']}/jobs/*/chunks/000002.csv"
-    with denied(stack, "ReadFileRole", "s3:GetObject", chunk):
+    with denied(stack, "ReadFileRole", "s3:GetObjectVersion", chunk):
         job = _submit(stack, "half.csv")
         job.wait(timeout_s=TIMEOUT_S, check=False)
     return job
@@ -268,7 +268,7 @@ def test_attempt_that_was_claimed_and_never_started_is_taken_over_after_a_while(
 def test_preparation_that_fails_leaves_a_job_that_can_be_rerun_at_once(stack: Stack) -> None:
     job = _finished(stack, "unprepared.csv")
 
-    def fail() -> None:
+    def fail(_: int) -> None:
         raise OSError("no space left")
 
     with pytest.raises(OSError, match="no space"):
@@ -321,8 +321,8 @@ def test_file_that_was_refused_is_split_anew_with_the_parameters_of_now(
 
 def _remove(job: Job, prefix: str) -> None:
     s3, bucket = job.stack.client("s3"), job.entry()["bucket"]
-    for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
-        s3.delete_object(Bucket=bucket, Key=item["Key"])
+    for item in s3.list_object_versions(Bucket=bucket, Prefix=prefix)["Versions"]:
+        s3.delete_object(Bucket=bucket, Key=item["Key"], VersionId=item["VersionId"])
 
 
 def test_job_whose_chunks_expired_is_split_again_as_long_as_its_input_is_there(
@@ -335,9 +335,12 @@ def test_job_whose_chunks_expired_is_split_again_as_long_as_its_input_is_there(
     assert plan.from_start
     assert "the list of chunks is gone" in str(plan)
     before: list[Any] = []
-    execute_rerun(
-        job, plan, prepare=lambda: before.extend((job.status(), set(job.chunks()["status"])))
-    )
+
+    def look(attempt: int) -> None:
+        before.extend((job.status(), set(job.chunks()["status"]), attempt))
+
+    execute_rerun(job, plan, prepare=look)
+    assert before[2] == 2
     # What the first attempt came to counts no more.
     assert before[1] == {"PENDING"}
     assert before[0].chunks_done == before[0].chunks_failed == 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from batchcore import items, keys
@@ -72,11 +73,12 @@ def crashes(stack: Stack, jobs: dict[str, Job]) -> list[str]:
     """What each step of the chunk workflow says of records that it cannot read."""
     job, bucket = jobs["rows.csv"], stack.outputs["SourceBucketName"]
     s3, found = stack.client("s3"), []
-    chunk = {"number": 999, "key": keys.chunk(job.id, 999), "firstRow": 2, "lastRow": 9, "rows": 1}
+    rows = {"firstRow": 2, "lastRow": 9, "rows": 1}
+    chunk: dict[str, Any] = {"number": 999, "key": keys.chunk(job.id, 999), **rows}
     broken = f'{{"row": 2, "raw": "{MARK}", "fields": {{"uuid": "{MARK}"'.encode()
     odd = f'{{"row": "{MARK}", "fields": {{"Country": "{MARK}"}}}}\n'.encode()
     for key in (keys.records, keys.valid, keys.enriched, keys.chunk):
-        event = {
+        event: dict[str, Any] = {
             "jobId": job.id,
             "attempt": 1,
             "bucket": bucket,
@@ -94,12 +96,15 @@ def crashes(stack: Stack, jobs: dict[str, Job]) -> list[str]:
             keys.enriched: "write-output-chunk",
             keys.chunk: "read-file",
         }[key]
+        name = {keys.records: "read", keys.valid: "validate", keys.enriched: "enrich"}.get(key)
         for body in (broken, odd):
-            s3.put_object(Bucket=bucket, Key=key(job.id, 999), Body=body)
+            stored = s3.put_object(Bucket=bucket, Key=key(job.id, 999), Body=body)
+            event[name or "chunk"]["versionId"] = stored["VersionId"]
             try:
                 found.append(json.dumps(stack.invoke(step, event)))
             except BatchOpsError as error:
                 found.append(f"{error} {vars(error)}")
+            assert "'versionId'" not in found[-1]  # it got as far as the rows
     entry = {"jobId": {"S": job.id}, "entry": {"S": items.chunk_entry(999)}}
     stack.client("dynamodb").delete_item(TableName=stack.outputs["JobTableName"], Key=entry)
     return found

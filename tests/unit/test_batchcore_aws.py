@@ -265,7 +265,7 @@ def test_small_objects_go_many_at_a_time_and_large_ones_few(size: int, at_once: 
     gate = threading.Barrier(at_once)
 
     class Storage:
-        def put_object(self, **_: Any) -> None:
+        def put_object(self, **wanted: Any) -> dict[str, str]:
             nonlocal running, most
             with lock:
                 running += 1
@@ -273,18 +273,22 @@ def test_small_objects_go_many_at_a_time_and_large_ones_few(size: int, at_once: 
             gate.wait(timeout=30)  # until as many are under way as are expected
             with lock:
                 running -= 1
+            return {"VersionId": f"version of {wanted['Key']}"}
 
     body = bytes(size)
     storage: Any = Storage()
-    aws.put_many(storage, "bucket", ((f"key-{n}", body) for n in range(2 * at_once)))
+    names = [f"key-{n}" for n in range(2 * at_once)]
+    versions = aws.put_many(storage, "bucket", ((name, body) for name in names))
     assert most == at_once
+    assert versions == [f"version of {name}" for name in names]
 
 
 def test_upload_that_fails_is_not_forgotten() -> None:
     class Storage:
-        def put_object(self, **wanted: Any) -> None:
+        def put_object(self, **wanted: Any) -> dict[str, str]:
             if wanted["Key"] == "b":
                 raise ConnectionError("lost")
+            return {"VersionId": "v"}
 
     storage: Any = Storage()
     with pytest.raises(ConnectionError, match="lost"):

@@ -266,8 +266,8 @@ def test_column_that_the_reference_data_lacks_is_empty(app: ModuleType) -> None:
     values = values_of(KEYS[0])
     lacking = next(iter(values))
     del values[lacking]
-    enriched = app.enrich(good(2, KEYS[0]), {KEYS[0]: values})
-    assert enriched["values"] == ["", *values.values()]
+    lines, rejected = app.enrich([(2, "raw", KEYS[0])], {KEYS[0]: values})
+    assert (json.loads(lines)["values"], rejected) == (["", *values.values()], 0)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -276,7 +276,15 @@ def test_every_row_leaves_either_enriched_or_rejected(
     app: ModuleType, wanted: list[str], known: set[str]
 ) -> None:
     found = {key: values_of(key) for key in known}
-    for number, key in enumerate(wanted, 2):
-        record = app.enrich(good(number, key), found)
-        assert record["row"] == number
+    before = [good(number, key) for number, key in enumerate(wanted, 2)]
+    before.insert(len(wanted) // 2, {"row": 99, "raw": "", "key": "", "errors": []})
+    lines, rejected = app.enrich(app.pick(dump_lines(before)), found)
+    after = [json.loads(line) for line in lines.splitlines()]
+    assert [record["row"] for record in after] == [record["row"] for record in before]
+    assert [record for record in after if record["row"] == 99] == [
+        record for record in before if record["row"] == 99
+    ]
+    ours = [record for record in after if record["row"] != 99]
+    for key, record in zip(wanted, ours, strict=True):
         assert ("values" in record) == (key in known) == ("errors" not in record)
+    assert rejected == sum(key not in known for key in wanted)

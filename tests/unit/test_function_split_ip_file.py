@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from batchcore import csvtext, errors, items, keys, sizing, splitting
 from batchcore.errors import TransientError
+from batchcore.schema import RecordSchema
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from support import BUCKET, HEADER, PARAMETERS, SCHEMA, context, job_event, row
@@ -56,7 +57,7 @@ def split(
 def failure(app: ModuleType, account: Account, data: bytes, **parameters: Any) -> tuple[str, str]:
     """Return the outcome of a file that is refused; nothing may come of it."""
     result = split(app, account, data, **parameters)
-    assert keys.manifest(JOB) not in account.keys("jobs/")
+    assert keys.manifest(JOB, 1) not in account.keys("jobs/")
     assert account.entry(JOB) == {}
     # The input stays where it is.
     assert account.get(KEY) == data
@@ -66,11 +67,17 @@ def failure(app: ModuleType, account: Account, data: bytes, **parameters: Any) -
 # ------------------------------------------------------------------------------- chunks
 
 
+def _version(account: Account, key: str) -> str:
+    """Return which version of an object is there now."""
+    version: str = account.s3.head_object(Bucket=BUCKET, Key=key)["VersionId"]
+    return version
+
+
 def test_chunks_hold_the_records_under_the_header(app: ModuleType, account: Account) -> None:
     lines = rows(5)
     result = split(app, account, HEADER + b"".join(lines))
     assert result.pop("ms") >= 0
-    assert result == {"manifestKey": keys.manifest(JOB), "rows": 5, "chunks": 3}
+    assert result == {"manifestKey": keys.manifest(JOB, 1), "rows": 5, "chunks": 3}
     assert account.get(keys.chunk(JOB, 1)) == HEADER + lines[0] + lines[1]
     assert account.get(keys.chunk(JOB, 2)) == HEADER + lines[2] + lines[3]
     assert account.get(keys.chunk(JOB, 3)) == HEADER + lines[4]
@@ -78,7 +85,8 @@ def test_chunks_hold_the_records_under_the_header(app: ModuleType, account: Acco
 
 def test_manifest_says_what_each_chunk_holds(app: ModuleType, account: Account) -> None:
     split(app, account, HEADER + b"\n" + b"".join(rows(3)))
-    (manifest,) = account.lines(keys.manifest(JOB))
+    (manifest,) = account.lines(keys.manifest(JOB, 1))
+    versions = [_version(account, keys.chunk(JOB, number)) for number in (1, 2)]
     assert manifest == [
         {
             "number": 1,
@@ -88,6 +96,7 @@ def test_manifest_says_what_each_chunk_holds(app: ModuleType, account: Account) 
             "lastRow": 4,
             "rows": 2,
             "sizeBytes": len(HEADER + row() * 2),
+            "versionId": versions[0],
         },
         {
             "number": 2,
@@ -97,6 +106,7 @@ def test_manifest_says_what_each_chunk_holds(app: ModuleType, account: Account) 
             "lastRow": 5,
             "rows": 1,
             "sizeBytes": len(HEADER + row()),
+            "versionId": versions[1],
         },
     ]
 
@@ -113,7 +123,11 @@ def test_ledger_says_that_the_job_runs(app: ModuleType, account: Account) -> Non
         "chunkRows": 2,
         "rowsIn": 3,
         "chunks": 2,
-        "manifestKey": keys.manifest(JOB),
+        "manifestKey": keys.manifest(JOB, 1),
+        "headers": {
+            "output": _version(account, keys.output(JOB, 0)),
+            "rejects": _version(account, keys.rejected_piece(JOB, 0)),
+        },
     }
 
 
@@ -147,10 +161,21 @@ def test_repeated_step_writes_the_same(app: ModuleType, account: Account) -> Non
     version = account.put(KEY, HEADER + b"".join(rows(7)))
     event = job_event(JOB, versionId=version, parameters={**PARAMETERS, "chunkRows": 2})
     first = app.lambda_handler(event, context())
-    before = {key: account.get(key) for key in account.keys("jobs/")}
+    before = _contents(account)
     second = app.lambda_handler(event, context())
-    assert {key: account.get(key) for key in account.keys("jobs/")} == before
+    assert _contents(account) == before
     assert {**first, "ms": 0} == {**second, "ms": 0}
+
+
+def _contents(account: Account) -> dict[str, Any]:
+    """Return what lies under the job; of lists of chunks all but which versions they name."""
+    found: dict[str, Any] = {key: account.get(key) for key in account.keys("jobs/")}
+    for key in found:
+        if "/manifest-" in key or "/cut-" in key:
+            (chunks,) = account.lines(key)
+            listed = chunks["chunks"] if isinstance(chunks, dict) else chunks
+            found[key] = [chunk | {"versionId": ""} for chunk in listed]
+    return found
 
 
 def test_more_chunks_than_uploads_in_flight_all_arrive(app: ModuleType, account: Account) -> None:
@@ -158,6 +183,9 @@ def test_more_chunks_than_uploads_in_flight_all_arrive(app: ModuleType, account:
     split(app, account, HEADER + b"".join(lines), chunkRows=1)
     chunks = account.keys(f"jobs/{JOB}/chunks/")
     assert [account.get(key) for key in chunks] == [HEADER + line for line in lines]
+    (manifest,) = account.lines(keys.manifest(JOB, 1))
+    versions = [_version(account, key) for key in chunks]
+    assert [chunk["versionId"] for chunk in manifest] == versions
 
 
 def test_no_version_but_its_own_is_read(app: ModuleType, account: Account) -> None:
@@ -238,7 +266,7 @@ def test_file_of_several_blocks_is_split_where_records_end(
 def test_size_of_the_chunks_may_be_left_to_the_file(app: ModuleType, account: Account) -> None:
     data = HEADER + b"".join(rows(5_100))
     split(app, account, data, chunkRows=0)
-    (manifest,) = account.lines(keys.manifest(JOB))
+    (manifest,) = account.lines(keys.manifest(JOB, 1))
     assert [chunk["rows"] for chunk in manifest] == [2_500, 2_500, 100]
     # So that a rerun cuts it alike, and people know.
     assert account.entry(JOB)["chunkRows"] == 2_500
@@ -286,7 +314,7 @@ def test_large_file_gives_the_rows_of_a_split_in_one_call(
     names = (keys.output(JOB, 0), keys.rejected_piece(JOB, 0))
     headers = [account.get(key) for key in names]
     found, _ = in_ranges(app, account, monkeypatch, LARGE, size)
-    assert (found["manifestKey"], found["rows"]) == (keys.manifest(JOB), whole["rows"])
+    assert (found["manifestKey"], found["rows"]) == (keys.manifest(JOB, 1), whole["rows"])
     assert found["chunks"] >= whole["chunks"]
     assert numbered_rows(account) == expected
     assert [account.get(key) for key in names] == headers
@@ -296,7 +324,7 @@ def test_large_file_gives_the_rows_of_a_split_in_one_call(
 
 def numbered_rows(account: Account) -> list[tuple[int, bytes]]:
     """Return the records of the manifest's chunks with their row numbers."""
-    (manifest,) = account.lines(keys.manifest(JOB))
+    (manifest,) = account.lines(keys.manifest(JOB, 1))
     assert [chunk["number"] for chunk in manifest] == list(range(1, len(manifest) + 1))
     found = []
     for chunk in manifest:
@@ -313,9 +341,9 @@ def test_repeated_phases_write_the_same(
     app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_ranges(app, account, monkeypatch, LARGE, 300)
-    before = {key: account.get(key) for key in account.keys("jobs/")}
+    before = _contents(account)
     in_ranges(app, account, monkeypatch, LARGE, 300)
-    assert {key: account.get(key) for key in account.keys("jobs/")} == before
+    assert _contents(account) == before
     assert all(account.tags(key) == {"kind": "intermediate"} for key in before)
 
 
@@ -337,9 +365,9 @@ def test_range_that_is_not_what_was_surveyed_is_an_outcome(
     app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, event = in_ranges(app, account, monkeypatch, LARGE, 300)
-    (cuts,) = account.lines(keys.cuts(JOB))
+    (cuts,) = account.lines(keys.cuts(JOB, 1))
     cuts[1]["chunks"] += 1
-    account.s3.put_object(Bucket=BUCKET, Key=keys.cuts(JOB), Body=json.dumps(cuts))
+    account.s3.put_object(Bucket=BUCKET, Key=keys.cuts(JOB, 1), Body=json.dumps(cuts))
     app.lambda_handler(event | {"phase": "cut", "range": 1}, context())
     result = app.lambda_handler(event | {"phase": "collect"}, context())
     assert result["failure"]["Error"] == "BalanceError"
@@ -368,13 +396,72 @@ def test_large_file_is_refused_as_a_small_one(
     assert account.entry(JOB) == {}
 
 
-def test_first_attempt_that_was_rerun_meanwhile_does_not_touch_the_ledger(
-    app: ModuleType, account: Account
+def _read_all(account: Account) -> tuple[list[Any], list[bytes]]:
+    """Return the list of chunks that the ledger names, and the bytes that it names."""
+    entry = account.entry(JOB)
+    (manifest,) = account.lines(entry["manifestKey"])
+    named = [(chunk["key"], chunk["versionId"]) for chunk in manifest]
+    named.append((keys.output(JOB, 0), entry["headers"]["output"]))
+    named.append((keys.rejected_piece(JOB, 0), entry["headers"]["rejects"]))
+    return manifest, [
+        account.s3.get_object(Bucket=BUCKET, Key=key, VersionId=version)["Body"].read()
+        for key, version in named
+    ]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_split_of_an_earlier_attempt_that_goes_on_changes_nothing_of_a_later_one(
+    app: ModuleType, account: Account, ended: bool
 ) -> None:
-    account.put_entry(JOB, items.JOB_ENTRY, status=items.SUCCEEDED, attempt=2)
+    """It had chunks of another size, and another delimiter."""
+    data = (HEADER + b"".join(rows(5))).replace(b"\n", b",Note;uuid\n")
+    event = job_event(JOB, versionId=account.put(KEY, data), sizeBytes=len(data))
+    later = {**event, "attempt": 2, "parameters": {**PARAMETERS, "chunkRows": 2}}
+    app.lambda_handler(later, context())
+    if ended:
+        account.put_entry(JOB, items.JOB_ENTRY, status=items.SUCCEEDED, endTime="then")
+    entry, before = account.entry(JOB), _read_all(account)
+    assert [chunk["rows"] for chunk in before[0]] == [2, 2, 1]
+    other = {**PARAMETERS, "chunkRows": 3, "delimiter": ";"}
+    app.schema = RecordSchema(
+        {
+            "properties": {"uuid": {"type": "string"}},
+            "required": ["uuid"],
+            "x-key": "uuid",
+            "x-enrichment": ["Price"],
+        }
+    )
     with pytest.raises(errors.StaleAttemptError):
-        split(app, account, HEADER + row())
-    assert account.entry(JOB)["status"] == items.SUCCEEDED
+        app.lambda_handler({**event, "parameters": other}, context())
+    # It wrote over the chunks and headers, and its own list of them.
+    (manifest,) = account.lines(keys.manifest(JOB, 1))
+    assert [chunk["rows"] for chunk in manifest] == [3, 2]
+    assert account.get(keys.chunk(JOB, 1)) != before[1][0]
+    assert account.get(keys.output(JOB, 0)) != before[1][-2]
+    assert account.entry(JOB) == entry
+    assert _read_all(account) == before
+
+
+@pytest.mark.parametrize("phase", ["survey", "number", "cut"])
+def test_phase_of_an_earlier_attempt_that_goes_on_changes_nothing_that_a_later_one_reads(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    _, event = in_ranges(app, account, monkeypatch, LARGE, 300)
+    begun = {**event, "attempt": 2, "parameters": {**event["parameters"], "chunkRows": 3}}
+    split_ = app.lambda_handler(begun, context())
+    for each, then in (("survey", "number"), ("cut", "collect")):
+        begun["split"] = split_
+        for number in split_["ranges"]:
+            app.lambda_handler(begun | {"phase": each, "range": number}, context())
+        if phase in (each, "number"):
+            for number in event["split"]["ranges"]:
+                app.lambda_handler(event | {"phase": phase, "range": number}, context())
+        split_ = app.lambda_handler(begun | {"phase": then}, context())
+    manifest, bodies = _read_all(account)
+    assert sum(chunk["rows"] for chunk in manifest) == 23
+    read = [len(list(csvtext.iter_records(body, delimiter=","))) - 1 for body in bodies[:-2]]
+    blank = [body.count(b"\n\n") for body in bodies[:-2]]
+    assert [n - b for n, b in zip(read, blank, strict=True)] == [c["rows"] for c in manifest]
 
 
 # ------------------------------------------------------------------- files that are refused

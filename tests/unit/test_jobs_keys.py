@@ -92,8 +92,9 @@ def test_what_cannot_delimit_is_refused(text: str) -> None:
 
 
 def test_objects_of_a_job_lie_under_its_folder() -> None:
-    assert keys.manifest(JOB) == f"jobs/{JOB}/manifest.json"
-    assert keys.resume_manifest(JOB, 2) == f"jobs/{JOB}/manifest-0002.json"
+    assert keys.manifest(JOB, 1) == f"jobs/{JOB}/manifest-0001.json"
+    assert keys.resume_manifest(JOB, 2) == f"jobs/{JOB}/manifest-0002-resumed.json"
+    assert keys.cuts(JOB, 1) == f"jobs/{JOB}/ranges/0001/cuts.json"
     assert keys.chunk(JOB, 1) == f"jobs/{JOB}/chunks/000001.csv"
     assert keys.output(JOB, 1) == f"jobs/{JOB}/output/000001.csv"
     assert keys.rejected_piece(JOB, keys.HEADER_PIECE) == f"jobs/{JOB}/rejects/000000.csv"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import items, joining, keys
 from batchcore.errors import StaleAttemptError
-from batchcore.pieces import PART_BYTES
+from batchcore.pieces import PART_BYTES, Piece
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from support import BUCKET, HEADER, context, job_event, manifest_entry
 
@@ -43,8 +45,13 @@ def bad(number: int) -> bytes:
 def prepare(account: Account, chunks: int = 4) -> dict[str, Any]:
     """Store a job whose merge is 12 MB; return the merge's event."""
     version = account.put(KEY, HEADER)
-    account.put(keys.output(JOB, 0), b"header\n")
-    account.put(keys.rejected_piece(JOB, 0), b"why\n")
+    headers = {
+        "output": account.put(keys.output(JOB, 0), b"header\n"),
+        "rejects": account.put(keys.rejected_piece(JOB, 0), b"why\n"),
+    }
+    account.put_entry(
+        JOB, items.JOB_ENTRY, attempt=1, manifestKey=keys.manifest(JOB, 1), headers=headers
+    )
     numbers = range(1, chunks + 1)
     for number in numbers:
         versions = {
@@ -64,7 +71,7 @@ def prepare(account: Account, chunks: int = 4) -> dict[str, Any]:
             versions=versions,
         )
     manifest = [manifest_entry(JOB, n, 2 * n, 2 * n + 1, 2) for n in numbers]
-    account.put(keys.manifest(JOB), json.dumps(manifest).encode())
+    account.put(keys.manifest(JOB, 1), json.dumps(manifest).encode())
     return job_event(JOB, key=KEY, versionId=version)
 
 
@@ -147,6 +154,34 @@ def test_upload_that_is_gone_counts_as_completed_if_the_file_is_this_plans(
         stub.assert_no_pending_responses()
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_single_call_that_completed_a_file_unheard_does_not_fail(
+    app: ModuleType, own: bool
+) -> None:
+    """S3 repeats to the SDK's second try that there is no such upload any more."""
+    size = PART_BYTES
+    plans: list[str] = []
+    app.s3.meta.events.register(
+        "provide-client-params.s3.CreateMultipartUpload",
+        lambda params, **_: plans.append(params["Metadata"]["plan"]),
+    )
+    with Stubber(app.s3) as stub:
+        stub.add_response("create_multipart_upload", {"UploadId": "u"})
+        body = StreamingBody(BytesIO(bytes(size)), size)
+        stub.add_response("get_object", {"Body": body, "ContentLength": size})
+        stub.add_response("upload_part", {"ETag": "e"})
+
+        def confirm() -> None:
+            stub.add_client_error("complete_multipart_upload", "NoSuchUpload", http_status_code=404)
+            stub.add_response("head_object", {"Metadata": {"plan": plans[0] if own else "other"}})
+            if not own:
+                stub.add_response("abort_multipart_upload", {})
+
+        with nullcontext() if own else pytest.raises(ClientError, match="NoSuchUpload"):
+            joining.join_pieces(app.s3, BUCKET, [Piece("a", "v", size)], COMPLETED, confirm=confirm)
+        stub.assert_no_pending_responses()
+
+
 def test_group_without_a_result_is_an_outcome_that_names_it(
     app: ModuleType, account: Account
 ) -> None:
@@ -162,9 +197,7 @@ def test_group_without_a_result_is_an_outcome_that_names_it(
     assert account.keys("input/") == [KEY]
 
 
-def test_piece_of_another_size_leaves_its_group_without_a_result(
-    app: ModuleType, account: Account
-) -> None:
+def test_piece_of_another_size_is_what_the_job_ends_with(app: ModuleType, account: Account) -> None:
     event = prepare(account)
     sizes = {"output": len(body(2)) + 1, "rejects": len(bad(2))}
     account.put_entry(JOB, items.chunk_entry(2), sizeBytes=sizes)
@@ -172,7 +205,10 @@ def test_piece_of_another_size_leaves_its_group_without_a_result(
     results = [upload(app, event, item) for item in groups_of(account, planned)]
     assert ["failure" in result for result in results] == [True, False, False]
     assert results[0]["failure"]["Error"] == "BalanceError"
-    assert call(app, {**event, "merge": planned})["failure"]["Error"] == "BalanceError"
+    failure = call(app, {**event, "merge": planned})["failure"]
+    assert failure == results[0]["failure"]
+    assert "were written" in failure["Cause"]
+    assert account.keys(f"jobs/{JOB}/completed/") == []
 
 
 def test_plan_that_is_made_again_has_uploads_of_its_own_and_frees_the_others(

@@ -8,14 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from batchcore.dates import date_check, date_pattern, is_date_format
 from batchcore.errors import SchemaError
-from batchcore.schema import (
-    FILE_NAME,
-    RecordSchema,
-    date_check,
-    find_in_layer,
-    is_date_format,
-)
+from batchcore.schema import FILE_NAME, RecordSchema, find_in_layer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import SCHEMA, SOURCE
@@ -178,6 +173,56 @@ def test_other_formats_are_none_of_ours(text: str) -> None:
 @pytest.mark.parametrize("text", ["D/D/M/YY", "DDD/M/YY", "D/M/YYYYYY", "DMYYD"])
 def test_format_with_a_part_too_many_is_none_of_ours(text: str) -> None:
     assert not is_date_format(text)
+
+
+def written(date_format: str, year: int, month: int, day: int) -> set[str]:
+    """Return a date in a format, one digit and two where both will do."""
+    found = {date_format.replace("YYYY", f"{year:04}").replace("YY", f"{year % 100:02}")}
+    for letter, number in (("M", month), ("D", day)):
+        two = {text.replace(letter * 2, f"{number:02}") for text in found}
+        found = two | {text.replace(letter, str(number)) for text in two}
+        found |= {text.replace(letter, f"{number:02}") for text in two}
+    return {text for text in found if not set(text) & set("DMY")}
+
+
+# Those in which years matter, and both kinds of each part.
+PATTERNED = ["M/D/YY", "DD.MM.YYYY", "D M YYYY", "YYYY-MM-DD", "YY-D/MM"]
+
+
+@pytest.mark.parametrize("date_format", PATTERNED)
+def test_pattern_accepts_exactly_the_dates_of_the_calendar(date_format: str) -> None:
+    """Every day, and days that there are none of, of every kind of year."""
+    is_date, pattern = date_check(date_format), date_pattern(date_format)
+    schema = make({"day": {"pattern": pattern}})
+    several = [0, 1, 4, 100, 400, 1582, 1600, 1900, 2000, 2004, 2023, 2024, 2100, 9999]
+    dates = [(y, m, d) for y in range(1969, 2069) for m in (2, 12) for d in (28, 29, 30, 31)]
+    dates += [(y, m, d) for y in several for m in range(14) for d in range(34)]
+    texts = {text for date in dates for text in written(date_format, *date)}
+    valid = {text for text in texts if is_date(text)}
+    assert {text for text in texts if schema.is_valid({"id": "1", "day": text})} == valid
+    assert len(valid) > 500
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(PATTERNED),
+    st.text("0123456789/-. \n\u0661x", max_size=11)
+    | st.from_regex(r"[0-3]?[0-9][/.\- ][0-3]?[0-9][/.\- ]([0-9]{2}){1,2}\n?", fullmatch=True),
+)
+def test_row_is_valid_exactly_if_no_rule_is_broken(date_format: str, text: str) -> None:
+    schema = make({"day": {"format": date_format, "allOf": [{"maxLength": 9}]}})
+    assert schema.is_valid({"id": "1", "day": text}) == (rules(schema, day=text) == [])
+    assert schema.is_valid({"id": "1", "day": text}) == (
+        date_check(date_format)(text) and len(text) <= 9
+    )
+
+
+def test_format_whose_digits_could_be_read_in_two_ways_has_no_pattern() -> None:
+    assert date_pattern("DMYY") is date_pattern("YYYYMMDD") is None
+    schema = make({"day": {"format": "DMYY"}})
+    # Read as the 30th of February, not as the 3rd.
+    assert not schema.is_valid({"id": "1", "day": "30210"})
+    assert schema.is_valid({"id": "1", "day": "30310"})
 
 
 def test_formats_of_the_standard_are_checked_too() -> None:

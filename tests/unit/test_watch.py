@@ -419,6 +419,34 @@ def test_rerun_waits_for_the_chunks_of_its_manifest(account: support.Account, st
     assert reader.read().chunks_done == 3
 
 
+def test_rerun_that_is_being_prepared_has_no_failed_chunks(
+    account: support.Account, stack: Any
+) -> None:
+    """Its list of chunks comes when they are marked; what is seen before then is not kept."""
+    put_job(account, status="RUNNING", rowsIn=4, chunks=2, attempt=2)
+    put_chunk(account, 1, "SUCCEEDED", rows=2, rejected=0)
+    put_chunk(account, 2, "FAILED")  # not marked yet
+    reader = StatusReader(stack, JOB, clock=lambda: 0)
+    assert reader.read().chunks_failed == 0
+    account.put_entry(JOB, items.chunk_entry(2), status="PENDING", rows=2, attempt=2)
+    account.put(keys.resume_manifest(JOB, 2), json.dumps([{"number": 2}]).encode())
+    status = reader.read()
+    assert (status.chunks_done, status.chunks_failed) == (1, 0)
+    put_chunk(account, 2, "SUCCEEDED", rows=2, rejected=1, attempt=2)
+    status = reader.read()
+    assert (status.chunks_done, status.rows_done, status.rows_rejected) == (2, 4, 1)
+
+
+def test_rerun_whose_list_of_chunks_has_expired_is_told_from_their_entries(
+    account: support.Account, stack: Any
+) -> None:
+    put_job(account, status="FAILED", rowsIn=4, chunks=2, attempt=2)
+    put_chunk(account, 1, "SUCCEEDED", rows=2, rejected=0)
+    put_chunk(account, 2, "FAILED", attempt=2)
+    status = StatusReader(stack, JOB).read()
+    assert (status.chunks_done, status.chunks_failed) == (1, 1)
+
+
 def test_reader_notices_that_a_job_was_rerun(account: support.Account, stack: Any) -> None:
     put_job(account, chunks=1, status=items.FAILED, error="E", cause="c")
     put_chunk(account, 1, items.FAILED)

@@ -165,6 +165,20 @@ def test_job_that_was_stopped_is_rerun() -> None:
     assert cause.next_call == "job.rerun()"
 
 
+@pytest.mark.parametrize(
+    ("known", "function"), [({}, "split-ip-file"), ({"chunks": 9}, "merge-s3-files")]
+)
+def test_map_that_does_not_say_why_its_child_failed_sends_to_the_functions_log(
+    known: dict[str, int], function: str
+) -> None:
+    reason = "States.ExceedToleratedFailureThreshold: the threshold was exceeded"
+    cause = job_cause({**ENTRY, **known}, _failed(reason))
+    assert cause is not None
+    call, _, then = cause.next_call.partition("  # then ")
+    assert call == f"stack.logs({function!r}, job=job.id)"
+    assert then == "job.rerun(dry_run=False)"
+
+
 @pytest.mark.parametrize("status", ["WAITING", "RUNNING", "SUCCEEDED"])
 def test_job_that_has_not_failed_has_no_cause(status: str) -> None:
     assert job_cause(ENTRY, JobStatus(status)) is None

@@ -125,8 +125,8 @@ def test_numbers_of_the_functions_are_theirs(load_app: LoadApp) -> None:
 
 
 def test_unknown_key_is_explained_as_the_function_does(load_app: LoadApp) -> None:
-    record = {"row": 2, "raw": "", "fields": {SCHEMA.key: "271828183"}}
-    (error,) = load_app("enrich-data").enrich(record, {})["errors"]
+    line, _ = load_app("enrich-data").enrich([(2, "", "271828183")], {})
+    (error,) = json.loads(line)["errors"]
     assert error["message"] == f"{SCHEMA.key} {scan.UNKNOWN_KEY}"
 
 

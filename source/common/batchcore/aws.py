@@ -64,8 +64,10 @@ def put_version(s3: "S3Client", bucket: str, key: str, body: bytes) -> dict[str,
     return {"key": key, "versionId": answer["VersionId"]}
 
 
-def put_many(s3: "S3Client", bucket: str, objects: Iterable[tuple[str, bytes]]) -> None:
-    """Store objects as `put_intermediate` does, side by side; they are taken as they are written.
+def put_many(s3: "S3Client", bucket: str, objects: Iterable[tuple[str, bytes]]) -> list[str]:
+    """Store objects as `put_version` does, side by side, and return their versions, in order.
+
+    They are taken as they are written.
 
     Small ones many at a time, for each takes its time whatever its size; large ones few, for they
     are held in memory.
@@ -75,7 +77,8 @@ def put_many(s3: "S3Client", bucket: str, objects: Iterable[tuple[str, bytes]]) 
     objects
         Keys and contents.
     """
-    pending: deque[tuple[Future[None], int]] = deque()
+    pending: deque[tuple[Future[dict[str, str]], int]] = deque()
+    versions = []
     held = 0
     with ThreadPoolExecutor(UPLOADS_IN_FLIGHT) as pool:
         for key, body in objects:
@@ -83,21 +86,21 @@ def put_many(s3: "S3Client", bucket: str, objects: Iterable[tuple[str, bytes]]) 
                 len(pending) == UPLOADS_IN_FLIGHT or held + len(body) > UPLOAD_BYTES_IN_FLIGHT
             ):
                 oldest, size = pending.popleft()
-                oldest.result()
+                versions.append(oldest.result()["versionId"])
                 held -= size
             held += len(body)
-            pending.append((pool.submit(put_intermediate, s3, bucket, key, body), len(body)))
-        for upload, _ in pending:
-            upload.result()
+            pending.append((pool.submit(put_version, s3, bucket, key, body), len(body)))
+        versions += [upload.result()["versionId"] for upload, _ in pending]
+    return versions
 
 
 def read_object(s3: "S3Client", bucket: str, key: str) -> bytes:
-    """Return a whole object as it is now; only for chunks and lists, whose size is bounded."""
+    """Return a whole object as it is now; only for lists of one attempt, whose size is bounded."""
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
 def read_version(s3: "S3Client", bucket: str, stored: Mapping[str, Any]) -> bytes:
-    """Return what a step stored, as its result names it: ``key`` and ``versionId``."""
+    """Return what a step stored, as its result or the manifest names it: `put_version`."""
     return s3.get_object(Bucket=bucket, Key=stored["key"], VersionId=stored["versionId"])[
         "Body"
     ].read()

@@ -18,7 +18,7 @@
     │   └── TooManyChunksError
     ├── InputGoneError          the object version to be processed no longer exists
     ├── ChunksFailedError       some chunks have no result; rerun the job
-    ├── ResultTooLargeError     a merged file would be larger than an object may be
+    ├── ResultTooLargeError     a merged file would be larger than can be joined
     └── BalanceError            rows in are not rows out plus rows rejected
     StaleAttemptError           a later attempt of the job has taken over
     TransientError              throttling, a time-out, a lost connection: try again
@@ -96,7 +96,7 @@ class ChunksFailedError(JobError):
 
 
 class ResultTooLargeError(JobError):
-    """A merged file would be larger than an object of Amazon S3 may be."""
+    """A merged file would be larger than the merge can join."""
 
 
 class BalanceError(JobError):

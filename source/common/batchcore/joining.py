@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import accumulate, count
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
@@ -52,11 +53,12 @@ def join_pieces(
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=_CSV)
         return
     (group,) = plan_groups(pieces)
-    upload = begin_upload(s3, bucket, key, plan="")
+    plan = uuid4().hex  # only this call's, so that a completed file is known to be its own
+    upload = begin_upload(s3, bucket, key, plan=plan)
     try:
         etags = upload_group(s3, bucket, group, key=key, upload=upload)
         confirm()
-        _complete(s3, bucket, key, upload, etags)
+        complete_upload(s3, bucket, key, upload=upload, etags=etags, plan=plan)
     except BaseException:
         s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
         raise
@@ -122,21 +124,17 @@ def complete_upload(
     s3: "S3Client", bucket: str, key: str, *, upload: str, etags: Sequence[str], plan: str
 ) -> None:
     """Make the object of its parts; if this was done before, leave it as it is."""
+    parts: Any = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]
     try:
-        _complete(s3, bucket, key, upload, etags)
+        s3.complete_multipart_upload(
+            Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
+        )
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchUpload":
             raise
         # Its answer may have been lost, or the function have died after it.
         if s3.head_object(Bucket=bucket, Key=key)["Metadata"].get("plan") != plan:
             raise
-
-
-def _complete(s3: "S3Client", bucket: str, key: str, upload: str, etags: Sequence[str]) -> None:
-    parts: Any = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]
-    s3.complete_multipart_upload(
-        Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
-    )
 
 
 def abort_uploads(s3: "S3Client", bucket: str, key: str, *, before: datetime) -> None:

@@ -19,14 +19,18 @@ def _in_job(job: str, *parts: str) -> str:
     return JOBS_PREFIX + "/".join((job, *parts))
 
 
-def manifest(job: str) -> str:
-    """Return the key of the list of the job's chunks."""
-    return _in_job(job, "manifest.json")
+def manifest(job: str, attempt: int) -> str:
+    """Return the key of the list of all of the job's chunks, as an attempt made them.
+
+    It is the attempt that split the file, or that put mended rows into chunks; the ledger names the
+    one that counts.
+    """
+    return _in_job(job, f"manifest-{attempt:04d}.json")
 
 
 def resume_manifest(job: str, attempt: int) -> str:
     """Return the key of the list of chunks that a later attempt runs."""
-    return _in_job(job, f"manifest-{attempt:04d}.json")
+    return _in_job(job, f"manifest-{attempt:04d}-resumed.json")
 
 
 def chunk(job: str, number: int) -> str:
@@ -34,19 +38,19 @@ def chunk(job: str, number: int) -> str:
     return _in_job(job, "chunks", f"{number:06d}.csv")
 
 
-def survey(job: str, number: int) -> str:
+def survey(job: str, attempt: int, number: int) -> str:
     """Return the key of what a range of a large input holds: JSON."""
-    return _in_job(job, "ranges", f"survey-{number:04d}.json")
+    return _in_job(job, "ranges", f"{attempt:04d}", f"survey-{number:04d}.json")
 
 
-def cuts(job: str) -> str:
+def cuts(job: str, attempt: int) -> str:
     """Return the key of the list of what is cut from a large input: JSON."""
-    return _in_job(job, "ranges", "cuts.json")
+    return _in_job(job, "ranges", f"{attempt:04d}", "cuts.json")
 
 
-def cut_part(job: str, number: int) -> str:
+def cut_part(job: str, attempt: int, number: int) -> str:
     """Return the key of the part of the manifest that one cut gave: JSON."""
-    return _in_job(job, "ranges", f"cut-{number:04d}.json")
+    return _in_job(job, "ranges", f"{attempt:04d}", f"cut-{number:04d}.json")
 
 
 def records(job: str, number: int) -> str:
@@ -85,7 +89,7 @@ def merge_group(job: str, plan: str, number: int) -> str:
 
 
 def merge_parts(job: str, plan: str, number: int) -> str:
-    """Return the key of the entity tags of a group's parts, once they are uploaded."""
+    """Return the key of what uploading a group came to: its parts' entity tags, or a fault."""
     return _in_job(job, "merge", plan, f"parts-{number:06d}.json")
 
 

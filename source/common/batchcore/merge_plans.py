@@ -8,6 +8,7 @@ one being repeated because the other was given up, never mix.
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -46,7 +47,7 @@ def store_plan(
     Raises
     ------
     ResultTooLargeError
-        If a file would be larger than Amazon S3 takes; nothing is begun then.
+        If a file would be larger than can be joined; nothing is begun then.
     """
     begun = datetime.now(UTC)
     grouped = {k: plan_groups(pieces, group_bytes=group_bytes) for k, pieces in files.items()}
@@ -70,12 +71,18 @@ def upload_item(s3: "S3Client", bucket: str, job: str, item: Item) -> int:
     Raises
     ------
     BalanceError
-        If a piece has another size than it must have.
+        If a piece has another size than it must have. It is noted in their place, for the Map that
+        calls this hands on no results.
     """
     place = (job, item["plan"], item["number"])
+    noted = partial(aws.put_intermediate, s3, bucket, keys.merge_parts(*place))
     group = Group.from_plain(orjson.loads(aws.read_object(s3, bucket, keys.merge_group(*place))))
-    etags = joining.upload_group(s3, bucket, group, key=item["key"], upload=item["upload"])
-    aws.put_intermediate(s3, bucket, keys.merge_parts(*place), orjson.dumps(etags))
+    try:
+        etags = joining.upload_group(s3, bucket, group, key=item["key"], upload=item["upload"])
+    except BalanceError as error:
+        noted(orjson.dumps({"fault": str(error)}))
+        raise
+    noted(orjson.dumps({"etags": etags}))
     return len(etags)
 
 
@@ -85,7 +92,7 @@ class Plan:
     Raises
     ------
     BalanceError
-        If an item has no result.
+        If an item has no result, or a fault in its place.
     """
 
     def __init__(self, s3: "S3Client", bucket: str, job: str, key: str) -> None:
@@ -97,13 +104,16 @@ class Plan:
     def _parts(self, job: str, item: Item) -> list[str]:
         key = keys.merge_parts(job, item["plan"], item["number"])
         try:
-            found: list[str] = orjson.loads(aws.read_object(self._s3, self._bucket, key))
+            found = orjson.loads(aws.read_object(self._s3, self._bucket, key))
         except self._s3.exceptions.NoSuchKey as error:
             raise BalanceError(
                 f"group {item['number']} of the merge has no result: the log of merge-s3-files "
                 "says why; rerun the job"
             ) from error
-        return found
+        if "fault" in found:
+            raise BalanceError(found["fault"])
+        etags: list[str] = found["etags"]
+        return etags
 
     def complete(self) -> None:
         """Make each file of its parts; doing it twice changes nothing."""

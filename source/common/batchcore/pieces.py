@@ -13,8 +13,11 @@ from batchcore.errors import ResultTooLargeError
 T = TypeVar("T")
 
 # Amazon S3 user guide, multipart upload limits (2026-11): at most 10,000 parts, each at least 5 MiB
-# but the last; an object of at most 5 TiB.
+# but the last.
 MAX_PARTS = 10_000
+
+# S3 takes 48.8 TiB (the same page), but of much more than this, merge-s3-files could not hold a
+# part, which the SDK may copy, in its memory.
 MAX_OBJECT_BYTES = 5 * 1024**4
 
 PART_BYTES = 8 * 1024 * 1024
@@ -83,7 +86,7 @@ def plan_groups(pieces: Sequence[Piece], *, group_bytes: int | None = None) -> l
     Raises
     ------
     ResultTooLargeError
-        If the object would be larger than Amazon S3 takes.
+        If the object would be larger than `MAX_OBJECT_BYTES`.
 
     Notes
     -----
@@ -93,8 +96,8 @@ def plan_groups(pieces: Sequence[Piece], *, group_bytes: int | None = None) -> l
     total = total_bytes(pieces)
     if total > MAX_OBJECT_BYTES:
         raise ResultTooLargeError(
-            f"the merged file would have {total:,} bytes, and an object may have "
-            f"{MAX_OBJECT_BYTES:,}: submit the input in several files"
+            f"the merged file would have {total:,} bytes, and at most {MAX_OBJECT_BYTES:,} can be "
+            "joined: submit the input in several files"
         )
     parts = list(_runs(pieces, [piece.size_bytes for piece in pieces], part_bytes(total)))
     sizes = [total_bytes(part) for part in parts]

@@ -4,47 +4,30 @@ One JSON Schema (draft 2020-12) describes a row as an object of strings. A prope
 column's name in the CSV header. Two keys of our own say the rest: ``x-key`` names the column whose
 value is looked up in the reference data, ``x-enrichment`` the columns that the look-up adds.
 
-Dates are checked with ``format``: any text made of D, M and Y (``M/D/YY``, ``DD.MM.YYYY``) is a
-format of its own, one letter standing for one or two digits, two or four for exactly that many.
+Dates are checked with ``format``, see `batchcore.dates`.
 """
 
-import datetime
 import json
 import os
-import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
 
 import jsonschema_rs
 
+from batchcore.dates import date_check, date_pattern, is_date_format
 from batchcore.errors import SchemaError
 
 FILE_NAME = "record.schema.json"
-
-# The year that strptime's %y gives to 69 is 1969, and to 68 it is 2068 (POSIX).
-_CENTURY_PIVOT = 69
 
 # What the rules of one column may refer to.
 _SHARED = ("$schema", "$id", "$defs", "definitions", "properties")
 
 # A limit may be a list of hundreds of values, and a message may quote the value.
 _MAX_TEXT_CHARACTERS = 1_000
-
-_DATE_FORMAT_PARTS = re.compile(r"D+|M+|Y+|.", re.DOTALL)
-_DATE_SEPARATORS = "-./ "
-_DATE_PARTS = {
-    "D": r"(?P<day>\d{1,2})",
-    "DD": r"(?P<day>\d{2})",
-    "M": r"(?P<month>\d{1,2})",
-    "MM": r"(?P<month>\d{2})",
-    "YY": r"(?P<year>\d{2})",
-    "YYYY": r"(?P<year>\d{4})",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +67,7 @@ class RecordSchema:
         self.key = str(self.document.get("x-key", ""))
         self._check()
         self._validator = _compile(self.document)
+        self._quick_validator = _compile(_with_patterns(self.document))
         # The whole document, since the key's rules may refer to its definitions.
         pointer = quote(self.key.replace("~", "~0").replace("/", "~1"))
         shared = {n: v for n, v in self.document.items() if n in _SHARED}
@@ -103,7 +87,7 @@ class RecordSchema:
 
     def is_valid(self, fields: Mapping[str, str]) -> bool:
         """Tell whether a row breaks no rule."""
-        return bool(self._validator.is_valid(fields))
+        return bool(self._quick_validator.is_valid(fields))
 
     def is_key(self, key: str) -> bool:
         """Tell whether a text is well formed as a key."""
@@ -151,34 +135,6 @@ class RecordSchema:
             )
 
 
-def date_check(date_format: str) -> Callable[[str], bool]:
-    """Return a function that tells whether a text is a calendar date in the given format."""
-    parts = _DATE_FORMAT_PARTS.findall(date_format)
-    pattern = re.compile("".join(_DATE_PARTS.get(part) or re.escape(part) for part in parts))
-
-    @lru_cache(maxsize=16384)  # a file has few distinct dates
-    def is_date(text: str) -> bool:
-        match = pattern.fullmatch(text)
-        if match is None or not text.isascii():
-            return False
-        year = int(match["year"])
-        if len(match["year"]) == 2:
-            year += 1900 if year >= _CENTURY_PIVOT else 2000
-        try:
-            datetime.date(year, int(match["month"]), int(match["day"]))
-        except ValueError:
-            return False
-        return True
-
-    return is_date
-
-
-def is_date_format(text: str) -> bool:
-    """Tell whether a ``format`` is one of our date formats."""
-    parts = [part for part in _DATE_FORMAT_PARTS.findall(text) if part not in _DATE_SEPARATORS]
-    return sorted(part[0] for part in parts) == ["D", "M", "Y"] and set(parts) <= set(_DATE_PARTS)
-
-
 def _compile(document: dict[str, Any]) -> Any:
     formats = {name: date_check(name) for name in _format_names(document) if is_date_format(name)}
     try:
@@ -191,6 +147,23 @@ def _compile(document: dict[str, Any]) -> Any:
         )
     except (jsonschema_rs.ValidationError, ValueError) as error:
         raise SchemaError(f"the schema is not valid: {error}") from error
+
+
+def _with_patterns(node: Any) -> Any:
+    """Return a schema that accepts the same, with patterns for dates: no call of Python a date."""
+    if isinstance(node, list):
+        return [_with_patterns(child) for child in node]
+    if not isinstance(node, dict):
+        return node
+    found = {name: _with_patterns(child) for name, child in node.items()}
+    date_format = node.get("format")
+    if not isinstance(date_format, str) or not is_date_format(date_format):
+        return found
+    pattern = date_pattern(date_format)
+    if pattern is None:
+        return found
+    del found["format"]
+    return {**found, "allOf": [*found.get("allOf", []), {"pattern": pattern}]}
 
 
 def _refuse(uri: str) -> NoReturn:

@@ -1,7 +1,8 @@
 """What the split reads from S3 and writes there: blocks of the input, chunks, parts of its work.
 
 The phases of a split in ranges (see `batchcore.ranges`) hand on what they found as parts: JSON
-under ``jobs/<job id>/ranges/``. A part may be a failure: the next phase ends the job with it.
+under ``jobs/<job id>/ranges/<attempt>/``. A part may be a failure: the next phase ends the job with
+it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -92,7 +93,9 @@ def upload_chunks(
             )
             yield key, body
 
-    aws.put_many(s3, event["bucket"], objects())
+    versions = aws.put_many(s3, event["bucket"], objects())
+    for entry, version in zip(manifest, versions, strict=True):
+        entry["versionId"] = version
     return manifest
 
 
@@ -113,7 +116,7 @@ def survey(s3: "S3Client", event: Event) -> Result:
         )
         return found.to_dict()
 
-    return _store(s3, event, keys.survey(event["jobId"], event["range"]), work)
+    return _store(s3, event, keys.survey(*_attempt(event), event["range"]), work)
 
 
 def number(s3: "S3Client", event: Event) -> Result:
@@ -125,7 +128,7 @@ def number(s3: "S3Client", event: Event) -> Result:
         If the file as a whole is not acceptable, as splitting it in one pass would raise it.
     """
     split = event["split"]
-    parts = _load(s3, event, [keys.survey(event["jobId"], n) for n in split["ranges"]])
+    parts = _load(s3, event, [keys.survey(*_attempt(event), n) for n in split["ranges"]])
     for part in parts:
         if "failure" in part:
             return part
@@ -136,7 +139,7 @@ def number(s3: "S3Client", event: Event) -> Result:
         chunk_rows=split["chunkRows"],
     )
     body = orjson.dumps([cut.to_dict() for cut in cuts])
-    aws.put_intermediate(s3, event["bucket"], keys.cuts(event["jobId"]), body)
+    aws.put_intermediate(s3, event["bucket"], keys.cuts(*_attempt(event)), body)
     return {**split, "ranges": list(range(len(cuts)))}
 
 
@@ -144,7 +147,7 @@ def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
     """Write the chunks of one cut, and store their entries of the manifest."""
 
     def work() -> Part:
-        cuts = orjson.loads(aws.read_object(s3, event["bucket"], keys.cuts(event["jobId"])))
+        cuts = orjson.loads(aws.read_object(s3, event["bucket"], keys.cuts(*_attempt(event))))
         own = ranges.Cut(**cuts[event["range"]])
         header = read_header(s3, event, schema)
         splitter = csvtext.Splitter(
@@ -162,13 +165,13 @@ def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
             )
         return {"chunks": chunks}
 
-    return _store(s3, event, keys.cut_part(event["jobId"], event["range"]), work)
+    return _store(s3, event, keys.cut_part(*_attempt(event), event["range"]), work)
 
 
 def collect(s3: "S3Client", event: Event) -> Part:
     """Return the manifest of all cuts as ``chunks``, or the failure of one of them."""
     numbers = event["split"]["ranges"]
-    parts = _load(s3, event, [keys.cut_part(event["jobId"], n) for n in numbers])
+    parts = _load(s3, event, [keys.cut_part(*_attempt(event), n) for n in numbers])
     for part in parts:
         if "failure" in part:
             return part
@@ -181,6 +184,11 @@ def read_header(s3: "S3Client", event: Event, schema: RecordSchema) -> bytes:
     delimiter = event["parameters"]["delimiter"]
     splitter = csvtext.Splitter(blocks, delimiter=delimiter, chunk_rows=1)
     return intake.read_header(splitter, schema, delimiter=delimiter)
+
+
+def _attempt(event: Event) -> tuple[str, int]:
+    """Return what the keys of the parts begin with: no attempt reads or replaces another's."""
+    return event["jobId"], event["attempt"]
 
 
 def _starts(event: Event) -> list[int]:

@@ -12,15 +12,19 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 SAM := .tools/sam
+SCAN := .tools/scan
 
-.PHONY: help demo test lint format lab docs bench clean setup setup-dev
+.PHONY: help demo test lint audit format lab console docs bench bench-quick drill clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make lab     JupyterLab on notebooks/"
-	@echo "make lint    ruff, mypy --strict, cfn-lint, sam validate"
+	@echo "make console the operations console as an app, on 127.0.0.1"
+	@echo "make lint    ruff, mypy --strict, cfn-lint, sam validate, checkov"
+	@echo "make audit   known vulnerabilities of every package; needs the network"
 	@echo "make docs    the API reference, into site/"
-	@echo "make bench   benchmarks"
+	@echo "make bench   benchmarks, into docs/performance.md"
+	@echo "make drill   each function fails on purpose; the result goes into docs/reliability.md"
 	@echo "make clean   stop the local engine, remove what was made here"
 
 # ------------------------------------------------------------------------------------ set-up
@@ -42,10 +46,23 @@ $(VENV)/ready-dev: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+$(VENV)/ready-bench: $(VENV)/ready-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
 # SAM CLI pins boto3 and much else to the digit, so it has an environment of its own.
 $(SAM)/ready: sam-requirements.txt | $(VENV)/python
 	$(BIN)/python -m venv $(SAM)
 	$(SAM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement sam-requirements.txt
+	@touch $@
+
+$(SCAN)/ready: scan-requirements.txt | $(VENV)/python
+	$(BIN)/python -m venv $(SCAN)
+	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --requirement scan-requirements.txt
+	@touch $@
+
+$(VENV)/ready-console: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[console]'
 	@touch $@
 
 # ------------------------------------------------------------------------------------- to use
@@ -56,32 +73,51 @@ demo: setup
 lab: setup
 	$(BIN)/jupyter lab --notebook-dir notebooks
 
+# With a token in the address, because whoever reaches it can act on the stack.
+console: $(VENV)/ready-console
+	$(BIN)/voila notebooks/operations-console.ipynb --Voila.ip=127.0.0.1 --token
+
 test: setup-dev
 	$(BIN)/python -m pytest
 
-lint: setup-dev
+lint: setup-dev $(SCAN)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy batchops source/common/batchcore source/common/build_layer.py
+	$(BIN)/mypy batchops source/common/batchcore source/common/build_layer.py tools benchmarks
 	@# Folder by folder, because every function's module is called app.
 	for app in source/*/app.py; do $(BIN)/mypy $$app; done
 	$(BIN)/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region us-east-1
+	$(SCAN)/bin/checkov --file template.yaml --config-file .checkov.yaml
 	$(MAKE) docs
 
 # Strict: a link that leads nowhere, or a name that is not there, fails it.
 docs: setup-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
 
+# Not part of lint: it asks a service in the network, which not every machine reaches.
+audit: setup-dev $(SCAN)/ready
+	$(BIN)/python tools/audit.py $(SCAN)/bin/pip-audit source/common/requirements.txt \
+		$(VENV)/lib/python3*/site-packages .batchops/engine-env-*/lib/python3*/site-packages \
+		$(SAM)/lib/python3*/site-packages $(SCAN)/lib/python3*/site-packages
+
 format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup-dev
+# All sizes, some ten minutes on an idle machine; make bench-quick for a look.
+bench: $(VENV)/ready-bench
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.render
+
+bench-quick: $(VENV)/ready-bench
+	$(BIN)/python -m benchmarks --quick
+
+drill: setup
+	$(BIN)/batchops drill --into docs/reliability.md
 
 clean:
 	-test ! -x $(BIN)/batchops || $(BIN)/batchops engine stop
-	rm -rf $(VENV) .tools .batchops .aws-sam demo-output site build dist *.egg-info
+	rm -rf $(VENV) .tools .batchops .aws-sam demo-output bench-results site build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

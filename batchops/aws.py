@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import boto3
 import botocore.session
+from batchcore.dynamojson import read_as_sent
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -145,6 +146,11 @@ class Target:
             return self._make_client(service, config)
 
     @property
+    def given_region(self) -> str | None:
+        """The region that was asked for, None for that of the configuration; reads nothing."""
+        return self._region
+
+    @property
     def region(self) -> str:
         """The region's name."""
         if self._region is None:
@@ -196,7 +202,8 @@ class Target:
             links = Config(signature_version="s3v4", s3={"addressing_style": style})
             config = config.merge(links)
         endpoint = None if self._info is None else self._info.endpoint_url
-        return session.client(cast("Any", service), endpoint_url=endpoint, config=config)
+        client = session.client(cast("Any", service), endpoint_url=endpoint, config=config)
+        return read_as_sent(client) if service == "dynamodb" else client
 
 
 def _config() -> Config:

@@ -34,14 +34,17 @@ def find_execution(stack: Stack, job_id: str, attempt: int) -> dict[str, Any] | 
 
 
 def read_history(stack: Stack, job_id: str, attempt: int) -> Iterator[Any]:
+    """Yield the events of an attempt's execution, see `read_events`."""
+    return read_events(stack, execution_arn(stack, job_id, attempt))
+
+
+def read_events(stack: Stack, arn: str) -> Iterator[Any]:
     """Yield an execution's events, none where there is none; at most 25,000 (AWS quota)."""
     states = stack.client("stepfunctions")
     pages = states.get_paginator("get_execution_history").paginate(
-        executionArn=execution_arn(stack, job_id, attempt),
-        includeExecutionData=False,
-        PaginationConfig={"PageSize": 1000},
+        executionArn=arn, includeExecutionData=False, PaginationConfig={"PageSize": 1000}
     )
-    with translated(f"reading the history of job {job_id!r}"):
+    with translated(f"reading the history of execution {arn.rsplit(':', 1)[-1]!r}"):
         try:
             for page in pages:
                 yield from page["events"]

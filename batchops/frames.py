@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from batchcore import items, keys
 
+from batchops.views.texts import visible
+
 if TYPE_CHECKING:
     import pandas as pd
+    from batchcore.schema import RecordSchema
 
     from batchops.ledger import Entry
 
@@ -138,28 +142,72 @@ def rejects_frame(file: IO[bytes], *, delimiter: str) -> pd.DataFrame:
     return pd.DataFrame(padded, columns=columns, dtype="str")
 
 
-def csv_frame(file: IO[bytes], *, delimiter: str, typed: bool) -> pd.DataFrame:
-    """Return a result file; as text every value is what stands in the file, the empty one too."""
+def csv_frame(
+    file: IO[bytes], *, delimiter: str, schema: RecordSchema | None = None
+) -> pd.DataFrame:
+    """Return a result file as text, every value what stands in the file, the empty one too.
+
+    Parameters
+    ----------
+    schema
+        By which columns get their types: its dates become dates, and what its enrichment adds
+        becomes numbers, where every value in the column is one or empty. All others stay text,
+        because 007 may be a key.
+    """
     import pandas as pd
 
-    text: dict[str, Any] = {} if typed else {"dtype": "str", "keep_default_na": False}
     frame: pd.DataFrame = pd.read_csv(
-        file, sep=delimiter, encoding="utf-8", encoding_errors="backslashreplace", **text
+        file,
+        sep=delimiter,
+        encoding="utf-8",
+        encoding_errors="backslashreplace",
+        dtype="str",
+        keep_default_na=False,
     )
+    if schema is not None:
+        formats = {name: str(rules.get("format")) for name, rules in schema.properties.items()}
+        from batchcore.schema import is_date_format
+
+        for name in frame.columns.intersection(list(formats)):
+            if is_date_format(formats[name]):
+                frame[name] = _dates(frame[name], formats[name])
+        for name in frame.columns.intersection(list(schema.enrichment)):
+            frame[name] = _numbers(frame[name])
     return frame
 
 
-def explain(error: str, cause: str) -> str:
-    """Return an execution's error and cause as one line for a person; none where it has neither.
+def _dates(text: pd.Series[str], date_format: str) -> pd.Series[Any]:
+    """Return dates; the text itself where anything in it is neither a date nor empty."""
+    import pandas as pd
 
-    Lambda gives the cause as JSON with ``errorMessage`` and ``errorType``; others as text.
+    parts = {"D": "%d", "DD": "%d", "M": "%m", "MM": "%m", "YY": "%y", "YYYY": "%Y"}
+    code = re.sub(r"D+|M+|Y+", lambda part: parts[part[0]], date_format)
+    dates = pd.to_datetime(text, format=code, errors="coerce")
+    return dates if (dates.notna() | (text == "")).all() else text
+
+
+def _numbers(text: pd.Series[str]) -> pd.Series[Any]:
+    """Return numbers; the text itself where anything is neither a number nor empty, or is 007."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(text, errors="coerce")
+    readable = (numbers.notna() | (text == "")).all()
+    return text if not readable or text.str.match(r"[+-]?0[0-9]").any() else numbers
+
+
+def explain(error: str, cause: str) -> str:
+    """Return an execution's error and cause for a person; none where it has neither.
+
+    Lambda gives the cause as JSON with ``errorMessage`` and ``errorType``; others as text. Either
+    may hold a file's name, which its uploader chose: what steers a terminal is made visible.
     """
     if not error and not cause:
         return "no reason was given"
     try:
         document = json.loads(cause)
     except ValueError:
-        return f"{error}: {cause}"
-    if not isinstance(document, dict):
-        return f"{error}: {cause}"
-    return f"{document.get('errorType', error)}: {document.get('errorMessage', cause)}"
+        document = None
+    if isinstance(document, dict):
+        error = str(document.get("errorType", error))
+        cause = str(document.get("errorMessage", cause))
+    return visible(f"{error}: {cause}")

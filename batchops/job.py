@@ -6,6 +6,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -23,6 +24,7 @@ from batchops.errors import (
     WaitTimeoutError,
     translate,
 )
+from batchops.results import ResultFile, head_result
 from batchops.status import ENDED, WAITING, JobStatus, StatusReader, settle
 
 if TYPE_CHECKING:
@@ -30,16 +32,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.console import Console
 
+    from batchops.inspection.error_pages import ErrorFilter, ErrorPage
     from batchops.inspection.why import Why
     from batchops.planning.cost_values import CostComparison
     from batchops.planning.plan import Plan
+    from batchops.planning.what_if import SchemaSource
+    from batchops.planning.what_if_values import WhatIf
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
     from batchops.recovery.stopping import Stopped
     from batchops.stack import Stack
+    from batchops.views.chunk_grid import ChunkGrid
     from batchops.views.graph import WorkflowGraph
 
-_LINK_EXPIRES_S = 3600
+LINK_EXPIRES_S = 3600
+# Where the ledger keeps the key of the completed file, and of the rejects.
+_KEYS = {False: "completedKey", True: "rejectedKey"}
 # An upload's event mostly comes within seconds, sometimes after minutes (Amazon S3 user guide);
 # on the local engine it comes at once.
 _UNSEEN_S = {"aws": 300.0, "local": 30.0}
@@ -138,8 +146,15 @@ class Job:
 
         return watch(self, timeout_s=timeout_s, refresh_s=refresh_s, console=console)
 
-    def stop(self, *, timeout_s: float = 120) -> Stopped:
+    def stop(self, *, dry_run: bool = False, timeout_s: float = 120) -> Stopped:
         """Stop the attempt that runs, with its chunks; a rerun takes the job up again.
+
+        Parameters
+        ----------
+        dry_run
+            Only say what would be stopped.
+        timeout_s
+            Seconds to wait at most until nothing runs.
 
         Raises
         ------
@@ -149,7 +164,13 @@ class Job:
         """
         from batchops.recovery.stopping import stop
 
-        return stop(self, timeout_s=timeout_s)
+        return stop(self, dry_run=dry_run, timeout_s=timeout_s)
+
+    def chunk_grid(self) -> ChunkGrid:
+        """Show how each chunk stands, in at most 300 cells."""
+        from batchops.views.chunk_grid import chunk_grid
+
+        return chunk_grid(self)
 
     # ----------------------------------------------------------------- what came of it
 
@@ -164,8 +185,17 @@ class Job:
 
         return why(self)
 
-    def errors(self) -> pd.DataFrame:
-        """Return every rule that any row breaks; for very many, see `iter_errors`.
+    def errors(
+        self, *, limit: int | None = None, column: str | None = None, rule: str | None = None
+    ) -> pd.DataFrame:
+        """Return every rule that any row breaks; for very many, see `iter_errors` and `why`.
+
+        Parameters
+        ----------
+        limit
+            Lines at most, those of the first rows; no more is read than they take.
+        column, rule
+            Only errors of this column, or of this rule.
 
         Returns
         -------
@@ -175,16 +205,44 @@ class Job:
             ``limit``, ``stage`` (read, validate or enrich), ``uuid`` (the row's key), ``raw`` (the
             row's text, shortened at 32,000 characters), ``chunk`` (int64), ``attempt`` (int64),
             ``time`` (datetime64[ms, UTC], when the chunk's execution started). Its attribute
-            ``attrs["complete"]`` says whether every chunk has ended, so that no more can come.
+            ``attrs["complete"]`` says whether every chunk has ended, so that no more can come, and
+            ``attrs["cut"]`` whether there are more than `limit`.
         """
-        frame = frames.errors_frame(ledger.error_items(*self._table("ErrorTableName"), self.id))
+        if limit is not None and limit < 1:
+            raise InputError(f"limit={limit}: give 1 or more, or leave it out")
+        table = self._table("ErrorTableName")
+        found = ledger.error_items(*table, self.id, column=column, rule=rule)
+        frame = frames.errors_frame(islice(found, limit))
         frame.attrs["complete"] = self.status().status == items.SUCCEEDED
+        frame.attrs["cut"] = next(found, None) is not None
         return frame
 
     def iter_errors(self, *, lines: int = 10_000) -> Iterator[pd.DataFrame]:
         """Yield the errors in DataFrames of at most `lines` lines, as `errors` has them."""
         found = ledger.error_items(*self._table("ErrorTableName"), self.id)
         yield from frames.error_frames(found, lines=lines)
+
+    def error_page(
+        self, *, where: ErrorFilter | None = None, after: str = "", lines: int = 50
+    ) -> ErrorPage:
+        """Return a page of the errors, filtered by the table; of 100,000 no more is read than that.
+
+        Parameters
+        ----------
+        where
+            Which errors; by default all.
+        after
+            The `next` of the page before; by default from the first error on.
+        lines
+            Errors on the page at most.
+
+        Raises
+        ------
+        InputError, JobNotFoundError, AwsError
+        """
+        from batchops.inspection.error_pages import error_page
+
+        return error_page(self, where=where, after=after, lines=lines)
 
     def chunks(self) -> pd.DataFrame:
         """Return the chunks that have started.
@@ -232,17 +290,108 @@ class Job:
 
         return chunk_timeline(self.chunks(), ax=ax)
 
-    def plot_errors(self, *, ax: Axes | None = None, top: int = 15) -> Axes:
-        """Draw how many rows break which rule of which column."""
-        from batchops.views.plots import errors_by_rule
+    def plot_concurrency(self, *, ax: Axes | None = None) -> Axes:
+        """Draw how many chunks were in progress at each moment."""
+        from batchops.views.plots import concurrency
 
-        return errors_by_rule(self.errors(), ax=ax, top=top)
+        return concurrency(self.chunks(), ax=ax)
+
+    def plot_errors(
+        self,
+        *,
+        by: Literal["rule", "column", "value", "position"] = "rule",
+        column: str | None = None,
+        ax: Axes | None = None,
+        top: int = 15,
+    ) -> Axes:
+        """Draw how the errors are distributed.
+
+        Parameters
+        ----------
+        by
+            How often each rule is broken, each column is at fault, each value is refused; or where
+            in the file the rejected rows are.
+        column
+            Only errors of this column.
+        ax
+            Where to draw; by default in a new figure.
+        top
+            Bars at most; the others are counted together in one more.
+
+        Raises
+        ------
+        InputError, JobNotFoundError, AwsError
+        """
+        from batchops.views import error_plots
+
+        errors = self.errors()
+        if column is not None:
+            errors = errors[errors["column"] == column]
+        if by == "position":
+            rows = int(self.entry().get("rowsIn", 0))
+            return error_plots.errors_by_position(errors, rows=rows, ax=ax)
+        plots = {
+            "rule": error_plots.errors_by_rule,
+            "column": error_plots.errors_by_column,
+            "value": error_plots.errors_by_value,
+        }
+        if by not in plots:
+            raise InputError(f"by={by!r}: give one of {', '.join(map(repr, [*plots, 'position']))}")
+        return plots[by](errors, ax=ax, top=top)
 
     def plot_durations(self, *, ax: Axes | None = None) -> Axes:
         """Draw how long the chunks took in each step."""
         from batchops.views.plots import step_durations
 
         return step_durations(self.chunks(), ax=ax)
+
+    def step_times(self) -> pd.DataFrame:
+        """Return what each step of the chunk workflow took, over the chunks that succeeded.
+
+        Returns
+        -------
+        DataFrame
+            One line a step, and one for what lies ``between steps``, in Step Functions and Lambda:
+            ``step`` (str), ``chunks`` (int64), ``total_s``, ``share`` (of the whole, 0 to 1),
+            ``median_ms``, ``p95_ms``, ``max_ms``, ``us_per_row`` (float64, microseconds). Missing:
+            no chunk has succeeded.
+        """
+        from batchops.inspection.timings import step_times
+
+        return step_times(self.chunks())
+
+    def stragglers(self, *, factor: float = 1.5) -> pd.DataFrame:
+        """Return the chunks that took more than `factor` times as long as the median chunk.
+
+        Returns
+        -------
+        DataFrame
+            One line a chunk, the slowest first: ``chunk`` (int64), ``rows`` (Int64), ``seconds``,
+            ``times_usual`` (float64, times the median chunk's time), ``slowest_step`` (str, the
+            step that took most above its median), ``step_ms``, ``usual_ms`` (float64, that step's
+            time, and its median).
+        """
+        from batchops.inspection.timings import stragglers
+
+        return stragglers(self.chunks(), factor=factor)
+
+    def what_if(self, schema: SchemaSource) -> WhatIf:
+        """Say which of the job's rows another schema would newly reject, or newly accept.
+
+        The rows are held against the deployed schema and the other one here; nothing is deployed.
+
+        Parameters
+        ----------
+        schema
+            The other schema: a document like that of ``Stack.schema()``, or the path of its file.
+
+        Raises
+        ------
+        InputError, JobNotFoundError, JobError, AwsError
+        """
+        from batchops.planning.what_if_stack import what_if_job
+
+        return what_if_job(self, schema)
 
     def cost(self, *, plan: Plan | None = None) -> CostComparison:
         """Hold what the job costs on AWS, by the ledger, against its plan or an estimate."""
@@ -255,9 +404,16 @@ class Job:
     # ------------------------------------------------------------------------- results
 
     def output(self, *, typed: bool = False) -> pd.DataFrame:
-        """Return the completed file, every column as text unless `typed` has pandas guess."""
+        """Return the completed file, every column as text unless `typed`.
+
+        Then the deployed schema's dates are dates, and what its enrichment adds are numbers, where
+        every value is one or empty. The other columns stay text, because 007 may be a key.
+        """
+        from batchops.deployment.deployed import deployed_schema
+
         file, delimiter = self._result("completedKey")
-        return frames.csv_frame(file, delimiter=delimiter, typed=typed)
+        schema = deployed_schema(self.stack) if typed else None
+        return frames.csv_frame(file, delimiter=delimiter, schema=schema)
 
     def rejects(self) -> pd.DataFrame:
         r"""Return the rejected rows.
@@ -272,6 +428,16 @@ class Job:
         file, delimiter = self._result("rejectedKey")
         return frames.rejects_frame(file, delimiter=delimiter)
 
+    def result_file(self, *, rejected: bool = False) -> ResultFile:
+        """Say what `download` and `link` would give: the file's name, size and place in S3.
+
+        Raises
+        ------
+        JobNotFoundError, JobRunningError, JobFailedError, AwsError
+        """
+        key, bucket = self._result_key(_KEYS[rejected]), self.stack.outputs["SourceBucketName"]
+        return head_result(self.stack.client("s3"), bucket, key)
+
     def download(
         self,
         path: str | Path,
@@ -281,8 +447,8 @@ class Job:
     ) -> Path:
         """Store the completed file, or the rejects, and return its path.
 
-        A folder may be given; the file then keeps its name. What is there is replaced only by a
-        whole file.
+        A folder may be given; the file then keeps its name, unless that is a hidden one or no name
+        for a file here: its uploader chose it. What is there is replaced only by a whole file.
 
         Parameters
         ----------
@@ -293,29 +459,31 @@ class Job:
         on_bytes
             Called with the number of bytes of each part as it comes; maybe from another thread.
         """
-        key = self._result_key("rejectedKey" if rejected else "completedKey")
+        key = self._result_key(_KEYS[rejected])
         target = Path(path)
         if target.is_dir():
-            target /= key.rsplit("/", 1)[-1]
+            target /= _file_name(key)
         if not target.parent.is_dir():
             raise InputError(f"no folder {target.parent}: make it first, or give another path")
         part = target.with_name(target.name + ".part")
         try:
-            with part.open("wb") as file:
+            # Made anew: a link that lies there under this name is not followed.
+            part.unlink(missing_ok=True)
+            with part.open("xb") as file:
                 self._fetch(key, file, on_bytes)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
         return target
 
-    def link(self, *, expires_s: int = _LINK_EXPIRES_S, rejected: bool = False) -> str:
+    def link(self, *, expires_s: int = LINK_EXPIRES_S, rejected: bool = False) -> str:
         """Return an address that opens the completed file, or the rejects, without credentials.
 
         It lasts `expires_s` seconds at most, and no longer than the credentials that it is made
         with.
         """
         params = {"Bucket": self.stack.outputs["SourceBucketName"]}
-        params["Key"] = self._result_key("rejectedKey" if rejected else "completedKey")
+        params["Key"] = self._result_key(_KEYS[rejected])
         s3 = self.stack.client("s3")
         return str(s3.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s))
 
@@ -444,3 +612,14 @@ class Job:
             self.stack.client("s3").download_fileobj(bucket, key, file, Callback=on_bytes)
         except (ClientError, BotoCoreError) as error:
             raise translate(error, doing=f"fetching {key}") from error
+
+
+def _file_name(key: str) -> str:
+    """Return the last part of a key, if a file of that name harms nobody in any folder."""
+    name = key.rsplit("/", 1)[-1]
+    if name.startswith(".") or "\\" in name or not name.isprintable() or not name:
+        raise InputError(
+            f"the file is called {name!r}, which is not a name to store it under in a folder: "
+            "give the path of a file"
+        )
+    return name

@@ -58,6 +58,9 @@ def recent_jobs(
         filters.append("contains(#key, :name)")
         names["#key"], values[":name"] = "key", {"S": name}
     request: dict[str, Any] = {"FilterExpression": " AND ".join(filters)} if filters else {}
+    paging: Any = {"MaxItems": limit}
+    if not filters:  # else a page would hold as many before, not after, they are filtered
+        paging["PageSize"] = limit
     if names:
         request["ExpressionAttributeNames"] = names
     pages = dynamodb.get_paginator("query").paginate(
@@ -66,7 +69,7 @@ def recent_jobs(
         KeyConditionExpression=condition,
         ExpressionAttributeValues=values,
         ScanIndexForward=False,
-        PaginationConfig={"MaxItems": limit},
+        PaginationConfig=paging,
         **request,
     )
     try:
@@ -76,13 +79,29 @@ def recent_jobs(
         raise translate(error, doing="listing the jobs") from error
 
 
-def error_items(dynamodb: DynamoDBClient, table: str, job: str) -> Iterator[Entry]:
-    """Yield a job's errors, by row, column and rule."""
+def error_items(
+    dynamodb: DynamoDBClient, table: str, job: str, **wanted: str | None
+) -> Iterator[Entry]:
+    """Yield a job's errors, by row, column and rule; a page of at most 1 MB is held at a time.
+
+    Parameters
+    ----------
+    **wanted
+        Attributes and the values that they must have; None for any. They spare what is sent, not
+        what DynamoDB reads.
+    """
+    given = {name: value for name, value in wanted.items() if value is not None}
+    values = {f":{name}": {"S": value} for name, value in given.items()}
+    request: dict[str, Any] = {}
+    if given:  # "column" and "rule" are reserved words
+        request["FilterExpression"] = " AND ".join(f"#{name} = :{name}" for name in given)
+        request["ExpressionAttributeNames"] = {f"#{name}": name for name in given}
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
         KeyConditionExpression="jobId = :job",
-        ExpressionAttributeValues={":job": {"S": job}},
+        ExpressionAttributeValues={":job": {"S": job}, **values},
         ConsistentRead=True,
+        **request,
     )
     try:
         for page in pages:

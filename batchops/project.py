@@ -24,6 +24,17 @@ def state_home(root: Path | None = None) -> Path:
     return (root or checkout_root()) / ".batchops"
 
 
+def make_private(folder: Path) -> Path:
+    """Make a folder, and those above it that are missing, for this user alone; return it.
+
+    What lies in the folder for state may be somebody's data, or open the local engine.
+    """
+    for missing in reversed([folder, *folder.parents]):
+        if not missing.exists():
+            missing.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 @dataclass(frozen=True)
 class Project:
     """A checkout: the folder that holds template.yaml and source/.

@@ -22,6 +22,7 @@ from batchops.project import Project
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from batchops.deployment.change_sets import ParameterValue
     from batchops.deployment.preview import Preview
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from batchops.inspection.checks import Diagnosis
     from batchops.local.engine import LocalEngine
     from batchops.planning.plan import Plan
-    from batchops.recovery.waiting import WaitingUploads
+    from batchops.planning.what_if import SchemaSource
+    from batchops.planning.what_if_values import WhatIf
+    from batchops.recovery.redelivery import Redelivery
 
 # The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")
@@ -231,7 +234,7 @@ class Stack:
         dry_run
             Only look. Otherwise uploads, results, errors and the ledger are gone afterwards.
         force
-            Delete it even while jobs run.
+            Delete it even while jobs run: they are stopped first.
         on_event
             Called with each stack event as it comes.
         timeout_s
@@ -242,11 +245,19 @@ class Stack:
         StackNotFoundError, StackStuckError, AwsError
         StackBusyError
             If jobs run and `force` is not set, or another operation is under way.
+        WaitTimeoutError
+            If a job cannot be stopped in time; the stack is as it was then.
         """
+        from batchops.recovery.stopping import stop_running
+
         holdings = count_holdings(self)
         if dry_run:
             return Destruction(self.name, deleted=False, holdings=holdings)
-        if not force:
+        stopped: tuple[str, ...] = ()
+        if force:
+            # What ran on would write into the buckets as they are emptied.
+            stopped = stop_running(self)
+        else:
             refuse_running(self)
         cfn, s3 = self.client("cloudformation"), self.client("s3")
         for bucket in (self.outputs[name] for name in BUCKETS if name in self.outputs):
@@ -255,7 +266,7 @@ class Stack:
             cfn, self.name, on_event=on_event, timeout_s=timeout_s, poll_s=self.target.poll_s
         )
         self._outputs = None
-        return Destruction(self.name, deleted=True, holdings=holdings)
+        return Destruction(self.name, deleted=True, holdings=holdings, stopped=stopped)
 
     # ------------------------------------------------------------------------- jobs
 
@@ -284,6 +295,48 @@ class Stack:
         from batchops.planning.plan_stack import plan_for
 
         return plan_for(self, source, name=name, check_keys=check_keys)
+
+    def schema(self) -> dict[str, Any]:
+        """Return the record schema that the deployed functions validate with, as a JSON document.
+
+        It is a copy: change a rule in it, and ask `what_if` what that would do.
+
+        Raises
+        ------
+        StackNotFoundError, AwsError
+        """
+        from batchops.deployment.deployed import deployed_schema
+
+        _ = self.outputs  # raises where there is no such stack
+        return deployed_schema(self).document
+
+    def what_if(
+        self,
+        source: File | bytes | pd.DataFrame,
+        schema: SchemaSource,
+        *,
+        name: str | None = None,
+    ) -> WhatIf:
+        """Say which rows of a file another schema would newly reject, or newly accept.
+
+        Both schemas are applied here; nothing is deployed or uploaded.
+
+        Parameters
+        ----------
+        source
+            The path of a CSV file, its bytes, or a DataFrame.
+        schema
+            The other schema: a document like that of `schema`, or the path of its file.
+        name
+            What the file is called.
+
+        Raises
+        ------
+        InputError, StackNotFoundError, AwsError
+        """
+        from batchops.planning.what_if_stack import what_if_file
+
+        return what_if_file(self, source, schema, name=name)
 
     def submit(
         self,
@@ -391,21 +444,58 @@ class Stack:
             return Job(self, entry["jobId"])
         raise InputError(f"stack {self.name!r} has no jobs yet: submit a file first")
 
-    # -------------------------------------------------------------------- functions
+    def redeliver(self, *, dry_run: bool = True) -> Redelivery:
+        """Look at the uploads whose job could not be started, or have their jobs started.
 
-    def waiting_uploads(self, *, dry_run: bool = True) -> WaitingUploads:
-        """Return the uploads whose job could not be started, and start their jobs unless dry.
+        Lambda gives up on an upload's event after some tries; a notice then goes to the topic.
+        What kept the job from starting must be gone first.
 
-        The notification function failed on them after all of Lambda's tries. They wait in the
-        stack's queue for 14 days.
+        Parameters
+        ----------
+        dry_run
+            Only look.
 
         Raises
         ------
         StackNotFoundError, AwsError
         """
-        from batchops.recovery.waiting import waiting_uploads
+        from batchops.recovery.redelivery import redeliver
 
-        return waiting_uploads(self, dry_run=dry_run)
+        return redeliver(self, dry_run=dry_run)
+
+    def speeds(self, *, name: str | None = None, limit: int = 100) -> pd.DataFrame:
+        """Return how fast the latest jobs were that succeeded at their first attempt.
+
+        Parameters
+        ----------
+        name
+            Only jobs whose file's name holds this text.
+        limit
+            Jobs at most that are looked at.
+
+        Returns
+        -------
+        DataFrame
+            One line a job, the last started first: ``job`` (str), ``rows``, ``chunk_rows`` (the
+            rows a chunk may have), ``chunks`` (int64), ``seconds`` (float64, from the upload's
+            event to the end), ``rows_per_s`` (float64).
+        """
+        from batchops.inspection.timings import speeds_frame
+
+        found = ledger.recent_jobs(
+            self.client("dynamodb"), self.outputs["JobTableName"], name=name, limit=limit
+        )
+        return speeds_frame(found)
+
+    def plot_speeds(
+        self, *, name: str | None = None, limit: int = 100, ax: Axes | None = None
+    ) -> Axes:
+        """Draw how fast those jobs were by the size of their chunks."""
+        from batchops.views.size_plots import measured_sizes
+
+        return measured_sizes(self.speeds(name=name, limit=limit), ax=ax)
+
+    # -------------------------------------------------------------------- functions
 
     def logs(
         self,

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from batchops import frames, ledger
 from batchops.errors import translate
 from batchops.executions import find_execution
+from batchops.recovery.claims import PENDING
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -106,11 +107,22 @@ class StatusReader:
         self._clock = clock
         self._tally: ChunkTally | None = None
         self._asked_at: float | None = None
+        self._age_s: float | None = None
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds from the attempt's start to its end, or to now; None before it is entered."""
+        return self._age_s
 
     @property
     def running(self) -> int:
         """Chunks that were in progress at the last reading."""
         return len(self._tally.running) if self._tally is not None else 0
+
+    @property
+    def tally(self) -> ChunkTally | None:
+        """The chunks as of the last reading; None where none was read, as after a success."""
+        return self._tally
 
     def read(self) -> JobStatus:
         """Read how the job stands.
@@ -122,6 +134,7 @@ class StatusReader:
         entry = ledger.job_entry(*self._table(), self._job_id)
         if entry is None:
             return JobStatus(WAITING)
+        self._age_s = attempt_seconds(entry) if "startTime" in entry else None
         status, reason = self._settle(entry)
         known = {
             "status": status,
@@ -213,6 +226,8 @@ class ChunkTally:
         The highest chunk seen.
     open, running : set of int
         Chunks up to the highest whose entry may still change, and those of them in progress.
+    failures : set of int
+        The chunks that failed.
     """
 
     attempt: int
@@ -224,6 +239,7 @@ class ChunkTally:
     highest: int = 0
     open: set[int] = field(default_factory=set)
     running: set[int] = field(default_factory=set)
+    failures: set[int] = field(default_factory=set)
 
     def take(self, entries: Iterable[ledger.Entry]) -> None:
         """Count entries in; those counted already change nothing."""
@@ -241,6 +257,8 @@ class ChunkTally:
 
     def _count(self, number: int, entry: ledger.Entry) -> None:
         status = entry["status"]
+        if status == PENDING:  # claimed for this attempt, and not begun
+            return
         if status == items.RUNNING:
             self.running.add(number)
             return
@@ -252,6 +270,7 @@ class ChunkTally:
             self.rows_rejected += entry["rejected"]
         else:
             self.failed += 1
+            self.failures.add(number)
 
 
 def settle(stack: Stack, entry: ledger.Entry) -> tuple[str, str]:
@@ -271,14 +290,21 @@ def settle(stack: Stack, entry: ledger.Entry) -> tuple[str, str]:
         return status, frames.explain(entry.get("error", ""), entry.get("cause", ""))
     execution = find_execution(stack, entry["jobId"], entry["attempt"])
     if execution is None:
-        entered = datetime.fromisoformat(entry.get("attemptTime") or entry["startTime"])
-        if (datetime.now(UTC) - entered).total_seconds() < _UNSTARTED_AFTER_S:
+        if attempt_seconds(entry) < _UNSTARTED_AFTER_S:
             return status, ""
         return items.FAILED, "its execution never started: rerun(dry_run=False) starts it"
     if execution["status"] in ("RUNNING", "SUCCEEDED"):
         return status, ""
     cause = frames.explain(execution.get("error", ""), execution.get("cause", ""))
     return execution["status"], cause
+
+
+def attempt_seconds(entry: ledger.Entry) -> float:
+    """Return the seconds from an attempt's start to its end, or to now, of its JOB entry."""
+    entered = datetime.fromisoformat(entry.get("attemptTime") or entry["startTime"])
+    ended = entry.get("endTime")
+    until = datetime.fromisoformat(ended) if ended else datetime.now(UTC)
+    return (until - entered).total_seconds()
 
 
 def _some_entries(

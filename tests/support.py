@@ -165,6 +165,17 @@ class Account:
         body: bytes = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
         return body
 
+    def stored(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Return a chunk's event with the versions of what its steps are said to have stored."""
+        steps = {name: event[name] for name in ("read", "validate", "enrich") if name in event}
+        present = set(self.keys("jobs/"))
+        heads = {
+            name: self.s3.head_object(Bucket=BUCKET, Key=step["key"])
+            for name, step in steps.items()
+            if step["key"] in present
+        }
+        return event | {n: {**steps[n], "versionId": h["VersionId"]} for n, h in heads.items()}
+
     def lines(self, key: str) -> list[Any]:
         """Return the JSON lines of an object."""
         return [json.loads(line) for line in self.get(key).splitlines()]

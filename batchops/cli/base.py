@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 
 from batchops.errors import BatchOpsError, JobFailedError
+from batchops.views.texts import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ class _Group(click.Group):
             if ctx.obj.as_json:
                 write_json({"error": {"type": type(error).__name__, "message": str(error)}})
             else:
-                click.echo(f"error: {error}", err=True)
+                click.echo(f"error: {visible(str(error))}", err=True)
             sys.exit(NOT_WELL if isinstance(error, JobFailedError) else 1)
 
 
@@ -125,14 +126,27 @@ def show(value: Any, *, data: Any = None) -> None:
     if wants_json():
         write_json(value if data is None else data)
     elif hasattr(value, "to_csv"):
-        value.to_csv(sys.stdout, index=False)
+        write_csv(value)
     else:
-        click.echo(value)
+        _write(f"{value}\n")
+
+
+def write_csv(frame: pd.DataFrame, *, header: bool = True) -> None:
+    """Write a DataFrame as CSV, see `_write`; to a pipe or file without a copy in memory."""
+    if sys.stdout.isatty():
+        _write(frame.to_csv(index=False, header=header))
+    else:
+        frame.to_csv(sys.stdout, index=False, header=header)
 
 
 def write_json(value: Any) -> None:
     """Write one JSON document."""
-    click.echo(json.dumps(to_data(value), indent=2, ensure_ascii=False))
+    _write(json.dumps(to_data(value), indent=2, ensure_ascii=False) + "\n")
+
+
+def _write(text: str) -> None:
+    """Write to standard output: to a terminal what cannot steer it, to a pipe or file as it is."""
+    click.echo(visible(text) if sys.stdout.isatty() else text, nl=False, color=True)
 
 
 def to_data(value: Any) -> Any:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from batchops.cli.base import NOT_WELL, main
+from batchops.cli.base import NOT_WELL, main, show
 
 
 @main.group()
@@ -57,7 +57,7 @@ def logs(lines: int) -> None:
     """Print the end of the engine's log."""
     from batchops.local.engine import LocalEngine
 
-    click.echo(LocalEngine().logs(lines=lines))
+    show(LocalEngine().logs(lines=lines))
 
 
 @engine.command()

@@ -22,6 +22,7 @@ from batchops.cli.base import (
     wants_json,
     with_stack,
 )
+from batchops.views.texts import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,14 +81,6 @@ def jobs(stack: Stack, status: str | None, since: str | None, name: str | None, 
         console.print(_jobs_table(found), soft_wrap=False)
 
 
-@main.command()
-@_YES
-@with_stack
-def waiting(stack: Stack, yes: bool) -> None:
-    """List uploads whose job could not be started; with --yes start them."""
-    show(stack.waiting_uploads(dry_run=not yes))
-
-
 def _jobs_table(found: pd.DataFrame) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     # An id is there to be copied, so it is never shortened; a file's name may be folded.
@@ -99,7 +92,7 @@ def _jobs_table(found: pd.DataFrame) -> Table:
     table.add_column("file", overflow="fold")
     for job in found.itertuples(index=False):
         counts = [_count(n) for n in (job.rows_in, job.rows_rejected)]
-        start, file = f"{job.start:%m-%d %H:%M}", escape(str(job.file))
+        start, file = f"{job.start:%m-%d %H:%M}", escape(visible(str(job.file)))
         table.add_row(str(job.job), str(job.status), start, *counts, file)
     return table
 
@@ -222,6 +215,14 @@ def repair(
     _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
 
 
+@main.command()
+@_YES
+@with_stack
+def redeliver(stack: Stack, yes: bool) -> None:
+    """Say which uploads could not be started; with --yes have their jobs started."""
+    show(stack.redeliver(dry_run=not yes))
+
+
 def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: float) -> None:
     if not (waits and wants_json()):
         show(found)
@@ -239,3 +240,12 @@ def compare(stack: Stack, job_a: str, job_b: str, by: Any) -> None:
     from batchops.inspection.compare import compare as compare_jobs
 
     show(compare_jobs(stack.job(job_a), stack.job(job_b), by=by))
+
+
+@main.command("what-if")
+@job_argument
+@click.argument("schema", type=click.Path(path_type=Path))
+@with_stack
+def what_if(stack: Stack, job_id: str, schema: Path) -> None:
+    """Say which rows of a job the schema in the file SCHEMA would newly reject or accept."""
+    show(stack.job(job_id).what_if(schema))

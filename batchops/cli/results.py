@@ -17,6 +17,7 @@ from batchops.cli.base import (
     show,
     wants_json,
     with_stack,
+    write_csv,
 )
 
 if TYPE_CHECKING:
@@ -49,16 +50,21 @@ def why(stack: Stack, job_id: str) -> None:
 
 @main.command()
 @job_argument
+@click.option("--limit", type=click.IntRange(min=1), help="Lines at most, of the first rows.")
+@click.option("--column", help="Only errors of this column.")
+@click.option("--rule", help="Only errors of this rule.")
 @with_stack
-def errors(stack: Stack, job_id: str) -> None:
+def errors(
+    stack: Stack, job_id: str, limit: int | None, column: str | None, rule: str | None
+) -> None:
     """Print every rule that any row of a job breaks, as CSV."""
     job = stack.job(job_id)
-    if wants_json():
-        show(job.errors())
+    if wants_json() or limit or column or rule:
+        show(job.errors(limit=limit, column=column, rule=rule))
         return
     # Streamed, since there may be very many.
     for number, part in enumerate(job.iter_errors()):
-        part.to_csv(sys.stdout, index=False, header=number == 0)
+        write_csv(part, header=number == 0)
 
 
 @main.command()

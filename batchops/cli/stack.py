@@ -85,8 +85,7 @@ def parse_parameters(texts: tuple[str, ...]) -> dict[str, Any]:
 
 def print_event(event: StackEvent) -> None:
     """Print a stack event as a line."""
-    reason = f"  {event.reason}" if event.failed else ""
-    click.echo(f"  {event.time:%H:%M:%S} {event.status:<20} {event.logical_id}{reason}")
+    click.echo(f"  {event}")
 
 
 @main.command()
@@ -116,12 +115,13 @@ def resources(stack: Stack) -> None:
 
 @main.command()
 @click.option("--yes", is_flag=True, help="Do it; otherwise it is only said what would go.")
-@click.option("--force", is_flag=True, help="Even while jobs run.")
+@click.option("--force", is_flag=True, help="Even while jobs run: they are stopped first.")
 @with_stack
 def destroy(stack: Stack, yes: bool, force: bool) -> None:
     """Delete the stack with everything that it holds."""
     found = stack.destroy(dry_run=not yes, force=force)
-    data = {"stack": found.stack_name, "deleted": found.deleted, "holdings": found.holdings}
+    data = {"stack": found.stack_name, **vars(found)}
+    del data["stack_name"]
     show(found, data=data)
 
 

@@ -155,6 +155,11 @@ def _set_up(s3: S3Client, bucket: str, owner: str) -> None:
             "RestrictPublicBuckets": True,
         },
     )
+    s3.put_bucket_ownership_controls(
+        Bucket=bucket,
+        ExpectedBucketOwner=owner,
+        OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+    )
     s3.put_bucket_versioning(
         Bucket=bucket, ExpectedBucketOwner=owner, VersioningConfiguration={"Status": "Enabled"}
     )

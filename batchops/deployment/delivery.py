@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from batchops.deployment import artifacts, change_sets, packaging, stack_state
 from batchops.deployment import template as templates
 from batchops.errors import InputError, translate
+from batchops.project import make_private
 
 if TYPE_CHECKING:
     from batchops.aws import Target
@@ -132,8 +133,7 @@ def check_files(
 
 def _lay_out(project: Project, source: Path, name: str) -> Path:
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
-    folder = project.build / f"{Path(name).stem}-{digest}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_private(project.build / f"{Path(name).stem}-{digest}")
     shutil.copyfile(source, folder / name)
     return folder
 
@@ -175,8 +175,7 @@ def _fetch_kept(
     for layer, name in ((SCHEMA_LAYER, SCHEMA_FILE), (REFERENCE_LAYER, REFERENCE_FILE)):
         if layer in kept:
             place = kept[layer]
-            folder = project.build / f"kept-{Path(place['Key']).stem}"
-            folder.mkdir(parents=True, exist_ok=True)
+            folder = make_private(project.build / f"kept-{Path(place['Key']).stem}")
             archive = folder / "layer.zip"
             try:
                 target.client("s3").download_file(place["Bucket"], place["Key"], str(archive))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from batchops.deployment.template import CONTENT_PROPERTIES, load_template, local_contents
 from batchops.errors import InputError, PackagingError
+from batchops.project import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +107,7 @@ def _artefact(logical_id: str, resource: Mapping[str, Any], source: Path, store:
     if not source.exists():
         name = CONTENT_PROPERTIES[resource["Type"]]
         raise PackagingError(f"{name} of {logical_id} is not there: {source}")
-    store.mkdir(parents=True, exist_ok=True)
+    make_private(store)
     if source.is_file():
         content = source.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
@@ -125,12 +126,22 @@ def _artefact(logical_id: str, resource: Mapping[str, Any], source: Path, store:
 
 
 def collect_files(folder: Path) -> dict[str, bytes]:
-    """Return the folder's files by their path in it, sorted; no caches, nothing hidden."""
-    files = {}
+    """Return the folder's files by their path in it, sorted; no caches, nothing hidden.
+
+    Raises
+    ------
+    PackagingError
+        A link leads out of the folder: what lies there was not meant to be uploaded.
+    """
+    files, inside = {}, folder.resolve()
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if path.suffix == ".pyc" or any(p == "__pycache__" or p.startswith(".") for p in parts):
             continue
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            raise PackagingError(
+                f"{path} is a link out of its folder, to {path.resolve()}: replace it by a copy"
+            )
         if path.is_file():
             files["/".join(parts)] = path.read_bytes()
     return dict(sorted(files.items()))
@@ -182,7 +193,7 @@ def build_layer(source: Path, build_folder: Path, *, platform: Platform) -> Path
     named = f"{platform}:{python if platform == 'host' else ''}:{inputs}"
     built = build_folder / f"layer-{platform}-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
     if not built.exists():
-        build_folder.mkdir(parents=True, exist_ok=True)
+        make_private(build_folder)
         with tempfile.TemporaryDirectory(dir=build_folder) as scratch:
             target = Path(scratch) / "layer"
             _run_build(script, target, platform)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from batchops.deployment.change_sets import Change, ChangeSet
 
 _COLUMNS = ("action", "logical_id", "type", "replacement", "properties")
+# A new stack's changes fill several screens.
+_UNFOLDED = 12
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,10 @@ class Preview:
         return f"{self._summary()}\n{texts.text_table(_COLUMNS, self._rows())}"
 
     def _repr_html_(self) -> str:
-        table = markup.table(_COLUMNS, self._rows()) if self.changes else ""
-        return f"<p>{html.escape(self._summary())}</p>{table}"
+        table = markup.table(_COLUMNS, self._rows())
+        if len(self.changes) > _UNFOLDED:
+            table = markup.folded("each of them", table)
+        return markup.paragraph(self._summary()) + table
 
     def to_frame(self) -> pd.DataFrame:
         """Return the changes.

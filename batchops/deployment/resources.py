@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -220,7 +220,8 @@ class Holdings:
         objects = ", ".join(f"{count:,} in {name}" for name, count in self.versions.items())
         rows = ", ".join(f"about {count:,} in {name}" for name, count in self.rows.items())
         lines = [f"objects: {objects or 'none'}", f"table rows: {rows or 'none'}"]
-        lines.append(f"jobs: {self.jobs:,}, {len(self.running):,} of them running")
+        running = f": {_listed(self.running)}" if self.running else ""
+        lines.append(f"jobs: {self.jobs:,}, {len(self.running):,} of them running{running}")
         return "\n".join(lines)
 
 
@@ -261,12 +262,16 @@ def refuse_running(stack: Stack) -> None:
     """Raise StackBusyError, naming them, if any jobs run."""
     running = running_jobs(stack)
     if running:
-        more = f" and {len(running) - _NAMED_JOBS} more" if len(running) > _NAMED_JOBS else ""
         raise StackBusyError(
-            f"jobs run in stack {stack.name!r} ({', '.join(running[:_NAMED_JOBS])}{more}): wait "
-            "for them, as with stack.latest().wait(), or pass force=True to delete them as well",
+            f"jobs run in stack {stack.name!r} ({_listed(running)}): wait for them, as with "
+            "stack.latest().wait(), or pass force=True, which stops them and deletes the stack",
             stack_name=stack.name,
         )
+
+
+def _listed(job_ids: Sequence[str]) -> str:
+    more = f" and {len(job_ids) - _NAMED_JOBS} more" if len(job_ids) > _NAMED_JOBS else ""
+    return ", ".join(job_ids[:_NAMED_JOBS]) + more
 
 
 def _item_count(stack: Stack, table: str) -> int:

@@ -60,6 +60,11 @@ class StackEvent:
         """Whether this is a failure of its own, not one that another failure brought about."""
         return self.status.endswith("_FAILED") and "cancelled" not in self.reason.lower()
 
+    def __str__(self) -> str:
+        """Say it in a line, with its reason if it failed."""
+        reason = f"  {self.reason}" if self.failed else ""
+        return f"{self.time:%H:%M:%S} {self.status:<20} {self.logical_id}{reason}"
+
 
 @dataclass(frozen=True)
 class Followed:

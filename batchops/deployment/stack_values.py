@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchops.views import markup
+
 if TYPE_CHECKING:
     from batchops.deployment.change_sets import Change
     from batchops.deployment.resources import Holdings
@@ -46,6 +48,11 @@ class Deployment:
             f"{self.seconds:.1f} s"
         )
 
+    def _repr_html_(self) -> str:
+        rows = sorted(self.outputs.items())
+        table = markup.table(("output", "value"), rows)
+        return markup.paragraph(self) + markup.folded(f"{len(rows):,} outputs", table)
+
 
 @dataclass(frozen=True)
 class Destruction:
@@ -59,13 +66,21 @@ class Destruction:
         Whether it is deleted; False after a dry run.
     holdings : Holdings
         What it held.
+    stopped : tuple of str
+        Ids of the jobs that ran and were stopped first.
     """
 
     stack_name: str
     deleted: bool
     holdings: Holdings
+    stopped: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a few lines."""
         verb = "is deleted" if self.deleted else "would be deleted (dry_run=False deletes it)"
-        return f"stack {self.stack_name} {verb}, with all that it held\n{self.holdings}"
+        text = f"stack {self.stack_name} {verb}, with all that it held\n{self.holdings}"
+        return f"{text}\nstopped first: {', '.join(self.stopped)}" if self.stopped else text
+
+    def _repr_html_(self) -> str:
+        first, *holdings = str(self).splitlines()
+        return markup.paragraph(first) + markup.bullets(holdings)

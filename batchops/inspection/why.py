@@ -12,7 +12,6 @@ from batchcore import items, jobs, keys
 from batchcore.errors import FileError, InputGoneError
 
 from batchops import frames, ledger
-from batchops.planning.workload import MAX_CHUNK_ROWS
 from batchops.views import markup, texts
 
 if TYPE_CHECKING:
@@ -175,8 +174,7 @@ def _next_for_job(entry: Entry, error: str, reason: str) -> str:
         named = repr("tab") if delimiter[1] == _TAB else delimiter[1]
         return f"stack.deploy(FileDelimiter={named}); {again}"
     if error == "TooManyChunksError":
-        rows = min(MAX_CHUNK_ROWS, entry["chunkRows"] * 10)
-        return f"stack.deploy(FileChunkSize={rows}); {again}"
+        return f"stack.deploy(FileChunkSize=0); {again}  # a size that fits the file"
     if error in _NEW_FILE_WANTED:
         upload = entry["key"].removeprefix(keys.INPUT_PREFIX)
         file = upload.rpartition("/")[2]

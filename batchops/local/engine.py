@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from batchops.errors import EngineError, EngineStartError
 from batchops.local import engine_env, engine_process
 from batchops.local.locks import file_lock
-from batchops.project import state_home
+from batchops.project import make_private, state_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,7 +145,8 @@ class LocalEngine:
 
     @contextmanager
     def _locked(self, timeout_s: float) -> Iterator[None]:
-        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Also one that was there: the secret key, uploads and mails are in it.
+        make_private(self.home).chmod(0o700)
         try:
             with file_lock(self.home / "engine.lock", timeout_s=timeout_s):
                 yield

@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from batchops.project import make_private
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -21,7 +23,7 @@ def file_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
     TimeoutError
         Another process, or another thread of this one, held it all the time.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     deadline = time.monotonic() + timeout_s
     with path.open("a") as handle:
         while not _try_lock(handle.fileno()):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from batchcore import items
+from batchcore.aws import WORKERS, WRITE_BATCH
 
 from batchops.planning import workload
 from batchops.planning.aws_facts import price, priced_at
@@ -128,10 +129,11 @@ def _invocations(work: Workload, runs: int, attempts: int = 1) -> dict[str, floa
     chunk_calls: dict[str, float] = dict.fromkeys(STEPS.values(), runs)
     return {
         "s3-lambda-notification": 1,
-        "split-ip-file": 1,
+        # Of ranges each is surveyed and cut; a survey writes nothing, and is counted as if it did.
+        "split-ip-file": 1 + (2 * work.ranges + 2 if work.ranges else 0),
         **chunk_calls,
         "get-data": work.calls_per_chunk * runs,
-        "merge-s3-files": attempts,
+        "merge-s3-files": workload.merge_calls(work) * attempts,
         "send-email": attempts,
     }
 
@@ -173,6 +175,10 @@ def _lines(
 
 
 def _read_units(work: Workload) -> float:
-    """Return the read units: half a one a key, and the ledger when merging and mailing."""
+    """Return the read units: half a one a key, and the ledger when merging and mailing.
+
+    It is asked before each file is written and before each round of errors, too.
+    """
     ledger = -(-work.chunks * workload.CHUNK_ENTRY_BYTES // 4096)
-    return 0.5 * work.keys + ledger + 2
+    rounds = -(-work.errors // (WRITE_BATCH * WORKERS)) + work.chunks * bool(work.errors)
+    return 0.5 * work.keys + ledger + rounds + 5

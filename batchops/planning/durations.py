@@ -12,8 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchops.planning.aws_facts import quota
-from batchops.planning.function_times import BEST, CHUNK_STEPS, WORST, Pair, function_seconds
-from batchops.planning.workload import CALLS_IN_FLIGHT
+from batchops.planning.function_times import (
+    BEST,
+    CHUNK_STEPS,
+    WORST,
+    Pair,
+    function_seconds,
+    ranges_seconds,
+)
+from batchops.planning.workload import CALLS_IN_FLIGHT, merge_groups
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
@@ -122,12 +129,26 @@ def _parts(
     cold = COLD_START_S[side]
     return {
         "start": START_S[side],
-        "split": calls["split-ip-file"] + cold,
+        "split": _split_seconds(work, calls["split-ip-file"], max_concurrency, side) + cold,
         # Every step's environments are new to the first chunks, those behind the API included.
         "chunks": MAP_START_S[side] + max(bounds.values()) + cold * (len(CHUNK_STEPS) + 1),
-        "merge": calls["merge-s3-files"] + cold,
+        "merge": _merge_rounds(work, max_concurrency) * (calls["merge-s3-files"] + cold),
         "mail": calls["send-email"] + cold + _STATES_OF_A_JOB * STATE_S[side],
     }, bounds
+
+
+def _merge_rounds(work: Workload, max_concurrency: int) -> int:
+    """Return how many calls of the merge follow one another; groups are uploaded side by side."""
+    groups = merge_groups(work)
+    return 1 if groups == 1 else 2 + math.ceil(groups / max_concurrency)
+
+
+def _split_seconds(work: Workload, call_s: float, max_concurrency: int, side: int) -> float:
+    """Return what the split takes, in one call or in ranges that two Maps work on."""
+    if not work.ranges:
+        return call_s
+    ranges_s = ranges_seconds(work, side, at_once=max_concurrency)
+    return ranges_s + 2 * (MAP_START_S[side] + COLD_START_S[side])
 
 
 def _chunk_bounds(

@@ -10,11 +10,17 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from batchcore.aws import GET_BATCH, WORKERS, WRITE_BATCH
-from batchcore.pieces import FETCHES_IN_FLIGHT
+from batchcore.aws import (
+    GET_BATCH,
+    UPLOAD_BYTES_IN_FLIGHT,
+    UPLOADS_IN_FLIGHT,
+    WORKERS,
+    WRITE_BATCH,
+)
+from batchcore.joining import FETCHES_IN_FLIGHT
 
 from batchops.planning.aws_facts import quota
-from batchops.planning.workload import CALLS_IN_FLIGHT, MEMORY_MB, put_requests
+from batchops.planning.workload import CALLS_IN_FLIGHT, COPY_PART_BYTES, MEMORY_MB, merge_groups
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
@@ -27,7 +33,7 @@ Pair = tuple[float, float]
 # developed on, Python 3.11: the best of five runs over samples of 20,000 rows with 0, 3 and 100 %
 # bad rows, JSON lines read and written included.
 ROW_US: Mapping[str, float] = {
-    "split-ip-file": 0.9,
+    "split-ip-file": 0.3,
     "read-file": 5.4,
     "validate-data": 2.6,
     "enrich-data": 6.2,
@@ -45,10 +51,10 @@ API_OVERHEAD_S: Pair = (0.01, 0.1)  # of API Gateway and Lambda around get-data
 MAIL_CALL_S: Pair = (0.1, 1.0)
 # Assumed: bytes a second between a function and S3.
 S3_BYTES_PER_S: Pair = (80e6, 25e6)
-# source/split-ip-file uploads as many chunks at a time.
-SPLIT_UPLOADS = 4
-# boto3's managed copy asks for as many parts at a time.
-COPY_REQUESTS = 10
+# source/merge-s3-files asks for as many parts of the archive's copy at a time.
+COPIES_IN_FLIGHT = 64
+# Assumed: bytes a second that S3 copies within itself, of each part.
+S3_COPY_BYTES_PER_S: Pair = (200e6, 50e6)
 
 CHUNK_STEPS = ("read-file", "validate-data", "enrich-data", "write-output-chunk")
 
@@ -87,21 +93,41 @@ def function_seconds(work: Workload, side: int) -> dict[str, float]:
 
 
 def _split_seconds(work: Workload, side: int) -> float:
-    """Return the split's time: it reads and uploads the file, some chunks at a time."""
+    """Return the split's time: it reads and uploads the file, or one range of it."""
+    ranges = max(1, work.ranges)
     moved = 2 * work.size_bytes / S3_BYTES_PER_S[side]
-    uploads = work.chunks * S3_CALL_S[side] / SPLIT_UPLOADS
+    chunk_bytes = work.size_bytes / max(1, work.chunks)
+    at_once = min(UPLOADS_IN_FLIGHT, max(1.0, UPLOAD_BYTES_IN_FLIGHT / max(1.0, chunk_bytes)))
+    uploads = work.chunks * S3_CALL_S[side] / at_once
     others = 4 * S3_CALL_S[side] + DYNAMODB_CALL_S[side]
-    return _cpu("split-ip-file", work.rows, 0, side) + moved + uploads + others
+    return (_cpu("split-ip-file", work.rows, 0, side) + moved + uploads) / ranges + others
+
+
+def ranges_seconds(work: Workload, side: int, *, at_once: int) -> float:
+    """Return what a split in ranges takes: each of them surveyed, then each cut, some at a time."""
+    read = work.size_bytes / work.ranges / S3_BYTES_PER_S[side]
+    # Two hypotheses are followed in a survey.
+    survey = read + 2 * _cpu("split-ip-file", work.rows / work.ranges, 0, side)
+    rounds = math.ceil(work.ranges / at_once)
+    parts = 2 * work.ranges * S3_CALL_S[side] / UPLOADS_IN_FLIGHT
+    return rounds * (survey + _split_seconds(work, side)) + parts + 12 * S3_CALL_S[side]
 
 
 def _merge_seconds(work: Workload, side: int) -> float:
-    """Return the merge's time: it reads the pieces, uploads two files and archives the input."""
+    """Return the merge's time: it reads the pieces, uploads two files and archives the input.
+
+    Where several calls share it, that of the longest: one of a group, or the last, which archives.
+    """
     moved = 2 * (work.output_bytes + work.rejects_bytes) / S3_BYTES_PER_S[side]
     fetches = (work.chunks + work.reject_pieces) * S3_CALL_S[side] / FETCHES_IN_FLIGHT
-    copies = put_requests(work.size_bytes) * S3_CALL_S[side] / COPY_REQUESTS
+    at_once = min(COPIES_IN_FLIGHT, -(-work.size_bytes // COPY_PART_BYTES)) or 1
+    copies = work.size_bytes / (S3_COPY_BYTES_PER_S[side] * at_once) + 2 * S3_CALL_S[side]
     # The ledger's entries come a megabyte at a time, about 2,000 of them.
     others = 8 * S3_CALL_S[side] + (3 + work.chunks / 2_000) * DYNAMODB_CALL_S[side]
-    return moved + fetches + copies + others
+    groups = merge_groups(work)
+    if groups == 1:
+        return moved + fetches + copies + others
+    return max((moved + fetches) / groups, copies + others)
 
 
 def _cpu(name: str, rows: float, errors: float, side: int) -> float:

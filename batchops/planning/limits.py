@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchcore.csvtext import MAX_CHUNK_BYTES
+from batchcore.sizing import MAX_CHUNK_ROWS, MAX_CHUNKS
 
 from batchops.planning import workload
 from batchops.planning.aws_facts import quota
@@ -60,7 +61,7 @@ def _chunk_limits(work: Workload) -> list[Limit]:
         Limit(
             ROWS,
             work.chunk_rows,
-            workload.MAX_CHUNK_ROWS,
+            MAX_CHUNK_ROWS,
             "rows",
             "the template accepts no larger FileChunkSize",
         ),
@@ -83,7 +84,7 @@ def _chunk_limits(work: Workload) -> list[Limit]:
         Limit(
             "chunks",
             work.chunks,
-            workload.MAX_CHUNKS,
+            MAX_CHUNKS,
             "chunks",
             "beyond it the split refuses the file: take a larger FileChunkSize",
         ),
@@ -118,10 +119,10 @@ def _workflow_limits(
         ),
         Limit(
             "history of the main workflow",
-            workload.JOB_EVENTS,
+            workload.JOB_EVENTS + (workload.RANGES_EVENTS if work.ranges else 0),
             quota("step_functions.history_events"),
             "events",
-            "chunks have histories of their own: it does not grow with the file",
+            "chunks and ranges have histories of their own: it does not grow with the file",
         ),
         Limit(
             "history of a chunk",
@@ -153,8 +154,8 @@ def _time_limits(work: Workload) -> list[Limit]:
     """Return how long each function takes against its time-out."""
     best, worst = (function_seconds(work, side) for side in (BEST, WORST))
     advice = {
-        "split-ip-file": "take a larger FileChunkSize, or upload the file in several",
-        "merge-s3-files": "take a larger FileChunkSize, or upload the file in several",
+        "split-ip-file": "a call; take a larger FileChunkSize, or a smaller SplitRangeBytes",
+        "merge-s3-files": "it copies the input to the archive: upload the file in several",
     }
     return [
         Limit(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from batchcore.errors import TooManyChunksError
+from batchcore.sizing import HEAD_BYTES, choose_chunk_rows
 
 from batchops import uploads
 from batchops.errors import InputError
@@ -26,6 +27,7 @@ from batchops.planning.sizing import ChunkOption
 if TYPE_CHECKING:
     import pandas as pd
     from batchcore.schema import RecordSchema
+    from matplotlib.axes import Axes
 
     from batchops.planning.cost_values import Cost
     from batchops.planning.durations import Duration
@@ -116,6 +118,31 @@ class Plan:
     def _repr_html_(self) -> str:
         return plan_text.as_html(self)
 
+    def sizes(self) -> pd.DataFrame:
+        """Return what other chunk sizes would come to.
+
+        Returns
+        -------
+        DataFrame
+            One line a size, the smallest first: ``chunk_rows``, ``chunks`` (int64), ``usd``,
+            ``low_s``, ``high_s`` (float64, the estimated cost and time on AWS). Empty where the
+            file is refused unread.
+        """
+        import pandas as pd
+
+        dtypes = {"chunk_rows": "int64", "chunks": "int64"}
+        dtypes |= dict.fromkeys(("usd", "low_s", "high_s"), "float64")
+        rows = [[getattr(option, name) for name in dtypes] for option in self.options]
+        return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
+
+    def plot_sizes(self, *, ax: Axes | None = None) -> Axes:
+        """Draw the estimated time and cost by chunk size."""
+        from batchops.views.size_plots import planned_sizes
+
+        return planned_sizes(
+            self.sizes(), current=self.chunk_rows, suggested=self.suggested_chunk_rows, ax=ax
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
         return plan_text.as_dict(self)
@@ -139,7 +166,8 @@ def plan_file(
     source
         A path, bytes, a DataFrame, or a file opened in binary mode, which is read to its end.
     schema, delimiter, chunk_rows, max_concurrency
-        Of the stack: the record schema that its functions have, and three of its parameters.
+        Of the stack: the record schema that its functions have, and three of its parameters. With
+        0 rows a chunk the size is the one that the split would choose for the file.
     name
         The name to upload it under, if not its own.
     known_keys
@@ -155,6 +183,7 @@ def plan_file(
     """
     file, name = _open(source, name, delimiter)
     try:
+        chunk_rows = chunk_rows or _fitting_rows(file, name, delimiter)
         scan = scan_file(
             file, schema=schema, delimiter=delimiter, chunk_rows=chunk_rows, known_keys=known_keys
         )
@@ -209,6 +238,17 @@ class _Estimates(NamedTuple):
         )
         options = sizing.chunk_options(work, max_concurrency=chunks, account_concurrency=account)
         return cls(duration, found, estimate_cost(work), options)
+
+
+def _fitting_rows(file: IO[bytes], name: str, delimiter: str) -> int:
+    """Return the rows a chunk that the split chooses; the file stands then where it stood."""
+    if not file.seekable():
+        raise InputError(f"the size of {name} is not known beforehand: give its path, or its bytes")
+    start = file.tell()
+    head = file.read(HEAD_BYTES)
+    size_bytes = file.seek(0, io.SEEK_END) - start
+    file.seek(start)
+    return choose_chunk_rows(size_bytes, head, delimiter=delimiter)
 
 
 def _open(source: Source, name: str | None, delimiter: str) -> tuple[IO[bytes], str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchcore import aws, jobs
-from batchcore.reference import table_key
+from batchcore.reference import is_storable, table_key
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchops.deployment import stack_state
@@ -67,7 +67,8 @@ def reference_keys(dynamodb: DynamoDBClient, table: str) -> KnownKeys:
 
     def known(wanted: Sequence[str]) -> set[str]:
         try:
-            found = aws.batch_get(dynamodb, table, [table_key(key) for key in wanted])
+            askable = [table_key(key) for key in wanted if is_storable(key)]
+            found = aws.batch_get(dynamodb, table, askable)
         except (ClientError, BotoCoreError) as error:
             raise translate(error, doing="looking keys up in the reference data") from error
         return {item["uuid"]["S"] for item in found}

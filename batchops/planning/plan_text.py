@@ -153,14 +153,17 @@ def as_html(plan: Plan) -> str:
         markup.bullets(f"cannot succeed: {obstacle}" for obstacle in plan.obstacles),
         markup.bullets(plan.warnings),
         markup.table(("rows", "stage", "column", "rule", "first row", "message"), rules),
-        markup.table(("limit", "takes", "of", "share", "what it is"), near),
-        markup.table(("rows a chunk", "chunks", "cost", "time on AWS"), sizes),
     ]
     if plan.cost and plan.duration:
-        parts.append(
-            markup.paragraph(f"Time on AWS: {plan.duration}; assumed, not measured there.")
+        cost = markup.paragraph(
+            f"Cost on AWS: {usd_text(plan.cost.total_usd)}. Time there: {plan.duration}; assumed, "
+            "not measured."
         )
-        parts.append(plan.cost._repr_html_())
+        parts += [cost, markup.folded("the cost by service", plan.cost._repr_html_())]
+    limits = markup.table(("limit", "takes", "of", "share", "what it is"), near)
+    options = markup.table(("rows a chunk", "chunks", "cost", "time on AWS"), sizes)
+    nearest = f"limits, the nearest: {near[0][0]}, {near[0][3]}" if near else ""
+    parts += [markup.folded(nearest, limits), markup.folded("other chunk sizes", options)]
     return "".join(parts)
 
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import IO, Any
 
 from batchcore import csvtext, intake, items
-from batchcore.errors import FileError, NoRowsError, TooManyChunksError
+from batchcore.errors import FileError
 from batchcore.records import Record, RowWriter, read_records, reject
 from batchcore.schema import RecordSchema, Violation
+from batchcore.sizing import MAX_CHUNKS, too_many_chunks
 
 from batchops.planning.findings import Refusal, RuleCount, Scan
-from batchops.planning.workload import ENRICHMENT_COLUMN_BYTES, KEYS_PER_CALL, MAX_CHUNKS, Workload
+from batchops.planning.workload import ENRICHMENT_COLUMN_BYTES, KEYS_PER_CALL, Workload
 
 # Given the keys of some rows, returns those that the reference data has.
 KnownKeys = Callable[[Sequence[str]], Collection[str]]
@@ -114,12 +115,9 @@ class _Counter:
         for chunk in splitter.chunks():
             self._count_chunk(chunk, header)
         if not self._work.rows:
-            raise NoRowsError("the file has a header and no rows; upload one with data")
+            raise intake.no_rows()
         if self._work.chunks > MAX_CHUNKS:
-            raise TooManyChunksError(
-                f"the file has {self._work.chunks:,} chunks of {self._work.chunk_rows:,} rows, and "
-                f"{MAX_CHUNKS:,} are possible: deploy with a larger FileChunkSize"
-            )
+            raise too_many_chunks(self._work.chunk_rows)
 
     def _count_chunk(self, chunk: csvtext.Chunk, header: bytes) -> None:
         records = read_records(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchcore.csvtext import MAX_CHUNK_BYTES
+from batchcore.sizing import MAX_CHUNK_ROWS
 
 from batchops.planning.cost import estimate_cost
 from batchops.planning.durations import estimate_duration
 from batchops.planning.limit_values import NEAR, ROWS
 from batchops.planning.limits import find_limits
-from batchops.planning.workload import MAX_CHUNK_ROWS
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchcore import pieces
 from batchcore.csvtext import MAX_CHUNK_BYTES
+from batchcore.ranges import range_starts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,10 +39,7 @@ TIMEOUT_S: Mapping[str, int] = {
     "merge-s3-files": 900,
     "send-email": 60,
 }
-# template.yaml: the MaxValue of FileChunkSize.
-MAX_CHUNK_ROWS = 20_000
-# source/split-ip-file: each child of the Map returns "{}", and the list of them may have 256 KiB.
-MAX_CHUNKS = 80_000
+# Each child of the Map returns "{}" and a comma.
 MAP_OUTPUT_BYTES_PER_CHUNK = 3
 
 # source/statemachine, the way of a job that succeeds. A transition is a state that is entered, or
@@ -50,13 +48,21 @@ MAP_OUTPUT_BYTES_PER_CHUNK = 3
 JOB_TRANSITIONS = 9
 CHUNK_TRANSITIONS = 1 + 1 + 5  # the child, its one state, the chunk workflow's states
 RESUME_TRANSITIONS = 8
+# More for a file that is split in ranges: its six states, and for each range two children of one
+# state each.
+RANGES_TRANSITIONS = 6
+RANGE_TRANSITIONS = 2 * (1 + 1)
 
 # The same way in events of the execution's history.
 JOB_EVENTS = 34
+RANGES_EVENTS = 22
 CHILD_EVENTS = 8
 CHUNK_EVENTS = 24
 # A try of a Lambda task that fails and is repeated: scheduled, started, failed.
 RETRY_EVENTS = 3
+
+# template.yaml: the default of SplitRangeBytes.
+RANGE_BYTES = 1024 * 1024 * 1024
 
 # Seconds after which the workflows give up (their TimeoutSeconds).
 JOB_TIMEOUT_S = 86_400
@@ -68,23 +74,27 @@ CALLS_IN_FLIGHT = 4
 
 # Requests to S3. A chunk: chunk, records, valid, enriched, output and rejects are put; four of
 # them are read by the next function. A job: two headers, the manifest and the mail are put; the
-# manifest is read by the Map and the merge, the headers by the merge, and the input by the split;
-# the client and the copy to the archive ask for its head.
+# manifest is read by the Map and the merge, the headers (and their heads) by the merge, and the
+# input by the split; the client and the copy to the archive ask for its head.
 CHUNK_PUTS = 6
 CHUNK_GETS = 4
 JOB_PUTS = 4
-JOB_GETS = 7
+JOB_GETS = 9
 
 # boto3's managed transfers: from 8 MiB on an object is sent in parts of 8 MiB, with one request to
 # begin and one to end.
 PART_BYTES = 8 * 1024 * 1024
+# source/merge-s3-files: the parts that an input is copied to the archive in.
+COPY_PART_BYTES = 256 * 1024 * 1024
+# template.yaml: what is more to merge is uploaded by several calls, so much by each.
+MERGE_GROUP_BYTES = 4 * 1024**3
 
 # Writes to JobTable. The JOB entry is written when the job is entered, split, merged, mailed and
 # succeeded, each time in the index too; a chunk's when it starts and when it ends.
 JOB_WRITES = 5 * 2
 CHUNK_WRITES = 2
 # A chunk's entry in the ledger with names, in bytes: what the merge reads of each.
-CHUNK_ENTRY_BYTES = 450
+CHUNK_ENTRY_BYTES = 550
 
 # What a column of the enrichment adds to a row of the output, in the shipped reference data.
 ENRICHMENT_COLUMN_BYTES = 8
@@ -139,6 +149,16 @@ class Workload:
     largest_chunk_bytes: int = 0
 
     @property
+    def ranges(self) -> int:
+        """Ranges that the file is split in, side by side; 0 if one call splits it.
+
+        As SplitRangeBytes is by default.
+        """
+        if self.size_bytes <= RANGE_BYTES:
+            return 0
+        return len(range_starts(0, self.size_bytes, range_bytes=RANGE_BYTES))
+
+    @property
     def rows_per_chunk(self) -> float:
         """Rows of a chunk on average."""
         return self.rows / max(1, self.chunks)
@@ -165,29 +185,39 @@ class Workload:
 
 def put_requests(size_bytes: int, *, part_bytes: int = PART_BYTES) -> int:
     """Return how many requests boto3 sends an object of this size with."""
-    if size_bytes < PART_BYTES:
+    if size_bytes < part_bytes:
         return 1
     return 2 + -(-size_bytes // part_bytes)
 
 
-def merge_part_bytes(size_bytes: int) -> int:
-    """Return the size of the parts that the merge sends a file of this size in."""
-    return max(pieces.PART_BYTES, size_bytes // pieces.MAX_PARTS)
-
-
 def merge_parts(size_bytes: int) -> int:
     """Return how many parts the merge sends a file of this size in."""
-    return -(-size_bytes // merge_part_bytes(size_bytes))
+    return max(min(1, size_bytes), size_bytes // pieces.part_bytes(size_bytes))
+
+
+def merge_groups(work: Workload) -> int:
+    """Return how many calls the merge of a file is shared by, each with a group of its pieces."""
+    total = work.output_bytes + work.rejects_bytes
+    if total <= MERGE_GROUP_BYTES:
+        return 1
+    return sum(-(-size // MERGE_GROUP_BYTES) for size in (work.output_bytes, work.rejects_bytes))
+
+
+def merge_calls(work: Workload) -> int:
+    """Return the calls of merge-s3-files: one, or one that plans, the groups', and the last."""
+    groups = merge_groups(work)
+    return groups if groups == 1 else groups + 2
 
 
 def s3_puts(work: Workload) -> int:
     """Return the requests to S3 that cost what a PUT costs, the upload itself included."""
     merged = sum(
-        put_requests(size, part_bytes=merge_part_bytes(size))
+        2 + merge_parts(size) if size >= pieces.PART_BYTES else 1
         for size in (work.output_bytes, work.rejects_bytes)
     )
-    upload_and_archive = 2 * put_requests(work.size_bytes)
-    return CHUNK_PUTS * work.chunks + JOB_PUTS + merged + upload_and_archive
+    upload = put_requests(work.size_bytes)
+    archive = put_requests(work.size_bytes, part_bytes=COPY_PART_BYTES)
+    return CHUNK_PUTS * work.chunks + JOB_PUTS + merged + upload + archive
 
 
 def s3_gets(work: Workload) -> int:
@@ -197,7 +227,8 @@ def s3_gets(work: Workload) -> int:
 
 def transitions(work: Workload) -> int:
     """Return the state transitions of a job that succeeds at once."""
-    return JOB_TRANSITIONS + CHUNK_TRANSITIONS * work.chunks
+    ranges = RANGES_TRANSITIONS + RANGE_TRANSITIONS * work.ranges if work.ranges else 0
+    return JOB_TRANSITIONS + ranges + CHUNK_TRANSITIONS * work.chunks
 
 
 def chunk_memory_bytes(work: Workload) -> int:

@@ -137,8 +137,9 @@ def begin(
     claim(job, last.entry, attempt=attempt, token=token, settings=settings, code=code)
     try:
         resume = None
+        # Those of a file that is split again are not done either, until they run.
+        mark_pending(job, attempt, job.chunk_entries() if chunks is None else chunks)
         if chunks is not None:
-            mark_pending(job, attempt, chunks)
             resume = {"manifestKey": _put_manifest(job, entry, attempt, chunks), "by": kind}
         if prepare is not None:
             prepare()

@@ -41,7 +41,7 @@ def choose_chunks(
     manifest: Sequence[Mapping[str, Any]],
     entries: Iterable[Entry],
     *,
-    sizes: Mapping[str, int],
+    sizes: Mapping[tuple[str, str], int],
     named: Mapping[int, str],
 ) -> tuple[tuple[PlannedChunk, ...], tuple[ReusedChunk, ...]]:
     """Divide a job's chunks into those to run and those whose results are reused.
@@ -53,7 +53,7 @@ def choose_chunks(
     entries
         The ledger's entries of those that have started.
     sizes
-        Bytes of each object under the job's ``output/`` and ``rejects/``, by key.
+        Bytes of each object under the job's ``output/`` and ``rejects/``, by key and version.
     named
         Chunks to run whatever became of them, and why.
 
@@ -80,7 +80,9 @@ def choose_chunks(
     return tuple(planned), tuple(reused)
 
 
-def _fault(job_id: str, chunk: Mapping[str, Any], entry: Entry, sizes: Mapping[str, int]) -> str:
+def _fault(
+    job_id: str, chunk: Mapping[str, Any], entry: Entry, sizes: Mapping[tuple[str, str], int]
+) -> str:
     """Say why a chunk has no result that can be used; empty if it has one."""
     status = entry.get("status")
     if status is None:
@@ -96,14 +98,15 @@ def _fault(job_id: str, chunk: Mapping[str, Any], entry: Entry, sizes: Mapping[s
 
 
 def _result_fault(
-    job_id: str, chunk: Mapping[str, Any], entry: Entry, sizes: Mapping[str, int]
+    job_id: str, chunk: Mapping[str, Any], entry: Entry, sizes: Mapping[tuple[str, str], int]
 ) -> str:
     if not chunk["rows"] == entry["rows"] == entry["valid"] + entry["rejected"]:
         return "its rows do not balance"
     pieces = {"output": keys.output, "rejects": keys.rejected_piece}
     for kind, key_of in pieces.items():
         size = entry["sizeBytes"][kind]
-        if size and sizes.get(key_of(job_id, chunk["number"])) != size:
+        version = (key_of(job_id, chunk["number"]), entry["versions"][kind])
+        if size and sizes.get(version) != size:
             return f"its result is not in the bucket as it was written ({kind})"
     return ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ _RESULTS = (
     "rejected",
     "errors",
     "sizeBytes",
+    "versions",
     "stepMs",
     "failedStep",
     "error",
@@ -128,7 +129,7 @@ def release(job: Job, attempt: int, token: str, error: BaseException) -> None:
     _update(job, items.JOB_ENTRY, found, condition=condition)
 
 
-def mark_pending(job: Job, attempt: int, chunks: Sequence[Mapping[str, Any]]) -> None:
+def mark_pending(job: Job, attempt: int, chunks: Iterable[Mapping[str, Any]]) -> None:
     """Enter that the chunks have no result that counts, until this attempt gives them one."""
     dynamodb, table = job.stack.client("dynamodb"), job.stack.outputs["JobTableName"]
 

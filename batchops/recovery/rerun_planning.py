@@ -17,6 +17,8 @@ from batchops.recovery.chunk_choice import PlannedChunk, choose_chunks, number_r
 from batchops.recovery.rerun_plan import RerunPlan
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ObjectVersionTypeDef
+
     from batchops.job import Job
 
 
@@ -69,7 +71,8 @@ def plan_chunks(
     named: Mapping[int, str],
 ) -> RerunPlan:
     """Plan a rerun of a job that was split before; of one whose chunks are gone, from the start."""
-    sizes = _sizes(job, last, "output/", "rejects/", "chunks/")
+    versions = _versions(job, last, "output/", "rejects/", "chunks/")
+    sizes = {(item["Key"], item["VersionId"]): item["Size"] for item in versions}
     found = ledger.chunk_entries(
         job.stack.client("dynamodb"), job.stack.outputs["JobTableName"], job.id
     )
@@ -80,7 +83,8 @@ def plan_chunks(
         reason = "only the merge is to be repeated, and the workflow runs at least one chunk"
         planned = (PlannedChunk(least.number, least.rows, reason),)
         reused = tuple(chunk for chunk in reused if chunk is not least)
-    lost = _lost(job, planned, sizes)
+    present = {item["Key"] for item in versions if item["IsLatest"]}
+    lost = _lost(job, planned, present)
     if lost:
         return plan_from_start(job, last, lost=lost)
     return RerunPlan(
@@ -95,14 +99,14 @@ def plan_chunks(
     )
 
 
-def _lost(job: Job, planned: Sequence[PlannedChunk], sizes: Mapping[str, int]) -> str:
+def _lost(job: Job, planned: Sequence[PlannedChunk], present: set[str]) -> str:
     """Say what is gone that the chunks, or the merge, need; empty if all is there."""
-    numbers = [c.number for c in planned if keys.chunk(job.id, c.number) not in sizes]
+    numbers = [c.number for c in planned if keys.chunk(job.id, c.number) not in present]
     if numbers:
         return f"chunks {number_ranges(numbers)} are gone"
     header = keys.HEADER_PIECE
     pieces = (keys.output(job.id, header), keys.rejected_piece(job.id, header))
-    return "" if all(key in sizes for key in pieces) else "the headers of the results are gone"
+    return "" if present.issuperset(pieces) else "the headers of the results are gone"
 
 
 def _nothing(job: Job, last: Ended) -> RerunPlan:
@@ -164,15 +168,17 @@ def read_manifest(job: Job, entry: ledger.Entry) -> list[dict[str, Any]] | None:
     return found
 
 
-def _sizes(job: Job, last: Ended, *folders: str) -> dict[str, int]:
-    s3, found = job.stack.client("s3"), {}
+def _versions(job: Job, last: Ended, *folders: str) -> list[ObjectVersionTypeDef]:
+    """List what lies in folders of the job, with what was written over or deleted."""
+    s3 = job.stack.client("s3")
+    found: list[ObjectVersionTypeDef] = []
     with translated(f"listing the files of job {job.id!r}"):
         for folder in folders:
-            pages = s3.get_paginator("list_objects_v2").paginate(
+            pages = s3.get_paginator("list_object_versions").paginate(
                 Bucket=last.entry["bucket"], Prefix=f"{keys.JOBS_PREFIX}{job.id}/{folder}"
             )
             for page in pages:
-                found.update({item["Key"]: item["Size"] for item in page.get("Contents", ())})
+                found += page.get("Versions", ())
     return found
 
 

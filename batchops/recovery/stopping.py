@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING, Any
 from batchcore import items
 
 from batchops import ledger
-from batchops.errors import JobError
+from batchops.deployment.resources import running_jobs
+from batchops.errors import JobError, WaitTimeoutError
 from batchops.executions import execution_arn
 from batchops.recovery.chunk_choice import number_ranges
 from batchops.recovery.claims import abort
 from batchops.recovery.running import stop_chunks, stop_execution
+from batchops.status import StatusReader
+from batchops.views import markup
 
 if TYPE_CHECKING:
     from batchops.job import Job
+    from batchops.stack import Stack
 
+_TIMEOUT_S = 120.0
 _CAUSE = "stopped by batchops"
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """What stopping a job did.
+    """What stopping a job did, or, as long as it is not `stopped`, would do.
 
     Attributes
     ----------
@@ -34,12 +39,15 @@ class Stopped:
         How the ledger says that it ended: ABORTED, or as it ended by itself in the meantime.
     chunks : tuple of int
         The chunks that were stopped at work. Those that were done stay done.
+    stopped : bool
+        False after a dry run: `status` and `chunks` are then as they are.
     """
 
     job_id: str
     attempt: int
     status: str
     chunks: tuple[int, ...]
+    stopped: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON knows it."""
@@ -50,12 +58,18 @@ class Stopped:
         """Say it in a line."""
         text = f"attempt {self.attempt} of job {self.job_id} is {self.status}"
         if self.chunks:
-            text += f"; chunks stopped at work: {number_ranges(self.chunks)}"
+            how = "stopped at work" if self.stopped else "at work, that would be stopped"
+            text += f"; chunks {how}: {number_ranges(self.chunks)}"
+        if not self.stopped:
+            text += "; what is done stays done, nothing is stopped yet (dry_run=False stops it)"
         return f"{text}; rerun() takes it up again"
 
+    def _repr_html_(self) -> str:
+        return markup.paragraph(self)
 
-def stop(job: Job, *, timeout_s: float = 120) -> Stopped:
-    """Stop the attempt that runs, with its chunks; a rerun takes the job up again.
+
+def stop(job: Job, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -> Stopped:
+    """Stop the attempt that runs, with its chunks, or say what that would do.
 
     A function that is at work is not interrupted: its step ends, and no other follows.
 
@@ -73,6 +87,11 @@ def stop(job: Job, *, timeout_s: float = 120) -> Stopped:
             f"job {job.id} has ended {entry['status']}: there is nothing to stop", job_id=job.id
         )
     attempt = int(entry["attempt"])
+    if dry_run:
+        reader = StatusReader(job.stack, job.id)
+        status = reader.read()
+        at_work = reader.tally.running if reader.tally else ()
+        return Stopped(job.id, attempt, status.status, tuple(sorted(at_work)), stopped=False)
     stop_execution(job, execution_arn(job.stack, job.id, attempt), cause=_CAUSE)
     chunks = set(stop_chunks(job, attempt, cause=_CAUSE, timeout_s=timeout_s))
     table = job.stack.client("dynamodb"), job.stack.outputs["JobTableName"]
@@ -83,3 +102,28 @@ def stop(job: Job, *, timeout_s: float = 120) -> Stopped:
     for was in (items.SUBMITTED, items.RUNNING):
         abort(job, items.JOB_ENTRY, attempt=attempt, was=was, cause=_CAUSE)
     return Stopped(job.id, attempt, job.entry()["status"], tuple(sorted(chunks)))
+
+
+def stop_running(stack: Stack, *, timeout_s: float = _TIMEOUT_S) -> tuple[str, ...]:
+    """Stop every job of a stack that runs, and return the ids of those that were stopped.
+
+    Parameters
+    ----------
+    timeout_s
+        Seconds that each of them may take.
+
+    Raises
+    ------
+    WaitTimeoutError
+        If chunks of one still run when its time is up.
+    """
+    stopped = []
+    for job_id in running_jobs(stack):
+        try:
+            stop(stack.job(job_id), timeout_s=timeout_s)
+        except WaitTimeoutError:
+            raise
+        except JobError:
+            continue  # it has ended by itself, or somebody started the workflow by hand
+        stopped.append(job_id)
+    return tuple(stopped)

@@ -7,7 +7,7 @@ which rows are bad, and how. What the good rows hold is `batchops.samples.sample
 import csv
 import string
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -101,9 +101,9 @@ class Sample:
     """A sample in memory: the file, its reference data, and what is wrong with it."""
 
     rows: int
-    csv: bytes
-    reference: bytes
-    bad: tuple[Violation, ...]
+    csv: bytes = field(repr=False)
+    reference: bytes = field(repr=False)
+    bad: tuple[Violation, ...] = field(repr=False)
 
     @property
     def bad_rows(self) -> tuple[int, ...]:

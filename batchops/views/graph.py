@@ -1,7 +1,8 @@
 """The workflow of one job as a graph: every state with what came of it and how long it took.
 
 Drawn are the states that do something and those that end it; the choices and notes between them are
-what the lines stand for. The chunk workflow is drawn once, for all chunks together.
+what the lines stand for. What only some files need is drawn where it was done. The chunk workflow
+is drawn once, for all chunks together.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ CHUNK_STEPS = {
 NOT_REACHED = "NOT REACHED"
 
 _PLUMBING = frozenset({"Choice", "Pass"})
+
+# The label of the Map whose children are the chunks.
+_CHUNKS_MAP = "Chunks"
 # status -> (sign, ground, ink): Okabe and Ito's colours, with the ink that reads better on each.
 _LOOKS = {
     items.SUCCEEDED: ("\N{CHECK MARK}", "#009E73", "#000000"),
@@ -271,7 +275,7 @@ def workflow_graph(
     )
     failed = int(counts.get(items.FAILED, 0))
     found = dict(_shown(main, runs))
-    fan_out = next((name for name, s in main["States"].items() if s["Type"] == "Map"), "")
+    fan_out = next((n for n, s in main["States"].items() if s.get("Label") == _CHUNKS_MAP), "")
     if failed and fan_out in found:  # the state itself tolerates it
         note = f"{failed:,} of {total:,} failed"
         found[fan_out] = replace(found[fan_out], status=items.FAILED, note=note)
@@ -340,7 +344,7 @@ def chunk_runs(definition: Definition, chunks: pd.DataFrame) -> Run:
             status = items.FAILED if failed else items.SUCCEEDED
             runs[name] = StateRun(status, ms, note, of="median ")
         through += failed
-    return runs
+    return {name: runs[name] for name in definition["States"] if name in runs}
 
 
 # ------------------------------------------------------------------------- its shape
@@ -396,6 +400,25 @@ def _after_failure(definition: Definition) -> set[str]:
     return set(steps) - plain
 
 
+def _detours(definition: Definition) -> set[str]:
+    """Return the states that a job can succeed without, such as those that only some files need."""
+    steps, trouble = _steps(definition), _after_failure(definition)
+    first = next(iter(steps))
+
+    def succeeds_without(name: str) -> bool:
+        seen, waiting = {name}, [first]
+        while waiting:
+            at = waiting.pop()
+            if at not in seen:
+                seen.add(at)
+                if not steps[at]:
+                    return True
+                waiting += [a for a in steps[at] if a not in trouble]
+        return False
+
+    return {name for name in steps if name not in trouble and succeeds_without(name)}
+
+
 def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tuple[str, StateRun]]:
     """Yield the runs of the states that are drawn; one that was left for a failure has failed.
 
@@ -413,7 +436,16 @@ def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tup
 
 def _flow(definition: Definition, runs: Mapping[str, StateRun], *, letter: str, title: str) -> Flow:
     """Give each state a key and a place."""
-    steps, trouble = _steps(definition), _after_failure(definition)
+    hidden, trouble = _detours(definition) - runs.keys(), _after_failure(definition)
+    found = _steps(definition)
+    # In the order in which they were entered; then those to come, as one leads to another.
+    entered = (name for name, run in runs.items() if run.status != NOT_REACHED)
+    order = dict.fromkeys([*(name for name in entered if name in found), *found])
+    steps = {
+        name: {a: caught for a, caught in found[name].items() if a not in hidden}
+        for name in order
+        if name not in hidden
+    }
     columns: dict[str, int] = {}
     for name in steps:  # each after the one that leads to it
         before = [columns[a] for a in columns if name in steps[a]]

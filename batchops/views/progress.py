@@ -19,6 +19,13 @@ WINDOW_S = 60.0
 _TENTHS = 10
 # Okabe and Ito's palette (2008), which people of every colour vision tell apart.
 COLOURS = {"done": "#009E73", "failed": "#D55E00", "running": "#0072B2", "waiting": "#999999"}
+# What each state is told by besides its colour.
+MARKS = {
+    "done": "\N{CHECK MARK}",
+    "failed": "\N{MULTIPLICATION X}",
+    "running": "\N{BLACK RIGHT-POINTING TRIANGLE}",
+    "waiting": "\N{MIDDLE DOT}",
+}
 
 
 @dataclass(frozen=True)
@@ -108,8 +115,8 @@ class Progress:
             for state, count in states.items()
             if count and state != "waiting"
         )
-        counts = " &middot; ".join(
-            f'<span style="color:{COLOURS[state]}">&#9632;</span> {count:,} {state}'
+        counts = ", ".join(
+            f'<b style="color:{COLOURS[state]}">{MARKS[state]}</b> {count:,} {state}'
             for state, count in states.items()
         )
         reason = f"<div>{html.escape(self.status.reason)}</div>" if self.status.reason else ""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 _MAX_CELL_CHARACTERS = 300
 _CELL_CHARACTERS = 60
+# C0 and C1 controls but tab and line feed, and Unicode's marks of direction (UAX 9, explicit ones).
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
 
 
 def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -30,6 +35,15 @@ def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def printable(text: str) -> str:
     """Return a text, shortened, that can neither break a line nor colour a terminal."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in shorten(text))
+
+
+def visible(text: str) -> str:
+    """Return a text with its lines, but nothing that steers a terminal.
+
+    Control characters (with them escape sequences) and those that turn the direction of writing
+    are shown as Python writes them; every other character stays.
+    """
+    return _STEERING.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def shorten(text: str) -> str:

@@ -20,6 +20,7 @@ BatchGetItem.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from batchops.errors import InputError
@@ -40,6 +41,8 @@ def watch(
     timeout_s: float = 3600,
     refresh_s: float | None = None,
     console: Console | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> JobStatus:
     """Show how a job comes along until it has ended, and return its last status.
 
@@ -57,6 +60,8 @@ def watch(
     console
         Where to show it. By default one output of the notebook, or else the standard output: in
         a terminal lines that are kept up to date, elsewhere a line per tenth of the chunks.
+    clock, sleep
+        Seconds that only grow, and how to let some pass.
 
     Raises
     ------
@@ -68,18 +73,18 @@ def watch(
     pause_s = job.stack.target.poll_s if refresh_s is None else refresh_s
     if pause_s <= 0:
         raise InputError(f"refresh_s={refresh_s!r}: give seconds above 0, or leave it out")
-    reader, meter, view = StatusReader(job.stack, job.id), Meter(job.id), pick_view(console)
-    deadline = time.monotonic() + timeout_s
+    reader, view = StatusReader(job.stack, job.id, clock=clock), pick_view(console)
+    meter, deadline = Meter(job.id, clock=clock), clock() + timeout_s
     status, note = JobStatus(WAITING), ""
     try:
         while not status.ended:
             status = reader.read()
             view.show(meter.take(status, chunks_running=reader.running))
             if not status.ended:
-                if time.monotonic() >= deadline:
+                if clock() >= deadline:
                     note = f"no longer watched after {timeout_s:g} s; the job goes on"
                     break
-                time.sleep(pause_s)
+                sleep(pause_s)
     except KeyboardInterrupt:
         note = "no longer watched; the job goes on: watch() shows it again"
     finally:

@@ -11,6 +11,7 @@ import urllib3
 from batchcore import aws, keys
 from batchcore.errors import TransientError
 from batchcore.records import Record, dump_lines, load_lines, reject
+from batchcore.reference import is_storable
 from batchcore.runtime import Event, Result, step
 from batchcore.schema import RecordSchema, Violation
 from botocore.auth import SigV4Auth
@@ -47,15 +48,15 @@ schema = RecordSchema.load()
 @step
 def lambda_handler(event: Event, context: object) -> Result:
     """Add the reference data's values to each record; reject those whose key is unknown."""
-    records = list(load_lines(aws.read_object(s3, event["bucket"], event["validate"]["key"])))
+    records = list(load_lines(aws.read_version(s3, event["bucket"], event["validate"])))
     wanted = {record["fields"][schema.key] for record in records if "fields" in record}
     found = look_up(sorted(wanted))
     enriched = [enrich(record, found) for record in records]
     key = keys.enriched(event["jobId"], event["chunk"]["number"])
-    aws.put_intermediate(s3, event["bucket"], key, dump_lines(enriched))
+    stored = aws.put_version(s3, event["bucket"], key, dump_lines(enriched))
     known = sum("values" in record for record in enriched)
     good = sum("fields" in record for record in records)
-    return {"key": key, "rejected": good - known}
+    return {**stored, "rejected": good - known}
 
 
 def enrich(record: Record, found: Values) -> Record:
@@ -74,8 +75,9 @@ def enrich(record: Record, found: Values) -> Record:
 def look_up(wanted: list[str]) -> Values:
     """Return the reference data of those keys that it holds."""
     found: Values = {}
+    askable = list(filter(is_storable, wanted))
     with ThreadPoolExecutor(CALLS_IN_FLIGHT) as pool:
-        for answer in pool.map(_call, aws.batches(wanted, KEYS_PER_CALL)):
+        for answer in pool.map(_call, aws.batches(askable, KEYS_PER_CALL)):
             found.update(answer)
     return found
 

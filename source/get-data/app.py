@@ -7,13 +7,14 @@ from typing import Any
 import boto3
 import orjson
 from batchcore import aws
-from batchcore.reference import api_item, table_key
+from batchcore.dynamojson import read_as_sent
+from batchcore.reference import api_item, is_storable, table_key
 from batchcore.runtime import Event, Result, entry_point
 from batchcore.schema import RecordSchema
 
 MAX_KEYS = 500
 
-dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
+dynamodb = read_as_sent(boto3.client("dynamodb", config=aws.CONFIG))
 schema = RecordSchema.load()
 
 
@@ -55,7 +56,7 @@ def parse_keys(event: Event) -> list[str]:
 
 
 def _get_one(key: str) -> Result:
-    if not schema.is_key(key):
+    if not _is_key(key):
         raise BadRequestError("the uuid is malformed")
     found = _read([key])
     if not found:
@@ -65,9 +66,13 @@ def _get_one(key: str) -> Result:
 
 def _get_many(wanted: list[str]) -> Result:
     # A malformed key cannot be in the table; looking it up could only fail.
-    found = _read([key for key in wanted if schema.is_key(key)])
+    found = _read([key for key in wanted if _is_key(key)])
     known = {item["uuid"] for item in found}
     return _answer(200, {"items": found, "missing": [key for key in wanted if key not in known]})
+
+
+def _is_key(key: str) -> bool:
+    return is_storable(key) and schema.is_key(key)
 
 
 def _read(wanted: list[str]) -> list[dict[str, Any]]:

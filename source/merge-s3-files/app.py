@@ -1,117 +1,123 @@
-"""Main workflow, Merge all Files: prove that every chunk is there, then join them in order."""
+"""Main workflow, Merge all Files: prove that every chunk is there, then join them in order.
+
+What is too much for one call is planned by a first, uploaded by one for each group of pieces, and
+completed by a last one.
+"""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import orjson
-from batchcore import aws, items, keys
-from batchcore.errors import BalanceError, ChunksFailedError, InputGoneError
+from batchcore import aws, items, joining, keys, results
+from batchcore.errors import InputGoneError
+from batchcore.merge_plans import Plan, store_plan, upload_item
 from batchcore.metrics import publish_rows
-from batchcore.pieces import Piece, join_pieces
+from batchcore.pieces import Piece, total_bytes
 from batchcore.runtime import Event, Result, job_step
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
-LISTED_CHUNKS = 100
+# S3 copies within itself, many large parts at a time, so that the time is not that of one stream.
+COPY_PART_BYTES = 256 * 1024 * 1024
+COPIES_IN_FLIGHT = 64
+ARCHIVING = TransferConfig(
+    multipart_threshold=COPY_PART_BYTES,
+    multipart_chunksize=COPY_PART_BYTES,
+    max_concurrency=COPIES_IN_FLIGHT,
+)
 
-s3 = boto3.client("s3", config=aws.CONFIG)
+s3 = boto3.client("s3", config=aws.CONFIG.merge(Config(max_pool_connections=COPIES_IN_FLIGHT)))
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 
 
 @job_step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Check the balance, write the completed file and the rejects, archive the input."""
-    job, bucket, key, table = event["jobId"], event["bucket"], event["key"], os.environ["JOB_TABLE"]
+    """Merge a job's chunks, or plan that; upload a group of a plan; or complete a plan."""
+    if "group" in event:
+        return {"parts": upload_item(s3, event["bucket"], event["jobId"], event["group"])}
+    if "merge" in event:
+        return complete_plan(event)
+    return merge_chunks(event)
+
+
+def merge_chunks(event: Event) -> Result:
+    """Check the balance; then write both files and finish, or plan who writes what."""
+    _confirm(event)
+    job, bucket = event["jobId"], event["bucket"]
     manifest = _read_json(bucket, keys.manifest(job))
     resumed = _read_json(bucket, event["resume"]["manifestKey"]) if "resume" in event else manifest
-    entries = aws.query_entries(dynamodb, table, job, items.CHUNK_PREFIX)
+    entries = aws.query_entries(dynamodb, os.environ["JOB_TABLE"], job, items.CHUNK_PREFIX)
     rerun = {chunk["number"] for chunk in resumed}
-    chunks = match_chunks(manifest, entries, rerun=rerun, attempt=event["attempt"])
-    completed, rejected = keys.completed(job, key), keys.rejected(job, key)
-    join_pieces(s3, bucket, list_pieces(job, chunks, "output", keys.output), completed)
-    join_pieces(s3, bucket, list_pieces(job, chunks, "rejects", keys.rejected_piece), rejected)
+    chunks = results.match_chunks(manifest, entries, rerun=rerun, attempt=event["attempt"])
+    totals = results.count_rows(chunks)
+    files = dict(_pieces_by_file(event, chunks))
+    group_bytes = int(os.environ["MERGE_GROUP_BYTES"])
+    if sum(map(total_bytes, files.values())) > group_bytes:
+        plan = store_plan(s3, bucket, job, files, attempt=event["attempt"], group_bytes=group_bytes)
+        return {"plan": plan, **totals}
+    for key, pieces in files.items():
+        joining.join_pieces(s3, bucket, pieces, key, confirm=lambda: _confirm(event))
+    return _finish(event, totals)
+
+
+def complete_plan(event: Event) -> Result:
+    """Complete both files of a plan whose groups are all uploaded, and finish."""
+    merge = event["merge"]
+    plan = Plan(s3, event["bucket"], event["jobId"], merge["plan"]["key"])
+    _confirm(event)
+    plan.complete()
+    return _finish(event, {name: merge[name] for name in results.TOTALS})
+
+
+def _finish(event: Event, totals: dict[str, int]) -> Result:
+    """Archive the input, tell the ledger, and only then remove the input."""
+    job, bucket, key, table = event["jobId"], event["bucket"], event["key"], os.environ["JOB_TABLE"]
     entry = next(aws.query_entries(dynamodb, table, job, items.JOB_ENTRY), {})
     # A repair of a job that has succeeded finds its input archived, and maybe tidied away since.
     archived = entry.get("archiveKey") or _copy_to_archive(event)
-    totals = {
-        "rowsIn": sum(chunk["rows"] for chunk in manifest),
-        "rowsOut": sum(chunk["valid"] for chunk in chunks),
-        "rowsRejected": sum(chunk["rejected"] for chunk in chunks),
-        "errors": sum(chunk["errors"] for chunk in chunks),
+    outcome = {
+        **totals,
+        "completedKey": keys.completed(job, key),
+        "rejectedKey": keys.rejected(job, key),
+        "archiveKey": archived,
     }
-    outcome = {"completedKey": completed, "rejectedKey": rejected, "archiveKey": archived}
     before = aws.update_entry(
-        dynamodb, table, job, items.JOB_ENTRY, {**totals, **outcome}, attempt=event["attempt"]
+        dynamodb, table, job, items.JOB_ENTRY, outcome, attempt=event["attempt"]
     )
-    publish_rows({"rowsOut": totals["rowsOut"], "rowsRejected": totals["rowsRejected"]}, before)
+    publish_rows({name: totals[name] for name in ("rowsOut", "rowsRejected")}, before)
     # Only now that the ledger knows of the copy, and only this version: a newer one stays.
     s3.delete_object(Bucket=bucket, Key=key, VersionId=event["versionId"])
-    return {**totals, **outcome}
+    return outcome
 
 
-def _read_json(bucket: str, key: str) -> list[dict[str, Any]]:
-    manifest: list[dict[str, Any]] = orjson.loads(aws.read_object(s3, bucket, key))
-    return manifest
+def _confirm(event: Event) -> None:
+    """See that no later attempt has taken the job over, whose files these would replace."""
+    table, job = os.environ["JOB_TABLE"], event["jobId"]
+    aws.require_attempt(dynamodb, table, job, items.JOB_ENTRY, attempt=event["attempt"])
 
 
-def match_chunks(
-    manifest: list[dict[str, Any]],
-    entries: Iterable[dict[str, Any]],
-    *,
-    rerun: set[int],
-    attempt: int,
-) -> list[dict[str, Any]]:
-    """Return the ledger's entry of each chunk in the manifest, in order.
-
-    Parameters
-    ----------
-    rerun
-        The chunks that this attempt was to run: only its own result counts for them.
-
-    Raises
-    ------
-    ChunksFailedError
-        If a chunk has not succeeded.
-    BalanceError
-        If a chunk's rows in are not its rows out plus its rows rejected.
-    """
-    by_entry = {entry["entry"]: entry for entry in entries}
-    found = [by_entry.get(items.chunk_entry(chunk["number"]), {}) for chunk in manifest]
-    failed = [
-        chunk["number"]
-        for chunk, entry in zip(manifest, found, strict=True)
-        if entry.get("status") != items.SUCCEEDED
-        or (chunk["number"] in rerun and entry["attempt"] != attempt)
-    ]
-    if failed:
-        more = f" and {len(failed) - LISTED_CHUNKS} more" if len(failed) > LISTED_CHUNKS else ""
-        numbers = ", ".join(map(str, failed[:LISTED_CHUNKS]))
-        raise ChunksFailedError(
-            f"{len(failed)} of {len(manifest)} chunks have no result: {numbers}{more}"
-        )
-    for chunk, entry in zip(manifest, found, strict=True):
-        if not chunk["rows"] == entry["rows"] == entry["valid"] + entry["rejected"]:
-            raise BalanceError(
-                f"chunk {chunk['number']}: {chunk['rows']} rows in, {entry['valid']} out and "
-                f"{entry['rejected']} rejected"
-            )
-    return found
+def _pieces_by_file(
+    event: Event, chunks: list[dict[str, Any]]
+) -> Iterator[tuple[str, list[Piece]]]:
+    job, key = event["jobId"], event["key"]
+    for file, kind, key_of in (
+        (keys.completed(job, key), "output", keys.output),
+        (keys.rejected(job, key), "rejects", keys.rejected_piece),
+    ):
+        name = key_of(job, keys.HEADER_PIECE)
+        head = s3.head_object(Bucket=event["bucket"], Key=name)
+        header = Piece(name, head["VersionId"], head["ContentLength"])
+        yield file, results.list_pieces(job, chunks, kind, key_of, header=header)
 
 
-def list_pieces(
-    job: str, chunks: list[dict[str, Any]], kind: str, key_of: Callable[[str, int], str]
-) -> list[Piece]:
-    """Return the pieces that hold something, in order, the header's first."""
-    found = [Piece(key_of(job, keys.HEADER_PIECE))]
-    for chunk in chunks:
-        number = int(chunk["entry"].removeprefix(items.CHUNK_PREFIX))
-        if chunk["sizeBytes"][kind]:
-            found.append(Piece(key_of(job, number), chunk["sizeBytes"][kind]))
-    return found
+def _read_json(bucket: str, key: str) -> Any:
+    return orjson.loads(aws.read_object(s3, bucket, key))
 
 
 def _copy_to_archive(event: Event) -> str:
@@ -122,10 +128,11 @@ def _copy_to_archive(event: Event) -> str:
     InputGoneError
     """
     bucket, key, version = event["bucket"], event["key"], event["versionId"]
-    target = keys.archive(event["parameters"]["archiveFolder"], key)
+    # The stack's folder of now, which the role may write to; the job may be older than it.
+    target = keys.archive(os.environ["INPUT_ARCHIVE_FOLDER"], key)
     source: CopySourceTypeDef = {"Bucket": bucket, "Key": key, "VersionId": version}
     try:
-        s3.copy(source, bucket, target)
+        s3.copy(source, bucket, target, Config=ARCHIVING)
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"404", "NoSuchKey", "NoSuchVersion"}:
             raise

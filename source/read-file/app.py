@@ -4,7 +4,7 @@ import os
 
 import boto3
 from batchcore import aws, items, keys
-from batchcore.records import dump_lines, read_records
+from batchcore.records import dump_counted, read_records
 from batchcore.runtime import Event, Result, step
 from batchcore.schema import RecordSchema
 
@@ -30,16 +30,15 @@ def lambda_handler(event: Event, context: object) -> Result:
         },
         attempt=event["attempt"],
         remove=("endTime", "error", "cause", "failedStep"),
+        begins=True,
     )
-    records = list(
-        read_records(
-            aws.read_object(s3, event["bucket"], chunk["key"]),
-            schema,
-            delimiter=event["parameters"]["delimiter"],
-            first_row=chunk["firstRow"],
-        )
+    records = read_records(
+        aws.read_object(s3, event["bucket"], chunk["key"]),
+        schema,
+        delimiter=event["parameters"]["delimiter"],
+        first_row=chunk["firstRow"],
     )
+    lines, rows, rejected = dump_counted(records)
     key = keys.records(event["jobId"], chunk["number"])
-    aws.put_intermediate(s3, event["bucket"], key, dump_lines(records))
-    rejected = sum("errors" in record for record in records)
-    return {"key": key, "rows": len(records), "rejected": rejected}
+    stored = aws.put_version(s3, event["bucket"], key, lines)
+    return {**stored, "rows": rows, "rejected": rejected}

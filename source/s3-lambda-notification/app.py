@@ -21,12 +21,13 @@ def lambda_handler(event: Event, context: object) -> Result:
 
 
 def uploads(event: Event) -> list[dict[str, Any]]:
-    """Return the jobs' inputs for an S3 event; folder markers are not files."""
+    """Return the jobs' inputs for an S3 event; folder markers, which are empty, are not files."""
     found = []
     for record in event.get("Records", []):
         bucket, s3_object = record["s3"]["bucket"]["name"], record["s3"]["object"]
         key = unquote_plus(s3_object["key"])
-        if key.endswith("/") or not key.startswith(keys.INPUT_PREFIX):
+        is_marker = key.endswith("/") and not s3_object["size"]
+        if is_marker or not key.startswith(keys.INPUT_PREFIX):
             continue
         version = s3_object["versionId"]
         found.append(

@@ -67,7 +67,7 @@ def _ledger_entry(job: str) -> dict[str, Any]:
 
 def compose(job: dict[str, Any], link: str) -> Any:
     """Return the message for SES; what comes from outside is escaped in its HTML form."""
-    name = PurePosixPath(job["key"]).name
+    name = _in_one_line(PurePosixPath(job["key"]).name)
     lines = [
         f"{name} has been processed.",
         f"Rows in: {job['rowsIn']:,}. Rows out: {job['rowsOut']:,}. "
@@ -77,8 +77,8 @@ def compose(job: dict[str, Any], link: str) -> Any:
     where = [
         f"The link works for at most {LINK_EXPIRES_S // 60} minutes. For a new one: "
         f"batchops --stack {stack} link {job['jobId']}",
-        f"Completed file: s3://{job['bucket']}/{job['completedKey']}",
-        f"Rejected rows: s3://{job['bucket']}/{job['rejectedKey']}",
+        _in_one_line(f"Completed file: s3://{job['bucket']}/{job['completedKey']}"),
+        _in_one_line(f"Rejected rows: s3://{job['bucket']}/{job['rejectedKey']}"),
     ]
     text = "\n\n".join([*lines, f"Download it here: {link}", *where]) + "\n"
     paragraphs = [
@@ -86,12 +86,18 @@ def compose(job: dict[str, Any], link: str) -> Any:
         f'<p><a href="{html.escape(link)}">Download the completed file</a></p>',
         *(f"<p>{html.escape(line)}</p>" for line in where),
     ]
-    # A line break in the file's name must not reach a mail header.
-    subject = " ".join(f"Processed: {name}".split())
     return {
-        "Subject": {"Data": subject, "Charset": "UTF-8"},
+        "Subject": {"Data": f"Processed: {name}", "Charset": "UTF-8"},
         "Body": {
             "Text": {"Data": text, "Charset": "UTF-8"},
             "Html": {"Data": "".join(paragraphs), "Charset": "UTF-8"},
         },
     }
+
+
+def _in_one_line(text: str) -> str:
+    """Return a text that can begin neither a mail header nor a paragraph of its own.
+
+    Whoever may upload chooses the file's name, and the mail goes to somebody else.
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,117 +1,102 @@
-"""Main workflow, first step: split the uploaded file into chunks of whole records."""
+"""Main workflow, first step: split the uploaded file into chunks of whole records.
+
+A file up to ``SPLIT_RANGE_BYTES`` is split by one call. Of a larger one the first call reads no
+more than the header; the workflow then calls for the other `PHASES`, see `batchcore.ranges`.
+"""
 
 import os
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 import boto3
 import orjson
-from batchcore import aws, csvtext, intake, items, keys
-from batchcore.errors import InputGoneError, NoRowsError, TooManyChunksError
+from batchcore import aws, csvtext, intake, items, keys, ranges, sizing, splitting
 from batchcore.metrics import publish_rows
 from batchcore.records import REJECT_COLUMNS, RowWriter
 from batchcore.runtime import Event, Result, job_step
 from batchcore.schema import RecordSchema
-from botocore.exceptions import ClientError
+from botocore.config import Config
 
-# Every child of the Distributed Map returns "{}", and the list of them may have 256 KiB.
-MAX_CHUNKS = 80_000
+# A connection for each upload in flight, and one for the file that is read meanwhile.
+POOL = Config(max_pool_connections=aws.UPLOADS_IN_FLIGHT + 1)
 
-BLOCK_BYTES = 4 * 1024 * 1024
-
-# A chunk has less than 32 MiB, so this many in flight bound the memory.
-UPLOADS_IN_FLIGHT = 4
-
-s3 = boto3.client("s3", config=aws.CONFIG)
+s3 = boto3.client("s3", config=aws.CONFIG.merge(POOL))
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 schema = RecordSchema.load()
 
 
 @job_step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Write the chunks, the headers of the merged files and the manifest."""
-    job, delimiter = event["jobId"], event["parameters"]["delimiter"]
-    splitter = csvtext.Splitter(
-        intake.check_text(_blocks(event)),
-        delimiter=delimiter,
-        chunk_rows=event["parameters"]["chunkRows"],
+    """Do the phase of the split that the event names; where it names none, begin."""
+    return PHASES[event.get("phase", "begin")](event)
+
+
+def begin(event: Event) -> Result:
+    """Split the file; of one that is too large for one call, say what its ranges are."""
+    delimiter, size_bytes = event["parameters"]["delimiter"], event["sizeBytes"]
+    keys.check_name(event["jobId"], event["key"], event["parameters"]["archiveFolder"])
+    blocks = intake.check_text(splitting.read_blocks(s3, event))
+    first = next(blocks)
+    chunk_rows = event["parameters"]["chunkRows"] or sizing.choose_chunk_rows(
+        size_bytes, first[: sizing.HEAD_BYTES], delimiter=delimiter
     )
+    splitter = csvtext.Splitter(chain([first], blocks), delimiter=delimiter, chunk_rows=chunk_rows)
     header = intake.read_header(splitter, schema, delimiter=delimiter)
-    manifest = _upload(event, header, splitter.chunks())
-    rows = sum(chunk["rows"] for chunk in manifest)
+    range_bytes = int(os.environ["SPLIT_RANGE_BYTES"])
+    if size_bytes <= range_bytes:
+        manifest = splitting.upload_chunks(s3, event, header, splitter.chunks())
+        return _finish(event, header, manifest, chunk_rows)
+    starts = ranges.range_starts(splitter.position, size_bytes, range_bytes=range_bytes)
+    return {
+        "headerBytes": splitter.position,
+        "firstRow": splitter.row,
+        "chunkRows": chunk_rows,
+        "rangeBytes": range_bytes,
+        "ranges": list(range(len(starts))),
+    }
+
+
+def collect(event: Event) -> Result:
+    """Make one manifest of those of the ranges."""
+    found = splitting.collect(s3, event)
+    if "failure" in found:
+        return found
+    header = splitting.read_header(s3, event, schema)
+    return _finish(event, header, found["chunks"], event["split"]["chunkRows"])
+
+
+PHASES: Mapping[str, Callable[[Event], Result]] = {
+    "begin": begin,
+    "survey": lambda event: splitting.survey(s3, event),
+    "number": lambda event: splitting.number(s3, event),
+    "cut": lambda event: splitting.cut(s3, event, schema),
+    "collect": collect,
+}
+
+
+def _finish(event: Event, header: bytes, manifest: list[Any], chunk_rows: int) -> Result:
+    """Store the manifest and the headers of the merged files, and enter the counts."""
+    job, rows = event["jobId"], sum(chunk["rows"] for chunk in manifest)
     if not rows:
-        raise NoRowsError("the file has a header and no rows; upload one with data")
-    _upload_headers(event, header)
-    key = keys.manifest(job)
-    aws.put_intermediate(s3, event["bucket"], key, orjson.dumps(manifest))
+        raise intake.no_rows()
+    writer = RowWriter(delimiter=event["parameters"]["delimiter"])
+    objects = {
+        keys.output(job, keys.HEADER_PIECE): writer.header(header, schema.enrichment),
+        keys.rejected_piece(job, keys.HEADER_PIECE): writer.header(header, REJECT_COLUMNS),
+        keys.manifest(job): orjson.dumps(manifest),
+    }
+    aws.put_many(s3, event["bucket"], iter(objects.items()))
+    counts = {"rowsIn": rows, "chunks": len(manifest), "manifestKey": keys.manifest(job)}
     before = aws.update_entry(
         dynamodb,
         os.environ["JOB_TABLE"],
         job,
         items.JOB_ENTRY,
-        {"status": items.RUNNING, "rowsIn": rows, "chunks": len(manifest), "manifestKey": key},
+        {"status": items.RUNNING, "chunkRows": chunk_rows, **counts},
         attempt=event["attempt"],
         remove=("error", "cause", "endTime"),
+        begins=True,
     )
     publish_rows({"rowsIn": rows}, before)
-    return {"manifestKey": key, "rows": rows, "chunks": len(manifest)}
-
-
-def _blocks(event: Event) -> Iterator[bytes]:
-    """Yield the bytes of exactly the object version that the job is about."""
-    try:
-        body = s3.get_object(
-            Bucket=event["bucket"], Key=event["key"], VersionId=event["versionId"]
-        )["Body"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion", "404"}:
-            raise
-        raise InputGoneError(
-            f"version {event['versionId']} of {event['key']} is no longer in the bucket"
-        ) from error
-    yield from body.iter_chunks(BLOCK_BYTES)
-
-
-def _upload(event: Event, header: bytes, chunks: Iterator[csvtext.Chunk]) -> list[dict[str, Any]]:
-    """Upload the chunks, a few at a time, and return the manifest."""
-    manifest = []
-    pending: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(UPLOADS_IN_FLIGHT) as pool:
-        for chunk in chunks:
-            if chunk.number > MAX_CHUNKS:
-                raise TooManyChunksError(
-                    f"the file has more than {MAX_CHUNKS:,} chunks of {chunk.rows:,} rows: deploy "
-                    "with a larger FileChunkSize, and submit it again"
-                )
-            if len(pending) == UPLOADS_IN_FLIGHT:
-                pending.popleft().result()
-            key = keys.chunk(event["jobId"], chunk.number)
-            body = header + chunk.data
-            pending.append(pool.submit(aws.put_intermediate, s3, event["bucket"], key, body))
-            manifest.append(
-                {
-                    "number": chunk.number,
-                    "entry": items.chunk_entry(chunk.number),
-                    "key": key,
-                    "firstRow": chunk.first_row,
-                    "lastRow": chunk.last_row,
-                    "rows": chunk.rows,
-                    "sizeBytes": len(body),
-                }
-            )
-        for upload in pending:
-            upload.result()
-    return manifest
-
-
-def _upload_headers(event: Event, header: bytes) -> None:
-    """Store the headers of the completed file and the rejects as their piece 0."""
-    writer = RowWriter(delimiter=event["parameters"]["delimiter"])
-    pieces = {
-        keys.output(event["jobId"], keys.HEADER_PIECE): schema.enrichment,
-        keys.rejected_piece(event["jobId"], keys.HEADER_PIECE): REJECT_COLUMNS,
-    }
-    for key, columns in pieces.items():
-        aws.put_intermediate(s3, event["bucket"], key, writer.header(header, columns))
+    return {"manifestKey": keys.manifest(job), "rows": rows, "chunks": len(manifest)}

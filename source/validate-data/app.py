@@ -14,11 +14,11 @@ schema = RecordSchema.load()
 @step
 def lambda_handler(event: Event, context: object) -> Result:
     """Reject each row that breaks rules, with all of them."""
-    lines = aws.read_object(s3, event["bucket"], event["read"]["key"])
+    lines = aws.read_version(s3, event["bucket"], event["read"])
     checked, rejected = validate(lines)
     key = keys.valid(event["jobId"], event["chunk"]["number"])
-    aws.put_intermediate(s3, event["bucket"], key, checked)
-    return {"key": key, "rejected": rejected}
+    stored = aws.put_version(s3, event["bucket"], key, checked)
+    return {**stored, "rejected": rejected}
 
 
 def validate(data: bytes) -> tuple[bytes, int]:

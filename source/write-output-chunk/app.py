@@ -1,16 +1,18 @@
 """Chunk workflow, Write output file: store the chunk's output, rejects, errors and result."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 from batchcore import aws, items, keys
 from batchcore.errors import BalanceError
 from batchcore.records import Record, RowWriter, load_lines
 from batchcore.runtime import Event, Result, step
+
+T = TypeVar("T")
 
 STEPS = ("read", "validate", "enrich")
 
@@ -22,12 +24,14 @@ dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 def lambda_handler(event: Event, context: object) -> Result:
     """Write what the chunk came to; the ledger last, since it says that the rest is there."""
     started = monotonic()
-    records = list(load_lines(aws.read_object(s3, event["bucket"], event["enrich"]["key"])))
+    records = list(load_lines(aws.read_version(s3, event["bucket"], event["enrich"])))
     check_complete(records, event["chunk"])
     output, rejects = format_pieces(records, event["parameters"]["delimiter"])
     job, number = event["jobId"], event["chunk"]["number"]
-    aws.put_intermediate(s3, event["bucket"], keys.output(job, number), output)
-    aws.put_intermediate(s3, event["bucket"], keys.rejected_piece(job, number), rejects)
+    stored = {
+        "output": aws.put_version(s3, event["bucket"], keys.output(job, number), output),
+        "rejects": aws.put_version(s3, event["bucket"], keys.rejected_piece(job, number), rejects),
+    }
     errors = replace_errors(event, records)
     rejected = sum("errors" in record for record in records)
     result = {"valid": len(records) - rejected, "rejected": rejected, "errors": errors}
@@ -44,6 +48,7 @@ def lambda_handler(event: Event, context: object) -> Result:
             **result,
             "endTime": items.utc_now(),
             "sizeBytes": {"output": len(output), "rejects": len(rejects)},
+            "versions": {kind: piece["versionId"] for kind, piece in stored.items()},
             "stepMs": step_ms,
         },
         attempt=event["attempt"],
@@ -81,23 +86,39 @@ def replace_errors(event: Event, records: list[Record]) -> int:
     """Make ErrorTable hold exactly this attempt's errors of the chunk; return how many.
 
     Only what an earlier attempt left and this one does not repeat is deleted, after the new ones
-    are in place, so that at no moment a rejected row is without its errors.
+    are in place, so that at no moment a rejected row is without its errors. A call that goes on
+    after its attempt was given up stops as soon as a later one has taken the chunk over.
     """
     table = os.environ["ERROR_TABLE"]
     written: set[str] = set()
 
     def puts() -> Iterator[dict[str, Any]]:
-        for item in _error_items(event, records):
+        for item in _while_current(event, _error_items(event, records)):
             written.add(item["errorId"]["S"])
             yield {"PutRequest": {"Item": item}}
 
     aws.batch_write(dynamodb, table, puts())
     if event["attempt"] > 1:
         job = {"S": event["jobId"]}
-        stale = (key for key in _stored_errors(event, table) if key not in written)
+        stored = _while_current(event, _stored_errors(event, table))
+        stale = (key for key in stored if key not in written)
         keys_of_stale = ({"jobId": job, "errorId": {"S": key}} for key in stale)
         aws.batch_write(dynamodb, table, ({"DeleteRequest": {"Key": k}} for k in keys_of_stale))
     return len(written)
+
+
+def _while_current(event: Event, found: Iterable[T]) -> Iterator[T]:
+    """Pass on what is to be written as long as the chunk is this attempt's.
+
+    DynamoDB takes no conditions in a batch, so the ledger is asked before each round of batches.
+    """
+    entry = items.chunk_entry(event["chunk"]["number"])
+    for place, each in enumerate(found):
+        if place % (aws.WRITE_BATCH * aws.WORKERS) == 0:
+            aws.require_attempt(
+                dynamodb, os.environ["JOB_TABLE"], event["jobId"], entry, attempt=event["attempt"]
+            )
+        yield each
 
 
 def _error_items(event: Event, records: list[Record]) -> Iterator[items.Item]:

@@ -54,7 +54,15 @@ def event(stack: Stack, job: Job) -> dict[str, Any]:
     path = Project.find().root / "events" / "validate-data.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     bucket = stack.outputs["SourceBucketName"]
-    return {**found, "jobId": job.id, "bucket": bucket, "read": {"key": keys.records(job.id, 1)}}
+    read = stored(stack, keys.records(job.id, 1))
+    return {**found, "jobId": job.id, "bucket": bucket, "read": read}
+
+
+def stored(stack: Stack, key: str) -> dict[str, str]:
+    """Return what the step that stored an object said of it."""
+    bucket = stack.outputs["SourceBucketName"]
+    version = stack.client("s3").head_object(Bucket=bucket, Key=key)["VersionId"]
+    return {"key": key, "versionId": version}
 
 
 # -------------------------------------------------------------------------------------- doctor
@@ -267,10 +275,11 @@ def test_functions_run_here_as_they_do_where_they_are_deployed(
     here = invoke_here(Project.find(), "validate-data", event, stack=stack)
     there = invoke_target(stack, "validate-data", event)
     assert isinstance(there, dict)
-    assert {**here, "ms": 0} == {**there, "ms": 0}
+    # Each has stored a version of its own.
+    assert {**here, "ms": 0, "versionId": ""} == {**there, "ms": 0, "versionId": ""}
     assert here["rejected"] == 2
     # Another one in the same process, with another environment: it needs the API's id.
-    validated = {**event, "validate": {"key": keys.valid(job.id, 1)}}
+    validated = {**event, "validate": stored(stack, keys.valid(job.id, 1))}
     enriched = invoke_here(Project.find(), "enrich-data", validated, stack=stack)
     assert enriched["key"] == keys.enriched(job.id, 1)
     assert enriched["rejected"] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -12,7 +13,7 @@ from e2e.rows import order, to_csv
 
 from batchops.errors import InputError
 from batchops.job import Job
-from batchops.recovery.waiting import WaitingUploads
+from batchops.recovery.redelivery import Redelivery
 from batchops.stack import Stack
 
 NAMES = (
@@ -94,23 +95,24 @@ def test_upload_that_no_job_can_be_started_for_waits_until_it_can(
         waiting = _wait_for_waiting(stack)
         assert [upload.file for upload in waiting.uploads] == ["input/waits for me.csv"]
         assert "nothing was started" in str(waiting)
-        (still,) = stack.waiting_uploads(dry_run=False).uploads
+        (still,) = stack.redeliver(dry_run=False).uploads
         assert still.outcome.startswith("fails again: s3-lambda-notification failed")
     finally:
         whole = {"Variables": variables}
         functions.update_function_configuration(FunctionName=name, Environment=whole)
-    (started,) = stack.waiting_uploads(dry_run=False).uploads
+    (started,) = stack.redeliver(dry_run=False).uploads
     assert started.outcome == "started"
     job.wait(timeout_s=120)
     assert list(job.output()["uuid"]) == order(8)[:1]
-    assert str(stack.waiting_uploads()) == "no upload waits in stack e2e"
+    assert str(stack.redeliver()) == "no upload waits in stack e2e"
 
 
-def _wait_for_waiting(stack: Stack) -> WaitingUploads:
-    for _ in range(30):  # a second each
-        found = stack.waiting_uploads()
+def _wait_for_waiting(stack: Stack) -> Redelivery:
+    for _ in range(60):
+        found = stack.redeliver()
         if found.uploads:
             return found
+        time.sleep(0.5)
     raise AssertionError("the upload did not come into the queue")
 
 

@@ -80,6 +80,11 @@ def test_a_script_can_do_everything_with_json(script: Script) -> None:
     assert script("email", job_id)["status"] == "SENT"
     assert script("cost", job_id)
 
+    _allow_shops(script.home)
+    verdict = script("what-if", job_id, "shops.json")
+    assert (verdict["rows"], verdict["newly_rejected"]) == (ROWS, 0)
+    assert {line["value"] for line in verdict["accepted"]} == {"Retail"}
+
     _mend(script.home, script("rejects", job_id))
     assert not script("repair", job_id, "mended.csv")["started"]
     repaired = script("repair", job_id, "mended.csv", "--yes", "--wait")
@@ -111,6 +116,14 @@ def test_an_error_is_json_too(script: Script) -> None:
     error = script("balance", "nothing", code=1)["error"]
     assert error["type"] in ("StackNotFoundError", "EngineNotRunningError")
     assert error["message"]
+
+
+def _allow_shops(home: Path) -> None:
+    """Write the shipped schema with one more sales channel."""
+    shipped = checkout_root() / "source" / "schema" / "record.schema.json"
+    schema = json.loads(shipped.read_text(encoding="utf-8"))
+    schema["properties"]["Sales Channel"]["enum"].append("Retail")
+    (home / "shops.json").write_text(json.dumps(schema), encoding="utf-8")
 
 
 def _mend(home: Path, rejects: list[dict[str, str]]) -> None:

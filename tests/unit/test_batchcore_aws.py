@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -198,6 +199,33 @@ def test_earlier_attempt_may_not_write(account: Account) -> None:
     assert account.entry("j") == before
 
 
+def _begin(account: Account, attempt: int) -> None:
+    running = {"status": items.RUNNING}
+    aws.update_entry(
+        account.dynamodb,
+        JOB_TABLE,
+        "j",
+        "JOB",
+        running,
+        attempt=attempt,
+        remove=("endTime",),
+        begins=True,
+    )
+
+
+def test_what_has_ended_begins_again_in_a_later_attempt_only(account: Account) -> None:
+    _begin(account, 2)
+    _begin(account, 2)  # a step that is repeated
+    account.put_entry("j", "JOB", status=items.SUCCEEDED, endTime="2026-11-23T06:00:00.000Z")
+    ended = account.entry("j")
+    for attempt in (1, 2):
+        with pytest.raises(StaleAttemptError, match="or has ended in it"):
+            _begin(account, attempt)
+        assert account.entry("j") == ended
+    _begin(account, 3)
+    assert account.entry("j")["status"] == items.RUNNING
+
+
 def test_chunks_of_a_job_come_in_order_and_no_others(account: Account) -> None:
     # Enough for more than one page of 1 MB.
     numbers = range(1, 31)
@@ -223,3 +251,41 @@ def test_error_table_holds_what_error_items_makes(account: Account) -> None:
     made = list(items.error_items(record, job="j", chunk=1, attempt=1, time="t", ttl=1))
     aws.batch_write(account.dynamodb, ERROR_TABLE, [{"PutRequest": {"Item": i}} for i in made])
     assert account.scan(ERROR_TABLE) == made
+
+
+# ------------------------------------------------------------------------------ uploads
+
+
+@pytest.mark.parametrize(
+    ("size", "at_once"),
+    [(10, aws.UPLOADS_IN_FLIGHT), (6 * 1024 * 1024, 2), (20 * 1024 * 1024, 1)],
+)
+def test_small_objects_go_many_at_a_time_and_large_ones_few(size: int, at_once: int) -> None:
+    lock, running, most = threading.Lock(), 0, 0
+    gate = threading.Barrier(at_once)
+
+    class Storage:
+        def put_object(self, **_: Any) -> None:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            gate.wait(timeout=30)  # until as many are under way as are expected
+            with lock:
+                running -= 1
+
+    body = bytes(size)
+    storage: Any = Storage()
+    aws.put_many(storage, "bucket", ((f"key-{n}", body) for n in range(2 * at_once)))
+    assert most == at_once
+
+
+def test_upload_that_fails_is_not_forgotten() -> None:
+    class Storage:
+        def put_object(self, **wanted: Any) -> None:
+            if wanted["Key"] == "b":
+                raise ConnectionError("lost")
+
+    storage: Any = Storage()
+    with pytest.raises(ConnectionError, match="lost"):
+        aws.put_many(storage, "bucket", [("a", b""), ("b", b""), ("c", b"")])

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
+from batchcore.csvpatterns import record_pattern
 from batchcore.csvtext import (
     BOM,
     MAX_CHUNK_BYTES,
@@ -17,9 +18,8 @@ from batchcore.csvtext import (
     is_blank,
     iter_records,
     parse_row,
-    record_pattern,
 )
-from batchcore.errors import RecordTooLongError, UnterminatedQuoteError
+from batchcore.errors import FileError, RecordTooLongError, UnterminatedQuoteError
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -126,18 +126,62 @@ def test_chunks_are_numbered_full_and_say_what_they_hold(
         last_row = chunk.last_row
 
 
+# Records as they come by the thousand, so that many are taken at once; and what interrupts that.
+MANY = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                *(b"1,2,3\n", b"1,2,3\r\n", b'"a","b"\n', b'a,"b\nc"\r\n', b'"","""",x\n'),
+                *(b'a,"b,c","d""e"\n', b'"a"b,c\n', b'a"b,c\n', b'"a"b"c"\n', b"\n", b"\r", b"a\r"),
+                *(
+                    b'6",\n',
+                    b'"x\n\ny"\n',
+                    b'"x\ry"\n',
+                    b'a,"b"c,"d\n"\n',
+                    b'"\n"\n',
+                    b'x",,"z\n"\n',
+                ),
+            ]
+        ),
+        st.integers(1, 150),
+    ),
+    max_size=8,
+).map(lambda runs: b"".join(record * times for record, times in runs))
+
+
 @settings(max_examples=300, deadline=None)
-@given(TEXTS, st.integers(1, 9), st.integers(1, 70), st.integers(1, 70))
-def test_portions_in_which_bytes_arrive_change_nothing(
-    data: bytes, chunk_rows: int, one: int, other: int
+@given(MANY, st.integers(1, 700), st.integers(500, 5_000))
+def test_records_that_are_taken_many_at_a_time_are_those_that_csv_reads(
+    body: bytes, chunk_rows: int, block: int
 ) -> None:
-    try:
-        expected = split(data, chunk_rows=chunk_rows, block=one)
-    except UnterminatedQuoteError:
-        with pytest.raises(UnterminatedQuoteError):
-            split(data, chunk_rows=chunk_rows, block=other)
-        return
-    assert split(data, chunk_rows=chunk_rows, block=other) == expected
+    rows = [(number, row) for number, row in enumerate(read(body), 2) if row]
+    _, chunks = split(b"h\n" + body, chunk_rows=chunk_rows, block=block)
+    assert [chunk.rows for chunk in chunks[:-1]] == [chunk_rows] * (len(chunks) - 1)
+    assert rows == [
+        (number, row)
+        for chunk in chunks
+        for number, row in enumerate(read(chunk.data), chunk.first_row)
+        if row
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    data=st.one_of(TEXTS, MANY),
+    chunk_rows=st.integers(1, 9),
+    blocks=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    max_bytes=st.sampled_from([20, 300, MAX_CHUNK_BYTES]),
+)
+def test_portions_in_which_bytes_arrive_change_nothing(
+    data: bytes, chunk_rows: int, blocks: tuple[int, int], max_bytes: int
+) -> None:
+    def outcome(block: int) -> object:
+        try:
+            return split(data, chunk_rows=chunk_rows, block=block, max_bytes=max_bytes)
+        except FileError as error:
+            return type(error), str(error)
+
+    assert outcome(blocks[0]) == outcome(blocks[1])
 
 
 @settings(max_examples=300, deadline=None)
@@ -170,8 +214,8 @@ def test_chunk_ends_when_it_has_the_bytes_allowed(
     )
     assert b"".join(chunk.data for chunk in chunks) == b"".join(records)
     for chunk in chunks:
-        # Whole records only, so a chunk may be longer by what one more portion completes.
-        assert len(chunk.data) < max_bytes + block + 16
+        # It ends with the record that takes it there.
+        assert len(chunk.data) < max_bytes + 16
     for chunk in chunks[:-1]:
         assert chunk.rows == chunk_rows or len(chunk.data) >= max_bytes
 

@@ -95,7 +95,8 @@ def test_whatever_batchcore_imports_is_in_the_layer_and_in_the_package() -> None
     own = {canonicalize_name(Requirement(r).name) for r in PROJECT["dependencies"]}
     assert needed - {"aws-lambda-powertools"} <= own
     assert [path.name for path in LAYER if "aws_lambda_powertools" in imports(path)] == [
-        "runtime.py"
+        "metrics.py",
+        "runtime.py",
     ]
 
 

@@ -20,14 +20,16 @@ from batchops.balance import Balance
 from batchops.cli import main
 from batchops.deployment.resources import Holdings, StackStatus
 from batchops.deployment.stack_values import Deployment, Destruction
+from batchops.drill import CaseReport, DrillReport, Fault
 from batchops.email import Email
 from batchops.inspection.checks import Check, Diagnosis
 from batchops.inspection.steps import steps_frame
 from batchops.inspection.why import Cause, Why
 from batchops.planning.cost_values import Cost, CostComparison
+from batchops.planning.what_if_values import WhatIf
+from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
-from batchops.recovery.waiting import WaitingUpload, WaitingUploads
 from batchops.status import JobStatus
 
 if TYPE_CHECKING:
@@ -114,15 +116,17 @@ def test_verbs_with_json_have_its_shape_described(verb: str) -> None:
         ("balance", names(Balance) | {"holds"}),
         ("deploy", names(Deployment)),
         ("destroy", shown(Destruction)),
+        ("drill", names(DrillReport) | {"kept", "totals"}),
         ("email", names(Email)),
+        ("redeliver", names(Redelivery)),
         ("rerun", shown(RerunPlan) | {"needed"}),
         ("show", names(JobStatus) | {"job"}),
         ("status", shown(StackStatus)),
         ("stop", shown(Stopped)),
-        ("waiting", names(WaitingUploads)),
         ("wait", names(JobStatus) | {"job"}),
         ("watch", names(JobStatus) | {"job"}),
         ("why", set(Why("a", "FAILED", ()).to_dict())),
+        ("what-if", names(WhatIf)),
         ("doctor", set(Diagnosis("a", ()).to_dict())),
         ("cost", set(CostComparison(*[Cost((), 0, 0, 0, "")] * 2).to_dict())),
         ("chunks", set(frames.chunks_frame([]))),
@@ -139,8 +143,11 @@ def test_parts_of_documents_have_the_keys_that_are_described() -> None:
     assert keys(document("destroy")["holdings"]) == names(Holdings)
     assert keys(document("doctor")["checks"]) == names(Check)
     assert keys(document("why")["causes"]) == names(Cause)
-    assert keys(document("waiting")["uploads"]) == names(WaitingUpload)
+    assert keys(document("redeliver")["uploads"]) == names(WaitingUpload)
     assert keys(document("cost")["planned"]) == set(Cost((), 0, 0, 0, "").to_dict())
+    (case,) = document("drill")["cases"]
+    assert keys(case) == shown(CaseReport) | {"kept", "lasting"}
+    assert keys(case["fault"]) == names(Fault)
 
 
 def test_public_names_are_those_that_can_be_loaded() -> None:

@@ -71,13 +71,13 @@ class Run:
         result: dict[str, Any] = {}
         for step in STEPS[: STEPS.index(folder) + 1]:
             result = self.one(step, load(step))
-        result.pop("ms", None)
-        return result
+        return {name: found for name, found in result.items() if name not in ("ms", "versionId")}
 
     def one(self, folder: str, event: dict[str, Any]) -> dict[str, Any]:
-        """Run one event. Only the version is another: the mock gives its own."""
+        """Run one event. Only the versions are others: the mock gives its own."""
         if "versionId" in event:
             event = {**event, "versionId": self._version}
+        event = self.account.stored(event)
         result: dict[str, Any] = self._load_app(folder).lambda_handler(event, context())
         return result
 
@@ -94,9 +94,8 @@ def run(account: Account, load_app: LoadApp, monkeypatch: pytest.MonkeyPatch) ->
 
 def outcome(folder: str, name: str) -> dict[str, Any]:
     """Return what an event says that an earlier step gave."""
-    result = {**load(folder)[name]}
-    del result["ms"]
-    return result
+    result = load(folder)[name]
+    return {name: found for name, found in result.items() if name not in ("ms", "versionId")}
 
 
 # --------------------------------------------------------------------------------- all

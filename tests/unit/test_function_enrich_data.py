@@ -73,7 +73,7 @@ def test_values_are_added_in_the_order_of_the_schema(
 ) -> None:
     server = serve(financials(REFERENCE))
     account.put(keys.valid(JOB, 1), dump_lines([good(2, KEYS[0]), BAD, good(10, KEYS[1])]))
-    result = app.lambda_handler(chunk_event(JOB, rows=3), context())
+    result = app.lambda_handler(account.stored(chunk_event(JOB, rows=3)), context())
     assert (result["key"], result["rejected"]) == (keys.enriched(JOB, 1), 0)
     first_row, bad, last_row = account.lines(keys.enriched(JOB, 1))
     assert first_row == {
@@ -95,7 +95,7 @@ def test_unknown_key_rejects_its_rows_at_stage_enrich(
     unknown = "999999999"
     rows = [good(2, unknown), good(3, KEYS[0]), good(4, unknown)]
     account.put(keys.valid(JOB, 1), dump_lines(rows))
-    assert app.lambda_handler(chunk_event(JOB, rows=3), context())["rejected"] == 2
+    assert app.lambda_handler(account.stored(chunk_event(JOB, rows=3)), context())["rejected"] == 2
     enriched = account.lines(keys.enriched(JOB, 1))
     assert [r["row"] for r in enriched] == [2, 3, 4]
     assert enriched[0]["key"] == unknown
@@ -117,8 +117,18 @@ def test_chunk_without_good_rows_makes_no_call(
 ) -> None:
     server = serve(financials({}))
     account.put(keys.valid(JOB, 1), dump_lines([BAD]))
-    assert app.lambda_handler(chunk_event(JOB), context())["rejected"] == 0
+    assert app.lambda_handler(account.stored(chunk_event(JOB)), context())["rejected"] == 0
     assert server.received == []
+
+
+def test_records_are_those_that_validate_data_stored_whatever_is_written_over_them(
+    app: ModuleType, account: Account, serve: Any
+) -> None:
+    serve(financials(REFERENCE))
+    account.put(keys.valid(JOB, 1), dump_lines([good(2, KEYS[0])]))
+    event = account.stored(chunk_event(JOB))
+    account.put(keys.valid(JOB, 1), dump_lines([good(2, "999999999")]))
+    assert app.lambda_handler(event, context())["rejected"] == 0
 
 
 def test_each_key_is_asked_for_once_and_at_most_500_a_call(app: ModuleType, serve: Any) -> None:
@@ -130,12 +140,22 @@ def test_each_key_is_asked_for_once_and_at_most_500_a_call(app: ModuleType, serv
     assert sorted(key for call in asked for key in call) == wanted
 
 
+def test_key_that_no_table_can_hold_is_not_asked_for(app: ModuleType, serve: Any) -> None:
+    """DynamoDB refuses a whole call for one such key, and with it 499 good ones."""
+    server = serve(financials(REFERENCE))
+    odd = ["", "k" * 2_049, "é" * 1_025]
+    assert app.look_up([*odd, "k" * 2_048, KEYS[0]]) == {KEYS[0]: REFERENCE[KEYS[0]]}
+    assert json.loads(server.received[0].body) == {"uuids": ["k" * 2_048, KEYS[0]]}
+    assert app.look_up(odd) == {}
+    assert len(server.received) == 1
+
+
 def test_same_key_in_many_rows_is_asked_for_once(
     app: ModuleType, account: Account, serve: Any
 ) -> None:
     server = serve(financials(REFERENCE))
     account.put(keys.valid(JOB, 1), dump_lines(good(n, KEYS[n % 2]) for n in range(2, 50)))
-    app.lambda_handler(chunk_event(JOB, rows=48), context())
+    app.lambda_handler(account.stored(chunk_event(JOB, rows=48)), context())
     assert json.loads(server.received[0].body) == {"uuids": KEYS[:2]}
     assert sum("values" in r for r in account.lines(keys.enriched(JOB, 1))) == 48
 
@@ -235,7 +255,7 @@ def test_one_call_that_fails_fails_the_step(app: ModuleType, serve: Any, account
     serve(answer)
     account.put(keys.valid(JOB, 1), dump_lines(good(n, k) for n, k in enumerate(wanted, 2)))
     with pytest.raises(app.LookupRefusedError):
-        app.lambda_handler(chunk_event(JOB, rows=1000), context())
+        app.lambda_handler(account.stored(chunk_event(JOB, rows=1000)), context())
     assert account.keys("jobs/") == [keys.valid(JOB, 1)]
 
 

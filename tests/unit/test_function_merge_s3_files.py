@@ -13,11 +13,12 @@ from batchcore.errors import (
     StaleAttemptError,
     TransientError,
 )
-from batchcore.pieces import Piece, PieceReader
+from batchcore.results import match_chunks
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from support import BUCKET, HEADER, JOB_TABLE, PARAMETERS, context, job_event, manifest_entry
+from support import BUCKET, HEADER, JOB_TABLE, context, job_event, manifest_entry
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -50,8 +51,10 @@ def put_manifest(account: Account, chunks: int) -> None:
 
 def put_chunk(account: Account, number: int, out: bytes, bad: bytes, **changed: Any) -> None:
     """Store a chunk's pieces and what the ledger says of it: two rows, one good, one bad."""
-    account.put(keys.output(JOB, number), out)
-    account.put(keys.rejected_piece(JOB, number), bad)
+    versions = {
+        "output": account.put(keys.output(JOB, number), out),
+        "rejects": account.put(keys.rejected_piece(JOB, number), bad),
+    }
     entry = {
         "status": items.SUCCEEDED,
         "attempt": 1,
@@ -60,6 +63,7 @@ def put_chunk(account: Account, number: int, out: bytes, bad: bytes, **changed: 
         "rejected": 1,
         "errors": 3,
         "sizeBytes": {"output": len(out), "rejects": len(bad)},
+        "versions": versions,
     }
     account.put_entry(JOB, items.chunk_entry(number), **{**entry, **changed})
 
@@ -177,7 +181,7 @@ def test_large_pieces_are_uploaded_in_parts(app: ModuleType, account: Account) -
     merge(app, event)
     assert account.get(COMPLETED) == b"header,out\n" + b"".join(large)
     # The entity tag of an object that came in parts ends in their number.
-    assert account.s3.head_object(Bucket=BUCKET, Key=COMPLETED)["ETag"].endswith('-3"')
+    assert account.s3.head_object(Bucket=BUCKET, Key=COMPLETED)["ETag"].endswith('-2"')
 
 
 def test_results_are_csv_that_the_lifecycle_rule_leaves_alone(
@@ -198,9 +202,12 @@ def test_input_moves_to_the_archive_with_its_path(app: ModuleType, account: Acco
     assert account.get(ARCHIVED) == HEADER
 
 
-def test_archive_folder_is_the_jobs_own(app: ModuleType, account: Account) -> None:
-    event = {**prepare(account), "parameters": {**PARAMETERS, "archiveFolder": "done/2026"}}
-    assert merge(app, event)["archiveKey"] == "done/2026/2026/Q1/orders.csv"
+def test_archive_folder_is_the_stacks_of_now(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The role may write there, and nowhere that the folder was when the job was submitted."""
+    monkeypatch.setenv("INPUT_ARCHIVE_FOLDER", "done/2026")
+    assert merge(app, prepare(account))["archiveKey"] == "done/2026/2026/Q1/orders.csv"
     assert account.get("done/2026/2026/Q1/orders.csv") == HEADER
 
 
@@ -269,7 +276,7 @@ def test_repair_needs_neither_the_input_nor_its_archived_copy(
     assert b"out 9" in account.get(COMPLETED)
 
 
-def test_attempt_that_was_replaced_does_not_touch_the_ledger(
+def test_attempt_that_was_replaced_touches_neither_the_ledger_nor_the_files(
     app: ModuleType, account: Account
 ) -> None:
     event = prepare(account)
@@ -277,6 +284,25 @@ def test_attempt_that_was_replaced_does_not_touch_the_ledger(
     with pytest.raises(StaleAttemptError):
         merge(app, event)
     assert account.entry(JOB).keys() == {"jobId", "entry", "status", "attempt"}
+    assert account.keys(f"jobs/{JOB}/completed/") == []
+
+
+@pytest.mark.parametrize("rows", [1, 3_000_000])
+def test_attempt_that_is_replaced_while_it_merges_writes_no_file(
+    app: ModuleType, account: Account, rows: int
+) -> None:
+    event = prepare(account)
+    put_chunk(account, 2, output(2) * rows, rejects(2))
+
+    def take_over(**_: Any) -> None:
+        account.put_entry(JOB, items.JOB_ENTRY, status=items.RUNNING, attempt=2)
+
+    # When the last piece has been asked for, a later attempt takes over.
+    app.s3.meta.events.register("before-call.s3.GetObject", take_over)
+    with pytest.raises(StaleAttemptError):
+        merge(app, event)
+    assert account.keys(f"jobs/{JOB}/completed/") == []
+    assert account.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
 
 
 def test_input_that_was_never_archived_and_is_gone_is_an_outcome(
@@ -324,10 +350,10 @@ def test_chunk_that_has_not_succeeded_is_named(
     assert (name, cause) == ("ChunksFailedError", "1 of 3 chunks have no result: 2")
 
 
-def test_long_list_of_failed_chunks_is_cut(app: ModuleType) -> None:
+def test_long_list_of_failed_chunks_is_cut() -> None:
     manifest = [manifest_entry(JOB, n, n, n, 1) for n in range(1, 10_001)]
     with pytest.raises(ChunksFailedError, match="100 and 9900 more") as caught:
-        app.match_chunks(manifest, [], rerun=set(), attempt=1)
+        match_chunks(manifest, [], rerun=set(), attempt=1)
     assert len(str(caught.value)) < 600
 
 
@@ -344,23 +370,32 @@ def test_chunk_whose_rows_do_not_balance_is_an_outcome(
     assert cause.startswith("chunk 3: 2 rows in")
 
 
-@pytest.mark.parametrize("piece", [b"", b"out", b"out 2\nout 2\n"])
-def test_piece_of_another_size_than_its_chunk_wrote_is_an_outcome(
+@pytest.mark.parametrize("piece", [b"", b"OUT 2\n", b"out 2\nout 2\n"])
+def test_what_is_written_over_a_piece_after_its_chunks_end_does_not_get_in(
     app: ModuleType, account: Account, piece: bytes
 ) -> None:
     event = prepare(account)
+    # A call of an earlier attempt that went on though its attempt was given up.
     account.put(keys.output(JOB, 2), piece)
-    name, cause = failure(app, account, event)
-    assert name == "BalanceError"
-    assert keys.output(JOB, 2) in cause
+    account.put(keys.rejected_piece(JOB, 3), piece)
+    account.s3.delete_object(Bucket=BUCKET, Key=keys.output(JOB, 3))
+    merge(app, event)
+    assert account.get(COMPLETED) == b"header,out\nout 1\nout 2\nout 3\n"
+    assert account.get(REJECTED) == b"header,why\nbad 1\nbad 2\nbad 3\n"
 
 
-def test_reject_piece_of_another_size_is_an_outcome(app: ModuleType, account: Account) -> None:
+@pytest.mark.parametrize("kind", ["output", "rejects"])
+def test_piece_of_another_size_than_its_chunk_wrote_is_an_outcome(
+    app: ModuleType, account: Account, kind: str
+) -> None:
     event = prepare(account)
-    account.put(keys.rejected_piece(JOB, 2), b"")
+    sizes = {"output": 6, "rejects": 6}
+    put_chunk(account, 2, output(2), rejects(2), sizeBytes={**sizes, kind: 7})
     result = merge(app, event)
     assert result["failure"]["Error"] == "BalanceError"
+    assert "has 6 bytes; 7 were written" in result["failure"]["Cause"]
     assert account.keys("input") == [KEY]
+    assert account.entry(JOB) == {}
 
 
 def test_piece_of_another_size_is_found_in_a_large_merge_too(
@@ -369,15 +404,16 @@ def test_piece_of_another_size_is_found_in_a_large_merge_too(
     event = prepare(account, 5)
     for number in range(1, 6):
         put_chunk(account, number, b"x" * 4_000_000, b"r\n")
-    account.put(keys.output(JOB, 5), b"short")
+    put_chunk(account, 5, b"short", b"r\n", sizeBytes={"output": 4_000_000, "rejects": 2})
     assert failure(app, account, event)[0] == "BalanceError"
     assert account.s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
 
 
-def test_piece_that_is_gone_is_an_error(app: ModuleType, account: Account) -> None:
+def test_piece_whose_version_is_gone_is_an_error(app: ModuleType, account: Account) -> None:
     event = prepare(account)
-    account.s3.delete_object(Bucket=BUCKET, Key=keys.output(JOB, 2))
-    with pytest.raises(app.s3.exceptions.NoSuchKey):
+    version = account.entry(JOB, items.chunk_entry(2))["versions"]["output"]
+    account.s3.delete_object(Bucket=BUCKET, Key=keys.output(JOB, 2), VersionId=version)
+    with pytest.raises(ClientError, match="NoSuch"):
         merge(app, event)
     assert account.keys("input") == [KEY]
 
@@ -392,6 +428,7 @@ def test_entries_of_other_jobs_do_not_count(app: ModuleType, account: Account) -
 def test_throttled_ledger_asks_for_a_retry(app: ModuleType, account: Account) -> None:
     event = prepare(account)
     with Stubber(app.dynamodb) as stub:
+        stub.add_response("get_item", {})
         stub.add_client_error("query", "ThrottlingException")
         with pytest.raises(TransientError):
             merge(app, event)
@@ -402,10 +439,9 @@ def test_throttled_ledger_asks_for_a_retry(app: ModuleType, account: Account) ->
 CHUNKS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=6)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CHUNKS, st.randoms(use_true_random=False), st.integers(-1, 1))
 def test_chunks_match_exactly_if_every_row_is_accounted_for(
-    app: ModuleType, counts: list[tuple[int, int]], random: Any, lost: int
+    counts: list[tuple[int, int]], random: Any, lost: int
 ) -> None:
     manifest = [manifest_entry(JOB, n, 1, 1, sum(c)) for n, c in enumerate(counts, 1)]
     entries = [
@@ -423,19 +459,6 @@ def test_chunks_match_exactly_if_every_row_is_accounted_for(
     if entries and lost:
         entries[0]["valid"] += lost
         with pytest.raises(BalanceError):
-            app.match_chunks(manifest, entries, rerun=set(), attempt=1)
+            match_chunks(manifest, entries, rerun=set(), attempt=1)
     else:
-        assert app.match_chunks(manifest, entries, rerun=set(), attempt=1) == in_order
-
-
-@pytest.mark.parametrize("size", [1, 7, 1000, -1])
-def test_pieces_read_in_any_sizes_give_all_bytes(account: Account, size: int) -> None:
-    bodies = [bytes([65 + n]) * n for n in range(1, 20)]
-    parts = [Piece(f"jobs/{n:02}", len(body)) for n, body in enumerate(bodies)]
-    for piece, body in zip(parts, bodies, strict=True):
-        account.put(piece.key, body)
-    reader = PieceReader(account.s3, BUCKET, parts)
-    found = list(iter(lambda: reader.read(size), b""))
-    assert b"".join(found) == b"".join(bodies)
-    assert all(len(part) == size for part in found[:-1])
-    assert reader.read() == b""
+        assert match_chunks(manifest, entries, rerun=set(), attempt=1) == in_order

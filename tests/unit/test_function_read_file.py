@@ -10,7 +10,7 @@ from batchcore import items, keys
 from batchcore.errors import StaleAttemptError, TransientError
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from support import HEADER, START_TIME, chunk_event, context, row
+from support import BUCKET, HEADER, START_TIME, chunk_event, context, row
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -33,6 +33,8 @@ def test_each_row_becomes_a_record_with_its_number_in_the_file(
     assert result["rows"] == 2
     assert result["rejected"] == 0
     assert result["key"] == keys.records(JOB, 3)
+    head = account.s3.head_object(Bucket=BUCKET, Key=result["key"])
+    assert result["versionId"] == head["VersionId"]
     records = account.lines(result["key"])
     # The blank line between them is counted, and is no record.
     assert [(r["row"], r["fields"]["uuid"]) for r in records] == [

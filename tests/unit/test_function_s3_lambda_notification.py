@@ -127,8 +127,19 @@ def test_any_name_comes_back_as_it_was(app: ModuleType, name: str) -> None:
 def test_folder_markers_and_other_folders_are_no_uploads(
     app: ModuleType, account: Account, key: str
 ) -> None:
-    assert app.lambda_handler(event(record(key)), context()) == {"jobs": 0, "started": 0}
+    told = event(record(key, size=0))
+    assert app.lambda_handler(told, context()) == {"jobs": 0, "started": 0}
     assert account.executions() == []
+
+
+def test_object_in_another_folder_is_no_upload(app: ModuleType) -> None:
+    assert app.uploads(event(record("jobs/x.csv"), record("input_archive/a.csv"))) == []
+
+
+def test_object_that_is_called_like_a_folder_and_holds_data_is_an_upload(app: ModuleType) -> None:
+    (job,) = app.uploads(event(record("input/2026/", size=100)))
+    assert job["key"] == "input/2026/"
+    assert job["jobId"].startswith("2026-")
 
 
 def test_test_event_of_s3_is_no_upload(app: ModuleType) -> None:

@@ -116,6 +116,19 @@ def test_subject_keeps_the_name_but_for_line_breaks(app: ModuleType) -> None:
     assert subject == {"Data": "Processed: a Bcc: x@example.com .csv", "Charset": "UTF-8"}
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(min_size=1))
+def test_no_name_adds_a_line_to_the_text(app: ModuleType, name: str) -> None:
+    """Whoever uploads could otherwise put a link of their own where the mail's is expected."""
+
+    def lines(key: str) -> int:
+        paths = {"completedKey": f"jobs/j/{key}", "rejectedKey": f"jobs/j/{key}", "key": key}
+        message = app.compose({**ENTRY, **paths, "jobId": JOB}, LINK)
+        return len(message["Body"]["Text"]["Data"].splitlines())
+
+    assert lines(f"input/{name}") == lines("input/orders.csv")
+
+
 # -------------------------------------------------------------------------------- sent
 
 

@@ -9,8 +9,9 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import csvtext, errors, items, keys
+from batchcore import csvtext, errors, items, keys, sizing, splitting
 from batchcore.errors import TransientError
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from support import BUCKET, HEADER, PARAMETERS, SCHEMA, context, job_event, row
 
@@ -42,7 +43,11 @@ def split(
 ) -> dict[str, Any]:
     version = account.put(key, data)
     event = job_event(
-        JOB, key=key, versionId=version, parameters={**PARAMETERS, "chunkRows": 2, **parameters}
+        JOB,
+        key=key,
+        versionId=version,
+        sizeBytes=len(data),
+        parameters={**PARAMETERS, "chunkRows": 2, **parameters},
     )
     result: dict[str, Any] = app.lambda_handler(event, context())
     return result
@@ -105,6 +110,7 @@ def test_ledger_says_that_the_job_runs(app: ModuleType, account: Account) -> Non
         "key": KEY,
         "attempt": 1,
         "status": items.RUNNING,
+        "chunkRows": 2,
         "rowsIn": 3,
         "chunks": 2,
         "manifestKey": keys.manifest(JOB),
@@ -221,12 +227,145 @@ def test_file_of_several_blocks_is_split_where_records_end(
 ) -> None:
     lines = [row(f"{n:09}", Country='"Tonga\r\n, Oceania"') for n in range(1, 110_001)]
     data = csvtext.BOM + HEADER + b"".join(lines)
-    assert len(data) > 2 * app.BLOCK_BYTES
+    assert len(data) > 2 * splitting.BLOCK_BYTES
     split(app, account, data, chunkRows=20_000)
     chunks = [account.get(key) for key in account.keys(f"jobs/{JOB}/chunks/")]
     assert [chunk.count(b"Tonga") for chunk in chunks] == [20_000] * 5 + [10_000]
     head = len(csvtext.BOM + HEADER)
     assert b"".join(chunk[head:] for chunk in chunks) == b"".join(lines)
+
+
+def test_size_of_the_chunks_may_be_left_to_the_file(app: ModuleType, account: Account) -> None:
+    data = HEADER + b"".join(rows(1_100))
+    split(app, account, data, chunkRows=0)
+    (manifest,) = account.lines(keys.manifest(JOB))
+    assert [chunk["rows"] for chunk in manifest] == [500, 500, 100]
+    # So that a rerun cuts it alike, and people know.
+    assert account.entry(JOB)["chunkRows"] == 500
+
+
+# ---------------------------------------------------------------- a file split in ranges
+
+
+def in_ranges(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch, data: bytes, size: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Go through the phases as the workflow does; return the last result and its event."""
+    monkeypatch.setenv("SPLIT_RANGE_BYTES", str(size))
+    found = split(app, account, data)
+    version = account.s3.head_object(Bucket=BUCKET, Key=KEY)["VersionId"]
+    parameters = {**PARAMETERS, "chunkRows": 2}
+    event = job_event(JOB, versionId=version, sizeBytes=len(data), parameters=parameters)
+    for each, then in (("survey", "number"), ("cut", "collect")):
+        if "failure" in found:
+            break
+        event["split"] = found
+        for number in found["ranges"]:
+            child = event | {"phase": each, "range": number}
+            assert app.lambda_handler(child, context()).keys() == {"ms"}
+        found = app.lambda_handler(event | {"phase": then}, context())
+    return found, event
+
+
+LARGE = (
+    csvtext.BOM
+    + b"\n"
+    + HEADER
+    + b"\n".join(
+        row(f"{n:09}", Country='"Ton\nga, ""x"""' if n % 3 else "Tonga") for n in range(1, 24)
+    )
+)
+
+
+@pytest.mark.parametrize("size", [40, 333])
+def test_large_file_gives_the_rows_of_a_split_in_one_call(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    whole = split(app, account, LARGE)
+    expected = numbered_rows(account)
+    names = (keys.output(JOB, 0), keys.rejected_piece(JOB, 0))
+    headers = [account.get(key) for key in names]
+    found, _ = in_ranges(app, account, monkeypatch, LARGE, size)
+    assert (found["manifestKey"], found["rows"]) == (keys.manifest(JOB), whole["rows"])
+    assert found["chunks"] >= whole["chunks"]
+    assert numbered_rows(account) == expected
+    assert [account.get(key) for key in names] == headers
+    entry = account.entry(JOB)
+    assert (entry["rowsIn"], entry["chunks"], entry["chunkRows"]) == (23, found["chunks"], 2)
+
+
+def numbered_rows(account: Account) -> list[tuple[int, bytes]]:
+    """Return the records of the manifest's chunks with their row numbers."""
+    (manifest,) = account.lines(keys.manifest(JOB))
+    assert [chunk["number"] for chunk in manifest] == list(range(1, len(manifest) + 1))
+    found = []
+    for chunk in manifest:
+        header, *records = csvtext.iter_records(account.get(chunk["key"]), delimiter=",")
+        assert header == csvtext.BOM + HEADER
+        numbered = enumerate(records, chunk["firstRow"])
+        own = [(n, record.rstrip()) for n, record in numbered if not csvtext.is_blank(record)]
+        assert (chunk["rows"], chunk["lastRow"] >= own[-1][0]) == (len(own), True)
+        found += own
+    return found
+
+
+def test_repeated_phases_write_the_same(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_ranges(app, account, monkeypatch, LARGE, 300)
+    before = {key: account.get(key) for key in account.keys("jobs/")}
+    in_ranges(app, account, monkeypatch, LARGE, 300)
+    assert {key: account.get(key) for key in account.keys("jobs/")} == before
+    assert all(account.tags(key) == {"kind": "intermediate"} for key in before)
+
+
+@pytest.mark.parametrize("phase", ["survey", "cut"])
+def test_version_that_goes_while_its_ranges_are_split_is_an_outcome(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    _, event = in_ranges(app, account, monkeypatch, LARGE, 300)
+    account.s3.delete_object(Bucket=BUCKET, Key=KEY, VersionId=event["versionId"])
+    if phase == "survey":
+        event["split"] = {**event["split"], "ranges": [0, 1, 2]}
+    app.lambda_handler(event | {"phase": phase, "range": 1}, context())
+    then = {"survey": "number", "cut": "collect"}[phase]
+    result = app.lambda_handler(event | {"phase": then}, context())
+    assert result["failure"]["Error"] == "InputGoneError"
+
+
+def test_range_that_is_not_what_was_surveyed_is_an_outcome(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, event = in_ranges(app, account, monkeypatch, LARGE, 300)
+    (cuts,) = account.lines(keys.cuts(JOB))
+    cuts[1]["chunks"] += 1
+    account.s3.put_object(Bucket=BUCKET, Key=keys.cuts(JOB), Body=json.dumps(cuts))
+    app.lambda_handler(event | {"phase": "cut", "range": 1}, context())
+    result = app.lambda_handler(event | {"phase": "collect"}, context())
+    assert result["failure"]["Error"] == "BalanceError"
+    assert "range 1 " in result["failure"]["Cause"]
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (HEADER + row() * 9 + b'2,"open\n' + row() * 9, "UnterminatedQuoteError"),
+        (HEADER + b"\n" * 400, "NoRowsError"),
+        (HEADER.replace(b",", b";") + row() * 9, "WrongDelimiterError"),
+    ],
+)
+def test_large_file_is_refused_as_a_small_one(
+    app: ModuleType,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    data: bytes,
+    error: str,
+) -> None:
+    expected = failure(app, account, data)
+    found, _ = in_ranges(app, account, monkeypatch, data, 150)
+    assert (found["failure"]["Error"], found["failure"]["Cause"]) == expected
+    assert expected[0] == error
+    assert account.entry(JOB) == {}
 
 
 def test_first_attempt_that_was_rerun_meanwhile_does_not_touch_the_ledger(
@@ -296,6 +435,15 @@ def test_binary_file_with_many_nuls_is_not_taken_for_utf16(
     assert failure(app, account, data)[0] == "NotTextError"
 
 
+def test_file_whose_results_could_not_be_stored_is_refused_before_it_is_read(
+    app: ModuleType, account: Account
+) -> None:
+    key = "input/" + "n" * 1_000
+    result = app.lambda_handler(job_event(JOB, key=key, versionId="unread"), context())
+    assert result["failure"]["Error"] == "NameTooLongError"
+    assert account.keys() == []
+
+
 def test_unclosed_quote_in_a_large_file_names_its_row(app: ModuleType, account: Account) -> None:
     data = HEADER + row() + b'2,"open' + row() * (17 * 1024 * 1024 // len(row()) + 40_000)
     name, text = failure(app, account, data)
@@ -306,9 +454,9 @@ def test_unclosed_quote_in_a_large_file_names_its_row(app: ModuleType, account: 
 def test_file_with_too_many_chunks_is_refused_before_they_are_uploaded(
     app: ModuleType, account: Account
 ) -> None:
-    beyond = csvtext.Chunk(app.MAX_CHUNKS + 1, 2, 2, 1, row())
+    beyond = csvtext.Chunk(sizing.MAX_CHUNKS + 1, 2, 2, 1, row())
     with pytest.raises(errors.TooManyChunksError, match="a larger FileChunkSize"):
-        app._upload(job_event(JOB), HEADER, iter([beyond]))
+        splitting.upload_chunks(app.s3, job_event(JOB), HEADER, iter([beyond]))
     assert account.keys() == []
 
 
@@ -325,6 +473,25 @@ def test_refused_file_puts_no_content_into_the_outcome_beyond_its_header(
 ) -> None:
     _, text = failure(app, account, row(Country="SECRET") * 2)
     assert "SECRET" not in text
+
+
+@pytest.mark.parametrize("honoured", [True, False])
+@pytest.mark.parametrize("end", [None, 7, 10, 12])
+def test_range_is_read_also_from_a_server_that_gives_the_whole_object(
+    app: ModuleType, monkeypatch: pytest.MonkeyPatch, end: int | None, honoured: bool
+) -> None:
+    monkeypatch.setattr(splitting, "BLOCK_BYTES", 3)
+    data = b"0123456789ab"
+    body = data[5:end] if honoured else data
+    answer: dict[str, Any] = {"Body": StreamingBody(io.BytesIO(body), len(body))}
+    if honoured:
+        answer["ContentRange"] = f"bytes 5-{(end or len(data)) - 1}/{len(data)}"
+    with Stubber(app.s3) as stub:
+        wanted = {"Bucket": BUCKET, "Key": KEY, "VersionId": "v1"}
+        wanted["Range"] = f"bytes=5-{'' if end is None else end - 1}"
+        stub.add_response("get_object", answer, wanted)
+        event = job_event(JOB, key=KEY, versionId="v1")
+        assert b"".join(splitting.read_blocks(app.s3, event, 5, end)) == data[5:end]
 
 
 def test_trouble_of_s3_asks_for_a_retry(app: ModuleType, account: Account) -> None:

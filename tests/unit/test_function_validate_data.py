@@ -10,7 +10,7 @@ from batchcore import keys
 from batchcore.records import dump_lines, read_records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import HEADER, SCHEMA, chunk_event, context, row
+from support import BUCKET, HEADER, SCHEMA, chunk_event, context, row
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -95,14 +95,29 @@ def test_no_row_is_lost_doubled_or_moved(app: ModuleType, rows: list[dict[str, s
 
 def test_handler_stores_the_records_beside_what_it_read(app: ModuleType, account: Account) -> None:
     account.put(keys.records(JOB, 2), records(row(), row("x")))
-    result = app.lambda_handler(chunk_event(JOB, number=2, rows=2), context())
+    result = app.lambda_handler(account.stored(chunk_event(JOB, number=2, rows=2)), context())
     assert result.pop("ms") >= 0
-    assert result == {"key": keys.valid(JOB, 2), "rejected": 1}
+    head = account.s3.head_object(Bucket=BUCKET, Key=keys.valid(JOB, 2))
+    assert result == {
+        "key": keys.valid(JOB, 2),
+        "versionId": head["VersionId"],
+        "rejected": 1,
+    }
     assert len(account.lines(keys.valid(JOB, 2))) == 2
     assert account.tags(keys.valid(JOB, 2)) == {"kind": "intermediate"}
     before = account.get(keys.valid(JOB, 2))
-    app.lambda_handler(chunk_event(JOB, number=2, rows=2), context())
+    app.lambda_handler(account.stored(chunk_event(JOB, number=2, rows=2)), context())
     assert account.get(keys.valid(JOB, 2)) == before
+
+
+def test_records_are_those_that_read_file_stored_whatever_is_written_over_them(
+    app: ModuleType, account: Account
+) -> None:
+    account.put(keys.records(JOB, 1), records(row()))
+    event = account.stored(chunk_event(JOB))
+    # A call of an earlier attempt that went on though its attempt was given up.
+    account.put(keys.records(JOB, 1), records(row("x")))
+    assert app.lambda_handler(event, context())["rejected"] == 0
 
 
 def test_empty_chunk_is_no_trouble(app: ModuleType) -> None:

@@ -14,7 +14,7 @@ from batchcore.records import dump_lines
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import ERROR_TABLE, START_TIME, chunk_event, context
+from support import BUCKET, ERROR_TABLE, START_TIME, chunk_event, context
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -52,7 +52,7 @@ def write(
     app: ModuleType, account: Account, records: list[dict[str, Any]], **event: Any
 ) -> dict[str, Any]:
     made = chunk_event(JOB, **{"rows": len(records), "last_row": 99, **event})
-    account.put(made["enrich"]["key"], dump_lines(records))
+    made["enrich"]["versionId"] = account.put(made["enrich"]["key"], dump_lines(records))
     result: dict[str, Any] = app.lambda_handler(made, context())
     return result
 
@@ -60,7 +60,7 @@ def write(
 def snapshot(account: Account) -> Any:
     pieces = {key: account.get(key) for key in account.keys("jobs/")}
     entry = account.entry(JOB, items.chunk_entry(1))
-    del entry["endTime"], entry["stepMs"]
+    del entry["endTime"], entry["stepMs"], entry["versions"]
     return pieces, account.errors(), entry
 
 
@@ -137,6 +137,8 @@ def test_ledger_says_what_the_chunk_came_to(app: ModuleType, account: Account) -
     entry = account.entry(JOB, items.chunk_entry(1))
     assert entry.pop("stepMs").keys() == {"read", "validate", "enrich", "write"}
     assert entry.pop("endTime") > START_TIME[:10]
+    pieces = {"output": keys.output(JOB, 1), "rejects": keys.rejected_piece(JOB, 1)}
+    heads = {kind: account.s3.head_object(Bucket=BUCKET, Key=key) for kind, key in pieces.items()}
     assert entry == {
         "jobId": JOB,
         "entry": "CHUNK#000001",
@@ -151,6 +153,7 @@ def test_ledger_says_what_the_chunk_came_to(app: ModuleType, account: Account) -
             "output": len(account.get(keys.output(JOB, 1))),
             "rejects": len(account.get(keys.rejected_piece(JOB, 1))),
         },
+        "versions": {kind: head["VersionId"] for kind, head in heads.items()},
     }
 
 
@@ -221,7 +224,7 @@ def test_many_stale_errors_are_all_removed(app: ModuleType, account: Account) ->
 def test_first_attempt_deletes_nothing(app: ModuleType, account: Account) -> None:
     # There can be nothing to delete, so it does not even look.
     event = chunk_event(JOB)
-    account.put(event["enrich"]["key"], dump_lines([good(2)]))
+    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines([good(2)]))
     with Stubber(app.dynamodb) as stub:
         stub.add_response("update_item", {})
         app.lambda_handler(event, context())
@@ -230,8 +233,9 @@ def test_first_attempt_deletes_nothing(app: ModuleType, account: Account) -> Non
 
 def test_new_errors_are_in_place_before_old_ones_go(app: ModuleType, account: Account) -> None:
     event = chunk_event(JOB, attempt=2)
-    account.put(event["enrich"]["key"], dump_lines([bad(2, "new")]))
+    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines([bad(2, "new")]))
     with Stubber(app.dynamodb) as stub:
+        stub.add_response("get_item", {})
         stub.add_response("batch_write_item", {})
         stub.add_client_error("query", "ThrottlingException")
         with pytest.raises(TransientError):
@@ -268,6 +272,44 @@ def test_attempt_that_was_replaced_does_not_touch_the_ledger(
     assert account.entry(JOB, items.chunk_entry(1)) == before
 
 
+def test_attempt_that_was_replaced_writes_no_errors_and_deletes_none(
+    app: ModuleType, account: Account
+) -> None:
+    write(app, account, [bad(2, "enum"), good(3)], attempt=3)
+    before = account.errors()
+    # A call of a job that was stopped and rerun; what it finds to write, or to delete, is old.
+    for attempt, records in ((1, [good(2), bad(3, "enum")]), (2, [good(2), good(3)])):
+        with pytest.raises(StaleAttemptError):
+            write(app, account, records, attempt=attempt)
+        assert account.errors() == before
+
+
+def test_attempt_that_is_replaced_while_it_writes_errors_stops(
+    app: ModuleType, account: Account
+) -> None:
+    rules = [f"rule{n:04d}" for n in range(150)]
+
+    def take_over(**_: Any) -> None:
+        account.put_entry(JOB, items.chunk_entry(1), attempt=2)
+
+    app.dynamodb.meta.events.register("after-call.dynamodb.BatchWriteItem", take_over)
+    with pytest.raises(StaleAttemptError):
+        write(app, account, [bad(2, *rules)])
+    # The round that was under way; the later attempt deletes what it does not repeat.
+    assert len(account.errors()) == 100
+
+
+def test_records_are_those_of_the_step_before_whatever_is_written_over_them(
+    app: ModuleType, account: Account
+) -> None:
+    event = chunk_event(JOB)
+    key = event["enrich"]["key"]
+    event["enrich"]["versionId"] = account.put(key, dump_lines([good(2, "mine\n")]))
+    account.put(key, dump_lines([good(2, "another attempt's\n")]))
+    app.lambda_handler(event, context())
+    assert account.get(keys.output(JOB, 1)) == b"mine,1.50,x\n"
+
+
 # ------------------------------------------------------------------------------ balance
 
 
@@ -295,8 +337,9 @@ def test_throttled_table_asks_for_a_retry(
     app: ModuleType, account: Account, naps: list[float]
 ) -> None:
     event = chunk_event(JOB)
-    account.put(event["enrich"]["key"], dump_lines([bad(2, "enum")]))
+    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines([bad(2, "enum")]))
     with Stubber(app.dynamodb) as stub:
+        stub.add_response("get_item", {})
         left = {ERROR_TABLE: [{"PutRequest": {"Item": {"jobId": {"S": JOB}}}}]}
         for _ in range(8):
             stub.add_response("batch_write_item", {"UnprocessedItems": left})

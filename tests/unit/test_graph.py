@@ -38,6 +38,9 @@ GOOD_WAY = [
     "Job succeeded",
 ]
 
+# Between the first two, where the file is too large for one call.
+RANGES = ["Survey each range", "Number the ranges", "Cut each range", "Collect the manifest"]
+
 
 def history(*events: tuple[float, str, str]) -> list[dict[str, Any]]:
     """Return events of (second, type, state)."""
@@ -96,6 +99,20 @@ def test_good_way_is_one_line_of_states_in_their_order() -> None:
     assert line == list(enumerate(GOOD_WAY))
 
 
+LARGE_MERGE = ["Upload the groups of a large merge", "Complete a large merge"]
+
+
+def test_what_only_a_large_job_goes_through_is_drawn_if_this_one_did() -> None:
+    flow = graph({name: StateRun(items.SUCCEEDED) for name in [*GOOD_WAY[:3], *LARGE_MERGE]}).main
+    line = [node.name for node in sorted(flow.nodes, key=lambda n: n.column) if node.lane == 0]
+    assert sorted(line) == sorted([*GOOD_WAY, *LARGE_MERGE])
+    assert line.index(LARGE_MERGE[0]) < line.index(LARGE_MERGE[1])
+    assert (GOOD_WAY[2], LARGE_MERGE[0], False) in ways(flow)
+    assert (LARGE_MERGE[1], GOOD_WAY[3], False) in ways(flow)
+    drawn = {name for a, b, _ in ways(graph().main) for name in (a, b)}
+    assert not drawn.intersection(LARGE_MERGE)
+
+
 def test_what_happens_after_a_failure_has_a_lane_of_its_own() -> None:
     names = {node.name for node in graph().main.nodes if node.lane == 1}
     assert names == {"Record failure", "Notify failure", "Job failed", "Record unsent mail"}
@@ -116,9 +133,21 @@ def test_ways_lead_through_choices_and_notes_which_are_not_drawn() -> None:
     assert ("Split Input File into chunks", "Record failure", True) in found
     assert ("Email the file", "Record unsent mail", True) in found
     assert ("Record unsent mail", "Record success", False) in found
-    drawn = {node.name for node in graph().main.nodes}
+    reached = {name: StateRun(items.SUCCEEDED) for name in RANGES}
+    drawn = {node.name for node in graph(reached).main.nodes}
     for name, state in MAIN["States"].items():
+        if name in LARGE_MERGE:
+            continue
         assert (name in drawn) == (state["Type"] not in ("Choice", "Pass")), name
+
+
+def test_split_in_ranges_is_drawn_where_the_file_was_large() -> None:
+    assert not {node.name for node in graph().main.nodes}.intersection(RANGES)
+    found = graph({name: StateRun(items.SUCCEEDED) for name in (GOOD_WAY[0], *RANGES)})
+    line = sorted((node.column, node.name) for node in found.main.nodes if node.lane == 0)
+    assert [name for _, name in line] == [GOOD_WAY[0], *RANGES, *GOOD_WAY[1:]]
+    (fan_out,) = [node.name for node in found.main.nodes if node.key == found.fan_out]
+    assert fan_out == GOOD_WAY[1]
 
 
 def test_a_loop_in_a_workflow_is_drawn_once() -> None:

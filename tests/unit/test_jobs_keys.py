@@ -7,6 +7,7 @@ import string
 
 import pytest
 from batchcore import jobs, keys
+from batchcore.errors import NameTooLongError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,3 +126,25 @@ def test_pieces_sort_by_number(number: int) -> None:
     for place in (keys.chunk, keys.output, keys.rejected_piece, keys.records):
         assert place(JOB, number) < place(JOB, number + 1)
     assert re.search(r"/\d{6}\.", keys.output(JOB, number))
+
+
+@pytest.mark.parametrize(
+    ("name", "surplus"),
+    [
+        ("x" * 955, 0),  # behind the 69 bytes of jobs/<job id>/completed/
+        ("é" * 477, 0),
+        ("a/" * 502 + "b.csv", 0),  # behind the 14 of input_archive/
+        ("x" * 956, 1),
+        ("é" * 478, 1),
+        ("a/" * 503 + "b.csv", 1),
+        ("x" * 1_018, 63),  # the longest that can be uploaded
+    ],
+)
+def test_name_whose_keys_s3_would_refuse_is_refused_first(name: str, surplus: int) -> None:
+    key = f"input/{name}"
+    job = jobs.job_id("bucket", key, "v")
+    if not surplus:
+        keys.check_name(job, key, "input_archive")
+        return
+    with pytest.raises(NameTooLongError, match=f"is {surplus} bytes shorter"):
+        keys.check_name(job, key, "input_archive")

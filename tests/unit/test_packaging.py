@@ -368,10 +368,34 @@ def test_emptying_takes_every_version_marker_and_upload(engine: LocalEngine) -> 
     s3.delete_bucket(Bucket="full")
 
 
-def test_a_version_that_cannot_be_deleted_is_an_error() -> None:
-    s3: Any = boto3.client(
+def _some_s3() -> Any:
+    return boto3.client(
         "s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
     )
+
+
+def test_more_versions_than_a_listing_holds_are_deleted_page_by_page() -> None:
+    pages = [
+        [{"Key": f"k{number}", "VersionId": "1"} for number in numbers]
+        for numbers in (range(1_000), range(1_000, 2_000), range(2_000, 2_001))
+    ]
+    s3 = _some_s3()
+    with Stubber(s3) as stub:
+        asked: dict[str, Any] = {"Bucket": "b"}
+        for number, page in enumerate(pages):
+            listed = {"Versions": page, "IsTruncated": number < 2}
+            following = {"NextKeyMarker": page[-1]["Key"], "NextVersionIdMarker": "1"}
+            stub.add_response("list_object_versions", listed | following, dict(asked))
+            doomed = {"Objects": page, "Quiet": True}
+            stub.add_response("delete_objects", {}, {"Bucket": "b", "Delete": doomed})
+            asked |= {"KeyMarker": page[-1]["Key"], "VersionIdMarker": "1"}
+        stub.add_response("list_multipart_uploads", {"IsTruncated": False})
+        assert empty_bucket(s3, "b") == 2_001
+        stub.assert_no_pending_responses()
+
+
+def test_a_version_that_cannot_be_deleted_is_an_error() -> None:
+    s3 = _some_s3()
     with Stubber(s3) as stub:
         versions = [{"Key": "k", "VersionId": "1"}]
         stub.add_response("list_object_versions", {"Versions": versions, "IsTruncated": False})

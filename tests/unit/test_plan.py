@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from batchcore.csvtext import MAX_CHUNK_BYTES
+from batchcore.sizing import HEAD_BYTES, choose_chunk_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import HEADER, SCHEMA, row
@@ -98,6 +99,27 @@ def test_findings_do_not_depend_on_the_chunk_size(chunk_rows: int) -> None:
     assert found.rules == whole.rules
     assert (found.rows, found.rejected, found.errors) == (whole.rows, whole.rejected, whole.errors)
     assert found.chunks == -(-found.rows // chunk_rows)
+
+
+def test_chunk_size_that_is_left_to_the_file_is_the_splits() -> None:
+    head = SAMPLE.csv[:HEAD_BYTES]
+    fitting = choose_chunk_rows(len(SAMPLE.csv), head, delimiter=",")
+    found = plan(SAMPLE.csv, chunk_rows=0)
+    assert found.chunk_rows == fitting == 500
+    assert found == plan(SAMPLE.csv, chunk_rows=fitting)
+    # Also of a file that is read from a place behind its beginning.
+    file = io.BytesIO(b"passed over" + SAMPLE.csv)
+    file.seek(len(b"passed over"))
+    assert plan(file, chunk_rows=0, name=found.name) == found
+
+
+def test_chunk_size_cannot_be_left_to_a_stream_of_unknown_size() -> None:
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    with pytest.raises(InputError, match="give its path"):
+        plan(Pipe(GOOD), chunk_rows=0)
 
 
 def test_most_frequent_rule_stands_first() -> None:

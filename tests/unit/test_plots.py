@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from batchops import frames
-from batchops.views import plots
+from batchops.errors import InputError
+from batchops.views import axes, data_plots, error_plots, plots, size_plots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,6 +88,19 @@ def rects(ax: Axes) -> list[Any]:
     return [patch for patch in ax.patches if type(patch).__name__ == "Rectangle"]
 
 
+def valued(*found: tuple[int, str, str, str]) -> pd.DataFrame:
+    """Return errors of (row, column, value, stage)."""
+    frame = pd.DataFrame(found, columns=["source_row", "column", "value", "stage"])
+    return frame.assign(rule="enum")
+
+
+SALES = pd.DataFrame(
+    {"place": ["N", "S", "N", "W"], "kind": ["a", "a", "b", "b"], "money": [5.0, 9.0, 7.0, -2.0]}
+)
+SIZES = pd.DataFrame(
+    {"chunk_rows": [100, 600], "chunks": [6, 1], "usd": [0.02, 0.01], "low_s": 1.0, "high_s": 9.0}
+)
+SPEEDS = pd.DataFrame({"chunk_rows": [100, 100, 600], "rows_per_s": [20.0, 40.0, 90.0]})
 MIXED = chunks(
     chunk(1, 0, 2),
     chunk(2, 1, 4, status=items.FAILED, failed_step="Validate Data"),
@@ -96,17 +110,27 @@ ALL = {
     "timeline": lambda ax: plots.chunk_timeline(MIXED, ax=ax),
     "concurrency": lambda ax: plots.concurrency(MIXED, ax=ax),
     "durations": lambda ax: plots.step_durations(MIXED, ax=ax),
-    "rules": lambda ax: plots.errors_by_rule(errors((2, "A", "enum", "read")), ax=ax),
-    "position": lambda ax: plots.errors_by_position(
+    "rules": lambda ax: error_plots.errors_by_rule(errors((2, "A", "enum", "read")), ax=ax),
+    "position": lambda ax: error_plots.errors_by_position(
         errors((2, "A", "enum", "read")), rows=9, ax=ax
     ),
+    "columns": lambda ax: error_plots.errors_by_column(valued((2, "A", "v", "read")), ax=ax),
+    "values": lambda ax: error_plots.errors_by_value(valued((2, "A", "v", "read")), ax=ax),
+    "planned": lambda ax: size_plots.planned_sizes(SIZES, current=600, suggested=100, ax=ax),
+    "measured": lambda ax: size_plots.measured_sizes(SPEEDS, ax=ax),
+    "totals": lambda ax: data_plots.plot_totals(SALES, by="place", value="money", ax=ax),
 }
 NOTHING = {
     "timeline": lambda ax: plots.chunk_timeline(chunks(), ax=ax),
     "concurrency": lambda ax: plots.concurrency(chunks(), ax=ax),
     "durations": lambda ax: plots.step_durations(chunks(), ax=ax),
-    "rules": lambda ax: plots.errors_by_rule(frames.errors_frame([]), ax=ax),
-    "position": lambda ax: plots.errors_by_position(frames.errors_frame([]), rows=9, ax=ax),
+    "rules": lambda ax: error_plots.errors_by_rule(frames.errors_frame([]), ax=ax),
+    "position": lambda ax: error_plots.errors_by_position(frames.errors_frame([]), rows=9, ax=ax),
+    "columns": lambda ax: error_plots.errors_by_column(frames.errors_frame([]), ax=ax),
+    "values": lambda ax: error_plots.errors_by_value(frames.errors_frame([]), ax=ax),
+    "planned": lambda ax: size_plots.planned_sizes(SIZES[:0], current=1, suggested=1, ax=ax),
+    "measured": lambda ax: size_plots.measured_sizes(SPEEDS[:0], ax=ax),
+    "totals": lambda ax: data_plots.plot_totals(SALES[:0], by="place", value="money", ax=ax),
 }
 
 
@@ -131,7 +155,7 @@ def test_every_plot_draws_on_the_axes_that_it_is_given_and_opens_no_figure(name:
 def test_nothing_to_draw_is_said_in_words(name: str) -> None:
     ax = NOTHING[name](None)
     (said,) = texts(ax)
-    assert said in ("no errors", "no chunk has started", "no chunk has ended")
+    assert said.startswith("no ")
     assert not rects(ax)
 
 
@@ -140,7 +164,8 @@ def test_text_reads_on_white_and_on_black(name: str) -> None:
     ax = ALL[name](None)
     ax.figure.canvas.draw()
     inks: set[Any] = {ax.xaxis.label.get_color(), ax.yaxis.label.get_color()}
-    inks |= {label.get_color() for label in (*ax.get_xticklabels(), *ax.get_yticklabels())}
+    labels = (*ax.get_xticklabels(which="both"), *ax.get_yticklabels(which="both"))
+    inks |= {label.get_color() for label in labels if label.get_text()}
     inks |= {text.get_color() for text in ax.texts}
     for ink in inks:
         assert min(contrast(ink, "#FFFFFF"), contrast(ink, "#111111")) > 3.5, ink
@@ -149,14 +174,15 @@ def test_text_reads_on_white_and_on_black(name: str) -> None:
 
 
 def test_colours_stand_out_from_white_and_from_black() -> None:
-    for colour in {*plots.STATUS_COLOURS.values(), *plots.STAGE_COLOURS.values()}:
+    used = {*plots.STATUS_COLOURS.values(), *error_plots.STAGE_COLOURS.values()}
+    for colour in used.union(axes.PART_COLOURS):
         assert min(contrast(colour, "#FFFFFF"), contrast(colour, "#111111")) > 2.9, colour
 
 
 def test_tick_labels_are_neither_all_light_nor_all_dark() -> None:
     # Then the inline backend lays no ground of its own under the picture.
     lightness = [
-        np.dot(mpl.colors.to_rgb(c), (0.299, 0.587, 0.114)) for c in (plots.X_TICKS, plots.Y_TICKS)
+        np.dot(mpl.colors.to_rgb(c), (0.299, 0.587, 0.114)) for c in (axes.X_TICKS, axes.Y_TICKS)
     ]
     assert min(lightness) < 0.5 < max(lightness)
 
@@ -265,6 +291,13 @@ def test_durations_that_lie_far_apart_get_a_logarithmic_scale() -> None:
     assert ax.get_xlim()[0] == 0
 
 
+def test_durations_do_not_count_waiting_as_a_step() -> None:
+    queued = frames.chunks_frame([chunk(1, 5, 6)], job_start=BEGIN.isoformat())
+    assert queued["queue_ms"].tolist() == [5_000]
+    labels = [label.get_text() for label in plots.step_durations(queued).get_yticklabels()]
+    assert labels == ["read (1)", "validate (1)", "enrich (1)", "write (1)"]
+
+
 def test_durations_leave_out_chunks_that_have_none() -> None:
     failed = chunk(2, 0, 1, status=items.FAILED, stepMs={})
     ax = plots.step_durations(chunks(chunk(1, 0, 1), failed))
@@ -275,7 +308,7 @@ def test_durations_leave_out_chunks_that_have_none() -> None:
 
 
 def test_rules_are_ordered_by_how_often_they_are_broken() -> None:
-    ax = plots.errors_by_rule(
+    ax = error_plots.errors_by_rule(
         errors(
             (2, "A", "enum", "validate"),
             (3, "B", "format", "validate"),
@@ -289,13 +322,13 @@ def test_rules_are_ordered_by_how_often_they_are_broken() -> None:
     assert labels == ["B: format", "A: enum", "(row): fieldCount"]
     assert [end for _, _, end in bars(ax)] == [3, 2, 1]
     assert sorted(texts(ax)) == ["1", "2", "3"]
-    assert legend(ax) == ["found by validate", "found by read"]
+    assert legend(ax) == ["found by read", "found by validate"]
     assert ax.get_title(loc="left") == "6 errors in 5 rows, by rule"
 
 
 def test_rules_beyond_the_top_are_counted_together() -> None:
     found = [(n, f"C{n % 9}", "enum", "validate") for n in range(90)]
-    ax = plots.errors_by_rule(errors(*found), top=4)
+    ax = error_plots.errors_by_rule(errors(*found), top=4)
     assert len(bars(ax)) == 5
     assert ax.get_yticklabels()[-1].get_text() == "5 other rules"
     assert bars(ax)[-1][2] == 50
@@ -303,7 +336,7 @@ def test_rules_beyond_the_top_are_counted_together() -> None:
 
 def test_odd_names_are_drawn_as_text_on_one_line() -> None:
     odd = ["$price$ \\frac{", "two\n\x00lines", "<b>bold</b>", "x" * 300, "_{^"]
-    ax = plots.errors_by_rule(errors(*((2, name, "$enum$", "validate") for name in odd)))
+    ax = error_plots.errors_by_rule(errors(*((2, name, "$enum$", "validate") for name in odd)))
     ax.figure.canvas.draw()
     labels = {label.get_text() for label in ax.get_yticklabels()}
     assert "$price$ \\frac{: $enum$" in labels
@@ -314,7 +347,7 @@ def test_odd_names_are_drawn_as_text_on_one_line() -> None:
 
 def test_positions_count_each_rejected_row_once() -> None:
     found = [(2, "A", "enum", "read"), (2, "B", "enum", "read"), (101, "A", "enum", "read")]
-    ax = plots.errors_by_position(errors(*found), rows=100)
+    ax = error_plots.errors_by_position(errors(*found), rows=100)
     heights = [patch.get_height() for patch in rects(ax)]
     assert (len(heights), heights[0], heights[-1], sum(heights)) == (50, 1, 1, 2)
     assert ax.get_title(loc="left").startswith("2 of 100 rows rejected")
@@ -323,13 +356,13 @@ def test_positions_count_each_rejected_row_once() -> None:
 
 
 def test_positions_reach_rows_that_blank_lines_have_moved_down() -> None:
-    ax = plots.errors_by_position(errors((12, "A", "enum", "read")), rows=3)
+    ax = error_plots.errors_by_position(errors((12, "A", "enum", "read")), rows=3)
     assert sum(patch.get_height() for patch in rects(ax)) == 1
 
 
 @pytest.mark.parametrize("count", [1, 2, 49, 50, 51, 999, 1_000_000])
 def test_positions_take_every_row_of_any_file_into_one_of_at_most_50_bars(count: int) -> None:
-    ax = plots.errors_by_position(
+    ax = error_plots.errors_by_position(
         errors((2, "A", "enum", "read"), (count + 1, "A", "enum", "read")), rows=count
     )
     heights = [patch.get_height() for patch in rects(ax)]
@@ -338,5 +371,132 @@ def test_positions_take_every_row_of_any_file_into_one_of_at_most_50_bars(count:
 
 
 def test_shortened_text_keeps_both_ends() -> None:
-    assert plots.shorten("short") == "short"
-    assert plots.shorten("a" * 30 + "b" * 30, 11) == "aaaaa\N{HORIZONTAL ELLIPSIS}bbbbb"
+    assert axes.shorten("short") == "short"
+    assert axes.shorten("a" * 30 + "b" * 30, 11) == "aaaaa\N{HORIZONTAL ELLIPSIS}bbbbb"
+
+
+def test_columns_part_their_errors_by_stage_in_the_order_of_the_stages() -> None:
+    ax = error_plots.errors_by_column(
+        valued(
+            (2, "key", "x", "enrich"),
+            (3, "key", "y", "validate"),
+            (4, "key", "y", "validate"),
+            (5, "", "9", "read"),
+        )
+    )
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["key", "(row)"]
+    assert bars(ax) == [(0, 0, 2), (0, 2, 3), (1, 0, 1)]
+    assert legend(ax) == ["found by read", "found by validate", "found by enrich"]
+    assert sorted(texts(ax)) == ["1", "3"]
+
+
+def test_values_are_counted_and_the_empty_one_is_named() -> None:
+    found = [(2, "A", "$x$", "validate"), (3, "A", "$x$", "validate"), (4, "B", "", "validate")]
+    ax = error_plots.errors_by_value(valued(*found))
+    ax.figure.canvas.draw()
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["A: $x$", "B: (empty)"]
+    assert [end for _, _, end in bars(ax)] == [2, 1]
+
+
+def test_values_that_look_alike_when_shortened_are_not_added_up() -> None:
+    long = "x" * 100
+    found = [(2, "A", f"{long}1{long}", "validate"), (3, "A", f"{long}2{long}", "validate")]
+    assert len(bars(error_plots.errors_by_value(valued(*found)))) == 2
+
+
+def test_one_bar_is_a_bar_and_not_a_wall() -> None:
+    for ax in (
+        error_plots.errors_by_rule(errors((2, "A", "enum", "read"))),
+        data_plots.plot_totals(SALES[:1], by="place", value="money"),
+    ):
+        assert abs(np.diff(ax.get_ylim())[0]) >= 5
+
+
+# ------------------------------------------------------------------------------- sizes
+
+
+def lines(ax: Axes) -> dict[str, list[tuple[float, float]]]:
+    """Return the points of the lines, by what the legend calls them."""
+    return {str(line.get_label()): list(map(tuple, line.get_xydata())) for line in ax.lines}
+
+
+def test_planned_sizes_lie_between_best_and_worst_and_say_the_cost() -> None:
+    ax = size_plots.planned_sizes(SIZES, current=600, suggested=100)
+    found = lines(ax)
+    assert found["in between, with its cost"] == [(100, 3), (600, 3)]
+    assert texts(ax) == ["$0.020", "$0.010"]
+    assert [place for place, _ in found["as deployed: 600"]] == [600, 600]
+    assert [place for place, _ in found["suggested: 100"]] == [100, 100]
+
+
+def test_size_that_is_the_suggested_one_already_is_marked_once() -> None:
+    found = lines(size_plots.planned_sizes(SIZES, current=600, suggested=600))
+    assert "as deployed: 600" in found
+    assert not any(name.startswith("suggested") for name in found)
+
+
+def test_measured_sizes_show_each_job_and_the_median_of_each_size() -> None:
+    found = lines(size_plots.measured_sizes(SPEEDS))
+    assert found["a job"] == [(100, 20), (100, 40), (600, 90)]
+    assert found["median of a size"] == [(100, 30), (600, 90)]
+
+
+def test_jobs_of_one_size_still_have_a_number_on_the_scale() -> None:
+    ax = size_plots.measured_sizes(SPEEDS[2:])
+    ax.figure.canvas.draw()
+    low, high = ax.get_xlim()
+    assert [tick for tick in ax.get_xticks() if low <= tick <= high]
+
+
+# ------------------------------------------------------------------------------- the data
+
+
+def test_totals_add_up_and_the_largest_is_on_top() -> None:
+    ax = data_plots.plot_totals(SALES, by="place", value="money", unit="EUR")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["N", "S", "W"]
+    assert bars(ax) == [(0, 0, 12), (1, 0, 9), (2, 0, -2)]
+    assert ax.get_xlabel() == "money (EUR)"
+    assert ax.get_legend() is None
+
+
+def test_totals_are_parted_and_losses_go_to_the_other_side_of_zero() -> None:
+    data = pd.DataFrame({"p": ["N"] * 3, "k": ["a", "b", "c"], "m": [5.0, -3.0, 2.0]})
+    ax = data_plots.plot_totals(data, by="p", value="m", split="k")
+    assert bars(ax) == [(0, 0, -3), (0, 0, 5), (0, 5, 7)]
+    assert legend(ax) == ["a", "b", "c"]
+
+
+def test_totals_keep_their_order_if_they_are_not_to_be_sorted() -> None:
+    data = pd.DataFrame({"year": [2011, 2010, 2012], "money": [1, 5, 3]})
+    ax = data_plots.plot_totals(data, by="year", value="money", sort=False)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["2010", "2011", "2012"]
+
+
+def test_totals_beyond_the_top_are_added_up() -> None:
+    data = pd.DataFrame({"place": list("abcdef"), "money": [6, 5, 4, 3, 2, 1]})
+    ax = data_plots.plot_totals(data, by="place", value="money", top=4)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b", "c", "d", "2 others"]
+    assert bars(ax)[-1] == (4, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"by": "nowhere", "value": "money"}, "no column 'nowhere': there are place"),
+        ({"by": "place", "value": "kind"}, "'kind' holds no numbers"),
+        ({"by": "kind", "value": "money", "split": "n"}, "'n' has 6 values"),
+    ],
+)
+def test_totals_say_which_column_will_not_do(options: dict[str, str], says: str) -> None:
+    data = pd.DataFrame({"place": "N", "kind": "a", "money": 1.0, "n": list("abcdef")})
+    with pytest.raises(InputError, match=says):
+        data_plots.plot_totals(data, **options)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (950, "950"), (1_500, "1.5 k"), (-2_500_000, "-2.5 M"), (3e9, "3 G")],
+)
+def test_large_numbers_fit_below_an_axis(number: float, text: str) -> None:
+    assert data_plots.short_number(number) == text

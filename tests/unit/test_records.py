@@ -95,6 +95,14 @@ def test_column_named_twice_is_refused_if_the_schema_has_it() -> None:
     assert map_header(b"id,Name,x,x\n", SCHEMA, delimiter=",") == {"id": 0, "Name": 1}
 
 
+@pytest.mark.parametrize("terminator", ["\n", "\r\n", "\r"])
+def test_header_with_line_breaks_in_its_names_is_told_what_it_lacks(terminator: str) -> None:
+    # Split at another delimiter, what stood inside quotes stands outside.
+    header = f'a,"b{terminator}c",id{terminator}'.encode()
+    with pytest.raises(MissingColumnsError, match="lacks 'Name'"):
+        map_header(header, SCHEMA, delimiter=",")
+
+
 def test_header_with_many_columns_is_not_listed_whole() -> None:
     header = ",".join(["id", *(f"column{n}" * 20 for n in range(1000))]).encode()
     with pytest.raises(MissingColumnsError, match="and 989 more") as caught:

@@ -63,6 +63,14 @@ def test_what_is_wrong_is_named(tmp_path: Path, content: bytes, message: str) ->
         list(read_reference(write(tmp_path, content), SMALL))
 
 
+def test_key_longer_than_a_table_takes_is_named(tmp_path: Path) -> None:
+    content = b"id,Price,Place\n" + b"1" * 2_048 + b",2,3\n" + b"1" * 2_049 + b",2,3\n"
+    rows = read_reference(write(tmp_path, content), SMALL)
+    assert len(next(rows)[0]) == 2_048
+    with pytest.raises(ReferenceDataError, match="row 3: malformed id"):
+        next(rows)
+
+
 def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ReferenceDataError, match=r"none\.csv"):
         list(read_reference(tmp_path / "none.csv", SMALL))

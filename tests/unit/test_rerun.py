@@ -33,13 +33,16 @@ def _entry(number: int, **changes: Any) -> dict[str, Any]:
         "valid": 8,
         "rejected": 2,
         "sizeBytes": {"output": 100, "rejects": 20},
+        "versions": {"output": "v1", "rejects": "v2"},
     }
     return {**done, **changes}
 
 
-def _sizes(*numbers: int) -> dict[str, int]:
-    sizes = {keys.output(JOB, n): 100 for n in numbers}
-    return sizes | {keys.rejected_piece(JOB, n): 20 for n in numbers}
+def _sizes(*numbers: int) -> dict[tuple[str, str], int]:
+    # Over each, something else was written since.
+    sizes = {(keys.output(JOB, n), "v1"): 100 for n in numbers}
+    sizes |= {(keys.output(JOB, n), "v3"): 70 for n in numbers}
+    return sizes | {(keys.rejected_piece(JOB, n), "v2"): 20 for n in numbers}
 
 
 def _choose(*entries: dict[str, Any], **options: Any) -> tuple[dict[int, str], list[int]]:
@@ -76,6 +79,10 @@ def test_chunks_with_results_are_reused() -> None:
             _entry(2, sizeBytes={"output": 99, "rejects": 20}),
             "its result is not in the bucket as it was written (output)",
         ),
+        (
+            _entry(2, versions={"output": "v1", "rejects": "v4"}),
+            "its result is not in the bucket as it was written (rejects)",
+        ),
     ],
 )
 def test_chunk_without_a_result_that_counts_runs(entry: dict[str, Any], reason: str) -> None:
@@ -88,7 +95,7 @@ def test_chunk_that_never_started_runs() -> None:
 
 def test_chunk_whose_rejects_are_gone_runs() -> None:
     sizes = _sizes(1, 2, 3)
-    del sizes[keys.rejected_piece(JOB, 3)]
+    del sizes[keys.rejected_piece(JOB, 3), "v2"]
     planned, _ = _choose(_entry(1), _entry(2), _entry(3), sizes=sizes)
     assert list(planned) == [3]
 
@@ -96,7 +103,7 @@ def test_chunk_whose_rejects_are_gone_runs() -> None:
 def test_piece_that_holds_nothing_need_not_be_there() -> None:
     empty = _entry(3, rejected=0, valid=10, sizeBytes={"output": 100, "rejects": 0})
     sizes = _sizes(1, 2, 3)
-    del sizes[keys.rejected_piece(JOB, 3)]
+    del sizes[keys.rejected_piece(JOB, 3), "v2"]
     assert _choose(_entry(1), _entry(2), empty, sizes=sizes) == ({}, [1, 2, 3])
 
 

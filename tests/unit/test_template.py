@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from support import LoadApp
+
 FUNCTIONS = resources("AWS::Serverless::Function")
 ROLES = resources("AWS::IAM::Role")
 BUCKETS = resources("AWS::S3::Bucket")
@@ -414,17 +416,30 @@ def test_main_workflow_may_run_its_map_and_the_chunks() -> None:
         ("SplitIpFileRole", "s3:PutObject", keys.rejected_piece("j", keys.HEADER_PIECE)),
         ("ReadFileRole", "s3:GetObject", keys.chunk("j", 1)),
         ("ReadFileRole", "s3:PutObject", keys.records("j", 1)),
-        ("ValidateDataRole", "s3:GetObject", keys.records("j", 1)),
+        ("MainOrchestratorRole", "s3:GetObject", keys.merge_plan("j", "0001-a")),
+        ("ValidateDataRole", "s3:GetObjectVersion", keys.records("j", 1)),
         ("ValidateDataRole", "s3:PutObject", keys.valid("j", 1)),
-        ("EnrichDataRole", "s3:GetObject", keys.valid("j", 1)),
+        ("EnrichDataRole", "s3:GetObjectVersion", keys.valid("j", 1)),
         ("EnrichDataRole", "s3:PutObject", keys.enriched("j", 1)),
-        ("WriteOutputChunkRole", "s3:GetObject", keys.enriched("j", 1)),
+        ("WriteOutputChunkRole", "s3:GetObjectVersion", keys.enriched("j", 1)),
         ("WriteOutputChunkRole", "s3:PutObject", keys.output("j", 1)),
         ("WriteOutputChunkRole", "s3:PutObject", keys.rejected_piece("j", 1)),
         ("MergeS3FilesRole", "s3:GetObject", keys.manifest("j")),
         ("MergeS3FilesRole", "s3:GetObject", keys.resume_manifest("j", 2)),
-        ("MergeS3FilesRole", "s3:GetObject", keys.output("j", 1)),
-        ("MergeS3FilesRole", "s3:GetObject", keys.rejected_piece("j", 0)),
+        ("MergeS3FilesRole", "s3:GetObjectVersion", keys.output("j", 1)),
+        ("MergeS3FilesRole", "s3:GetObjectVersion", keys.rejected_piece("j", 0)),
+        # For their heads.
+        ("MergeS3FilesRole", "s3:GetObject", keys.output("j", keys.HEADER_PIECE)),
+        ("MergeS3FilesRole", "s3:GetObject", keys.rejected_piece("j", keys.HEADER_PIECE)),
+        ("MergeS3FilesRole", "s3:GetObject", keys.merge_plan("j", "0001-a")),
+        ("MergeS3FilesRole", "s3:PutObject", keys.merge_plan("j", "0001-a")),
+        ("MergeS3FilesRole", "s3:GetObject", keys.merge_group("j", "0001-a", 1)),
+        ("MergeS3FilesRole", "s3:PutObject", keys.merge_group("j", "0001-a", 1)),
+        ("MergeS3FilesRole", "s3:GetObject", keys.merge_parts("j", "0001-a", 1)),
+        ("MergeS3FilesRole", "s3:PutObject", keys.merge_parts("j", "0001-a", 1)),
+        ("MergeS3FilesRole", "s3:GetObject", keys.completed("j", "input/a")),
+        ("MergeS3FilesRole", "s3:AbortMultipartUpload", keys.completed("j", "input/a")),
+        ("MergeS3FilesRole", "s3:AbortMultipartUpload", keys.rejected("j", "input/a")),
         ("MergeS3FilesRole", "s3:PutObject", keys.completed("j", "input/a")),
         ("MergeS3FilesRole", "s3:PutObject", keys.rejected("j", "input/a")),
         ("MergeS3FilesRole", "s3:PutObject", keys.archive("${InputArchiveFolder}", "input/a/b")),
@@ -806,9 +821,18 @@ def records(state: State) -> bool:
     )
 
 
-# A chunk workflow records its own failures, and the merge names chunks without a result. What
-# records and what notifies come last: should they fail too, there is nothing left to tell it to.
-NOT_RECORDED = {"Process chunk", "Record failure", "Notify failure", "Record unsent mail"}
+# A chunk workflow records its own failures, and the merge names chunks without a result; those of a
+# range of a split and of a group of a merge are their Map's. What records and what notifies come
+# last: should they fail too, there is nothing left to tell it to.
+NOT_RECORDED = {
+    "Survey a range",
+    "Cut a range",
+    "Process chunk",
+    "Upload one group",
+    "Record failure",
+    "Notify failure",
+    "Record unsent mail",
+}
 NOT_RECORDED_IN_CHUNK = {"Record chunk failure"}
 
 
@@ -877,6 +901,71 @@ def test_chunks_run_in_a_distributed_map_that_tolerates_failures() -> None:
     # The rows are not in the state: results go to S3, and the map gives nothing back.
     assert chunks["ResultPath"] is None
     assert "Retry" not in chunks  # it would run every chunk again
+
+
+def test_groups_of_a_large_merge_are_uploaded_in_a_distributed_map_that_tolerates_none() -> None:
+    main = definition(MACHINES[0])["States"]
+    groups = main["Upload the groups of a large merge"]
+    assert groups["ItemProcessor"]["ProcessorConfig"] == {
+        "Mode": "DISTRIBUTED",
+        "ExecutionType": "STANDARD",  # an Express one may take five minutes
+    }
+    assert groups["ItemReader"]["Parameters"] == {
+        "Bucket.$": "$.bucket",
+        "Key.$": "$.merge.plan.key",
+    }
+    assert not {"ToleratedFailurePercentage", "ToleratedFailureCount", "Retry"} & groups.keys()
+    assert groups["ResultPath"] is None
+    assert states(MACHINES[0])["Upload one group"]["OutputPath"] is None
+    assert groups["Next"] == "Complete a large merge"
+
+
+def test_small_merge_is_one_call() -> None:
+    main = definition(MACHINES[0])["States"]
+    assert main["Merge all Files"]["Next"] == "Is the job whole?"
+    way = main["Is the job whole?"]
+    large = {c["Variable"]: c["Next"] for c in way["Choices"]}
+    assert large["$.merge.plan"] == "Upload the groups of a large merge"
+    assert way["Default"] == "Email the file"
+    # Its result takes the plan's place, so the way does not go round again.
+    assert main["Complete a large merge"]["ResultPath"] == "$.merge"
+    assert main["Complete a large merge"]["Next"] == "Is the job whole?"
+
+
+def test_pieces_and_uploads_live_as_long_as_they_may_be_needed() -> None:
+    rules = resource("SourceBucket")["Properties"]["LifecycleConfiguration"]["Rules"]
+    by_id = {rule["Id"]: rule for rule in rules}
+    # A version that was written over counts its days from then on.
+    days = by_id["intermediates"]["ExpirationInDays"]
+    assert by_id["replaced"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": days}
+    # A large merge has its uploads open for as long as its workflow may run.
+    (abort,) = [rule["AbortIncompleteMultipartUpload"] for rule in rules if "Abort" in str(rule)]
+    open_for = abort["DaysAfterInitiation"] * 86_400
+    assert open_for > definition(MACHINES[0])["TimeoutSeconds"]
+
+
+@pytest.mark.parametrize(
+    ("name", "phase"), [("Survey each range", "survey"), ("Cut each range", "cut")]
+)
+def test_ranges_are_worked_on_side_by_side_and_each_must_succeed(name: str, phase: str) -> None:
+    found = definition(MACHINES[0])["States"][name]
+    assert found["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
+    # A range that is not surveyed or cut leaves a hole.
+    assert not {key for key in found if key.startswith("Tolerated")}
+    assert found["ItemsPath"] == "$.split.ranges"
+    assert found["ItemSelector"]["phase"] == phase
+    (task,) = found["ItemProcessor"]["States"].values()
+    # What the children give back together may have 256 KiB; what they find is in S3.
+    assert (task["OutputPath"], found["ResultPath"]) == (None, None)
+    assert task["Resource"].endswith(":SplitIpFileFunction")
+
+
+def test_phases_that_the_workflow_calls_for_are_those_of_the_function(load_app: LoadApp) -> None:
+    main = definition(MACHINES[0])["States"].values()
+    own = [state for state in main if "SplitIpFileFunction" in json.dumps(state)]
+    given = [state.get("ItemSelector") or state.get("Parameters", {}) for state in own]
+    phases = [values.get("phase", "begin") for values in given]
+    assert sorted(phases) == sorted(load_app("split-ip-file").PHASES)
 
 
 def test_chunk_is_a_named_execution_that_knows_its_parent() -> None:

@@ -7,19 +7,24 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
+import botocore.session
 import nbclient
 import nbformat
 import pytest
 import support
 from batchcore import items, keys
+from botocore.credentials import RefreshableCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
 from batchops.errors import InputError
+from batchops.job import Job
 from batchops.status import EXECUTION_EVERY_S, WAITING, ChunkTally, JobStatus, StatusReader
 from batchops.views.front_ends import JobProgress, LineView, TerminalView, pick_view
 from batchops.views.progress import (
@@ -220,6 +225,14 @@ def test_tally_of_a_rerun_counts_reused_chunks_and_waits_for_the_others() -> Non
     assert (tally.done, tally.failed, tally.open, tally.running) == (2, 0, {2, 3}, set())
     tally.take([chunk(2, items.RUNNING, attempt=2), chunk(3, items.SUCCEEDED, attempt=2)])
     assert (tally.done, tally.failed, tally.open, tally.running) == (3, 0, {2}, {2})
+
+
+def test_chunk_that_a_rerun_has_yet_to_begin_has_not_failed() -> None:
+    tally = ChunkTally(2, frozenset({2, 3}))
+    tally.take([chunk(1, items.SUCCEEDED), *(chunk(n, "PENDING", attempt=2) for n in (2, 3))])
+    assert (tally.done, tally.failed, tally.open, tally.running) == (1, 0, {2, 3}, set())
+    tally.take([chunk(2, items.SUCCEEDED, attempt=2), chunk(3, items.FAILED, attempt=2)])
+    assert (tally.done, tally.failed, tally.failures, tally.open) == (2, 1, {3}, set())
 
 
 # ------------------------------------------------------------------------------- reader
@@ -480,9 +493,7 @@ def test_statuses_of_a_wait_can_be_shown_too() -> None:
     assert lines_of(show)[0].startswith("running   5/10 chunks, 500/1,000 rows, 12 rejected")
 
 
-def test_watch_shows_the_job_until_it_has_ended(
-    account: support.Account, stack: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_watch_shows_the_job_until_it_has_ended(account: support.Account, stack: Any) -> None:
     def go_on(seconds: float) -> None:
         naps.append(seconds)
         if len(naps) == 2:
@@ -492,41 +503,103 @@ def test_watch_shows_the_job_until_it_has_ended(
 
     naps: list[float] = []
     put_job(account, chunks=1)
-    monkeypatch.setattr("time.sleep", go_on)
     job: Any = SimpleNamespace(stack=stack, id=JOB)
     shown = []
-    lines = lines_of(lambda console: shown.append(watch(job, console=console)))
+    lines = lines_of(lambda console: shown.append(watch(job, console=console, sleep=go_on)))
     assert shown[0].status == items.SUCCEEDED
     assert naps == [2.0] * 4
     assert [line.split()[0] for line in lines] == ["running", "merging", "succeeded"]
 
 
 def test_interrupt_stops_the_watching_and_leaves_the_job_alone(
-    account: support.Account, stack: Any, monkeypatch: pytest.MonkeyPatch, requests: Counter[str]
+    account: support.Account, stack: Any, requests: Counter[str]
 ) -> None:
     def interrupt(_seconds: float) -> None:
         raise KeyboardInterrupt
 
     put_job(account)
     requests.clear()
-    monkeypatch.setattr("time.sleep", interrupt)
     job: Any = SimpleNamespace(stack=stack, id=JOB)
     shown = []
-    lines = lines_of(lambda console: shown.append(watch(job, console=console)))
+    lines = lines_of(lambda console: shown.append(watch(job, console=console, sleep=interrupt)))
     assert shown[0].status == items.RUNNING
     assert lines[-1] == "no longer watched; the job goes on: watch() shows it again"
     made = {name for name in requests if " " not in name}
     assert made == {"GetItem", "Query", "DescribeExecution"}
 
 
-def test_watch_ends_with_its_time(account: support.Account, stack: Any, naps: list[float]) -> None:
-    put_job(account)
+class Hours:
+    """A clock that stands still but for the naps, and a job that ends by it."""
+
+    def __init__(self, account: support.Account, *, ends_after_s: float) -> None:
+        self.now = 0.0
+        self._account, self._ends_after_s = account, ends_after_s
+        put_job(account, chunks=1)
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self.now >= self._ends_after_s:
+            put_chunk(self._account, 1, items.SUCCEEDED)
+            put_job(self._account, status=items.SUCCEEDED, chunks=1, rowsRejected=3)
+
+
+def test_job_of_hours_is_watched_for_the_time_given_and_then_again(
+    account: support.Account, stack: Any
+) -> None:
+    hours = Hours(account, ends_after_s=2.5 * 3600)
     job: Any = SimpleNamespace(stack=stack, id=JOB)
-    shown = []
-    lines = lines_of(lambda console: shown.append(watch(job, timeout_s=0, console=console)))
-    assert shown[0].status == items.RUNNING
+    found = []
+
+    def watch_once(console: Console) -> None:
+        options: Any = {"clock": hours.clock, "sleep": hours.sleep, "refresh_s": 300}
+        found.append((watch(job, timeout_s=3600, console=console, **options).status, hours.now))
+
+    notes = [lines_of(watch_once)[-1] for _ in range(3)]
+    assert found == [("RUNNING", 3600), ("RUNNING", 7200), ("SUCCEEDED", 9000)]
+    assert notes[:2] == ["no longer watched after 3600 s; the job goes on"] * 2
+    assert notes[2].startswith("succeeded")
+
+
+def test_watch_without_time_reads_once(account: support.Account, stack: Any) -> None:
+    hours = Hours(account, ends_after_s=1)
+    job: Any = SimpleNamespace(stack=stack, id=JOB)
+    options: Any = {"clock": hours.clock, "sleep": hours.sleep}
+    lines = lines_of(lambda console: watch(job, timeout_s=0, console=console, **options))
     assert lines[-1] == "no longer watched after 0 s; the job goes on"
-    assert naps == []
+    assert hours.now == 0
+
+
+def test_link_is_signed_anew_with_the_credentials_of_now(account: support.Account) -> None:
+    """Whoever watches for hours asks for the link with credentials that were renewed since."""
+    issued: list[str] = []
+
+    def renew() -> dict[str, str]:
+        issued.append(f"AKIA{len(issued)}")
+        age_s = -60 if len(issued) == 1 else 3600  # the first have run out when they are used
+        expiry = (datetime.now(UTC) + timedelta(seconds=age_s)).isoformat()
+        return {
+            "access_key": issued[-1],
+            "secret_key": "secret",
+            "token": "token",
+            "expiry_time": expiry,
+        }
+
+    session = botocore.session.Session()
+    session._credentials = RefreshableCredentials.create_from_metadata(
+        renew(), refresh_using=renew, method="assume-role"
+    )
+    s3 = boto3.Session(botocore_session=session, region_name=support.REGION).client("s3")
+    put_job(account, status=items.SUCCEEDED, completedKey="jobs/j/completed/a.csv")
+    clients = {"s3": s3, "dynamodb": account.dynamodb}
+    outputs = {"SourceBucketName": support.BUCKET, "JobTableName": support.JOB_TABLE}
+    stack: Any = SimpleNamespace(client=clients.__getitem__, outputs=outputs)
+    link = Job(stack, JOB).link()
+    assert issued == ["AKIA0", "AKIA1"]
+    assert "AKIA1" in link
+    assert "AKIA0" not in link
 
 
 def test_watch_refuses_to_ask_without_a_pause(stack: Any) -> None:

@@ -141,7 +141,7 @@ def test_cause_in_lambda_s_json_is_read() -> None:
         ),
         (
             "TooManyChunksError: the file has more than 80,000 chunks",
-            "stack.deploy(FileChunkSize=6000); job.rerun(dry_run=False)",
+            "stack.deploy(FileChunkSize=0); job.rerun(dry_run=False)  # a size that fits the file",
         ),
         ("EmptyFileError: the file has 0 bytes", "stack.submit('orders.csv')  # once it is mended"),
     ],

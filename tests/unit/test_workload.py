@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 import pytest
-from support import SCHEMA, SOURCE, TEMPLATE, LoadApp, function_of
+from batchcore import sizing
+from support import SCHEMA, SOURCE, TEMPLATE, LoadApp, environment, function_of
 
 from batchops.planning import function_times, scan, workload
 from batchops.planning.workload import Workload
@@ -30,7 +31,7 @@ MAIN, CHUNK = machine("main-orchestrator"), machine("process-chunk")
 MAP = MAIN["States"]["Call Step function for each chunk"]
 
 
-def way(of: Machine, *, resumed: bool = False) -> list[Machine]:
+def way(of: Machine, *, resumed: bool = False, in_ranges: bool = False) -> list[Machine]:
     """Return the states of an execution that succeeds, in order."""
     found, name = [], of["StartAt"]
     while True:
@@ -40,18 +41,24 @@ def way(of: Machine, *, resumed: bool = False) -> list[Machine]:
             return found
         if state["Type"] == "Choice":
             first = len(found) == 1
-            name = state["Choices"][0]["Next"] if resumed and first else state["Default"]
+            ways = {choice["Variable"]: choice["Next"] for choice in state["Choices"]}
+            if resumed and first:
+                name = ways["$.resume"]
+            elif in_ranges and "$.split.ranges" in ways:
+                name = ways["$.split.ranges"]
+            else:
+                name = state["Default"]
         else:
             name = state["Next"]
 
 
-def events(of: Machine) -> int:
+def events(of: Machine, *, in_ranges: bool = False) -> int:
     """Return the events of an execution that succeeds, its start and end included."""
     counts = [
         EVENTS_OF_A_CHILD
         if str(state.get("Resource")).endswith("sync:2")
         else EVENTS[state["Type"]]
-        for state in way(of)
+        for state in way(of, in_ranges=in_ranges)
     ]
     return sum(counts) + 2
 
@@ -60,6 +67,10 @@ def test_transitions_are_the_states_that_the_workflows_enter() -> None:
     assert MAP["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
     assert len(way(MAIN)) == workload.JOB_TRANSITIONS
     assert len(way(MAIN, resumed=True)) == workload.RESUME_TRANSITIONS
+    more = len(way(MAIN, in_ranges=True)) - len(way(MAIN))
+    assert more == workload.RANGES_TRANSITIONS
+    children = [MAIN["States"][f"{verb} each range"]["ItemProcessor"] for verb in ("Survey", "Cut")]
+    assert sum(1 + len(way(child)) for child in children) == workload.RANGE_TRANSITIONS
     started = 1
     child = len(way(MAP["ItemProcessor"]))
     assert started + child + len(way(CHUNK)) == workload.CHUNK_TRANSITIONS
@@ -67,6 +78,7 @@ def test_transitions_are_the_states_that_the_workflows_enter() -> None:
 
 def test_history_events_are_those_of_the_states_on_the_way() -> None:
     assert events(MAIN) == workload.JOB_EVENTS
+    assert events(MAIN, in_ranges=True) - events(MAIN) == workload.RANGES_EVENTS
     assert events(MAP["ItemProcessor"]) == workload.CHILD_EVENTS
     assert events(CHUNK) == workload.CHUNK_EVENTS
 
@@ -89,7 +101,12 @@ def test_every_function_that_works_on_a_job_is_priced() -> None:
 
 
 def test_largest_chunk_is_the_templates() -> None:
-    assert TEMPLATE["Parameters"]["FileChunkSize"]["MaxValue"] == workload.MAX_CHUNK_ROWS
+    assert TEMPLATE["Parameters"]["FileChunkSize"]["MaxValue"] == sizing.MAX_CHUNK_ROWS
+
+
+def test_file_is_split_in_ranges_from_the_templates_default_on() -> None:
+    assert TEMPLATE["Parameters"]["SplitRangeBytes"]["Default"] == workload.RANGE_BYTES
+    assert [Workload(workload.RANGE_BYTES + n, 1, 1, 1).ranges for n in (0, 1)] == [0, 2]
 
 
 def test_functions_are_arm64_as_priced() -> None:
@@ -97,9 +114,10 @@ def test_functions_are_arm64_as_priced() -> None:
 
 
 def test_numbers_of_the_functions_are_theirs(load_app: LoadApp) -> None:
-    split, enrich = map(load_app, ("split-ip-file", "enrich-data"))
-    assert split.MAX_CHUNKS == workload.MAX_CHUNKS
-    assert split.UPLOADS_IN_FLIGHT == function_times.SPLIT_UPLOADS
+    enrich, merge = map(load_app, ("enrich-data", "merge-s3-files"))
+    assert merge.COPY_PART_BYTES == workload.COPY_PART_BYTES
+    assert merge.COPIES_IN_FLIGHT == function_times.COPIES_IN_FLIGHT
+    assert environment("merge-s3-files")["MERGE_GROUP_BYTES"] == str(workload.MERGE_GROUP_BYTES)
     assert (enrich.KEYS_PER_CALL, enrich.CALLS_IN_FLIGHT) == (
         workload.KEYS_PER_CALL,
         workload.CALLS_IN_FLIGHT,
@@ -126,7 +144,8 @@ def test_large_objects_are_sent_in_parts(size_bytes: int, requests: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "parts"), [(0, 0), (1, 1), (8 * MIB + 1, 2), (900_000 * MIB, 9_000)]
+    ("size_bytes", "parts"),
+    [(0, 0), (1, 1), (8 * MIB + 1, 1), (16 * MIB, 2), (5 * 1024**2 * MIB, 9_998)],
 )
 def test_merged_file_takes_no_more_parts_than_there_may_be(size_bytes: int, parts: int) -> None:
     assert workload.merge_parts(size_bytes) == parts
@@ -136,8 +155,32 @@ def test_requests_to_s3_are_those_of_the_chunks_and_of_the_job() -> None:
     work = Workload(700, rows=10, chunks=3, chunk_rows=4, reject_pieces=2)
     # Six puts a chunk, two headers, the manifest, the mail, two merged files, upload and archive.
     assert workload.s3_puts(work) == 6 * 3 + 2 + 1 + 1 + 2 + 2
-    # Four reads a chunk and its output, two rejects; the job's seven.
-    assert workload.s3_gets(work) == 5 * 3 + 2 + 7
+    # Four reads a chunk and its output, two rejects; the job's nine.
+    assert workload.s3_gets(work) == 5 * 3 + 2 + 9
+
+
+GIB = 1024 * MIB
+
+
+@pytest.mark.parametrize(
+    ("output_bytes", "rejects_bytes", "calls"),
+    [(4 * GIB, 0, 1), (4 * GIB, 1, 4), (9 * GIB, 1, 6), (1, 5 * GIB, 5), (0, 0, 1)],
+)
+def test_large_merge_is_shared_by_calls_between_one_that_plans_and_a_last(
+    output_bytes: int, rejects_bytes: int, calls: int
+) -> None:
+    work = Workload(1, 1, 1, 1, output_bytes=output_bytes, rejects_bytes=rejects_bytes)
+    assert workload.merge_calls(work) == calls
+
+
+def test_time_of_a_large_merge_is_that_of_a_group_or_of_the_archive() -> None:
+    def merge_s(gib: int, size_bytes: int = 0) -> float:
+        work = Workload(size_bytes, rows=1, chunks=1, chunk_rows=1, output_bytes=gib * GIB)
+        return function_times.function_seconds(work, function_times.WORST)["merge-s3-files"]
+
+    assert merge_s(1) < merge_s(4) < 900
+    assert merge_s(400) == pytest.approx(merge_s(4), rel=0.05)
+    assert merge_s(400, 5 * 1024 * GIB) > 900  # copied by one call, however many parts at a time
 
 
 def test_other_chunk_size_changes_what_depends_on_it_and_no_more() -> None:

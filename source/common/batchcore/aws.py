@@ -2,8 +2,9 @@
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +26,10 @@ GET_BATCH = 100
 # Four in flight keep a table busy without a burst that it would throttle.
 WORKERS = 4
 
+# Uploads at a time: so many, if they have no more bytes together; or one that has.
+UPLOADS_IN_FLIGHT = 32
+UPLOAD_BYTES_IN_FLIGHT = 16 * 1024 * 1024
+
 # As long as a batch gets smaller there is no limit; without any progress, this many tries.
 _BACKOFF_TRIES = 8
 _BACKOFF_BASE_S = 0.05
@@ -36,6 +41,8 @@ CONFIG = Config(
     read_timeout=60,
     retries={"mode": "standard", "max_attempts": 5},
     max_pool_connections=16,
+    # Half of the processor time of a BatchWriteItem; the service checks its requests itself.
+    parameter_validation=False,
 )
 
 # The tag by which the bucket's lifecycle knows what only a rerun may need.
@@ -47,9 +54,53 @@ def put_intermediate(s3: "S3Client", bucket: str, key: str, body: bytes) -> None
     s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
 
 
+def put_version(s3: "S3Client", bucket: str, key: str, body: bytes) -> dict[str, str]:
+    """Store such an object and return its ``key`` and ``versionId``, for `read_version`.
+
+    The next step reads that version and no other: a call of an earlier attempt that is still under
+    way, though its attempt was given up, can put nothing in its place.
+    """
+    answer = s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
+    return {"key": key, "versionId": answer["VersionId"]}
+
+
+def put_many(s3: "S3Client", bucket: str, objects: Iterable[tuple[str, bytes]]) -> None:
+    """Store objects as `put_intermediate` does, side by side; they are taken as they are written.
+
+    Small ones many at a time, for each takes its time whatever its size; large ones few, for they
+    are held in memory.
+
+    Parameters
+    ----------
+    objects
+        Keys and contents.
+    """
+    pending: deque[tuple[Future[None], int]] = deque()
+    held = 0
+    with ThreadPoolExecutor(UPLOADS_IN_FLIGHT) as pool:
+        for key, body in objects:
+            while pending and (
+                len(pending) == UPLOADS_IN_FLIGHT or held + len(body) > UPLOAD_BYTES_IN_FLIGHT
+            ):
+                oldest, size = pending.popleft()
+                oldest.result()
+                held -= size
+            held += len(body)
+            pending.append((pool.submit(put_intermediate, s3, bucket, key, body), len(body)))
+        for upload, _ in pending:
+            upload.result()
+
+
 def read_object(s3: "S3Client", bucket: str, key: str) -> bytes:
-    """Return a whole object; only for chunks and their records, whose size is bounded."""
+    """Return a whole object as it is now; only for chunks and lists, whose size is bounded."""
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def read_version(s3: "S3Client", bucket: str, stored: Mapping[str, Any]) -> bytes:
+    """Return what a step stored, as its result names it: ``key`` and ``versionId``."""
+    return s3.get_object(Bucket=bucket, Key=stored["key"], VersionId=stored["versionId"])[
+        "Body"
+    ].read()
 
 
 def batches(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -130,10 +181,11 @@ def update_entry(
     table: str,
     job: str,
     entry: str,
-    values: Mapping[str, str | int | Mapping[str, int]],
+    values: Mapping[str, items.Value],
     *,
     attempt: int,
     remove: Sequence[str] = (),
+    begins: bool = False,
 ) -> dict[str, Any]:
     """Set and remove attributes of one ledger entry, and its attempt.
 
@@ -145,20 +197,40 @@ def update_entry(
     Raises
     ------
     StaleAttemptError
-        If the entry is a later attempt's.
+        If the entry is a later attempt's; with `begins`, also if it has ended in this one.
     """
     try:
         answer = dynamodb.update_item(
             TableName=table,
             Key={"jobId": {"S": job}, "entry": {"S": entry}},
             ReturnValues="ALL_OLD",
-            **items.assignments(values, attempt=attempt, remove=remove),
+            **items.assignments(values, attempt=attempt, remove=remove, begins=begins),
         )
     except dynamodb.exceptions.ConditionalCheckFailedException as error:
         raise StaleAttemptError(
-            f"{entry} of {job} belongs to a later attempt than {attempt}"
+            f"{entry} of {job} belongs to a later attempt than {attempt}, or has ended in it"
         ) from error
     return items.plain(answer.get("Attributes", {}))
+
+
+def require_attempt(
+    dynamodb: "DynamoDBClient", table: str, job: str, entry: str, *, attempt: int
+) -> None:
+    """See that a ledger entry is not a later attempt's, before something is written elsewhere.
+
+    Raises
+    ------
+    StaleAttemptError
+        If it is.
+    """
+    found = dynamodb.get_item(
+        TableName=table,
+        Key={"jobId": {"S": job}, "entry": {"S": entry}},
+        ProjectionExpression="attempt",
+        ConsistentRead=True,
+    )
+    if items.plain(found.get("Item", {})).get("attempt", 0) > attempt:
+        raise StaleAttemptError(f"{entry} of {job} belongs to a later attempt than {attempt}")
 
 
 def query_entries(

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from batchcore import csvpatterns
 from batchcore.errors import RecordTooLongError, UnterminatedQuoteError
 
 # A chunk is held in memory whole by each function that works on it, and a record never spans two:
@@ -19,24 +20,15 @@ MAX_CHUNK_BYTES = 16 * 1024 * 1024
 
 BOM = b"\xef\xbb\xbf"
 
-# Regex matching is fast enough for a burst, and after it the cheaper search is tried again.
-_BURST = 256
+# A window of lines is looked at several times over: it should stay in the processor's cache.
+_WINDOW_BYTES = 64 * 1024
+# Records that are matched together in a burst, the most first.
+_RUNS = (128, 16)
+# After a window that cannot be taken as a whole, as many records pass before the next is tried.
+_BURST = 1024
 
 # csv refuses fields over 128 KiB unless told otherwise; the bound that counts is the chunk's.
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-
-
-def record_pattern(delimiter: str) -> re.Pattern[bytes]:
-    """Return a pattern that matches one whole record with its terminator.
-
-    No match means that a quoted field is still open at the end of the data. Every repetition is
-    possessive, so a match never backtracks and time is linear in the record's length.
-    """
-    d = re.escape(delimiter).encode()
-    quoted = rb'"[^"]*+(?:""[^"]*+)*+"[^' + d + rb"\r\n]*+"
-    plain = rb'[^"' + d + rb"\r\n][^" + d + rb"\r\n]*+"
-    field = rb"(?:" + quoted + rb"|" + plain + rb"|)"
-    return re.compile(field + rb"(?:" + d + field + rb")*+(?:\r\n|\n|\r|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +55,11 @@ class Splitter:
         Records a chunk, blank lines not counted; a chunk ends earlier at `max_chunk_bytes`.
     max_chunk_bytes
         A chunk ends with the record that takes it there; and the longest record that is accepted.
+    first_row, first_chunk
+        The number of the first record of the bytes, and of the first chunk.
+    part
+        The bytes end somewhere in a file: a record that is still open there is a record, see
+        `open_bytes`.
 
     Notes
     -----
@@ -77,145 +74,192 @@ class Splitter:
         delimiter: str,
         chunk_rows: int,
         max_chunk_bytes: int = MAX_CHUNK_BYTES,
+        first_row: int = 1,
+        first_chunk: int = 1,
+        part: bool = False,
     ) -> None:
+        self.row = first_row  # the number of the next record in the file
+        self.position = 0  # up to where the bytes are scanned, from their first on
+        self.open_bytes = 0  # of a record that is still open at the end of a part
         self._blocks = iter(blocks)
-        self._record = record_pattern(delimiter)
+        self._delimiter = delimiter
+        self._record = csvpatterns.record_pattern(delimiter).match
+        self._runs = [(size, csvpatterns.run_pattern(delimiter, size).match) for size in _RUNS]
+        self._orderly = csvpatterns.orderly_pattern(delimiter).fullmatch
         self._chunk_rows = chunk_rows
         self._max_bytes = max_chunk_bytes
+        self._part = part
         self._buffer = b""
         self._start = 0  # of the chunk under way, in the buffer
-        self._position = 0  # up to where the buffer is scanned
-        self._quote = 0  # the first quote at or after the position, or the buffer's length
+        self._at = 0  # up to where the buffer is scanned
         self._final = False
-        self._row = 1  # the number of the next record in the file, the first being 1
-        self._bom = b""
+        self._chunk = first_chunk
+        self._first_row = first_row  # of the chunk under way
+        self._rows = 0
         self._record_bytes = 128.0  # running estimate
 
     def header(self) -> bytes:
         """Return the first record that is not blank, with its terminator and, if any, the BOM."""
         while len(self._buffer) < len(BOM) and not self._final:
             self._read()
-        if self._buffer.startswith(BOM):
-            self._bom, self._buffer = BOM, self._buffer[len(BOM) :]
-        while not self._scan(1) and not self._final:
-            self._start = self._position
-            self._read()
-        # Blank lines in front of the header are counted but not part of it.
-        header = self._buffer[self._start : self._position].lstrip(b"\r\n")
-        self._start = self._position
-        return self._bom + header if header else b""
+        bom = BOM if self._buffer.startswith(BOM) else b""
+        self._advance(len(bom), rows=0)
+        self._begin_chunk()
+        while not self._rows:
+            if not self._scan_records(1) and not self._read():
+                break
+        header = self._buffer[self._start : self._at]
+        self._begin_chunk()
+        return bom + header if header else b""
+
+    def rest_of_record(self) -> tuple[int, bool]:
+        """Pass the rest of a record that is open, within quotes, where the bytes begin.
+
+        Returns
+        -------
+        tuple
+            Its length in bytes, and whether it ends there. One that does not is either open up to
+            the end, or longer than a record may be.
+        """
+        match = csvpatterns.record_pattern(self._delimiter, open_at_start=True).match
+        while True:
+            end = self._whole(match(self._buffer))
+            if end:
+                self._advance(end, rows=0)
+                self._begin_chunk()
+                return end, True
+            if len(self._buffer) > self._max_bytes or not self._read():
+                return len(self._buffer), False
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the chunks in order; blank lines in front of a chunk belong to none."""
-        number = rows = 0
-        first_row = self._row
         while True:
-            rows += self._scan(self._chunk_rows - rows)
-            if not rows:
-                self._start, first_row = self._position, self._row
-            full = rows == self._chunk_rows or self._position - self._start >= self._max_bytes
-            if rows and (full or self._final):
-                number += 1
-                whole = self._buffer[self._start : self._position]
-                data = whole.lstrip(b"\r\n")
-                blank = len(whole[: len(whole) - len(data)].splitlines())
-                yield Chunk(number, first_row + blank, self._row - 1, rows, data)
-                self._start, rows, first_row = self._position, 0, self._row
-            elif self._final:
+            while not self._full() and (self._scan_window() or self._scan_records(_BURST)):
+                pass
+            if self._full() or (self._rows and self._final):
+                data = self._buffer[self._start : self._at]
+                yield Chunk(self._chunk, self._first_row, self.row - 1, self._rows, data)
+                self._chunk += 1
+                self._begin_chunk()
+            elif not self._read():
                 return
-            else:
-                self._read()
 
-    def _read(self) -> None:
-        """Append one block to what is not yet handed out; at the end of the stream say so."""
-        if len(self._buffer) - self._position > self._max_bytes:
-            raise RecordTooLongError(
-                f"the record in row {self._row} is longer than {self._max_bytes:,} bytes; most "
-                "often a quote is opened there and never closed"
-            )
+    def _full(self) -> bool:
+        full = self._rows == self._chunk_rows or self._at - self._start >= self._max_bytes
+        return full and self._rows > 0
+
+    def _begin_chunk(self) -> None:
+        self._start, self._first_row, self._rows = self._at, self.row, 0
+
+    def _advance(self, end: int, *, rows: int, lines: int | None = None) -> None:
+        """Take in records up to a place in the buffer."""
+        self.position += end - self._at
+        self._at = end
+        self._rows += rows
+        self.row += rows if lines is None else lines
+
+    def _read(self) -> bool:
+        """Append one block to what is not yet handed out; False at the end of the stream."""
+        if self._final:
+            return False
         block = next(self._blocks, None)
         if block is None:
-            self._final = True
-            return
+            self._final = True  # which may complete a record
+            return True
         self._buffer = self._buffer[self._start :] + block
-        self._position -= self._start
+        self._at -= self._start
         self._start = 0
-        self._quote = self._position
-
-    def _scan(self, want: int) -> int:
-        """Advance over at most `want` records that are complete in the buffer; return how many."""
-        rows = 0
-        while rows < want and self._position - self._start < self._max_bytes:
-            found, progressed = self._scan_plain(want - rows)
-            rows += found
-            if progressed:
-                continue
-            found, progressed = self._scan_quoted(want - rows)
-            rows += found
-            if not progressed:
-                break
-        return rows
-
-    def _scan_plain(self, want: int) -> tuple[int, bool]:
-        """Advance over lines before the next quote, many at a time."""
-        buffer, position = self._buffer, self._position
-        if self._quote <= position:
-            found = buffer.find(b'"', position)
-            self._quote = found if found >= 0 else len(buffer)
-        window_end = min(
-            self._quote,
-            self._start + self._max_bytes,
-            position + int(want * self._record_bytes) + 512,
-        )
-        end = buffer.rfind(b"\n", position, window_end) + 1
-        if end <= position:
-            return 0, False
-        window = buffer[position:end]
-        if _is_odd(window):
-            return 0, False
-        lines = window.count(b"\n")
-        if lines > want:
-            end -= len(window.split(b"\n", want)[-1])
-            lines = want
-        self._record_bytes = (end - position) / lines
-        self._position = end
-        self._row += lines
-        return lines, True
-
-    def _scan_quoted(self, want: int) -> tuple[int, bool]:
-        """Advance over records one by one, quotes, blank lines and lone CRs honoured."""
-        buffer, start = self._buffer, self._position
-        position, rows = start, 0
-        match = self._record.match
-        for _ in range(_BURST):
-            if rows == want or position == len(buffer):
-                break
-            found = match(buffer, position)
-            if found is None:
-                if self._final:
-                    raise UnterminatedQuoteError(
-                        f"the record in row {self._row} has a quoted field that is still open at "
-                        "the end of the file: close the quote, or double it if it is meant "
-                        "as a character"
-                    )
-                break
-            end = found.end()
-            if end == len(buffer) and not self._final and buffer[-1] != 0x0A:
-                break  # the rest of the record, or the LF of its CRLF, is still to come
-            rows += buffer[position] not in b"\r\n"
-            self._row += 1
-            position = end
-        self._position = position
-        return rows, position > start
-
-
-def _is_odd(window: bytes) -> bool:
-    """Tell whether lines and records may differ: blank lines, or CRs outside a CRLF."""
-    if window[0] in b"\r\n" or b"\n\n" in window:
         return True
-    if b"\r" not in window:
-        return False
-    return b"\n\r\n" in window or window.count(b"\r") != window.count(b"\r\n")
+
+    def _scan_window(self) -> bool:
+        """Advance over many records at once; False if the next ones have to be looked at singly."""
+        buffer, at = self._buffer, self._at
+        want = self._chunk_rows - self._rows
+        size = min(_WINDOW_BYTES, int(want * self._record_bytes) + 512)
+        end = buffer.rfind(b"\n", at, min(at + size, self._start + self._max_bytes)) + 1
+        window = buffer[at:end]
+        if not window or csvpatterns.is_odd(window):
+            return False
+        all_lines = window.count(b"\n")
+        if b'"' not in window:
+            rows = lines = min(all_lines, want)
+        elif self._orderly(buffer, at, end):
+            rows, lines = csvpatterns.count_lines(window, want)
+        else:
+            return False
+        if not rows:
+            return False
+        if lines < all_lines:
+            end -= len(window.split(b"\n", lines)[-1])
+        self._record_bytes = (end - at) / rows
+        self._advance(end, rows=rows)
+        return True
+
+    def _scan_records(self, most: int) -> int:
+        """Advance over so many records at most, by patterns; return over how many."""
+        done = 0
+        while done < most and not self._full():
+            found = self._scan_run(most - done) or self._scan_singly(min(most - done, _RUNS[-1]))
+            if not found:
+                break
+            done += found
+        return done
+
+    def _scan_run(self, most: int) -> int:
+        """Advance over a run of records, quotes honoured; 0 if there is something else in it."""
+        most = min(most, self._chunk_rows - self._rows)
+        for size, match in self._runs:
+            if size <= most:
+                found = match(self._buffer, self._at, self._start + self._max_bytes)
+                if found is not None:
+                    self._advance(found.end(), rows=size)
+                    return size
+        return 0
+
+    def _scan_singly(self, most: int) -> int:
+        """Advance over some records one by one, blank lines and lone CRs among them."""
+        for done in range(most):
+            at, buffer = self._at, self._buffer
+            if self._full() or at == len(buffer):
+                return done
+            end = self._whole(self._record(buffer, at))
+            if (end or len(buffer)) - at > self._max_bytes:
+                raise record_too_long(self.row, self._max_bytes)
+            if not end and not self._final:
+                return done
+            if not end and not self._part:
+                raise unterminated_quote(self.row)
+            if not end:
+                end, self.open_bytes = len(buffer), len(buffer) - at
+            blank = buffer[at] in b"\r\n"
+            self._advance(end, rows=not blank, lines=1)
+            if not self._rows:
+                self._begin_chunk()
+        return most
+
+    def _whole(self, found: re.Match[bytes] | None) -> int:
+        """Return where a record ends; 0 if its rest, or the LF of its CRLF, is still to come."""
+        if found is None:
+            return 0
+        end = found.end()
+        complete = end < len(self._buffer) or self._final or self._buffer.endswith(b"\n")
+        return end if complete else 0
+
+
+def unterminated_quote(row: int) -> UnterminatedQuoteError:
+    """Return the error of a record whose quoted field is open at the end of the file."""
+    return UnterminatedQuoteError(
+        f"the record in row {row} has a quoted field that is still open at the end of the file: "
+        "close the quote, or double it if it is meant as a character"
+    )
+
+
+def record_too_long(row: int, max_bytes: int) -> RecordTooLongError:
+    """Return the error of a record that is longer than a chunk may be."""
+    return RecordTooLongError(
+        f"the record in row {row} is longer than {max_bytes:,} bytes; most often a quote is opened "
+        "there and never closed"
+    )
 
 
 def iter_records(data: bytes, *, delimiter: str) -> Iterator[bytes]:
@@ -223,7 +267,7 @@ def iter_records(data: bytes, *, delimiter: str) -> Iterator[bytes]:
     if b'"' not in data:
         yield from data.splitlines(keepends=True)
         return
-    match = record_pattern(delimiter).match
+    match = csvpatterns.record_pattern(delimiter).match
     position = skip_to = 0
     for line in data.splitlines(keepends=True):
         start, position = position, position + len(line)

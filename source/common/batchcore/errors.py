@@ -4,6 +4,7 @@
 
     JobError                    the job cannot go on; retrying changes nothing
     ├── FileError               the upload itself is not acceptable
+    │   ├── NameTooLongError
     │   ├── EmptyFileError
     │   ├── NoRowsError
     │   ├── NotTextError
@@ -17,6 +18,7 @@
     │   └── TooManyChunksError
     ├── InputGoneError          the object version to be processed no longer exists
     ├── ChunksFailedError       some chunks have no result; rerun the job
+    ├── ResultTooLargeError     a merged file would be larger than an object may be
     └── BalanceError            rows in are not rows out plus rows rejected
     StaleAttemptError           a later attempt of the job has taken over
     TransientError              throttling, a time-out, a lost connection: try again
@@ -35,6 +37,10 @@ class JobError(Exception):
 
 class FileError(JobError):
     """The uploaded file is not acceptable as a whole."""
+
+
+class NameTooLongError(FileError):
+    """The results, or the archived input, would have a key that S3 does not accept."""
 
 
 class EmptyFileError(FileError):
@@ -87,6 +93,10 @@ class InputGoneError(JobError):
 
 class ChunksFailedError(JobError):
     """Some chunks have no result, so there is nothing whole to merge."""
+
+
+class ResultTooLargeError(JobError):
+    """A merged file would be larger than an object of Amazon S3 may be."""
 
 
 class BalanceError(JobError):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from batchcore import csvtext
-from batchcore.errors import EmptyFileError, NotTextError, Utf16Error
+from batchcore.errors import EmptyFileError, NoRowsError, NotTextError, Utf16Error
 from batchcore.records import map_header
 from batchcore.schema import RecordSchema
 
@@ -54,3 +54,8 @@ def read_header(splitter: csvtext.Splitter, schema: RecordSchema, *, delimiter: 
         raise NotTextError("the first row is not text; export the data as CSV in UTF-8")
     map_header(header, schema, delimiter=delimiter)
     return header if header.endswith((b"\n", b"\r")) else header + b"\n"
+
+
+def no_rows() -> NoRowsError:
+    """Return the error of a file that has nothing behind its header."""
+    return NoRowsError("the file has a header and no rows; upload one with data")

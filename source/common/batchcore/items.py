@@ -29,7 +29,14 @@ MAIL_FAILED = "FAILED"
 MAX_RAW_CHARACTERS = 32_000
 MAX_VALUE_CHARACTERS = 4_000
 
+# What the first attribute of an update, its attempt, must find.
+_NOT_LATER = "attribute_not_exists(#0) OR #0 <= :0"
+_UNENDED = "attribute_not_exists(#0) OR #0 < :0 OR (#0 = :0 AND attribute_not_exists(endTime))"
+
 Item = dict[str, dict[str, str]]
+
+# What an attribute of a ledger entry may be set to.
+Value = str | int | Mapping[str, str | int]
 
 
 def utc_now() -> str:
@@ -109,14 +116,17 @@ def attributes(values: Mapping[str, str | int]) -> dict[str, Any]:
 
 
 def assignments(
-    values: Mapping[str, str | int | Mapping[str, int]],
+    values: Mapping[str, Value],
     *,
     attempt: int,
     remove: Sequence[str] = (),
+    begins: bool = False,
 ) -> dict[str, Any]:
     """Return the arguments of an UpdateItem that sets and removes attributes of an entry.
 
-    It is made by an attempt, which it records, and fails if a later one has written the entry.
+    It is made by an attempt, which it records, and fails if a later one has written the entry; one
+    that `begins` the entry's work fails also if that has ended in the same attempt, since it can
+    only be a call that comes late.
     """
     given = {"attempt": attempt, **values}
     names = {f"#{n}": name for n, name in enumerate([*given, *remove])}
@@ -126,7 +136,7 @@ def assignments(
         expression += " REMOVE " + ", ".join(placeholders[len(given) :])
     return {
         "UpdateExpression": expression,
-        "ConditionExpression": "attribute_not_exists(#0) OR #0 <= :0",
+        "ConditionExpression": _UNENDED if begins else _NOT_LATER,
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": {
             f":{n}": _attribute(value) for n, value in enumerate(given.values())
@@ -134,12 +144,12 @@ def assignments(
     }
 
 
-def _attribute(value: str | int | Mapping[str, int]) -> dict[str, Any]:
+def _attribute(value: Value) -> dict[str, Any]:
     if isinstance(value, str):
         return {"S": value}
     if isinstance(value, int):
         return {"N": str(value)}
-    return {"M": {name: {"N": str(number)} for name, number in value.items()}}
+    return {"M": attributes(value)}
 
 
 def plain(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,88 +1,116 @@
-"""Objects that are joined into one, in order, without holding more than a few of them."""
+"""How pieces become one object: which of them make each part of a multipart upload.
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+Pure planning: the pieces' sizes are known before any of them is read. `batchcore.joining` does what
+is planned here.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, cast
+from typing import Any, TypeVar
 
-from boto3.s3.transfer import TransferConfig
+from batchcore.errors import ResultTooLargeError
 
-from batchcore import aws
-from batchcore.errors import BalanceError
+T = TypeVar("T")
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+# Amazon S3 user guide, multipart upload limits (2026-11): at most 10,000 parts, each at least 5 MiB
+# but the last; an object of at most 5 TiB.
+MAX_PARTS = 10_000
+MAX_OBJECT_BYTES = 5 * 1024**4
 
-# Pieces are small and many, so fetching them is a matter of latency; each has at most some 40 MB.
-FETCHES_IN_FLIGHT = 8
-
-# Amazon S3: at most 10,000 parts, each at least 5 MiB but the last.
 PART_BYTES = 8 * 1024 * 1024
-MAX_PARTS = 9_000
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """An object, and the size that it must have if that is known."""
+    """One version of an object, which never changes, and its size in bytes."""
 
     key: str
-    size_bytes: int | None = None
+    version_id: str
+    size_bytes: int
 
 
-class PieceReader:
-    """The pieces one after the other, as a file to read from; a few are fetched ahead."""
-
-    def __init__(self, s3: "S3Client", bucket: str, pieces: Sequence[Piece]) -> None:
-        self._s3 = s3
-        self._bodies = self._fetch_ahead(bucket, pieces)
-        self._rest = b""
-
-    def read(self, size: int = -1) -> bytes:
-        """Return `size` bytes, fewer only at the end; all that is left if `size` is negative."""
-        found, length = [self._rest], len(self._rest)
-        while size < 0 or length < size:
-            body = next(self._bodies, None)
-            if body is None:
-                break
-            found.append(body)
-            length += len(body)
-        data = b"".join(found)
-        cut = length if size < 0 else size
-        self._rest = data[cut:]
-        return data[:cut]
-
-    def _fetch_ahead(self, bucket: str, pieces: Sequence[Piece]) -> Iterator[bytes]:
-        ahead: deque[Future[bytes]] = deque()
-        with ThreadPoolExecutor(FETCHES_IN_FLIGHT) as pool:
-            for piece in pieces:
-                ahead.append(pool.submit(self._fetch, bucket, piece))
-                if len(ahead) == FETCHES_IN_FLIGHT:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-
-    def _fetch(self, bucket: str, piece: Piece) -> bytes:
-        body = aws.read_object(self._s3, bucket, piece.key)
-        if piece.size_bytes is not None and len(body) != piece.size_bytes:
-            raise BalanceError(
-                f"{piece.key} has {len(body):,} bytes; its chunk wrote {piece.size_bytes:,}"
-            )
-        return body
+Part = tuple[Piece, ...]
 
 
-def join_pieces(s3: "S3Client", bucket: str, pieces: Sequence[Piece], key: str) -> None:
-    """Write the pieces as one object, in parts if it is large; repeating it gives the same.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Consecutive parts of an upload that one function sends.
+
+    Attributes
+    ----------
+    first_part : int
+        The number of the first of them; those of an upload count from 1.
+    parts : tuple of tuple of Piece
+        What each is made of, in order.
+    """
+
+    first_part: int
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> "Group":
+        """Return the group that was stored as JSON."""
+        parts = (tuple(Piece(**piece) for piece in part) for part in values["parts"])
+        return cls(values["first_part"], tuple(parts))
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of it."""
+        return sum(map(total_bytes, self.parts))
+
+
+def total_bytes(pieces: Iterable[Piece]) -> int:
+    """Return the size of the pieces together."""
+    return sum(piece.size_bytes for piece in pieces)
+
+
+def part_bytes(size_bytes: int) -> int:
+    """Return the least size of the parts, but the last, that an object of this size is sent in."""
+    return max(PART_BYTES, -(-size_bytes // (MAX_PARTS - 1)))
+
+
+def plan_groups(pieces: Sequence[Piece], *, group_bytes: int | None = None) -> list[Group]:
+    """Divide the pieces of one object into the parts of its upload, and those into groups.
+
+    Parameters
+    ----------
+    pieces
+        All pieces of the object, in order, none of them empty.
+    group_bytes
+        A group ends with the part that takes it here, and the last one with the last part. By
+        default all parts are one group.
 
     Raises
     ------
-    BalanceError
-        If a piece has another size than it must have; nothing is written then.
+    ResultTooLargeError
+        If the object would be larger than Amazon S3 takes.
+
+    Notes
+    -----
+    A part is whole pieces, and ends with the one that takes it to `part_bytes`. So all have that,
+    but the last of the object, and less than that and one piece more.
     """
-    total = sum(piece.size_bytes or 0 for piece in pieces)
-    transfer = TransferConfig(
-        multipart_chunksize=max(PART_BYTES, total // MAX_PARTS), max_concurrency=4
-    )
-    reader = cast("IO[bytes]", PieceReader(s3, bucket, pieces))
-    csv_type = {"ContentType": "text/csv"}
-    s3.upload_fileobj(reader, bucket, key, ExtraArgs=csv_type, Config=transfer)
+    total = total_bytes(pieces)
+    if total > MAX_OBJECT_BYTES:
+        raise ResultTooLargeError(
+            f"the merged file would have {total:,} bytes, and an object may have "
+            f"{MAX_OBJECT_BYTES:,}: submit the input in several files"
+        )
+    parts = list(_runs(pieces, [piece.size_bytes for piece in pieces], part_bytes(total)))
+    sizes = [total_bytes(part) for part in parts]
+    groups: list[Group] = []
+    first_part = 1
+    for run in _runs(parts, sizes, total if group_bytes is None else group_bytes):
+        groups.append(Group(first_part, run))
+        first_part += len(run)
+    return groups
+
+
+def _runs(values: Sequence[T], sizes: Sequence[int], least: int) -> Iterator[tuple[T, ...]]:
+    """Yield runs of consecutive values, each ending with the one that takes it to `least`."""
+    start = reached = 0
+    for end, size in enumerate(sizes, 1):
+        reached += size
+        if reached >= least or end == len(sizes):
+            yield tuple(values[start:end])
+            start, reached = end, 0

@@ -14,6 +14,7 @@ import base64
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -63,7 +64,7 @@ def _header_error(
     text: str, names: list[str], missing: list[str], schema: RecordSchema, delimiter: str
 ) -> Exception:
     for other in _OTHER_DELIMITERS.replace(delimiter, ""):
-        fields = [name.strip() for name in csvtext.parse_row(text, delimiter=other)]
+        fields = _first_line_names(text, other)
         if len(set(schema.required) & set(fields)) > len(set(schema.required) & set(names)):
             return WrongDelimiterError(
                 f"the header is delimited by {other!r}, the stack expects {delimiter!r}: convert "
@@ -81,6 +82,15 @@ def _header_error(
         f"the header lacks {_listed(missing)}; columns are matched by name, upper and lower case "
         f"distinguished, and the file has {_listed(names)}"
     )
+
+
+def _first_line_names(text: str, delimiter: str) -> list[str]:
+    """Return the names that a header has if it is delimited by another character than its own.
+
+    A line break that stood inside quotes may then stand outside, which would end the record.
+    """
+    lines = io.StringIO(text, newline="")
+    return [name.strip() for name in next(csv.reader(lines, delimiter=delimiter), [])]
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -113,18 +123,20 @@ def read_records(
     width = len(csvtext.parse_row(header_text, delimiter=delimiter))
     terminator = header[len(header.rstrip(b"\r\n")) :].decode() or "\n"
 
-    numbered = [
-        (row, raw) for row, raw in enumerate(records, first_row) if not csvtext.is_blank(raw)
-    ]
-    texts = _decode_all([raw for _, raw in numbered])
+    raws = list(records)
+    numbers = [row for row, raw in enumerate(raws, first_row) if not csvtext.is_blank(raw)]
+    raws = [raw for raw in raws if not csvtext.is_blank(raw)]
+    texts, all_utf8 = _decode_all(raws)
     rows = csv.reader(texts, delimiter=delimiter)
-    names, indices = list(positions), list(positions.values())
-    for (row, raw), text, fields in zip(numbered, texts, rows, strict=True):
+    names = tuple(positions)
+    # One call a row instead of one a field; of a single column it would not give a tuple.
+    pick = itemgetter(*positions.values(), *[0] * (len(names) == 1))
+    for row, raw, text, fields in zip(numbers, raws, texts, rows, strict=True):
         # Only the file's last record may lack its terminator.
-        line = text if text.endswith(("\n", "\r")) else text + terminator
-        utf8 = line.isascii() or _is_utf8(line)
+        line = text if text[-1] in "\n\r" else text + terminator
+        utf8 = all_utf8 or line.isascii() or _is_utf8(line)
         if utf8 and len(fields) == width:
-            values = {name: fields[index] for name, index in zip(names, indices, strict=True)}
+            values = dict(zip(names, pick(fields), strict=False))
             yield {"row": row, "raw": line, "fields": values}
             continue
         faults = [] if len(fields) == width else [_field_count(len(fields), width)]
@@ -138,11 +150,12 @@ def read_records(
         yield reject(shown, stage="read", key=key, faults=faults)
 
 
-def _decode_all(raws: list[bytes]) -> list[str]:
+def _decode_all(raws: list[bytes]) -> tuple[list[str], bool]:
+    """Return the texts of all records, and whether all are UTF-8."""
     try:
-        return [raw.decode() for raw in raws]
+        return [raw.decode() for raw in raws], True
     except UnicodeDecodeError:
-        return [raw.decode("utf-8", "surrogateescape") for raw in raws]
+        return [raw.decode("utf-8", "surrogateescape") for raw in raws], False
 
 
 def _is_utf8(text: str) -> bool:
@@ -188,7 +201,20 @@ def reject(record: Mapping[str, Any], *, stage: str, key: str, faults: list[Viol
 def dump_lines(records: Iterable[Record]) -> bytes:
     """Return records as JSON lines."""
     newline = orjson.OPT_APPEND_NEWLINE
-    return b"".join(orjson.dumps(record, option=newline) for record in records)
+    return b"".join([orjson.dumps(record, option=newline) for record in records])
+
+
+def dump_counted(records: Iterable[Record]) -> tuple[bytes, int, int]:
+    """Return records as JSON lines, how many they are, and how many of them are rejected.
+
+    None is kept once it is text: the garbage collector would go over all of them again and again.
+    """
+    newline = orjson.OPT_APPEND_NEWLINE
+    lines, rejected = [], 0
+    for record in records:
+        lines.append(orjson.dumps(record, option=newline))
+        rejected += "errors" in record
+    return b"".join(lines), len(lines), rejected
 
 
 def load_lines(data: bytes) -> Iterator[Record]:
@@ -196,14 +222,19 @@ def load_lines(data: bytes) -> Iterator[Record]:
     return map(orjson.loads, data.splitlines())
 
 
+class _Echo:
+    """A file for `csv.writer`, which hands on what its write() returns: here the line itself."""
+
+    write = staticmethod(str)
+
+
 class RowWriter:
     """Formats the rows of the completed file and of the rejects, with the input's bytes kept."""
 
     def __init__(self, *, delimiter: str) -> None:
         self._delimiter = delimiter
-        self._buffer = io.StringIO()
         # A field is quoted for a line break only if that is in the writer's own terminator.
-        self._writer = csv.writer(self._buffer, delimiter=delimiter, lineterminator="\r\n")
+        self._writer = csv.writer(_Echo(), delimiter=delimiter, lineterminator="\r\n")
 
     def header(self, header: bytes, columns: Sequence[str]) -> bytes:
         """Return the file's header with columns appended."""
@@ -245,7 +276,5 @@ class RowWriter:
         return (self._delimiter + self._format(values)).encode()
 
     def _format(self, values: Iterable[str]) -> str:
-        self._buffer.seek(0)
-        self._buffer.truncate()
-        self._writer.writerow(values)
-        return self._buffer.getvalue()[:-2]
+        line: str = self._writer.writerow(values)
+        return line[:-2]

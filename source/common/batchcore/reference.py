@@ -11,7 +11,15 @@ from batchcore.schema import RecordSchema
 
 FILE_NAME = "reference.csv"
 
+# Amazon DynamoDB quotas (November 2026): a partition key has 1 to 2,048 bytes of UTF-8.
+MAX_KEY_BYTES = 2_048
+
 Row = tuple[str, dict[str, str]]
+
+
+def is_storable(key: str) -> bool:
+    """Tell whether the reference data could have such a key; asking for another is an error."""
+    return 0 < len(key.encode()) <= MAX_KEY_BYTES
 
 
 def read_reference(path: Path, schema: RecordSchema) -> Iterator[Row]:
@@ -31,7 +39,7 @@ def read_reference(path: Path, schema: RecordSchema) -> Iterator[Row]:
                 raise ReferenceDataError(f"{path.name} lacks the columns {sorted(missing)}")
             for number, row in enumerate(reader, 2):
                 key = row[schema.key]
-                if not key or not schema.is_key(key):
+                if not key or not is_storable(key) or not schema.is_key(key):
                     raise ReferenceDataError(f"{path.name}, row {number}: malformed {schema.key}")
                 values = {column: row[column] for column in schema.enrichment}
                 if None in values.values():

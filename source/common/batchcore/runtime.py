@@ -96,11 +96,15 @@ def step(handler: Handler) -> Handler:
     return entry_point(timed)
 
 
+def failure(error: JobError) -> Result:
+    """Return a failure as an outcome, in the shape that a state's Catch would give."""
+    return {"failure": {"Error": type(error).__name__, "Cause": str(error)}}
+
+
 def job_step(handler: Handler) -> Handler:
     """Wrap the handler of a step that decides over the whole job.
 
-    A `batchcore.errors.JobError` becomes ``{"failure": {"Error": ..., "Cause": ...}}``, in
-    the shape that a state's Catch would give, for the workflow to end the job with.
+    A `batchcore.errors.JobError` becomes a `failure`, for the workflow to end the job with.
     """
 
     @wraps(handler)
@@ -109,7 +113,7 @@ def job_step(handler: Handler) -> Handler:
             return handler(event, context)
         except JobError as error:
             logger.warning("the job cannot go on", extra={"error": type(error).__name__})
-            return {"failure": {"Error": type(error).__name__, "Cause": str(error)}}
+            return failure(error)
 
     return step(deciding)
 

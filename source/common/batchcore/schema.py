@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 import jsonschema_rs
@@ -183,10 +183,19 @@ def _compile(document: dict[str, Any]) -> Any:
     formats = {name: date_check(name) for name in _format_names(document) if is_date_format(name)}
     try:
         return jsonschema_rs.Draft202012Validator(
-            document, formats=formats, validate_formats=True, ignore_unknown_formats=False
+            document,
+            formats=formats,
+            validate_formats=True,
+            ignore_unknown_formats=False,
+            retriever=_refuse,
         )
     except (jsonschema_rs.ValidationError, ValueError) as error:
         raise SchemaError(f"the schema is not valid: {error}") from error
+
+
+def _refuse(uri: str) -> NoReturn:
+    """Fetch nothing: a schema may refer to itself only, not to files here or to servers."""
+    raise ValueError(f"it refers to {uri}: move what is meant into its own $defs")
 
 
 def _format_names(node: Any) -> set[str]:

@@ -1,4 +1,8 @@
-"""Uploads whose job could not be started: what waits in the queue, and starting it."""
+"""Uploads whose job could not be started: hand their events to the function once more.
+
+Lambda gives up on an event after its retries, and puts it into UnstartedUploadsQueue. An event
+names the version of its object, and so its job: however often it is delivered, one job comes of it.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,9 @@ _FUNCTION = "s3-lambda-notification"
 
 # As many as one call looks at; what is left shows when it is repeated.
 MAX_UPLOADS = 1_000
+
+# A short poll asks only some of the servers, and may find nothing where there is something.
+_POLL_S = {"aws": 2, "local": 0}
 
 # Amazon SQS: 10 messages a call. Hidden for long enough to be looked at and started.
 _MESSAGES_A_CALL = 10
@@ -54,7 +61,7 @@ class WaitingUpload:
 
 
 @dataclass(frozen=True)
-class WaitingUploads:
+class Redelivery:
     """The uploads that wait in the stack's queue, and what became of them.
 
     Attributes
@@ -70,6 +77,11 @@ class WaitingUploads:
     stack: str
     dry_run: bool
     uploads: tuple[WaitingUpload, ...]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Their keys."""
+        return tuple(upload.file for upload in self.uploads)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON knows it."""
@@ -95,7 +107,7 @@ class WaitingUploads:
         return [(u.file, u.time, u.reason, u.outcome) for u in self.uploads]
 
 
-def waiting_uploads(stack: Stack, *, dry_run: bool = True) -> WaitingUploads:
+def redeliver(stack: Stack, *, dry_run: bool = True) -> Redelivery:
     """Look at the uploads that wait, and unless it is a dry run, start their jobs.
 
     The function gets the event that it failed on once more; since a job has the id of its object
@@ -107,7 +119,7 @@ def waiting_uploads(stack: Stack, *, dry_run: bool = True) -> WaitingUploads:
     """
     sqs, url = stack.client("sqs"), stack.outputs["UnstartedUploadsQueueUrl"]
     with translated("reading the uploads that wait"):
-        messages = list(_receive(sqs, url))
+        messages = list(_receive(sqs, url, poll_s=_POLL_S[stack.target.name]))
         found = []
         for message in messages:
             body = json.loads(message["Body"])
@@ -120,10 +132,10 @@ def waiting_uploads(stack: Stack, *, dry_run: bool = True) -> WaitingUploads:
                 sqs.change_message_visibility(**handle, VisibilityTimeout=0)
             else:
                 sqs.delete_message(**handle)
-    return WaitingUploads(stack.name, dry_run, tuple(found))
+    return Redelivery(stack.name, dry_run, tuple(found))
 
 
-def _receive(sqs: Any, url: str) -> Iterator[Any]:
+def _receive(sqs: Any, url: str, *, poll_s: int) -> Iterator[Any]:
     """Yield the queue's messages, hidden from others for a while."""
     count = 0
     while count < MAX_UPLOADS:
@@ -132,7 +144,7 @@ def _receive(sqs: Any, url: str) -> Iterator[Any]:
             MaxNumberOfMessages=_MESSAGES_A_CALL,
             MessageSystemAttributeNames=["SentTimestamp"],
             VisibilityTimeout=_HIDDEN_S,
-            WaitTimeSeconds=1,  # 0 would ask some of the queue's servers only
+            WaitTimeSeconds=poll_s,
         )
         messages = answer.get("Messages", [])
         if not messages:

@@ -1,0 +1,189 @@
+"""The faults that a drill injects: what each does, what it stands for on AWS, where it applies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+# What carries a fault out: the proxy in front of the engine, or the drill itself through AWS calls.
+Action = Literal[
+    "refuse", "hold", "slow", "kill", "cut", "lose", "late", "leave", "throttle", "restart", "stop"
+]
+
+NOTIFICATION = "s3-lambda-notification"
+MAIL = "send-email"
+# The functions of a job, by their folder in source/, in the order in which they work.
+STEPS = (
+    NOTIFICATION,
+    "split-ip-file",
+    "read-file",
+    "validate-data",
+    "enrich-data",
+    "get-data",
+    "write-output-chunk",
+    "merge-s3-files",
+    MAIL,
+)
+# Those that work on one chunk a call.
+CHUNK_STEPS = frozenset(
+    {"read-file", "validate-data", "enrich-data", "get-data", "write-output-chunk"}
+)
+# What is stopped as a whole, rather than one function.
+WORKFLOW = "workflow"
+ENGINE = "engine"
+PLACES = (*STEPS, WORKFLOW, ENGINE)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault.
+
+    Attributes
+    ----------
+    name : str
+        What the command line calls it.
+    action : str
+        What is done.
+    meaning : str
+        What it stands for on AWS.
+    service : str
+        The only service whose calls it spoils, by its name in signatures; empty for any.
+    operations : tuple of str
+        The only calls that it spoils; empty for any.
+    status, code : int, str
+        The answer in place of the true one.
+    """
+
+    name: str
+    action: Action
+    meaning: str
+    service: str = ""
+    operations: tuple[str, ...] = ()
+    status: int = 0
+    code: str = ""
+
+    @property
+    def by_proxy(self) -> bool:
+        """Whether the proxy carries it out, call by call."""
+        return self.action not in ("throttle", "restart", "stop")
+
+
+_KINDS = (
+    Kind(
+        "exception",
+        "refuse",
+        "an error that the function does not handle, here a refused call",
+        status=403,
+        code="AccessDenied",
+    ),
+    Kind("timeout", "hold", "a call that is never answered: the function runs into its time-out"),
+    Kind("kill", "kill", "the function's process dies: out of memory, or its host is lost"),
+    Kind("partial-write", "cut", "the process dies when some of its writes are done"),
+    Kind("lost-answer", "lose", "a write is done and its answer lost, so the SDK repeats it"),
+    Kind("late-write", "late", "the function times out, and a write of its arrives after the end"),
+    Kind("slow", "slow", "a slow answer, within the time-out"),
+    Kind("throttle", "throttle", "Lambda refuses the invocation: concurrency is used up"),
+    Kind("s3-slowdown", "refuse", "S3 throttles", service="s3", status=503, code="SlowDown"),
+    Kind("s3-error", "refuse", "a fault of S3", service="s3", status=500, code="InternalError"),
+    Kind(
+        "dynamodb-throttle",
+        "refuse",
+        "a table throttles",
+        service="dynamodb",
+        status=400,
+        code="ProvisionedThroughputExceededException",
+    ),
+    Kind(
+        "dynamodb-error",
+        "refuse",
+        "a fault of DynamoDB",
+        service="dynamodb",
+        status=500,
+        code="InternalServerError",
+    ),
+    Kind(
+        "unprocessed",
+        "leave",
+        "a batch of which DynamoDB does nothing: UnprocessedItems, UnprocessedKeys",
+        service="dynamodb",
+        operations=("BatchWriteItem", "BatchGetItem"),
+    ),
+    Kind("api-throttle", "refuse", "API Gateway throttles", service="execute-api", status=429),
+    Kind("api-error", "refuse", "a fault of API Gateway", service="execute-api", status=503),
+    Kind(
+        "mail-refused",
+        "refuse",
+        "SES does not take the mail",
+        service="ses",
+        status=400,
+        code="MessageRejected",
+    ),
+    Kind(
+        "mail-throttle",
+        "refuse",
+        "SES throttles",
+        service="ses",
+        status=429,
+        code="TooManyRequestsException",
+    ),
+    Kind("stop", "stop", "somebody stops the job while a chunk is at work"),
+    Kind("restart", "restart", "only locally: the engine is stopped in order and started again"),
+)
+KINDS = {kind.name: kind for kind in _KINDS}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault, and where it strikes.
+
+    Attributes
+    ----------
+    step : str
+        The function, by its folder; or ``workflow`` or ``engine``.
+    kind : str
+        A name of `KINDS`.
+    chunk : int or None
+        The chunk, where the step works on one; None where it works on the whole job.
+    times : int or None
+        How many calls it strikes; None for every one until it is lifted.
+    operation : str
+        The call that it strikes, such as ``PutObject``; empty for the first, whichever it is.
+    after_writes : int
+        Which write of the step it strikes, counted from 1; 0 where writes are not counted.
+    at : str
+        The function at work when a job or the engine is stopped; empty for the step itself.
+    """
+
+    step: str
+    kind: str
+    chunk: int | None = None
+    times: int | None = 1
+    operation: str = ""
+    after_writes: int = 0
+    at: str = ""
+
+    @property
+    def function(self) -> str:
+        """The function whose calls it strikes."""
+        return self.at or self.step
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it goes on until it is lifted."""
+        return self.times is None
+
+    @property
+    def name(self) -> str:
+        """What files and jobs of its case are called."""
+        parts = [self.step, self.kind]
+        parts += ["lasting"] if self.lasting else []
+        parts += [str(self.after_writes)] if self.after_writes else []
+        return "-".join(parts)
+
+    @property
+    def detail(self) -> str:
+        """Which call it strikes, for people."""
+        words = [f"during {self.at}"] if self.at else []
+        words += [self.operation] if self.operation else []
+        words += [f"write {self.after_writes}"] if self.after_writes else []
+        return ", ".join(words)

@@ -1,0 +1,179 @@
+"""What a job came to, to the byte, and how that differs from what it should have come to."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from batchops import ledger
+
+if TYPE_CHECKING:
+    from batchops.job import Job
+
+# What belongs to the run and not to the data.
+_OF_THE_RUN = frozenset({"jobId", "attempt", "time", "ttl"})
+_JOB_COUNTS = ("status", "rowsIn", "rowsOut", "rowsRejected", "errors", "chunks")
+_CHUNK_COUNTS = ("status", "rows", "valid", "rejected", "errors", "sizeBytes")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The results of a job that succeeded.
+
+    Attributes
+    ----------
+    completed, rejects : bytes
+        The two result files.
+    errors : tuple of dict
+        ErrorTable's items, by their id, without what belongs to the run.
+    counts : dict
+        The ledger's counts, by entry.
+    balanced, archived : bool
+        Whether the balance holds; whether the input lies in the archive and no more in input/.
+    """
+
+    completed: bytes = field(repr=False)
+    rejects: bytes = field(repr=False)
+    errors: tuple[Mapping[str, Any], ...] = field(repr=False)
+    counts: Mapping[str, Mapping[str, Any]]
+    balanced: bool
+    archived: bool
+
+
+def read_outcome(job: Job) -> Outcome:
+    """Read what a job came to.
+
+    Raises
+    ------
+    JobFailedError, JobRunningError, AwsError
+        If there is no result.
+    """
+    entry = job.entry()
+    items = ledger.error_items(
+        job.stack.client("dynamodb"), job.stack.outputs["ErrorTableName"], job.id
+    )
+    counts = {"JOB": {name: entry.get(name) for name in _JOB_COUNTS}}
+    for chunk in job.chunk_entries():
+        counts[chunk["entry"]] = {name: chunk.get(name) for name in _CHUNK_COUNTS}
+    return Outcome(
+        completed=_object(job, entry["completedKey"]),
+        rejects=_object(job, entry["rejectedKey"]),
+        errors=tuple(
+            {name: value for name, value in item.items() if name not in _OF_THE_RUN}
+            for item in items
+        ),
+        counts=counts,
+        balanced=job.balance().holds,
+        archived=_sizes(job, entry["archiveKey"]) == [entry["sizeBytes"]]
+        and not _sizes(job, entry["key"]),
+    )
+
+
+def _object(job: Job, key: str) -> bytes:
+    s3, bucket = job.stack.client("s3"), job.stack.outputs["SourceBucketName"]
+    body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return body
+
+
+def _sizes(job: Job, key: str) -> list[int]:
+    s3, bucket = job.stack.client("s3"), job.stack.outputs["SourceBucketName"]
+    found = s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", ())
+    return [item["Size"] for item in found if item["Key"] == key]
+
+
+def differences(reference: Outcome, found: Outcome) -> list[str]:
+    """Say in what an outcome differs from that of the job without faults; nothing if in nothing."""
+    said = []
+    for name in ("completed", "rejects"):
+        wanted, got = getattr(reference, name), getattr(found, name)
+        if wanted != got:
+            said.append(f"the {name} file differs: {len(got):,} bytes, not {len(wanted):,}")
+    if reference.errors != found.errors:
+        said.append(
+            f"the recorded errors differ: {len(found.errors):,}, not {len(reference.errors):,}"
+        )
+    for entry in sorted({*reference.counts, *found.counts}):
+        if reference.counts.get(entry) != found.counts.get(entry):
+            said.append(f"the ledger's entry {entry} differs: {found.counts.get(entry)}")
+    if not found.balanced:
+        said.append("the balance does not hold")
+    if not found.archived:
+        said.append("the input is not in the archive, or still in input/")
+    return said
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where the rows of a file ended.
+
+    Attributes
+    ----------
+    rows_in, rows_out, rows_rejected : int
+        Rows of the file, of the completed file and of the rejects.
+    lost, doubled : int
+        Rows that ended nowhere, and the ends of rows beyond their first.
+    strange : int
+        Rows of the completed file that are no rows of the input.
+    """
+
+    rows_in: int
+    rows_out: int
+    rows_rejected: int
+    lost: int
+    doubled: int
+    strange: int = 0
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with it; nothing if each row ended exactly once."""
+        counts = {"lost": self.lost, "doubled": self.doubled, "unlike the input's": self.strange}
+        return [f"{count:,} rows {what}" for what, count in counts.items() if count]
+
+
+def account_for(lines: Sequence[bytes], completed: bytes, rejects: bytes) -> Account:
+    """Find each row of a file in its results.
+
+    Parameters
+    ----------
+    lines
+        The file's records, the header first; no two alike.
+    completed, rejects
+        The result files.
+    """
+    header, *rows = _parse(b"".join(lines))
+    width = len(header)
+    number_of = {tuple(fields): number for number, fields in enumerate(rows, start=2)}
+    ends: Counter[int] = Counter()
+    strange = out = rejected = 0
+    for fields in _body(completed):
+        out += 1
+        number = number_of.get(tuple(fields[:width]))
+        if number is None:
+            strange += 1
+        else:
+            ends[number] += 1
+    for fields in _body(rejects):
+        rejected += 1
+        ends[int(fields[width])] += 1
+    numbers = number_of.values()
+    return Account(
+        rows_in=len(rows),
+        rows_out=out,
+        rows_rejected=rejected,
+        lost=sum(number not in ends for number in numbers),
+        doubled=sum(count - 1 for count in ends.values()),
+        strange=strange,
+    )
+
+
+def _parse(data: bytes) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(data.decode("utf-8", "surrogateescape"), newline=""))
+
+
+def _body(data: bytes) -> Iterable[list[str]]:
+    records = _parse(data)
+    next(records, None)
+    return records

@@ -1,0 +1,118 @@
+"""Where a job's time goes: step by step, chunk by chunk, and by the size of the chunks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchcore import items
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+    from batchops.ledger import Entry
+
+# What of a chunk's time is in none of its functions: Step Functions, and Lambda's start.
+BETWEEN = "between steps"
+
+_STRAGGLER_COLUMNS = {
+    "chunk": "int64",
+    "rows": "Int64",
+    "seconds": "float64",
+    "times_usual": "float64",
+    "slowest_step": "str",
+    "step_ms": "float64",
+    "usual_ms": "float64",
+}
+
+
+def step_times(chunks: pd.DataFrame) -> pd.DataFrame:
+    """Return what each step of the chunk workflow took; for the columns see ``Job.step_times``.
+
+    Parameters
+    ----------
+    chunks
+        As ``Job.chunks()`` returns it.
+    """
+    import pandas as pd
+
+    steps = _step_ms(chunks)
+    rows = chunks.loc[steps.index, "rows"].sum()
+    total = steps.sum()
+    return pd.DataFrame(
+        {
+            "step": pd.Series(list(steps), dtype="str"),
+            "chunks": steps.notna().sum().to_numpy(dtype="int64"),
+            "total_s": (total / 1000).to_numpy(dtype="float64"),
+            "share": (total / total.sum()).to_numpy(dtype="float64"),
+            "median_ms": steps.median().to_numpy(dtype="float64"),
+            "p95_ms": steps.quantile(0.95).to_numpy(dtype="float64"),
+            "max_ms": steps.max().to_numpy(dtype="float64"),
+            "us_per_row": (total * 1000 / rows).to_numpy(dtype="float64"),
+        }
+    )
+
+
+def stragglers(chunks: pd.DataFrame, *, factor: float = 1.5) -> pd.DataFrame:
+    """Return the chunks that took far longer than usual; for the columns see ``Job.stragglers``.
+
+    Parameters
+    ----------
+    chunks
+        As ``Job.chunks()`` returns it.
+    factor
+        So many times the median.
+    """
+    import pandas as pd
+
+    steps = _step_ms(chunks)
+    if steps.empty:
+        empty = {name: pd.Series(dtype=dtype) for name, dtype in _STRAGGLER_COLUMNS.items()}
+        return pd.DataFrame(empty)
+    total, usual = steps.sum(axis=1), steps.median()
+    slow = steps[total > factor * total.median()]
+    worst = (slow - usual).idxmax(axis=1)
+    columns: dict[str, Any] = {
+        "chunk": chunks.loc[slow.index, "chunk"],
+        "rows": chunks.loc[slow.index, "rows"],
+        "seconds": total[slow.index] / 1000,
+        "times_usual": total[slow.index] / total.median(),
+        "slowest_step": worst,
+        "step_ms": pd.Series([slow.at[n, step] for n, step in worst.items()], index=slow.index),
+        "usual_ms": worst.map(usual),
+    }
+    found = pd.DataFrame(columns).astype(_STRAGGLER_COLUMNS)
+    return found.sort_values("seconds", ascending=False, ignore_index=True)
+
+
+def _step_ms(chunks: pd.DataFrame) -> pd.DataFrame:
+    """Return milliseconds by chunk and step, of the chunks that succeeded."""
+    done = chunks[(chunks["status"] == items.SUCCEEDED) & chunks["start"].notna()]
+    steps = done.filter(regex="_ms$").drop(columns="queue_ms").astype("float64")
+    steps.columns = steps.columns.str.removesuffix("_ms")
+    elapsed = (done["end"] - done["start"]).dt.total_seconds() * 1000
+    # The ledger's times are whole milliseconds, so that the sum may be one more than they say.
+    steps[BETWEEN] = (elapsed - steps.sum(axis=1)).clip(lower=0)
+    return steps
+
+
+def speeds_frame(found: Iterable[Entry]) -> pd.DataFrame:
+    """Return how fast jobs were that succeeded at once; for the columns see ``Stack.speeds``."""
+    import pandas as pd
+
+    done = [e for e in found if e["status"] == items.SUCCEEDED and e["attempt"] == 1]
+    names = {"rows": "rowsIn", "chunk_rows": "chunkRows", "chunks": "chunks"}
+    times = {
+        name: pd.to_datetime(pd.Series([e[name] for e in done], dtype="object"), utc=True)
+        for name in ("startTime", "endTime")
+    }
+    seconds = (times["endTime"] - times["startTime"]).dt.total_seconds()
+    frame = pd.DataFrame(
+        {
+            "job": pd.Series([entry["jobId"] for entry in done], dtype="str"),
+            **{n: pd.Series([e[key] for e in done], dtype="int64") for n, key in names.items()},
+            "seconds": seconds.astype("float64"),
+        }
+    )
+    return frame.assign(rows_per_s=frame["rows"] / frame["seconds"])

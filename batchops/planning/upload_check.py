@@ -1,0 +1,130 @@
+"""Whether a file that somebody hands over is fit to be submitted: its size, columns and plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchops.views import markup
+from batchops.views.texts import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchops.planning.plan import Plan
+    from batchops.stack import Stack
+
+# A browser hands a file over in one message, and Jupyter's server takes messages of 10 MiB (default
+# of Tornado 6's websocket_max_message_size); the rest of the message takes less than one.
+MAX_UPLOAD_BYTES = 9 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class UploadCheck:
+    """What is known of a file before anything is sent.
+
+    Attributes
+    ----------
+    name : str
+        The name that it would be uploaded under.
+    size_bytes : int
+        Its size.
+    problems : tuple of str
+        Why it cannot be submitted, a line each; empty if it can.
+    warnings : tuple of str
+        What is worth a look before.
+    plan : Plan or None
+        What it would come to, to be given to `Stack.submit`; None for a file too large to be read.
+    """
+
+    name: str
+    size_bytes: int
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    plan: Plan | None = None
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether it may be submitted."""
+        return not self.problems
+
+    def _title(self) -> str:
+        verdict = "can be submitted" if self.acceptable else "cannot be submitted"
+        return f"{self.name} ({self.size_bytes:,} bytes) {verdict}"
+
+    def _columns(self) -> Iterator[str]:
+        """Yield which columns the file has, lacks, and has beyond the schema's, a line each."""
+        if self.plan is None:
+            return
+        found = [name for name in self.plan.columns if name not in self.plan.extra]
+        kinds = {"found": found, "missing": self.plan.missing, "extra": self.plan.extra}
+        for kind, names in kinds.items():
+            if names:
+                yield f"columns {kind}: {', '.join(map(shorten, names))}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON knows it."""
+        return {
+            "name": self.name,
+            "size_bytes": self.size_bytes,
+            "acceptable": self.acceptable,
+            "problems": list(self.problems),
+            "warnings": list(self.warnings),
+            "plan": self.plan.to_dict() if self.plan else None,
+        }
+
+    def __str__(self) -> str:
+        """Say it in a few lines."""
+        lines = [self._title(), *(f"  problem: {text}" for text in self.problems)]
+        lines += [f"  note: {text}" for text in self.warnings]
+        lines += [f"  {line}" for line in self._columns()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        mark = "\N{CHECK MARK}" if self.acceptable else "\N{MULTIPLICATION X}"
+        plan = self.plan._repr_html_() if self.plan and self.acceptable else ""
+        return (
+            f"<p><b>{mark} {escape(self._title())}</b></p>"
+            + markup.bullets(f"problem: {text}" for text in self.problems)
+            + markup.bullets(self._columns())
+            + plan
+        )
+
+
+def check_upload(
+    stack: Stack,
+    source: bytes | str | Path,
+    *,
+    name: str | None = None,
+    check_keys: bool = False,
+    max_bytes: int = MAX_UPLOAD_BYTES,
+) -> UploadCheck:
+    """Hold a file against the stack's schema, delimiter and limits, and send nothing.
+
+    Parameters
+    ----------
+    source
+        The file's bytes, or its path on this computer.
+    name
+        The name to upload it under.
+    check_keys
+        Look every key up in the reference data too; on AWS that costs half a read unit a key.
+    max_bytes
+        Of bytes, which came through a browser, the most that are read; a path has no limit.
+
+    Raises
+    ------
+    InputError
+        If the path or the name is not usable.
+    StackNotFoundError, AwsError
+    """
+    if isinstance(source, bytes) and len(source) > max_bytes:
+        problem = (
+            f"it is larger than the {max_bytes:,} bytes that a browser can hand over: give its "
+            "path instead, or call stack.submit(path)"
+        )
+        return UploadCheck(name or "upload.csv", len(source), (problem,))
+    plan = stack.plan(source, name=name, check_keys=check_keys)
+    return UploadCheck(plan.name, plan.size_bytes, plan.obstacles, plan.warnings, plan)

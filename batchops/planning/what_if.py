@@ -1,0 +1,196 @@
+"""What another record schema would do to rows that are there, before it is deployed.
+
+Both schemas are applied here, through the code that the functions run, so nothing is deployed and
+nothing is written. Of the target only the keys of rows whose verdict changes are asked: such a row
+is not accepted by a laxer rule if the reference data lacks its key, nor newly rejected by a
+stricter one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from batchcore import csvtext, intake
+from batchcore.errors import FileError, SchemaError
+from batchcore.records import Record, read_records
+from batchcore.schema import RecordSchema, Violation
+
+from batchops.errors import InputError
+from batchops.planning.what_if_values import WhatIf
+
+if TYPE_CHECKING:
+    from batchops.planning.scan import KnownKeys
+
+SchemaSource = Mapping[str, Any] | str | Path
+
+# A chunk file, its header included, and the row of its first record.
+ChunkFile = tuple[bytes, int]
+
+_BLOCK_BYTES = 1024 * 1024
+_CHUNK_ROWS = 1_000
+_DTYPES = {
+    "source_row": "int64",
+    "column": "str",
+    "rule": "str",
+    "value": "str",
+    "message": "str",
+    "raw": "str",
+}
+# So many lines of each list are kept; the counts are of all rows.
+MAX_LINES = 10_000
+
+
+def load_schema(source: SchemaSource) -> RecordSchema:
+    """Return a schema that is given as a document, or as the path of its file.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        if isinstance(source, Mapping):
+            return RecordSchema(source)
+        return RecordSchema.load(Path(source))
+    except SchemaError as error:
+        raise InputError(f"{error}: mend the schema that was given") from error
+
+
+def chunk_files(file: IO[bytes], schema: RecordSchema, *, delimiter: str) -> Iterator[ChunkFile]:
+    """Yield a file's content in chunks, as the split would cut it.
+
+    Raises
+    ------
+    FileError
+        If the file is not acceptable as a whole.
+    """
+    blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
+    splitter = csvtext.Splitter(
+        intake.check_text(blocks), delimiter=delimiter, chunk_rows=_CHUNK_ROWS
+    )
+    header = intake.read_header(splitter, schema, delimiter=delimiter)
+    for chunk in splitter.chunks():
+        yield header + chunk.data, chunk.first_row
+
+
+def apply_schemas(
+    chunks: Iterable[ChunkFile],
+    *,
+    name: str,
+    now: RecordSchema,
+    then: RecordSchema,
+    delimiter: str,
+    known_keys: KnownKeys,
+) -> WhatIf:
+    """Hold rows against two schemas, and return what differs.
+
+    Parameters
+    ----------
+    chunks
+        The rows.
+    name
+        What they are called.
+    now, then
+        The deployed schema and the other.
+    known_keys
+        Given some keys, returns those that the reference data has.
+
+    Raises
+    ------
+    InputError
+        If either schema would refuse the file as a whole.
+    """
+    comparer = _Comparer(now, then, delimiter, known_keys)
+    try:
+        for data, first_row in chunks:
+            comparer.add(data, first_row)
+    except FileError as error:
+        raise InputError(f"{name} would be refused as a whole: {error}") from error
+    return comparer.result(name)
+
+
+class _Comparer:
+    """The running counts; it holds one chunk at a time, and the first lines of what changes."""
+
+    def __init__(
+        self, now: RecordSchema, then: RecordSchema, delimiter: str, known_keys: KnownKeys
+    ) -> None:
+        self._now, self._then, self._delimiter = now, then, delimiter
+        self._known_keys = known_keys
+        self._rows = self._both = 0
+        self._counts = {"now": Counter[tuple[str, str]](), "then": Counter[tuple[str, str]]()}
+        self._changed = {"rejected": 0, "accepted": 0}
+        self._lines: dict[str, list[tuple[Any, ...]]] = {"rejected": [], "accepted": []}
+
+    def add(self, data: bytes, first_row: int) -> None:
+        """Take in a chunk."""
+        options: dict[str, Any] = {"delimiter": self._delimiter, "first_row": first_row}
+        changed: list[tuple[str, Record, list[Violation], str]] = []
+        pairs = zip(
+            read_records(data, self._now, **options),
+            read_records(data, self._then, **options),
+            strict=True,
+        )
+        for old, new in pairs:
+            self._rows += 1
+            if "errors" in old:  # of a wrong number of fields, or not UTF-8: no schema helps
+                self._both += 1
+                continue
+            before = self._faults(self._now, old, "now")
+            after = self._faults(self._then, new, "then")
+            if before and after:
+                self._both += 1
+            elif before:
+                changed.append(("accepted", new, before, new["fields"][self._then.key]))
+            elif after:
+                changed.append(("rejected", old, after, old["fields"][self._now.key]))
+        self._judge(changed)
+
+    def _faults(self, schema: RecordSchema, record: Record, side: str) -> list[Violation]:
+        fields = record["fields"]
+        found = [] if schema.is_valid(fields) else schema.violations(fields)
+        self._counts[side].update({(fault.column, fault.rule) for fault in found})
+        return found
+
+    def _judge(self, changed: list[tuple[str, Record, list[Violation], str]]) -> None:
+        if not changed:
+            return
+        known = set(self._known_keys(sorted({key for *_, key in changed})))
+        for verdict, record, faults, key in changed:
+            if key not in known:
+                self._both += 1
+                continue
+            self._changed[verdict] += 1
+            self._lines[verdict] += (
+                (record["row"], f.column, f.rule, f.value, _message(f), record["raw"])
+                for f in faults[: MAX_LINES - len(self._lines[verdict])]
+            )
+
+    def result(self, name: str) -> WhatIf:
+        """Return what was found."""
+        import pandas as pd
+
+        now, then = self._counts["now"], self._counts["then"]
+        frames = {
+            verdict: pd.DataFrame(lines, columns=list(_DTYPES)).astype(_DTYPES)
+            for verdict, lines in self._lines.items()
+        }
+        return WhatIf(
+            name=name,
+            rows=self._rows,
+            newly_rejected=self._changed["rejected"],
+            newly_accepted=self._changed["accepted"],
+            rejected_by_both=self._both,
+            rules=tuple(
+                (*rule, now[rule], then[rule])
+                for rule in sorted(now.keys() | then.keys())
+                if now[rule] != then[rule]
+            ),
+            **frames,
+        )
+
+
+def _message(fault: Violation) -> str:
+    return f"{fault.column or 'the row'} {fault.message}"

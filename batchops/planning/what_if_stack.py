@@ -1,0 +1,79 @@
+"""What another schema would do to a file, or to a job, of a stack as it is deployed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchcore import jobs
+
+from batchops import uploads
+from batchops.deployment.deployed import deployed_schema
+from batchops.planning.plan_stack import reference_keys
+from batchops.planning.what_if import apply_schemas, chunk_files, load_schema
+from batchops.recovery.repair_planning import chunks_of, read_chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import pandas as pd
+    from batchcore.schema import RecordSchema
+
+    from batchops.job import Job
+    from batchops.planning.what_if import ChunkFile, SchemaSource
+    from batchops.planning.what_if_values import WhatIf
+    from batchops.stack import Stack
+
+
+def what_if_file(
+    stack: Stack,
+    source: str | Path | bytes | pd.DataFrame,
+    schema: SchemaSource,
+    *,
+    name: str | None = None,
+) -> WhatIf:
+    """Say what another schema would do to a file that is not uploaded yet.
+
+    Raises
+    ------
+    InputError, StackNotFoundError, AwsError
+    """
+    then, now = load_schema(schema), deployed_schema(stack)
+    delimiter = jobs.parse_delimiter(stack.outputs["FileDelimiter"])
+    file, found_name = uploads.open_source(source, name=name, delimiter=delimiter)
+    with file:
+        chunks = chunk_files(file, now, delimiter=delimiter)
+        return _apply(stack, chunks, name=found_name, now=now, then=then, delimiter=delimiter)
+
+
+def what_if_job(job: Job, schema: SchemaSource) -> WhatIf:
+    """Say what another schema would do to a job's rows, as they are in its chunks now.
+
+    Raises
+    ------
+    InputError, JobNotFoundError, AwsError
+    JobError
+        If the job has no chunks, or no longer.
+    """
+    then, entry = load_schema(schema), job.entry()
+    chunks = (
+        (read_chunk(job, entry, chunk).patched({}), chunk["firstRow"])
+        for chunk in chunks_of(job, entry)
+    )
+    now, delimiter = deployed_schema(job.stack), entry["delimiter"]
+    return _apply(job.stack, chunks, name=job.id, now=now, then=then, delimiter=delimiter)
+
+
+def _apply(
+    stack: Stack,
+    chunks: Iterable[ChunkFile],
+    *,
+    name: str,
+    now: RecordSchema,
+    then: RecordSchema,
+    delimiter: str,
+) -> WhatIf:
+    known = reference_keys(stack.client("dynamodb"), stack.outputs["FinancialTableName"])
+    return apply_schemas(
+        chunks, name=name, now=now, then=then, delimiter=delimiter, known_keys=known
+    )

@@ -1,0 +1,114 @@
+"""What the notebooks need of a stack: a job to look at, and a fault to learn from."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from batchcore import items, jobs, keys
+
+from batchops.errors import translated
+from batchops.samples.sample import make_sample
+
+if TYPE_CHECKING:
+    from batchops.job import Job
+    from batchops.stack import Stack
+
+ROWS = 5_000
+NAME = "orders.csv"
+
+_ROLE = "ReadFileRole"
+_POLICY = "batchops-sample-fault"
+# Changes of a policy reach every part of IAM within seconds, with no promise how many (IAM user
+# guide, on eventual consistency).
+_SETTLE_S = {"aws": 15.0, "local": 0.0}
+
+
+def sample_job(stack: Stack, *, rows: int = ROWS, timeout_s: float = 600) -> Job:
+    """Return the stack's last job of the sample that succeeded at once, or run one.
+
+    A job that was rerun or repaired since is passed over, so what the job holds is always what
+    ``make_sample(rows)`` says.
+
+    Parameters
+    ----------
+    stack
+        A stack with the sample's reference data.
+    rows
+        Rows of the sample.
+    timeout_s
+        Seconds to wait for a new job at most.
+
+    Raises
+    ------
+    StackNotFoundError, AwsError, WaitTimeoutError, JobFailedError
+    """
+    sample = make_sample(rows)
+    found = stack.jobs(name=NAME, status=items.SUCCEEDED)
+    counts = found[["rows_in", "rows_rejected", "attempt"]]
+    wanted = (counts == [rows, len(sample.bad_rows), 1]).all(axis=1) & (found["file"] == NAME)
+    if wanted.any():
+        return stack.job(found.loc[wanted, "job"].iloc[0])
+    job = stack.submit(sample.csv, name=NAME)
+    job.wait(timeout_s=timeout_s)
+    return job
+
+
+@contextmanager
+def sample_fault(stack: Stack, *, file: str, chunks: Sequence[int] = (2,)) -> Iterator[None]:
+    """Have some chunks of one file fail as long as the block runs, and no other job.
+
+    The role of the function read-file gets a policy more, which denies it those chunks in jobs of
+    files of that name. It is taken away again at the end of the block, whatever happens in it; what
+    is left of a block that was cut off, the next one takes away.
+
+    Parameters
+    ----------
+    stack
+        The stack.
+    file
+        The name of the file that is submitted within the block. Names that differ in more than
+        letters and digits count as the same.
+    chunks
+        Numbers of the chunks that fail.
+
+    Raises
+    ------
+    StackNotFoundError, AwsError
+    """
+    iam, policy = stack.client("iam"), {"RoleName": _role(stack), "PolicyName": _POLICY}
+    document = json.dumps(_denial(stack, file, chunks))
+    with translated("taking a permission away"):
+        iam.put_role_policy(**policy, PolicyDocument=document)
+    try:
+        time.sleep(_SETTLE_S[stack.target.name])
+        yield
+    finally:
+        with translated("giving the permission back"):
+            iam.delete_role_policy(**policy)
+        time.sleep(_SETTLE_S[stack.target.name])
+
+
+def _role(stack: Stack) -> str:
+    _ = stack.outputs  # raises where there is no such stack
+    cfn = stack.client("cloudformation")
+    with translated(f"looking for {_ROLE} in stack {stack.name!r}"):
+        found = cfn.describe_stack_resource(StackName=stack.name, LogicalResourceId=_ROLE)
+    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+
+def _denial(stack: Stack, file: str, chunks: Sequence[int]) -> dict[str, object]:
+    """Return the policy; a job's id is the file's name as a slug, and twelve characters more."""
+    job = f"{jobs.slug(file)}-{'?' * jobs.DIGEST_LENGTH}"
+    partition = stack.outputs["MainOrchestratorArn"].split(":")[1]
+    bucket = f"arn:{partition}:s3:::{stack.outputs['SourceBucketName']}"
+    statement = {
+        "Sid": "SampleFault",
+        "Effect": "Deny",
+        "Action": "s3:GetObject*",
+        "Resource": [f"{bucket}/{keys.chunk(job, number)}" for number in chunks],
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}

@@ -1,0 +1,95 @@
+"""What every plot has: where it is drawn, its colours, its title, units and legend.
+
+A plot takes the Axes to draw on, or makes a figure as wide as a notebook, and returns the Axes.
+Text and lines are of a grey that reads on white and on black, the ground is clear, the colours are
+Okabe and Ito's (2008), and what a colour says is said in words or by a mark as well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+# Of contrast about 4.3 on white as on JupyterLab's black, #111111: more on both there is not.
+INK = "#797979"
+# The inline backend lays white under a clear picture whose tick labels are all darker than the
+# middle grey, which glares in a dark notebook, and black if they are all lighter. So it gets both.
+X_TICKS, Y_TICKS = "#7C7C7C", "#828282"
+GREEN, VERMILLION, BLUE, PURPLE = "#009E73", "#D55E00", "#0072B2", "#CC79A7"
+# Those of the palette that stand out from white and from black, in the order to take them.
+PART_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, INK)
+_SIZE_INCHES = (9.0, 4.0)
+_LABEL_LENGTH = 40
+
+
+def make_axes(ax: Axes | None) -> Axes:
+    """Return the Axes to draw on; of a new figure with a clear ground where none are given."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    # With pyplot, so that notebooks show the figure and plt.show() finds it.
+    figure, made = plt.subplots(figsize=_SIZE_INCHES, layout="constrained")
+    figure.patch.set_alpha(0)
+    made.patch.set_alpha(0)
+    return made
+
+
+def say_why_empty(ax: Axes, title: str, text: str) -> Axes:
+    """Say why there is nothing to draw, in place of the drawing."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=INK, size=13)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    return finish(ax, title, "")
+
+
+def finish(
+    ax: Axes, title: str, x_label: str, *, legend: bool = False, counts: bool = False
+) -> Axes:
+    """Give the Axes its title, unit, legend beside the data, and colours for any ground."""
+    # As text, not as a formula: it may hold a name with dollar signs.
+    ax.set_title(title, color=INK, loc="left", fontweight="bold", parse_math=False)
+    ax.set_xlabel(x_label)
+    if counts:
+        count_on(ax.xaxis)
+    ax.tick_params(axis="x", color=INK, labelcolor=X_TICKS)
+    ax.tick_params(axis="y", color=INK, labelcolor=Y_TICKS)
+    ax.xaxis.label.set_color(INK)
+    ax.yaxis.label.set_color(INK)
+    for side, spine in ax.spines.items():
+        spine.set_color(INK)
+        spine.set_visible(side in ("left", "bottom"))
+    if legend:
+        options: dict[str, Any] = {"frameon": False, "labelcolor": INK}
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), **options)
+    return ax
+
+
+def count_on(axis: Axis) -> None:
+    """Mark whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axis.set_major_formatter("{x:,.0f}")
+
+
+def shorten(text: str, length: int = _LABEL_LENGTH) -> str:
+    """Return text that fits a label: on one line, nothing unprintable, its middle left out."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if len(line) <= length:
+        return line
+    head = (length - 1) // 2
+    return f"{line[:head]}\N{HORIZONTAL ELLIPSIS}{line[-(length - 1 - head) :]}"
+
+
+def round_up(value: float) -> int:
+    """Return the next 1, 2 or 5 times a power of ten."""
+    power = 1
+    while True:
+        for step in (power, 2 * power, 5 * power):
+            if step >= value:
+                return step
+        power *= 10

@@ -1,0 +1,1 @@
+"""The operations console: ordinary widgets over functions that work without them."""

@@ -1,0 +1,218 @@
+"""What can be done with a job: rerun, repair, stop, link, download; each is shown before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from batchops.errors import InputError
+from batchops.job import LINK_EXPIRES_S
+from batchops.recovery.repair import execute_repair
+from batchops.recovery.rerun import execute_rerun
+from batchops.views import markup
+from batchops.widgets.confirmation import Confirmation, Proposal
+from batchops.widgets.theme import make_button, make_row
+
+if TYPE_CHECKING:
+    from batchops.job import Job
+    from batchops.widgets.background import Background
+
+
+_KEY = "action"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an action: a text, safe HTML to follow it, and whether the job runs anew."""
+
+    text: str
+    markup: str = ""
+    started: bool = False
+
+
+def propose_rerun(job: Job) -> Proposal:
+    """Plan a rerun; what is carried out is this very plan, or nothing if the job ran since."""
+    plan = job.rerun()
+
+    def execute() -> Outcome:
+        done = execute_rerun(job, plan)
+        return Outcome(f"attempt {done.attempt} of job {job.id} has started", started=True)
+
+    confirm = f"Start attempt {plan.attempt}" if plan.needed else ""
+    return Proposal(f"Rerun of {job.id}", plan._repr_html_(), confirm, execute, "starting a rerun")
+
+
+def propose_repair(job: Job, rows: bytes) -> Proposal:
+    """Plan a repair with an edited rejects file; what is carried out is this very plan.
+
+    Parameters
+    ----------
+    rows
+        The file's content.
+    """
+    plan = job.repair(rows)
+
+    def execute() -> Outcome:
+        done = execute_repair(job, plan)
+        text = f"{len(done.mended):,} rows of job {job.id} are put in; attempt {done.rerun.attempt}"
+        return Outcome(f"{text} has started", started=True)
+
+    confirm = f"Put {len(plan.mended):,} rows in" if plan.needed else ""
+    html = plan._repr_html_()
+    return Proposal(f"Repair of {job.id}", html, confirm, execute, "starting a repair")
+
+
+def propose_stop(job: Job) -> Proposal:
+    """Say what stopping a job would stop."""
+    would = job.stop(dry_run=True)
+    html = would._repr_html_()
+    return Proposal(
+        f"Stop of {job.id}", html, "Stop it", lambda: Outcome(str(job.stop())), "stopping the job"
+    )
+
+
+def propose_link(job: Job, *, rejected: bool = False) -> Proposal:
+    """Say which file a link would open."""
+    file = job.result_file(rejected=rejected)
+
+    def execute() -> Outcome:
+        address = escape(job.link(rejected=rejected))
+        link = f'<a href="{address}" target="_blank" rel="noopener noreferrer">open it</a>'
+        copy = f'<input readonly aria-label="address" style="width:60%" value="{address}">'
+        return Outcome(f"a link to {file.name} is made:", f"{link} {copy}")
+
+    html = markup.paragraph(file) + markup.paragraph(
+        f"Whoever has the link can read the file, for {LINK_EXPIRES_S // 60} minutes at most."
+    )
+    return Proposal(f"Link for {job.id}", html, "Make the link", execute, "making a link")
+
+
+def propose_download(job: Job, folder: str, *, rejected: bool = False) -> Proposal:
+    """Say which file would be stored where.
+
+    Parameters
+    ----------
+    folder
+        A folder on the computer that the kernel runs on.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder.
+    """
+    place = Path(folder or ".").expanduser().resolve()
+    if not place.is_dir():
+        raise InputError(f"no folder {place}: make it first, or give another one")
+    file = job.result_file(rejected=rejected)
+    # Both results have the input's name; one must not take the other's place.
+    name = Path(file.name)
+    path = place / (f"{name.stem}-rejected{name.suffix}" if rejected else name)
+
+    def execute() -> Outcome:
+        stored = job.download(path, rejected=rejected)
+        return Outcome(f"{stored.stat().st_size:,} bytes are stored as {stored}")
+
+    what = "replaces the file that is there" if path.exists() else "a new file"
+    html = markup.paragraph(file) + markup.paragraph(f"It is stored as {path}: {what}.")
+    return Proposal(f"Download of {job.id}", html, "Download", execute, "downloading")
+
+
+class Actions:
+    """The buttons, and the place where they say what they would do.
+
+    Parameters
+    ----------
+    background
+        Where they work.
+    on_done
+        Called with what came of an action.
+    """
+
+    def __init__(self, background: Background, *, on_done: Callable[[Outcome], None]) -> None:
+        self._background = background
+        self._job: Job | None = None
+        self.confirmation = Confirmation(background, key=_KEY, on_done=on_done)
+        self.rerun = make_button(
+            "Rerun", "Run again what failed; says first what would run", "repeat"
+        )
+        self.repair = widgets.FileUpload(
+            description="Repair from CSV",
+            tooltip="Pick the mended rejects file; says first what it would change",
+            accept=".csv,.txt,text/csv",
+            icon="wrench",
+            layout=widgets.Layout(width="190px"),
+        )
+        self.stop = make_button("Stop", "Stop what runs; says first what that would be", "stop")
+        self.link = make_button("Link", "Make an address that opens the file", "link")
+        self.download = make_button("Download", "Store the file in the folder", "download")
+        self.file = widgets.Dropdown(
+            options=[("completed file", False), ("rejected rows", True)],
+            description="Result",
+            tooltip="The file that Link and Download take",
+            layout=widgets.Layout(width="230px"),
+        )
+        self.folder = widgets.Text(
+            ".",
+            description="Folder",
+            tooltip="Where Download stores the file, on the computer that the kernel runs on",
+            continuous_update=False,
+            layout=widgets.Layout(width="260px"),
+        )
+        self.buttons = (self.rerun, self.repair, self.stop, self.link, self.download)
+        self.root = widgets.VBox(
+            [
+                make_row(self.rerun, self.repair, self.stop),
+                make_row(self.file, self.folder, self.link, self.download),
+                self.confirmation.root,
+            ]
+        )
+        self.rerun.on_click(lambda b: self._propose(b, propose_rerun, "planning a rerun"))
+        self.stop.on_click(lambda b: self._propose(b, propose_stop, "looking what runs"))
+        self.link.on_click(self._propose_link)
+        self.download.on_click(self._propose_download)
+        self.repair.observe(self._propose_repair, "value")
+        self.show(None)
+
+    def show(self, job: Job | None) -> None:
+        """Turn to another job; what was proposed for the one before is dropped."""
+        self._job = job
+        self.confirmation.drop()
+        for button in self.buttons:
+            button.disabled = job is None
+
+    def _propose_link(self, button: Any) -> None:
+        rejected = self.file.value
+        self._propose(button, lambda job: propose_link(job, rejected=rejected), "looking it up")
+
+    def _propose_download(self, button: Any) -> None:
+        rejected, folder = self.file.value, self.folder.value
+        self._propose(
+            button, lambda job: propose_download(job, folder, rejected=rejected), "looking it up"
+        )
+
+    def _propose_repair(self, change: Any) -> None:
+        if change["new"]:
+            rows = bytes(change["new"][0]["content"])
+            self.repair.value = ()  # so that the same file can be picked again
+            self._propose(self.repair, lambda job: propose_repair(job, rows), "planning a repair")
+
+    def _propose(self, button: Any, make: Callable[[Job], Proposal], doing: str) -> None:
+        job = self._job
+        if job is None:
+            return
+        self._background.run(
+            lambda: make(job),
+            lambda proposal: self._take(job, proposal, button),
+            doing=doing,
+            key=_KEY,
+            busy=self.buttons,
+        )
+
+    def _take(self, job: Job, proposal: Proposal, button: Any) -> None:
+        if job is self._job:
+            self.confirmation.propose(proposal, opener=button)

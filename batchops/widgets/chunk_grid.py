@@ -1,0 +1,99 @@
+"""The job's chunks by state, and how long they took."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+
+from batchops.views import markup
+from batchops.views.pictures import Picture, draw_picture
+from batchops.views.plots import chunk_timeline, step_durations
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from batchops.job import Job
+    from batchops.views.chunk_grid import ChunkGrid
+    from batchops.widgets.background import Background
+
+_FAILED_SHOWN = 20
+_FAILED_COLUMNS = ("chunk", "status", "failed_step", "error", "cause")
+
+
+class ChunkGridPanel:
+    """What `batchops.views.chunk_grid.ChunkGrid` shows, kept up to date."""
+
+    def __init__(self) -> None:
+        self.root = widgets.HTML()
+
+    def show(self, grid: ChunkGrid) -> None:
+        """Show a reading; what is as it was is not sent to the browser."""
+        # What the marks mean stands above, with the progress.
+        each = grid.chunks_per_cell
+        note = markup.paragraph(f"a cell is {each:,} chunks") if each > 1 else ""
+        self.root.value = grid.cells_html() + note if grid.cells else ""
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.root.value = ""
+
+
+def draw_timings(chunks: pd.DataFrame) -> tuple[Picture, Picture]:
+    """Return the plots of when the chunks ran and of how long their steps took."""
+    return (
+        draw_picture(lambda ax: chunk_timeline(chunks, ax=ax)),
+        draw_picture(lambda ax: step_durations(chunks, ax=ax)),
+    )
+
+
+def failed_chunks(chunks: pd.DataFrame) -> str:
+    """Return the first twenty chunks that did not succeed, with their causes, as HTML."""
+    ended = chunks["end"].notna() & (chunks["status"] != "SUCCEEDED")
+    found = chunks.loc[ended, [*_FAILED_COLUMNS]]
+    table = markup.table(_FAILED_COLUMNS, found.head(_FAILED_SHOWN).to_numpy())
+    left = len(found) - _FAILED_SHOWN
+    return table + (markup.paragraph(f"and {left:,} more: see job.chunks()") if left > 0 else "")
+
+
+class TimingsPanel:
+    """The chunks' times as plots, read when asked for: of 20,000 chunks that is ten queries."""
+
+    def __init__(self, background: Background) -> None:
+        self._background = background
+        self._job: Job | None = None
+        self.draw = widgets.Button(
+            description="Draw timings",
+            tooltip="Read the chunks' times and draw them",
+            icon="bar-chart",
+        )
+        self.plots = widgets.HTML()
+        self.root = widgets.VBox([self.draw, self.plots])
+        self.draw.on_click(lambda _: self.load())
+
+    def show(self, job: Job | None) -> None:
+        """Turn to another job; nothing is read yet."""
+        self._background.forget("timings")
+        self._job, self.plots.value = job, ""
+
+    def load(self) -> None:
+        """Read the chunks and draw them."""
+        job = self._job
+        if job is None:
+            self.plots.value = markup.paragraph("Pick a job first.")
+            return
+        self._background.run(
+            lambda: timings_html(job.chunks()),
+            self._take,
+            doing="drawing the timings",
+            key="timings",
+            busy=[self.draw],
+        )
+
+    def _take(self, content: str) -> None:
+        self.plots.value = content
+
+
+def timings_html(chunks: pd.DataFrame) -> str:
+    """Return the plots, and which chunks failed, as HTML of bounded size."""
+    return "".join(p._repr_html_() for p in draw_timings(chunks)) + failed_chunks(chunks)

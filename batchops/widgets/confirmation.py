@@ -1,0 +1,130 @@
+"""Say first what would happen, and do it when people agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from batchops.widgets.theme import make_row
+
+if TYPE_CHECKING:
+    from batchops.widgets.background import Background
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What would happen, and how to have it happen.
+
+    Attributes
+    ----------
+    title : str
+        What it is about.
+    html : str
+        The dry run, escaped.
+    confirm : str
+        What the button says that does it; empty where there is nothing to do.
+    execute : callable
+        Does it, and returns what came of it.
+    doing : str
+        What is said while it lasts.
+    """
+
+    title: str
+    html: str
+    confirm: str
+    execute: Callable[[], Any]
+    doing: str
+
+
+class Confirmation:
+    """A proposal with a button that carries it out and one that drops it.
+
+    Parameters
+    ----------
+    background
+        Where it is carried out.
+    key
+        What the calls that make its proposals run under.
+    on_done
+        Called with what `execute` returned.
+    """
+
+    def __init__(self, background: Background, *, key: str, on_done: Callable[[Any], None]) -> None:
+        self._background, self._key, self._on_done = background, key, on_done
+        self._proposal: Proposal | None = None
+        self._opener: Any = None
+        self.text = widgets.HTML()
+        self.text.add_class("batchops-scroll")
+        self.confirm = widgets.Button(
+            description="Confirm",
+            tooltip="Do it",
+            button_style="primary",
+            icon="check",
+            layout=widgets.Layout(width="auto"),
+        )
+        self.cancel = widgets.Button(description="Cancel", tooltip="Do nothing", icon="times")
+        self.root = widgets.VBox([self.text, make_row(self.confirm, self.cancel)])
+        self.root.add_class("batchops-confirm")
+        self.root.layout.display = "none"
+        self.confirm.on_click(lambda _: self._execute())
+        self.cancel.on_click(lambda _: self._cancel())
+
+    @property
+    def open(self) -> bool:
+        """Whether something is proposed."""
+        return self._proposal is not None
+
+    def propose(self, proposal: Proposal, *, opener: Any = None) -> None:
+        """Show a proposal, instead of any other.
+
+        Parameters
+        ----------
+        opener
+            The widget that asked for it, and gets the keyboard back when it is dropped.
+        """
+        self._proposal, self._opener = proposal, opener
+        self.text.value = f"<p><b>{escape(proposal.title)}</b></p>{proposal.html}"
+        self.confirm.description = proposal.confirm
+        self.confirm.tooltip = f"{proposal.confirm}: {proposal.title}"
+        self.confirm.layout.display = "" if proposal.confirm else "none"
+        self.cancel.description = "Cancel" if proposal.confirm else "Close"
+        self.root.layout.display = ""
+        self.cancel.focus()  # not the other one: a key pressed too long must not confirm
+
+    def drop(self) -> None:
+        """Drop what is proposed, or about to be."""
+        self._background.forget(self._key)
+        self._hide()
+
+    def _cancel(self) -> None:
+        self.drop()
+        if self._opener is not None:
+            self._opener.focus()
+
+    def _hide(self) -> None:
+        self._proposal = None
+        self.root.layout.display = "none"
+        self.text.value = ""
+
+    def _execute(self) -> None:
+        proposal = self._proposal
+        if proposal is None:
+            return
+        # Once: the proposal is gone before the next click can come.
+        self._proposal = None
+        self._background.run(
+            proposal.execute,
+            self._finish,
+            doing=proposal.doing,
+            busy=[self.confirm, self.cancel],
+            on_error=self._hide,
+        )
+
+    def _finish(self, outcome: Any) -> None:
+        if self._proposal is None:
+            self._hide()
+        self._on_done(outcome)

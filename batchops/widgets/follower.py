@@ -1,0 +1,114 @@
+"""Follow one job in a thread: read it now and then, hand it on, and end with it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from batchops.status import StatusReader
+from batchops.views.chunk_grid import ChunkGrid, grid_of
+from batchops.views.progress import Meter, Progress
+from batchops.widgets.background import THREAD_PREFIX, explain
+
+if TYPE_CHECKING:
+    from batchops.job import Job
+
+# What a browser can draw and a person can follow; AWS is asked every 2 s at most, see views.watch.
+MIN_REFRESH_S = 1.0
+# A failed reading is tried again after twice the time, and after so many in a row no more.
+MAX_FAILURES = 5
+_MAX_PAUSE_S = 60.0
+
+OnRead = Callable[[Progress, ChunkGrid], None]
+
+
+class Follower:
+    """Reads a job's status until it has ended, or until it is stopped.
+
+    Parameters
+    ----------
+    job
+        The job; it need not be in the ledger yet.
+    on_read
+        Called with each reading, from the follower's thread.
+    on_end
+        Called when the job has ended.
+    on_trouble
+        Called with a text when a reading failed, and when it is followed no longer.
+    refresh_s
+        Seconds between two readings.
+    timeout_s
+        Seconds to follow it at most.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        on_read: OnRead,
+        on_end: Callable[[], None],
+        on_trouble: Callable[[str], None],
+        refresh_s: float,
+        timeout_s: float,
+    ) -> None:
+        self._job = job
+        self._on_read, self._on_end, self._on_trouble = on_read, on_end, on_trouble
+        self._refresh_s, self._timeout_s = refresh_s, timeout_s
+        self._stopped = threading.Event()
+        # A daemon, so that a kernel that is shut down does not wait for it.
+        self._thread = threading.Thread(
+            target=self._follow, name=f"{THREAD_PREFIX}-follower", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Read no more; a reading that is under way is not handed on."""
+        self._stopped.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread's end; False if it still runs."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _follow(self) -> None:
+        reader, meter = StatusReader(self._job.stack, self._job.id), Meter(self._job.id)
+        deadline, failures = time.monotonic() + self._timeout_s, 0
+        while not self._stopped.is_set():
+            try:
+                ended = self._read_once(reader, meter)
+                failures = 0
+            except Exception as error:  # told where people look, not in a thread's traceback
+                failures, ended = failures + 1, False
+                self._tell(explain(error, f"following job {self._job.id}"))
+            if ended:
+                self._on_end()
+                return
+            if failures == MAX_FAILURES:
+                self._tell(f"gave up following job {self._job.id}: press Refresh to go on")
+                return
+            if time.monotonic() >= deadline:
+                self._tell(
+                    f"job {self._job.id} is followed no longer, after {self._timeout_s:g} s: it "
+                    "goes on; press Refresh to go on following it"
+                )
+                return
+            self._stopped.wait(min(self._refresh_s * 2**failures, _MAX_PAUSE_S))
+
+    def _read_once(self, reader: StatusReader, meter: Meter) -> bool:
+        status = reader.read()
+        if not self._stopped.is_set():
+            progress = meter.take(status, chunks_running=reader.running)
+            if reader.age_s is not None:  # the job may be older than the console
+                progress = replace(progress, elapsed_s=reader.age_s)
+            self._on_read(progress, grid_of(self._job.id, status, reader.tally))
+        return status.ended and not self._stopped.is_set()
+
+    def _tell(self, text: str) -> None:
+        if not self._stopped.is_set():
+            self._on_trouble(text)

@@ -1,0 +1,83 @@
+"""What the console is doing, and what came of it, in a place that screen readers follow."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from datetime import UTC, datetime
+from html import escape
+
+import ipywidgets as widgets
+
+_MAX_ERRORS = 3
+
+
+class Messages:
+    """A line of what is under way, the errors that stand, and the last outcome."""
+
+    def __init__(self) -> None:
+        self.root = widgets.HTML()
+        self._lock = threading.RLock()
+        self._doing: Counter[str] = Counter()
+        self._errors: dict[str, str] = {}
+        self._outcome = self._markup = ""
+        self._show()
+
+    @property
+    def text(self) -> str:
+        """The errors that stand, and the last outcome, a line each."""
+        with self._lock:
+            return "\n".join(filter(None, (*dict.fromkeys(self._errors.values()), self._outcome)))
+
+    def begin(self, doing: str) -> None:
+        """Say that something is under way."""
+        with self._lock:
+            self._doing[doing] += 1
+            self._show()
+
+    def end(self, doing: str, trouble: str) -> None:
+        """Say that it has ended; its error stands until it ends without."""
+        with self._lock:
+            self._doing[doing] -= 1
+            self._doing += Counter()  # drops what is down to nothing
+            self._errors.pop(doing, None)
+            if trouble:
+                self._errors[doing] = trouble
+            self._show()
+
+    def complain(self, about: str, text: str) -> None:
+        """Say that something is wrong, until `settle` or the next complaint about the same."""
+        with self._lock:
+            self._errors[about] = text
+            self._show()
+
+    def settle(self, about: str) -> None:
+        """Say that what was complained about is well again."""
+        with self._lock:
+            if self._errors.pop(about, None) is not None:
+                self._show()
+
+    def tell(self, text: str, *, markup: str = "") -> None:
+        """Say what came of something; `markup` is safe HTML that follows it."""
+        with self._lock:
+            self._outcome, self._markup = text, markup
+            self._show()
+
+    def _show(self) -> None:
+        now = f"{datetime.now(UTC):%H:%M:%S} UTC"
+        errors = list(dict.fromkeys(self._errors.values()))[-_MAX_ERRORS:]
+        parts = [
+            f'<div class="batchops-error">\N{MULTIPLICATION X} error: {_lines(text)}</div>'
+            for text in errors
+        ]
+        if self._outcome:
+            done = f"\N{CHECK MARK} {_lines(self._outcome)}"
+            parts.append(f'<div class="batchops-done">{done} {self._markup}</div>')
+        doing = ", ".join(sorted(self._doing))
+        text = f"{escape(doing)} ..." if doing else f"ready ({now})"
+        parts.append(f'<div class="batchops-quiet">{text}</div>')
+        self.root.value = f'<div role="status" aria-live="polite">{"".join(parts)}</div>'
+
+
+def _lines(text: str) -> str:
+    return escape(text).replace("\n", "<br>")

@@ -1,0 +1,29 @@
+"""How the job comes along: a bar with the numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+
+if TYPE_CHECKING:
+    from batchops.views.progress import Progress
+
+NOTHING = "<p>No job is picked.</p>"
+
+
+class ProgressPanel:
+    """What `batchops.views.progress.Progress` says, kept up to date."""
+
+    def __init__(self) -> None:
+        self.root = widgets.HTML(NOTHING)
+        self.last: Progress | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Show a reading; what is as it was is not sent to the browser."""
+        self.last = progress
+        self.root.value = progress._repr_html_()
+
+    def clear(self) -> None:
+        """Show that no job is picked."""
+        self.last, self.root.value = None, NOTHING

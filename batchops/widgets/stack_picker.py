@@ -1,0 +1,98 @@
+"""Pick a target and a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from batchops.deployment.listing import list_stacks
+from batchops.stack import Stack
+from batchops.widgets.theme import make_row
+
+if TYPE_CHECKING:
+    from batchops.widgets.background import Background
+
+
+class StackPicker:
+    """Target, region and name of a stack; those that are there are offered, others may be typed.
+
+    Parameters
+    ----------
+    stack
+        The stack to begin with; the credentials' profile and the local engine stay its own.
+    background
+        Where the stacks are listed.
+    on_pick
+        Called with the stack that people choose, and with None where there can be none such.
+    """
+
+    def __init__(
+        self, stack: Stack, background: Background, *, on_pick: Callable[[Stack | None], None]
+    ) -> None:
+        self._background, self._on_pick = background, on_pick
+        self._profile, self._engine = stack.target.profile, stack.target.engine
+        self.target = widgets.Dropdown(
+            options=["local", "aws"],
+            value=stack.target.name,
+            description="Target",
+            tooltip="The local engine, or an account on AWS",
+            layout=widgets.Layout(width="160px"),
+        )
+        self.region = widgets.Text(
+            stack.target.given_region or "",
+            description="Region",
+            placeholder="the profile's",
+            tooltip="The region, on AWS only",
+            continuous_update=False,
+            disabled=stack.target.local,
+            layout=widgets.Layout(width="190px"),
+        )
+        self.name = widgets.Combobox(
+            value=stack.name,
+            description="Stack",
+            tooltip="The stack; pick one of those that are there, or type a name",
+            continuous_update=False,
+            layout=widgets.Layout(width="250px"),
+        )
+        self.root = make_row(self.target, self.region, self.name)
+        for each in (self.target, self.region, self.name):
+            each.observe(lambda _: self._choose(), "value")
+
+    def list(self, stack: Stack) -> None:
+        """Offer the stacks that there are where a stack is."""
+        target = stack.target
+
+        def take(found: Any) -> None:
+            self.name.options = tuple(found["stack"])
+
+        self._background.run(
+            lambda: list_stacks(
+                target.name,
+                region=target.given_region,
+                profile=target.profile,
+                engine=target.engine,
+            ),
+            take,
+            doing="listing the stacks",
+            key="stacks",
+        )
+
+    def _choose(self) -> None:
+        local, name = self.target.value == "local", self.name.value.strip()
+        region = self.region.value.strip() or None
+        self.region.disabled = local
+        self._background.run(
+            lambda: Stack(
+                name,
+                target=self.target.value,
+                region=None if local else region,
+                profile=None if local else self._profile,
+                engine=self._engine if local else None,
+            ),
+            self._on_pick,
+            doing="turning to the stack",
+            key="stack",
+            on_error=lambda: self._on_pick(None),
+        )

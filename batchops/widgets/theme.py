@@ -1,0 +1,85 @@
+"""How the console looks: JupyterLab's own colours, light or dark, and few rules besides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+
+CLASS = "batchops-console"
+
+# The fallbacks are for pages without JupyterLab's variables; Voila has them.
+STYLE = """<style>
+.batchops-console {
+  color: var(--jp-ui-font-color1, #222); max-width: 980px; font-size: 13px; padding: 2px 4px;
+}
+.batchops-console .widget-html-content {
+  color: var(--jp-ui-font-color1, #222); line-height: 1.45; overflow-wrap: break-word;
+}
+.batchops-console .widget-html { height: auto; }
+.batchops-console p { margin: 2px 0; }
+.batchops-console ul { margin: 2px 0 4px; padding-left: 1.4em; }
+.batchops-console .batchops-scroll { max-height: 420px; overflow: auto; }
+.batchops-console table {
+  border-collapse: collapse; margin: 4px 0 8px; font-size: 12px;
+  color: var(--jp-ui-font-color1, #222);
+}
+.batchops-console th, .batchops-console td {
+  text-align: left; vertical-align: top; padding: 2px 10px 2px 4px;
+  border-bottom: 1px solid var(--jp-border-color2, #ccc);
+  max-width: 30em; overflow-wrap: break-word;
+}
+.batchops-console th {
+  position: sticky; top: 0; background: var(--jp-layout-color2, #eee); font-weight: 600;
+}
+.batchops-console a { color: var(--jp-content-link-color, #0969da); }
+.batchops-console select, .batchops-console input {
+  font-family: inherit;
+}
+.batchops-console .batchops-row { flex-flow: row wrap; align-items: baseline; }
+.batchops-console .widget-select, .batchops-console .widget-select select {
+  box-sizing: border-box; margin-right: 4px;
+}
+body[data-jp-theme-light="false"] .batchops-console, .theme-dark .batchops-console {
+  --jp-widgets-dropdown-arrow: url("data:image/svg+xml,\
+%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E\
+%3Cpath d='M5 7L9 11L13 7L14 8L9 13L4 8Z' fill='%23ddd'/%3E%3C/svg%3E");
+}
+.batchops-console .batchops-jobs select {
+  font-family: var(--jp-code-font-family, monospace); font-size: 12px;
+}
+.batchops-console .batchops-head { font-weight: 600; font-size: 15px; }
+.batchops-console .batchops-section {
+  border-top: 1px solid var(--jp-border-color2, #ccc); padding-top: 6px; margin-top: 4px;
+}
+.batchops-console .batchops-confirm {
+  border: 2px solid var(--jp-brand-color1, #1976d2); border-radius: 4px; padding: 6px 10px;
+  background: var(--jp-layout-color1, #fff);
+}
+.batchops-console .batchops-error {
+  border-left: 4px solid #D55E00; padding: 2px 8px; margin: 2px 0;
+  background: var(--jp-layout-color2, #f3f3f3);
+}
+.batchops-console .batchops-done {
+  border-left: 4px solid #009E73; padding: 2px 8px; margin: 2px 0;
+  background: var(--jp-layout-color2, #f3f3f3);
+}
+.batchops-console .batchops-quiet { color: var(--jp-ui-font-color2, #555); }
+.batchops-console button:focus-visible, .batchops-console select:focus-visible,
+.batchops-console input:focus-visible {
+  outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px;
+}
+</style>"""
+
+
+def make_row(*parts: Any) -> Any:
+    """Return widgets side by side, on several lines where the page is narrow."""
+    row = widgets.HBox(list(parts))
+    row.add_class("batchops-row")
+    return row
+
+
+def make_button(text: str, tooltip: str, icon: str, *, width_px: int = 110) -> Any:
+    """Return a button with a text, what it does in a few words, and a symbol."""
+    layout = widgets.Layout(width=f"{width_px}px")
+    return widgets.Button(description=text, tooltip=tooltip, icon=icon, layout=layout)

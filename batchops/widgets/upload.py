@@ -1,0 +1,124 @@
+"""Upload a file: it is held against the schema, the delimiter and the limits before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from batchops.planning.upload_check import MAX_UPLOAD_BYTES, UploadCheck, check_upload
+from batchops.views import markup
+from batchops.widgets.confirmation import Confirmation, Proposal
+from batchops.widgets.theme import make_row
+
+if TYPE_CHECKING:
+    from batchops.job import Job
+    from batchops.stack import Stack
+    from batchops.widgets.background import Background
+
+_KEY = "upload"
+_MEGABYTES = MAX_UPLOAD_BYTES // (1024 * 1024)
+_HELP = markup.paragraph(
+    f"Nothing is sent before you have seen what the file would come to. A browser hands over files "
+    f"of up to {_MEGABYTES} MB; of a larger one give the path on the computer that the kernel "
+    "runs on."
+)
+
+
+def propose_upload(stack: Stack, check: UploadCheck) -> Proposal:
+    """Say what submitting a file would come to; only what may be submitted can be."""
+    confirm = "Submit" if check.acceptable else ""
+
+    def execute() -> Job:
+        assert check.plan is not None  # noqa: S101  (what is acceptable has been planned)
+        return stack.submit(check.plan)
+
+    return Proposal(
+        f"Submit {check.name}", check._repr_html_(), confirm, execute, "submitting the file"
+    )
+
+
+class UploadPanel:
+    """A file from the browser, or a path; its check; and the button that submits it.
+
+    Parameters
+    ----------
+    background
+        Where it is checked and sent.
+    on_submitted
+        Called with the job.
+    """
+
+    def __init__(self, background: Background, *, on_submitted: Callable[[Job], None]) -> None:
+        self._background = background
+        self._stack: Stack | None = None
+        self.confirmation = Confirmation(background, key=_KEY, on_done=on_submitted)
+        self.file = widgets.FileUpload(
+            description="Choose CSV",
+            tooltip="Pick a file; it is checked, and not sent yet",
+            accept=".csv,.txt,.tsv,text/csv",
+            icon="upload",
+            layout=widgets.Layout(width="140px"),
+        )
+        self.path = widgets.Text(
+            description="or path",
+            placeholder="/data/orders.csv",
+            tooltip="A file on the computer that the kernel runs on",
+            layout=widgets.Layout(width="380px"),
+        )
+        self.check = widgets.Button(
+            description="Check path",
+            tooltip="Check the file at the path; it is not sent yet",
+            icon="search",
+            layout=widgets.Layout(width="120px"),
+        )
+        self.name = widgets.Text(
+            description="Name",
+            placeholder="the file's own",
+            tooltip="The name to upload it under; folders may be given, as 2026/orders.csv",
+            layout=widgets.Layout(width="300px"),
+        )
+        self.keys = widgets.Checkbox(
+            description="look keys up in the reference data",
+            indent=False,
+            tooltip="Count rows whose key is unknown, too; on AWS half a read unit a key",
+        )
+        self.root = widgets.VBox(
+            [
+                widgets.HTML(_HELP),
+                make_row(self.name, self.keys),
+                make_row(self.file, self.path, self.check),
+                self.confirmation.root,
+            ]
+        )
+        self.file.observe(self._check_file, "value")
+        self.check.on_click(lambda _: self._check_path())
+
+    def show(self, stack: Stack | None) -> None:
+        """Turn to another stack; what was checked for the one before is dropped."""
+        self._stack = stack
+        self.confirmation.drop()
+        self.file.disabled = self.check.disabled = stack is None
+
+    def _check_file(self, change: Any) -> None:
+        if change["new"]:
+            found = change["new"][0]
+            self.file.value = ()  # so that the same file can be picked again
+            self._check(bytes(found["content"]), self.name.value or str(found["name"]))
+
+    def _check_path(self) -> None:
+        if self.path.value.strip():
+            self._check(self.path.value.strip(), self.name.value or None)
+
+    def _check(self, source: bytes | str, name: str | None) -> None:
+        stack, keys = self._stack, self.keys.value
+        if stack is None:
+            return
+        self._background.run(
+            lambda: check_upload(stack, source, name=name, check_keys=keys),
+            lambda check: self.confirmation.propose(propose_upload(stack, check), opener=self.file),
+            doing="checking the file",
+            key=_KEY,
+            busy=[self.file, self.check],
+        )

@@ -1,0 +1,42 @@
+"""Sample orders of any number as a workload: what they ask of the stack, without the file."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from functools import cache
+
+from batchcore.schema import RecordSchema
+
+from batchops.planning.scan import scan_file
+from batchops.planning.workload import Workload
+from batchops.project import checkout_root
+from batchops.samples.sample import make_sample
+
+_SCANNED_ROWS = 20_000
+
+
+def sample_workload(rows: int, chunk_rows: int, *, bad_share: float = 0.03) -> Workload:
+    """Return the workload of so many sample orders, scaled up from a file that is scanned."""
+    scanned = _scanned(bad_share)
+    factor = rows / scanned.rows
+    grown = {
+        name: round(getattr(scanned, name) * factor)
+        for name in (
+            "size_bytes",
+            "rejected",
+            "errors",
+            "error_writes",
+            "keys",
+            "output_bytes",
+            "rejects_bytes",
+        )
+    }
+    return replace(scanned, rows=rows, **grown).rechunked(chunk_rows)
+
+
+@cache
+def _scanned(bad_share: float) -> Workload:
+    schema = RecordSchema.load(checkout_root() / "source" / "schema" / "record.schema.json")
+    file = io.BytesIO(make_sample(_SCANNED_ROWS, bad_share=bad_share).csv)
+    return scan_file(file, schema=schema, delimiter=",", chunk_rows=_SCANNED_ROWS).work

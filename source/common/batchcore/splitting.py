@@ -1,0 +1,206 @@
+"""What the split reads from S3 and writes there: blocks of the input, chunks, parts of its work.
+
+The phases of a split in ranges (see `batchcore.ranges`) hand on what they found as parts: JSON
+under ``jobs/<job id>/ranges/``. A part may be a failure: the next phase ends the job with it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from botocore.exceptions import ClientError
+
+from batchcore import aws, csvtext, intake, items, keys, ranges
+from batchcore.errors import BalanceError, InputGoneError, JobError
+from batchcore.runtime import Event, Result, failure
+from batchcore.schema import RecordSchema
+from batchcore.sizing import MAX_CHUNKS, too_many_chunks
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BLOCK_BYTES = 4 * 1024 * 1024
+
+Part = dict[str, Any]
+
+
+def read_blocks(
+    s3: "S3Client", event: Event, start: int = 0, end: int | None = None
+) -> Iterator[bytes]:
+    """Yield bytes of exactly the object version that the job is about, all of them or a range.
+
+    A server may leave a Range out of account (RFC 9110, 14.2), as the local engine does where
+    a version is named: what was not asked for is then passed over here.
+
+    Raises
+    ------
+    InputGoneError
+        If it is no longer there.
+    """
+    wanted = {"Bucket": event["bucket"], "Key": event["key"], "VersionId": event["versionId"]}
+    if start or end is not None:
+        wanted["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+    try:
+        answer = s3.get_object(**wanted)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion", "404"}:
+            raise
+        raise InputGoneError(
+            f"version {event['versionId']} of {event['key']} is no longer in the bucket"
+        ) from error
+    offset = start if "ContentRange" in answer else 0  # of the block
+    with closing(answer["Body"]) as body:
+        for block in body.iter_chunks(BLOCK_BYTES):
+            if end is not None and offset >= end:
+                return
+            found = block[max(0, start - offset) : None if end is None else end - offset]
+            offset += len(block)
+            if found:
+                yield found
+
+
+def upload_chunks(
+    s3: "S3Client", event: Event, header: bytes, chunks: Iterator[csvtext.Chunk]
+) -> list[Part]:
+    """Upload the chunks, each under the header, and return their entries of the manifest.
+
+    Raises
+    ------
+    TooManyChunksError
+        Before the first one is uploaded that is too many.
+    """
+    manifest: list[Part] = []
+
+    def objects() -> Iterator[tuple[str, bytes]]:
+        for chunk in chunks:
+            if chunk.number > MAX_CHUNKS:
+                raise too_many_chunks(chunk.rows)
+            key, body = keys.chunk(event["jobId"], chunk.number), header + chunk.data
+            manifest.append(
+                {
+                    "number": chunk.number,
+                    "entry": items.chunk_entry(chunk.number),
+                    "key": key,
+                    "firstRow": chunk.first_row,
+                    "lastRow": chunk.last_row,
+                    "rows": chunk.rows,
+                    "sizeBytes": len(body),
+                }
+            )
+            yield key, body
+
+    aws.put_many(s3, event["bucket"], objects())
+    return manifest
+
+
+# --------------------------------------------------------------------- a split in ranges
+
+
+def survey(s3: "S3Client", event: Event) -> Result:
+    """Survey one range of the input, and store what it holds."""
+
+    def work() -> Part:
+        starts, at = _starts(event), event["range"]
+        end = (*starts, event["sizeBytes"])[at + 1]
+        blocks = read_blocks(s3, event, starts[at])
+        found = ranges.survey_range(
+            ranges.whole_lines(blocks, first=at == 0, length=end - starts[at]),
+            delimiter=event["parameters"]["delimiter"],
+            chunk_rows=event["split"]["chunkRows"],
+        )
+        return found.to_dict()
+
+    return _store(s3, event, keys.survey(event["jobId"], event["range"]), work)
+
+
+def number(s3: "S3Client", event: Event) -> Result:
+    """Put the surveys together and store what is to be cut; return its numbers.
+
+    Raises
+    ------
+    FileError
+        If the file as a whole is not acceptable, as splitting it in one pass would raise it.
+    """
+    split = event["split"]
+    parts = _load(s3, event, [keys.survey(event["jobId"], n) for n in split["ranges"]])
+    for part in parts:
+        if "failure" in part:
+            return part
+    cuts = ranges.number_ranges(
+        [ranges.RangeSurvey.from_dict(part) for part in parts],
+        start=split["headerBytes"],
+        first_row=split["firstRow"],
+        chunk_rows=split["chunkRows"],
+    )
+    body = orjson.dumps([cut.to_dict() for cut in cuts])
+    aws.put_intermediate(s3, event["bucket"], keys.cuts(event["jobId"]), body)
+    return {**split, "ranges": list(range(len(cuts)))}
+
+
+def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
+    """Write the chunks of one cut, and store their entries of the manifest."""
+
+    def work() -> Part:
+        cuts = orjson.loads(aws.read_object(s3, event["bucket"], keys.cuts(event["jobId"])))
+        own = ranges.Cut(**cuts[event["range"]])
+        header = read_header(s3, event, schema)
+        splitter = csvtext.Splitter(
+            read_blocks(s3, event, own.start, own.end),
+            delimiter=event["parameters"]["delimiter"],
+            chunk_rows=event["split"]["chunkRows"],
+            first_row=own.first_row,
+            first_chunk=own.first_chunk,
+        )
+        chunks = upload_chunks(s3, event, header, splitter.chunks())
+        if len(chunks) != own.chunks:
+            raise BalanceError(
+                f"range {event['range']} gave {len(chunks):,} chunks, but {own.chunks:,} when "
+                "it was surveyed"
+            )
+        return {"chunks": chunks}
+
+    return _store(s3, event, keys.cut_part(event["jobId"], event["range"]), work)
+
+
+def collect(s3: "S3Client", event: Event) -> Part:
+    """Return the manifest of all cuts as ``chunks``, or the failure of one of them."""
+    numbers = event["split"]["ranges"]
+    parts = _load(s3, event, [keys.cut_part(event["jobId"], n) for n in numbers])
+    for part in parts:
+        if "failure" in part:
+            return part
+    return {"chunks": [chunk for part in parts for chunk in part["chunks"]]}
+
+
+def read_header(s3: "S3Client", event: Event, schema: RecordSchema) -> bytes:
+    """Return the header of a file that is split in ranges."""
+    blocks = read_blocks(s3, event, 0, event["split"]["headerBytes"])
+    delimiter = event["parameters"]["delimiter"]
+    splitter = csvtext.Splitter(blocks, delimiter=delimiter, chunk_rows=1)
+    return intake.read_header(splitter, schema, delimiter=delimiter)
+
+
+def _starts(event: Event) -> list[int]:
+    split = event["split"]
+    return ranges.range_starts(
+        split["headerBytes"], event["sizeBytes"], range_bytes=split["rangeBytes"]
+    )
+
+
+def _store(s3: "S3Client", event: Event, key: str, work: Callable[[], Part]) -> Result:
+    """Store what a phase found of a range; a job that cannot go on is found, too."""
+    try:
+        part = work()
+    except JobError as error:
+        part = failure(error)
+    aws.put_intermediate(s3, event["bucket"], key, orjson.dumps(part))
+    return {}
+
+
+def _load(s3: "S3Client", event: Event, wanted: Sequence[str]) -> list[Part]:
+    read = partial(aws.read_object, s3, event["bucket"])
+    with ThreadPoolExecutor(aws.UPLOADS_IN_FLIGHT) as pool:
+        return [orjson.loads(body) for body in pool.map(read, wanted)]

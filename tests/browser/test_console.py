@@ -1,0 +1,129 @@
+"""The console in JupyterLab and as an app: its buttons pressed in a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import batchops as bo
+
+from .conftest import DARK, LIGHT, Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+    from batchops.local.engine import LocalEngine
+
+NOTEBOOK = "operations-console.ipynb"
+ROWS = 300
+
+
+@pytest.fixture(scope="module")
+def orders(engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file whose job has run in the stack that the notebook names."""
+    stack = bo.Stack("workshop", engine=engine)
+    files = bo.make_sample(ROWS, bad_share=0.1).write(tmp_path_factory.mktemp("orders"))
+    stack.deploy(reference_data=files.reference, FileChunkSize=50)
+    stack.submit(files.orders).wait(timeout_s=240)
+    yield files.orders
+    stack.destroy(dry_run=False, force=True)
+
+
+def console_of(page: Page) -> Any:
+    """Return the console, once it has read the errors of the job."""
+    console = page.locator(".batchops-console")
+    console.locator("td", has_text="Order Date").first.wait_for()
+    return console
+
+
+def press(console: Any, name: str) -> None:
+    # Not exactly so: a button's symbol, which the style sheet adds, counts as part of its name.
+    console.get_by_role("button", name=name).click()
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_console_shows_the_job_on_any_ground(
+    lab: Server, page: Page, orders: Path, theme: str
+) -> None:
+    lab.choose_theme(theme)
+    lab.open_notebook(page, NOTEBOOK)
+    lab.run_all(page)
+    console = console_of(page)
+    assert "succeeded" in console.inner_text()
+    ink, ground = page.evaluate(
+        """() => [document.querySelector('.batchops-console td'), document.body].map(
+            (e, i) => getComputedStyle(e)[i ? 'backgroundColor' : 'color'])"""
+    )
+    assert ink != ground
+    box = console.bounding_box()
+    # Nothing sticks out of the console, so no line of it is cut.
+    widest = console.evaluate(
+        "e => Math.max(...[...e.querySelectorAll('button, select, input, td')]"
+        ".map(x => x.getBoundingClientRect().right))"
+    )
+    assert widest <= box["x"] + box["width"] + 1
+
+
+def test_a_file_is_checked_submitted_and_followed_in_the_browser(
+    lab: Server, page: Page, orders: Path
+) -> None:
+    lab.open_notebook(page, NOTEBOOK)
+    lab.run_all(page)
+    console = console_of(page)
+    press(console, "Upload")
+    with page.expect_file_chooser() as chooser:
+        console.get_by_role("button", name="Choose CSV").click()
+    chooser.value.set_files(orders)
+    console.get_by_text("can be submitted").wait_for()
+    press(console, "Submit")
+    console.get_by_text("the file is submitted").wait_for()
+    page.wait_for_function(
+        "() => document.querySelectorAll('.batchops-console select[size] option, "
+        ".batchops-console .widget-select option').length == 2"
+    )
+    console.get_by_text(f"{ROWS}/{ROWS} rows").wait_for()
+
+
+def test_actions_work_by_keyboard_alone(lab: Server, page: Page, orders: Path) -> None:
+    lab.open_notebook(page, NOTEBOOK)
+    lab.run_all(page)
+    console = console_of(page)
+    console.get_by_label("Status").focus()
+    reached = []
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("() => document.activeElement.innerText.trim()"))
+        if reached[-1] == "Link":
+            break
+    wanted = ["Rerun", "Stop", "Link"]
+    assert [text for text in reached if text in wanted] == wanted
+    page.keyboard.press("Enter")
+    console.get_by_role("button", name="Make the link").wait_for()
+    # The keyboard is at the button that does nothing, one step from the one that does it.
+    page.wait_for_function("() => document.activeElement.innerText.trim() == 'Cancel'")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    console.get_by_role("link", name="open it").wait_for()
+
+
+def test_console_runs_as_an_app(
+    start_server: Callable[..., Server], page: Page, orders: Path
+) -> None:
+    app = start_server(
+        "voila",
+        f"{{server.root}}/{NOTEBOOK}",
+        "--no-browser",
+        "--port={port}",
+        "--Voila.ip=127.0.0.1",
+        "--token={server.token}",
+        health="/voila/static/",
+    )
+    page.goto(f"{app.url}/?token={app.token}")
+    console = console_of(page)
+    press(console, "Timings")
+    console.get_by_alt_text("Chunks over time").wait_for()
+    assert "import batchops" not in page.inner_text("body")  # no code is shown

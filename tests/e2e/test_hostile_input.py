@@ -1,0 +1,201 @@
+"""Odd values, odd names and a mailbox that is refused, on the deployed stack.
+
+The whole corpus of files is in the unit tests.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Iterator
+
+import pytest
+from batchcore import jobs, keys
+from e2e.rows import COMPLETED_HEADER, HEADER, enriched, order, to_csv
+from pipeline import assert_conserved, rows_of
+
+from batchops.inspection.doctor_aws import check_recipient
+from batchops.job import Job
+from batchops.local.engine import LocalEngine
+from batchops.project import checkout_root
+from batchops.samples.sample import Sample
+from batchops.samples.sample_orders import ENRICHMENT, enrichment, key_at
+from batchops.stack import Stack
+
+RECIPIENT = "somebody@example.org"
+REFERENCE = {
+    key_at(n): dict(zip(ENRICHMENT, enrichment(key_at(n)), strict=True)) for n in range(50)
+}
+REGIONS = (
+    "<script>alert(1)</script>",
+    "=cmd|' /C calc'!A0",
+    "\x1b[2J\x1b[31mred",
+    "ok\nERROR a forged line of a log",
+    "NaN",
+    "\u202eright to left\u200b",
+    "a\0b",
+    "e\u0301 \u00e9 🐘",
+    '"',
+    "a,b\r\nc\rd\n\n",
+)
+BAD_DATES = ("2/30/15", "13/1/15", "0/0/00", "\u0661/9/10", "1/9/10\n", "")
+# What the shipped schema stops before the look-up; here the key may be anything.
+BAD_KEYS = ("", " ", "k" * 2_048, "k" * 2_049, "ß" * 1_025, "\u0661" * 9, "'; --", "x" * 100_000)
+BYTES = (
+    b"\xff\xfe,1\n",
+    b"\0" * 50 + b"\n",
+    b",,,,,,,\n",
+    b"\n\r\n",
+    b"   \n",
+    b'"never","too","many' + b'","x' * 40 + b'"\r',
+    b"\xef\xbb\xbf\n",
+)
+
+
+@pytest.fixture(scope="module")
+def lax(
+    engine: LocalEngine, sample: Sample, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A stack whose schema takes any text for a key."""
+    folder = tmp_path_factory.mktemp("hostile")
+    shipped = checkout_root() / "source" / "schema" / "record.schema.json"
+    schema = json.loads(shipped.read_text(encoding="utf-8"))
+    schema["properties"]["uuid"] = {"type": "string"}
+    (folder / "schema.json").write_text(json.dumps(schema), encoding="utf-8")
+    stack = Stack("hostile", engine=engine)
+    stack.deploy(
+        schema=folder / "schema.json",
+        reference_data=sample.write(folder).reference,
+        FileChunkSize=20,
+        SESRecipient=RECIPIENT,
+    )
+    yield stack
+    stack.destroy(dry_run=False)
+
+
+def _quoted(row: list[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(row)
+    return text.getvalue().encode()
+
+
+@pytest.fixture(scope="module")
+def odd_file() -> bytes:
+    rows = [order(n, Region=text) for n, text in enumerate(REGIONS)]
+    rows += [order(n, Order_Date=text) for n, text in enumerate(BAD_DATES)]
+    rows += [order(n, uuid=text) for n, text in enumerate(BAD_KEYS)]
+    rows += [order(0, Region="r" * 1_000_000), order(49)]
+    header = b"\xef\xbb\xbf" + b",".join(b'"%s"' % name.encode() for name in HEADER.split(","))
+    return b"".join([header, b"\r\n", *map(_quoted, rows), *BYTES, _quoted(order(48))])
+
+
+@pytest.fixture(scope="module")
+def odd(lax: Stack, odd_file: bytes) -> Job:
+    job = lax.submit(odd_file, name="odd rows.csv")
+    job.wait(timeout_s=180)
+    return job
+
+
+def _object(job: Job, key: str) -> bytes:
+    s3, bucket = job.stack.client("s3"), job.entry()["bucket"]
+    body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return body
+
+
+def test_odd_rows_end_once_with_their_own_bytes(odd: Job, odd_file: bytes) -> None:
+    entry = odd.entry()
+    completed, rejects = _object(odd, entry["completedKey"]), _object(odd, entry["rejectedKey"])
+    bad = assert_conserved(odd_file, completed, rejects, REFERENCE)
+    rows = [number for number, row in enumerate(rows_of(odd_file[3:], ","), 1) if row][1:]
+    last = len(REGIONS) + len(BAD_DATES) + len(BAD_KEYS) + 1
+    assert [n for n in rows if n not in bad] == [*rows[: len(REGIONS)], rows[last], rows[-1]]
+    assert odd.balance().holds
+    assert odd.balance().rows_in == len(rows)
+
+
+def test_key_that_no_table_holds_rejects_its_row_alone(odd: Job) -> None:
+    found = odd.errors(rule="reference")
+    assert len(found) == len(BAD_KEYS)
+    assert set(found["message"]) == {"uuid is not in the reference data"}
+    assert [len(text) for text in found["value"]][:3] == [0, 1, 2_048]
+
+
+def test_odd_rows_are_read_back_as_they_are(odd: Job) -> None:
+    assert list(odd.output()["Region"])[: len(REGIONS)] == list(REGIONS)
+    rejects = odd.rejects()
+    assert set(map(int, rejects["source_row"])) == set(odd.errors()["source_row"])
+    assert rejects["messages"].str.len().min() > 0
+    assert "<script>" not in odd.why()._repr_html_()
+    # Nothing was mended, so nothing is to be done.
+    assert not odd.repair(rejects).needed
+
+
+NAMES = (
+    "..hidden.csv",
+    "+++.csv",
+    " leading and trailing .csv ",
+    unicodedata.normalize("NFC", "é.csv"),
+    unicodedata.normalize("NFD", "é.csv"),
+    "tab\tand quote\"'.csv",
+    "~!@$&*()=:,;?",
+    "data/",
+    "x" * 900,
+)
+
+
+def test_objects_of_any_name_are_jobs_of_their_own(stack: Stack, bucket: str) -> None:
+    """Put there by whoever may, not by `Stack.submit`; one by one, which takes few processes."""
+    found = set()
+    for n, name in enumerate(NAMES):
+        job = _put(stack, bucket, name, to_csv([order(n)]))
+        job.wait(timeout_s=180)
+        found.add(job.id)
+        line = enriched(",".join(order(n)), n)
+        entry = job.entry()
+        assert _object(job, entry["completedKey"]) == f"{COMPLETED_HEADER}\n{line}\n".encode()
+        assert entry["archiveKey"] == f"input_archive/{name}"
+        assert _object(job, entry["archiveKey"]) == to_csv([order(n)])
+    assert len(found) == len(NAMES)
+
+
+def test_name_whose_results_could_not_be_stored_is_refused_at_once(
+    stack: Stack, bucket: str
+) -> None:
+    name = "n" * 1_018
+    job = _put(stack, bucket, name, to_csv([order(0)]))
+    status = job.wait(timeout_s=120, check=False)
+    assert status.reason.startswith("NameTooLongError: ")
+    assert "63 bytes shorter" in status.reason
+    stack.client("s3").head_object(Bucket=bucket, Key=f"{keys.INPUT_PREFIX}{name}")
+
+
+def test_recipient_that_the_sandbox_of_ses_refuses_costs_the_mail_and_not_the_job(
+    lax: Stack,
+) -> None:
+    ses = lax.client("sesv2")
+    sandbox = {"MailType": "TRANSACTIONAL", "WebsiteURL": "https://example.org"}
+    ses.put_account_details(**sandbox, ProductionAccessEnabled=False)
+    try:
+        job = lax.submit(to_csv([order(0)]), name="unmailed.csv")
+        status = job.wait(timeout_s=120)
+        check = check_recipient(ses, lax.status().parameters)
+    finally:
+        ses.put_account_details(**sandbox, ProductionAccessEnabled=True)
+    assert (status.status, status.mail) == ("SUCCEEDED", "FAILED")
+    (cause,) = job.why().causes
+    assert (cause.kind, cause.next_call) == ("mail", "stack.doctor()")
+    assert "not verified. The following identities failed the check" in cause.value
+    assert RECIPIENT in cause.value
+    assert check.ok is False
+    assert f"{RECIPIENT} is not verified, and the account is in the sandbox" in str(check)
+    # The mail that was not sent can be read all the same, and the file fetched.
+    assert job.email().status == "FAILED"
+    assert len(job.output()) == 1
+
+
+def _put(stack: Stack, bucket: str, name: str, data: bytes) -> Job:
+    key = keys.INPUT_PREFIX + name
+    version = stack.client("s3").put_object(Bucket=bucket, Key=key, Body=data)["VersionId"]
+    return Job(stack, jobs.job_id(bucket, key, version))

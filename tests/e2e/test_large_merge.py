@@ -1,0 +1,76 @@
+"""A merge that is too large for one call, with the bound turned down: the bytes are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from batchcore import keys
+from e2e.rows import order, to_csv
+
+from batchops.inspection.steps import steps
+from batchops.job import Job
+from batchops.stack import Stack
+
+TIMEOUT_S = 240.0
+GROUPS = "Upload the groups of a large merge"
+LAST = "Complete a large merge"
+
+# In two chunks, every row of some 16 KB: two parts, the first of at least 8 MiB, and the rejects.
+ROWS = 700
+
+
+@contextmanager
+def merging_in_groups_of(stack: Stack, group_bytes: int) -> Iterator[None]:
+    """Change what a call of the merge takes on, for a while."""
+    functions = stack.client("lambda")
+    name = f"{stack.name}-merge-s3-files"
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    changed = {**before, "MERGE_GROUP_BYTES": str(group_bytes)}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": before}
+        )
+
+
+def large_csv() -> bytes:
+    """Return rows of the schema with a long column more; each tenth is bad."""
+    rows = [order(n % 50, **({"Order_Priority": "X"} if n % 10 == 0 else {})) for n in range(ROWS)]
+    header, *lines = to_csv(rows).splitlines()
+    note = b"0123456789abcdef" * 1_000
+    return b"\n".join([header + b",Note", *(line + b"," + note for line in lines), b""])
+
+
+def content(stack: Stack, job: Job) -> tuple[bytes, bytes]:
+    s3, entry = stack.client("s3"), job.entry()
+    completed, rejected = (
+        s3.get_object(Bucket=entry["bucket"], Key=entry[name])["Body"].read()
+        for name in ("completedKey", "rejectedKey")
+    )
+    return completed, rejected
+
+
+def test_large_merge_gives_the_files_that_a_small_one_gives(stack: Stack) -> None:
+    with merging_in_groups_of(stack, 1024):
+        job = stack.submit(large_csv(), name="large-merge.csv")
+        job.wait(timeout_s=TIMEOUT_S)
+    found = steps(job).set_index("state")["status"]
+    assert (found[GROUPS], found[LAST]) == ("SUCCEEDED", "SUCCEEDED")
+    assert job.balance().holds
+    bucket = job.entry()["bucket"]
+    listed = stack.client("s3").list_objects_v2(
+        Bucket=bucket, Prefix=f"{keys.JOBS_PREFIX}{job.id}/merge/"
+    )
+    groups = [item for item in listed["Contents"] if "/group-" in item["Key"]]
+    assert len(groups) == 3
+    assert stack.client("s3").list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+    shared = content(stack, job)
+
+    # The same chunks' results again, joined by one call.
+    job.rerun(chunks=[1], dry_run=False)
+    job.wait(timeout_s=TIMEOUT_S)
+    assert GROUPS not in set(steps(job)["state"])
+    assert content(stack, job) == shared

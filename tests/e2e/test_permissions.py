@@ -1,0 +1,249 @@
+"""Every grant of every function's role is needed: without it, the function's step fails.
+
+The cases are read from the template, so a grant that is added there is tested here, or has to be
+named below with the reason why the local engine cannot tell. A small job runs first; then each of
+its steps is repeated, with the very event that it had, without one grant at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from batchcore import items, keys
+from e2e.permissions import Grant, as_list, without_grant
+from e2e.rows import order, to_csv
+from support import Server, always, resources
+
+from batchops.errors import FunctionFailedError
+from batchops.job import Job
+from batchops.stack import Stack
+
+# What the engine does not check, or never asks for. tests/unit/test_template.py holds these to what
+# AWS wants.
+NOT_ENFORCED = {
+    "logs:CreateLogStream": "the engine writes a function's log itself",
+    "logs:PutLogEvents": "the engine writes a function's log itself",
+    "xray:PutTraceSegments": "the engine has no traces",
+    "xray:PutTelemetryRecords": "the engine has no traces",
+    "s3:PutObjectTagging": "the engine takes PutObject for enough to store tags with an object",
+    "s3:GetObjectVersionTagging": "the engine takes GetObjectVersion for enough to copy with tags",
+    "s3:ListBucket": "the engine says 404 of an absent object to whoever may read it",
+    "s3:AbortMultipartUpload": "asked for when an upload in parts breaks off",
+    "sqs:SendMessage": "the engine itself puts what failed into the queue",
+}
+STEPS = {
+    "SplitIpFileRole": "Split Input File into chunks",
+    "ReadFileRole": "Read File",
+    "ValidateDataRole": "Validate Data",
+    "EnrichDataRole": "Get Financial Data",
+    "WriteOutputChunkRole": "Write output file",
+    "MergeS3FilesRole": "Merge all Files",
+    "SendEmailRole": "Email the file",
+}
+# The engine names the action that it denies, but where there is nothing to say it in.
+DENIALS = {
+    ("EnrichDataRole", "execute-api:Invoke"): "POST /financials answered 403",
+    ("MergeS3FilesRole", "s3:GetObjectVersion"): "(403) when calling the HeadObject operation",
+}
+# A good row, one that breaks a rule, and one whose key is unknown.
+FILE = to_csv([order(0), order(1, Order_Priority="X"), order(2, uuid="999999999")])
+
+
+def _grants() -> Iterator[Grant]:
+    roles = {f["Properties"]["Role"]["Fn::GetAtt"][0] for f in _functions().values()}
+    for role, properties in resources("AWS::IAM::Role").items():
+        for policy in properties["Properties"].get("Policies", []) if role in roles else []:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                for action in as_list(statement["Action"]):
+                    targets = _local(statement["Resource"])
+                    for place in range(len(targets)) if action not in NOT_ENFORCED else ():
+                        yield Grant(role, statement["Sid"], action, place)
+
+
+def _functions() -> dict[str, Any]:
+    return resources("AWS::Serverless::Function")
+
+
+def _local(resource: Any) -> list[Any]:
+    """Return the resources of a statement as the local engine has them."""
+    if isinstance(resource, dict) and "Fn::If" in resource:
+        return as_list(resource["Fn::If"][2])
+    return as_list(resource)
+
+
+@pytest.fixture(scope="module")
+def job(stack: Stack) -> Job:
+    """A job that has succeeded, with a row of each kind."""
+    job = stack.submit(FILE, name="permissions.csv")
+    job.wait(timeout_s=120)
+    return job
+
+
+@pytest.fixture(scope="module")
+def events(stack: Stack, job: Job) -> dict[str, dict[str, Any]]:
+    """The event of each step of the job, as the workflows handed it over."""
+    states, found = stack.client("stepfunctions"), {}
+    executions = [f"{stack.outputs['MainOrchestratorArn']}:{job.id}"]
+    executions.append(f"{stack.outputs['ProcessChunkArn']}:{job.id}-1-a1")
+    for arn in (name.replace(":stateMachine:", ":execution:") for name in executions):
+        started = states.describe_execution(executionArn=arn)["startDate"].isoformat()
+        for event in states.get_execution_history(executionArn=arn)["events"]:
+            if event["type"] == "TaskStateEntered":
+                details = event["stateEnteredEventDetails"]
+                more = {"executionArn": arn, "startTime": started}
+                found[details["name"]] = json.loads(details["input"]) | more
+    return found
+
+
+@pytest.fixture(scope="module")
+def _unnotified(stack: Stack, job: Job) -> Iterator[None]:
+    """After the one job, no upload starts another, so that its input can be put back."""
+    s3, bucket = stack.client("s3"), stack.outputs["SourceBucketName"]
+    entry = items.attributes(job.entry())
+    before = s3.get_bucket_notification_configuration(Bucket=bucket)
+    before.pop("ResponseMetadata")
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    yield
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=before)
+    stack.client("dynamodb").put_item(TableName=stack.outputs["JobTableName"], Item=entry)
+
+
+def _upload_event(job: Job, *, version: str) -> dict[str, Any]:
+    entry = job.entry()
+    s3_object = {"key": entry["key"], "size": 1, "versionId": version}
+    return {"Records": [{"s3": {"bucket": {"name": entry["bucket"]}, "object": s3_object}}]}
+
+
+def _put_back(stack: Stack, job: Job) -> str:
+    """Make the job one that was neither merged nor mailed, and return its input's new version."""
+    stack.client("dynamodb").update_item(
+        TableName=stack.outputs["JobTableName"],
+        Key={"jobId": {"S": job.id}, "entry": {"S": items.JOB_ENTRY}},
+        UpdateExpression="REMOVE archiveKey, mailStatus",
+    )
+    s3, bucket = stack.client("s3"), stack.outputs["SourceBucketName"]
+    put = s3.put_object(Bucket=bucket, Key=job.entry()["key"], Body=FILE)
+    return str(put["VersionId"])
+
+
+def _event(stack: Stack, job: Job, events: dict[str, Any], role: str, action: str) -> Any:
+    """Return an event that makes a role's function do an action."""
+    if role == "S3LambdaNotificationRole":
+        # An upload that is not in the ledger yet, or the job's own, which has been started.
+        version = "unseen" if action == "dynamodb:PutItem" else job.entry()["versionId"]
+        return _upload_event(job, version=version)
+    if role == "GetDataRole":
+        return {"httpMethod": "GET", "pathParameters": {"uuid": order(0)[0]}}
+    event = events[STEPS[role]]
+    if action == "dynamodb:Query" and role == "WriteOutputChunkRole":
+        # Only a later attempt looks for the errors of an earlier one.
+        return {**event, "attempt": 2}
+    if role == "MergeS3FilesRole":
+        # It merges what has succeeded, which a step that failed here may have taken back.
+        stack.invoke("write-output-chunk", events["Write output file"])
+    if role in ("MergeS3FilesRole", "SendEmailRole", "SplitIpFileRole"):
+        return {**event, "versionId": _put_back(stack, job)}
+    return event
+
+
+def _function(role: str) -> str:
+    (uri,) = [
+        f["Properties"]["CodeUri"]
+        for f in _functions().values()
+        if f["Properties"]["Role"]["Fn::GetAtt"][0] == role
+    ]
+    return str(uri).removeprefix("source/")
+
+
+LINK = Grant("SendEmailRole", "Link", "s3:GetObject", 0)
+CUSTOM_RESOURCE_GRANTS = [grant for grant in _grants() if grant.role == "CustomResourceRole"]
+STEP_GRANTS = [grant for grant in _grants() if grant not in (LINK, *CUSTOM_RESOURCE_GRANTS)]
+
+
+def _name(grant: Grant) -> str:
+    return " ".join(map(str, grant))
+
+
+@pytest.mark.usefixtures("_unnotified")
+@pytest.mark.parametrize("grant", STEP_GRANTS, ids=_name)
+def test_step_fails_without_any_one_grant_of_its_role(
+    stack: Stack, job: Job, events: dict[str, Any], grant: Grant
+) -> None:
+    event = _event(stack, job, events, grant.role, grant.action)
+    with without_grant(stack, grant), pytest.raises(FunctionFailedError) as caught:
+        stack.invoke(_function(grant.role), event)
+    denial = DENIALS.get((grant.role, grant.action), f"to perform: {grant.action} ")
+    assert denial in str(caught.value)
+
+
+@pytest.mark.usefixtures("_unnotified")
+@pytest.mark.parametrize("role", STEPS)
+def test_step_succeeds_with_all_grants_of_its_role(
+    stack: Stack, job: Job, events: dict[str, Any], role: str
+) -> None:
+    """So it was the grant that was missing, not something that the test did."""
+    assert "failure" not in stack.invoke(_function(role), _event(stack, job, events, role, ""))
+
+
+def test_link_in_the_mail_opens_with_the_grant_of_the_role_that_signed_it(
+    stack: Stack, job: Job
+) -> None:
+    s3, bucket = stack.client("s3"), stack.outputs["SourceBucketName"]
+    mail = json.load(s3.get_object(Bucket=bucket, Key=keys.mail(job.id))["Body"])
+    text = mail["Content"]["Simple"]["Body"]["Text"]["Data"]
+    link = text.split("Download it here: ")[1].split()[0]
+    with urllib.request.urlopen(link, timeout=10) as answer:
+        assert answer.read().startswith(b"uuid,")
+    with (
+        without_grant(stack, LINK),
+        pytest.raises(urllib.error.HTTPError) as caught,
+    ):
+        urllib.request.urlopen(link, timeout=10)
+    with caught.value:
+        assert caught.value.code == 403
+
+
+@pytest.mark.usefixtures("_unnotified")
+@pytest.mark.parametrize("grant", CUSTOM_RESOURCE_GRANTS, ids=_name)
+def test_stack_cannot_be_made_or_deleted_without_any_one_grant_of_the_custom_resource(
+    stack: Stack, grant: Grant
+) -> None:
+    """The function answers CloudFormation that it failed, and why."""
+    with Server(always(200)) as server, without_grant(stack, grant):
+        stack.invoke("custom-resource", _request(stack, server, grant.action))
+    (answer,) = [json.loads(received.body) for received in server.received]
+    assert answer["Status"] == "FAILED"
+    assert f"to perform: {grant.action} " in answer["Reason"]
+
+
+def _request(stack: Stack, server: Server, action: str) -> dict[str, Any]:
+    return {
+        # Loading is the first thing that a creation does; the other two, the first of a deletion.
+        "RequestType": "Create" if action == "dynamodb:BatchWriteItem" else "Delete",
+        "ResponseURL": server.url,
+        "StackId": "arn:aws:cloudformation:us-east-1:000000000000:stack/e2e/x",
+        "RequestId": "x",
+        "LogicalResourceId": "PostStackProcessing",
+        "ResourceProperties": {
+            "BucketName": stack.outputs["SourceBucketName"],
+            "TableName": stack.outputs["FinancialTableName"],
+            "NotificationFunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:x",
+        },
+    }
+
+
+def test_whatever_the_engine_cannot_tell_is_granted_somewhere() -> None:
+    """Otherwise the list of exceptions would outlive its reasons."""
+    granted = {
+        action
+        for role in resources("AWS::IAM::Role").values()
+        for policy in role["Properties"].get("Policies", [])
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in as_list(statement["Action"])
+    }
+    assert granted >= NOT_ENFORCED.keys()

@@ -1,0 +1,499 @@
+"""The console: what it shows, what its buttons do, and that it stays small and leaves nothing."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import pytest
+import support
+from batchcore import items, keys
+
+import batchops as bo
+from batchops.widgets.background import THREAD_PREFIX
+from batchops.widgets.console import Console
+from batchops.widgets.errors_panel import parse_rows
+from batchops.widgets.job_list import PAGE_JOBS
+
+TIMEOUT_S = 60.0
+OUTPUTS = {
+    "JobTableName": support.JOB_TABLE,
+    "ErrorTableName": support.ERROR_TABLE,
+    "SourceBucketName": support.BUCKET,
+    "MainOrchestratorArn": support.MACHINE_ARN,
+    "ProcessChunkArn": f"{support.MACHINE_ARN}-chunk",
+}
+FOCUSABLE = (
+    ipywidgets.Button,
+    ipywidgets.Checkbox,
+    ipywidgets.Combobox,
+    ipywidgets.Dropdown,
+    ipywidgets.FileUpload,
+    ipywidgets.Select,
+    ipywidgets.Text,
+    ipywidgets.ToggleButtons,
+)
+
+
+def deploy(name: str = "orders") -> None:
+    """Make a stack that has our outputs, and one that has not."""
+    cfn = support.SESSION.client("cloudformation")
+    outputs = {key: {"Value": value} for key, value in OUTPUTS.items()}
+    for stack, found in ((name, outputs), ("somebody-elses", {"Url": {"Value": "x"}})):
+        bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": f"{stack}-unused"}}
+        template = {"Resources": {"Unused": bucket}, "Outputs": found}
+        cfn.create_stack(StackName=stack, TemplateBody=json.dumps(template))
+
+
+def put_jobs(account: support.Account, count: int, **changed: Any) -> list[str]:
+    """Enter jobs, each a minute after the one before, and return their ids."""
+    ids = [f"orders-{n:012x}" for n in range(count)]
+    requests = []
+    for n, job_id in enumerate(ids):
+        start = f"2026-11-{1 + n // 1440:02}T{n // 60 % 24:02}:{n % 60:02}:00.000Z"
+        entry = {
+            "jobId": job_id,
+            "entry": items.JOB_ENTRY,
+            "listed": items.LISTED,
+            "status": items.SUCCEEDED,
+            "startTime": start,
+            "endTime": start,
+            "key": f"{keys.INPUT_PREFIX}orders-{n}.csv",
+            "attempt": 1,
+            "rowsIn": 10,
+            "rowsOut": 9,
+            "rowsRejected": 1,
+            "chunks": 2,
+            "errors": 1,
+            "completedKey": keys.completed(job_id, f"orders-{n}.csv"),
+        } | changed
+        requests.append({"PutRequest": {"Item": items.attributes(entry)}})
+    for at in range(0, count, 25):
+        request = {support.JOB_TABLE: requests[at : at + 25]}
+        account.dynamodb.batch_write_item(RequestItems=request)
+    return ids
+
+
+def threads() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.startswith(THREAD_PREFIX)]
+
+
+@pytest.fixture
+def opened(account: support.Account) -> Iterator[Callable[..., Console]]:
+    """Give a function that opens a console on the mocked account; all are closed in the end."""
+    consoles: list[Console] = []
+
+    def open_console(name: str = "orders", **options: Any) -> Console:
+        consoles.append(bo.console(name, target="aws", region=support.REGION, **options))
+        settle(consoles[-1])
+        return consoles[-1]
+
+    yield open_console
+    for console in consoles:
+        console.close()
+    for thread in threads():
+        thread.join(TIMEOUT_S)
+    assert threads() == []
+
+
+def settle(console: Console) -> None:
+    """Wait until the console has done what it was told to."""
+    assert console.settle(TIMEOUT_S)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait for what a thread does."""
+    tick = threading.Event()
+    for _ in range(int(TIMEOUT_S / 0.01)):
+        if condition():
+            return
+        tick.wait(0.01)
+    raise AssertionError("it did not come")
+
+
+def walk(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from walk(child)
+
+
+# ------------------------------------------------------------------------------ opening
+
+
+def test_without_a_stack_the_console_says_what_to_do(opened: Callable[..., Console]) -> None:
+    console = opened("nothing")
+    assert "no stack 'nothing' in us-east-1: run Stack.deploy() first" in str(console)
+    assert "no stack &#x27;nothing&#x27;" in console.messages.root.value
+    assert str(console) == console._repr_mimebundle_()["text/plain"]
+
+
+def test_without_jobs_the_console_says_so_and_offers_an_upload(
+    opened: Callable[..., Console],
+) -> None:
+    deploy()
+    console = opened()
+    assert console.messages.text == ""
+    assert console.jobs.note.value == "no jobs"
+    assert console.job is None
+    assert all(button.disabled for button in console.actions.buttons)
+    assert not console.upload.file.disabled
+    assert console.stacks.name.options == ("orders",)
+
+
+def test_the_job_under_way_is_picked_before_later_ones(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    ids = put_jobs(account, 3)
+    account.put_entry(ids[1], items.JOB_ENTRY, status=items.RUNNING)
+    console = opened()
+    assert console.job is not None
+    assert console.job.id == ids[1]
+    assert console.jobs.jobs.value == ids[1]
+    # Again, as after a restart of the kernel: the same job.
+    assert opened().job.id == ids[1]
+    assert console.closed
+
+
+def test_a_job_can_be_named(opened: Callable[..., Console], account: support.Account) -> None:
+    deploy()
+    ids = put_jobs(account, 3)
+    console = opened(job=ids[0])
+    assert console.job is not None
+    assert console.job.id == ids[0]
+    wait_for(lambda: console.progress.last is not None)
+    assert "succeeded" in console.progress.root.value
+    assert "2 chunks: 2 done" in console.grid.root.value
+
+
+def test_picking_another_stack_drops_what_was_shown(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    put_jobs(account, 1)
+    console = opened()
+    console.stacks.name.value = "gone"
+    settle(console)
+    assert console.job is None
+    assert console.jobs.jobs.options == ()
+    assert "no stack 'gone'" in console.messages.text
+    console.stacks.name.value = "not a name"
+    settle(console)
+    assert "'not a name' cannot be a stack's name" in console.messages.text
+    assert console.upload.file.disabled
+    console.stacks.name.value = "orders"
+    settle(console)
+    assert console.job is not None
+    assert console.messages.text == ""
+
+
+# --------------------------------------------------------------------------------- jobs
+
+
+def test_a_thousand_jobs_come_a_page_at_a_time(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    ids = put_jobs(account, 1_000)[::-1]
+    console = opened()
+    read: Counter[str] = Counter()
+
+    def count(parsed: Any, **_: Any) -> None:
+        read["calls"] += 1
+        read["items"] += parsed["ScannedCount"]
+
+    assert console.stack is not None
+    events = console.stack.client("dynamodb").meta.events
+    events.register("after-call.dynamodb.Query", count)
+    console.jobs.load(current=ids[0])
+    settle(console)
+    assert [job_id for _, job_id in console.jobs.jobs.options] == ids[:PAGE_JOBS]
+    assert read == {"calls": 1, "items": PAGE_JOBS + 1}
+    assert console.jobs.newer.disabled
+    console.jobs.older.click()
+    settle(console)
+    assert [job_id for _, job_id in console.jobs.jobs.options] == ids[PAGE_JOBS : 2 * PAGE_JOBS]
+    assert console.jobs.note.value == "jobs 51 to 100"
+    assert console.jobs.jobs.value is None  # turning the page picks nothing
+    assert console.job is not None
+    assert console.job.id == ids[0]
+
+    console.jobs.name.value = "orders-77"
+    settle(console)
+    assert len(console.jobs.jobs.options) == 11
+    console.jobs.status.value = items.FAILED
+    settle(console)
+    assert console.jobs.note.value == "no jobs"
+
+
+def test_picking_a_job_shows_it_and_drops_what_was_proposed(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    ids = put_jobs(account, 2)
+    account.put(keys.completed(ids[1], "orders-1.csv"), b"a\n")
+    console = opened()
+    console.actions.link.click()
+    settle(console)
+    assert console.actions.confirmation.open
+    console.jobs.jobs.value = ids[0]
+    settle(console)
+    assert not console.actions.confirmation.open
+    assert console.job is not None
+    assert console.job.id == ids[0]
+
+
+def test_names_that_look_like_html_are_shown_as_text(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    name = "<img src=x onerror=alert(1)>.csv"
+    failed = {"status": items.FAILED, "error": "<script>", "cause": "<script>alert(1)</script>"}
+    put_jobs(account, 1, key=f"input/{name}", **failed)
+    account.put_error(
+        "orders-000000000000",
+        "0000000002#<b>#enum",
+        sourceRow=2,
+        column="<b>",
+        rule="enum",
+        value="<script>",
+        message="<i>no</i>",
+        limit="",
+        stage="validate",
+        uuid="",
+        raw="",
+        chunk=1,
+        attempt=1,
+        time=support.START_TIME,
+    )
+    console = opened()
+    console.jobs.name.value = name  # stays as it is typed
+    settle(console)
+    wait_for(lambda: console.progress.last is not None)
+    texts = [w.value for w in walk(console.root) if isinstance(w, ipywidgets.HTML)]
+    assert "&lt;script&gt;" in "".join(texts)
+    assert "&lt;i&gt;no" in console.errors.table.value
+    for tag in ("<script", "<img", "<i>"):
+        assert tag not in "".join(texts)
+
+
+# ------------------------------------------------------------------------------ actions
+
+
+def test_a_link_is_made_only_after_it_was_agreed_to(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    (job_id,) = put_jobs(account, 1)
+    account.put(keys.completed(job_id, "orders-0.csv"), b"a,b\n1,2\n")
+    console = opened()
+    console.actions.link.click()
+    settle(console)
+    assert "orders-0.csv: 8 bytes" in console.actions.confirmation.text.value
+    assert console.messages.text == ""
+    console.actions.confirmation.cancel.click()
+    settle(console)
+    assert not console.actions.confirmation.open
+    assert console.messages.text == ""
+
+    console.actions.link.click()
+    settle(console)
+    console.actions.confirmation.confirm.click()
+    console.actions.confirmation.confirm.click()  # once more does nothing
+    settle(console)
+    assert console.messages.text == "a link to orders-0.csv is made:"
+    assert f"https://{support.BUCKET}.s3" in console.messages.root.value
+    assert "X-Amz-Signature" in console.messages.root.value
+
+
+def test_a_download_says_first_where_the_file_goes_and_what_it_replaces(
+    opened: Callable[..., Console], account: support.Account, tmp_path: Path
+) -> None:
+    deploy()
+    (job_id,) = put_jobs(account, 1)
+    account.put(keys.completed(job_id, "orders-0.csv"), b"a,b\n1,2\n")
+    console = opened()
+    console.actions.folder.value = str(tmp_path / "none")
+    console.actions.download.click()
+    settle(console)
+    assert "none: make it first" in console.messages.text
+
+    console.actions.folder.value = str(tmp_path)
+    console.actions.download.click()
+    settle(console)
+    assert "a new file" in console.actions.confirmation.text.value
+    assert list(tmp_path.iterdir()) == []
+    console.actions.confirmation.confirm.click()
+    settle(console)
+    assert (tmp_path / "orders-0.csv").read_bytes() == b"a,b\n1,2\n"
+    assert console.messages.text == f"8 bytes are stored as {tmp_path / 'orders-0.csv'}"
+
+    console.actions.download.click()
+    settle(console)
+    assert "replaces the file that is there" in console.actions.confirmation.text.value
+
+    account.put(keys.rejected(job_id, "orders-0.csv"), b"bad\n")
+    rejected_key = keys.rejected(job_id, "orders-0.csv")
+    account.put_entry(job_id, items.JOB_ENTRY, rejectedKey=rejected_key)
+    console.actions.file.value = True
+    console.actions.download.click()
+    settle(console)
+    console.actions.confirmation.confirm.click()
+    settle(console)
+    assert (tmp_path / "orders-0-rejected.csv").read_bytes() == b"bad\n"
+
+
+def test_what_cannot_be_done_is_said_in_the_console(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    put_jobs(account, 1)
+    console = opened()
+    console.actions.stop.click()
+    settle(console)
+    assert "has ended SUCCEEDED: there is nothing to stop" in console.messages.text
+    assert not console.actions.confirmation.open
+    assert not console.actions.stop.disabled
+
+
+def test_stopping_says_first_which_chunks_are_at_work(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    (job_id,) = put_jobs(account, 1, status=items.RUNNING)
+    for number, status in enumerate((items.SUCCEEDED, items.RUNNING, items.RUNNING), 1):
+        entry = items.chunk_entry(number)
+        counts = {"rows": 5, "rejected": 0, "attempt": 1}
+        account.put_entry(job_id, entry, status=status, **counts)
+    console = opened()
+    console.actions.stop.click()
+    settle(console)
+    shown = console.actions.confirmation.text.value
+    assert "attempt 1 of job orders-000000000000 is RUNNING" in shown
+    assert "chunks at work, that would be stopped: 2-3" in shown
+    assert account.entry(job_id)["status"] == items.RUNNING
+
+
+# -------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("", (None, None)),
+        ("7", (7, 7)),
+        ("2-600", (2, 600)),
+        (" 2 - 600 ", (2, 600)),
+        ("600-", (600, None)),
+        ("-600", (None, 600)),
+    ],
+)
+def test_rows_are_read_as_people_write_them(text: str, rows: tuple[int | None, int | None]) -> None:
+    assert parse_rows(text) == rows
+
+
+def test_errors_are_filtered_and_paged(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    (job_id,) = put_jobs(account, 1)
+    for row in range(2, 62):
+        column = "Region" if row % 2 else "Country"
+        fields = {"sourceRow": row, "column": column, "rule": "enum", "value": "x", "limit": ""}
+        fields |= {"message": "no", "stage": "validate", "uuid": "1", "raw": "", "chunk": 1}
+        error_id = f"{row:010}#{column}#enum"
+        account.put_error(job_id, error_id, attempt=1, time=support.START_TIME, **fields)
+    console = opened()
+    assert console.errors.table.value.count("<tr>") == 51
+    assert console.errors.previous.disabled
+    console.errors.next.click()
+    settle(console)
+    assert console.errors.table.value.count("<tr>") == 11
+    assert console.errors.next.disabled
+    console.errors.previous.click()
+    settle(console)
+    assert console.errors.table.value.count("<tr>") == 51
+    assert console.errors.column.options == ("Country", "Region")
+    console.errors.column.value = "Region"
+    settle(console)
+    assert console.errors.table.value.count("<tr>") == 31
+    console.errors.rows.value = "3-7"
+    settle(console)
+    assert console.errors.table.value.count("<tr>") == 4
+    console.errors.rows.value = "three"
+    settle(console)
+    assert "rows are 'three'" in console.messages.text
+    console.errors.causes.click()
+    settle(console)
+    assert "Region" in console.errors.table.value
+
+
+# ------------------------------------------------------------------------------- uploads
+
+
+def test_a_file_too_large_for_a_browser_is_refused_unread(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    console = opened()
+    console.view.value = "Upload"
+    console.upload.file.value = (uploaded("big<b>.csv", b"x" * (9 * 1024 * 1024 + 1)),)
+    settle(console)
+    shown = console.upload.confirmation
+    assert "big&lt;b&gt;.csv" in shown.text.value
+    assert "larger than the 9,437,184 bytes" in shown.text.value
+    assert shown.confirm.layout.display == "none"
+    assert account.keys() == []
+
+
+def uploaded(name: str, content: bytes) -> dict[str, Any]:
+    """Return a file as a browser hands it over."""
+    moment = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+    about = {"name": name, "type": "text/csv", "size": len(content), "last_modified": moment}
+    return {**about, "content": memoryview(content)}
+
+
+# --------------------------------------------------------------------- keyboard and end
+
+
+def test_every_control_has_a_label_and_says_what_it_does(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    put_jobs(account, 1)
+    console = opened()
+    seen = []
+    for view in console.view.options:
+        console.view.value = view
+        settle(console)
+        for widget in walk(console.root):
+            if isinstance(widget, FOCUSABLE) and widget is not console.view:
+                assert widget.description, widget
+                assert widget.tooltip, widget
+                assert widget.tabbable is not False
+                seen.append(widget)
+    assert len(set(seen)) > 25
+    assert len(console.view.tooltips) == len(console.view.options)
+
+
+def test_closing_stops_everything(opened: Callable[..., Console], account: support.Account) -> None:
+    deploy()
+    put_jobs(account, 1, status=items.RUNNING)
+    console = opened()
+    wait_for(lambda: console.progress.last is not None)
+    assert threads()
+    console.close_button.click()
+    for thread in threads():
+        thread.join(TIMEOUT_S)
+    assert threads() == []
+    (left,) = console.root.children
+    assert "The console is closed" in left.value
+    console.close()
+    console.refresh()
+    assert threads() == []

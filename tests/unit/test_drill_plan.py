@@ -1,0 +1,336 @@
+"""What a drill plans, and how it tells a row that is lost or doubled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchops.cli import main
+from batchops.cli.base import to_data
+from batchops.cli.drill import insert
+from batchops.drill.calls import Call
+from batchops.drill.case import FirstEnd, broken_at_first, expected_end
+from batchops.drill.drill import Drill
+from batchops.drill.faults import CHUNK_STEPS, KINDS, PLACES, STEPS, Fault
+from batchops.drill.injector import aims_at
+from batchops.drill.outcomes import Account, Outcome, account_for, differences
+from batchops.drill.planning import LASTING, plan_faults
+from batchops.drill.report import CaseReport, DrillReport
+from batchops.errors import InputError
+from batchops.recovery.redelivery import Redelivery, WaitingUpload
+
+CHUNKS = (1, 2, 3)
+# What the functions call, by service and operation, each about as it does.
+_CALLS: dict[str, str] = {
+    "s3-lambda-notification": "dynamodb.PutItem states.StartExecution",
+    "split-ip-file": "s3.GetObject " + "s3.PutObject " * 6 + "dynamodb.UpdateItem",
+    "read-file": "dynamodb.UpdateItem s3.GetObject s3.PutObject",
+    "validate-data": "s3.GetObject s3.PutObject",
+    "enrich-data": "s3.GetObject execute-api.POST s3.PutObject",
+    "get-data": "dynamodb.BatchGetItem",
+    "write-output-chunk": "s3.GetObject s3.PutObject s3.PutObject dynamodb.BatchWriteItem "
+    "dynamodb.UpdateItem",
+    "merge-s3-files": "s3.GetObject dynamodb.Query s3.PutObject s3.CopyObject s3.DeleteObject",
+    "send-email": "dynamodb.GetItem s3.PutObject ses.SendEmail dynamodb.UpdateItem",
+}
+CALLS = [
+    Call(step, *call.split("."), chunk)
+    for step, calls in _CALLS.items()
+    for chunk in (CHUNKS if step in CHUNK_STEPS else (None,))
+    for call in calls.split()
+]
+
+
+# ----------------------------------------------------------------------------- planning
+
+
+def test_every_step_meets_every_fault_that_it_can() -> None:
+    plan = plan_faults(CALLS, seed=1)
+    met = {(fault.step, fault.kind) for fault in plan}
+    everywhere = {"exception", "timeout", "kill", "slow", "throttle"}
+    assert {(step, kind) for step in STEPS for kind in everywhere} <= met
+    assert {fault.step for fault in plan} == set(PLACES)
+    assert {fault.kind for fault in plan} == set(KINDS)
+    assert ("get-data", "partial-write") not in met
+    assert ("validate-data", "dynamodb-error") not in met
+    for step, kinds in LASTING.items():
+        assert {f.kind for f in plan if f.step == step and f.lasting} == set(kinds)
+
+
+@given(st.integers(0, 1_000_000))
+def test_every_planned_fault_has_a_call_to_strike(seed: int) -> None:
+    for fault in plan_faults(CALLS, seed=seed):
+        kind = KINDS[fault.kind]
+        if kind.action in ("throttle", "stop", "restart"):
+            continue
+        struck = [call for call in CALLS if aims_at(fault, call)]
+        assert len(struck) >= max(1, fault.after_writes)
+
+
+@given(st.integers(0, 1_000_000), st.sampled_from(STEPS))
+def test_what_strikes_a_step_does_not_depend_on_what_else_is_planned(seed: int, step: str) -> None:
+    whole = [fault for fault in plan_faults(CALLS, seed=seed) if fault.step == step]
+    assert plan_faults(CALLS, seed=seed, steps=[step]) == whole
+
+
+def test_process_is_killed_after_each_single_write_of_a_step() -> None:
+    plan = plan_faults(CALLS, seed=3, steps=["write-output-chunk"], kinds=["partial-write"])
+    assert [fault.after_writes for fault in plan if not fault.lasting] == [1, 2, 3, 4]
+    many = plan_faults(CALLS, seed=3, steps=["split-ip-file"], kinds=["partial-write"])
+    assert len(many) == 5
+    assert {1, 7} <= {fault.after_writes for fault in many}
+
+
+def test_cases_have_different_names() -> None:
+    plan = plan_faults(CALLS, seed=1)
+    assert len({(fault.name, fault.at) for fault in plan}) == len(plan)
+
+
+@pytest.mark.parametrize(
+    ("steps", "kinds", "message"),
+    [
+        (["reed-file"], None, "no step 'reed-file'"),
+        (None, ["explosion"], "no fault 'explosion'"),
+        (["validate-data"], ["mail-refused"], "no fault of"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(steps: Any, kinds: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        plan_faults(CALLS, seed=1, steps=steps, kinds=kinds)
+
+
+# --------------------------------------------------------------------------- accounting
+
+LINES = (b"key,note\n", b"1,a\n", b'2,"b\nc"\n', b"3,\xa0\n", b"4\n")
+COMPLETED = b'key,note,price\n1,a,9\n2,"b\nc",8\n'
+REJECTS = b"key,note,source_row,rules,messages\n3,\xa0,4,encoding,\n4,,5,fieldCount,\n"
+
+
+def test_rows_that_end_once_are_accounted_for() -> None:
+    account = account_for(LINES, COMPLETED, REJECTS)
+    assert account == Account(rows_in=4, rows_out=2, rows_rejected=2, lost=0, doubled=0)
+    assert account.faults() == []
+
+
+@pytest.mark.parametrize(
+    ("completed", "rejects", "said"),
+    [
+        (b"key,note,price\n1,a,9\n", REJECTS, ["1 rows lost"]),
+        (COMPLETED, b"key,note,source_row\n4,,5\n", ["1 rows lost"]),
+        (COMPLETED + b"1,a,9\n", REJECTS, ["1 rows doubled"]),
+        (COMPLETED, REJECTS + b"1,a,2,late,\n", ["1 rows doubled"]),
+        (COMPLETED.replace(b"1,a", b"1,z"), REJECTS, ["1 rows lost", "1 rows unlike the input's"]),
+        (b"", b"", ["4 rows lost"]),
+    ],
+)
+def test_rows_lost_doubled_or_changed_are_told(
+    completed: bytes, rejects: bytes, said: list[str]
+) -> None:
+    assert account_for(LINES, completed, rejects).faults() == said
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=12))
+def test_account_adds_up_however_often_each_row_ends(ends: list[int]) -> None:
+    lines = [b"key\n", *(b"%d\n" % n for n in range(len(ends)))]
+    body = b"".join(line * times for line, times in zip(lines[1:], ends, strict=True))
+    account = account_for(lines, b"key,price\n" + body.replace(b"\n", b",1\n"), b"")
+    assert account.lost == ends.count(0)
+    assert account.doubled == sum(max(0, times - 1) for times in ends)
+    assert account.rows_in - account.lost + account.doubled == account.rows_out
+
+
+OUTCOME = Outcome(
+    completed=COMPLETED,
+    rejects=REJECTS,
+    errors=({"errorId": "0000000004##encoding", "stage": "read"},),
+    counts={"JOB": {"rowsIn": 4}, "CHUNK#000001": {"rows": 4}},
+    balanced=True,
+    archived=True,
+)
+
+
+def test_equal_outcomes_do_not_differ() -> None:
+    assert differences(OUTCOME, replace(OUTCOME)) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"completed": COMPLETED[:-1]}, "the completed file differs"),
+        ({"rejects": REJECTS + b" "}, "the rejects file differs"),
+        ({"errors": ()}, "the recorded errors differ: 0, not 1"),
+        ({"counts": {"JOB": {"rowsIn": 4}}}, "CHUNK#000001 differs"),
+        ({"balanced": False}, "the balance"),
+        ({"archived": False}, "the input"),
+    ],
+)
+def test_each_difference_is_told(changed: dict[str, Any], said: str) -> None:
+    (line,) = differences(OUTCOME, replace(OUTCOME, **changed))
+    assert said in line
+
+
+# ---------------------------------------------------------------- what a case must come to
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (Fault("read-file", "kill", 1), "SUCCEEDED"),
+        (Fault("read-file", "kill", 1, times=None), "FAILED"),
+        (Fault("send-email", "mail-refused", times=None), "SUCCEEDED"),
+        (Fault("s3-lambda-notification", "throttle", times=None), "UNSTARTED"),
+        (Fault("workflow", "stop", 1, at="read-file"), "ABORTED"),
+        (Fault("engine", "restart", 1, at="read-file"), "FAILED"),
+    ],
+)
+def test_first_attempt_must_end_as_the_design_says(fault: Fault, status: str) -> None:
+    assert expected_end(fault) == status
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (FirstEnd("FAILED", "Broken", retries=2, fired=3, noticed=True), []),
+        (
+            FirstEnd("FAILED", "Broken", retries=2, fired=0, noticed=True),
+            ["the fault never struck"],
+        ),
+        (FirstEnd("FAILED", "", retries=2, fired=3, noticed=True), ["no error is named"]),
+        (
+            FirstEnd("FAILED", "Broken", retries=2, fired=3, noticed=False),
+            ["the topic was not told"],
+        ),
+        (FirstEnd("FAILED", "Broken", retries=0, fired=1, noticed=True), ["nothing was retried"]),
+        (
+            FirstEnd("SUCCEEDED", "Broken", retries=2, fired=3, noticed=False),
+            ["the first attempt ended SUCCEEDED, not FAILED"],
+        ),
+    ],
+)
+def test_first_attempt_that_went_otherwise_is_told(end: FirstEnd, said: list[str]) -> None:
+    assert list(broken_at_first(Fault("read-file", "kill", 1, times=None), end)) == said
+
+
+# ------------------------------------------------------------------------------ reports
+
+CASE = CaseReport(
+    fault=Fault("read-file", "kill", 2),
+    job_id="orders-0",
+    fired=1,
+    ended="SUCCEEDED",
+    error="",
+    retries=1,
+    attempts=1,
+    recovery="",
+    account=Account(4, 2, 2, 0, 0),
+    same=True,
+    broken=(),
+    seconds=1.5,
+)
+BROKEN = replace(CASE, account=Account(4, 1, 2, 1, 0), same=False, broken=("1 rows <lost|>",))
+
+
+def report(*cases: CaseReport) -> DrillReport:
+    return DrillReport(
+        seed=7,
+        rows=4,
+        chunks=2,
+        started=datetime(2026, 11, 23, tzinfo=UTC),
+        seconds=3.0,
+        versions={"batchops": "0.1.0"},
+        cases=cases,
+    )
+
+
+def test_drill_is_kept_only_if_each_case_is_and_there_is_one() -> None:
+    assert report(CASE).kept
+    assert not report(CASE, BROKEN).kept
+    assert not report().kept
+
+
+def test_report_adds_up() -> None:
+    unfinished = replace(BROKEN, account=None)
+    assert report(CASE, BROKEN, unfinished).totals == {
+        "cases": 3,
+        "faults_injected": 3,
+        "jobs_completed": 2,
+        "reruns": 0,
+        "rows_lost": 1,
+        "rows_doubled": 0,
+        "cases_broken": 2,
+    }
+
+
+def test_report_has_text_html_markdown_table_and_json() -> None:
+    found = report(CASE, BROKEN)
+    assert "read-file, chunk 2: kill once: SUCCEEDED, 1 retries: kept" in str(found)
+    assert "1 rows lost" in found.summary
+    assert "1 rows &lt;lost|&gt;" in found._repr_html_()
+    table = [line for line in found.to_markdown().splitlines() if line.startswith("|")]
+    columns = table[0].count("|")
+    assert len(table) == 4
+    assert all(line.replace(r"\|", "").count("|") == columns for line in table)
+    frame = found.to_frame()
+    assert list(frame["lost"]) == [0, 1]
+    assert list(frame["same bytes"]) == [True, False]
+    assert list(report().to_frame().columns) == list(frame.columns)
+    data = json.loads(json.dumps(to_data(found)))
+    assert [case["kept"] for case in data["cases"]] == [True, False]
+
+
+# -------------------------------------------------------------------------- command line
+
+
+def test_drill_refuses_an_account_on_aws() -> None:
+    result = CliRunner().invoke(main, ["--target", "aws", "drill", "--json"])
+    assert result.exit_code == 1
+    assert "local engine only" in json.loads(result.output)["error"]["message"]
+
+
+def test_file_without_a_place_for_the_report_is_refused_before_anything_starts(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "page.md"
+    file.write_text("# Reliability\n")
+    result = CliRunner().invoke(main, ["drill", "--into", str(file)])
+    assert result.exit_code == 1
+    assert "no place for the report" in result.output
+
+
+def test_report_replaces_the_one_before_it() -> None:
+    page = "# A\n\n<!-- drill: begin -->\nold\n<!-- drill: end -->\n\nB\n"
+    once = insert(page, r"new \| table")
+    assert "old" not in once
+    assert r"new \| table" in once
+    assert once.endswith("\n\nB\n")
+    assert insert(once, r"new \| table") == once
+
+
+def test_steps_and_faults_are_checked_before_anything_starts() -> None:
+    with pytest.raises(InputError, match="no step 'x'"):
+        Drill(steps=["x"])
+
+
+# --------------------------------------------------------------------------- redelivery
+
+
+def test_redelivery_says_what_waits_and_what_was_done() -> None:
+    assert str(Redelivery("a", True, ())) == "no upload waits in stack a"
+    upload = WaitingUpload("input/<b>.csv", "2026-11-23T06:00:00.000Z", "no such bucket")
+    waiting = Redelivery("a", True, (upload,))
+    assert waiting.files == ("input/<b>.csv",)
+    assert str(waiting).splitlines()[0] == (
+        "1 upload in the queue of stack a; nothing was started (dry run)"
+    )
+    assert "<td>input/&lt;b&gt;.csv</td>" in waiting._repr_html_()
+    started = Redelivery("a", False, (replace(upload, outcome="started"),))
+    assert "dry run" not in str(started)
+    assert str(started).endswith("started")

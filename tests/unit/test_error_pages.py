@@ -1,0 +1,161 @@
+"""Errors by page: each of them once, filtered by the table, and no more read than a page takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import support
+from batchcore import items
+
+from batchops import frames
+from batchops.errors import InputError
+from batchops.inspection.error_pages import MAX_READ, ErrorFilter, ErrorPage, error_page
+from batchops.job import Job
+
+JOB = "orders-0123456789ab"
+
+
+def error(number: int, **changed: Any) -> dict[str, Any]:
+    """Return the error of a row, in one of three columns."""
+    column = ("Country", "Region", "uuid")[number % 3]
+    return {
+        "jobId": JOB,
+        "errorId": f"{items.row_prefix(number)}{column}#maxLength",
+        "sourceRow": number,
+        "column": column,
+        "rule": "maxLength",
+        "value": "<b>x</b>",
+        "message": f"{column} is too long",
+        "limit": "9",
+        "stage": "validate",
+        "uuid": "271828183",
+        "raw": "raw",
+        "chunk": 1 + number // 100,
+        "attempt": 1,
+        "time": support.START_TIME,
+    } | changed
+
+
+def job_of(dynamodb: Any) -> Job:
+    tables = {"ErrorTableName": support.ERROR_TABLE, "JobTableName": support.JOB_TABLE}
+    stack: Any = SimpleNamespace(name="orders", outputs=tables, client=lambda _: dynamodb)
+    return Job(stack, JOB)
+
+
+@pytest.fixture
+def job(account: support.Account) -> Job:
+    """A job with 120 errors, one a row from row 2 on."""
+    account.put_entry(JOB, items.JOB_ENTRY, status=items.SUCCEEDED, errors=120)
+    batch = [{"PutRequest": {"Item": items.attributes(error(n))}} for n in range(2, 122)]
+    for start in range(0, len(batch), 25):
+        request = {support.ERROR_TABLE: batch[start : start + 25]}
+        account.dynamodb.batch_write_item(RequestItems=request)
+    return job_of(account.dynamodb)
+
+
+def walk(job: Job, **options: Any) -> list[ErrorPage]:
+    pages = [error_page(job, **options)]
+    while pages[-1].next:
+        pages.append(error_page(job, after=pages[-1].next, **options))
+        assert len(pages) < 200
+    return pages
+
+
+def rows(pages: list[ErrorPage]) -> list[int]:
+    return [int(row) for page in pages for row in page.errors["source_row"]]
+
+
+@pytest.mark.parametrize("lines", [7, 50, 120, 500])
+def test_pages_hold_every_error_once_in_order(job: Job, lines: int) -> None:
+    pages = walk(job, lines=lines)
+    assert rows(pages) == list(range(2, 122))
+    assert max(len(page.errors) for page in pages) <= lines
+    assert {page.total for page in pages} == {120}
+
+
+@pytest.mark.parametrize("max_read", [4, 5_000])
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (ErrorFilter(column="uuid"), [n for n in range(2, 122) if n % 3 == 2]),
+        (ErrorFilter(first_row=10, last_row=12), [10, 11, 12]),
+        (ErrorFilter(last_row=3), [2, 3]),
+        (ErrorFilter(first_row=120), [120, 121]),
+        (ErrorFilter(chunk=2, column="Region"), [100, 103, 106, 109, 112, 115, 118, 121]),
+        (ErrorFilter(rule="enum"), []),
+        (ErrorFilter(stage="validate", rule="maxLength", first_row=120), [120, 121]),
+    ],
+)
+def test_pages_of_a_filter_hold_what_fits_it(
+    job: Job, where: ErrorFilter, expected: list[int], max_read: int
+) -> None:
+    pages = walk(job, where=where, lines=5, max_read=max_read)
+    assert rows(pages) == expected
+    assert max(page.read for page in pages) <= max(max_read, 5)
+
+
+def test_page_has_the_columns_of_all_errors_even_without_lines(job: Job) -> None:
+    page = error_page(job, where=ErrorFilter(rule="none"))
+    assert list(page.errors.dtypes.items()) == list(frames.errors_frame([]).dtypes.items())
+
+
+def test_page_escapes_values_and_says_how_far_it_read(job: Job) -> None:
+    page = error_page(job, where=ErrorFilter(column="uuid"), lines=2)
+    html = page._repr_html_()
+    assert "<b>" not in html
+    assert "&lt;b&gt;x" in html
+    assert page.next_row == 5
+    assert str(page).startswith("2 errors of 120 looked at, up to row 5; there may be more; 120 in")
+
+
+@pytest.mark.parametrize("options", [{"lines": 0}, {"max_read": 0}])
+def test_page_of_nothing_is_refused(job: Job, options: Any) -> None:
+    with pytest.raises(InputError, match="at least 1"):
+        error_page(job, **options)
+
+
+@pytest.mark.parametrize(("first", "last"), [(5, 4), (0, 4), (1, 10**10)])
+def test_rows_that_are_no_range_are_refused(job: Job, first: int, last: int) -> None:
+    with pytest.raises(InputError, match="no range"):
+        error_page(job, where=ErrorFilter(first_row=first, last_row=last))
+
+
+@dataclass
+class ManyErrors:
+    """A DynamoDB that holds an error for each row, and gives at most 2,000 (1 MB) a query."""
+
+    rows: int
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    read: int = 0
+
+    def get_item(self, **_: Any) -> dict[str, Any]:
+        return {"Item": items.attributes({"jobId": JOB, "errors": self.rows})}
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        self.calls.append(request)
+        start = request.get("ExclusiveStartKey", {}).get("errorId", {}).get("S", "0#")
+        first = int(start.split("#")[0]) + 1
+        last = min(first + min(request["Limit"], 2_000), self.rows + 1)
+        self.read += last - first
+        found = [error(n) for n in range(first, last)]
+        wanted = request["ExpressionAttributeValues"].get(":column")
+        fitting = [e for e in found if wanted is None or e["column"] == wanted["S"]]
+        answer = {"Items": list(map(items.attributes, fitting)), "ScannedCount": len(found)}
+        if last <= self.rows:
+            answer["LastEvaluatedKey"] = {"errorId": {"S": found[-1]["errorId"]}}
+        return answer
+
+
+@pytest.mark.parametrize("column", [None, "Country", "no such column"])
+def test_page_of_100000_errors_takes_few_calls_and_little_html(column: str | None) -> None:
+    table = ManyErrors(100_000)
+    page = error_page(job_of(table), where=ErrorFilter(column=column))
+    assert len(table.calls) <= 3
+    assert table.read <= (50 if column is None else MAX_READ)
+    assert len(page.errors) == (0 if column == "no such column" else 50)
+    assert len(page._repr_html_()) < 20_000
+    assert page.next
+    assert page.total == 100_000

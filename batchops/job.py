@@ -24,7 +24,7 @@ from batchops.errors import (
     WaitTimeoutError,
     translate,
 )
-from batchops.results import ResultFile, head_result
+from batchops.results import ResultFile, head_result, local_name
 from batchops.status import ENDED, WAITING, JobStatus, StatusReader, settle
 
 if TYPE_CHECKING:
@@ -447,8 +447,9 @@ class Job:
     ) -> Path:
         """Store the completed file, or the rejects, and return its path.
 
-        A folder may be given; the file then keeps its name, unless that is a hidden one or no name
-        for a file here: its uploader chose it. What is there is replaced only by a whole file.
+        A folder may be given; the file then keeps its name, and rejects get ``-rejected`` added, so
+        that both fit into one folder. A name that is hidden or no name for a file here is refused:
+        its uploader chose it. What is there is replaced only by a whole file.
 
         Parameters
         ----------
@@ -462,7 +463,7 @@ class Job:
         key = self._result_key(_KEYS[rejected])
         target = Path(path)
         if target.is_dir():
-            target /= _file_name(key)
+            target /= local_name(key, rejected=rejected)
         if not target.parent.is_dir():
             raise InputError(f"no folder {target.parent}: make it first, or give another path")
         part = target.with_name(target.name + ".part")
@@ -612,14 +613,3 @@ class Job:
             self.stack.client("s3").download_fileobj(bucket, key, file, Callback=on_bytes)
         except (ClientError, BotoCoreError) as error:
             raise translate(error, doing=f"fetching {key}") from error
-
-
-def _file_name(key: str) -> str:
-    """Return the last part of a key, if a file of that name harms nobody in any folder."""
-    name = key.rsplit("/", 1)[-1]
-    if name.startswith(".") or "\\" in name or not name.isprintable() or not name:
-        raise InputError(
-            f"the file is called {name!r}, which is not a name to store it under in a folder: "
-            "give the path of a file"
-        )
-    return name

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from batchops.errors import translated
+from batchops.errors import InputError, translated
 from batchops.views import markup
 
 if TYPE_CHECKING:
@@ -57,3 +58,23 @@ def head_result(s3: S3Client, bucket: str, key: str) -> ResultFile:
     with translated(f"looking up {key}"):
         answer = s3.head_object(Bucket=bucket, Key=key)
     return ResultFile(bucket, key, answer["ContentLength"], answer["LastModified"])
+
+
+def local_name(key: str, *, rejected: bool) -> str:
+    """Return the name to store a result under in a folder of this computer.
+
+    Both results have the input's name in the bucket; here one must not take the other's place.
+
+    Raises
+    ------
+    InputError
+        If its uploader chose a name that would be hidden, or lead elsewhere.
+    """
+    name = key.rsplit("/", 1)[-1]
+    if name.startswith(".") or "\\" in name or not name.isprintable() or not name:
+        raise InputError(
+            f"the file is called {name!r}, which is not a name to store it under in a folder: "
+            "give the path of a file"
+        )
+    path = PurePosixPath(name)
+    return f"{path.stem}-rejected{path.suffix}" if rejected else name

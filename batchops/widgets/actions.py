@@ -14,6 +14,7 @@ from batchops.errors import InputError
 from batchops.job import LINK_EXPIRES_S
 from batchops.recovery.repair import execute_repair
 from batchops.recovery.rerun import execute_rerun
+from batchops.results import local_name
 from batchops.views import markup
 from batchops.widgets.confirmation import Confirmation, Proposal
 from batchops.widgets.theme import make_button, make_row
@@ -109,9 +110,7 @@ def propose_download(job: Job, folder: str, *, rejected: bool = False) -> Propos
     if not place.is_dir():
         raise InputError(f"no folder {place}: make it first, or give another one")
     file = job.result_file(rejected=rejected)
-    # Both results have the input's name; one must not take the other's place.
-    name = Path(file.name)
-    path = place / (f"{name.stem}-rejected{name.suffix}" if rejected else name)
+    path = place / local_name(file.key, rejected=rejected)
 
     def execute() -> Outcome:
         stored = job.download(path, rejected=rejected)

@@ -6,6 +6,7 @@ import io
 import json
 import stat
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +29,7 @@ from batchops.frames import explain, jobs_frame
 from batchops.job import Job
 from batchops.project import make_private
 from batchops.views.texts import visible
+from batchops.widgets.actions import propose_download
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +110,10 @@ def test_line_break_in_a_name_does_not_forge_a_log_line(
 
 
 class Bucket:
-    """The one call that a download makes."""
+    """The calls that a download makes."""
+
+    def head_object(self, **_: Any) -> Any:
+        return {"ContentLength": 4, "LastModified": datetime(2026, 11, 23, tzinfo=UTC)}
 
     def download_fileobj(self, _bucket: str, _key: str, file: Any, **_: Any) -> None:
         file.write(b"rows")
@@ -117,7 +122,8 @@ class Bucket:
 def job_with(name: str) -> Job:
     """Return a job whose completed file is called so."""
     key = keys.completed("job-0", f"input/{name}")
-    entry = {"jobId": "job-0", "entry": "JOB", "status": items.SUCCEEDED, "completedKey": key}
+    entry = {"jobId": "job-0", "entry": "JOB", "status": items.SUCCEEDED}
+    entry |= {"completedKey": key, "rejectedKey": keys.rejected("job-0", f"input/{name}")}
 
     class Table:
         def get_item(self, **_: Any) -> Any:
@@ -147,6 +153,18 @@ def test_usual_name_is_kept_in_a_folder(name: str, tmp_path: Path) -> None:
     stored = job_with(name).download(tmp_path)
     assert stored == tmp_path / name.rsplit("/", maxsplit=1)[-1]
     assert stored.read_bytes() == b"rows"
+
+
+@pytest.mark.parametrize("name", ["..", ".bashrc", f"{CLEAR}.csv"])
+def test_console_gives_no_harmful_name_to_a_file_either(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give the path of a file"):
+        propose_download(job_with(name), str(tmp_path))
+
+
+def test_rejects_go_beside_the_completed_file_and_not_over_it(tmp_path: Path) -> None:
+    job = job_with("orders.v2.csv")
+    stored = [job.download(tmp_path, rejected=rejected).name for rejected in (False, True)]
+    assert stored == ["orders.v2.csv", "orders.v2-rejected.csv"]
 
 
 def test_download_follows_no_link_that_lies_in_its_way(tmp_path: Path) -> None:

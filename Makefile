@@ -12,6 +12,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 SAM := .tools/sam
+# JupyterLab refuses to run as root unless it is told to, as in a container it has to.
+ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 SCAN := .tools/scan
 
 .PHONY: help demo test lint audit format lab console docs bench bench-quick drill clean setup setup-dev
@@ -71,7 +73,7 @@ demo: setup
 	$(BIN)/batchops demo
 
 lab: setup
-	$(BIN)/jupyter lab --notebook-dir notebooks
+	$(BIN)/jupyter lab --notebook-dir notebooks --ServerApp.ip=127.0.0.1 $(ALLOW_ROOT)
 
 # With a token in the address, because whoever reaches it can act on the stack.
 console: $(VENV)/ready-console

@@ -142,7 +142,7 @@ class Server:
             self._ask("DELETE", f"sessions/{session['id']}")
 
     def _ask(self, method: str, path: str) -> bytes:
-        request = urllib.request.Request(  # noqa: S310  it is this server's
+        request = urllib.request.Request(  # noqa: S310  (its own address)
             f"{self.url}/api/{path}",
             method=method,
             headers={"Authorization": f"token {self.token}"},

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tools.lab import Server
 
 _VIEWPORT: ViewportSize = {"width": 1200, "height": 860}
+# What is higher than the window would come out with the window's frame across it.
+_HIGH: ViewportSize = {"width": 1200, "height": 1600}
 _COLOURS = 128
 
 
@@ -95,6 +97,8 @@ def make_pictures(browser: Browser, lab: Server, folder: Path) -> Iterator[Path]
 
 def take(cell: Locator, shot: Shot, picture: Path) -> None:
     """Take a picture of a cell's output, once it is drawn."""
+    cell.page.mouse.move(0, 0)  # or the line under it is another colour
+    cell.page.set_viewport_size(_HIGH if shot.part else _VIEWPORT)
     cell.evaluate("cell => cell.scrollIntoView()")
     if not shot.part:
         cell.page.screenshot(path=picture)

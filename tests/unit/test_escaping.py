@@ -111,7 +111,7 @@ VALUES: list[Any] = [
     ChunkGrid(EVIL, (), ()),
     DrillReport(1, 1, 1, NOW, 1, {EVIL: EVIL}, (DRILLED,)),
     Email(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL),
-    ErrorPage(ERRORS, 1, f"2#{EVIL}", 1),
+    ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, f"2#{EVIL}", 1),
     JobStatus(EVIL, reason=EVIL, mail=EVIL),
     Outputs({EVIL: EVIL}),
     Preview(EVIL, False, (Change(EVIL, EVIL, EVIL, EVIL, (EVIL,)),), False),

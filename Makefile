@@ -12,9 +12,11 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 SAM := .tools/sam
+# JupyterLab refuses to run as root unless it is told to, as in a container it has to.
+ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 SCAN := .tools/scan
 
-.PHONY: help demo test lint audit format lab console docs bench bench-quick drill clean setup setup-dev
+.PHONY: help demo test lint audit format lab console docs pictures bench bench-quick drill clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -23,6 +25,7 @@ help:
 	@echo "make lint    ruff, mypy --strict, cfn-lint, sam validate, checkov"
 	@echo "make audit   known vulnerabilities of every package; needs the network"
 	@echo "make docs    the API reference, into site/"
+	@echo "make pictures  the pictures of README and docs, from notebooks run in a browser"
 	@echo "make bench   benchmarks, into docs/performance.md"
 	@echo "make drill   each function fails on purpose; the result goes into docs/reliability.md"
 	@echo "make clean   stop the local engine, remove what was made here"
@@ -71,7 +74,7 @@ demo: setup
 	$(BIN)/batchops demo
 
 lab: setup
-	$(BIN)/jupyter lab --notebook-dir notebooks
+	$(BIN)/jupyter lab --notebook-dir notebooks --ServerApp.ip=127.0.0.1 $(ALLOW_ROOT)
 
 # With a token in the address, because whoever reaches it can act on the stack.
 console: $(VENV)/ready-console
@@ -94,6 +97,10 @@ lint: setup-dev $(SCAN)/ready
 # Strict: a link that leads nowhere, or a name that is not there, fails it.
 docs: setup-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
+
+# Needs Chromium or Chrome. The times in them are those of the machine that it runs on.
+pictures: setup-dev
+	$(BIN)/python -m tools.pictures docs/pictures
 
 # Not part of lint: it asks a service in the network, which not every machine reaches.
 audit: setup-dev $(SCAN)/ready

@@ -61,4 +61,6 @@ class Email:
         )
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
+        # Links are long: they may break anywhere, words only between words.
+        style = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
+        return f'<pre style="{style}">{html.escape(str(self))}</pre>'

@@ -141,10 +141,21 @@ class Job:
             Seconds between two readings; by default 2 on AWS, 0.2 on the local engine.
         console
             Where to show it; by default the notebook's output, or the standard output.
+
+        Raises
+        ------
+        JobNotFoundError
+            If the ledger does not come to know the job.
         """
         from batchops.views.watch import watch
 
-        return watch(self, timeout_s=timeout_s, refresh_s=refresh_s, console=console)
+        return watch(
+            self,
+            timeout_s=timeout_s,
+            unseen_s=_UNSEEN_S[self.stack.target.name],
+            refresh_s=refresh_s,
+            console=console,
+        )
 
     def stop(self, *, dry_run: bool = False, timeout_s: float = 120) -> Stopped:
         """Stop the attempt that runs, with its chunks; a rerun takes the job up again.

@@ -127,9 +127,12 @@ def show_job(stack: Stack, job_id: str) -> None:
 @with_stack
 def watch(stack: Stack, job_id: str, timeout_s: float) -> None:
     """Show how a job comes along until it has ended; Ctrl-C leaves the job alone."""
+    from batchops.job import Job
+
     # Standard output is the script's, where there is one.
     shown = Console(stderr=True) if wants_json() else console
-    _end(job_id, stack.job(job_id).watch(timeout_s=timeout_s, console=shown))
+    # Not stack.job(): of a file submitted just now the ledger may not know yet.
+    _end(job_id, Job(stack, job_id).watch(timeout_s=timeout_s, console=shown))
 
 
 @main.command()

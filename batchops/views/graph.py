@@ -56,6 +56,14 @@ _OTHER_LOOK = ("\N{BALLOT X}", "#E69F00", "#000000")  # ABORTED, TIMED_OUT
 _LINE = "#797979"
 # Sizes of the drawing in pixels; six columns make a notebook's width.
 _COLUMN, _LANE, _WIDTH, _HEIGHT, _MARGIN = 150, 92, 132, 60, 12
+# Mermaid's: narrow boxes, or its text would be small where the drawing is fitted to the page.
+_MERMAID = {
+    "rankSpacing": 20,
+    "nodeSpacing": 30,
+    "wrappingWidth": 128,
+    "padding": 6,
+    "subGraphTitleMargin": {"top": 4, "bottom": 8},
+}
 
 
 @dataclass(frozen=True)
@@ -81,9 +89,13 @@ class StateRun:
 
     def __str__(self) -> str:
         """Say it with the sign of its status."""
+        return ", ".join(self.parts())
+
+    def parts(self) -> list[str]:
+        """Return what came of it, and how long it took if that is known."""
         sign = _look(self.status)[0]
         text = f"{sign} {self.note or self.status.lower().replace('_', ' ')}"
-        return text if self.ms is None else f"{text}, {self.of}{_format_ms(self.ms)}"
+        return [text] if self.ms is None else [text, f"{self.of}{_format_ms(self.ms)}"]
 
 
 @dataclass(frozen=True)
@@ -171,7 +183,7 @@ class WorkflowGraph:
         other.
         """
         lines = [
-            '%%{init: {"flowchart": {"rankSpacing": 24, "nodeSpacing": 40}}}%%',
+            f"%%{{init: {json.dumps({'flowchart': _MERMAID})}}}%%",
             "flowchart LR",
         ]
         # The one that is named last is drawn on top.
@@ -180,7 +192,7 @@ class WorkflowGraph:
             lines.append(f"style {name} fill:none,stroke:{_LINE},color:{_LINE}")
             nodes = _worth_listing(flow)
             for node in nodes:
-                label = f"{_mermaid_text(node.name)}<br/>{_mermaid_text(str(node.run))}"
+                label = "<br/>".join(map(_mermaid_text, [node.name, *node.run.parts()]))
                 lines.append(f'{node.key}["{label}"]')
                 lines.append(f"style {node.key} {_mermaid_style(node.run.status)}")
             runs = {node.key: node.run for node in nodes}

@@ -95,9 +95,11 @@ def concurrency(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         return say_why_empty(ax, "Chunks in progress", "no chunk has started")
     starts = np.sort(spans["start_s"].to_numpy())
     ends = np.sort(spans["end_s"].to_numpy())
-    # The mean of each moment: between a chunk and the next in its place there is a gap too short to
-    # be drawn, and thousands of them would be all that is seen.
-    edges = np.linspace(0, max(ends[-1], 0.001), _MOMENTS + 1)
+    # Of many chunks the mean of each moment: between a chunk and the next in its place there is a
+    # gap too short to be drawn, and thousands of them would be all that is seen.
+    edges = np.unique([0, *starts, *ends, 0.001])
+    if len(edges) > _MOMENTS:
+        edges = np.linspace(0, edges[-1], _MOMENTS + 1)
     mean = np.diff(_time_before(edges, starts) - _time_before(edges, ends)) / np.diff(edges)
     label = f"in progress (up to {mean.max():,.0f})"
     ax.stairs(mean, edges, fill=True, color=BLUE, alpha=0.5)

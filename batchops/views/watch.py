@@ -19,6 +19,7 @@ BatchGetItem.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ def watch(
     job: Job,
     *,
     timeout_s: float = 3600,
+    unseen_s: float = math.inf,
     refresh_s: float | None = None,
     console: Console | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -55,6 +57,8 @@ def watch(
         The job.
     timeout_s
         Seconds to watch at most.
+    unseen_s
+        Seconds for which the ledger may not know the job, whose upload's event is on its way.
     refresh_s
         Seconds between two readings; by default 2 on AWS and 0.2 on the local engine.
     console
@@ -67,6 +71,8 @@ def watch(
     ------
     InputError
         If `refresh_s` is not positive.
+    JobNotFoundError
+        If the ledger does not come to know the job.
     AwsError, EngineError
         If the status cannot be read.
     """
@@ -75,6 +81,7 @@ def watch(
         raise InputError(f"refresh_s={refresh_s!r}: give seconds above 0, or leave it out")
     reader, view = StatusReader(job.stack, job.id, clock=clock), pick_view(console)
     meter, deadline = Meter(job.id, clock=clock), clock() + timeout_s
+    unseen_until = clock() + unseen_s
     status, note = JobStatus(WAITING), ""
     try:
         while not status.ended:
@@ -84,6 +91,8 @@ def watch(
                 if clock() >= deadline:
                     note = f"no longer watched after {timeout_s:g} s; the job goes on"
                     break
+                if status.status == WAITING and clock() >= unseen_until:
+                    job.entry()
                 sleep(pause_s)
     except KeyboardInterrupt:
         note = "no longer watched; the job goes on: watch() shows it again"

@@ -52,7 +52,7 @@ class ErrorsPanel:
             options=[("any", ""), *((s, s) for s in _STAGES)],
             description="Stage",
             tooltip="Show only errors found at this stage",
-            layout=widgets.Layout(width="165px"),
+            layout=widgets.Layout(width="150px"),
         )
         self.first = make_button("First page", "Read the errors from the first on", "refresh")
         self.previous = make_button("Previous", "The page before", "arrow-left")
@@ -143,7 +143,7 @@ def _text(label: str, placeholder: str, tooltip: str) -> Any:
         placeholder=placeholder,
         tooltip=tooltip,
         continuous_update=False,
-        layout=widgets.Layout(width="180px"),
+        layout=widgets.Layout(width="150px"),
     )
 
 
@@ -153,5 +153,5 @@ def _combobox(label: str, tooltip: str) -> Any:
         tooltip=tooltip,
         placeholder="any",
         continuous_update=False,
-        layout=widgets.Layout(width="220px"),
+        layout=widgets.Layout(width="190px"),
     )

@@ -59,7 +59,7 @@ def job_label(row: dict[Any, Any]) -> str:
 
     mark = MARKS.get(row["status"], _FAILED_MARK)
     name = row["file"] if len(row["file"]) <= _MAX_NAME else f"{row['file'][: _MAX_NAME - 1]}…"
-    parts = [f"{mark} {row['status']:<9}", f"{row['start']:%Y-%m-%d %H:%M:%S}", f"{name:<24}"]
+    parts = [f"{mark} {row['status']:<9}", f"{row['start']:%Y-%m-%d %H:%M}", f"{name:<22}"]
     if not pd.isna(row["rows_in"]):
         parts.append(f"{row['rows_in']:>9,} rows")
     if not pd.isna(row["rows_rejected"]):
@@ -106,7 +106,7 @@ class JobList:
             placeholder="part of its name, then Enter",
             tooltip="Show only jobs whose file's name holds this text",
             continuous_update=False,
-            layout=widgets.Layout(width="300px"),
+            layout=widgets.Layout(width="280px"),
         )
         self.newer = make_button("Newer", "Show the jobs that started later", "arrow-up")
         self.older = make_button("Older", "Show the jobs that started earlier", "arrow-down")
@@ -116,7 +116,7 @@ class JobList:
             rows=7,
             description="Job",
             tooltip="The job to look at",
-            layout=widgets.Layout(width="100%"),
+            layout=widgets.Layout(width="auto"),
         )
         self.note = widgets.HTML()
         self.jobs.add_class("batchops-jobs")

@@ -38,7 +38,7 @@ class StackPicker:
             value=stack.target.name,
             description="Target",
             tooltip="The local engine, or an account on AWS",
-            layout=widgets.Layout(width="160px"),
+            layout=widgets.Layout(width="140px"),
         )
         self.region = widgets.Text(
             stack.target.given_region or "",
@@ -47,14 +47,14 @@ class StackPicker:
             tooltip="The region, on AWS only",
             continuous_update=False,
             disabled=stack.target.local,
-            layout=widgets.Layout(width="190px"),
+            layout=widgets.Layout(width="160px"),
         )
         self.name = widgets.Combobox(
             value=stack.name,
             description="Stack",
             tooltip="The stack; pick one of those that are there, or type a name",
             continuous_update=False,
-            layout=widgets.Layout(width="250px"),
+            layout=widgets.Layout(width="200px"),
         )
         self.root = make_row(self.target, self.region, self.name)
         for each in (self.target, self.region, self.name):

@@ -12,6 +12,7 @@ CLASS = "batchops-console"
 STYLE = """<style>
 .batchops-console {
   color: var(--jp-ui-font-color1, #222); max-width: 980px; font-size: 13px; padding: 2px 4px;
+  --jp-widgets-inline-label-width: 58px;
 }
 .batchops-console .widget-html-content {
   color: var(--jp-ui-font-color1, #222); line-height: 1.45; overflow-wrap: break-word;

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import batchops as bo
-
-from .conftest import DARK, LIGHT, Server
+from batchops.local.engine import LocalEngine
+from tools.lab import DARK, LIGHT, VOILA, Server, StartServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Page
 
-    from batchops.local.engine import LocalEngine
-
 NOTEBOOK = "operations-console.ipynb"
 ROWS = 300
 
 
 @pytest.fixture(scope="module")
-def orders(engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def orders(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A file whose job has run in the stack that the notebook names."""
-    stack = bo.Stack("workshop", engine=engine)
+    stack = bo.Stack("workshop", engine=LocalEngine(home / "engine", home))
     files = bo.make_sample(ROWS, bad_share=0.1).write(tmp_path_factory.mktemp("orders"))
     stack.deploy(reference_data=files.reference, FileChunkSize=50)
     stack.submit(files.orders).wait(timeout_s=240)
@@ -110,18 +108,8 @@ def test_actions_work_by_keyboard_alone(lab: Server, page: Page, orders: Path) -
     console.get_by_role("link", name="open it").wait_for()
 
 
-def test_console_runs_as_an_app(
-    start_server: Callable[..., Server], page: Page, orders: Path
-) -> None:
-    app = start_server(
-        "voila",
-        f"{{server.root}}/{NOTEBOOK}",
-        "--no-browser",
-        "--port={port}",
-        "--Voila.ip=127.0.0.1",
-        "--token={server.token}",
-        health="/voila/static/",
-    )
+def test_console_runs_as_an_app(start_server: StartServer, page: Page, orders: Path) -> None:
+    app = start_server(*VOILA, health="/voila/static/")
     page.goto(f"{app.url}/?token={app.token}")
     console = console_of(page)
     press(console, "Timings")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from notebooks.executed import Bench
 
 from batchops.local.engine import LocalEngine
 from batchops.project import checkout_root
+from tools.lab import make_home
 
 
 @pytest.fixture(scope="session")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A folder to run the notebooks in, with an engine of its own."""
-    home: Path = tmp_path_factory.mktemp("notebooks")
-    for path in (checkout_root() / ".batchops").glob("engine-env-*"):
-        (home / path.name).symlink_to(path)
+    home = make_home(tmp_path_factory.mktemp("notebooks"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BATCHOPS_HOME", str(home))
         yield Bench(checkout_root() / "notebooks", home)

@@ -31,6 +31,7 @@ from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
 from batchops.status import JobStatus
+from tools.pictures import NOTEBOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,6 +196,22 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", text)
     relative = [link.split("#")[0] for link in links if "://" not in link]
     assert [link for link in relative if not (page.parent / link).exists()] == []
+
+
+def test_every_picture_is_on_a_page_and_says_what_it_shows() -> None:
+    shown = {}
+    for page in PAGES:
+        for text, link in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", page.read_text()):
+            shown[(page.parent / link).resolve()] = text
+    pictures = set((DOCS / "pictures").iterdir())
+    assert pictures == {path for path in shown if path.parent == DOCS / "pictures"}
+    assert all(len(text) > 10 for text in shown.values())
+    assert max(path.stat().st_size for path in pictures) < 200_000
+
+
+def test_make_pictures_makes_every_picture() -> None:
+    made = {f"{stem}.png" for shots in NOTEBOOKS.values() for stem in shots}
+    assert made == {path.name for path in (DOCS / "pictures").iterdir()}
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -21,23 +21,33 @@ from batchops.deployment.preview import Preview
 from batchops.deployment.resources import Holdings, Outputs, StackStatus
 from batchops.deployment.stack_state import StackEvent
 from batchops.deployment.stack_values import Deployment, Destruction
+from batchops.drill import CaseReport, DrillReport, Fault
+from batchops.drill.faults import Fault
+from batchops.drill.report import CaseReport, DrillReport
 from batchops.email import Email
 from batchops.inspection.checks import Check, Diagnosis
 from batchops.inspection.compare import compare
+from batchops.inspection.error_pages import ErrorPage
 from batchops.inspection.why import Cause, Why
 from batchops.planning.cost_values import Cost, CostComparison, CostLine
 from batchops.planning.durations import Duration, Part
 from batchops.planning.findings import Refusal, RuleCount
 from batchops.planning.limit_values import Limit
 from batchops.planning.plan import Plan
+from batchops.planning.upload_check import UploadCheck
 from batchops.planning.what_if_values import WhatIf
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk
+from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome
 from batchops.recovery.rerun_plan import RerunPlan
+from batchops.recovery.stopping import Stopped
+from batchops.results import ResultFile
 from batchops.status import JobStatus
+from batchops.views.chunk_grid import ChunkGrid, GridCell
 from batchops.views.events import StackEvents
 from batchops.views.graph import Flow, Node, StateRun, WorkflowGraph
 from batchops.views.markup import table
+from batchops.views.pictures import Picture
 from batchops.views.progress import Progress
 
 if TYPE_CHECKING:
@@ -46,6 +56,9 @@ if TYPE_CHECKING:
 EVIL = '<img src=x onerror="alert(1)">\'"&'
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 COST = Cost((CostLine(EVIL, EVIL, 1.0, 1.0),), 1.0, 2.0, 1.0, EVIL)
+DRILLED = CaseReport(
+    Fault(EVIL, EVIL, 1, 1, EVIL, 0, EVIL), EVIL, 1, EVIL, EVIL, 0, 1, EVIL, None, False, (EVIL,), 1
+)
 EVENT = StackEvent(EVIL, NOW, EVIL, EVIL, f"{EVIL}_FAILED", EVIL, EVIL)
 HOLDINGS = Holdings({EVIL: 1}, {EVIL: 1}, 1, (EVIL,))
 ERRORS = pd.DataFrame(
@@ -90,24 +103,45 @@ def plan() -> Plan:
     )
 
 
+def drill_report() -> DrillReport:
+    fault = Fault(EVIL, EVIL, operation=EVIL)
+    case = CaseReport(fault, EVIL, 1, EVIL, EVIL, 0, 1, EVIL, None, True, (EVIL,), 1.0)
+    return DrillReport(1, 1, 1, NOW, 1.0, {EVIL: EVIL}, (case,))
+
+
 VALUES: list[Any] = [
     Balance(1, 1, 0, 0, 1, ()),
+    ChunkGrid(EVIL, (GridCell(1, 2, 1, 1, 0, 0),), (2,)),
     COST,
     CostComparison(COST, COST),
     Deployment((), {EVIL: EVIL}, 0, 0, 1.0),
     Destruction(EVIL, False, HOLDINGS),
     Diagnosis(EVIL, (Check(EVIL, False, EVIL, EVIL),)),
+    ChunkGrid(EVIL, (), ()),
+    DrillReport(1, 1, 1, NOW, 1, {EVIL: EVIL}, (DRILLED,)),
     Email(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL),
+    ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, f"2#{EVIL}", 1),
     JobStatus(EVIL, reason=EVIL, mail=EVIL),
+    ErrorPage(ERRORS, 1, EVIL),
     Outputs({EVIL: EVIL}),
+    Picture(EVIL, b""),
     Preview(EVIL, False, (Change(EVIL, EVIL, EVIL, EVIL, (EVIL,)),), False),
+    Picture(EVIL, b""),
     Progress(JobStatus(EVIL, reason=EVIL), job_id=EVIL),
     RERUN,
+    Redelivery(EVIL, True, (WaitingUpload(EVIL, EVIL, EVIL, EVIL),)),
     RepairPlan(EVIL, (RowOutcome(2, 1, FAILING, EVIL, EVIL),), EVIL, RERUN, {}),
+    ResultFile(EVIL, EVIL, 1, NOW),
+    ResultFile(EVIL, EVIL, 1, NOW),
     StackStatus(EVIL, EVIL, EVIL, NOW, NOW, {EVIL: EVIL}, EVIL),
+    Stopped(EVIL, 1, EVIL, (1,), False),
+    UploadCheck(EVIL, 1, (EVIL,), (EVIL,), None),
+    Stopped(EVIL, 1, EVIL, (1,)),
+    UploadCheck(EVIL, 1, (EVIL,), (EVIL,), plan()),
     WhatIf(EVIL, 1, 1, 0, 0, ((EVIL, EVIL, 1, 0),), ERRORS, ERRORS),
     Why(EVIL, EVIL, (Cause("rejection", EVIL, 1, 2, EVIL, EVIL),)),
     compare(ERRORS, ERRORS),
+    drill_report(),
     plan(),
     shown_events(),
 ]
@@ -136,7 +170,7 @@ def tags(document: str) -> Tags:
 def test_values_are_shown_as_text(value: Any) -> None:
     document = value._repr_html_()
     found = tags(document)
-    assert "img" not in found.found
+    assert "img" not in found.found or isinstance(value, Picture)
     assert not found.actions
     # Values that hold no text of others' have nothing to escape.
     assert "&lt;img" in document or isinstance(value, Balance)

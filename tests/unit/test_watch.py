@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from batchops.errors import InputError
+from batchops.errors import InputError, JobNotFoundError
 from batchops.job import Job
 from batchops.status import EXECUTION_EVERY_S, WAITING, ChunkTally, JobStatus, StatusReader
 from batchops.views.front_ends import JobProgress, LineView, TerminalView, pick_view
@@ -589,6 +589,18 @@ def test_job_of_hours_is_watched_for_the_time_given_and_then_again(
     assert found == [("RUNNING", 3600), ("RUNNING", 7200), ("SUCCEEDED", 9000)]
     assert notes[:2] == ["no longer watched after 3600 s; the job goes on"] * 2
     assert notes[2].startswith("succeeded")
+
+
+def test_job_that_the_ledger_does_not_know_is_watched_until_its_event_should_have_come(
+    stack: Any,
+) -> None:
+    naps: list[float] = []
+    job = Job(stack, "none-000000000000")
+    options: Any = {"clock": lambda: sum(naps), "sleep": naps.append}
+    shown = Console(file=io.StringIO())
+    with pytest.raises(JobNotFoundError, match="submitted just now"):
+        watch(job, unseen_s=30, refresh_s=10, console=shown, **options)
+    assert naps == [10, 10, 10]
 
 
 def test_watch_without_time_reads_once(account: support.Account, stack: Any) -> None:

@@ -1,0 +1,249 @@
+"""JupyterLab in the machine's own Chromium: for the tests in a browser, and for the pictures.
+
+Nothing that people have configured is read, and nothing of the checkout is written: notebooks are
+served from a copy, and the state folder is one that the caller gives.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import sync_playwright
+
+from batchops.project import HOME_VARIABLE, checkout_root, make_private
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+# The browser, where it is none of those that are looked for.
+BROWSER_VARIABLE = "BATCHOPS_CHROMIUM"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
+# Pages of a busy machine take their time.
+TIMEOUT_MS = 60_000
+_RUN_TIMEOUT_MS = 300_000
+_START_S = 60.0
+
+# No cell waits or runs any more, and one at least has run.
+_THROUGH = """() => {
+    const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
+        .map(prompt => prompt.textContent);
+    return !prompts.some(text => text.includes('*')) && prompts.some(text => /\\d/.test(text));
+}"""
+
+# What starts a server that serves a folder: options with {port}, {root} and {token}.
+LAB = (
+    "jupyterlab",
+    "--no-browser",
+    "--allow-root",
+    "--ServerApp.ip=127.0.0.1",
+    "--ServerApp.port={port}",
+    "--ServerApp.port_retries=0",
+    "--ServerApp.root_dir={root}",
+    "--IdentityProvider.token={token}",
+)
+VOILA = (
+    "voila",
+    "{root}/operations-console.ipynb",
+    "--no-browser",
+    "--port={port}",
+    "--Voila.ip=127.0.0.1",
+    "--token={token}",
+)
+# What starts a server that runs until the block ends, in which it was asked for.
+StartServer = Callable[..., "Server"]
+
+
+def find_browser() -> str | None:
+    """Return the path of a Chromium, None where there is none."""
+    named = os.environ.get(BROWSER_VARIABLE)
+    return named or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@contextmanager
+def launched(path: str) -> Iterator[Browser]:
+    """Give that browser, headless."""
+    with sync_playwright() as playwright:
+        # A sandbox of its own it cannot make where it runs as root.
+        options = [] if os.getuid() else ["--no-sandbox"]
+        browser = playwright.chromium.launch(executable_path=path, args=options)
+        yield browser
+        browser.close()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs, and the folder that it serves notebooks from.
+
+    Attributes
+    ----------
+    url, token : str
+        Its address and what it lets people in by.
+    root : Path
+        Its notebooks, copies of the project's.
+    settings : Path
+        JupyterLab's settings of the user.
+    """
+
+    url: str
+    token: str
+    root: Path
+    settings: Path
+
+    def choose_theme(self, theme: str) -> None:
+        """Have pages that are opened from now on look light or dark."""
+        self._write("@jupyterlab/apputils-extension/themes", {"theme": theme})
+
+    def set_up(self) -> None:
+        """Keep away whatever opens by itself and takes the clicks."""
+        self._write(
+            "@jupyterlab/apputils-extension/notification",
+            {"fetchNews": "false", "checkForUpdates": False},
+        )
+        # Or it asks which kernel, where a cell is run before the kernel has come.
+        self._write("@jupyterlab/notebook-extension/tracker", {"autoStartDefaultKernel": True})
+        self.choose_theme(LIGHT)
+
+    def _write(self, plugin: str, values: dict[str, Any]) -> None:
+        path = self.settings / f"{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+
+    def open_notebook(self, page: Page, name: str) -> None:
+        """Open a notebook and wait until its kernel is there."""
+        page.goto(f"{self.url}/lab/tree/{name}?token={self.token}&reset")
+        page.locator(".jp-Notebook").wait_for()
+        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+
+    def run_all(self, page: Page) -> None:
+        """Run all cells of the notebook that is open, and wait until no cell runs any more."""
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        page.wait_for_function(_THROUGH, timeout=_RUN_TIMEOUT_MS)
+        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+
+    def end_kernels(self) -> None:
+        """End all kernels, so that each page that is opened from now on begins with a new one."""
+        for session in json.loads(self._ask("GET", "sessions")):
+            self._ask("DELETE", f"sessions/{session['id']}")
+
+    def _ask(self, method: str, path: str) -> bytes:
+        request = urllib.request.Request(  # noqa: S310  (its own address)
+            f"{self.url}/api/{path}",
+            method=method,
+            headers={"Authorization": f"token {self.token}"},
+        )
+        with _opener().open(request, timeout=_START_S) as answer:
+            content: bytes = answer.read()
+        return content
+
+
+def make_home(folder: Path) -> Path:
+    """Make a state folder that shares with the checkout's what is long in the making, no more.
+
+    That is the engine's Python environment and what was built of the sources, each under a name
+    that tells what it was made from.
+    """
+    shared = checkout_root() / ".batchops"
+    make_private(shared / "build")
+    for path in [*shared.glob("engine-env-*"), shared / "build"]:
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+@contextmanager
+def servers(home: Path, new_folder: Callable[[], Path]) -> Iterator[StartServer]:
+    """Give a function that starts a Jupyter server; all are stopped in the end.
+
+    Parameters
+    ----------
+    home
+        The state folder in which kernels find stacks and engine.
+    new_folder
+        What gives an empty folder for each server: its notebooks, settings and log.
+    """
+    with ExitStack() as stack:
+
+        def start(*command: str, health: str) -> Server:
+            return stack.enter_context(_started(command, health, home, new_folder()))
+
+        yield start
+
+
+@contextmanager
+def _started(command: tuple[str, ...], health: str, home: Path, folder: Path) -> Iterator[Server]:
+    root = Path(shutil.copytree(checkout_root() / "notebooks", folder / "notebooks"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Server(f"http://127.0.0.1:{port}", secrets.token_hex(16), root, folder / "settings")
+    server.set_up()
+    values = {"port": port, "root": root, "token": server.token}
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *(part.format(**values) for part in command)],
+            cwd=root,
+            env=_environment(folder, home),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait_until_up(process, f"{server.url}{health}?token={server.token}", folder)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _environment(folder: Path, home: Path) -> dict[str, str]:
+    """Return an environment in which nothing is read that people have configured."""
+    own = {
+        "HOME": folder,
+        "IPYTHONDIR": folder / "ipython",
+        "JUPYTER_CONFIG_DIR": folder / "config",
+        "JUPYTER_DATA_DIR": folder / "data",
+        "JUPYTER_RUNTIME_DIR": folder / "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": folder / "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces",
+        HOME_VARIABLE: home,
+    }
+    root = checkout_root()
+    modules = os.pathsep.join([str(root), str(root / "source" / "common")])
+    return {**os.environ, "PYTHONPATH": modules, **{name: str(v) for name, v in own.items()}}
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], url: str, folder: Path) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            _opener().open(url, timeout=5).close()
+        except urllib.error.HTTPError as answer:  # whatever it says, it is up
+            answer.close()
+            return
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"the server did not start:\n{(folder / 'server.log').read_text()}")

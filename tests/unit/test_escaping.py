@@ -22,8 +22,6 @@ from batchops.deployment.resources import Holdings, Outputs, StackStatus
 from batchops.deployment.stack_state import StackEvent
 from batchops.deployment.stack_values import Deployment, Destruction
 from batchops.drill import CaseReport, DrillReport, Fault
-from batchops.drill.faults import Fault
-from batchops.drill.report import CaseReport, DrillReport
 from batchops.email import Email
 from batchops.inspection.checks import Check, Diagnosis
 from batchops.inspection.compare import compare
@@ -43,7 +41,7 @@ from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
 from batchops.results import ResultFile
 from batchops.status import JobStatus
-from batchops.views.chunk_grid import ChunkGrid, GridCell
+from batchops.views.chunk_grid import ChunkGrid
 from batchops.views.events import StackEvents
 from batchops.views.graph import Flow, Node, StateRun, WorkflowGraph
 from batchops.views.markup import table
@@ -103,15 +101,8 @@ def plan() -> Plan:
     )
 
 
-def drill_report() -> DrillReport:
-    fault = Fault(EVIL, EVIL, operation=EVIL)
-    case = CaseReport(fault, EVIL, 1, EVIL, EVIL, 0, 1, EVIL, None, True, (EVIL,), 1.0)
-    return DrillReport(1, 1, 1, NOW, 1.0, {EVIL: EVIL}, (case,))
-
-
 VALUES: list[Any] = [
     Balance(1, 1, 0, 0, 1, ()),
-    ChunkGrid(EVIL, (GridCell(1, 2, 1, 1, 0, 0),), (2,)),
     COST,
     CostComparison(COST, COST),
     Deployment((), {EVIL: EVIL}, 0, 0, 1.0),
@@ -122,9 +113,7 @@ VALUES: list[Any] = [
     Email(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL),
     ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, f"2#{EVIL}", 1),
     JobStatus(EVIL, reason=EVIL, mail=EVIL),
-    ErrorPage(ERRORS, 1, EVIL),
     Outputs({EVIL: EVIL}),
-    Picture(EVIL, b""),
     Preview(EVIL, False, (Change(EVIL, EVIL, EVIL, EVIL, (EVIL,)),), False),
     Picture(EVIL, b""),
     Progress(JobStatus(EVIL, reason=EVIL), job_id=EVIL),
@@ -132,16 +121,12 @@ VALUES: list[Any] = [
     Redelivery(EVIL, True, (WaitingUpload(EVIL, EVIL, EVIL, EVIL),)),
     RepairPlan(EVIL, (RowOutcome(2, 1, FAILING, EVIL, EVIL),), EVIL, RERUN, {}),
     ResultFile(EVIL, EVIL, 1, NOW),
-    ResultFile(EVIL, EVIL, 1, NOW),
     StackStatus(EVIL, EVIL, EVIL, NOW, NOW, {EVIL: EVIL}, EVIL),
     Stopped(EVIL, 1, EVIL, (1,), False),
     UploadCheck(EVIL, 1, (EVIL,), (EVIL,), None),
-    Stopped(EVIL, 1, EVIL, (1,)),
-    UploadCheck(EVIL, 1, (EVIL,), (EVIL,), plan()),
     WhatIf(EVIL, 1, 1, 0, 0, ((EVIL, EVIL, 1, 0),), ERRORS, ERRORS),
     Why(EVIL, EVIL, (Cause("rejection", EVIL, 1, 2, EVIL, EVIL),)),
     compare(ERRORS, ERRORS),
-    drill_report(),
     plan(),
     shown_events(),
 ]

@@ -34,6 +34,9 @@ _POLL_S = {"aws": 2, "local": 0}
 # Amazon SQS: 10 messages a call. Hidden for long enough to be looked at and started.
 _MESSAGES_A_CALL = 10
 _HIDDEN_S = 600
+# What a message comes to with which it has done its work.
+_STARTED, _STARTED_BEFORE, _NO_FILE = "started", "is started already", "no file to start"
+_DONE = frozenset({_STARTED, _STARTED_BEFORE, _NO_FILE})
 _COLUMNS = ("file", "waits since", "reason", "outcome")
 
 
@@ -50,8 +53,8 @@ class WaitingUpload:
     reason : str
         The error that the function ended with.
     outcome : str
-        ``waits``, ``started``, ``is started already``, ``no file to start``, or
-        ``fails again: ...``.
+        ``waits``, ``started``, ``is started already``, ``no file to start``,
+        ``fails again: ...``, or ``stays in the queue`` where the message is something else.
     """
 
     file: str
@@ -120,21 +123,33 @@ def redeliver(stack: Stack, *, dry_run: bool = True) -> Redelivery:
     StackNotFoundError, AwsError
     """
     sqs, url = stack.client("sqs"), stack.outputs["UnstartedUploadsQueueUrl"]
+    found: list[WaitingUpload] = []
     with translated("reading the uploads that wait"):
         messages = list(_receive(sqs, url, poll_s=_POLL_S[stack.target.name]))
-        found = []
-        for message in messages:
-            body = json.loads(message["Body"])
-            upload = _describe(body, sent_ms=int(message["Attributes"]["SentTimestamp"]))
-            if not dry_run:
-                upload = replace(upload, outcome=_start(stack, body["requestPayload"]))
-            found.append(upload)
-            handle = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
-            if dry_run or upload.outcome.startswith("fails"):
-                sqs.change_message_visibility(**handle, VisibilityTimeout=0)
-            else:
-                sqs.delete_message(**handle)
+        try:
+            for message in messages:
+                found.append(_hand_over(stack, message, dry_run=dry_run))
+        finally:
+            # What was not started is there for the next look, also if this one was interrupted.
+            for number, message in enumerate(messages):
+                handle = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
+                if number < len(found) and found[number].outcome in _DONE:
+                    sqs.delete_message(**handle)
+                else:
+                    sqs.change_message_visibility(**handle, VisibilityTimeout=0)
     return Redelivery(stack.name, dry_run, tuple(found))
+
+
+def _hand_over(stack: Stack, message: Any, *, dry_run: bool) -> WaitingUpload:
+    """Describe a message, and unless it is a dry run, start its job."""
+    sent = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
+    time = items.timestamp(sent)
+    try:
+        body = json.loads(message["Body"])
+        event, upload = body["requestPayload"], _describe(body, time)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return WaitingUpload("", time, "not an event that Lambda gave up on", "stays in the queue")
+    return upload if dry_run else replace(upload, outcome=_start(stack, event))
 
 
 def _receive(sqs: Any, url: str, *, poll_s: int) -> Iterator[Any]:
@@ -155,14 +170,13 @@ def _receive(sqs: Any, url: str, *, poll_s: int) -> Iterator[Any]:
         yield from messages
 
 
-def _describe(body: dict[str, Any], *, sent_ms: int) -> WaitingUpload:
+def _describe(body: dict[str, Any], time: str) -> WaitingUpload:
     """Return what Lambda's record of a failed call tells."""
     records = body["requestPayload"].get("Records", [])
     files = [unquote_plus(record["s3"]["object"]["key"]) for record in records]
     payload = body.get("responsePayload")
     details = payload if isinstance(payload, dict) else {}
     reason = details.get("errorMessage") or body.get("requestContext", {}).get("condition", "")
-    time = items.timestamp(datetime.fromtimestamp(sent_ms / 1000, UTC))
     return WaitingUpload(", ".join(files), time, str(reason))
 
 
@@ -172,5 +186,5 @@ def _start(stack: Stack, event: dict[str, Any]) -> str:
     except FunctionFailedError as error:
         return f"fails again: {str(error).splitlines()[0]}"
     if not answer["jobs"]:
-        return "no file to start"
-    return "started" if answer["started"] else "is started already"
+        return _NO_FILE
+    return _STARTED if answer["started"] else _STARTED_BEFORE

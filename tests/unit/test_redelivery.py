@@ -1,0 +1,70 @@
+"""Uploads whose job could not be started: what the queue says of them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import SESSION, mocked_account
+
+from batchops.recovery.redelivery import redeliver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Stack:
+    """As much of a stack as looking at its queue takes."""
+
+    name = "workshop"
+
+    class target:  # noqa: N801
+        name = "local"
+
+    def __init__(self) -> None:
+        self.sqs = SESSION.client("sqs")
+        url = self.sqs.create_queue(QueueName="unstarted")["QueueUrl"]
+        self.outputs = {"UnstartedUploadsQueueUrl": url}
+
+    def client(self, service: str) -> Any:
+        return {"sqs": self.sqs}[service]
+
+    def send(self, body: str) -> None:
+        self.sqs.send_message(QueueUrl=self.outputs["UnstartedUploadsQueueUrl"], MessageBody=body)
+
+
+@pytest.fixture
+def stack() -> Iterator[Any]:
+    with mocked_account():
+        yield Stack()
+
+
+def given_up(key: str) -> str:
+    """Return what Lambda puts into the queue when it gives up on an upload's event."""
+    return json.dumps(
+        {
+            "requestContext": {"condition": "RetriesExhausted"},
+            "requestPayload": {"Records": [{"s3": {"object": {"key": key}}}]},
+            "responsePayload": {"errorMessage": "no such workflow"},
+        }
+    )
+
+
+def test_waiting_upload_is_named_with_its_reason_and_stays(stack: Any) -> None:
+    stack.send(given_up("input/Q1+orders+%28EMEA%29.csv"))
+    for _ in range(2):
+        (upload,) = redeliver(stack).uploads
+        assert upload.file == "input/Q1 orders (EMEA).csv"
+        assert (upload.reason, upload.outcome) == ("no such workflow", "waits")
+
+
+@pytest.mark.parametrize("body", ["hello", "[]", "{}", '{"requestPayload": null}', '"text"'])
+def test_message_that_is_no_upload_stays_where_it_is_and_hinders_no_other(
+    stack: Any, body: str
+) -> None:
+    stack.send(body)
+    stack.send(given_up("input/a.csv"))
+    assert sorted(redeliver(stack).files) == ["", "input/a.csv"]
+    found = {upload.file: upload.outcome for upload in redeliver(stack).uploads}
+    assert found == {"": "stays in the queue", "input/a.csv": "waits"}

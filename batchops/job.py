@@ -291,7 +291,7 @@ class Job:
 
     def graph(self) -> WorkflowGraph:
         """Draw the workflow with each state's status and time."""
-        from batchops.views.graph import job_graph
+        from batchops.inspection.workflow import job_graph
 
         return job_graph(self, project=self.stack.project.root)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,23 +16,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from batchops import frames, ledger
 from batchops.errors import translate
 from batchops.executions import find_execution
-from batchops.recovery.claims import PENDING
+from batchops.tally import BATCH_KEYS, ChunkTally, entries_from, some_entries
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
     from batchops.stack import Stack
 
 # The ledger tells of every end but that of an execution that was stopped, which is rare.
 EXECUTION_EVERY_S = 10.0
-# BatchGetItem takes 100 keys (AWS, Amazon DynamoDB API reference).
-_BATCH_KEYS = 100
 # An event is tried again for some minutes (AWS Lambda, asynchronous invocation); what has no
 # execution after that never gets one by itself.
 _UNSTARTED_AFTER_S = 600.0
-# "status" and "rows" are reserved words of DynamoDB.
-_NAMES = {"#status": "status", "#rows": "rows"}
-_FIELDS = "entry, #status, #rows, rejected, attempt"
 
 # Before its event is delivered an upload is in no ledger; it normally takes a second or two.
 WAITING = "WAITING"
@@ -179,12 +172,12 @@ class StatusReader:
                 self._tally = found = ChunkTally(attempt, planned)
         tally, table = found, self._table()
         try:
-            if len(tally.open) <= _BATCH_KEYS:
-                tally.take(_some_entries(*table, self._job_id, tally.open))
+            if len(tally.open) <= BATCH_KEYS:
+                tally.take(some_entries(*table, self._job_id, tally.open))
                 first = tally.highest + 1
             else:
                 first = min(tally.open)
-            tally.take(_entries_from(*table, self._job_id, first))
+            tally.take(entries_from(*table, self._job_id, first))
         except (ClientError, BotoCoreError) as error:
             raise translate(error, doing=f"reading the chunks of job {self._job_id!r}") from error
         return tally
@@ -210,74 +203,6 @@ class StatusReader:
 
     def _table(self) -> tuple[Any, str]:
         return self._stack.client("dynamodb"), self._stack.outputs["JobTableName"]
-
-
-@dataclass
-class ChunkTally:
-    """Counts of a job's chunks, kept up with the ledger's entries as they are read.
-
-    Parameters
-    ----------
-    attempt
-        The job's attempt; what an earlier one left of a chunk that it runs does not count.
-    planned
-        The chunks that it runs; None for all, or as long as it is not known.
-
-    Attributes
-    ----------
-    done, failed : int
-        Chunks that have ended.
-    rows_done, rows_rejected : int
-        Rows of the chunks done, and those of them rejected.
-    highest : int
-        The highest chunk seen.
-    open, running : set of int
-        Chunks up to the highest whose entry may still change, and those of them in progress.
-    failures : set of int
-        The chunks that failed.
-    """
-
-    attempt: int
-    planned: frozenset[int] | None = None
-    done: int = 0
-    failed: int = 0
-    rows_done: int = 0
-    rows_rejected: int = 0
-    highest: int = 0
-    open: set[int] = field(default_factory=set)
-    running: set[int] = field(default_factory=set)
-    failures: set[int] = field(default_factory=set)
-
-    def take(self, entries: Iterable[ledger.Entry]) -> None:
-        """Count entries in; those counted already change nothing."""
-        for entry in entries:
-            number = int(entry["entry"].removeprefix(items.CHUNK_PREFIX))
-            # Chunks start about in order; one that is skipped here has yet to appear.
-            self.open.update(range(self.highest + 1, number + 1))
-            self.highest = max(self.highest, number)
-            if number in self.open and self._counts(number, entry):
-                self._count(number, entry)
-
-    def _counts(self, number: int, entry: ledger.Entry) -> bool:
-        reused = self.planned is not None and number not in self.planned
-        return reused or entry["attempt"] == self.attempt
-
-    def _count(self, number: int, entry: ledger.Entry) -> None:
-        status = entry["status"]
-        if status == PENDING:  # claimed for this attempt, and not begun
-            return
-        if status == items.RUNNING:
-            self.running.add(number)
-            return
-        self.open.discard(number)
-        self.running.discard(number)
-        if status == items.SUCCEEDED:
-            self.done += 1
-            self.rows_done += entry["rows"]
-            self.rows_rejected += entry["rejected"]
-        else:
-            self.failed += 1
-            self.failures.add(number)
 
 
 def settle(stack: Stack, entry: ledger.Entry) -> tuple[str, str]:
@@ -312,43 +237,3 @@ def attempt_seconds(entry: ledger.Entry) -> float:
     ended = entry.get("endTime")
     until = datetime.fromisoformat(ended) if ended else datetime.now(UTC)
     return (until - entered).total_seconds()
-
-
-def _some_entries(
-    dynamodb: DynamoDBClient, table: str, job: str, numbers: Collection[int]
-) -> Iterator[ledger.Entry]:
-    """Yield the entries of some chunks, at most 100; what is missing may come the next time."""
-    if not numbers:
-        return
-    wanted = [{"jobId": {"S": job}, "entry": {"S": items.chunk_entry(n)}} for n in numbers]
-    answer = dynamodb.batch_get_item(
-        RequestItems={
-            table: {
-                "Keys": wanted,
-                "ConsistentRead": True,
-                "ProjectionExpression": _FIELDS,
-                "ExpressionAttributeNames": _NAMES,
-            }
-        }
-    )
-    yield from map(items.plain, answer["Responses"].get(table, []))
-
-
-def _entries_from(
-    dynamodb: DynamoDBClient, table: str, job: str, first: int
-) -> Iterator[ledger.Entry]:
-    """Yield the entries of the chunks from one on, in order."""
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=table,
-        KeyConditionExpression="jobId = :job AND entry BETWEEN :first AND :last",
-        ExpressionAttributeValues={
-            ":job": {"S": job},
-            ":first": {"S": items.chunk_entry(first)},
-            ":last": {"S": f"{items.CHUNK_PREFIX}~"},  # "~" follows the digits in ASCII
-        },
-        ProjectionExpression=_FIELDS,
-        ExpressionAttributeNames=_NAMES,
-        ConsistentRead=True,
-    )
-    for page in pages:
-        yield from map(items.plain, page["Items"])

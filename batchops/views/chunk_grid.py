@@ -15,7 +15,8 @@ from batchops.views.progress import COLOURS, MARKS
 
 if TYPE_CHECKING:
     from batchops.job import Job
-    from batchops.status import ChunkTally, JobStatus
+    from batchops.status import JobStatus
+    from batchops.tally import ChunkTally
 
 # As many cells fill six lines of a notebook, and weigh less than 100 KB.
 MAX_CELLS = 300

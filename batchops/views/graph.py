@@ -1,49 +1,27 @@
 """The workflow of one job as a graph: every state with what came of it and how long it took.
 
-Drawn are the states that do something and those that end it; the choices and notes between them are
-what the lines stand for. What only some files need is drawn where it was done. The chunk workflow
-is drawn once, for all chunks together.
+`batchops.inspection.workflow` makes it of a job. The chunk workflow is drawn once, for all chunks
+together.
 """
 
 from __future__ import annotations
 
 import html
 import json
-import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batchcore import items
 
-from batchops.executions import read_history
-from batchops.project import Project
 from batchops.views.progress import format_duration
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
-    import pandas as pd
-
-    from batchops.job import Job
-
-Definition = dict[str, Any]
-Run = dict[str, "StateRun"]
-
-# Steps of the chunk workflow as JobTable and Job.chunks() call them.
-CHUNK_STEPS = {
-    "Read File": "read",
-    "Validate Data": "validate",
-    "Get Financial Data": "enrich",
-    "Write output file": "write",
-}
 NOT_REACHED = "NOT REACHED"
 
-_PLUMBING = frozenset({"Choice", "Pass"})
-
-# The label of the Map whose children are the chunks.
-_CHUNKS_MAP = "Chunks"
 # status -> (sign, ground, ink): Okabe and Ito's colours, with the ink that reads better on each.
 _LOOKS = {
     items.SUCCEEDED: ("\N{CHECK MARK}", "#009E73", "#000000"),
@@ -225,262 +203,6 @@ class WorkflowGraph:
             parts.append(_svg_line(path, dashed=True))
         parts += _svg_flow(self.chunk, top=flow_height)
         return "".join([*parts, "</svg>"])
-
-
-# ------------------------------------------------------------------------- making one
-
-
-def job_graph(job: Job, *, project: str | Path | None = None) -> WorkflowGraph:
-    """Read how far a job has come in its workflow, and return it as a graph.
-
-    Parameters
-    ----------
-    job
-        The job.
-    project
-        The checkout that its stack was deployed from; by default the one that this package runs
-        from.
-
-    Raises
-    ------
-    JobNotFoundError, ProjectError, AwsError, EngineError
-    """
-    folder = Project.find(project).source / "statemachine"
-    entry = job.entry()
-    return workflow_graph(
-        parse_definition((folder / "main-orchestrator.asl.json").read_text(encoding="utf-8")),
-        parse_definition((folder / "process-chunk.asl.json").read_text(encoding="utf-8")),
-        runs=state_runs(read_history(job.stack, job.id, entry["attempt"])),
-        chunks=job.chunks(),
-        total=entry.get("chunks", 0),
-        title=f"Job {job.id}, attempt {entry['attempt']}: {job.status().status}",
-    )
-
-
-def workflow_graph(
-    main: Definition,
-    chunk: Definition,
-    *,
-    runs: Mapping[str, StateRun],
-    chunks: pd.DataFrame,
-    total: int,
-    title: str,
-) -> WorkflowGraph:
-    """Return the graph of a job.
-
-    Parameters
-    ----------
-    main, chunk
-        The two workflows, see `parse_definition`.
-    runs
-        What came of the main workflow's states, in the order in which they were entered.
-    chunks
-        As ``Job.chunks()`` returns it; of its columns status, failed_step and those in ``_ms``.
-    total
-        Chunks of the job; 0 before the split.
-    title
-        What stands above it.
-    """
-    counts = chunks["status"].value_counts()
-    summary = f"{total:,} chunks" + "".join(
-        f", {counts[status]:,} {status.lower()}" for status in sorted(counts.index)
-    )
-    failed = int(counts.get(items.FAILED, 0))
-    found = dict(_shown(main, runs))
-    fan_out = next((n for n, s in main["States"].items() if s.get("Label") == _CHUNKS_MAP), "")
-    if failed and fan_out in found:  # the state itself tolerates it
-        note = f"{failed:,} of {total:,} failed"
-        found[fan_out] = replace(found[fan_out], status=items.FAILED, note=note)
-    flow = _flow(main, found, letter="m", title=title)
-    inner = chunk_runs(chunk, chunks)
-    return WorkflowGraph(
-        main=flow,
-        chunk=_flow(chunk, inner, letter="c", title=f"Each chunk: {summary}"),
-        fan_out=next((node.key for node in flow.nodes if node.name == fan_out), ""),
-    )
-
-
-def parse_definition(text: str) -> Definition:
-    """Return a workflow's definition; numbers in it may still be the template's placeholders."""
-    definition: Definition = json.loads(re.sub(r"(:\s*)\$\{\w+\}", r"\1null", text))
-    return definition
-
-
-def state_runs(events: Iterable[Mapping[str, Any]]) -> Run:
-    """Return what came of each state, from the events of an execution's history, oldest first."""
-    runs: Run = {}
-    since: dict[str, Any] = {}
-    failed = False
-    for event in events:
-        kind, at = event["type"], event["timestamp"]
-        if kind.endswith("StateEntered"):
-            name = event["stateEnteredEventDetails"]["name"]
-            since[name], failed = at, False
-            runs[name] = StateRun(items.RUNNING)
-        elif kind.endswith("StateExited"):
-            name = event["stateExitedEventDetails"]["name"]
-            ms = (at - since.pop(name)).total_seconds() * 1000
-            runs[name] = StateRun(items.FAILED if failed else items.SUCCEEDED, ms)
-        elif kind in ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"):
-            status = {"ExecutionAborted": "ABORTED", "ExecutionTimedOut": "TIMED_OUT"}.get(kind)
-            runs |= {name: StateRun(status or items.FAILED) for name in since}
-        elif kind.endswith(("Failed", "TimedOut")):  # of a task: it may be tried again
-            failed = True
-        elif kind.endswith("Succeeded"):
-            failed = False
-    return runs
-
-
-def chunk_runs(definition: Definition, chunks: pd.DataFrame) -> Run:
-    """Return what came of each state of the chunk workflow, over all chunks.
-
-    At which step a running chunk is, the ledger does not say; it counts once it has ended.
-    """
-    succeeded = int((chunks["status"] == items.SUCCEEDED).sum())
-    failed_at = chunks.loc[chunks["status"] == items.FAILED, "failed_step"].value_counts()
-    failures = int(failed_at.sum())
-    trouble = _after_failure(definition)
-    runs: Run = {}
-    for name, state in definition["States"].items():
-        if name not in CHUNK_STEPS and state["Type"] not in _PLUMBING:
-            count = failures if name in trouble else succeeded
-            status = items.FAILED if name in trouble else items.SUCCEEDED
-            runs[name] = StateRun(status, note=f"{count:,} chunks") if count else StateRun()
-    through = succeeded
-    for name, step in reversed(CHUNK_STEPS.items()):
-        failed = int(failed_at.get(name, 0))
-        if through or failed:
-            known = chunks[f"{step}_ms"].dropna()
-            note = f"{failed:,} failed, {through:,} ok" if failed else f"{through:,} ok"
-            ms = float(known.median()) if len(known) else None
-            status = items.FAILED if failed else items.SUCCEEDED
-            runs[name] = StateRun(status, ms, note, of="median ")
-        through += failed
-    return {name: runs[name] for name in definition["States"] if name in runs}
-
-
-# ------------------------------------------------------------------------- its shape
-
-Steps = dict[str, dict[str, bool]]
-
-
-def _steps(definition: Definition) -> Steps:
-    """Return which state follows which, and whether after a failure only; without the plumbing."""
-    states = definition["States"]
-
-    def ends(name: str, caught: bool, seen: frozenset[str]) -> Iterator[tuple[str, bool]]:
-        if states[name]["Type"] not in _PLUMBING:
-            yield name, caught
-        elif name not in seen:
-            for target, by_catch in _exits(states[name]):
-                yield from ends(target, caught or by_catch, seen | {name})
-
-    found: Steps = {}
-    waiting = [name for name, _ in ends(definition["StartAt"], False, frozenset())]
-    while waiting:
-        name = waiting.pop(0)
-        if name not in found:
-            found[name] = {}
-            for target, by_catch in _exits(states[name]):
-                for end, caught in ends(target, by_catch, frozenset()):
-                    found[name][end] = found[name].get(end, True) and caught
-            waiting += found[name]
-    return found
-
-
-def _exits(state: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-    for way in (state, *state.get("Choices", ())):
-        for name in ("Next", "Default"):
-            if name in way:
-                yield way[name], False
-    for catch in state.get("Catch", ()):
-        yield catch["Next"], True
-
-
-def _after_failure(definition: Definition) -> set[str]:
-    """Return the states that are reached after a failure only, or lead to none but a failed end."""
-    states, steps = definition["States"], _steps(definition)
-    good = {name for name in steps if states[name]["Type"] == "Succeed" or "End" in states[name]}
-    while more := {a for a, ways in steps.items() if a not in good and good.intersection(ways)}:
-        good |= more
-    plain, waiting = set[str](), [next(iter(steps))]
-    while waiting:
-        name = waiting.pop()
-        if name in good and name not in plain:
-            plain.add(name)
-            waiting += [target for target, caught in steps[name].items() if not caught]
-    return set(steps) - plain
-
-
-def _detours(definition: Definition) -> set[str]:
-    """Return the states that a job can succeed without, such as those that only some files need."""
-    steps, trouble = _steps(definition), _after_failure(definition)
-    first = next(iter(steps))
-
-    def succeeds_without(name: str) -> bool:
-        seen, waiting = {name}, [first]
-        while waiting:
-            at = waiting.pop()
-            if at not in seen:
-                seen.add(at)
-                if not steps[at]:
-                    return True
-                waiting += [a for a in steps[at] if a not in trouble]
-        return False
-
-    return {name for name in steps if name not in trouble and succeeds_without(name)}
-
-
-def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tuple[str, StateRun]]:
-    """Yield the runs of the states that are drawn; one that was left for a failure has failed.
-
-    A function that returns a failure as its outcome succeeds as a state.
-    """
-    steps, trouble = _steps(definition), _after_failure(definition)
-    entered = [name for name in runs if definition["States"][name]["Type"] not in _PLUMBING]
-    for place, name in enumerate(entered):
-        run, after = runs[name], entered[place + 1 : place + 2]
-        if name not in trouble and trouble.intersection(after):
-            run = replace(run, status=items.FAILED)
-        # An end takes no time.
-        yield name, replace(run, ms=None) if not steps[name] else run
-
-
-def _flow(definition: Definition, runs: Mapping[str, StateRun], *, letter: str, title: str) -> Flow:
-    """Give each state a key and a place."""
-    hidden, trouble = _detours(definition) - runs.keys(), _after_failure(definition)
-    found = _steps(definition)
-    # In the order in which they were entered; then those to come, as one leads to another.
-    entered = (name for name, run in runs.items() if run.status != NOT_REACHED)
-    order = dict.fromkeys([*(name for name in entered if name in found), *found])
-    steps = {
-        name: {a: caught for a, caught in found[name].items() if a not in hidden}
-        for name in order
-        if name not in hidden
-    }
-    columns: dict[str, int] = {}
-    for name in steps:  # each after the one that leads to it
-        before = [columns[a] for a in columns if name in steps[a]]
-        taken = {columns[a] for a in columns if (a in trouble) == (name in trouble)}
-        # On the good way after all before it; after a failure as soon as there is room.
-        first = 1 + (min if name in trouble else max)(before, default=-1)
-        columns[name] = next(c for c in range(first, first + len(steps) + 1) if c not in taken)
-    places = {name: f"{letter}{number}" for number, name in enumerate(steps)}
-    return Flow(
-        title=title,
-        nodes=tuple(
-            Node(key, name, runs.get(name, StateRun()), columns[name], int(name in trouble))
-            for name, key in places.items()
-        ),
-        edges=tuple(
-            (places[a], places[b], caught or (b in trouble and a not in trouble))
-            for a, ways in steps.items()
-            for b, caught in ways.items()
-        ),
-    )
-
-
-# ----------------------------------------------------------------------------- its forms
 
 
 def _worth_listing(flow: Flow) -> list[Node]:

@@ -7,7 +7,8 @@ from batchcore import items
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchops.status import ChunkTally, JobStatus
+from batchops.status import JobStatus
+from batchops.tally import ChunkTally
 from batchops.views.chunk_grid import (
     MAX_CELLS,
     ChunkGrid,

@@ -12,17 +12,14 @@ import support
 from batchcore import items
 
 from batchops import frames
-from batchops.views.graph import (
+from batchops.inspection.workflow import (
     CHUNK_STEPS,
-    NOT_REACHED,
-    Flow,
-    StateRun,
-    WorkflowGraph,
     chunk_runs,
     parse_definition,
     state_runs,
     workflow_graph,
 )
+from batchops.views.graph import NOT_REACHED, Flow, StateRun, WorkflowGraph
 
 STATES = support.SOURCE / "statemachine"
 MAIN = parse_definition((STATES / "main-orchestrator.asl.json").read_text())

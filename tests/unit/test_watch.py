@@ -25,7 +25,8 @@ from rich.console import Console
 
 from batchops.errors import InputError, JobNotFoundError
 from batchops.job import Job
-from batchops.status import EXECUTION_EVERY_S, WAITING, ChunkTally, JobStatus, StatusReader
+from batchops.status import EXECUTION_EVERY_S, WAITING, JobStatus, StatusReader
+from batchops.tally import ChunkTally
 from batchops.views.front_ends import JobProgress, LineView, TerminalView, pick_view
 from batchops.views.progress import (
     WINDOW_S,

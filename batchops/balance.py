@@ -29,6 +29,8 @@ class Balance:
         Chunks of the job.
     unbalanced : tuple of int
         Chunks that have no result, or whose rows in are not their rows out plus rejected.
+    status : str
+        The job's, as the ledger has it: the rows of one that is not through cannot balance yet.
     """
 
     rows_in: int
@@ -37,6 +39,7 @@ class Balance:
     rows_with_errors: int
     chunks: int
     unbalanced: tuple[int, ...]
+    status: str
 
     @property
     def holds(self) -> bool:
@@ -51,6 +54,8 @@ class Balance:
     def __str__(self) -> str:
         """Say it in a sentence."""
         verdict = "holds" if self.holds else "DOES NOT HOLD"
+        if not self.holds and self.status in (items.SUBMITTED, items.RUNNING):
+            verdict = f"does not hold yet, the job is {self.status}"
         text = (
             f"{self.rows_in:,} rows in = {self.rows_out:,} out + {self.rows_rejected:,} rejected, "
             f"{self.rows_with_errors:,} rows with errors, {self.chunks:,} chunks: {verdict}"
@@ -80,4 +85,5 @@ def strike_balance(job: Entry, chunks: Iterable[Entry], errors: Iterable[Entry])
         rows_with_errors=len({error["sourceRow"] for error in errors}),
         chunks=expected,
         unbalanced=tuple(unbalanced),
+        status=str(job["status"]),
     )

@@ -102,7 +102,7 @@ def plan() -> Plan:
 
 
 VALUES: list[Any] = [
-    Balance(1, 1, 0, 0, 1, ()),
+    Balance(1, 1, 0, 0, 1, (), "SUCCEEDED"),
     COST,
     CostComparison(COST, COST),
     Deployment((), {EVIL: EVIL}, 0, 0, 1.0),

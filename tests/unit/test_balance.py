@@ -1,0 +1,70 @@
+"""The proof that nothing was lost or doubled: when it holds, and when it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from batchcore import items
+
+from batchops.balance import Balance, strike_balance
+
+
+def balance(
+    chunks: list[tuple[int, int, int]], rejected_rows: list[int], *, status: str = items.SUCCEEDED
+) -> Balance:
+    """Strike the balance of chunks given as rows in, out and rejected."""
+    entries = [
+        {
+            "entry": items.chunk_entry(number),
+            "status": items.SUCCEEDED,
+            "rows": rows,
+            "valid": valid,
+            "rejected": rejected,
+        }
+        for number, (rows, valid, rejected) in enumerate(chunks, 1)
+    ]
+    job = {"status": status, "rowsIn": sum(c[0] for c in chunks), "chunks": len(chunks)}
+    return strike_balance(job, entries, [{"sourceRow": row} for row in rejected_rows])
+
+
+def test_rows_that_are_all_somewhere_balance() -> None:
+    # A row that breaks two rules has two errors, and is one row.
+    found = balance([(3, 2, 1), (2, 1, 1)], [2, 2, 6])
+    assert found.holds
+    assert "5 rows in = 3 out + 2 rejected, 2 rows with errors, 2 chunks: holds" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "rejected_rows"),
+    [
+        ([(3, 1, 1), (2, 2, 0)], [2]),  # lost
+        ([(3, 3, 1), (2, 2, 0)], [2]),  # doubled
+        ([(3, 1, 1), (2, 3, 0)], [2]),  # lost in one chunk, doubled in another
+        ([(3, 2, 1)], []),  # rejected without a reason
+        ([(3, 3, 0)], [2]),  # a reason of a row that went out
+        ([], []),  # nothing was ever counted
+    ],
+)
+def test_rows_lost_doubled_or_without_reason_do_not(
+    chunks: list[tuple[int, int, int]], rejected_rows: list[int]
+) -> None:
+    found = balance(chunks, rejected_rows)
+    assert not found.holds
+    assert "DOES NOT HOLD" in str(found)
+
+
+def test_chunk_without_a_result_is_named() -> None:
+    job: dict[str, Any] = {"status": items.FAILED, "rowsIn": 4, "chunks": 2}
+    done = {"entry": "CHUNK#000001", "status": items.SUCCEEDED}
+    done |= {"rows": 2, "valid": 2, "rejected": 0}
+    found = strike_balance(job, [done, {"entry": "CHUNK#000002", "status": items.FAILED}], [])
+    assert found.unbalanced == (2,)
+    assert str(found).endswith("DOES NOT HOLD; unbalanced chunks: 2")
+
+
+@pytest.mark.parametrize("status", [items.SUBMITTED, items.RUNNING])
+def test_job_that_is_not_through_does_not_hold_yet(status: str) -> None:
+    found = strike_balance({"status": status, "rowsIn": 4, "chunks": 1}, [], [])
+    assert not found.holds
+    assert f"does not hold yet, the job is {status}" in str(found)

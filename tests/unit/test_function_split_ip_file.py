@@ -543,7 +543,7 @@ def test_file_with_too_many_chunks_is_refused_before_they_are_uploaded(
 ) -> None:
     beyond = csvtext.Chunk(sizing.MAX_CHUNKS + 1, 2, 2, 1, row())
     with pytest.raises(errors.TooManyChunksError, match="a larger FileChunkSize"):
-        splitting.upload_chunks(app.s3, job_event(JOB), HEADER, iter([beyond]))
+        splitting.upload_chunks(app.s3, job_event(JOB), iter([beyond]))
     assert account.keys() == []
 
 

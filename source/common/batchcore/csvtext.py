@@ -33,7 +33,7 @@ csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A run of records, exactly as they stand in the file."""
+    """A run of records, exactly as they stand in the file, under the prefix asked for."""
 
     number: int
     first_row: int
@@ -131,18 +131,28 @@ class Splitter:
             if len(self._buffer) > self._max_bytes or not self._read():
                 return len(self._buffer), False
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Yield the chunks in order; blank lines in front of a chunk belong to none."""
+    def chunks(self, *, prefix: bytes = b"") -> Iterator[Chunk]:
+        """Yield the chunks in order; blank lines in front of a chunk belong to none.
+
+        Parameters
+        ----------
+        prefix
+            What each chunk's data begins with, such as the header. Put there at once, because
+            whoever put it there later would hold the data twice.
+        """
         while True:
             while not self._full() and (self._scan_window() or self._scan_records(_BURST)):
                 pass
             if self._full() or (self._rows and self._final):
-                data = self._buffer[self._start : self._at]
-                yield Chunk(self._chunk, self._first_row, self.row - 1, self._rows, data)
+                yield self._cut(prefix)
                 self._chunk += 1
                 self._begin_chunk()
             elif not self._read():
                 return
+
+    def _cut(self, prefix: bytes) -> Chunk:
+        data = b"".join((prefix, memoryview(self._buffer)[self._start : self._at]))
+        return Chunk(self._chunk, self._first_row, self.row - 1, self._rows, data)
 
     def _full(self) -> bool:
         full = self._rows == self._chunk_rows or self._at - self._start >= self._max_bytes

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FETCHES_IN_FLIGHT = 32
 
 # The parts that are held at a time, each in one buffer: at most so many, and so many bytes, or one.
-PARTS_IN_FLIGHT = 8
+PARTS_IN_FLIGHT = 4
 BYTES_IN_FLIGHT = 512 * 1024 * 1024
 
 # What of a piece is outside its part's buffer at a time.

@@ -63,10 +63,8 @@ def read_blocks(
                 yield found
 
 
-def upload_chunks(
-    s3: "S3Client", event: Event, header: bytes, chunks: Iterator[csvtext.Chunk]
-) -> list[Part]:
-    """Upload the chunks, each under the header, and return their entries of the manifest.
+def upload_chunks(s3: "S3Client", event: Event, chunks: Iterator[csvtext.Chunk]) -> list[Part]:
+    """Upload the chunks, which begin with the header, and return their entries of the manifest.
 
     Raises
     ------
@@ -79,7 +77,7 @@ def upload_chunks(
         for chunk in chunks:
             if chunk.number > MAX_CHUNKS:
                 raise too_many_chunks(chunk.rows)
-            key, body = keys.chunk(event["jobId"], chunk.number), header + chunk.data
+            key, body = keys.chunk(event["jobId"], chunk.number), chunk.data
             manifest.append(
                 {
                     "number": chunk.number,
@@ -91,6 +89,7 @@ def upload_chunks(
                     "sizeBytes": len(body),
                 }
             )
+            del chunk  # or it would be held while the next one is cut
             yield key, body
 
     versions = aws.put_many(s3, event["bucket"], objects())
@@ -157,7 +156,7 @@ def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
             first_row=own.first_row,
             first_chunk=own.first_chunk,
         )
-        chunks = upload_chunks(s3, event, header, splitter.chunks())
+        chunks = upload_chunks(s3, event, splitter.chunks(prefix=header))
         if len(chunks) != own.chunks:
             raise BalanceError(
                 f"range {event['range']} gave {len(chunks):,} chunks, but {own.chunks:,} when "

@@ -97,6 +97,7 @@ def test_a_script_can_do_everything_with_json(script: Script) -> None:
         "rows_with_errors": 0,
         "chunks": 4,
         "unbalanced": [],
+        "status": "SUCCEEDED",
         "holds": True,
     }
     assert not script("rerun", job_id)["needed"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 
-from batchcore.sizing import MAX_CHUNKS
+from batchcore.sizing import HEAD_BYTES, MAX_CHUNKS, choose_chunk_rows
 
-from batchops.planning import limits, sizing
+from batchops.planning import limits
 from batchops.planning.durations import estimate_duration, seconds_text
 from batchops.planning.function_times import BEST, WORST
 from batchops.planning.workload import Workload
+from batchops.samples.sample import make_sample
 from benchmarks.machine import describe_machine
 from benchmarks.results import Section, Table, Target
 from benchmarks.settings import Settings
@@ -21,6 +22,8 @@ CHUNK_SIZES = (600, 5_000, 20_000)
 # The stack's default, and what a quarter of an account's 1,000 functions is.
 CONCURRENCIES = (8, 250)
 BAD_SHARE = 0.03
+# More than the beginning of a file that its chunk size is judged by.
+_HEAD_ROWS = 5_000
 # How near the predicted time is to be, and how many pairs of chunks in the predicted order.
 NEAR, ORDERED = 0.25, 0.9
 
@@ -47,10 +50,10 @@ def _lines(rows: int) -> list[tuple[str, ...]]:
 
 
 def _auto_chunk_rows(rows: int) -> int:
-    """Return the size that a plan suggests."""
-    work = sample_workload(rows, CHUNK_SIZES[-1], bad_share=BAD_SHARE)
-    options = sizing.chunk_options(work, max_concurrency=CONCURRENCIES[0])
-    return sizing.suggest_chunk_rows(options, current=CHUNK_SIZES[0])
+    """Return the size that the split chooses where FileChunkSize is 0."""
+    size_bytes = sample_workload(rows, CHUNK_SIZES[-1], bad_share=BAD_SHARE).size_bytes
+    head = make_sample(_HEAD_ROWS).csv[:HEAD_BYTES]
+    return choose_chunk_rows(size_bytes, head, delimiter=",")
 
 
 def _simulated(rows: int, text: str, chunk_rows: int) -> list[tuple[str, ...]]:

@@ -137,21 +137,7 @@ class Rig:
 
     def subscribe(self) -> None:
         """Have a queue receive what the stack's topic is told."""
-        sqs, sns = self.stack.client("sqs"), self.stack.client("sns")
-        topic = self.stack.outputs["SNSTopicArn"]
-        self._queue_url = sqs.create_queue(QueueName=f"{self.stack.name}-{_QUEUE}")["QueueUrl"]
-        answer = sqs.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=["QueueArn"])
-        queue = answer["Attributes"]["QueueArn"]
-        allow = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": queue,
-            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-        sqs.set_queue_attributes(QueueUrl=self._queue_url, Attributes={"Policy": policy})
-        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+        self._queue_url = subscribe_queue(self.stack, f"{self.stack.name}-{_QUEUE}")
 
     def noticed(self, job_id: str) -> bool:
         """Tell whether the topic has been told of a job."""
@@ -185,3 +171,23 @@ def raised(
     finally:
         rig.set_wait_scale(1)
         stack.destroy(dry_run=False, force=True)
+
+
+def subscribe_queue(stack: Stack, name: str) -> str:
+    """Make a queue that receives what the stack's topic is told, and return its address."""
+    sqs, sns = stack.client("sqs"), stack.client("sns")
+    topic = stack.outputs["SNSTopicArn"]
+    url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    queue = answer["Attributes"]["QueueArn"]
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    return url

@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+from batchops.drill.rig import subscribe_queue
 from batchops.stack import Stack
 
 
@@ -13,21 +14,8 @@ class Inbox:
     """What the stack's topic was told, read from a queue that is subscribed to it."""
 
     def __init__(self, stack: Stack) -> None:
-        self._sqs, sns = stack.client("sqs"), stack.client("sns")
-        topic = stack.outputs["SNSTopicArn"]
-        self._url = self._sqs.create_queue(QueueName="e2e-notices")["QueueUrl"]
-        answer = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-        queue = answer["Attributes"]["QueueArn"]
-        allow = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": queue,
-            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
-        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+        self._sqs = stack.client("sqs")
+        self._url = subscribe_queue(stack, "e2e-notices")
         self._seen: list[dict[str, Any]] = []
 
     def about(self, job_id: str, *, timeout_s: float = 20) -> list[str]:

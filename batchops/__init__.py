@@ -16,15 +16,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from batchops.balance import Balance
+    from batchops.core.errors import BatchOpsError
+    from batchops.core.ledger.reading import ErrorFilter
+    from batchops.deployment.events import StackEvents
     from batchops.deployment.listing import list_stacks
     from batchops.deployment.preview import Preview
     from batchops.deployment.stack_values import Deployment, Destruction
-    from batchops.email import Email
-    from batchops.errors import BatchOpsError
+    from batchops.inspection.balance import Balance
     from batchops.inspection.checks import Diagnosis
+    from batchops.inspection.chunk_grid import ChunkGrid
     from batchops.inspection.compare import Comparison, compare
-    from batchops.inspection.error_pages import ErrorFilter, ErrorPage
+    from batchops.inspection.email import Email
+    from batchops.inspection.error_pages import ErrorPage
+    from batchops.inspection.result_files import ResultFile
+    from batchops.inspection.status import JobStatus
     from batchops.inspection.why import Why
     from batchops.job import Job
     from batchops.local.engine import LocalEngine
@@ -32,24 +37,20 @@ if TYPE_CHECKING:
     from batchops.planning.plan import Plan
     from batchops.planning.upload_check import UploadCheck, check_upload
     from batchops.planning.what_if_values import WhatIf
+    from batchops.plots.data_plots import plot_totals
     from batchops.recovery.redelivery import Redelivery
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
-    from batchops.results import ResultFile
     from batchops.samples.sample import Sample, make_sample, write_sample
     from batchops.samples.workshop import sample_fault, sample_job
+    from batchops.show.graph import WorkflowGraph
     from batchops.stack import Stack
-    from batchops.status import JobStatus
-    from batchops.views.chunk_grid import ChunkGrid
-    from batchops.views.data_plots import plot_totals
-    from batchops.views.events import StackEvents
-    from batchops.views.graph import WorkflowGraph
     from batchops.widgets.console import Console, console
 
 _HOMES = {
-    "Balance": "batchops.balance",
-    "BatchOpsError": "batchops.errors",
-    "ChunkGrid": "batchops.views.chunk_grid",
+    "Balance": "batchops.inspection.balance",
+    "BatchOpsError": "batchops.core.errors",
+    "ChunkGrid": "batchops.inspection.chunk_grid",
     "Comparison": "batchops.inspection.compare",
     "Console": "batchops.widgets.console",
     "Cost": "batchops.planning.cost_values",
@@ -57,31 +58,31 @@ _HOMES = {
     "Deployment": "batchops.deployment.stack_values",
     "Destruction": "batchops.deployment.stack_values",
     "Diagnosis": "batchops.inspection.checks",
-    "Email": "batchops.email",
-    "ErrorFilter": "batchops.inspection.error_pages",
+    "Email": "batchops.inspection.email",
+    "ErrorFilter": "batchops.core.ledger.reading",
     "ErrorPage": "batchops.inspection.error_pages",
     "Job": "batchops.job",
-    "JobStatus": "batchops.status",
+    "JobStatus": "batchops.inspection.status",
     "LocalEngine": "batchops.local.engine",
     "Plan": "batchops.planning.plan",
     "Preview": "batchops.deployment.preview",
     "Redelivery": "batchops.recovery.redelivery",
     "RepairPlan": "batchops.recovery.repair_plan",
     "RerunPlan": "batchops.recovery.rerun_plan",
-    "ResultFile": "batchops.results",
+    "ResultFile": "batchops.inspection.result_files",
     "Sample": "batchops.samples.sample",
     "Stack": "batchops.stack",
-    "StackEvents": "batchops.views.events",
+    "StackEvents": "batchops.deployment.events",
     "UploadCheck": "batchops.planning.upload_check",
     "WhatIf": "batchops.planning.what_if_values",
     "Why": "batchops.inspection.why",
-    "WorkflowGraph": "batchops.views.graph",
+    "WorkflowGraph": "batchops.show.graph",
     "check_upload": "batchops.planning.upload_check",
     "compare": "batchops.inspection.compare",
     "console": "batchops.widgets.console",
     "list_stacks": "batchops.deployment.listing",
     "make_sample": "batchops.samples.sample",
-    "plot_totals": "batchops.views.data_plots",
+    "plot_totals": "batchops.plots.data_plots",
     "sample_fault": "batchops.samples.workshop",
     "sample_job": "batchops.samples.workshop",
     "write_sample": "batchops.samples.sample",

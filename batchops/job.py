@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import io
-import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from batchcore import items, keys
-from botocore.exceptions import BotoCoreError, ClientError
+from batchcore import items
 
-from batchops import frames, ledger
-from batchops.balance import Balance, strike_balance
-from batchops.email import Email
-from batchops.errors import (
-    InputError,
-    JobFailedError,
-    JobNotFoundError,
-    JobRunningError,
-    WaitTimeoutError,
-    translate,
-)
-from batchops.results import ResultFile, head_result, local_name
-from batchops.status import ENDED, WAITING, JobStatus, StatusReader, settle
+from batchops.core import ledger
+from batchops.core.errors import InputError
+from batchops.core.job_ref import JobRef
+from batchops.deployment.deployed import deployed_schema
+from batchops.inspection import frames, result_files
+from batchops.inspection.balance import Balance, job_balance
+from batchops.inspection.email import Email, read_email
+from batchops.inspection.result_files import LINK_EXPIRES_S, ResultFile
+from batchops.inspection.status import JobStatus, job_status, wait
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from rich.console import Console
 
-    from batchops.inspection.error_pages import ErrorFilter, ErrorPage
+    from batchops.core.ledger import ErrorFilter
+    from batchops.inspection.chunk_grid import ChunkGrid
+    from batchops.inspection.error_pages import ErrorPage
     from batchops.inspection.why import Why
     from batchops.planning.cost_values import CostComparison
     from batchops.planning.plan import Plan
@@ -41,27 +35,14 @@ if TYPE_CHECKING:
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
     from batchops.recovery.stopping import Stopped
-    from batchops.stack import Stack
-    from batchops.views.chunk_grid import ChunkGrid
-    from batchops.views.graph import WorkflowGraph
-
-LINK_EXPIRES_S = 3600
-# Where the ledger keeps the key of the completed file, and of the rejects.
-_KEYS = {False: "completedKey", True: "rejectedKey"}
-# An upload's event mostly comes within seconds, sometimes after minutes (Amazon S3 user guide);
-# on the local engine it comes at once.
-_UNSEEN_S = {"aws": 300.0, "local": 30.0}
+    from batchops.show.graph import WorkflowGraph
 
 
-class Job:
+class Job(JobRef):
     """A handle on one job of a stack; made by `Stack.submit` or `Stack.job`.
 
     It holds nothing but the id, so it may be made anew at any time and anywhere.
     """
-
-    def __init__(self, stack: Stack, job_id: str) -> None:
-        self.stack = stack
-        self.id = job_id
 
     def __repr__(self) -> str:
         """Name the stack and the job."""
@@ -71,7 +52,7 @@ class Job:
 
     def status(self) -> JobStatus:
         """Read how the job stands from the ledger and, while it runs, from Step Functions."""
-        return StatusReader(self.stack, self.id).read()
+        return job_status(self)
 
     def wait(
         self,
@@ -100,29 +81,7 @@ class Job:
         JobFailedError
             If it ended otherwise than with success, and `check` is set.
         """
-        deadline = time.monotonic() + timeout_s
-        unseen_until = time.monotonic() + _UNSEEN_S[self.stack.target.name]
-        reader = StatusReader(self.stack, self.id)
-        while True:
-            status = reader.read()
-            if on_status is not None:
-                on_status(status)
-            if status.ended:
-                break
-            if time.monotonic() >= deadline:
-                raise WaitTimeoutError(
-                    f"job {self.id} is still {status.status} after {timeout_s:g} s; it goes on: "
-                    "call wait() again, or status()",
-                    job_id=self.id,
-                )
-            if status.status == WAITING and time.monotonic() >= unseen_until:
-                self.entry()
-            time.sleep(self.stack.target.poll_s)
-        if check and status.status != items.SUCCEEDED:
-            raise JobFailedError(
-                f"job {self.id} ended {status.status}: {status.reason}", job_id=self.id
-            )
-        return status
+        return wait(self, timeout_s=timeout_s, on_status=on_status, check=check)
 
     def watch(
         self,
@@ -147,15 +106,9 @@ class Job:
         JobNotFoundError
             If the ledger does not come to know the job.
         """
-        from batchops.views.watch import watch
+        from batchops.inspection.watch import watch
 
-        return watch(
-            self,
-            timeout_s=timeout_s,
-            unseen_s=_UNSEEN_S[self.stack.target.name],
-            refresh_s=refresh_s,
-            console=console,
-        )
+        return watch(self, timeout_s=timeout_s, refresh_s=refresh_s, console=console)
 
     def stop(self, *, dry_run: bool = False, timeout_s: float = 120) -> Stopped:
         """Stop the attempt that runs, with its chunks; a rerun takes the job up again.
@@ -179,7 +132,7 @@ class Job:
 
     def chunk_grid(self) -> ChunkGrid:
         """Show how each chunk stands, in at most 300 cells."""
-        from batchops.views.chunk_grid import chunk_grid
+        from batchops.inspection.chunk_grid import chunk_grid
 
         return chunk_grid(self)
 
@@ -187,8 +140,7 @@ class Job:
 
     def balance(self) -> Balance:
         """Count the job's rows at each place that knows them."""
-        errors = ledger.error_items(*self._table("ErrorTableName"), self.id)
-        return strike_balance(self.entry(), self.chunk_entries(), errors)
+        return job_balance(self)
 
     def why(self) -> Why:
         """Say what went wrong, grouped by cause, with counts, an example and the next call."""
@@ -221,8 +173,8 @@ class Job:
         """
         if limit is not None and limit < 1:
             raise InputError(f"limit={limit}: give 1 or more, or leave it out")
-        table = self._table("ErrorTableName")
-        found = ledger.error_items(*table, self.id, column=column, rule=rule)
+        where = ledger.ErrorFilter(column=column, rule=rule)
+        found = ledger.error_items(self.stack, self.id, where)
         frame = frames.errors_frame(islice(found, limit))
         frame.attrs["complete"] = self.status().status == items.SUCCEEDED
         frame.attrs["cut"] = next(found, None) is not None
@@ -230,7 +182,7 @@ class Job:
 
     def iter_errors(self, *, lines: int = 10_000) -> Iterator[pd.DataFrame]:
         """Yield the errors in DataFrames of at most `lines` lines, as `errors` has them."""
-        found = ledger.error_items(*self._table("ErrorTableName"), self.id)
+        found = ledger.error_items(self.stack, self.id)
         yield from frames.error_frames(found, lines=lines)
 
     def error_page(
@@ -267,7 +219,8 @@ class Job:
             ``validate_ms``, ``enrich_ms``, ``write_ms`` (Int64, milliseconds inside the function),
             ``failed_step``, ``error``, ``cause`` (str). Missing: not known yet, or did not fail.
         """
-        return frames.chunks_frame(self.chunk_entries(), job_start=self.entry().get("startTime"))
+        job_start = self.ledger_entry().started
+        return frames.chunks_frame(self.chunk_entries(), job_start=job_start)
 
     def steps(self) -> pd.DataFrame:
         """Return the states that the main workflow went through in the job's last attempt.
@@ -293,17 +246,17 @@ class Job:
         """Draw the workflow with each state's status and time."""
         from batchops.inspection.workflow import job_graph
 
-        return job_graph(self, project=self.stack.project.root)
+        return job_graph(self)
 
     def timeline(self, *, ax: Axes | None = None) -> Axes:
         """Draw when each chunk ran; of many chunks, how many ran at a time."""
-        from batchops.views.plots import chunk_timeline
+        from batchops.plots.chunk_plots import chunk_timeline
 
         return chunk_timeline(self.chunks(), ax=ax)
 
     def plot_concurrency(self, *, ax: Axes | None = None) -> Axes:
         """Draw how many chunks were in progress at each moment."""
-        from batchops.views.plots import concurrency
+        from batchops.plots.chunk_plots import concurrency
 
         return concurrency(self.chunks(), ax=ax)
 
@@ -333,13 +286,13 @@ class Job:
         ------
         InputError, JobNotFoundError, AwsError
         """
-        from batchops.views import error_plots
+        from batchops.plots import error_plots
 
         errors = self.errors()
         if column is not None:
             errors = errors[errors["column"] == column]
         if by == "position":
-            rows = int(self.entry().get("rowsIn", 0))
+            rows = self.ledger_entry().rows_in
             return error_plots.errors_by_position(errors, rows=rows, ax=ax)
         plots = {
             "rule": error_plots.errors_by_rule,
@@ -352,7 +305,7 @@ class Job:
 
     def plot_durations(self, *, ax: Axes | None = None) -> Axes:
         """Draw how long the chunks took in each step."""
-        from batchops.views.plots import step_durations
+        from batchops.plots.chunk_plots import step_durations
 
         return step_durations(self.chunks(), ax=ax)
 
@@ -408,7 +361,7 @@ class Job:
         """Hold what the job costs on AWS, by the ledger, against its plan or an estimate."""
         from batchops.planning.cost import compare_cost, estimate_cost, job_cost, job_workload
 
-        entry, chunks = self.entry(), list(self.chunk_entries())
+        entry, chunks = self.ledger_entry(), list(self.chunk_entries())
         planned = plan.cost if plan and plan.cost else estimate_cost(job_workload(entry, chunks))
         return compare_cost(planned, job_cost(entry, chunks))
 
@@ -420,11 +373,8 @@ class Job:
         Then the deployed schema's dates are dates, and what its enrichment adds are numbers, where
         every value is one or empty. The other columns stay text, because 007 may be a key.
         """
-        from batchops.deployment.deployed import deployed_schema
-
-        file, delimiter = self._result("completedKey")
         schema = deployed_schema(self.stack) if typed else None
-        return frames.csv_frame(file, delimiter=delimiter, schema=schema)
+        return result_files.completed_frame(self, schema=schema)
 
     def rejects(self) -> pd.DataFrame:
         r"""Return the rejected rows.
@@ -436,8 +386,7 @@ class Job:
             ``messages``. Where a row has more fields than the header, the surplus stands in
             ``surplus_1`` and so on; bytes that are not UTF-8 show as ``\xA0``.
         """
-        file, delimiter = self._result("rejectedKey")
-        return frames.rejects_frame(file, delimiter=delimiter)
+        return result_files.rejects_frame(self)
 
     def result_file(self, *, rejected: bool = False) -> ResultFile:
         """Say what `download` and `link` would give: the file's name, size and place in S3.
@@ -446,8 +395,7 @@ class Job:
         ------
         JobNotFoundError, JobRunningError, JobFailedError, AwsError
         """
-        key, bucket = self._result_key(_KEYS[rejected]), self.stack.outputs["SourceBucketName"]
-        return head_result(self.stack.client("s3"), bucket, key)
+        return result_files.find_result(self, rejected=rejected)
 
     def download(
         self,
@@ -471,22 +419,7 @@ class Job:
         on_bytes
             Called with the number of bytes of each part as it comes; maybe from another thread.
         """
-        key = self._result_key(_KEYS[rejected])
-        target = Path(path)
-        if target.is_dir():
-            target /= local_name(key, rejected=rejected)
-        if not target.parent.is_dir():
-            raise InputError(f"no folder {target.parent}: make it first, or give another path")
-        part = target.with_name(target.name + ".part")
-        try:
-            # Made anew: a link that lies there under this name is not followed.
-            part.unlink(missing_ok=True)
-            with part.open("xb") as file:
-                self._fetch(key, file, on_bytes)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-        return target
+        return result_files.download(self, path, rejected=rejected, on_bytes=on_bytes)
 
     def link(self, *, expires_s: int = LINK_EXPIRES_S, rejected: bool = False) -> str:
         """Return an address that opens the completed file, or the rejects, without credentials.
@@ -494,10 +427,7 @@ class Job:
         It lasts `expires_s` seconds at most, and no longer than the credentials that it is made
         with.
         """
-        params = {"Bucket": self.stack.outputs["SourceBucketName"]}
-        params["Key"] = self._result_key(_KEYS[rejected])
-        s3 = self.stack.client("s3")
-        return str(s3.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s))
+        return result_files.link(self, expires_s=expires_s, rejected=rejected)
 
     def email(self) -> Email:
         """Return the mail as it was, or was to be, sent, and whether it was.
@@ -507,10 +437,7 @@ class Job:
         JobRunningError, JobFailedError
             If there is none, because the job has not come so far.
         """
-        self._result_key("completedKey")
-        entry, file = self.entry(), io.BytesIO()
-        self._fetch(keys.mail(self.id), file)
-        return Email.of(entry, json.loads(file.getvalue()))
+        return read_email(self)
 
     # ------------------------------------------------------------------- another attempt
 
@@ -572,55 +499,11 @@ class Job:
 
     # ----------------------------------------------------------------------------- inside
 
-    def entry(self) -> ledger.Entry:
-        """Return the ledger's JOB entry as plain values.
+    def entry(self) -> dict[str, Any]:
+        """Return the ledger's JOB entry as a plain dict, with the names that the table has.
 
         Raises
         ------
         JobNotFoundError
         """
-        entry = ledger.job_entry(*self._table("JobTableName"), self.id)
-        if entry is None:
-            raise JobNotFoundError(
-                f"stack {self.stack.name!r} has no job {self.id!r}: stack.jobs() lists them; if it "
-                "was submitted just now, wait() for it",
-                job_id=self.id,
-            )
-        return entry
-
-    def chunk_entries(self) -> Iterator[ledger.Entry]:
-        """Yield the ledger's entries of the chunks that have started, in order."""
-        return ledger.chunk_entries(*self._table("JobTableName"), self.id)
-
-    def _table(self, output: str) -> tuple[Any, str]:
-        return self.stack.client("dynamodb"), self.stack.outputs[output]
-
-    def _result_key(self, name: str) -> str:
-        entry = self.entry()
-        if name in entry and entry["status"] == items.SUCCEEDED:
-            return str(entry[name])
-        status, reason = settle(self.stack, entry)
-        if status in ENDED:
-            raise JobFailedError(
-                f"job {self.id} ended {status}, so it has no result: {reason}", job_id=self.id
-            )
-        raise JobRunningError(
-            f"job {self.id} is {status}: its result is there when it has ended, see wait()",
-            job_id=self.id,
-        )
-
-    def _result(self, name: str) -> tuple[IO[bytes], str]:
-        """Return a result's content and its delimiter."""
-        file = io.BytesIO()
-        self._fetch(self._result_key(name), file)
-        file.seek(0)
-        return file, self.entry()["delimiter"]
-
-    def _fetch(
-        self, key: str, file: IO[bytes], on_bytes: Callable[[int], None] | None = None
-    ) -> None:
-        bucket = self.stack.outputs["SourceBucketName"]
-        try:
-            self.stack.client("s3").download_fileobj(bucket, key, file, Callback=on_bytes)
-        except (ClientError, BotoCoreError) as error:
-            raise translate(error, doing=f"fetching {key}") from error
+        return dict(self.ledger_entry())

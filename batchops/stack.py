@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,14 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import jobs
 
-from batchops import frames, ledger, uploads
-from batchops.aws import Target, TargetName
-from batchops.deployment import buckets, delivery, deploy, stack_state
-from batchops.deployment.resources import BUCKETS, Outputs, count_holdings, refuse_running
+from batchops.core import ledger
+from batchops.core.errors import InputError
+from batchops.core.project import Project
+from batchops.core.stack_ref import Outputs, StackRef
+from batchops.core.target import Engine, TargetName
+from batchops.deployment import buckets, delivery, deploy
+from batchops.deployment.deletion import delete_stack
+from batchops.deployment.resources import BUCKETS, count_holdings, refuse_running
 from batchops.deployment.stack_values import Deployment, Destruction
-from batchops.errors import InputError
+from batchops.inspection import frames
 from batchops.job import Job
-from batchops.project import Project
+from batchops.local.targets import make_target
+from batchops.planning import uploads
+from batchops.show import markup
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,19 +34,22 @@ if TYPE_CHECKING:
     from batchops.deployment.resources import StackStatus
     from batchops.deployment.stack_state import OnEvent
     from batchops.inspection.checks import Diagnosis
-    from batchops.local.engine import LocalEngine
     from batchops.planning.plan import Plan
     from batchops.planning.what_if import SchemaSource
     from batchops.planning.what_if_values import WhatIf
     from batchops.recovery.redelivery import Redelivery
 
-# The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
-_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}")
-
 File = str | Path
 
 
-class Stack:
+class ShownOutputs(Outputs):
+    """A stack's outputs, as a table in a notebook."""
+
+    def _repr_html_(self) -> str:
+        return markup.table(("output", "value"), sorted(self.items()))
+
+
+class Stack(StackRef):
     """One deployed copy of the template, on the local engine or on AWS.
 
     Parameters
@@ -71,43 +79,22 @@ class Stack:
         region: str | None = None,
         profile: str | None = None,
         project: File | None = None,
-        engine: LocalEngine | None = None,
+        engine: Engine | None = None,
     ) -> None:
-        if not _STACK_NAME.fullmatch(name):
-            raise InputError(
-                f"{name!r} cannot be a stack's name: give a letter, then letters, digits and "
-                "dashes, 41 characters in all"
-            )
-        self.name = name
-        self.target = Target(target, region=region, profile=profile, engine=engine)
+        super().__init__(name, make_target(target, region=region, profile=profile, engine=engine))
         self._project_root = project
-        self._outputs: Outputs | None = None
 
     def __repr__(self) -> str:
         """Name the stack and where it lives."""
         return f"<Stack {self.name} on {self.target!r}>"
-
-    def client(self, service: str) -> Any:
-        """Return the boto3 client of a service in the stack's account and region."""
-        return self.target.client(service)
 
     @property
     def project(self) -> Project:
         """The checkout that the stack is deployed from."""
         return Project.find(self._project_root)
 
-    @property
-    def outputs(self) -> Outputs:
-        """The stack's outputs by name, ``stack.outputs.SourceBucketName`` too.
-
-        Raises
-        ------
-        StackNotFoundError
-            If it is not deployed.
-        """
-        if self._outputs is None:
-            self._outputs = Outputs(stack_state.outputs(self.client("cloudformation"), self.name))
-        return self._outputs
+    def _outputs_of(self, values: Mapping[str, str]) -> ShownOutputs:
+        return ShownOutputs(values)
 
     # ------------------------------------------------------------------- deployment
 
@@ -178,7 +165,7 @@ class Stack:
             timeout_s=timeout_s,
             poll_s=self.target.poll_s,
         )
-        self._outputs = Outputs(outputs)
+        self._outputs = self._outputs_of(outputs)
         return Deployment(
             changes=prepared.change_set.changes,
             outputs=self._outputs,
@@ -262,7 +249,7 @@ class Stack:
         cfn, s3 = self.client("cloudformation"), self.client("s3")
         for bucket in (self.outputs[name] for name in BUCKETS if name in self.outputs):
             buckets.delete_bucket(s3, bucket)
-        deploy.delete(
+        delete_stack(
             cfn, self.name, on_event=on_event, timeout_s=timeout_s, poll_s=self.target.poll_s
         )
         self._outputs = None
@@ -387,7 +374,7 @@ class Stack:
         JobNotFoundError
         """
         job = Job(self, job_id)
-        job.entry()
+        job.ledger_entry()  # raises if there is none
         return job
 
     def jobs(
@@ -422,8 +409,7 @@ class Stack:
         from batchops.inspection.logs import parse_since
 
         found = ledger.recent_jobs(
-            self.client("dynamodb"),
-            self.outputs["JobTableName"],
+            self,
             since=parse_since(since) if since is not None else None,
             status=status,
             name=name,
@@ -439,9 +425,8 @@ class Stack:
         InputError
             If there is none.
         """
-        table = self.outputs["JobTableName"]
-        for entry in ledger.recent_jobs(self.client("dynamodb"), table, limit=1):
-            return Job(self, entry["jobId"])
+        for entry in ledger.recent_jobs(self, limit=1):
+            return Job(self, entry.job_id)
         raise InputError(f"stack {self.name!r} has no jobs yet: submit a file first")
 
     def redeliver(self, *, dry_run: bool = True) -> Redelivery:
@@ -482,16 +467,14 @@ class Stack:
         """
         from batchops.inspection.timings import speeds_frame
 
-        found = ledger.recent_jobs(
-            self.client("dynamodb"), self.outputs["JobTableName"], name=name, limit=limit
-        )
+        found = ledger.recent_jobs(self, name=name, limit=limit)
         return speeds_frame(found)
 
     def plot_speeds(
         self, *, name: str | None = None, limit: int = 100, ax: Axes | None = None
     ) -> Axes:
         """Draw how fast those jobs were by the size of their chunks."""
-        from batchops.views.size_plots import measured_sizes
+        from batchops.plots.size_plots import measured_sizes
 
         return measured_sizes(self.speeds(name=name, limit=limit), ax=ax)
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from batchcore import aws, items
 
+from batchops.core.project import checkout_root
 from batchops.local.engine import LocalEngine
-from batchops.project import checkout_root
 from batchops.samples.sample import make_sample, write_sample
 from batchops.stack import Stack
 from benchmarks.machine import describe_machine

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchops.core.project import checkout_root
 from batchops.deployment.template import load_template
-from batchops.project import checkout_root
 from batchops.samples.sample import write_sample
 from benchmarks.floor import floor_seconds
 from benchmarks.jobs import STEPS, Run, local_stack, run_job

@@ -12,8 +12,8 @@ from typing import Any
 import boto3
 from batchcore import keys, runtime
 
+from batchops.core.project import checkout_root
 from batchops.deployment.template import load_template
-from batchops.project import checkout_root
 from benchmarks.bucket import BUCKET, INPUT_KEY, JOB
 
 ROOT = checkout_root()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchops.core.project import checkout_root
 from batchops.local.engine import LocalEngine
-from batchops.project import checkout_root
 from batchops.samples.sample import write_sample
 from batchops.stack import Stack
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from batchops.project import checkout_root
+from batchops.core.project import checkout_root
 from benchmarks import results
 from benchmarks.results import Section, Table, Target
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from batchops.project import checkout_root
+from batchops.core.project import checkout_root
 
 # Not in the repository (.gitignore): figures belong to the machine that they were taken on.
 FOLDER = checkout_root() / "bench-results"

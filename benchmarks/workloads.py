@@ -8,9 +8,9 @@ from functools import cache
 
 from batchcore.schema import RecordSchema
 
+from batchops.core.project import checkout_root
 from batchops.planning.scan import scan_file
 from batchops.planning.workload import Workload
-from batchops.project import checkout_root
 from batchops.samples.sample import make_sample
 
 _SCANNED_ROWS = 20_000

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchops.core.project import checkout_root
 from batchops.local.engine import LocalEngine
-from batchops.project import checkout_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,6 +23,8 @@ from batchcore.schema import RecordSchema
 # Before any client is made: what moto answers for are the clients made after its import.
 from moto import mock_aws
 
+from batchops.core.stack_ref import StackRef
+from batchops.core.target import Target
 from batchops.deployment.template import load_template
 
 if TYPE_CHECKING:
@@ -126,6 +128,25 @@ def context(remaining_ms: int = 300_000) -> Any:
     return SimpleNamespace(
         aws_request_id="8a1b2c3d", get_remaining_time_in_millis=lambda: remaining_ms
     )
+
+
+class GivenClients(Target):
+    """A target on AWS whose clients a test gives."""
+
+    def __init__(self, clients: Mapping[str, Any]) -> None:
+        super().__init__("aws", region=REGION, session=SESSION)
+        self._given = clients
+
+    def client(self, service: str) -> Any:
+        return self._given[service]
+
+    def new_client(self, service: str, config: Any) -> Any:
+        return self._given[service]
+
+
+def stack_ref(name: str = STACK, *, outputs: Mapping[str, str], **clients: Any) -> StackRef:
+    """Return a stack with given outputs, and clients by the name of their service."""
+    return StackRef(name, GivenClients(clients), outputs=outputs)
 
 
 @dataclass

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import sync_playwright
 
-from batchops.project import HOME_VARIABLE, checkout_root, make_private
+from batchops.core.project import HOME_VARIABLE, checkout_root, make_private
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

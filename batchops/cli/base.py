@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from batchcore.texts import visible
 from rich.console import Console
 
-from batchops.errors import BatchOpsError, JobFailedError
-from batchops.views.texts import visible
+from batchops.core.errors import BatchOpsError, JobFailedError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from batchops.cli.base import NOT_WELL, Options, main, show, wants_json
-from batchops.errors import InputError
+from batchops.core.errors import InputError
 
 # What stands between these lines of a Markdown file is replaced by the report.
 _BEGIN, _END = "<!-- drill: begin -->", "<!-- drill: end -->"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from batchcore.texts import visible
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -22,13 +23,12 @@ from batchops.cli.base import (
     wants_json,
     with_stack,
 )
-from batchops.views.texts import visible
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from batchops.inspection.status import JobStatus
     from batchops.stack import Stack
-    from batchops.status import JobStatus
 
 _TIMEOUT = click.option(
     "--timeout", "timeout_s", default=3600.0, show_default=True, help="Seconds."
@@ -145,8 +145,8 @@ def wait(stack: Stack, job_id: str, timeout_s: float) -> None:
 
 
 def _wait(stack: Stack, job_id: str, timeout_s: float) -> None:
+    from batchops.inspection.front_ends import JobProgress
     from batchops.job import Job
-    from batchops.views.front_ends import JobProgress
 
     job = Job(stack, job_id)
     if wants_json():

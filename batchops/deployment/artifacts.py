@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from batchops.errors import PackagingError, translate
+from batchops.core.errors import PackagingError, translate, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mypy_boto3_s3 import S3Client
 
-    from batchops.aws import Target
+    from batchops.core.target import Target
     from batchops.deployment.packaging import Artefact
 
 _NONCURRENT_DAYS = 30
@@ -53,14 +53,12 @@ def publish(target: Target, artefacts: Iterable[Artefact]) -> Published:
     wanted = {artefact.key: artefact for artefact in artefacts}
     s3: S3Client = target.client("s3")
     uploaded = uploaded_bytes = 0
-    try:
+    with translated(f"uploading to the bucket {bucket}"):
         for key, artefact in wanted.items():
             if not _has_object(s3, bucket, key, target.account_id):
                 _put(s3, bucket, key, artefact.path.read_bytes(), target.account_id)
                 uploaded += 1
                 uploaded_bytes += artefact.size_bytes
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"uploading to the bucket {bucket}") from error
     return Published(bucket, uploaded, len(wanted) - uploaded, uploaded_bytes)
 
 
@@ -73,11 +71,9 @@ def publish_template(target: Target, text: str) -> str:
     body = text.encode()
     key = f"templates/{hashlib.sha256(body).hexdigest()}.json"
     s3: S3Client = target.client("s3")
-    try:
+    with translated(f"uploading the template to {bucket}"):
         if not _has_object(s3, bucket, key, target.account_id):
             _put(s3, bucket, key, body, target.account_id)
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"uploading the template to {bucket}") from error
     return f"{s3.meta.endpoint_url}/{bucket}/{key}"
 
 

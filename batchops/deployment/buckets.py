@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from batchops.errors import AwsError, translate
+from batchops.core.errors import AwsError, translate, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,7 +23,7 @@ def empty_bucket(s3: S3Client, bucket: str) -> int:
         A version could not be deleted, or a request was refused.
     """
     deleted = 0
-    try:
+    with translated(f"emptying the bucket {bucket}"):
         # A page has at most 1,000 entries, which is also what one DeleteObjects takes.
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
@@ -35,8 +35,6 @@ def empty_bucket(s3: S3Client, bucket: str) -> int:
                 s3.abort_multipart_upload(
                     Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                 )
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"emptying the bucket {bucket}") from error
     return deleted
 
 
@@ -49,10 +47,8 @@ def count_versions(s3: S3Client, bucket: str) -> int:
         A request was refused.
     """
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
-    try:
+    with translated(f"listing the bucket {bucket}"):
         return sum(len(p.get("Versions", [])) + len(p.get("DeleteMarkers", [])) for p in pages)
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"listing the bucket {bucket}") from error
 
 
 def delete_bucket(s3: S3Client, bucket: str) -> int:

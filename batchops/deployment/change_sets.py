@@ -6,11 +6,13 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from batchops.deployment import deploy, stack_state
-from batchops.deployment.stack_state import DELETABLE, EMPTY
-from batchops.errors import DeployFailedError, InputError, StackStuckError, translate
+from batchops.core.errors import DeployFailedError, InputError, StackStuckError, translated
+from batchops.core.stack_ref import EMPTY, describe_stack
+from batchops.deployment import stack_state
+from batchops.deployment.deletion import delete_stack
+from batchops.deployment.stack_state import DELETABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,10 +122,10 @@ def create_change_set(
     StackTimeoutError
         The change set was not ready in time.
     """
-    try:
-        found = stack_state.describe(cfn, stack_name)
+    with translated(f"preparing the deployment of {stack_name!r}"):
+        found = describe_stack(cfn, stack_name)
         if found is not None and _is_leftover(stack_name, found["StackStatus"], replace=replace):
-            deploy.delete(cfn, stack_name, on_event=on_event, timeout_s=timeout_s, poll_s=poll_s)
+            delete_stack(cfn, stack_name, on_event=on_event, timeout_s=timeout_s, poll_s=poll_s)
             found = None
         creates = found is None or found["StackStatus"] in EMPTY
         current = {} if found is None or creates else found
@@ -136,20 +138,15 @@ def create_change_set(
         )
         described = _await_change_set(cfn, stack_name, made["Id"], timeout_s, poll_s)
         return _change_set(cfn, stack_name, made, described, creates=creates)
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"preparing the deployment of {stack_name!r}") from error
 
 
 def discard_change_set(cfn: CloudFormationClient, change_set: ChangeSet) -> None:
     """Delete a change set that is not wanted, and the empty stack that it was made for."""
-    try:
+    with translated(f"discarding the change set of {change_set.stack_name!r}"):
         if change_set.change_set_id is not None:
             cfn.delete_change_set(ChangeSetName=change_set.change_set_id)
         if change_set.creates:
             _drop_empty_stack(cfn, change_set.stack_id)
-    except (ClientError, BotoCoreError) as error:
-        doing = f"discarding the change set of {change_set.stack_name!r}"
-        raise translate(error, doing=doing) from error
 
 
 def _is_leftover(stack_name: str, status: str, *, replace: bool) -> bool:
@@ -269,6 +266,6 @@ def _change(item: dict[str, Any]) -> Change:
 
 def _drop_empty_stack(cfn: CloudFormationClient, stack_id: str) -> None:
     # A change set for a new stack leaves a stack without resources; only such a one is deleted.
-    found = stack_state.describe(cfn, stack_id)
+    found = describe_stack(cfn, stack_id)
     if found is not None and found["StackStatus"] in EMPTY:
         cfn.delete_stack(StackName=stack_id)

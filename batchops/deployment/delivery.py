@@ -17,18 +17,18 @@ from batchcore.reference import FILE_NAME as REFERENCE_FILE
 from batchcore.reference import read_reference
 from batchcore.schema import FILE_NAME as SCHEMA_FILE
 from batchcore.schema import RecordSchema
-from botocore.exceptions import BotoCoreError, ClientError
 
+from batchops.core.errors import InputError, translated
+from batchops.core.project import make_private
+from batchops.core.stack_ref import EMPTY, describe_stack
 from batchops.deployment import artifacts, change_sets, packaging, stack_state
 from batchops.deployment import template as templates
-from batchops.errors import InputError, translate
-from batchops.project import make_private
 
 if TYPE_CHECKING:
-    from batchops.aws import Target
+    from batchops.core.project import Project
+    from batchops.core.target import Target
     from batchops.deployment.change_sets import ChangeSet, ParameterValue
     from batchops.deployment.stack_state import OnEvent
-    from batchops.project import Project
 
 SCHEMA_LAYER = "SchemaLayer"
 REFERENCE_LAYER = "ReferenceLayer"
@@ -140,23 +140,19 @@ def _lay_out(project: Project, source: Path, name: str) -> Path:
 
 def _living(target: Target, stack_name: str) -> dict[str, Any] | None:
     """Return the stack, unless there is none or only what a failed creation left."""
-    try:
-        found = stack_state.describe(target.client("cloudformation"), stack_name)
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"reading the stack {stack_name!r}") from error
-    if found is None or found["StackStatus"] in stack_state.DELETABLE | stack_state.EMPTY:
+    with translated(f"reading the stack {stack_name!r}"):
+        found = describe_stack(target.client("cloudformation"), stack_name)
+    if found is None or found["StackStatus"] in stack_state.DELETABLE | EMPTY:
         return None
     return found
 
 
 def _kept_files(target: Target, stack_name: str) -> dict[str, Mapping[str, str]]:
     """Return where the user's own files of the deployed stack lie; like parameters, they stay."""
-    try:
+    with translated(f"reading the template of {stack_name!r}"):
         answer: Any = target.client("cloudformation").get_template(
             StackName=stack_name, TemplateStage="Original"
         )
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"reading the template of {stack_name!r}") from error
     body = answer["TemplateBody"]
     if isinstance(body, str):
         try:
@@ -177,10 +173,8 @@ def _fetch_kept(
             place = kept[layer]
             folder = make_private(project.build / f"kept-{Path(place['Key']).stem}")
             archive = folder / "layer.zip"
-            try:
+            with translated(f"reading {place['Key']}"):
                 target.client("s3").download_file(place["Bucket"], place["Key"], str(archive))
-            except (ClientError, BotoCoreError) as error:
-                raise translate(error, doing=f"reading {place['Key']}") from error
             with ZipFile(archive) as files:
                 files.extract(name, folder)
             found[layer] = folder / name
@@ -220,7 +214,5 @@ def _local_parameters(
 
 def _api_logs_are_set(target: Target) -> bool:
     """Tell whether the region has a role for API Gateway's logs, not ours to change."""
-    try:
+    with translated("reading API Gateway's settings"):
         return bool(target.client("apigateway").get_account().get("cloudwatchRoleArn"))
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing="reading API Gateway's settings") from error

@@ -1,13 +1,12 @@
-"""Carry out change sets and deletions, following each to its end."""
+"""Carry out a change set, following it to its end."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from batchops.core.errors import DeployFailedError, translated
+from batchops.core.stack_ref import read_outputs
 from batchops.deployment import stack_state
-from batchops.errors import DeployFailedError, StackStuckError, translate
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -34,12 +33,9 @@ def execute(
         It was not through in time. CloudFormation goes on with it.
     """
     if change_set.change_set_id is not None:
-        try:
+        with translated(f"deploying {change_set.stack_name!r}"):
             since = stack_state.last_event_id(cfn, change_set.stack_id)
             cfn.execute_change_set(ChangeSetName=change_set.change_set_id)
-        except (ClientError, BotoCoreError) as error:
-            doing = f"deploying {change_set.stack_name!r}"
-            raise translate(error, doing=doing) from error
         done = stack_state.follow(
             cfn,
             change_set.stack_id,
@@ -50,7 +46,7 @@ def execute(
         )
         if done.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise _failure(cfn, change_set, done)
-    return stack_state.outputs(cfn, change_set.stack_name)
+    return read_outputs(cfn, change_set.stack_name)
 
 
 def _failure(
@@ -69,49 +65,3 @@ def _failure(
         logical_id=first.logical_id if first else None,
         status=done.status,
     )
-
-
-def delete(
-    cfn: CloudFormationClient,
-    stack_name: str,
-    *,
-    on_event: OnEvent | None = None,
-    timeout_s: float = 3600,
-    poll_s: float = 2.0,
-) -> bool:
-    """Delete the stack, follow it to its end, and return whether there was one.
-
-    Buckets have to be empty: on AWS, one that holds objects makes the deletion fail.
-
-    Raises
-    ------
-    StackBusyError
-        Another operation is under way.
-    StackStuckError
-        A resource could not be deleted; it names the first, and the reason.
-    StackTimeoutError
-        It was not through in time. CloudFormation goes on with it.
-    """
-    try:
-        found = stack_state.describe(cfn, stack_name)
-        if found is None:
-            return False
-        stack_state.refuse_busy(stack_name, found["StackStatus"])
-        # By its ARN from here on: a deleted stack has no name any more.
-        since = stack_state.last_event_id(cfn, found["StackId"])
-        cfn.delete_stack(StackName=found["StackId"])
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"deleting the stack {stack_name!r}") from error
-    done = stack_state.follow(
-        cfn, found["StackId"], since=since, on_event=on_event, timeout_s=timeout_s, poll_s=poll_s
-    )
-    if done.status != "DELETE_COMPLETE":
-        first = done.first_failure
-        why = f"{first.logical_id}: {first.reason}" if first else done.reason
-        hint = stack_state.explain_stuck(stack_name, done.status) or f"it is in {done.status}"
-        raise StackStuckError(
-            f"deleting {stack_name!r} failed at {why}\n{hint}",
-            stack_name=stack_name,
-            status=done.status,
-        )
-    return True

@@ -14,10 +14,10 @@ from zipfile import BadZipFile, ZipFile
 from batchcore.errors import SchemaError
 from batchcore.schema import FILE_NAME, RecordSchema
 
-from batchops.errors import AwsError, translated
+from batchops.core.errors import AwsError, translated
 
 if TYPE_CHECKING:
-    from batchops.stack import Stack
+    from batchops.core.stack_ref import StackRef
 
 # The functions that a job's result depends on, in the order in which they work.
 FUNCTIONS = (
@@ -57,7 +57,7 @@ class FunctionCode:
         return " ".join((self.sha256, *self.layers))
 
 
-def deployed_code(stack: Stack) -> dict[str, FunctionCode]:
+def deployed_code(stack: StackRef) -> dict[str, FunctionCode]:
     """Return the functions that a job runs, by the name of their folder in ``source/``."""
     client = stack.client("lambda")
     found = {}
@@ -112,7 +112,7 @@ def _differences(recorded: str, code: FunctionCode) -> list[str]:
     return what
 
 
-def deployed_schema(stack: Stack) -> RecordSchema:
+def deployed_schema(stack: StackRef) -> RecordSchema:
     """Return the record schema that the deployed functions validate with, read from its layer.
 
     Raises
@@ -131,18 +131,26 @@ def deployed_schema(stack: Stack) -> RecordSchema:
                 f"{stack.name}-validate-data has no layer {prefix}N: deploy the stack again, or "
                 "pass the schema file that the rows are to be held against"
             )
-        location = client.get_layer_version_by_arn(Arn=arn)["Content"]["Location"]
-    return _unpack_schema(_download(location, local=stack.target.local), arn)
+    return _unpack_schema(download_layer(stack, arn), arn)
 
 
-def _download(address: str, *, local: bool) -> bytes:
+def download_layer(stack: StackRef, arn: str) -> bytes:
+    """Return the archive of a layer's version.
+
+    Raises
+    ------
+    AwsError
+        If it cannot be read.
+    """
+    with translated(f"reading the layer {arn}"):
+        place = stack.client("lambda").get_layer_version_by_arn(Arn=arn)["Content"]["Location"]
     # A proxy of the environment cannot reach this computer's loopback address.
-    proxies = urllib.request.ProxyHandler({} if local else None)
+    proxies = urllib.request.ProxyHandler({} if stack.target.local else None)
     try:
-        with urllib.request.build_opener(proxies).open(address, timeout=_TIMEOUT_S) as answer:
+        with urllib.request.build_opener(proxies).open(place, timeout=_TIMEOUT_S) as answer:
             content: bytes = answer.read()
     except OSError as error:
-        raise AwsError(f"cannot download the schema's layer: {error}") from error
+        raise AwsError(f"the layer {arn} cannot be fetched: {error}") from error
     return content
 
 

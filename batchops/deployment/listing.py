@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchops.aws import Target
-from batchops.deployment.stack_state import EMPTY
-from batchops.errors import translated
+from batchops.core.errors import translated
+from batchops.core.stack_ref import EMPTY
+from batchops.local.targets import make_target
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from batchops.aws import TargetName
-    from batchops.local.engine import LocalEngine
+    from batchops.core.target import Engine, TargetName
 
 # The outputs by which a stack of this template is known among others.
 _MARKS = frozenset({"JobTableName", "MainOrchestratorArn", "ProcessChunkArn"})
@@ -24,7 +23,7 @@ def list_stacks(
     *,
     region: str | None = None,
     profile: str | None = None,
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> pd.DataFrame:
     """Return the stacks that were deployed from the template, by name.
 
@@ -48,7 +47,9 @@ def list_stacks(
     ------
     InputError, AwsError, EngineError
     """
-    cfn = Target(target, region=region, profile=profile, engine=engine).client("cloudformation")
+    cfn = make_target(target, region=region, profile=profile, engine=engine).client(
+        "cloudformation"
+    )
     with translated("listing the stacks"):
         pages = cfn.get_paginator("describe_stacks").paginate()
         found = [stack for page in pages for stack in page["Stacks"] if is_ours(stack)]

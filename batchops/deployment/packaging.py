@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from batchops.core.errors import InputError, PackagingError
+from batchops.core.project import make_private
 from batchops.deployment.template import CONTENT_PROPERTIES, load_template, local_contents
-from batchops.errors import InputError, PackagingError
-from batchops.project import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchops.project import Project
+    from batchops.core.project import Project
 
 Platform = Literal["lambda", "host"]
 

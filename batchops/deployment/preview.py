@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchops.deployment import change_sets
-from batchops.views import markup, texts
+from batchops.show import markup, texts
 
 if TYPE_CHECKING:
     import pandas as pd

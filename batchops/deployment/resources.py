@@ -7,45 +7,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, jobs
-from botocore.exceptions import BotoCoreError, ClientError
+from batchcore import jobs
 
+from batchops.core import ledger
+from batchops.core.errors import InputError, StackBusyError, translated
+from batchops.core.stack_ref import EMPTY, describe_stack
 from batchops.deployment import buckets, stack_state
-from batchops.errors import InputError, StackBusyError, translate
-from batchops.views import markup, texts
+from batchops.show import markup, texts
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import pandas as pd
 
-    from batchops.stack import Stack
+    from batchops.core.stack_ref import StackRef
 
 NOT_DEPLOYED = "NOT_DEPLOYED"
 BUCKETS = ("SourceBucketName", "LoggingBucketName")
 _TABLES = ("FinancialTableName", "ErrorTableName", "JobTableName")
 _EXECUTION = re.compile(rf"({jobs.JOB_ID.pattern})(-a\d+)?")
 _NAMED_JOBS = 5
-
-
-class Outputs(dict[str, str]):
-    """A stack's outputs by name; each is an attribute too: ``stack.outputs.SourceBucketName``."""
-
-    def __getattr__(self, name: str) -> str:
-        """Return an output."""
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(
-                f"the stack has no output {name!r}: it has {', '.join(self)}"
-            ) from None
-
-    def __dir__(self) -> list[str]:
-        """List the outputs among the attributes, for completion."""
-        return sorted({*super().__dir__(), *self})
-
-    def _repr_html_(self) -> str:
-        return markup.table(("output", "value"), sorted(self.items()))
 
 
 @dataclass(frozen=True)
@@ -103,7 +84,7 @@ class StackStatus:
         return markup.table((self.stack_name, ""), rows)
 
 
-def stack_status(stack: Stack) -> StackStatus:
+def stack_status(stack: StackRef) -> StackStatus:
     """Return how the stack stands; one that is not deployed is no error.
 
     Raises
@@ -111,11 +92,8 @@ def stack_status(stack: Stack) -> StackStatus:
     EngineNotRunningError, AwsError
     """
     cfn = stack.client("cloudformation")
-    try:
-        found = stack_state.describe(cfn, stack.name)
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"reading the stack {stack.name!r}") from error
-    if found is None or found["StackStatus"] in stack_state.EMPTY:
+    found = describe_stack(cfn, stack.name)
+    if found is None or found["StackStatus"] in EMPTY:
         return StackStatus(stack.name, NOT_DEPLOYED, "", None, None, {}, "stack.deploy()")
     status = found["StackStatus"]
     busy = "wait until that has ended" if status.endswith("_IN_PROGRESS") else ""
@@ -130,7 +108,7 @@ def stack_status(stack: Stack) -> StackStatus:
     )
 
 
-def resources(stack: Stack) -> pd.DataFrame:
+def resources(stack: StackRef) -> pd.DataFrame:
     """Return the stack's resources.
 
     Returns
@@ -161,33 +139,31 @@ def resources(stack: Stack) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def functions(stack: Stack) -> tuple[str, ...]:
+def functions(stack: StackRef) -> tuple[str, ...]:
     """Return the stack's functions by the name of their folder in ``source``, sorted."""
     prefix = f"{stack.name}-"
     found = (r for r in _resources(stack) if r["ResourceType"] == "AWS::Lambda::Function")
     return tuple(sorted(r["PhysicalResourceId"].removeprefix(prefix) for r in found))
 
 
-def check_deployed(stack: Stack) -> None:
+def check_deployed(stack: StackRef) -> None:
     """Raise StackNotFoundError unless there is such a stack."""
     _ = stack.outputs
 
 
-def unknown_function(stack: Stack, function: str) -> InputError:
+def unknown_function(stack: StackRef, function: str) -> InputError:
     """Return the error that names the stack's functions, to be raised where one is not there."""
     return InputError(
         f"stack {stack.name!r} has no function {function!r}: it has {', '.join(functions(stack))}"
     )
 
 
-def _resources(stack: Stack) -> Iterator[Any]:
+def _resources(stack: StackRef) -> Iterator[Any]:
     check_deployed(stack)
     pages = stack.client("cloudformation").get_paginator("list_stack_resources")
-    try:
+    with translated(f"listing the resources of {stack.name!r}"):
         for page in pages.paginate(StackName=stack.name):
             yield from page["StackResourceSummaries"]
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"listing the resources of {stack.name!r}") from error
 
 
 # ------------------------------------------------------------------------------ destruction
@@ -225,7 +201,7 @@ class Holdings:
         return "\n".join(lines)
 
 
-def count_holdings(stack: Stack) -> Holdings:
+def count_holdings(stack: StackRef) -> Holdings:
     """Count what would go with the stack; what it lacks, after a failed creation, is left out.
 
     Raises
@@ -238,27 +214,25 @@ def count_holdings(stack: Stack) -> Holdings:
     return Holdings(
         versions={bucket: buckets.count_versions(s3, bucket) for bucket in found},
         rows={table: _item_count(stack, table) for table in tables},
-        jobs=_count_jobs(stack) if "JobTableName" in outputs else 0,
+        jobs=ledger.count_jobs(stack) if "JobTableName" in outputs else 0,
         running=running_jobs(stack),
     )
 
 
-def running_jobs(stack: Stack) -> tuple[str, ...]:
+def running_jobs(stack: StackRef) -> tuple[str, ...]:
     """Return the ids of the jobs whose workflow runs now, as Step Functions knows it."""
     machine = stack.outputs.get("MainOrchestratorArn")
     if machine is None:
         return ()
     pages = stack.client("stepfunctions").get_paginator("list_executions")
     running = pages.paginate(stateMachineArn=machine, statusFilter="RUNNING")
-    try:
+    with translated(f"listing the running jobs of {stack.name!r}"):
         names = [found["name"] for page in running for found in page["executions"]]
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"listing the running jobs of {stack.name!r}") from error
     matches = map(_EXECUTION.fullmatch, names)
     return tuple(match[1] if match else name for match, name in zip(matches, names, strict=True))
 
 
-def refuse_running(stack: Stack) -> None:
+def refuse_running(stack: StackRef) -> None:
     """Raise StackBusyError, naming them, if any jobs run."""
     running = running_jobs(stack)
     if running:
@@ -274,28 +248,7 @@ def _listed(job_ids: Sequence[str]) -> str:
     return ", ".join(job_ids[:_NAMED_JOBS]) + more
 
 
-def _item_count(stack: Stack, table: str) -> int:
-    try:
+def _item_count(stack: StackRef, table: str) -> int:
+    with translated(f"describing the table {table}"):
         answer = stack.client("dynamodb").describe_table(TableName=table)
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"describing the table {table}") from error
     return int(answer["Table"]["ItemCount"])
-
-
-def _count_jobs(stack: Stack) -> int:
-    # The index has one entry a job, however many chunks there are: counting reads little.
-    pages = (
-        stack.client("dynamodb")
-        .get_paginator("query")
-        .paginate(
-            TableName=stack.outputs["JobTableName"],
-            IndexName=items.JOBS_BY_START,
-            KeyConditionExpression="listed = :listed",
-            ExpressionAttributeValues={":listed": {"S": items.LISTED}},
-            Select="COUNT",
-        )
-    )
-    try:
-        return sum(page["Count"] for page in pages)
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"counting the jobs of {stack.name!r}") from error

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from batchops.errors import (
+from batchops.core.errors import (
     StackBusyError,
-    StackNotFoundError,
     StackTimeoutError,
-    translate,
+    translated,
 )
+from batchops.core.stack_ref import EMPTY, describe_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudformation import CloudFormationClient
 
-# Stacks without a single resource, made for a change set that was never executed.
-EMPTY = frozenset({"REVIEW_IN_PROGRESS"})
 _STUCK = {
     "ROLLBACK_COMPLETE": "its first deployment failed and was undone, so it holds nothing: "
     "deploy with replace=True, which deletes it first",
@@ -78,46 +76,6 @@ class Followed:
 OnEvent = Callable[[StackEvent], object]
 
 
-def describe(cfn: CloudFormationClient, stack_name: str) -> dict[str, Any] | None:
-    """Return CloudFormation's description of the stack, by name or ARN; None without one."""
-    try:
-        answer: Any = cfn.describe_stacks(StackName=stack_name)
-    except ClientError as error:
-        if "does not exist" in error.response["Error"].get("Message", ""):
-            return None
-        raise
-    return dict(answer["Stacks"][0])
-
-
-def status(cfn: CloudFormationClient, stack_name: str) -> str | None:
-    """Return CloudFormation's status of the stack; None where there is no such stack."""
-    try:
-        found = describe(cfn, stack_name)
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"reading the stack {stack_name!r}") from error
-    return str(found["StackStatus"]) if found else None
-
-
-def outputs(cfn: CloudFormationClient, stack_name: str) -> dict[str, str]:
-    """Return the stack's outputs by name.
-
-    Raises
-    ------
-    StackNotFoundError
-        There is no such stack, or only an empty one that was never deployed.
-    """
-    try:
-        found = describe(cfn, stack_name)
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"reading the stack {stack_name!r}") from error
-    if found is None or found["StackStatus"] in EMPTY:
-        raise StackNotFoundError(
-            f"no stack {stack_name!r} in {cfn.meta.region_name}: run Stack.deploy() first",
-            stack_name=stack_name,
-        )
-    return {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
-
-
 def explain_stuck(stack_name: str, name: str) -> str | None:
     """Return what to do about a stack in this status; None where it can be deployed."""
     reason = _STUCK.get(name)
@@ -151,9 +109,9 @@ def follow(
     """Pass on the events of an operation, oldest first, until it has ended."""
     seen = {since}
     own_status, own_reason, first_failure = "", "", None
-    try:
+    with translated(f"following the stack {stack_id}"):
         for _ in ticks(stack_id, timeout_s=timeout_s, poll_s=poll_s):
-            found = describe(cfn, stack_id) or {"StackStatus": "DELETE_COMPLETE"}
+            found = describe_stack(cfn, stack_id) or {"StackStatus": "DELETE_COMPLETE"}
             for event in _new_events(cfn, stack_id, seen):
                 if event.physical_id == stack_id:
                     own_status, own_reason = event.status, own_reason or event.reason
@@ -165,8 +123,6 @@ def follow(
             # The events must say so too: right after the start, the status is the last one's.
             if not name.endswith("_IN_PROGRESS") and own_status == name:
                 break
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"following the stack {stack_id}") from error
     return Followed(name, found.get("StackStatusReason") or own_reason, first_failure)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchops.views import markup
+from batchops.show import markup
 
 if TYPE_CHECKING:
     from batchops.deployment.change_sets import Change

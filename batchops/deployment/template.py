@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from batchops.errors import PackagingError, ProjectError
+from batchops.core.errors import PackagingError, ProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

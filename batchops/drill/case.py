@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from batchcore import items, keys
 
+from batchops.core.executions import execution_arn, read_events
 from batchops.drill.faults import MAIL, NOTIFICATION, Fault
 from batchops.drill.outcomes import Outcome, account_for, differences, read_outcome
 from batchops.drill.report import CaseReport
-from batchops.executions import execution_arn, read_events
 from batchops.recovery.redelivery import redeliver
 
 if TYPE_CHECKING:

@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from batchops.core.errors import BatchOpsError, JobError
+from batchops.core.project import state_home
 from batchops.drill.case import Reference, run_case
 from batchops.drill.faults import Fault
 from batchops.drill.outcomes import Outcome, account_for, read_outcome
 from batchops.drill.planning import check_names, plan_faults
 from batchops.drill.report import CaseReport, DrillReport
 from batchops.drill.rig import Rig, raised
-from batchops.errors import BatchOpsError, JobError
 from batchops.local.engine import LocalEngine
 from batchops.local.engine_env import pins
-from batchops.project import state_home
 from batchops.samples.sample import Sample, make_sample, sample_rows
 from batchops.stack import Stack
 

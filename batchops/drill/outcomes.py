@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchops import ledger
+from batchops.core import ledger
 
 if TYPE_CHECKING:
     from batchops.job import Job
@@ -53,9 +53,7 @@ def read_outcome(job: Job) -> Outcome:
         If there is no result.
     """
     entry = job.entry()
-    items = ledger.error_items(
-        job.stack.client("dynamodb"), job.stack.outputs["ErrorTableName"], job.id
-    )
+    items = ledger.error_items(job.stack, job.id)
     counts = {"JOB": {name: entry.get(name) for name in _JOB_COUNTS}}
     for chunk in job.chunk_entries():
         counts[chunk["entry"]] = {name: chunk.get(name) for name in _CHUNK_COUNTS}

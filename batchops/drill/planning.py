@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterator, Sequence
 
+from batchops.core.errors import InputError
 from batchops.drill.calls import Call
 from batchops.drill.faults import (
     CHUNK_STEPS,
@@ -18,7 +19,6 @@ from batchops.drill.faults import (
     Kind,
 )
 from batchops.drill.injector import aims_at, writes_of
-from batchops.errors import InputError
 
 # Faults that go on until the first attempt has failed. Each exhausts the retries, which takes
 # seconds, so not every pair is here: one of each way to fail at each step.

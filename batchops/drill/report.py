@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchops.drill.faults import Fault
 from batchops.drill.outcomes import Account
-from batchops.views import markup
+from batchops.show import markup
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,16 +11,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from batchops.core.errors import EngineError
 from batchops.drill.faults import STEPS
 from batchops.drill.injector import Injector
 from batchops.drill.proxy import FaultProxy
-from batchops.errors import EngineError
+from batchops.local.engine import LocalEngine
 from batchops.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchops.local.engine import EngineInfo, LocalEngine
+    from batchops.local.engine import EngineInfo
     from batchops.samples.sample import Sample
 
 # Seconds that a function may take, so that a hung one is soon given up. Who calls the API must have
@@ -62,16 +63,13 @@ class Rig:
         self._started = time.time()
 
     def _connected(self) -> EngineInfo:
-        info = self.stack.target.connect(start=True).engine_info
-        if info is None:
-            raise EngineError("a drill needs the local engine")
-        return info
+        return self.engine.start()
 
     @property
     def engine(self) -> LocalEngine:
         """The local engine."""
         engine = self.stack.target.engine
-        if engine is None:
+        if not isinstance(engine, LocalEngine):
             raise EngineError("a drill needs the local engine")
         return engine
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from batchops.deployment.resources import NOT_DEPLOYED, stack_status
-from batchops.errors import (
+from batchops.core.errors import (
     AccessDeniedError,
     AwsError,
     BatchOpsError,
     EngineNotRunningError,
     translate,
 )
-from batchops.views import markup, texts
+from batchops.deployment.resources import NOT_DEPLOYED, stack_status
+from batchops.show import markup, texts
 
 if TYPE_CHECKING:
-    from batchops.stack import Stack
+    from batchops.core.stack_ref import StackRef
 
 
 _COLUMNS = ("", "check", "found", "what to do")
@@ -106,7 +106,7 @@ def run_check(name: str, check: Callable[[], Check]) -> Check:
     return Check(name, ok, found, advice) if colon and not worded else Check(name, ok, str(failure))
 
 
-def check_stack(stack: Stack) -> Check:
+def check_stack(stack: StackRef) -> Check:
     """Tell how the stack stands."""
     try:
         status = stack_status(stack)

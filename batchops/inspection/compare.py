@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from batchops.errors import InputError
-from batchops.views import markup
+from batchops.core import ledger
+from batchops.core.errors import InputError
+from batchops.core.job_ref import JobRef
+from batchops.inspection.frames import errors_frame
+from batchops.show import markup
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from batchops.job import Job
 
 By = Literal["source_row", "uuid"]
 
@@ -98,7 +100,9 @@ class Comparison:
         return head + markup.table(list(counts.columns), rows)
 
 
-def compare(a: Job | pd.DataFrame, b: Job | pd.DataFrame, *, by: By = "source_row") -> Comparison:
+def compare(
+    a: JobRef | pd.DataFrame, b: JobRef | pd.DataFrame, *, by: By = "source_row"
+) -> Comparison:
     """Compare the errors of two jobs, or of one job before and after a rerun.
 
     A later attempt replaces a chunk's errors, so keep those of before to compare with::
@@ -139,8 +143,8 @@ def compare(a: Job | pd.DataFrame, b: Job | pd.DataFrame, *, by: By = "source_ro
 
 
 def _errors(source: Any, label: str) -> tuple[str, pd.DataFrame]:
-    if hasattr(source, "errors") and hasattr(source, "id"):
-        return str(source.id), source.errors()
+    if isinstance(source, JobRef):
+        return source.id, errors_frame(ledger.error_items(source.stack, source.id))
     needed = {"source_row", "uuid", "column", "rule"}
     if not needed <= set(getattr(source, "columns", ())):
         raise InputError(

@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from batchops.core.project import Project, state_home
+from batchops.core.stack_ref import MAX_NAME_CHARACTERS
 from batchops.inspection.checks import Check, Diagnosis, check_stack, run_check
 from batchops.inspection.doctor_aws import aws_checks
 from batchops.local import engine_env
-from batchops.project import Project, state_home
+from batchops.local.engine import LocalEngine
 
 if TYPE_CHECKING:
-    from batchops.local.engine import LocalEngine
-    from batchops.stack import Stack
+    from batchops.core.stack_ref import StackRef
 
 # The engine's environment has 110 MB and a layer 20 MB, as measured; the rest is for files.
 _FREE_BYTES = 1_000_000_000
-_NAME_CHARACTERS = 41
 
 
-def run_doctor(stack: Stack, *, project: str | Path | None = None) -> Diagnosis:
+def run_doctor(stack: StackRef, *, project: str | Path | None = None) -> Diagnosis:
     """Look at everything that a deployment or a job needs. Nothing is started or changed.
 
     Parameters
@@ -50,7 +50,7 @@ def run_doctor(stack: Stack, *, project: str | Path | None = None) -> Diagnosis:
         run_check("packages", check_packages),
         run_check("project", partial(check_project, project)),
         run_check("disk", check_disk),
-        Check("stack's name", True, f"{len(stack.name)} of {_NAME_CHARACTERS} characters"),
+        Check("stack's name", True, f"{len(stack.name)} of {MAX_NAME_CHARACTERS} characters"),
         *(_engine_checks(stack) if stack.target.local else aws_checks(stack)),
     ]
     return Diagnosis(stack.name, tuple(checks))
@@ -110,9 +110,9 @@ def check_disk() -> Check:
 # --------------------------------------------------------------------------------- the engine
 
 
-def _engine_checks(stack: Stack) -> Iterator[Check]:
+def _engine_checks(stack: StackRef) -> Iterator[Check]:
     engine = stack.target.engine
-    if engine is not None:
+    if isinstance(engine, LocalEngine):
         yield run_check("engine's packages", partial(check_engine_packages, engine))
         yield from check_engine(engine)
     yield run_check("stack", partial(check_stack, stack))

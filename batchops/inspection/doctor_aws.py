@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from batchops.deployment import artifacts
-from batchops.deployment.resources import stack_status
-from batchops.errors import (
+from batchops.core.errors import (
     BatchOpsError,
 )
+from batchops.deployment import artifacts
+from batchops.deployment.resources import stack_status
 from batchops.inspection.checks import Check, check_stack, run_check
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
     from mypy_boto3_lambda import LambdaClient
 
-    from batchops.stack import Stack
+    from batchops.core.stack_ref import StackRef
 
 _DEFAULT_CONCURRENCY = 8  # the template's MaxConcurrency
 # Names of quotas as Service Quotas lists them for Step Functions; which there are may change.
@@ -29,7 +29,7 @@ _STATES_QUOTAS = re.compile(
 )
 
 
-def aws_checks(stack: Stack) -> Iterator[Check]:
+def aws_checks(stack: StackRef) -> Iterator[Check]:
     """Yield what is found in the account; nothing is looked at without credentials."""
     names = ("region", "stack", "artefacts", "Lambda", "Step Functions", "API Gateway", "mail")
     credentials = run_check("credentials", partial(check_credentials, stack))
@@ -55,13 +55,13 @@ def aws_checks(stack: Stack) -> Iterator[Check]:
     yield run_check("mail recipient", partial(check_recipient, ses, parameters))
 
 
-def check_credentials(stack: Stack) -> Check:
+def check_credentials(stack: StackRef) -> Check:
     """Tell whose credentials are used."""
     answer = stack.client("sts").get_caller_identity()
     return Check("credentials", True, f"{answer['Arn']} in account {answer['Account']}")
 
 
-def check_artefacts(stack: Stack) -> Check:
+def check_artefacts(stack: StackRef) -> Check:
     """Tell whether the bucket for artefacts can be used, or is free to be made."""
     bucket = artifacts.bucket_name(stack.target)
     try:

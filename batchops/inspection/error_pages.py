@@ -4,81 +4,23 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from batchcore import items
-from botocore.exceptions import BotoCoreError, ClientError
-
-from batchops import frames
-from batchops.errors import InputError, translate
-from batchops.views import markup, texts
+from batchops.core import ledger
+from batchops.core.errors import InputError
+from batchops.core.ledger import ErrorFilter
+from batchops.inspection.frames import errors_frame
+from batchops.show import markup, texts
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from batchops.job import Job
-    from batchops.ledger import Entry
+    from batchops.core.job_ref import JobRef
 
 # Read at most for one page, so that a filter that fits nothing ends too: a query's page has 1 MB
 # (Amazon DynamoDB API reference), which is some 2,000 errors, so this is three or four of them.
 MAX_READ = 5_000
 _SHOWN = ("source_row", "column", "rule", "value", "message", "stage", "chunk")
-_LAST_ROW = 9_999_999_999  # a sort key has ten digits for the row
-
-
-@dataclass(frozen=True)
-class ErrorFilter:
-    """Which errors are wanted; what is None is not looked at.
-
-    Attributes
-    ----------
-    first_row, last_row : int or None
-        Rows of the uploaded file, both inclusive, the header being row 1. By these the table finds
-        errors; by all the others it leaves out what it has read.
-    column, rule, stage : str or None
-        As `Job.errors` has them, exactly.
-    chunk : int or None
-        The chunk.
-    """
-
-    first_row: int | None = None
-    last_row: int | None = None
-    column: str | None = None
-    rule: str | None = None
-    stage: str | None = None
-    chunk: int | None = None
-
-    def request(self, job_id: str) -> dict[str, Any]:
-        """Return the arguments of the query.
-
-        Raises
-        ------
-        InputError
-            If the rows are no range.
-        """
-        first = 1 if self.first_row is None else self.first_row
-        last = _LAST_ROW if self.last_row is None else self.last_row
-        if not 1 <= first <= last <= _LAST_ROW:
-            raise InputError(f"rows {first} to {last} are no range: give the lower one first, 1 up")
-        low, high = items.row_range(first, last)
-        texts_wanted = {"column": self.column, "rule": self.rule, "stage": self.stage}
-        wanted = {name: {"S": text} for name, text in texts_wanted.items() if text is not None}
-        if self.chunk is not None:
-            wanted["chunk"] = {"N": str(self.chunk)}
-        request: dict[str, Any] = {
-            "KeyConditionExpression": "jobId = :job AND errorId BETWEEN :low AND :high",
-            "ExpressionAttributeValues": {
-                ":job": {"S": job_id},
-                ":low": {"S": low},
-                ":high": {"S": high},
-                **{f":{name}": value for name, value in wanted.items()},
-            },
-            "ConsistentRead": True,
-        }
-        if wanted:
-            request["FilterExpression"] = " AND ".join(f"#{name} = :{name}" for name in wanted)
-            request["ExpressionAttributeNames"] = {f"#{name}": name for name in wanted}
-        return request
 
 
 @dataclass(frozen=True)
@@ -130,7 +72,7 @@ class ErrorPage:
 
 
 def error_page(
-    job: Job,
+    job: JobRef,
     *,
     where: ErrorFilter | None = None,
     after: str = "",
@@ -158,30 +100,8 @@ def error_page(
     """
     if min(lines, max_read) < 1:
         raise InputError(f"lines={lines}, max_read={max_read}: give at least 1 of each")
-    request = (where or ErrorFilter()).request(job.id)
-    request["TableName"] = job.stack.outputs["ErrorTableName"]
-    found: list[Entry] = []
-    total, read = job.entry().get("errors"), 0
-    while read < max_read and len(found) < lines:
-        # Without a filter no more is read than is shown.
-        request["Limit"] = max_read - read if "FilterExpression" in request else lines - len(found)
-        if after:
-            request["ExclusiveStartKey"] = {"jobId": {"S": job.id}, "errorId": {"S": after}}
-        page, count, after = _query(job, request)
-        read += count
-        found += page
-        if not after:
-            break
-    if len(found) > lines:
-        found, after = found[:lines], found[lines - 1]["errorId"]
-    return ErrorPage(frames.errors_frame(found), read=read, next=after, total=total)
-
-
-def _query(job: Job, request: dict[str, Any]) -> tuple[list[Entry], int, str]:
-    """Return the errors of one query, how many it read, and the id of the last one read."""
-    try:
-        answer = job.stack.client("dynamodb").query(**request)
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"reading the errors of job {job.id!r}") from error
-    last = answer.get("LastEvaluatedKey", {}).get("errorId", {}).get("S", "")
-    return [items.plain(item) for item in answer["Items"]], answer["ScannedCount"], last
+    total = job.ledger_entry().errors
+    found, read, after = ledger.error_page(
+        job.stack, job.id, where or ErrorFilter(), after=after, lines=lines, max_read=max_read
+    )
+    return ErrorPage(errors_frame(found), read=read, next=after, total=total)

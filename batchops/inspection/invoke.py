@@ -10,7 +10,6 @@ import os
 import sys
 import tempfile
 import threading
-import urllib.request
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -22,19 +21,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
+from batchops.core.errors import FunctionFailedError, InputError, translated
 from batchops.deployment import packaging
+from batchops.deployment.deployed import download_layer
 from batchops.deployment.resources import check_deployed, unknown_function
-from batchops.errors import AwsError, FunctionFailedError, InputError, translate
 
 if TYPE_CHECKING:
-    from batchops.project import Project
-    from batchops.stack import Stack
+    from batchops.core.project import Project
+    from batchops.core.stack_ref import StackRef
 
 _HANDLER = "lambda_handler"
 _REMAINING_MS = 900_000
-_LAYER_TIMEOUT_S = 60
 # A function may run for 900 s (AWS Lambda quotas). A call that is retried would run it twice.
 _PATIENT = Config(read_timeout=910, retries={"total_max_attempts": 1}, tcp_keepalive=True)
 
@@ -66,7 +64,7 @@ def invoke_here(
     function: str,
     event: Mapping[str, Any] | str | Path,
     *,
-    stack: Stack | None = None,
+    stack: StackRef | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Any:
     """Call a function's handler in this process, so that breakpoints in its code work.
@@ -125,7 +123,7 @@ def invoke_here(
 
 
 def invoke_target(
-    stack: Stack, function: str, event: Mapping[str, Any] | str | Path
+    stack: StackRef, function: str, event: Mapping[str, Any] | str | Path
 ) -> dict[str, Any] | list[Any] | str | int | float | bool | None:
     """Call a function where it is deployed, and return what it returns.
 
@@ -141,17 +139,16 @@ def invoke_target(
     """
     check_deployed(stack)
     client = stack.target.new_client("lambda", _PATIENT)
-    try:
-        answer = client.invoke(
-            FunctionName=f"{stack.name}-{function}",
-            Payload=json.dumps(_read_event(event)).encode(),
-            LogType="Tail",
-        )
-        payload: Any = json.loads(answer["Payload"].read() or b"null")
-    except client.exceptions.ResourceNotFoundException as error:
-        raise unknown_function(stack, function) from error
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"invoking {function!r}") from error
+    with translated(f"invoking {function!r}"):
+        try:
+            answer = client.invoke(
+                FunctionName=f"{stack.name}-{function}",
+                Payload=json.dumps(_read_event(event)).encode(),
+                LogType="Tail",
+            )
+            payload: Any = json.loads(answer["Payload"].read() or b"null")
+        except client.exceptions.ResourceNotFoundException as error:
+            raise unknown_function(stack, function) from error
     if "FunctionError" not in answer:
         result: dict[str, Any] = payload
         return result
@@ -186,18 +183,17 @@ def _read_event(event: Mapping[str, Any] | str | Path) -> dict[str, Any]:
 # ------------------------------------------------------------------- what the function sees
 
 
-def _configuration(stack: Stack, function: str) -> Any:
+def _configuration(stack: StackRef, function: str) -> Any:
     check_deployed(stack)
     client = stack.client("lambda")
-    try:
-        return client.get_function_configuration(FunctionName=f"{stack.name}-{function}")
-    except client.exceptions.ResourceNotFoundException as error:
-        raise unknown_function(stack, function) from error
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"reading the configuration of {function!r}") from error
+    with translated(f"reading the configuration of {function!r}"):
+        try:
+            return client.get_function_configuration(FunctionName=f"{stack.name}-{function}")
+        except client.exceptions.ResourceNotFoundException as error:
+            raise unknown_function(stack, function) from error
 
 
-def _variables(stack: Stack, configuration: Any) -> dict[str, str]:
+def _variables(stack: StackRef, configuration: Any) -> dict[str, str]:
     """Return the variables that the deployed function sees, with this user's credentials."""
     target = stack.target
     variables: dict[str, str] = {
@@ -207,7 +203,7 @@ def _variables(stack: Stack, configuration: Any) -> dict[str, str]:
         "AWS_REGION": target.region,
         "AWS_DEFAULT_REGION": target.region,
     }
-    info = target.engine_info
+    info = target.endpoint
     if info is not None:
         return variables | {
             "AWS_ACCESS_KEY_ID": info.access_key_id,
@@ -232,24 +228,12 @@ def _variables(stack: Stack, configuration: Any) -> dict[str, str]:
     )
 
 
-def _layers(stack: Stack, configuration: Any, folder: Path) -> Iterator[Path]:
+def _layers(stack: StackRef, configuration: Any, folder: Path) -> Iterator[Path]:
     """Yield the deployed layers, unpacked, but for the common one: that code is to be debugged."""
-    client = stack.client("lambda")
-    # On this computer no proxy may come in between.
-    proxies = [urllib.request.ProxyHandler({})] if stack.target.local else []
-    opener = urllib.request.build_opener(*proxies)
     for number, layer in enumerate(configuration.get("Layers", [])):
         if f":layer:{stack.name}-common:" in layer["Arn"]:
             continue
-        try:
-            place = client.get_layer_version_by_arn(Arn=layer["Arn"])["Content"]["Location"]
-            with opener.open(place, timeout=_LAYER_TIMEOUT_S) as answer:
-                content = answer.read()
-        except (ClientError, BotoCoreError) as error:
-            raise translate(error, doing=f"reading the layer {layer['Arn']}") from error
-        except OSError as error:
-            raise AwsError(f"the layer {layer['Arn']} cannot be fetched: {error}") from error
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(io.BytesIO(download_layer(stack, layer["Arn"]))) as archive:
             archive.extractall(folder / str(number))
         yield folder / str(number)
 
@@ -265,7 +249,7 @@ def _packages(project: Project) -> list[Path]:
 @contextmanager
 def _process(
     variables: Mapping[str, str],
-    stack: Stack | None,
+    stack: StackRef | None,
     *,
     layers: list[Path],
     packages: list[Path],

@@ -10,17 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from batchops import ledger
+from batchops.core import ledger
+from batchops.core.errors import InputError, JobNotFoundError, translated
 from batchops.deployment.resources import check_deployed, unknown_function
-from batchops.errors import InputError, JobNotFoundError, translate
 
 if TYPE_CHECKING:
     import pandas as pd
     from mypy_boto3_logs import CloudWatchLogsClient
 
-    from batchops.stack import Stack
+    from batchops.core.stack_ref import StackRef
 
 _SPAN = re.compile(r"(\d+)\s*([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -49,7 +47,7 @@ class LogLine:
 
 
 def function_logs(
-    stack: Stack,
+    stack: StackRef,
     function: str,
     *,
     since: str | datetime | None = None,
@@ -113,33 +111,32 @@ def parse_since(since: str | datetime, *, now: datetime | None = None) -> dateti
         raise InputError(f"since is {since!r}: that is before all time; give less") from error
 
 
-def _job_start(stack: Stack, job: str) -> datetime:
-    entry = ledger.job_entry(stack.client("dynamodb"), stack.outputs["JobTableName"], job)
+def _job_start(stack: StackRef, job: str) -> datetime:
+    entry = ledger.job_entry(stack, job)
     if entry is None:
         raise JobNotFoundError(
             f"stack {stack.name!r} has no job {job!r}: stack.jobs() lists them", job_id=job
         )
-    return datetime.fromisoformat(entry["startTime"]) - _MARGIN
+    return (entry.started or entry.attempt_started) - _MARGIN
 
 
-def _events(stack: Stack, function: str, start: datetime) -> Iterator[Any]:
+def _events(stack: StackRef, function: str, start: datetime) -> Iterator[Any]:
     """Yield the events of a function's log group since a moment, oldest first."""
     check_deployed(stack)
     logs = stack.client("logs")
     count = 0
-    try:
-        for page in _pages(logs, f"/aws/lambda/{stack.name}-{function}", start):
-            count += len(page)
-            if count > _MAX_EVENTS:
-                raise InputError(
-                    f"{function} wrote more than {_MAX_EVENTS:,} lines since "
-                    f"{start:%Y-%m-%d %H:%M} UTC: pass a later since="
-                )
-            yield from page
-    except logs.exceptions.ResourceNotFoundException as error:
-        raise unknown_function(stack, function) from error
-    except (ClientError, BotoCoreError) as error:
-        raise translate(error, doing=f"reading the log of {function!r}") from error
+    with translated(f"reading the log of {function!r}"):
+        try:
+            for page in _pages(logs, f"/aws/lambda/{stack.name}-{function}", start):
+                count += len(page)
+                if count > _MAX_EVENTS:
+                    raise InputError(
+                        f"{function} wrote more than {_MAX_EVENTS:,} lines since "
+                        f"{start:%Y-%m-%d %H:%M} UTC: pass a later since="
+                    )
+                yield from page
+        except logs.exceptions.ResourceNotFoundException as error:
+            raise unknown_function(stack, function) from error
 
 
 def _pages(logs: CloudWatchLogsClient, group: str, start: datetime) -> Iterator[list[Any]]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from batchops.executions import read_history
+from batchops.core.executions import read_history
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from batchops.job import Job
+    from batchops.core.job_ref import JobRef
 
 
 @dataclass
@@ -38,7 +38,7 @@ _OVER = {
 }
 
 
-def steps(job: Job) -> pd.DataFrame:
+def steps(job: JobRef) -> pd.DataFrame:
     """Return the states that the main workflow went through in the job's last attempt.
 
     Returns
@@ -55,7 +55,7 @@ def steps(job: Job) -> pd.DataFrame:
     ------
     JobNotFoundError, AwsError
     """
-    return steps_frame(read_steps(read_history(job.stack, job.id, job.entry()["attempt"])))
+    return steps_frame(read_steps(read_history(job.stack, job.id, job.ledger_entry().attempt)))
 
 
 def read_steps(events: Iterable[Any]) -> list[Step]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from batchops.ledger import Entry
+    from batchops.core.ledger import JobEntry
 
 # What of a chunk's time is in none of its functions: Step Functions, and Lambda's start.
 BETWEEN = "between steps"
@@ -97,22 +97,18 @@ def _step_ms(chunks: pd.DataFrame) -> pd.DataFrame:
     return steps
 
 
-def speeds_frame(found: Iterable[Entry]) -> pd.DataFrame:
+def speeds_frame(found: Iterable[JobEntry]) -> pd.DataFrame:
     """Return how fast jobs were that succeeded at once; for the columns see ``Stack.speeds``."""
     import pandas as pd
 
-    done = [e for e in found if e["status"] == items.SUCCEEDED and e["attempt"] == 1]
-    names = {"rows": "rowsIn", "chunk_rows": "chunkRows", "chunks": "chunks"}
-    times = {
-        name: pd.to_datetime(pd.Series([e[name] for e in done], dtype="object"), utc=True)
-        for name in ("startTime", "endTime")
-    }
-    seconds = (times["endTime"] - times["startTime"]).dt.total_seconds()
+    done = [e for e in found if e.status == items.SUCCEEDED and e.attempt == 1]
     frame = pd.DataFrame(
         {
-            "job": pd.Series([entry["jobId"] for entry in done], dtype="str"),
-            **{n: pd.Series([e[key] for e in done], dtype="int64") for n, key in names.items()},
-            "seconds": seconds.astype("float64"),
+            "job": pd.Series([entry.job_id for entry in done], dtype="str"),
+            "rows": pd.Series([entry.rows_in for entry in done], dtype="int64"),
+            "chunk_rows": pd.Series([entry.chunk_rows for entry in done], dtype="int64"),
+            "chunks": pd.Series([entry.chunks for entry in done], dtype="int64"),
+            "seconds": pd.Series([entry.attempt_s for entry in done], dtype="float64"),
         }
     )
     return frame.assign(rows_per_s=frame["rows"] / frame["seconds"])

@@ -8,16 +8,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchcore import items, jobs, keys
+from batchcore import items, jobs
 from batchcore.errors import FileError, InputGoneError
 
-from batchops import frames, ledger
-from batchops.views import markup, texts
+from batchops.core import ledger
+from batchops.core.errors import explain_failure
+from batchops.inspection.status import job_status
+from batchops.show import markup, texts
 
 if TYPE_CHECKING:
-    from batchops.job import Job
-    from batchops.ledger import Entry
-    from batchops.status import JobStatus
+    from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
+    from batchops.inspection.status import JobStatus
 
 _SHOWN = 20
 _MAX_VALUE_CHARACTERS = 120
@@ -134,7 +136,7 @@ class Why:
         return f"job {self.job_id} is {self.status}:"
 
 
-def why(job: Job) -> Why:
+def why(job: JobRef) -> Why:
     """Return what failed in a job and why its rows were rejected, so far.
 
     Chunks and errors are read as a stream: a hundred thousand of them take no more memory than one
@@ -144,23 +146,21 @@ def why(job: Job) -> Why:
     ------
     JobNotFoundError, AwsError
     """
-    entry, status = job.entry(), job.status()
-    dynamodb, outputs = job.stack.client("dynamodb"), job.stack.outputs
+    entry, status = job.ledger_entry(), job_status(job)
     failures: list[Cause] = []
     if status.chunks_failed:
-        chunks = ledger.chunk_entries(dynamodb, outputs["JobTableName"], job.id)
-        failures = chunk_causes(chunks)
+        failures = chunk_causes(job.chunk_entries())
     own = job_cause(entry, status)
     # That chunks failed says less than why they did.
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
-    errors = ledger.error_items(dynamodb, outputs["ErrorTableName"], job.id)
+    errors = ledger.error_items(job.stack, job.id)
     rejections = rejection_causes(errors, succeeded=status.status == items.SUCCEEDED)
     causes = (*failures, *mail_causes(entry), *rejections)
     return Why(job.id, status.status, causes)
 
 
-def job_cause(entry: Entry, status: JobStatus) -> Cause | None:
+def job_cause(entry: JobEntry, status: JobStatus) -> Cause | None:
     """Return why the job as a whole did not succeed; None where it did, or still runs."""
     if not status.ended or status.status == items.SUCCEEDED:
         return None
@@ -169,7 +169,7 @@ def job_cause(entry: Entry, status: JobStatus) -> Cause | None:
     return Cause("failure", normalise(reason), 1, None, reason, call)
 
 
-def _next_for_job(entry: Entry, error: str, reason: str) -> str:
+def _next_for_job(entry: JobEntry, error: str, reason: str) -> str:
     again = "job.rerun(dry_run=False)"  # it splits a file that never was with new parameters
     delimiter = _DELIMITED_BY.search(reason)
     if error == "WrongDelimiterError" and delimiter:
@@ -178,51 +178,51 @@ def _next_for_job(entry: Entry, error: str, reason: str) -> str:
     if error == "TooManyChunksError":
         return f"stack.deploy(FileChunkSize=0); {again}  # a size that fits the file"
     if error == _CHILD_FAILED:
-        function = "merge-s3-files" if "chunks" in entry else "split-ip-file"
+        function = "merge-s3-files" if entry.was_split else "split-ip-file"
         return f"stack.logs({function!r}, job=job.id)  # then {again}"
     if error in _NEW_FILE_WANTED:
-        upload = entry["key"].removeprefix(keys.INPUT_PREFIX)
+        upload = entry.file
         file = upload.rpartition("/")[2]
         name = "" if file == upload else f", name={upload!r}"
         return f"stack.submit({file!r}{name})  # once it is mended"
     return "job.balance()" if error == "BalanceError" else "job.rerun()"
 
 
-def chunk_causes(chunks: Iterable[Entry]) -> list[Cause]:
+def chunk_causes(chunks: Iterable[ChunkEntry]) -> list[Cause]:
     """Return why chunks failed, most frequent first."""
     counts: dict[tuple[str, str], int] = {}
-    firsts: dict[tuple[str, str], Entry] = {}
+    firsts: dict[tuple[str, str], ChunkEntry] = {}
     for chunk in chunks:
-        if chunk.get("status") == items.FAILED:
-            reason = frames.explain(chunk.get("error", ""), chunk.get("cause", ""))
-            group = (chunk.get("failedStep", ""), normalise(reason))
+        if chunk.status == items.FAILED:
+            reason = explain_failure(chunk.error, chunk.cause)
+            group = (chunk.failed_step, normalise(reason))
             counts[group] = counts.get(group, 0) + 1
             firsts.setdefault(group, chunk)
     found = []
     for group in sorted(counts, key=lambda g: -counts[g]):
         first = firsts[group]
-        error = first.get("error", "")
-        number = int(first["entry"].removeprefix(items.CHUNK_PREFIX))
-        text = frames.explain(error, first.get("cause", ""))
+        text = explain_failure(first.error, first.cause)
         function = STEP_FUNCTIONS.get(group[0])
         call = "job.rerun()"
-        if function and not _PASSING.fullmatch(error):
+        if function and not _PASSING.fullmatch(first.error):
             call = f"stack.logs({function!r}, job=job.id)"
         what = f"{group[0]}: {group[1]}" if group[0] else group[1]
-        found.append(Cause("failure", what, counts[group], None, f"chunk {number}: {text}", call))
+        found.append(
+            Cause("failure", what, counts[group], None, f"chunk {first.number}: {text}", call)
+        )
     return found
 
 
-def mail_causes(entry: Entry) -> Iterator[Cause]:
+def mail_causes(entry: JobEntry) -> Iterator[Cause]:
     """Yield why the mail was not sent, if it was not."""
-    if entry.get("mailStatus") == items.MAIL_FAILED:
-        text = frames.explain(entry.get("mailError", ""), entry.get("mailCause", ""))
+    if entry.mail_status == items.MAIL_FAILED:
+        text = entry.mail_reason
         # An address that SES does not know yet will not be known on a second try either.
         call = "stack.doctor()" if "not verified" in text else "job.email()"
         yield Cause("mail", normalise(text), 1, None, text, call)
 
 
-def rejection_causes(errors: Iterable[Entry], *, succeeded: bool) -> list[Cause]:
+def rejection_causes(errors: Iterable[ErrorItem], *, succeeded: bool) -> list[Cause]:
     """Return why rows were rejected, by stage, column and rule, most frequent first.
 
     Parameters
@@ -235,10 +235,10 @@ def rejection_causes(errors: Iterable[Entry], *, succeeded: bool) -> list[Cause]
     counts: dict[tuple[str, str, str], int] = {}
     firsts: dict[tuple[str, str, str], tuple[int, str]] = {}
     for error in errors:
-        group = (error["stage"], error["column"], error["rule"])
+        group = (error.stage, error.column, error.rule)
         counts[group] = counts.get(group, 0) + 1
         if group not in firsts:
-            firsts[group] = (error["sourceRow"], error["value"])
+            firsts[group] = (error.source_row, error.value)
     found = []
     for group in sorted(counts, key=lambda g: -counts[g]):
         stage, column, rule = group

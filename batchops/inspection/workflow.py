@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import items
 
-from batchops.executions import read_history
-from batchops.project import Project
-from batchops.views.graph import NOT_REACHED, Flow, Node, StateRun, WorkflowGraph
+from batchops.core.errors import translated
+from batchops.core.executions import read_history
+from batchops.inspection.frames import chunks_frame
+from batchops.inspection.status import job_status
+from batchops.show.graph import NOT_REACHED, Flow, Node, StateRun, WorkflowGraph
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
-    from batchops.job import Job
+    from batchops.core.job_ref import JobRef
+    from batchops.core.stack_ref import StackRef
 
 Definition = dict[str, Any]
 Run = dict[str, StateRun]
@@ -42,31 +43,31 @@ _PLUMBING = frozenset({"Choice", "Pass"})
 _CHUNKS_MAP = "Chunks"
 
 
-def job_graph(job: Job, *, project: str | Path | None = None) -> WorkflowGraph:
-    """Read how far a job has come in its workflow, and return it as a graph.
-
-    Parameters
-    ----------
-    job
-        The job.
-    project
-        The checkout that its stack was deployed from; by default the one that this package runs
-        from.
+def job_graph(job: JobRef) -> WorkflowGraph:
+    """Read how far a job has come in its workflow as it is deployed, and return it as a graph.
 
     Raises
     ------
-    JobNotFoundError, ProjectError, AwsError, EngineError
+    JobNotFoundError, AwsError, EngineError
     """
-    folder = Project.find(project).source / "statemachine"
-    entry = job.entry()
+    entry = job.ledger_entry()
+    chunks = chunks_frame(job.chunk_entries(), job_start=entry.started)
     return workflow_graph(
-        parse_definition((folder / "main-orchestrator.asl.json").read_text(encoding="utf-8")),
-        parse_definition((folder / "process-chunk.asl.json").read_text(encoding="utf-8")),
-        runs=state_runs(read_history(job.stack, job.id, entry["attempt"])),
-        chunks=job.chunks(),
-        total=entry.get("chunks", 0),
-        title=f"Job {job.id}, attempt {entry['attempt']}: {job.status().status}",
+        _deployed_definition(job.stack, "MainOrchestratorArn"),
+        _deployed_definition(job.stack, "ProcessChunkArn"),
+        runs=state_runs(read_history(job.stack, job.id, entry.attempt)),
+        chunks=chunks,
+        total=entry.chunks,
+        title=f"Job {job.id}, attempt {entry.attempt}: {job_status(job).status}",
     )
+
+
+def _deployed_definition(stack: StackRef, output: str) -> Definition:
+    with translated("reading the workflow"):
+        answer = stack.client("stepfunctions").describe_state_machine(
+            stateMachineArn=stack.outputs[output]
+        )
+    return parse_definition(answer["definition"])
 
 
 def workflow_graph(

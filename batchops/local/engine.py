@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchops.errors import EngineError, EngineStartError
+from batchops.core.errors import EngineError, EngineStartError
+from batchops.core.project import make_private, state_home
 from batchops.local import engine_env, engine_process
 from batchops.local.locks import file_lock
-from batchops.project import make_private, state_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from batchops.errors import EngineInstallError
+from batchops.core.errors import EngineInstallError
 from batchops.local.locks import file_lock
 
 REQUIREMENTS = Path(__file__).with_name("engine-requirements.txt")

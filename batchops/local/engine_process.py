@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from batchops.errors import EngineStartError
+from batchops.core.errors import EngineStartError
 
 if TYPE_CHECKING:
     from pathlib import Path

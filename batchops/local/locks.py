@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from batchops.project import make_private
+from batchops.core.project import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from batchops.errors import EngineNotRunningError
+from batchops.core.errors import EngineNotRunningError
 from batchops.local.engine import LocalEngine
 
 _TIMEOUT_S = 10

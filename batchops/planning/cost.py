@@ -19,7 +19,7 @@ from batchops.planning.function_times import BEST, WORST, function_seconds
 from batchops.planning.workload import KEYS_PER_CALL, MEMORY_MB, Workload
 
 if TYPE_CHECKING:
-    from batchops.ledger import Entry
+    from batchops.core.ledger import ChunkEntry, JobEntry
 
 # Assumed: what a call of a function leaves in the log, its own line and Lambda's three; and a call
 # of the API in its access log.
@@ -52,7 +52,7 @@ def estimate_cost(work: Workload) -> Cost:
     )
 
 
-def job_cost(entry: Entry, chunk_entries: Iterable[Entry]) -> Cost:
+def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Cost:
     """Return what a job's counts and milliseconds, as the ledger has them, cost on AWS.
 
     Parameters
@@ -69,14 +69,14 @@ def job_cost(entry: Entry, chunk_entries: Iterable[Entry]) -> Cost:
     Keys are taken for all different, and an error for one write unit.
     """
     entries = _succeeded(chunk_entries)
-    runs = sum(min(2, int(chunk["attempt"])) for chunk in entries)
+    runs = sum(min(2, chunk.attempt) for chunk in entries)
     work = job_workload(entry, entries)
     estimated = _lambda_seconds(work, BEST)
     known = {
-        name: sum(chunk["stepMs"][step] * min(2, int(chunk["attempt"])) for chunk in entries) / 1000
+        name: sum(chunk.step_ms[step] * min(2, chunk.attempt) for chunk in entries) / 1000
         for step, name in STEPS.items()
     }
-    lines = _lines(work, {**estimated, **known}, runs=runs, attempts=int(entry.get("attempt", 1)))
+    lines = _lines(work, {**estimated, **known}, runs=runs, attempts=entry.attempt)
     total = sum(line.usd for line in lines)
     return Cost(
         lines=lines,
@@ -92,30 +92,30 @@ def compare_cost(planned: Cost, actual: Cost) -> CostComparison:
     return CostComparison(planned, actual)
 
 
-def job_workload(entry: Entry, chunk_entries: Iterable[Entry]) -> Workload:
+def job_workload(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Workload:
     """Return what a job asked of the stack, as far as the ledger tells of chunks that are done."""
     done = _succeeded(chunk_entries)
-    sizes = [chunk["sizeBytes"] for chunk in done]
-    keys = sum(int(chunk["valid"]) for chunk in done)
-    errors = sum(int(chunk["errors"]) for chunk in done)
+    sizes = [chunk.piece_bytes for chunk in done]
+    keys = sum(chunk.valid or 0 for chunk in done)
+    errors = sum(chunk.errors or 0 for chunk in done)
     return Workload(
-        size_bytes=int(entry["sizeBytes"]),
-        rows=sum(int(chunk["rows"]) for chunk in done),
+        size_bytes=entry.size_bytes,
+        rows=sum(chunk.rows or 0 for chunk in done),
         chunks=len(done),
-        chunk_rows=int(entry["chunkRows"]),
-        rejected=sum(int(chunk["rejected"]) for chunk in done),
+        chunk_rows=entry.chunk_rows,
+        rejected=sum(chunk.rejected or 0 for chunk in done),
         errors=errors,
         error_writes=errors,
         keys=keys,
-        api_calls=sum(-(-int(chunk["valid"]) // KEYS_PER_CALL) for chunk in done),
-        output_bytes=sum(int(size["output"]) for size in sizes),
-        rejects_bytes=sum(int(size["rejects"]) for size in sizes),
+        api_calls=sum(-(-(chunk.valid or 0) // KEYS_PER_CALL) for chunk in done),
+        output_bytes=sum(size["output"] for size in sizes),
+        rejects_bytes=sum(size["rejects"] for size in sizes),
         reject_pieces=sum(bool(size["rejects"]) for size in sizes),
     )
 
 
-def _succeeded(chunk_entries: Iterable[Entry]) -> list[Entry]:
-    return [chunk for chunk in chunk_entries if chunk.get("status") == items.SUCCEEDED]
+def _succeeded(chunk_entries: Iterable[ChunkEntry]) -> list[ChunkEntry]:
+    return [chunk for chunk in chunk_entries if chunk.status == items.SUCCEEDED]
 
 
 def _lambda_seconds(work: Workload, side: int) -> dict[str, float]:

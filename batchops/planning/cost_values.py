@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from batchops.views import markup
+from batchops.show import markup
+from batchops.show.numbers import usd_text
 
 NOT_COUNTED = (
     "storage, object tags, traffic to the internet, X-Ray, alarms, notices, tries that failed, "
@@ -132,14 +132,3 @@ class CostComparison:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
         return {"planned": self.planned.to_dict(), "actual": self.actual.to_dict()}
-
-
-def usd_text(usd: float) -> str:
-    """Return an amount with two decimals, or as many as two digits take."""
-    if usd == 0 or abs(usd) >= 1:
-        return f"${usd:,.2f}"
-    sign = "-" if usd < 0 else ""
-    if abs(usd) < 1e-6:
-        return f"{sign}<$0.000001"
-    decimals = max(2, 1 - math.floor(math.log10(abs(usd))))
-    return f"{sign}${abs(usd):.{decimals}f}"

@@ -14,9 +14,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 from batchcore.errors import TooManyChunksError
 from batchcore.sizing import HEAD_BYTES, choose_chunk_rows
 
-from batchops import uploads
-from batchops.errors import InputError
-from batchops.planning import limits, plan_text, sizing
+from batchops.core.errors import InputError
+from batchops.planning import limits, plan_text, sizing, uploads
 from batchops.planning.cost import estimate_cost
 from batchops.planning.durations import estimate_duration
 from batchops.planning.findings import Refusal, RuleCount
@@ -137,7 +136,7 @@ class Plan:
 
     def plot_sizes(self, *, ax: Axes | None = None) -> Axes:
         """Draw the estimated time and cost by chunk size."""
-        from batchops.views.size_plots import planned_sizes
+        from batchops.plots.size_plots import planned_sizes
 
         return planned_sizes(
             self.sizes(), current=self.chunk_rows, suggested=self.suggested_chunk_rows, ax=ax

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from batchcore import aws, jobs
 from batchcore.reference import is_storable, table_key
-from botocore.exceptions import BotoCoreError, ClientError
 
-from batchops.deployment import stack_state
+from batchops.core.errors import InputError, translated
+from batchops.core.stack_ref import describe_stack
 from batchops.deployment.deployed import deployed_schema
-from batchops.errors import InputError, translate
 from batchops.planning.plan import plan_file
 
 if TYPE_CHECKING:
@@ -19,13 +18,13 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from batchops.core.stack_ref import StackRef
     from batchops.planning.plan import Plan, Source
     from batchops.planning.scan import KnownKeys
-    from batchops.stack import Stack
 
 
 def plan_for(
-    stack: Stack,
+    stack: StackRef,
     source: Source,
     *,
     name: str | None = None,
@@ -44,7 +43,7 @@ def plan_for(
     InputError, StackNotFoundError, AwsError
     """
     outputs = stack.outputs
-    described = stack_state.describe(stack.client("cloudformation"), stack.name) or {}
+    described = describe_stack(stack.client("cloudformation"), stack.name) or {}
     parameters = {
         parameter["ParameterKey"]: parameter["ParameterValue"]
         for parameter in described.get("Parameters", [])
@@ -66,11 +65,9 @@ def reference_keys(dynamodb: DynamoDBClient, table: str) -> KnownKeys:
     """Return a function that says which of some keys the reference data has."""
 
     def known(wanted: Sequence[str]) -> set[str]:
-        try:
+        with translated("looking keys up in the reference data"):
             askable = [table_key(key) for key in wanted if is_storable(key)]
             found = aws.batch_get(dynamodb, table, askable)
-        except (ClientError, BotoCoreError) as error:
-            raise translate(error, doing="looking keys up in the reference data") from error
         return {item["uuid"]["S"] for item in found}
 
     return known

@@ -6,10 +6,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from batchops.planning.aws_facts import priced_at
-from batchops.planning.cost_values import NOT_COUNTED, usd_text
+from batchops.planning.cost_values import NOT_COUNTED
 from batchops.planning.durations import seconds_text
 from batchops.planning.limit_values import NEAR, ROWS, number_text, share_text
-from batchops.views import markup
+from batchops.show import markup
+from batchops.show.numbers import usd_text
 
 if TYPE_CHECKING:
     from batchops.planning.plan import Plan

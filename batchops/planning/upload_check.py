@@ -7,14 +7,15 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchops.views import markup
-from batchops.views.texts import shorten
+from batchops.show import markup
+from batchops.show.texts import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchops.planning.plan import Plan
-    from batchops.stack import Stack
+    from batchops.core.stack_ref import StackRef
+    from batchops.planning.plan_stack import plan_for
+from batchops.planning.plan import Plan
 
 # A browser hands a file over in one message, and Jupyter's server takes messages of 10 MiB (default
 # of Tornado 6's websocket_max_message_size); the rest of the message takes less than one.
@@ -94,7 +95,7 @@ class UploadCheck:
 
 
 def check_upload(
-    stack: Stack,
+    stack: StackRef,
     source: bytes | str | Path,
     *,
     name: str | None = None,
@@ -126,5 +127,5 @@ def check_upload(
             "path instead, or call stack.submit(path)"
         )
         return UploadCheck(name or "upload.csv", len(source), (problem,))
-    plan = stack.plan(source, name=name, check_keys=check_keys)
+    plan = plan_for(stack, source, name=name, check_keys=check_keys)
     return UploadCheck(plan.name, plan.size_bytes, plan.obstacles, plan.warnings, plan)

@@ -18,7 +18,7 @@ from batchcore.errors import FileError, SchemaError
 from batchcore.records import Record, read_records
 from batchcore.schema import RecordSchema, Violation
 
-from batchops.errors import InputError
+from batchops.core.errors import InputError
 from batchops.planning.what_if_values import WhatIf
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from batchcore import jobs
 
-from batchops import uploads
+from batchops.core.manifest import read_piece, require_manifest
 from batchops.deployment.deployed import deployed_schema
+from batchops.planning import uploads
 from batchops.planning.plan_stack import reference_keys
 from batchops.planning.what_if import apply_schemas, chunk_files, load_schema
-from batchops.recovery.repair_planning import chunks_of, read_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from batchcore.schema import RecordSchema
 
-    from batchops.job import Job
+    from batchops.core.job_ref import JobRef
+    from batchops.core.stack_ref import StackRef
     from batchops.planning.what_if import ChunkFile, SchemaSource
     from batchops.planning.what_if_values import WhatIf
-    from batchops.stack import Stack
 
 
 def what_if_file(
-    stack: Stack,
+    stack: StackRef,
     source: str | Path | bytes | pd.DataFrame,
     schema: SchemaSource,
     *,
@@ -46,7 +46,7 @@ def what_if_file(
         return _apply(stack, chunks, name=found_name, now=now, then=then, delimiter=delimiter)
 
 
-def what_if_job(job: Job, schema: SchemaSource) -> WhatIf:
+def what_if_job(job: JobRef, schema: SchemaSource) -> WhatIf:
     """Say what another schema would do to a job's rows, as they are in its chunks now.
 
     Raises
@@ -55,17 +55,17 @@ def what_if_job(job: Job, schema: SchemaSource) -> WhatIf:
     JobError
         If the job has no chunks, or no longer.
     """
-    then, entry = load_schema(schema), job.entry()
+    then, entry = load_schema(schema), job.ledger_entry()
     chunks = (
-        (read_chunk(job, entry, chunk).patched({}), chunk["firstRow"])
-        for chunk in chunks_of(job, entry)
+        (read_piece(job, entry.bucket, chunk.key, chunk.version_id), chunk.first_row)
+        for chunk in require_manifest(job, entry)
     )
-    now, delimiter = deployed_schema(job.stack), entry["delimiter"]
+    now, delimiter = deployed_schema(job.stack), entry.delimiter
     return _apply(job.stack, chunks, name=job.id, now=now, then=then, delimiter=delimiter)
 
 
 def _apply(
-    stack: Stack,
+    stack: StackRef,
     chunks: Iterable[ChunkFile],
     *,
     name: str,

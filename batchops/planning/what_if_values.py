@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchops.views import markup
+from batchops.show import markup
 
 if TYPE_CHECKING:
     import pandas as pd

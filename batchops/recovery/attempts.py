@@ -10,27 +10,27 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchcore import aws, items, jobs, keys
+from batchcore import jobs, keys
 from botocore.exceptions import ClientError
 
-from batchops import frames, ledger
-from batchops.errors import JobRunningError, translated
-from batchops.executions import find_execution
-from batchops.recovery.claims import claim, mark_pending, release
-from batchops.recovery.running import UNDER_WAY, stop_chunks
+from batchops.core import ledger
+from batchops.core.errors import JobRunningError, translated
+from batchops.core.executions import CLAIM_UNSTARTED_AFTER_S, attempt_state
+from batchops.core.manifest import ManifestChunk, put_manifest
+from batchops.recovery.running import stop_chunks
 
 if TYPE_CHECKING:
-    from batchops.job import Job
+    from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import JobEntry
 
 Kind = Literal["rerun", "repair"]
 
-# Entries of a manifest.
-Chunks = Sequence[Mapping[str, Any]]
+Chunks = Sequence[ManifestChunk]
 
 # Does what is to be done between claim and start of the attempt whose number it is given; returns
 # the chunks to run, if they are others thereafter.
@@ -39,10 +39,6 @@ Prepare = Callable[[int], Chunks | None]
 # How a job stands whose attempt was entered in the ledger, and whose execution never came.
 UNSTARTED = "UNSTARTED"
 
-# Between the entry in the ledger and the start of the execution lie seconds. Where Lambda has to
-# retry the start it may be minutes; what it then starts finds that a later attempt took over.
-UNSTARTED_AFTER_S = 120
-
 _STOP_TIMEOUT_S = 120.0
 
 
@@ -50,26 +46,22 @@ _STOP_TIMEOUT_S = 120.0
 class Ended:
     """A job that does not run: its ledger entry, how its last attempt ended, and why."""
 
-    entry: ledger.Entry
+    entry: JobEntry
     status: str
     reason: str
 
     @property
     def attempt(self) -> int:
         """The attempt that ended."""
-        return int(self.entry["attempt"])
+        return self.entry.attempt
 
     @property
     def started(self) -> datetime:
         """When that attempt was entered, in UTC."""
-        return _started(self.entry)
+        return self.entry.attempt_started
 
 
-def _started(entry: ledger.Entry) -> datetime:
-    return datetime.fromisoformat(str(entry.get("attemptTime") or entry["startTime"]))
-
-
-def last_attempt(job: Job) -> Ended:
+def last_attempt(job: JobRef) -> Ended:
     """Return how a job's last attempt ended.
 
     Raises
@@ -78,38 +70,28 @@ def last_attempt(job: Job) -> Ended:
     JobRunningError
         If it has not ended.
     """
-    entry = job.entry()
-    status = entry["status"]
-    if status not in (items.SUBMITTED, items.RUNNING):
-        reason = frames.explain(entry["error"], entry.get("cause", "")) if "error" in entry else ""
-        return Ended(entry, status, reason)
-    execution = find_execution(job.stack, job.id, entry["attempt"])
-    if execution is None:
-        return _unstarted(job, entry)
-    if execution["status"] in UNDER_WAY | {items.SUCCEEDED}:
+    entry = job.ledger_entry()
+    state = attempt_state(job.stack, entry)
+    if state.ended:
+        return Ended(entry, state.status, state.reason)
+    if state.started:
         raise JobRunningError(
-            f"job {job.id} is {status} (attempt {entry['attempt']}): wait() for its end, or stop() "
-            "it first",
+            f"job {job.id} is {state.status} (attempt {entry.attempt}): wait() for its end, or "
+            "stop() it first",
             job_id=job.id,
         )
-    # An execution that was stopped could not enter its own end.
-    reason = frames.explain(execution.get("error", ""), execution.get("cause", ""))
-    return Ended(entry, execution["status"], reason if execution.get("error") else "")
-
-
-def _unstarted(job: Job, entry: ledger.Entry) -> Ended:
-    age_s = (datetime.now(UTC) - _started(entry)).total_seconds()
-    if age_s < UNSTARTED_AFTER_S:
+    age_s = (datetime.now(UTC) - entry.attempt_started).total_seconds()
+    if age_s < CLAIM_UNSTARTED_AFTER_S:
         raise JobRunningError(
-            f"attempt {entry['attempt']} of job {job.id} is being started: wait() for its end; "
-            f"should it not start, repeat this in {UNSTARTED_AFTER_S:.0f} s",
+            f"attempt {entry.attempt} of job {job.id} is being started: wait() for its end; "
+            f"should it not start, repeat this in {CLAIM_UNSTARTED_AFTER_S:.0f} s",
             job_id=job.id,
         )
     return Ended(entry, UNSTARTED, "it was entered in the ledger, and its execution never started")
 
 
 def begin(
-    job: Job,
+    job: JobRef,
     last: Ended,
     *,
     kind: Kind,
@@ -140,40 +122,40 @@ def begin(
         cause = f"attempt {last.attempt} has ended"
         stop_chunks(job, last.attempt, cause=cause, timeout_s=_STOP_TIMEOUT_S)
     attempt, token = last.attempt + 1, uuid.uuid4().hex
-    entry = {**last.entry, **(settings or {})}
-    claim(job, last.entry, attempt=attempt, token=token, settings=settings, code=code)
+    ledger.claim(job.stack, last.entry, attempt=attempt, token=token, settings=settings, code=code)
     try:
         resume = None
         # Those of a file that is split again are not done either, until they run.
-        mark_pending(job, attempt, job.chunk_entries() if chunks is None else chunks)
+        ledger.mark_pending(job.stack, job.id, attempt, _to_mark(job, chunks))
         prepared = prepare(attempt) if prepare is not None else None
         if chunks is not None:
             key = keys.resume_manifest(job.id, attempt)
-            put_manifest(job, entry, key, prepared or chunks)
+            put_manifest(job, last.entry.bucket, key, prepared or chunks)
             resume = {"manifestKey": key, "by": kind}
     except BaseException as error:  # an interrupt too must not leave the job as if it ran
-        release(job, attempt, token, error)
+        ledger.release(job.stack, job.id, attempt, token, error)
         raise
-    _start(job, entry, attempt, token, resume)
+    _start(job, last.entry, settings or {}, attempt, token, resume)
     return attempt
 
 
-def put_manifest(job: Job, entry: ledger.Entry, key: str, chunks: Chunks) -> None:
-    """Store a list of chunks, for the workflow and for later attempts."""
-    body = json.dumps(list(chunks)).encode()
-    with translated(f"writing {key}"):
-        aws.put_intermediate(job.stack.client("s3"), entry["bucket"], key, body)
+def _to_mark(job: JobRef, chunks: Chunks | None) -> Iterator[tuple[str, int]]:
+    """Yield the ledger entry and the rows of the chunks to run; None stands for all there are."""
+    if chunks is None:
+        yield from ((chunk.name, chunk.rows or 0) for chunk in job.chunk_entries())
+    else:
+        yield from ((chunk.entry, chunk.rows) for chunk in chunks)
 
 
 def _start(
-    job: Job, entry: ledger.Entry, attempt: int, token: str, resume: Mapping[str, str] | None
+    job: JobRef,
+    entry: JobEntry,
+    settings: Mapping[str, str | int],
+    attempt: int,
+    token: str,
+    resume: Mapping[str, str] | None,
 ) -> None:
-    document = {
-        "jobId": job.id,
-        "attempt": attempt,
-        **{name: entry[name] for name in ("bucket", "key", "versionId", "sizeBytes")},
-        "parameters": {name: entry[name] for name in ("chunkRows", "delimiter", "archiveFolder")},
-    }
+    document: dict[str, Any] = {"jobId": job.id, "attempt": attempt, **entry.start_input(settings)}
     if resume is not None:
         document["resume"] = resume
     states = job.stack.client("stepfunctions")
@@ -188,11 +170,11 @@ def _start(
             # The attempt is ours, so this is a call of ours whose answer was lost.
             return
         except ClientError as error:
-            release(job, attempt, token, error)
+            ledger.release(job.stack, job.id, attempt, token, error)
             raise
 
 
-def require_ended_unchanged(job: Job, *, attempt: int) -> Ended:
+def require_ended_unchanged(job: JobRef, *, attempt: int) -> Ended:
     """Return how the attempt ended that a plan was made after.
 
     Raises

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchcore import items, keys
 
-from batchops import frames
-from batchops.errors import InputError
-from batchops.recovery.claims import PENDING
+from batchops.core.errors import InputError, explain_failure
+from batchops.core.ledger.claims import PENDING
+from batchops.show.numbers import number_ranges
 
 if TYPE_CHECKING:
-    from batchops.ledger import Entry
-
-_LISTED = 20
+    from batchops.core.ledger import ChunkEntry
+    from batchops.core.manifest import ManifestChunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,8 @@ class ReusedChunk:
 
 def choose_chunks(
     job_id: str,
-    manifest: Sequence[Mapping[str, Any]],
-    entries: Iterable[Entry],
+    manifest: Sequence[ManifestChunk],
+    entries: Iterable[ChunkEntry],
     *,
     sizes: Mapping[tuple[str, str], int],
     named: Mapping[int, str],
@@ -62,63 +61,45 @@ def choose_chunks(
     InputError
         If a named chunk is none of the job's.
     """
-    unknown = sorted(set(named) - {chunk["number"] for chunk in manifest})
+    unknown = sorted(set(named) - {chunk.number for chunk in manifest})
     if unknown:
         raise InputError(
             f"job {job_id} has no chunk {number_ranges(unknown)}: it has 1 to {len(manifest)}"
         )
-    by_entry = {entry["entry"]: entry for entry in entries}
+    by_number = {entry.number: entry for entry in entries}
     planned, reused = [], []
     for chunk in manifest:
-        number, rows = chunk["number"], chunk["rows"]
-        entry = by_entry.get(chunk["entry"], {})
-        reason = _fault(job_id, chunk, entry, sizes) or named.get(number, "")
-        if reason:
-            planned.append(PlannedChunk(number, rows, reason))
+        entry = by_number.get(chunk.number)
+        reason = _fault(job_id, chunk, entry, sizes) or named.get(chunk.number, "")
+        if reason or entry is None:
+            planned.append(PlannedChunk(chunk.number, chunk.rows, reason))
         else:
-            reused.append(ReusedChunk(number, rows, entry["attempt"]))
+            reused.append(ReusedChunk(chunk.number, chunk.rows, entry.attempt))
     return tuple(planned), tuple(reused)
 
 
 def _fault(
-    job_id: str, chunk: Mapping[str, Any], entry: Entry, sizes: Mapping[tuple[str, str], int]
+    job_id: str,
+    chunk: ManifestChunk,
+    entry: ChunkEntry | None,
+    sizes: Mapping[tuple[str, str], int],
 ) -> str:
     """Say why a chunk has no result that can be used; empty if it has one."""
-    status = entry.get("status")
-    if status is None:
+    if entry is None:
         return "never started"
-    if status == items.FAILED:
-        why = frames.explain(entry.get("error", ""), entry.get("cause", ""))
-        return f"failed at {entry.get('failedStep', 'an unknown step')}: {why}"
-    if status == PENDING:
-        return f"was to run in attempt {entry['attempt']}, and did not"
-    if status != items.SUCCEEDED:
-        return f"was under way when attempt {entry['attempt']} ended"
-    return _result_fault(job_id, chunk, entry, sizes)
-
-
-def _result_fault(
-    job_id: str, chunk: Mapping[str, Any], entry: Entry, sizes: Mapping[tuple[str, str], int]
-) -> str:
-    if not chunk["rows"] == entry["rows"] == entry["valid"] + entry["rejected"]:
+    if entry.status == items.FAILED:
+        why = explain_failure(entry.error, entry.cause)
+        return f"failed at {entry.failed_step or 'an unknown step'}: {why}"
+    if entry.status == PENDING:
+        return f"was to run in attempt {entry.attempt}, and did not"
+    if entry.status != items.SUCCEEDED:
+        return f"was under way when attempt {entry.attempt} ended"
+    if not entry.balances or entry.rows != chunk.rows:
         return "its rows do not balance"
     pieces = {"output": keys.output, "rejects": keys.rejected_piece}
     for kind, key_of in pieces.items():
-        size = entry["sizeBytes"][kind]
-        version = (key_of(job_id, chunk["number"]), entry["versions"][kind])
+        size = entry.piece_bytes[kind]
+        version = (key_of(job_id, chunk.number), entry.piece_versions[kind])
         if size and sizes.get(version) != size:
             return f"its result is not in the bucket as it was written ({kind})"
     return ""
-
-
-def number_ranges(numbers: Iterable[int]) -> str:
-    """Return numbers in the shortest form: ``1-3, 7``; beyond twenty runs it says how many more."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    shown = [str(a) if a == b else f"{a}-{b}" for a, b in runs[:_LISTED]]
-    left = sum(b - a + 1 for a, b in runs[_LISTED:])
-    return ", ".join(shown) + (f" and {left:,} more" if left else "")

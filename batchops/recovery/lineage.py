@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import aws, jobs
 
-from batchops import frames
-from batchops.errors import translated
-from batchops.executions import find_execution
+from batchops.core.errors import explain_failure, translated
+from batchops.core.executions import find_execution
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from batchops.job import Job
+    from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import JobEntry
 
 _DTYPES = {
     "attempt": "int64",
@@ -28,7 +28,7 @@ _DTYPES = {
 }
 
 
-def lineage(job: Job) -> pd.DataFrame:
+def lineage(job: JobRef) -> pd.DataFrame:
     """Return the attempts of a job.
 
     Returns
@@ -46,8 +46,8 @@ def lineage(job: Job) -> pd.DataFrame:
     """
     import pandas as pd
 
-    entry = job.entry()
-    rows = [_attempt(job, entry, number + 1) for number in range(entry["attempt"])]
+    entry = job.ledger_entry()
+    rows = [_attempt(job, entry, number + 1) for number in range(entry.attempt)]
     columns: dict[str, Any] = {}
     for name, dtype in _DTYPES.items():
         values = [row.get(name) for row in rows]
@@ -58,7 +58,7 @@ def lineage(job: Job) -> pd.DataFrame:
     return pd.DataFrame(columns).astype({"start": _DTYPES["start"], "end": _DTYPES["end"]})
 
 
-def _attempt(job: Job, entry: dict[str, Any], number: int) -> dict[str, Any]:
+def _attempt(job: JobRef, entry: JobEntry, number: int) -> dict[str, Any]:
     row: dict[str, Any] = {"attempt": number, "execution": jobs.execution_name(job.id, number)}
     execution = find_execution(job.stack, job.id, number)
     if execution is None:
@@ -71,15 +71,15 @@ def _attempt(job: Job, entry: dict[str, Any], number: int) -> dict[str, Any]:
         "status": execution["status"],
         "start": execution["startDate"],
         "end": execution.get("stopDate"),
-        "chunks": _count(job, entry, resume["manifestKey"]) if resume else entry.get("chunks"),
-        "error": frames.explain(error, execution.get("cause", "")) if error else "",
+        "chunks": _count(job, entry, resume["manifestKey"]) if resume else entry.chunks or None,
+        "error": explain_failure(error, execution.get("cause", "")) if error else "",
     }
 
 
-def _count(job: Job, entry: dict[str, Any], key: str) -> int | None:
+def _count(job: JobRef, entry: JobEntry, key: str) -> int | None:
     s3 = job.stack.client("s3")
     with translated(f"reading {key}"):
         try:
-            return len(json.loads(aws.read_object(s3, entry["bucket"], key)))
+            return len(json.loads(aws.read_object(s3, entry.bucket, key)))
         except s3.exceptions.NoSuchKey:
             return None

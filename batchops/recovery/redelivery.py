@@ -15,13 +15,13 @@ from urllib.parse import unquote_plus
 
 from batchcore import items
 
-from batchops.errors import FunctionFailedError, translated
+from batchops.core.errors import FunctionFailedError, translated
 from batchops.inspection.invoke import invoke_target
-from batchops.views import markup
-from batchops.views.texts import text_table
+from batchops.show import markup
+from batchops.show.texts import text_table
 
 if TYPE_CHECKING:
-    from batchops.stack import Stack
+    from batchops.core.stack_ref import StackRef
 
 _FUNCTION = "s3-lambda-notification"
 
@@ -112,7 +112,7 @@ class Redelivery:
         return [(u.file, u.time, u.reason, u.outcome) for u in self.uploads]
 
 
-def redeliver(stack: Stack, *, dry_run: bool = True) -> Redelivery:
+def redeliver(stack: StackRef, *, dry_run: bool = True) -> Redelivery:
     """Look at the uploads that wait, and unless it is a dry run, start their jobs.
 
     The function gets the event that it failed on once more; since a job has the id of its object
@@ -140,7 +140,7 @@ def redeliver(stack: Stack, *, dry_run: bool = True) -> Redelivery:
     return Redelivery(stack.name, dry_run, tuple(found))
 
 
-def _hand_over(stack: Stack, message: Any, *, dry_run: bool) -> WaitingUpload:
+def _hand_over(stack: StackRef, message: Any, *, dry_run: bool) -> WaitingUpload:
     """Describe a message, and unless it is a dry run, start its job."""
     sent = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
     time = items.timestamp(sent)
@@ -180,7 +180,7 @@ def _describe(body: dict[str, Any], time: str) -> WaitingUpload:
     return WaitingUpload(", ".join(files), time, str(reason))
 
 
-def _start(stack: Stack, event: dict[str, Any]) -> str:
+def _start(stack: StackRef, event: dict[str, Any]) -> str:
     try:
         answer: Any = invoke_target(stack, _FUNCTION, event)
     except FunctionFailedError as error:

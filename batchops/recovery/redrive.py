@@ -18,23 +18,23 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import items
 
-from batchops.errors import JobError, translated
-from batchops.executions import execution_arn, find_execution
+from batchops.core import ledger
+from batchops.core.errors import JobError, translated
+from batchops.core.executions import execution_arn, find_execution
 from batchops.recovery.attempts import Ended, last_attempt
 from batchops.recovery.chunk_choice import PlannedChunk
-from batchops.recovery.claims import claim
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.rerun_planning import plan_rerun
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-    from batchops.job import Job
+    from batchops.core.job_ref import JobRef
 
 REDRIVABLE_FOR = timedelta(days=14)
 
 
-def plan_redrive(job: Job) -> RerunPlan:
+def plan_redrive(job: JobRef) -> RerunPlan:
     """Say what a redrive of the job's last attempt would do.
 
     Raises
@@ -54,7 +54,7 @@ def plan_redrive(job: Job) -> RerunPlan:
     return replace(plan, attempt=last.attempt, engine="redrive")
 
 
-def _refuse(job: Job, reason: str) -> JobError:
+def _refuse(job: JobRef, reason: str) -> JobError:
     return JobError(
         f"job {job.id} cannot be redriven: {reason}; use rerun() without engine, which runs the "
         "same chunks",
@@ -84,7 +84,7 @@ def refusal(
         return "it has succeeded"
     if now - execution["stopDate"] > REDRIVABLE_FOR:
         return f"it ended more than {REDRIVABLE_FOR.days} days ago"
-    if execution["status"] == "FAILED" and last.entry["status"] == items.FAILED:
+    if execution["status"] == "FAILED" and last.entry.status == items.FAILED:
         return _handled(last, chunks)
     return _unfit(execution, chunks)
 
@@ -102,7 +102,7 @@ def _unfit(execution: Mapping[str, Any], chunks: Sequence[PlannedChunk]) -> str:
 
 
 def _handled(last: Ended, chunks: Sequence[PlannedChunk]) -> str:
-    if last.entry.get("error") == "ChunksFailedError":
+    if last.entry.error == "ChunksFailedError":
         return (
             f"{len(chunks)} chunks failed, but the map tolerates failures, so its run succeeded "
             "and there is nothing in it to redrive"
@@ -110,7 +110,7 @@ def _handled(last: Ended, chunks: Sequence[PlannedChunk]) -> str:
     return "the workflow handled the failure itself, so a redrive would go on at its very end"
 
 
-def execute_redrive(job: Job, plan: RerunPlan) -> RerunPlan:
+def execute_redrive(job: JobRef, plan: RerunPlan) -> RerunPlan:
     """Redrive the execution, and return the plan as started.
 
     Raises
@@ -120,7 +120,7 @@ def execute_redrive(job: Job, plan: RerunPlan) -> RerunPlan:
     AwsError
     """
     last, token = last_attempt(job), uuid.uuid4().hex
-    claim(job, last.entry, attempt=plan.attempt, token=token)
+    ledger.claim(job.stack, last.entry, attempt=plan.attempt, token=token)
     redrive_execution(
         job.stack.client("stepfunctions"),
         execution_arn(job.stack, job.id, plan.attempt),

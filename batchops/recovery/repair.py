@@ -16,15 +16,15 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from batchcore import aws, items, keys
-from batchcore.errors import StaleAttemptError
+from batchcore import aws, keys
 
-from batchops.errors import JobRunningError, translated
-from batchops.recovery.attempts import put_manifest
+from batchops.core import ledger
+from batchops.core.errors import translated
+from batchops.core.manifest import ManifestChunk, put_manifest, require_manifest
 from batchops.recovery.repair_plan import RepairPlan
-from batchops.recovery.repair_planning import Chunk, chunks_of, plan_repair, read_chunk
+from batchops.recovery.repair_planning import plan_repair, read_chunk
 from batchops.recovery.rerun import execute_rerun
 
 __all__ = ["execute_repair", "plan_repair", "repair"]
@@ -32,14 +32,14 @@ __all__ = ["execute_repair", "plan_repair", "repair"]
 if TYPE_CHECKING:
     import pandas as pd
 
-    from batchops.job import Job
-    from batchops.ledger import Entry
+    from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import JobEntry
 
 _WORKERS = 8
 
 
 def repair(
-    job: Job,
+    job: JobRef,
     source: pd.DataFrame | str | Path | bytes,
     *,
     schema: str | Path | None = None,
@@ -62,7 +62,7 @@ def repair(
     return plan if dry_run else execute_repair(job, plan)
 
 
-def execute_repair(job: Job, plan: RepairPlan) -> RepairPlan:
+def execute_repair(job: JobRef, plan: RepairPlan) -> RepairPlan:
     """Patch the chunks and start their rerun, and return the plan as started.
 
     Raises
@@ -73,17 +73,17 @@ def execute_repair(job: Job, plan: RepairPlan) -> RepairPlan:
     if not plan.needed:
         return plan
 
-    def patch(attempt: int) -> list[dict[str, Any]]:
+    def patch(attempt: int) -> list[ManifestChunk]:
         wanted = {chunk.number for chunk in plan.rerun.chunks}
         chunks = patch_chunks(job, plan.patches, attempt=attempt)
-        return [chunk for chunk in chunks if chunk["number"] in wanted]
+        return [chunk for chunk in chunks if chunk.number in wanted]
 
     return replace(plan, rerun=execute_rerun(job, plan.rerun, kind="repair", prepare=patch))
 
 
 def patch_chunks(
-    job: Job, patches: Mapping[int, Mapping[int, bytes]], *, attempt: int
-) -> list[dict[str, Any]]:
+    job: JobRef, patches: Mapping[int, Mapping[int, bytes]], *, attempt: int
+) -> list[ManifestChunk]:
     """Patch chunks for an attempt that is claimed, and return all of the job's as they are then.
 
     Parameters
@@ -96,40 +96,26 @@ def patch_chunks(
     JobRunningError
         If a later attempt has taken the job over; it goes on with the chunks as they were.
     """
-    entry = job.entry()
-    chunks = chunks_of(job, entry)
+    entry = job.ledger_entry()
+    chunks = require_manifest(job, entry)
     if not patches:
         return chunks
-    places = [place for place, chunk in enumerate(chunks) if chunk["number"] in patches]
+    places = [place for place, chunk in enumerate(chunks) if chunk.number in patches]
     with ThreadPoolExecutor(_WORKERS) as pool:
         patched = pool.map(lambda at: _patch(job, entry, chunks[at], patches), places)
         for place, chunk in zip(places, patched, strict=True):
             chunks[place] = chunk
     key = keys.manifest(job.id, attempt)
-    put_manifest(job, entry, key, chunks)
-    _name_manifest(job, key, attempt)
+    put_manifest(job, entry.bucket, key, chunks)
+    ledger.name_manifest(job.stack, job.id, key, attempt=attempt)
     return chunks
 
 
 def _patch(
-    job: Job, entry: Entry, chunk: Chunk, patches: Mapping[int, Mapping[int, bytes]]
-) -> dict[str, Any]:
+    job: JobRef, entry: JobEntry, chunk: ManifestChunk, patches: Mapping[int, Mapping[int, bytes]]
+) -> ManifestChunk:
     text, s3 = read_chunk(job, entry, chunk), job.stack.client("s3")
-    body = text.patched(patches[chunk["number"]])
-    with translated(f"patching {chunk['key']}"):
-        stored = aws.put_version(s3, entry["bucket"], chunk["key"], body)
-    return {**chunk, **stored, "sizeBytes": len(body)}
-
-
-def _name_manifest(job: Job, key: str, attempt: int) -> None:
-    dynamodb, table = job.stack.client("dynamodb"), job.stack.outputs["JobTableName"]
-    with translated(f"updating the entry of job {job.id!r}"):
-        try:
-            values = {"manifestKey": key}
-            aws.update_entry(dynamodb, table, job.id, items.JOB_ENTRY, values, attempt=attempt)
-        except StaleAttemptError as error:
-            raise JobRunningError(
-                f"job {job.id} was taken up elsewhere while its chunks were patched: see status(), "
-                "and plan again when it has ended",
-                job_id=job.id,
-            ) from error
+    body = text.patched(patches[chunk.number])
+    with translated(f"patching {chunk.key}"):
+        stored = aws.put_version(s3, entry.bucket, chunk.key, body)
+    return replace(chunk, version_id=stored["versionId"], size_bytes=len(body))

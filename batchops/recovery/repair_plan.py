@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchops.recovery.rerun_plan import RerunPlan
-from batchops.views import markup
+from batchops.show import markup
 
 if TYPE_CHECKING:
     import pandas as pd

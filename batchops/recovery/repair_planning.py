@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchcore import aws, csvtext, items, keys, reference
 from batchcore.errors import SchemaError, TransientError
 from batchcore.records import REJECT_COLUMNS
 from batchcore.schema import RecordSchema
-from botocore.exceptions import ClientError
 
-from batchops import ledger
+from batchops.core import ledger
+from batchops.core.errors import AwsError, InputError, JobError, translated
+from batchops.core.manifest import read_piece, require_manifest
 from batchops.deployment.deployed import deployed_schema
-from batchops.errors import AwsError, InputError, JobError, translated
 from batchops.recovery.attempts import last_attempt
 from batchops.recovery.repair_check import (
     CheckedRow,
@@ -33,21 +33,20 @@ from batchops.recovery.repair_rows import (
     read_edited,
     split_fields,
 )
-from batchops.recovery.rerun_planning import plan_chunks, read_manifest
+from batchops.recovery.rerun_planning import plan_chunks
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from batchops.job import Job
+    from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import JobEntry
+    from batchops.core.manifest import ManifestChunk
 
 _WORKERS = 8
 
-# A chunk as the manifest has it.
-Chunk = Mapping[str, Any]
-
 
 def plan_repair(
-    job: Job,
+    job: JobRef,
     source: pd.DataFrame | str | Path | bytes,
     *,
     schema: str | Path | None = None,
@@ -75,9 +74,9 @@ def plan_repair(
         If the job has no chunks to put rows into, or no longer.
     """
     last = last_attempt(job)
-    manifest = chunks_of(job, last.entry)
+    manifest = require_manifest(job, last.entry)
     columns = _columns(job, last.entry)
-    rows = read_edited(source, columns=columns, delimiter=last.entry["delimiter"])
+    rows = read_edited(source, columns=columns, delimiter=last.entry.delimiter)
     checked_with, against = _schema(job, schema)
     checked = _check(job, last.entry, _by_chunk(job, rows, manifest), checked_with)
     checked = hold_against_reference(checked, _known_keys(job, checked), checked_with)
@@ -95,56 +94,22 @@ def plan_repair(
     )
 
 
-def chunks_of(job: Job, entry: ledger.Entry) -> list[dict[str, Any]]:
-    """Return the chunks that the job was split into.
-
-    Raises
-    ------
-    JobError
-        If it was never split, or the list is gone.
-    """
-    manifest = read_manifest(job, entry) if "manifestKey" in entry else None
-    if manifest is None:
-        why = "the list of its chunks is gone" if "manifestKey" in entry else "it was never split"
-        raise JobError(
-            f"job {job.id} has no chunks to put rows into, because {why}: submit the mended rows "
-            "as a file of their own",
-            job_id=job.id,
-        )
-    return manifest
-
-
-def _columns(job: Job, entry: ledger.Entry) -> list[str]:
+def _columns(job: JobRef, entry: JobEntry) -> list[str]:
     """Return the input's columns, from the header that the split wrote for the rejects."""
     key = keys.rejected_piece(job.id, keys.HEADER_PIECE)
-    piece = {"key": key, "versionId": entry["headers"]["rejects"]}
-    header = _read(job, entry, piece).removeprefix(csvtext.BOM)
-    names = split_fields(header, delimiter=entry["delimiter"])
+    version_id = entry.header_versions["rejects"]
+    header = read_piece(job, entry.bucket, key, version_id).removeprefix(csvtext.BOM)
+    names = split_fields(header, delimiter=entry.delimiter)
     return [as_shown(name) for name in names[: -len(REJECT_COLUMNS)]]
 
 
-def _read(job: Job, entry: ledger.Entry, stored: Mapping[str, Any]) -> bytes:
-    s3, key = job.stack.client("s3"), stored["key"]
-    with translated(f"reading {key}"):
-        try:
-            return aws.read_version(s3, entry["bucket"], stored)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion"}:
-                raise
-            raise JobError(
-                f"{key} is gone, as it is after IntermediateExpiryDays: submit the mended rows as "
-                "a file of their own",
-                job_id=job.id,
-            ) from error
-
-
-def read_chunk(job: Job, entry: ledger.Entry, chunk: Chunk) -> ChunkText:
+def read_chunk(job: JobRef, entry: JobEntry, chunk: ManifestChunk) -> ChunkText:
     """Return a chunk's records, as the version has them that the manifest names."""
-    data = _read(job, entry, chunk)
-    return ChunkText(data, delimiter=entry["delimiter"], first_row=chunk["firstRow"])
+    data = read_piece(job, entry.bucket, chunk.key, chunk.version_id)
+    return ChunkText(data, delimiter=entry.delimiter, first_row=chunk.first_row)
 
 
-def _schema(job: Job, given: str | Path | None) -> tuple[RecordSchema, str]:
+def _schema(job: JobRef, given: str | Path | None) -> tuple[RecordSchema, str]:
     if given is None:
         return deployed_schema(job.stack), "the deployed schema and reference data"
     try:
@@ -154,8 +119,8 @@ def _schema(job: Job, given: str | Path | None) -> tuple[RecordSchema, str]:
 
 
 def _by_chunk(
-    job: Job, rows: Iterable[EditedRow], manifest: Sequence[Chunk]
-) -> list[tuple[Chunk, list[EditedRow]]]:
+    job: JobRef, rows: Iterable[EditedRow], manifest: Sequence[ManifestChunk]
+) -> list[tuple[ManifestChunk, list[EditedRow]]]:
     """Return the chunks that the rows lie in, in order, each with its rows.
 
     Raises
@@ -163,12 +128,12 @@ def _by_chunk(
     InputError
         If a row lies in none.
     """
-    starts = [chunk["firstRow"] for chunk in manifest]
+    starts = [chunk.first_row for chunk in manifest]
     found: dict[int, list[EditedRow]] = {}
     strays = []
     for row in sorted(rows):
         place = bisect_right(starts, row.source_row) - 1
-        if place < 0 or row.source_row > manifest[place]["lastRow"]:
+        if place < 0 or row.source_row > manifest[place].last_row:
             strays.append(row.source_row)
         found.setdefault(place, []).append(row)
     if strays:
@@ -177,9 +142,9 @@ def _by_chunk(
 
 
 def _check(
-    job: Job,
-    entry: ledger.Entry,
-    chunks: Sequence[tuple[Chunk, list[EditedRow]]],
+    job: JobRef,
+    entry: JobEntry,
+    chunks: Sequence[tuple[ManifestChunk, list[EditedRow]]],
     schema: RecordSchema,
 ) -> list[CheckedRow]:
     """Check the rows chunk by chunk, a few chunks at a time.
@@ -189,20 +154,18 @@ def _check(
     InputError
         If rows are not such as a repair may change.
     """
-    dynamodb, outputs = job.stack.client("dynamodb"), job.stack.outputs
-    entries = ledger.chunk_entries(dynamodb, outputs["JobTableName"], job.id)
-    done = {each["entry"] for each in entries if each["status"] == items.SUCCEEDED}
+    done = {each.number for each in job.chunk_entries() if each.status == items.SUCCEEDED}
 
-    def check(work: tuple[Chunk, list[EditedRow]]) -> list[CheckedRow]:
+    def check(work: tuple[ManifestChunk, list[EditedRow]]) -> list[CheckedRow]:
         chunk, rows = work
         return check_rows(
             rows,
             read_chunk(job, entry, chunk),
-            number=chunk["number"],
-            rejected=_rejected_rows(job, chunk),
-            done=chunk["entry"] in done,
+            number=chunk.number,
+            rejected=ledger.rejected_rows(job.stack, job.id, chunk.first_row, chunk.last_row),
+            done=chunk.number in done,
             schema=schema,
-            delimiter=entry["delimiter"],
+            delimiter=entry.delimiter,
         )
 
     with ThreadPoolExecutor(_WORKERS) as pool:
@@ -217,29 +180,7 @@ def _check(
     return checked
 
 
-def _rejected_rows(job: Job, chunk: Chunk) -> set[int]:
-    """Return the rows of a chunk that ErrorTable has errors of."""
-    low, high = items.row_range(chunk["firstRow"], chunk["lastRow"])
-    pages = (
-        job.stack.client("dynamodb")
-        .get_paginator("query")
-        .paginate(
-            TableName=job.stack.outputs["ErrorTableName"],
-            KeyConditionExpression="jobId = :job AND errorId BETWEEN :low AND :high",
-            ExpressionAttributeValues={
-                ":job": {"S": job.id},
-                ":low": {"S": low},
-                ":high": {"S": high},
-            },
-            ProjectionExpression="sourceRow",
-            ConsistentRead=True,
-        )
-    )
-    with translated(f"reading the errors of chunk {chunk['number']} of job {job.id!r}"):
-        return {int(item["sourceRow"]["N"]) for page in pages for item in page["Items"]}
-
-
-def _known_keys(job: Job, rows: Iterable[CheckedRow]) -> set[str]:
+def _known_keys(job: JobRef, rows: Iterable[CheckedRow]) -> set[str]:
     """Return those of the rows' keys that the deployed reference data has."""
     wanted = sorted({row.key for row in rows if row.key})
     table = job.stack.outputs["FinancialTableName"]

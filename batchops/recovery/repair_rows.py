@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from batchcore import csvtext
 from batchcore.records import REJECT_COLUMNS
 
-from batchops.errors import InputError
+from batchops.core.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from batchops.core.errors import InputError, JobRunningError
+from batchops.core.manifest import read_manifest
 from batchops.deployment.deployed import deployed_code
-from batchops.errors import InputError, JobRunningError
 from batchops.recovery.attempts import Kind, Prepare, begin, require_ended_unchanged
 from batchops.recovery.redrive import execute_redrive, plan_redrive
 from batchops.recovery.rerun_plan import RerunPlan
-from batchops.recovery.rerun_planning import plan_rerun, read_manifest
+from batchops.recovery.rerun_planning import plan_rerun
 
 __all__ = ["execute_rerun", "plan_rerun", "rerun"]
 
 if TYPE_CHECKING:
-    from batchops.job import Job
+    from batchops.core.job_ref import JobRef
 
 Engine = Literal["resume", "redrive"]
 
 
 def rerun(
-    job: Job,
+    job: JobRef,
     *,
     chunks: Sequence[int] | None = None,
     everything: bool = False,
@@ -55,7 +56,7 @@ def rerun(
 
 
 def execute_rerun(
-    job: Job,
+    job: JobRef,
     plan: RerunPlan,
     *,
     kind: Kind = "rerun",
@@ -89,7 +90,7 @@ def execute_rerun(
         job,
         last,
         kind=kind,
-        chunks=manifest and [chunk for chunk in manifest if chunk["number"] in wanted],
+        chunks=manifest and [chunk for chunk in manifest if chunk.number in wanted],
         settings=plan.settings,
         code={name: code.fingerprint for name, code in deployed_code(job.stack).items()},
         prepare=prepare,

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk, number_ranges
-from batchops.views import markup
+from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk
+from batchops.show import markup
+from batchops.show.numbers import number_ranges
 
 
 @dataclass(frozen=True)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import orjson
-from batchcore import aws, items, jobs, keys
+from batchcore import items, jobs, keys
 from botocore.exceptions import ClientError
 
-from batchops import ledger
+from batchops.core.errors import InputError, JobError, translated
+from batchops.core.manifest import ManifestChunk, read_manifest
 from batchops.deployment.deployed import changed_code, deployed_code
-from batchops.errors import InputError, JobError, translated
 from batchops.recovery.attempts import Ended, last_attempt
-from batchops.recovery.chunk_choice import PlannedChunk, choose_chunks, number_ranges
+from batchops.recovery.chunk_choice import PlannedChunk, choose_chunks
 from batchops.recovery.rerun_plan import RerunPlan
+from batchops.show.numbers import number_ranges
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectVersionTypeDef
 
-    from batchops.job import Job
+    from batchops.core.job_ref import JobRef
 
 
 def plan_rerun(
-    job: Job, *, chunks: Sequence[int] | None = None, everything: bool = False
+    job: JobRef, *, chunks: Sequence[int] | None = None, everything: bool = False
 ) -> RerunPlan:
     """Say what a rerun of a job would do, and change nothing.
 
@@ -50,7 +50,7 @@ def plan_rerun(
     last = last_attempt(job)
     if last.status == items.SUCCEEDED and not chunks and not everything:
         return _nothing(job, last)
-    if "manifestKey" not in last.entry:
+    if last.entry.manifest_key is None:
         if chunks is not None:
             raise InputError(f"job {job.id} was never split, so it has no chunks to name")
         return plan_from_start(job, last)
@@ -59,23 +59,21 @@ def plan_rerun(
         return plan_from_start(job, last, lost="the list of chunks is gone")
     named = dict.fromkeys(chunks or (), "named")
     if everything:
-        named = {chunk["number"]: "everything is to run" for chunk in manifest}
+        named = {chunk.number: "everything is to run" for chunk in manifest}
     return plan_chunks(job, last, manifest, named=named)
 
 
 def plan_chunks(
-    job: Job,
+    job: JobRef,
     last: Ended,
-    manifest: Sequence[Mapping[str, Any]],
+    manifest: Sequence[ManifestChunk],
     *,
     named: Mapping[int, str],
 ) -> RerunPlan:
     """Plan a rerun of a job that was split before; of one whose chunks are gone, from the start."""
     versions = _versions(job, last, "output/", "rejects/", "chunks/")
     sizes = {(item["Key"], item["VersionId"]): item["Size"] for item in versions}
-    found = ledger.chunk_entries(
-        job.stack.client("dynamodb"), job.stack.outputs["JobTableName"], job.id
-    )
+    found = job.chunk_entries()
     planned, reused = choose_chunks(job.id, manifest, found, sizes=sizes, named=named)
     if not planned and last.status != items.SUCCEEDED:
         # A map needs an item, and of all the chunks the smallest costs least.
@@ -99,9 +97,9 @@ def plan_chunks(
 
 
 def _lost(
-    job: Job,
+    job: JobRef,
     last: Ended,
-    manifest: Sequence[Mapping[str, Any]],
+    manifest: Sequence[ManifestChunk],
     planned: Sequence[PlannedChunk],
     *,
     present: set[tuple[str, str]],
@@ -111,11 +109,11 @@ def _lost(
     `present` has the key and version of whatever is there.
     """
     wanted = {chunk.number for chunk in planned}
-    versions = {c["number"]: (c["key"], c["versionId"]) for c in manifest if c["number"] in wanted}
+    versions = {c.number: (c.key, c.version_id) for c in manifest if c.number in wanted}
     numbers = [number for number, version in versions.items() if version not in present]
     if numbers:
         return f"chunks {number_ranges(numbers)} are gone"
-    headers, piece = last.entry["headers"], keys.HEADER_PIECE
+    headers, piece = last.entry.header_versions, keys.HEADER_PIECE
     pieces = {
         (keys.output(job.id, piece), headers["output"]),
         (keys.rejected_piece(job.id, piece), headers["rejects"]),
@@ -123,7 +121,7 @@ def _lost(
     return "" if pieces <= present else "the headers of the results are gone"
 
 
-def _nothing(job: Job, last: Ended) -> RerunPlan:
+def _nothing(job: JobRef, last: Ended) -> RerunPlan:
     return RerunPlan(
         job_id=job.id,
         attempt=last.attempt + 1,
@@ -136,7 +134,7 @@ def _nothing(job: Job, last: Ended) -> RerunPlan:
     )
 
 
-def plan_from_start(job: Job, last: Ended, *, lost: str = "") -> RerunPlan:
+def plan_from_start(job: JobRef, last: Ended, *, lost: str = "") -> RerunPlan:
     """Plan to split the same version of the input again.
 
     A file that was never split is split as the stack's parameters are now: they may be what its
@@ -151,7 +149,7 @@ def plan_from_start(job: Job, last: Ended, *, lost: str = "") -> RerunPlan:
     if not _input_exists(job, last):
         raise _gone(job, last, lost)
     settings: dict[str, str | int] | None = None
-    if "chunks" not in entry:
+    if not entry.was_split:
         settings = {
             "chunkRows": int(outputs["FileChunkSize"]),
             "delimiter": jobs.parse_delimiter(outputs["FileDelimiter"]),
@@ -171,37 +169,26 @@ def plan_from_start(job: Job, last: Ended, *, lost: str = "") -> RerunPlan:
     )
 
 
-def read_manifest(job: Job, entry: ledger.Entry) -> list[dict[str, Any]] | None:
-    """Return the chunks that the job was split into; None if the list is gone."""
-    s3, key = job.stack.client("s3"), entry["manifestKey"]
-    with translated(f"reading {key}"):
-        try:
-            found: list[dict[str, Any]] = orjson.loads(aws.read_object(s3, entry["bucket"], key))
-        except s3.exceptions.NoSuchKey:
-            return None
-    return found
-
-
-def _versions(job: Job, last: Ended, *folders: str) -> list[ObjectVersionTypeDef]:
+def _versions(job: JobRef, last: Ended, *folders: str) -> list[ObjectVersionTypeDef]:
     """List what lies in folders of the job, with what was written over or deleted."""
     s3 = job.stack.client("s3")
     found: list[ObjectVersionTypeDef] = []
     with translated(f"listing the files of job {job.id!r}"):
         for folder in folders:
             pages = s3.get_paginator("list_object_versions").paginate(
-                Bucket=last.entry["bucket"], Prefix=f"{keys.JOBS_PREFIX}{job.id}/{folder}"
+                Bucket=last.entry.bucket, Prefix=f"{keys.JOBS_PREFIX}{job.id}/{folder}"
             )
             for page in pages:
                 found += page.get("Versions", ())
     return found
 
 
-def _input_exists(job: Job, last: Ended) -> bool:
+def _input_exists(job: JobRef, last: Ended) -> bool:
     entry = last.entry
     with translated(f"looking for the input of job {job.id!r}"):
         try:
             job.stack.client("s3").head_object(
-                Bucket=entry["bucket"], Key=entry["key"], VersionId=entry["versionId"]
+                Bucket=entry.bucket, Key=entry.key, VersionId=entry.version_id
             )
         except ClientError as error:
             if error.response["Error"]["Code"] not in {"404", "NoSuchKey", "NoSuchVersion"}:
@@ -210,20 +197,18 @@ def _input_exists(job: Job, last: Ended) -> bool:
     return True
 
 
-def _gone(job: Job, last: Ended, lost: str) -> JobError:
+def _gone(job: JobRef, last: Ended, lost: str) -> JobError:
     entry = last.entry
-    copy = (
-        f": a copy is s3://{entry['bucket']}/{entry['archiveKey']}" if "archiveKey" in entry else ""
-    )
+    copy = f": a copy is s3://{entry.bucket}/{entry.archive_key}" if entry.archive_key else ""
     return JobError(
         f"job {job.id} cannot run again: {lost + ', and ' if lost else ''}version "
-        f"{entry['versionId']} of its input {entry['key']} is gone; submit the file again{copy}",
+        f"{entry.version_id} of its input {entry.key} is gone; submit the file again{copy}",
         job_id=job.id,
     )
 
 
-def _code_changed(job: Job, last: Ended) -> tuple[str, ...]:
-    recorded = last.entry.get("code", {})
+def _code_changed(job: JobRef, last: Ended) -> tuple[str, ...]:
+    recorded = last.entry.code
     return changed_code(deployed_code(job.stack), recorded, since=last.started)
 
 
@@ -231,11 +216,11 @@ def _ended(last: Ended) -> str:
     return f"ended {last.status}" + (f" ({last.reason})" if last.reason else "")
 
 
-def _merge(job: Job, last: Ended, chunks: int) -> str:
+def _merge(job: JobRef, last: Ended, chunks: int) -> str:
     entry = last.entry
     what = f"the results of {chunks:,} chunks" if chunks else "all results"
-    replaced = ", which replaces that of before" if "completedKey" in entry else ""
+    replaced = ", which replaces that of before" if entry.completed_key else ""
     return (
-        f"joins {what} in the input's order into {keys.completed(job.id, entry['key'])}"
+        f"joins {what} in the input's order into {keys.completed(job.id, entry.key)}"
         f"{replaced}, and mails the link"
     )

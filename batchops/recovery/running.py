@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from batchops.errors import WaitTimeoutError, translated
-from batchops.executions import execution_arn
+from batchops.core.errors import WaitTimeoutError, translated
+from batchops.core.executions import execution_arn
 
 if TYPE_CHECKING:
-    from batchops.job import Job
-
-# An execution of these statuses has not come to its end.
-UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
+    from batchops.core.job_ref import JobRef
 
 
-def stop_execution(job: Job, arn: str, *, cause: str) -> bool:
+def stop_execution(job: JobRef, arn: str, *, cause: str) -> bool:
     """Stop an execution; False if it has ended by itself."""
     states = job.stack.client("stepfunctions")
     with translated(f"stopping {arn.rsplit(':', 1)[-1]}"):
@@ -34,7 +31,7 @@ def stop_execution(job: Job, arn: str, *, cause: str) -> bool:
     return True
 
 
-def stop_chunks(job: Job, attempt: int, *, cause: str, timeout_s: float) -> list[int]:
+def stop_chunks(job: JobRef, attempt: int, *, cause: str, timeout_s: float) -> list[int]:
     """Stop the chunk workflows of an attempt whose main workflow has been stopped.
 
     Step Functions stops the children of a Distributed Map with their parent, and what they have
@@ -68,7 +65,7 @@ def stop_chunks(job: Job, attempt: int, *, cause: str, timeout_s: float) -> list
         time.sleep(job.stack.target.poll_s)
 
 
-def _map_is_running(job: Job, attempt: int) -> bool:
+def _map_is_running(job: JobRef, attempt: int) -> bool:
     states = job.stack.client("stepfunctions")
     with translated(f"reading the chunks of job {job.id!r} that run"):
         try:
@@ -81,7 +78,7 @@ def _map_is_running(job: Job, attempt: int) -> bool:
         return any(run["status"] == "RUNNING" for run in runs)
 
 
-def _running_chunks(job: Job, attempt: int) -> Iterator[tuple[int, str]]:
+def _running_chunks(job: JobRef, attempt: int) -> Iterator[tuple[int, str]]:
     """Yield number and ARN of each chunk workflow of an attempt that runs."""
     states = job.stack.client("stepfunctions")
     pages = states.get_paginator("list_executions").paginate(

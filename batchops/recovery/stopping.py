@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import items
 
-from batchops import ledger
+from batchops.core import ledger
+from batchops.core.errors import JobError, WaitTimeoutError
+from batchops.core.executions import execution_arn
+from batchops.core.job_ref import JobRef
 from batchops.deployment.resources import running_jobs
-from batchops.errors import JobError, WaitTimeoutError
-from batchops.executions import execution_arn
-from batchops.recovery.chunk_choice import number_ranges
-from batchops.recovery.claims import abort
+from batchops.inspection.status import StatusReader
 from batchops.recovery.running import stop_chunks, stop_execution
-from batchops.status import StatusReader
-from batchops.views import markup
+from batchops.show import markup
+from batchops.show.numbers import number_ranges
 
 if TYPE_CHECKING:
-    from batchops.job import Job
-    from batchops.stack import Stack
+    from batchops.core.stack_ref import StackRef
 
 _TIMEOUT_S = 120.0
 _CAUSE = "stopped by batchops"
@@ -68,7 +67,7 @@ class Stopped:
         return markup.paragraph(self)
 
 
-def stop(job: Job, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -> Stopped:
+def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -> Stopped:
     """Stop the attempt that runs, with its chunks, or say what that would do.
 
     A function that is at work is not interrupted: its step ends, and no other follows.
@@ -81,30 +80,30 @@ def stop(job: Job, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -> S
     WaitTimeoutError
         If chunks still run when the time is up.
     """
-    entry = job.entry()
-    if entry["status"] not in (items.SUBMITTED, items.RUNNING):
+    entry = job.ledger_entry()
+    if entry.status not in (items.SUBMITTED, items.RUNNING):
         raise JobError(
-            f"job {job.id} has ended {entry['status']}: there is nothing to stop", job_id=job.id
+            f"job {job.id} has ended {entry.status}: there is nothing to stop", job_id=job.id
         )
-    attempt = int(entry["attempt"])
+    attempt = entry.attempt
     if dry_run:
-        reader = StatusReader(job.stack, job.id)
+        reader = StatusReader(job)
         status = reader.read()
         at_work = reader.tally.running if reader.tally else ()
         return Stopped(job.id, attempt, status.status, tuple(sorted(at_work)), stopped=False)
     stop_execution(job, execution_arn(job.stack, job.id, attempt), cause=_CAUSE)
     chunks = set(stop_chunks(job, attempt, cause=_CAUSE, timeout_s=timeout_s))
-    table = job.stack.client("dynamodb"), job.stack.outputs["JobTableName"]
     # Neither could enter its own end.
-    for chunk in ledger.chunk_entries(*table, job.id):
-        if chunk["status"] == items.RUNNING and chunk["attempt"] == attempt:
-            abort(job, chunk["entry"], attempt=attempt, was=items.RUNNING, cause=_CAUSE)
-    for was in (items.SUBMITTED, items.RUNNING):
-        abort(job, items.JOB_ENTRY, attempt=attempt, was=was, cause=_CAUSE)
-    return Stopped(job.id, attempt, job.entry()["status"], tuple(sorted(chunks)))
+    ends = [(items.JOB_ENTRY, was) for was in (items.SUBMITTED, items.RUNNING)]
+    for chunk in job.chunk_entries():
+        if chunk.status == items.RUNNING and chunk.attempt == attempt:
+            ends.insert(0, (chunk.name, items.RUNNING))
+    for entry_name, was in ends:
+        ledger.abort(job.stack, job.id, entry_name, attempt=attempt, was=was, cause=_CAUSE)
+    return Stopped(job.id, attempt, job.ledger_entry().status, tuple(sorted(chunks)))
 
 
-def stop_running(stack: Stack, *, timeout_s: float = _TIMEOUT_S) -> tuple[str, ...]:
+def stop_running(stack: StackRef, *, timeout_s: float = _TIMEOUT_S) -> tuple[str, ...]:
     """Stop every job of a stack that runs, and return the ids of those that were stopped.
 
     Parameters
@@ -120,7 +119,7 @@ def stop_running(stack: Stack, *, timeout_s: float = _TIMEOUT_S) -> tuple[str, .
     stopped = []
     for job_id in running_jobs(stack):
         try:
-            stop(stack.job(job_id), timeout_s=timeout_s)
+            stop(JobRef(stack, job_id), timeout_s=timeout_s)
         except WaitTimeoutError:
             raise
         except JobError:

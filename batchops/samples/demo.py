@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from batchops.inspection.front_ends import JobProgress
 from batchops.local.engine import LocalEngine
 from batchops.local.mailbox import read_mailbox
 from batchops.samples.sample import SampleRow, make_sample, sample_rows
 from batchops.stack import Stack
-from batchops.views.front_ends import JobProgress
 
 if TYPE_CHECKING:
     import pandas as pd

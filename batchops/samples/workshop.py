@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from batchcore import items, jobs, keys
 
-from batchops.errors import translated
+from batchops.core.errors import translated
 from batchops.samples.sample import make_sample
 
 if TYPE_CHECKING:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from batchops.errors import InputError
-from batchops.job import LINK_EXPIRES_S
+from batchops.core.errors import InputError
+from batchops.inspection.result_files import LINK_EXPIRES_S, local_name
 from batchops.recovery.repair import execute_repair
 from batchops.recovery.rerun import execute_rerun
-from batchops.results import local_name
-from batchops.views import markup
+from batchops.show import markup
 from batchops.widgets.confirmation import Confirmation, Proposal
 from batchops.widgets.theme import make_button, make_row
 

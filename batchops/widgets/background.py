@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from batchops.errors import BatchOpsError
+from batchops.core.errors import BatchOpsError
 
 T = TypeVar("T")
 

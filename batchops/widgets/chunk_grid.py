@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
-from batchops.views import markup
-from batchops.views.pictures import Picture, draw_picture
-from batchops.views.plots import chunk_timeline, step_durations
+from batchops.plots.chunk_plots import chunk_timeline, step_durations
+from batchops.show import markup
+from batchops.show.pictures import Picture, draw_picture
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from batchops.inspection.chunk_grid import ChunkGrid
     from batchops.job import Job
-    from batchops.views.chunk_grid import ChunkGrid
     from batchops.widgets.background import Background
 
 _FAILED_SHOWN = 20
@@ -22,7 +22,7 @@ _FAILED_COLUMNS = ("chunk", "status", "failed_step", "error", "cause")
 
 
 class ChunkGridPanel:
-    """What `batchops.views.chunk_grid.ChunkGrid` shows, kept up to date."""
+    """What `batchops.inspection.chunk_grid.ChunkGrid` shows, kept up to date."""
 
     def __init__(self) -> None:
         self.root = widgets.HTML()

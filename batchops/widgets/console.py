@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from batchops.aws import TargetName
+from batchops.core.target import TargetName
 from batchops.job import Job
 from batchops.stack import Stack
 from batchops.widgets import theme
@@ -26,9 +26,9 @@ from batchops.widgets.theme import make_button, make_row
 from batchops.widgets.upload import UploadPanel
 
 if TYPE_CHECKING:
+    from batchops.inspection.chunk_grid import ChunkGrid
+    from batchops.inspection.progress import Progress
     from batchops.local.engine import LocalEngine
-    from batchops.views.chunk_grid import ChunkGrid
-    from batchops.views.progress import Progress
 
 _OPENING_S = 10.0
 _LIST_EVERY_S = 15.0

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from batchops.errors import InputError
-from batchops.inspection.error_pages import ErrorFilter, ErrorPage
-from batchops.views import markup
+from batchops.core.errors import InputError
+from batchops.core.ledger import ErrorFilter
+from batchops.inspection.error_pages import ErrorPage
+from batchops.show import markup
 from batchops.widgets.theme import make_button, make_row
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchops.status import StatusReader
-from batchops.views.chunk_grid import ChunkGrid, grid_of
-from batchops.views.progress import Meter, Progress
+from batchops.inspection.chunk_grid import ChunkGrid, grid_of
+from batchops.inspection.progress import Meter, Progress
+from batchops.inspection.status import StatusReader
 from batchops.widgets.background import THREAD_PREFIX, explain
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Follower:
         return not self._thread.is_alive()
 
     def _follow(self) -> None:
-        reader, meter = StatusReader(self._job.stack, self._job.id), Meter(self._job.id)
+        reader, meter = StatusReader(self._job), Meter(self._job.id)
         deadline, failures = time.monotonic() + self._timeout_s, 0
         while not self._stopped.is_set():
             try:

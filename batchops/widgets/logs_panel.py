@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from batchops.deployment.deployed import FUNCTIONS
-from batchops.views import markup
+from batchops.show import markup
 from batchops.widgets.theme import make_row
 
 if TYPE_CHECKING:

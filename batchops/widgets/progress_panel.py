@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 
 if TYPE_CHECKING:
-    from batchops.views.progress import Progress
+    from batchops.inspection.progress import Progress
 
 NOTHING = "<p>No job is picked.</p>"
 
 
 class ProgressPanel:
-    """What `batchops.views.progress.Progress` says, kept up to date."""
+    """What `batchops.inspection.progress.Progress` says, kept up to date."""
 
     def __init__(self) -> None:
         self.root = widgets.HTML(NOTHING)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from batchops.planning.upload_check import MAX_UPLOAD_BYTES, UploadCheck, check_upload
-from batchops.views import markup
+from batchops.show import markup
 from batchops.widgets.confirmation import Confirmation, Proposal
 from batchops.widgets.theme import make_row
 

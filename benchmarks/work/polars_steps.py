@@ -10,7 +10,7 @@ from typing import Any
 from batchcore import keys
 from batchcore.schema import RecordSchema
 
-from batchops.project import checkout_root
+from batchops.core.project import checkout_root
 from benchmarks.bucket import INPUT_KEY, JOB, read_manifest
 from benchmarks.work import Work, nothing
 

@@ -14,7 +14,7 @@ from batchcore import items
 from batchcore.records import reject
 from batchcore.schema import Violation
 
-from batchops import frames
+from batchops.inspection import frames
 from benchmarks.bucket import INPUT_KEY, JOB
 from benchmarks.inputs import write_input
 from benchmarks.work import Work, nothing

@@ -12,7 +12,7 @@ from typing import Any
 
 from batchcore import keys
 
-from batchops.project import checkout_root
+from batchops.core.project import checkout_root
 from benchmarks.bucket import INPUT_KEY, JOB, read_manifest
 from benchmarks.work import Work, nothing
 

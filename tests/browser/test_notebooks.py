@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browser.desk import Desk, Shown
 
-from batchops.project import checkout_root
+from batchops.core.project import checkout_root
 from tools.lab import LIGHT
 
 if TYPE_CHECKING:

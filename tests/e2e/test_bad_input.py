@@ -8,7 +8,7 @@ import pytest
 from e2e.inbox import Inbox
 from e2e.rows import COMPLETED_HEADER, HEADER, enriched, order, to_csv
 
-from batchops.errors import JobFailedError
+from batchops.core.errors import JobFailedError
 from batchops.job import Job
 from batchops.stack import Stack
 

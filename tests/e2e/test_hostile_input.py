@@ -16,10 +16,10 @@ from batchcore import jobs, keys
 from e2e.rows import COMPLETED_HEADER, HEADER, enriched, order, to_csv
 from pipeline import assert_conserved, rows_of
 
+from batchops.core.project import checkout_root
 from batchops.inspection.doctor_aws import check_recipient
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
-from batchops.project import checkout_root
 from batchops.samples.sample import Sample
 from batchops.samples.sample_orders import ENRICHMENT, enrichment, key_at
 from batchops.stack import Stack

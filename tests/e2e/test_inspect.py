@@ -16,7 +16,10 @@ import pytest
 from batchcore import keys
 from e2e.rows import order, to_csv
 
-from batchops.deployment import artifacts, change_sets, stack_state
+from batchops.core.errors import InputError, StackBusyError
+from batchops.core.project import Project
+from batchops.core.stack_ref import describe_stack
+from batchops.deployment import artifacts, change_sets
 from batchops.deployment.preview import Preview, take_preview
 from batchops.deployment.resources import (
     Outputs,
@@ -27,7 +30,6 @@ from batchops.deployment.resources import (
     running_jobs,
     stack_status,
 )
-from batchops.errors import InputError, StackBusyError
 from batchops.inspection.doctor import run_doctor
 from batchops.inspection.invoke import FunctionFailedError, invoke_here, invoke_target
 from batchops.inspection.logs import function_logs
@@ -35,7 +37,6 @@ from batchops.inspection.steps import steps
 from batchops.inspection.why import why
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
-from batchops.project import Project
 from batchops.stack import Stack
 
 
@@ -147,7 +148,7 @@ def test_preview_of_a_new_stack_leaves_none(stack: Stack) -> None:
     preview = _preview(stack, "previewed", **mail, LocalEngine="true")
     assert preview.creates
     assert {change.action for change in preview.changes} == {"Add"}
-    assert stack_state.describe(stack.client("cloudformation"), "previewed") is None
+    assert describe_stack(stack.client("cloudformation"), "previewed") is None
 
 
 # ----------------------------------------------------------------------------------- resources
@@ -372,7 +373,7 @@ import json, sys
 from pathlib import Path
 from batchops.local.engine import LocalEngine
 from batchops.inspection.invoke import invoke_here
-from batchops.project import Project
+from batchops.core.project import Project
 from batchops.stack import Stack
 
 name, home, env_home, event = sys.argv[1:]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from batchcore.csvtext import iter_records
 
-from batchops.errors import InputError
+from batchops.core.errors import InputError
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
 from batchops.stack import Stack

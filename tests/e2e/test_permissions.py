@@ -21,7 +21,7 @@ from e2e.rows import order, to_csv
 from e2e.test_large_merge import merging_in_groups_of
 from support import Server, always, resources
 
-from batchops.errors import FunctionFailedError
+from batchops.core.errors import FunctionFailedError
 from batchops.job import Job
 from batchops.stack import Stack
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from batchops import ledger
+from batchops.core import ledger
 from batchops.job import Job
 from batchops.planning import workload
 from batchops.planning.cost import compare_cost, job_cost

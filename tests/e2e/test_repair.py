@@ -15,7 +15,7 @@ from batchcore import keys
 from batchcore.csvtext import iter_records, parse_row
 from e2e.rows import HEADER, order, to_csv
 
-from batchops.errors import InputError, JobError, JobRunningError
+from batchops.core.errors import InputError, JobError, JobRunningError
 from batchops.inspection.compare import compare
 from batchops.job import Job
 from batchops.local.engine import LocalEngine

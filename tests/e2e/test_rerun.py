@@ -16,7 +16,7 @@ from batchcore import keys
 from e2e.permissions import denied, without_permission
 from e2e.rows import order, to_csv
 
-from batchops.errors import InputError, JobError, JobRunningError
+from batchops.core.errors import InputError, JobError, JobRunningError
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
 from batchops.recovery.attempts import UNSTARTED_AFTER_S

@@ -17,7 +17,7 @@ from e2e.inbox import Inbox
 from e2e.permissions import denied
 from e2e.rows import HEADER, order, to_csv
 
-from batchops.errors import BatchOpsError
+from batchops.core.errors import BatchOpsError
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
 from batchops.stack import Stack

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus
 import pytest
 from e2e.rows import order, to_csv
 
-from batchops.errors import InputError
+from batchops.core.errors import InputError
 from batchops.job import Job
 from batchops.recovery.redelivery import Redelivery
 from batchops.stack import Stack

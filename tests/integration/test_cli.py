@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from batchops.core.project import checkout_root
 from batchops.local.engine import LocalEngine
-from batchops.project import checkout_root
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from batchops.core.project import checkout_root
 from batchops.local.engine import LocalEngine
-from batchops.project import checkout_root
 from batchops.samples.sample import make_sample
 
 ROWS = 20_000

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from support import Received, Server
 
-from batchops.errors import EngineNotRunningError, JobNotFoundError, JobRunningError
+from batchops.core.errors import EngineNotRunningError, JobNotFoundError, JobRunningError
+from batchops.core.project import checkout_root
 from batchops.local.engine import LocalEngine
-from batchops.project import checkout_root
 from batchops.samples.sample import make_sample
 from batchops.stack import Stack
 

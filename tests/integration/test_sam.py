@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from batchops.core.project import checkout_root
 from batchops.local.engine import EngineInfo, LocalEngine
-from batchops.project import checkout_root
 from batchops.samples.sample import make_sample
 from batchops.stack import Stack
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from notebooks.executed import Bench
 
+from batchops.core.project import checkout_root
 from batchops.local.engine import LocalEngine
-from batchops.project import checkout_root
 from tools.lab import make_home
 
 

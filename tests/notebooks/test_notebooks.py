@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from notebooks.executed import Bench, Executed
 
-from batchops.project import checkout_root
+from batchops.core.project import checkout_root
 from batchops.samples.sample import Sample, make_sample, sample_rows
 
 FOLDER = checkout_root() / "notebooks"

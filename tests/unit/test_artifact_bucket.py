@@ -9,10 +9,10 @@ import pytest
 from botocore.stub import ANY, Stubber
 from support import ACCOUNT_ID, REGION, ROOT, SESSION, SOURCE
 
-from batchops.aws import Target
+from batchops.core.errors import PackagingError
+from batchops.core.project import Project
+from batchops.core.target import Target
 from batchops.deployment import artifacts, delivery
-from batchops.errors import PackagingError
-from batchops.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path

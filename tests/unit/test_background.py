@@ -11,10 +11,10 @@ import pytest
 import support
 from batchcore import items
 
-from batchops.errors import InputError
+from batchops.core.errors import InputError
+from batchops.inspection.chunk_grid import ChunkGrid
+from batchops.inspection.progress import Progress
 from batchops.job import Job
-from batchops.views.chunk_grid import ChunkGrid
-from batchops.views.progress import Progress
 from batchops.widgets.background import THREAD_PREFIX, Background
 from batchops.widgets.follower import MAX_FAILURES, Follower
 from batchops.widgets.messages import Messages

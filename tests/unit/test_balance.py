@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from batchcore import items
 
-from batchops.balance import Balance, strike_balance
+from batchops.inspection.balance import Balance, strike_balance
 
 
 def balance(

@@ -7,9 +7,7 @@ from batchcore import items
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchops.status import JobStatus
-from batchops.tally import ChunkTally
-from batchops.views.chunk_grid import (
+from batchops.inspection.chunk_grid import (
     MAX_CELLS,
     ChunkGrid,
     GridCell,
@@ -17,6 +15,8 @@ from batchops.views.chunk_grid import (
     grid_of,
     summarize_chunks,
 )
+from batchops.inspection.status import JobStatus
+from batchops.inspection.tally import ChunkTally
 
 JOB = "orders-0123456789ab"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from batchops import frames
-from batchops.errors import InputError
+from batchops.core.errors import InputError
+from batchops.inspection import frames
 from batchops.inspection.compare import compare
 
 Spec = tuple[int, str, str, str]

@@ -10,8 +10,9 @@ import pytest
 
 from batchops.planning import aws_facts
 from batchops.planning.cost import compare_cost, estimate_cost, job_cost, job_workload
-from batchops.planning.cost_values import Cost, usd_text
+from batchops.planning.cost_values import Cost
 from batchops.planning.workload import Workload
+from batchops.show.numbers import usd_text
 
 # 1,000 rows of 71 bytes, all good, in two chunks of 500.
 WORK = Workload(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from batchcore.schema import RecordSchema
 
-from batchops.frames import csv_frame
+from batchops.inspection.frames import csv_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

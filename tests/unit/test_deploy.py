@@ -10,9 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from batchops.aws import Target
-from batchops.deployment import artifacts, change_sets, deploy, stack_state
-from batchops.errors import (
+from batchops.core.errors import (
     AwsError,
     DeployFailedError,
     InputError,
@@ -21,6 +19,10 @@ from batchops.errors import (
     StackStuckError,
     StackTimeoutError,
 )
+from batchops.core.stack_ref import describe_stack, read_outputs
+from batchops.core.target import Target
+from batchops.deployment import artifacts, change_sets, deploy, stack_state
+from batchops.deployment.deletion import delete_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +89,7 @@ class Deployer:
         )
 
     def delete(self, name: str) -> bool:
-        return deploy.delete(self.cfn, name, poll_s=self.target.poll_s, timeout_s=60)
+        return delete_stack(self.cfn, name, poll_s=self.target.poll_s, timeout_s=60)
 
 
 @pytest.fixture
@@ -182,7 +184,7 @@ def test_a_preview_of_a_new_stack_leaves_nothing(deployer: Deployer) -> None:
 def test_a_preview_of_a_stack_leaves_the_stack(deployer: Deployer) -> None:
     outputs = deployer.deploy("stays", GOOD)
     change_sets.discard_change_set(deployer.cfn, deployer.prepare("stays", GOOD, Title="x"))
-    assert stack_state.outputs(deployer.cfn, "stays") == outputs
+    assert read_outputs(deployer.cfn, "stays") == outputs
     assert deployer.prepare("stays", GOOD).unchanged
 
 
@@ -214,9 +216,9 @@ def test_a_stuck_stack_is_explained_and_replaced_when_asked(deployer: Deployer) 
 
 def test_replace_leaves_a_healthy_stack_alone(deployer: Deployer) -> None:
     deployer.deploy("healthy", GOOD)
-    before = stack_state.describe(deployer.cfn, "healthy")
+    before = describe_stack(deployer.cfn, "healthy")
     deployer.deploy("healthy", GOOD, replace=True, Title="new")
-    after = stack_state.describe(deployer.cfn, "healthy")
+    after = describe_stack(deployer.cfn, "healthy")
     assert before is not None
     assert after is not None
     assert before["StackId"] == after["StackId"]
@@ -227,7 +229,7 @@ def test_an_update_that_fails_is_undone(deployer: Deployer) -> None:
     with pytest.raises(DeployFailedError, match="as it was before") as caught:
         deployer.deploy("undone", BROKEN)
     assert caught.value.logical_id == "Broken"
-    assert stack_state.outputs(deployer.cfn, "undone") == outputs
+    assert read_outputs(deployer.cfn, "undone") == outputs
 
 
 def test_a_refused_template_leaves_no_stack(deployer: Deployer) -> None:
@@ -252,7 +254,7 @@ def test_deleting_twice_is_no_error(deployer: Deployer) -> None:
     assert deployer.delete("deleted") is False
     assert stack_state.status(deployer.cfn, "deleted") is None
     with pytest.raises(StackNotFoundError, match=r"no stack 'deleted' in us-east-1"):
-        stack_state.outputs(deployer.cfn, "deleted")
+        read_outputs(deployer.cfn, "deleted")
 
 
 def test_a_template_beyond_the_limit_of_a_request_is_deployed(deployer: Deployer) -> None:
@@ -268,7 +270,7 @@ def test_a_busy_stack_is_left_alone(scripted: tuple[Any, Stubber], status: str) 
         change_sets.create_change_set(cfn, "s", template_url="https://b.example/t")
     stub.add_response("describe_stacks", described(status))
     with pytest.raises(StackBusyError, match=status):
-        deploy.delete(cfn, "s")
+        delete_stack(cfn, "s")
 
 
 def test_a_stack_that_may_hold_data_is_never_replaced(scripted: tuple[Any, Stubber]) -> None:
@@ -345,7 +347,7 @@ def test_a_bucket_that_holds_objects_stops_a_deletion_with_the_reason(
     ]
     stub.add_response("describe_stack_events", {"StackEvents": history})
     with pytest.raises(StackStuckError, match="Bucket: The bucket you tried to delete is not"):
-        deploy.delete(cfn, "s", poll_s=0.01)
+        delete_stack(cfn, "s", poll_s=0.01)
 
 
 def test_waiting_ends_when_the_time_is_up(scripted: tuple[Any, Stubber]) -> None:
@@ -394,7 +396,7 @@ def test_a_parameter_without_default_needs_a_value(scripted: tuple[Any, Stubber]
         change_sets.create_change_set(cfn, "s", template_url="https://b.example/t")
 
 
-@pytest.mark.parametrize("call", [stack_state.status, stack_state.outputs])
+@pytest.mark.parametrize("call", [stack_state.status, read_outputs])
 def test_refusals_are_translated(
     scripted: tuple[Any, Stubber], call: Callable[[Any, str], object]
 ) -> None:

@@ -15,14 +15,16 @@ import click
 import pytest
 
 import batchops
-from batchops import errors, frames
-from batchops.balance import Balance
 from batchops.cli import main
+from batchops.core import errors
 from batchops.deployment.resources import Holdings, StackStatus
 from batchops.deployment.stack_values import Deployment, Destruction
 from batchops.drill import CaseReport, DrillReport, Fault
-from batchops.email import Email
+from batchops.inspection import frames
+from batchops.inspection.balance import Balance
 from batchops.inspection.checks import Check, Diagnosis
+from batchops.inspection.email import Email
+from batchops.inspection.status import JobStatus
 from batchops.inspection.steps import steps_frame
 from batchops.inspection.why import Cause, Why
 from batchops.planning.cost_values import Cost, CostComparison
@@ -30,7 +32,6 @@ from batchops.planning.what_if_values import WhatIf
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
-from batchops.status import JobStatus
 from tools.pictures import NOTEBOOKS
 
 if TYPE_CHECKING:

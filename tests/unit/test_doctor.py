@@ -14,9 +14,9 @@ from batchops.inspection import doctor, doctor_aws
 from batchops.inspection.checks import Check, Diagnosis
 from batchops.inspection.doctor import run_doctor
 from batchops.local.engine import LocalEngine
+from batchops.show.markup import table as html_table
+from batchops.show.texts import text_table
 from batchops.stack import Stack
-from batchops.views.markup import table as html_table
-from batchops.views.texts import text_table
 
 PARAMETERS = {
     "SESSender": "batch@example.org",

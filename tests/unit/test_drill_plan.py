@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from batchops.cli import main
 from batchops.cli.base import to_data
 from batchops.cli.drill import insert
+from batchops.core.errors import InputError
 from batchops.drill.calls import Call
 from batchops.drill.case import FirstEnd, broken_at_first, expected_end
 from batchops.drill.drill import Drill
@@ -24,7 +25,6 @@ from batchops.drill.injector import aims_at
 from batchops.drill.outcomes import Account, Outcome, account_for, differences
 from batchops.drill.planning import LASTING, plan_faults
 from batchops.drill.report import CaseReport, DrillReport
-from batchops.errors import InputError
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 
 CHUNKS = (1, 2, 3)

@@ -16,17 +16,17 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from batchops.aws import Target
-from batchops.errors import (
+from batchops.core.errors import (
     CredentialsError,
     EngineInstallError,
     EngineNotRunningError,
     EngineStartError,
     InputError,
 )
+from batchops.core.project import checkout_root
+from batchops.core.target import Target
 from batchops.local import engine_env
 from batchops.local.engine import LocalEngine
-from batchops.project import checkout_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import tomllib
 
 import yaml
 
-from batchops.project import checkout_root
+from batchops.core.project import checkout_root
 
 
 def test_conda_environment_has_the_dependencies_of_the_package() -> None:

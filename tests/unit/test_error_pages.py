@@ -10,8 +10,8 @@ import pytest
 import support
 from batchcore import items
 
-from batchops import frames
-from batchops.errors import InputError
+from batchops.core.errors import InputError
+from batchops.inspection import frames
 from batchops.inspection.error_pages import MAX_READ, ErrorFilter, ErrorPage, error_page
 from batchops.job import Job
 

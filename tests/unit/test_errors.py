@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore import exceptions as boto_errors
 
-from batchops import errors
+from batchops.core import errors
 
 
 def service_error(code: str) -> boto_errors.ClientError:

@@ -14,18 +14,23 @@ import pandas as pd
 import pytest
 
 import batchops
-from batchops import frames
-from batchops.balance import Balance
 from batchops.deployment.change_sets import Change
+from batchops.deployment.events import StackEvents
 from batchops.deployment.preview import Preview
 from batchops.deployment.resources import Holdings, Outputs, StackStatus
 from batchops.deployment.stack_state import StackEvent
 from batchops.deployment.stack_values import Deployment, Destruction
 from batchops.drill import CaseReport, DrillReport, Fault
-from batchops.email import Email
+from batchops.inspection import frames
+from batchops.inspection.balance import Balance
 from batchops.inspection.checks import Check, Diagnosis
+from batchops.inspection.chunk_grid import ChunkGrid
 from batchops.inspection.compare import compare
+from batchops.inspection.email import Email
 from batchops.inspection.error_pages import ErrorPage
+from batchops.inspection.progress import Progress
+from batchops.inspection.result_files import ResultFile
+from batchops.inspection.status import JobStatus
 from batchops.inspection.why import Cause, Why
 from batchops.planning.cost_values import Cost, CostComparison, CostLine
 from batchops.planning.durations import Duration, Part
@@ -39,14 +44,9 @@ from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
-from batchops.results import ResultFile
-from batchops.status import JobStatus
-from batchops.views.chunk_grid import ChunkGrid
-from batchops.views.events import StackEvents
-from batchops.views.graph import Flow, Node, StateRun, WorkflowGraph
-from batchops.views.markup import table
-from batchops.views.pictures import Picture
-from batchops.views.progress import Progress
+from batchops.show.graph import Flow, Node, StateRun, WorkflowGraph
+from batchops.show.markup import table
+from batchops.show.pictures import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import pytest
 import support
 from batchcore import items
 
-from batchops import frames
+from batchops.inspection import frames
 from batchops.inspection.workflow import (
     CHUNK_STEPS,
     chunk_runs,
@@ -19,7 +19,7 @@ from batchops.inspection.workflow import (
     state_runs,
     workflow_graph,
 )
-from batchops.views.graph import NOT_REACHED, Flow, StateRun, WorkflowGraph
+from batchops.show.graph import NOT_REACHED, Flow, StateRun, WorkflowGraph
 
 STATES = support.SOURCE / "statemachine"
 MAIN = parse_definition((STATES / "main-orchestrator.asl.json").read_text())

@@ -23,12 +23,12 @@ from support import SCHEMA, Server, always
 
 from batchops.cli import base
 from batchops.cli.jobs import _jobs_table
+from batchops.core.errors import InputError, PackagingError
+from batchops.core.project import make_private
 from batchops.deployment import packaging
-from batchops.errors import InputError, PackagingError
-from batchops.frames import explain, jobs_frame
+from batchops.inspection.frames import explain, jobs_frame
 from batchops.job import Job
-from batchops.project import make_private
-from batchops.views.texts import visible
+from batchops.show.texts import visible
 from batchops.widgets.actions import propose_download
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from batchops.errors import BatchOpsError, FunctionFailedError, InputError
+from batchops.core.errors import BatchOpsError, FunctionFailedError, InputError
+from batchops.core.project import Project
 from batchops.inspection.invoke import LocalContext, invoke_here, invoke_target
-from batchops.project import Project
 
 ECHO = """
 import os, sys

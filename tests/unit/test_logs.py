@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from batchops.errors import InputError
+from batchops.core.errors import InputError
 from batchops.inspection.logs import function_logs, logs_frame, of_job, parse_events, parse_since
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

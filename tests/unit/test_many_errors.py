@@ -11,7 +11,7 @@ import pytest
 from batchcore import items
 from support import ERROR_TABLE, JOB_TABLE, REGION, SESSION, START_TIME, Received, Server
 
-from batchops.errors import InputError
+from batchops.core.errors import InputError
 from batchops.job import Job
 
 JOB = "orders-000000000001"

@@ -15,12 +15,12 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from batchops.aws import Target
+from batchops.core.errors import AwsError, InputError, PackagingError, ProjectError
+from batchops.core.project import Project, checkout_root
+from batchops.core.target import Target
 from batchops.deployment import artifacts, packaging
 from batchops.deployment.buckets import empty_bucket
 from batchops.deployment.template import load_template, parse_template, render
-from batchops.errors import AwsError, InputError, PackagingError, ProjectError
-from batchops.project import Project, checkout_root
 
 if TYPE_CHECKING:
     from batchops.local.engine import LocalEngine

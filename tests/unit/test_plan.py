@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import HEADER, SCHEMA, row
 
-from batchops.errors import InputError
+from batchops.core.errors import InputError
 from batchops.planning.plan import Plan, plan_file
 from batchops.planning.plan_stack import check_submittable
 from batchops.planning.scan import write_units

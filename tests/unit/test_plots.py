@@ -13,9 +13,10 @@ from batchcore import items
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
-from batchops import frames
-from batchops.errors import InputError
-from batchops.views import axes, data_plots, error_plots, plots, size_plots
+from batchops.core.errors import InputError
+from batchops.inspection import frames
+from batchops.plots import axes, data_plots, error_plots, size_plots
+from batchops.plots import chunk_plots as plots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

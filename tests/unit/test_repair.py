@@ -13,8 +13,8 @@ from batchcore.schema import RecordSchema
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchops.errors import InputError
-from batchops.frames import rejects_frame
+from batchops.core.errors import InputError
+from batchops.inspection.frames import rejects_frame
 from batchops.recovery.repair_check import (
     CheckedRow,
     check_rows,

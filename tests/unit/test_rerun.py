@@ -10,12 +10,13 @@ import pytest
 from batchcore import keys
 from botocore.stub import Stubber
 
+from batchops.core.errors import AwsError, InputError
 from batchops.deployment.deployed import FunctionCode, changed_code
-from batchops.errors import AwsError, InputError
 from batchops.recovery.attempts import Ended
-from batchops.recovery.chunk_choice import PlannedChunk, choose_chunks, number_ranges
+from batchops.recovery.chunk_choice import PlannedChunk, choose_chunks
 from batchops.recovery.redrive import REDRIVABLE_FOR, redrive_execution, refusal
 from batchops.recovery.rerun_plan import RerunPlan
+from batchops.show.numbers import number_ranges
 
 JOB = "orders-0123456789ab"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

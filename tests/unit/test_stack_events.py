@@ -9,8 +9,8 @@ import nbclient
 import nbformat
 from rich.console import Console
 
+from batchops.deployment.events import StackEvents
 from batchops.deployment.stack_state import StackEvent
-from batchops.views.events import StackEvents
 
 AT = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
@@ -59,7 +59,7 @@ def test_notebook_has_one_display_that_is_updated_in_place() -> None:
     code = (
         "from datetime import datetime\n"
         "from batchops.deployment.stack_state import StackEvent\n"
-        "from batchops.views.events import StackEvents\n"
+        "from batchops.deployment.events import StackEvents\n"
         "show = StackEvents()\n"
         "for n in range(3):\n"
         "    show(StackEvent(str(n), datetime(2026, 11, 23), f'N{n}', 'T', 'DONE', '', ''))\n"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from batchcore import items
 
-from batchops import frames
+from batchops.inspection import frames
 from batchops.inspection.timings import BETWEEN, speeds_frame, step_times, stragglers
 
 BEGIN = pd.Timestamp("2026-11-23T06:00:00Z")

@@ -23,12 +23,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from batchops.errors import InputError, JobNotFoundError
-from batchops.job import Job
-from batchops.status import EXECUTION_EVERY_S, WAITING, JobStatus, StatusReader
-from batchops.tally import ChunkTally
-from batchops.views.front_ends import JobProgress, LineView, TerminalView, pick_view
-from batchops.views.progress import (
+from batchops.core.errors import InputError, JobNotFoundError
+from batchops.inspection.front_ends import JobProgress, LineView, TerminalView, pick_view
+from batchops.inspection.progress import (
     WINDOW_S,
     Meter,
     Progress,
@@ -36,7 +33,10 @@ from batchops.views.progress import (
     remaining_s,
     row_rate,
 )
-from batchops.views.watch import progress_of, watch
+from batchops.inspection.status import EXECUTION_EVERY_S, WAITING, JobStatus, StatusReader
+from batchops.inspection.tally import ChunkTally
+from batchops.inspection.watch import progress_of, watch
+from batchops.job import Job
 
 JOB = "orders-0123456789ab"
 HALF = JobStatus(
@@ -651,9 +651,9 @@ def test_watch_refuses_to_ask_without_a_pause(stack: Any) -> None:
 
 def test_notebook_has_one_output_that_is_updated_in_place() -> None:
     code = """
-from batchops.status import JobStatus
-from batchops.views.progress import Progress
-from batchops.views.front_ends import NotebookView, pick_view
+from batchops.inspection.status import JobStatus
+from batchops.inspection.progress import Progress
+from batchops.inspection.front_ends import NotebookView, pick_view
 view = pick_view()
 assert isinstance(view, NotebookView)
 for done in range(4):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from batchcore.schema import RecordSchema
 
-from batchops.errors import InputError
+from batchops.core.errors import InputError
 from batchops.planning import what_if
 from batchops.planning.what_if import apply_schemas, chunk_files, load_schema
 from batchops.planning.what_if_values import WhatIf

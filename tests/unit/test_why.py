@@ -13,6 +13,7 @@ from support import ROOT, SOURCE
 
 from batchops.deployment.change_sets import Change
 from batchops.deployment.preview import Preview
+from batchops.inspection.status import JobStatus
 from batchops.inspection.steps import read_steps, steps_frame
 from batchops.inspection.why import (
     STEP_FUNCTIONS,
@@ -24,7 +25,6 @@ from batchops.inspection.why import (
     normalise,
     rejection_causes,
 )
-from batchops.status import JobStatus
 
 ENTRY = {"key": "input/orders.csv", "chunkRows": 600, "status": "FAILED"}
 

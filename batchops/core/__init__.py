@@ -1,0 +1,1 @@
+"""What knows AWS and the ledger, and nothing of who uses it."""

@@ -1,0 +1,338 @@
+"""Every error that batchops raises on purpose.
+
+::
+
+    BatchOpsError
+    |-- InputError                   an argument, a parameter or a file is not usable
+    |-- ProjectError                 the template or the checkout cannot be found
+    |-- PackagingError               an artefact cannot be built or stored
+    |-- EngineError                  the local engine
+    |   |-- EngineInstallError           its environment cannot be made
+    |   |-- EngineStartError             it does not come up
+    |   `-- EngineNotRunningError        it is needed, and does not run
+    |-- AwsError                     a service refused, or cannot be reached
+    |   |-- CredentialsError             none, expired or unknown
+    |   |-- RegionError                  none configured
+    |   |-- AccessDeniedError            the credentials may not do this
+    |   `-- EndpointError                nothing answers at the address
+    |-- StackError                   the CloudFormation stack
+    |   |-- StackNotFoundError           no such stack
+    |   |-- StackBusyError               another operation is under way
+    |   |-- StackStuckError              a state that needs a decision first
+    |   |-- StackTimeoutError            still working when the time was up
+    |   `-- DeployFailedError            a resource, or the change set, failed
+    |-- FunctionFailedError          a function that was called ended with an error
+    `-- JobError                     one job
+        |-- JobNotFoundError             no such job
+        |-- JobFailedError               it ended without success
+        |-- JobRunningError              it still runs
+        `-- WaitTimeoutError             still running when the time was up
+
+What the message says is also there as attributes, for code that has to decide. Errors of boto3 are
+turned into this tree once, at the edge, by `translate`.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from batchcore.texts import visible
+from botocore import exceptions as boto_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class BatchOpsError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class InputError(BatchOpsError, ValueError):
+    """An argument, a parameter or a file is not usable."""
+
+
+class ProjectError(BatchOpsError):
+    """The project's template or checkout cannot be found."""
+
+
+class PackagingError(BatchOpsError):
+    """An artefact cannot be built or stored."""
+
+
+class EngineError(BatchOpsError):
+    """The local engine."""
+
+
+class EngineInstallError(EngineError):
+    """The engine's own environment cannot be made."""
+
+
+class EngineStartError(EngineError):
+    """The engine does not come up.
+
+    Attributes
+    ----------
+    log : str
+        The last lines that the engine wrote.
+    """
+
+    def __init__(self, message: str, *, log: str = "") -> None:
+        super().__init__(f"{message}\n{log}" if log else message)
+        self.log = log
+
+
+class EngineNotRunningError(EngineError):
+    """The engine is needed, and does not run."""
+
+
+class AwsError(BatchOpsError):
+    """A service refused a request, or cannot be reached.
+
+    Attributes
+    ----------
+    code : str
+        The service's own code of the error, or the name of boto3's error.
+    """
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class CredentialsError(AwsError):
+    """There are no credentials, or they have expired, or nobody knows them."""
+
+
+class RegionError(AwsError):
+    """No region is configured."""
+
+
+class AccessDeniedError(AwsError):
+    """The credentials are good, and may not do this."""
+
+
+class EndpointError(AwsError):
+    """Nothing answers at the service's address."""
+
+
+class StackError(BatchOpsError):
+    """The CloudFormation stack.
+
+    Attributes
+    ----------
+    stack_name : str
+        The stack that the error is about.
+    """
+
+    def __init__(self, message: str, *, stack_name: str) -> None:
+        super().__init__(message)
+        self.stack_name = stack_name
+
+
+class StackNotFoundError(StackError):
+    """There is no such stack."""
+
+
+class StackBusyError(StackError):
+    """Another operation on the stack is under way."""
+
+
+class StackStuckError(StackError):
+    """The stack is in a state that takes a decision before it can be deployed.
+
+    Attributes
+    ----------
+    status : str
+        CloudFormation's name of the state.
+    """
+
+    def __init__(self, message: str, *, stack_name: str, status: str) -> None:
+        super().__init__(message, stack_name=stack_name)
+        self.status = status
+
+
+class StackTimeoutError(StackError, TimeoutError):
+    """The stack was still being worked on when the time was up."""
+
+
+class DeployFailedError(StackError):
+    """A resource failed, or CloudFormation refused the change set.
+
+    Attributes
+    ----------
+    reason : str
+        What CloudFormation said about the first failure.
+    logical_id : str or None
+        The resource that failed first; None where the template as a whole was refused.
+    status : str or None
+        The state in which the operation left the stack; None where nothing was begun.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        stack_name: str,
+        reason: str,
+        logical_id: str | None = None,
+        status: str | None = None,
+    ) -> None:
+        super().__init__(message, stack_name=stack_name)
+        self.reason = reason
+        self.logical_id = logical_id
+        self.status = status
+
+
+class FunctionFailedError(BatchOpsError):
+    """A function that was invoked ended with an error.
+
+    Attributes
+    ----------
+    function, error_type : str
+        The function, and the name of what it raised.
+    log : str
+        The end of what it wrote, at most 4 KB.
+    """
+
+    def __init__(self, message: str, *, function: str, error_type: str, log: str) -> None:
+        super().__init__(f"{message}\n{log}" if log else message)
+        self.function = function
+        self.error_type = error_type
+        self.log = log
+
+
+class JobError(BatchOpsError):
+    """One job.
+
+    Attributes
+    ----------
+    job_id : str
+        The job that the error is about.
+    """
+
+    def __init__(self, message: str, *, job_id: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class JobNotFoundError(JobError):
+    """There is no such job."""
+
+
+class JobFailedError(JobError):
+    """The job ended without success."""
+
+
+class JobRunningError(JobError):
+    """The job still runs, and what was asked needs it to have ended."""
+
+
+class WaitTimeoutError(JobError, TimeoutError):
+    """The job was still running when the time was up."""
+
+
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_UNKNOWN = {
+    "AuthFailure",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_DENIED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError"}
+_DENIED |= {"AuthorizationErrorException", "UnauthorizedOperation"}
+
+_NO_CREDENTIALS = (
+    boto_errors.NoCredentialsError,
+    boto_errors.PartialCredentialsError,
+    boto_errors.CredentialRetrievalError,
+    boto_errors.ProfileNotFound,
+)
+_SIGNED_OUT = (boto_errors.SSOError, boto_errors.TokenRetrievalError)
+_UNREACHABLE = (boto_errors.HTTPClientError, boto_errors.ConnectionError)
+_LOCAL_HOSTS = ("://127.0.0.1", "://localhost")
+
+
+def translate(
+    error: boto_errors.ClientError | boto_errors.BotoCoreError, *, doing: str
+) -> BatchOpsError:
+    """Turn an error of boto3 into one that says what to do next.
+
+    Parameters
+    ----------
+    error
+        What boto3 raised; raise the result ``from`` it.
+    doing
+        What was being done, as it reads after "while": ``"reading the stack 'workshop'"``.
+    """
+    if isinstance(error, boto_errors.ClientError):
+        return _from_service(error, doing)
+    code = type(error).__name__
+    if isinstance(error, _SIGNED_OUT):
+        hint = "sign in again (aws sso login), then repeat this"
+        return CredentialsError(f"the sign-in has ended while {doing}: {hint}", code=code)
+    if isinstance(error, _NO_CREDENTIALS):
+        hint = "name a profile, run 'aws configure' or 'aws sso login', or use target='local'"
+        return CredentialsError(f"no AWS credentials while {doing} ({error}): {hint}", code=code)
+    if isinstance(error, boto_errors.NoRegionError):
+        hint = "pass region=..., or set AWS_REGION or the profile's region"
+        return RegionError(f"no AWS region while {doing}: {hint}", code=code)
+    if isinstance(error, _UNREACHABLE):
+        return _from_network(error, doing, code)
+    return AwsError(f"{error} (while {doing})", code=code)
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn errors of boto3 inside the block into ours; `doing` reads after "while"."""
+    try:
+        yield
+    except (boto_errors.ClientError, boto_errors.BotoCoreError) as error:
+        raise translate(error, doing=doing) from error
+
+
+def _from_network(error: Exception, doing: str, code: str) -> BatchOpsError:
+    if any(host in str(error) for host in _LOCAL_HOSTS):
+        hint = "deploy the stack again, which starts the engine; its state is kept"
+        return EngineNotRunningError(f"the local engine does not answer while {doing}: {hint}")
+    hint = "check the network, the proxy settings and the region's name"
+    return EndpointError(f"AWS cannot be reached while {doing} ({error}): {hint}", code=code)
+
+
+def _from_service(error: boto_errors.ClientError, doing: str) -> AwsError:
+    code = error.response.get("Error", {}).get("Code", "")
+    message = error.response.get("Error", {}).get("Message", "") or code
+    if code in _EXPIRED:
+        hint = "sign in again (aws sso login, or new keys), then repeat this"
+        return CredentialsError(f"the AWS credentials expired while {doing}: {hint}", code=code)
+    if code in _UNKNOWN:
+        hint = "check the profile, the access key and this computer's clock"
+        return CredentialsError(
+            f"AWS does not accept the credentials while {doing} ({message}): {hint}", code=code
+        )
+    if code in _DENIED:
+        hint = f"the credentials lack permission for {error.operation_name}: have it granted"
+        return AccessDeniedError(f"access denied while {doing} ({message}): {hint}", code=code)
+    return AwsError(f"{error.operation_name} failed while {doing}: {message} ({code})", code=code)
+
+
+def explain_failure(error: str, cause: str) -> str:
+    """Return an execution's error and cause for a person; none where it has neither.
+
+    Lambda gives the cause as JSON with ``errorMessage`` and ``errorType``; others as text. Either
+    may hold a file's name, which its uploader chose: what steers a terminal is made visible.
+    """
+    if not error and not cause:
+        return "no reason was given"
+    try:
+        document = json.loads(cause)
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        error = str(document.get("errorType", error))
+        cause = str(document.get("errorMessage", cause))
+    return visible(f"{error}: {cause}")

@@ -1,0 +1,193 @@
+"""Who makes a job's next attempt: conditional updates of the ledger, so that only one does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from batchcore import aws, items
+from batchcore.errors import StaleAttemptError
+
+from batchops.core.errors import JobRunningError, translated
+from batchops.core.ledger.entries import JobEntry
+from batchops.core.ledger.reading import job_entry
+
+if TYPE_CHECKING:
+    from batchops.core.stack_ref import StackRef
+
+# The status of a chunk that an attempt is to run and has not begun.
+PENDING = "PENDING"
+# The status of a job or a chunk that was stopped.
+ABORTED = "ABORTED"
+
+_WORKERS = 8
+_RESULTS = (
+    "startTime",
+    "endTime",
+    "executionArn",
+    "valid",
+    "rejected",
+    "errors",
+    "sizeBytes",
+    "versions",
+    "stepMs",
+    "failedStep",
+    "error",
+    "cause",
+)
+
+
+def claim(
+    stack: StackRef,
+    found: JobEntry,
+    *,
+    attempt: int,
+    token: str,
+    settings: Mapping[str, str | int] | None = None,
+    code: Mapping[str, str] | None = None,
+) -> None:
+    """Make the JOB entry that of an attempt under way, if it is still as it was `found`.
+
+    Parameters
+    ----------
+    token
+        What this process knows its own claim by.
+    settings, code
+        Other parameters of the job, and the functions' fingerprints; as they were, if not given.
+
+    Raises
+    ------
+    JobRunningError
+        If it is not.
+    """
+    values: dict[str, Any] = items.attributes(
+        {
+            "attempt": attempt,
+            "status": items.RUNNING,
+            "attemptTime": items.utc_now(),
+            "attemptToken": token,
+            **(settings or {}),
+        }
+    )
+    if code is not None:
+        values["code"] = {"M": {name: {"S": text} for name, text in code.items()}}
+    remove = ("error", "cause", "endTime")
+    condition = {"attempt": found["attempt"], "status": found["status"]}
+    job_id = found.job_id
+    if not _update(stack, job_id, items.JOB_ENTRY, values, remove=remove, condition=condition):
+        # boto3 repeats a call whose answer was lost: then the entry is ours already.
+        now = job_entry(stack, job_id)
+        if now is not None and now.attempt_token == token:
+            return
+        raise JobRunningError(
+            f"job {job_id} was taken up elsewhere while this was planned: see status(), and plan "
+            "again when it has ended",
+            job_id=job_id,
+        )
+
+
+def _update(
+    stack: StackRef,
+    job_id: str,
+    entry: str,
+    values: Mapping[str, Any],
+    *,
+    remove: Sequence[str] = (),
+    condition: Mapping[str, str | int],
+) -> bool:
+    """Set and remove attributes of an entry if others are as expected; tell whether they are."""
+    names = {f"#{name}": name for name in (*values, *remove, *condition)}
+    expression = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
+    if remove:
+        expression += " REMOVE " + ", ".join(f"#{name}" for name in remove)
+    expected = {f":was_{k}": v for k, v in items.attributes(condition).items()}
+    dynamodb = stack.client("dynamodb")
+    with translated(f"updating {entry} of job {job_id!r}"):
+        try:
+            dynamodb.update_item(
+                TableName=stack.outputs["JobTableName"],
+                Key={"jobId": {"S": job_id}, "entry": {"S": entry}},
+                UpdateExpression=expression,
+                ConditionExpression=" AND ".join(f"#{k} = :was_{k}" for k in condition),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={f":{k}": v for k, v in values.items()} | expected,
+            )
+        except dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+    return True
+
+
+def abort(stack: StackRef, job_id: str, entry: str, *, attempt: int, was: str, cause: str) -> bool:
+    """Enter that a job, or a chunk, was stopped; False if it is no more as it was."""
+    values = {"status": ABORTED, "endTime": items.utc_now(), "error": "Stopped", "cause": cause}
+    condition: dict[str, str | int] = {"attempt": attempt, "status": was}
+    return _update(stack, job_id, entry, items.attributes(values), condition=condition)
+
+
+def release(stack: StackRef, job_id: str, attempt: int, token: str, error: BaseException) -> None:
+    """Enter that a claimed attempt was not started, so that the next need not wait."""
+    cause = f"{type(error).__name__}: {error}"
+    values = {"status": items.FAILED, "endTime": items.utc_now(), "error": "NotStarted"}
+    condition: dict[str, str | int] = {"attempt": attempt, "attemptToken": token}
+    found = items.attributes({**values, "cause": cause})
+    _update(stack, job_id, items.JOB_ENTRY, found, condition=condition)
+
+
+def mark_pending(
+    stack: StackRef, job_id: str, attempt: int, chunks: Iterable[tuple[str, int]]
+) -> None:
+    """Enter that chunks have no result that counts, until this attempt gives them one.
+
+    Parameters
+    ----------
+    chunks
+        Each chunk's entry in the ledger, and its rows.
+
+    Raises
+    ------
+    JobRunningError
+        If a later attempt has taken one of them over.
+    """
+    dynamodb, table = stack.client("dynamodb"), stack.outputs["JobTableName"]
+
+    def mark(chunk: tuple[str, int]) -> None:
+        entry, rows = chunk
+        values: dict[str, items.Value] = {"status": PENDING, "rows": rows}
+        aws.update_entry(dynamodb, table, job_id, entry, values, attempt=attempt, remove=_RESULTS)
+
+    with (
+        translated(f"marking chunks of job {job_id!r}"),
+        _not_overtaken(job_id, "marked"),
+        ThreadPoolExecutor(_WORKERS) as pool,
+    ):
+        for _ in pool.map(mark, chunks):
+            pass
+
+
+def name_manifest(stack: StackRef, job_id: str, key: str, *, attempt: int) -> None:
+    """Enter which list of chunks counts from now on.
+
+    Raises
+    ------
+    JobRunningError
+        If a later attempt has taken the job over.
+    """
+    dynamodb, table = stack.client("dynamodb"), stack.outputs["JobTableName"]
+    values = {"manifestKey": key}
+    with translated(f"updating the entry of job {job_id!r}"), _not_overtaken(job_id, "patched"):
+        aws.update_entry(dynamodb, table, job_id, items.JOB_ENTRY, values, attempt=attempt)
+
+
+@contextmanager
+def _not_overtaken(job_id: str, doing: str) -> Iterator[None]:
+    """Turn a refusal in favour of a later attempt into an error that says what to do."""
+    try:
+        yield
+    except StaleAttemptError as error:
+        raise JobRunningError(
+            f"job {job_id} was taken up elsewhere while its chunks were {doing}: see status(), "
+            "and plan again when it has ended",
+            job_id=job_id,
+        ) from error

@@ -1,0 +1,125 @@
+"""A stack by its name and the target that it lives in: what every verb needs of a stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from batchops.core.errors import InputError, StackNotFoundError, translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+    from batchops.core.target import Target
+
+# The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
+MAX_NAME_CHARACTERS = 41
+_NAME = re.compile(rf"[A-Za-z][A-Za-z0-9-]{{0,{MAX_NAME_CHARACTERS - 1}}}")
+
+# Stacks without a single resource, made for a change set that was never executed.
+EMPTY = frozenset({"REVIEW_IN_PROGRESS"})
+
+
+class Outputs(dict[str, str]):
+    """A stack's outputs by name; each is an attribute too: ``stack.outputs.SourceBucketName``."""
+
+    def __getattr__(self, name: str) -> str:
+        """Return an output."""
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(
+                f"the stack has no output {name!r}: it has {', '.join(self)}"
+            ) from None
+
+    def __dir__(self) -> list[str]:
+        """List the outputs among the attributes, for completion."""
+        return sorted({*super().__dir__(), *self})
+
+
+class StackRef:
+    """A stack by name and target; it need not be deployed.
+
+    Parameters
+    ----------
+    name
+        The CloudFormation stack's name.
+    target
+        The account and region, or the local engine.
+    outputs
+        The stack's outputs, where they are known; otherwise they are read when first needed.
+
+    Raises
+    ------
+    InputError
+        The name cannot be a stack's.
+    """
+
+    def __init__(
+        self, name: str, target: Target, *, outputs: Mapping[str, str] | None = None
+    ) -> None:
+        if not _NAME.fullmatch(name):
+            raise InputError(
+                f"{name!r} cannot be a stack's name: give a letter, then letters, digits and "
+                f"dashes, {MAX_NAME_CHARACTERS} characters in all"
+            )
+        self.name = name
+        self.target = target
+        self._outputs = None if outputs is None else self._outputs_of(outputs)
+
+    def client(self, service: str) -> Any:
+        """Return the boto3 client of a service in the stack's account and region."""
+        return self.target.client(service)
+
+    @property
+    def outputs(self) -> Outputs:
+        """The stack's outputs by name, ``stack.outputs.SourceBucketName`` too.
+
+        Raises
+        ------
+        StackNotFoundError
+            If it is not deployed.
+        """
+        if self._outputs is None:
+            self._outputs = self._outputs_of(read_outputs(self.client("cloudformation"), self.name))
+        return self._outputs
+
+    def _outputs_of(self, values: Mapping[str, str]) -> Outputs:
+        return Outputs(values)
+
+
+def describe_stack(cfn: CloudFormationClient, stack_name: str) -> dict[str, Any] | None:
+    """Return CloudFormation's description of the stack, by name or ARN; None without one.
+
+    Raises
+    ------
+    AwsError, EngineError
+    """
+    with translated(f"reading the stack {stack_name!r}"):
+        try:
+            answer: Any = cfn.describe_stacks(StackName=stack_name)
+        except ClientError as error:
+            if "does not exist" in error.response["Error"].get("Message", ""):
+                return None
+            raise
+    return dict(answer["Stacks"][0])
+
+
+def read_outputs(cfn: CloudFormationClient, stack_name: str) -> dict[str, str]:
+    """Return the stack's outputs by name.
+
+    Raises
+    ------
+    StackNotFoundError
+        There is no such stack, or only an empty one that was never deployed.
+    """
+    found = describe_stack(cfn, stack_name)
+    if found is None or found["StackStatus"] in EMPTY:
+        raise StackNotFoundError(
+            f"no stack {stack_name!r} in {cfn.meta.region_name}: run Stack.deploy() first",
+            stack_name=stack_name,
+        )
+    return {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}

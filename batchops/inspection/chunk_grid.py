@@ -1,0 +1,230 @@
+"""How each chunk of a job stands, as a picture of at most a few hundred cells."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from batchcore import items
+
+from batchops.inspection.status import StatusReader
+from batchops.show.marks import COLOURS, MARKS
+from batchops.show.numbers import number_ranges
+
+if TYPE_CHECKING:
+    from batchops.core.job_ref import JobRef
+    from batchops.inspection.status import JobStatus
+    from batchops.inspection.tally import ChunkTally
+
+# As many cells fill six lines of a notebook, and weigh less than 100 KB.
+MAX_CELLS = 300
+# By what a cell of several chunks is marked: the first of these states that one of them is in.
+STATES = ("failed", "running", "waiting", "done")
+_CELL = (
+    "display:inline-block;width:1.35em;height:1.35em;line-height:1.35em;margin:1px;"
+    "text-align:center;font-size:11px;font-weight:bold;color:#fff;border-radius:2px;"
+)
+_WAITING = "transparent"
+_FIRST_PERCENT = 75.0
+
+
+@dataclass(frozen=True, slots=True)
+class GridCell:
+    """Some consecutive chunks, and how many of them are in which state."""
+
+    first: int
+    last: int
+    done: int
+    failed: int
+    running: int
+    waiting: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Chunks by state, the state that asks for attention first; states without any left out."""
+        return {state: count for state in STATES if (count := getattr(self, state))}
+
+    @property
+    def state(self) -> str:
+        """The state that the cell is marked by."""
+        return next(iter(self.counts))
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        which = f"chunk {self.first:,}" if self.first == self.last else _span(self)
+        counts = self.counts
+        if self.first == self.last:
+            return f"{which}: {self.state}"
+        return f"{which}: " + ", ".join(f"{count:,} {state}" for state, count in counts.items())
+
+
+@dataclass(frozen=True)
+class ChunkGrid:
+    """How a job's chunks stand.
+
+    Attributes
+    ----------
+    job_id : str
+        The job.
+    cells : tuple of GridCell
+        At most 300, each of as many chunks; empty until the file is split.
+    failed : tuple of int
+        The chunks that failed.
+    """
+
+    job_id: str
+    cells: tuple[GridCell, ...]
+    failed: tuple[int, ...] = ()
+
+    @property
+    def chunks_by_state(self) -> dict[str, int]:
+        """Chunks in each state."""
+        return {state: sum(getattr(cell, state) for cell in self.cells) for state in STATES}
+
+    @property
+    def chunks(self) -> int:
+        """Chunks in all."""
+        return self.cells[-1].last if self.cells else 0
+
+    @property
+    def chunks_per_cell(self) -> int:
+        """How many chunks a cell stands for; the last may stand for fewer."""
+        return self.cells[0].last if self.cells else 0
+
+    def _title(self) -> str:
+        if not self.cells:
+            return f"job {self.job_id}: no chunks yet"
+        counts = ", ".join(f"{n:,} {state}" for state, n in self.chunks_by_state.items() if n)
+        each = f"; a cell is {self.chunks_per_cell:,} chunks" if self.chunks_per_cell > 1 else ""
+        return f"{self.chunks:,} chunks: {counts}{each}"
+
+    def __str__(self) -> str:
+        """Draw it with a mark a cell, and name the chunks that failed."""
+        marks = "".join(MARKS[cell.state] for cell in self.cells)
+        lines = [self._title(), *(marks[i : i + 100] for i in range(0, len(marks), 100))]
+        if self.failed:
+            lines.append(f"failed: {number_ranges(self.failed)}")
+        return "\n".join(lines)
+
+    def cells_html(self) -> str:
+        """Return the cells alone, each of which says on hovering what it stands for."""
+        title, cells = escape(self._title()), "".join(map(_draw_cell, self.cells))
+        failed = f"<div>failed: {number_ranges(self.failed)}</div>" if self.failed else ""
+        style = "line-height:1.2;max-width:60em"
+        return f'<div role="img" aria-label="{title}" style="{style}">{cells}</div>{failed}'
+
+    def _repr_html_(self) -> str:
+        """Draw it in colours and marks, and say below what they mean."""
+        legend = ", ".join(
+            f'<b style="color:{COLOURS[state]}">{MARKS[state]}</b> {count:,} {state}'
+            for state, count in self.chunks_by_state.items()
+        )
+        each = f"; a cell is {self.chunks_per_cell:,} chunks" if self.chunks_per_cell > 1 else ""
+        if not self.cells:
+            return f"<div>{escape(self._title())}</div>"
+        return f"{self.cells_html()}<div>{self.chunks:,} chunks: {legend}{each}</div>"
+
+
+def chunk_grid(job: JobRef) -> ChunkGrid:
+    """Read once how a job's chunks stand.
+
+    Raises
+    ------
+    AwsError, EngineError
+    """
+    reader = StatusReader(job)
+    return grid_of(job.id, reader.read(), reader.tally)
+
+
+def grid_of(job_id: str, status: JobStatus, tally: ChunkTally | None) -> ChunkGrid:
+    """Return the grid that a status and the chunks read with it mean."""
+    if tally is None:
+        done = status.chunks if status.status == items.SUCCEEDED else 0
+        return summarize_chunks(job_id, done)
+    chunks = max(status.chunks, tally.highest)
+    waiting = {*(tally.open - tally.running), *range(tally.highest + 1, chunks + 1)}
+    return summarize_chunks(
+        job_id, chunks, failed=tally.failures, running=tally.running, waiting=waiting
+    )
+
+
+def summarize_chunks(
+    job_id: str,
+    chunks: int,
+    *,
+    failed: Collection[int] = (),
+    running: Collection[int] = (),
+    waiting: Collection[int] = (),
+    max_cells: int = MAX_CELLS,
+) -> ChunkGrid:
+    """Return a grid of at most `max_cells` cells; a chunk that is in no other state is done.
+
+    Parameters
+    ----------
+    chunks
+        Chunks in all, numbered from 1.
+    failed, running, waiting
+        The numbers of those in another state; no number may stand in two of them.
+    """
+    each = cell_size(chunks, max_cells=max_cells)
+    others = {"failed": failed, "running": running, "waiting": waiting}
+    counts = {state: _count(numbers, each) for state, numbers in others.items()}
+    cells = []
+    for place, first in enumerate(range(1, chunks + 1, each)):
+        last = min(first + each - 1, chunks)
+        found = {state: count.get(place, 0) for state, count in counts.items()}
+        done = last - first + 1 - sum(found.values())
+        cells.append(GridCell(first, last, done=done, **found))
+    return ChunkGrid(job_id, tuple(cells), tuple(sorted(failed)))
+
+
+def cell_size(chunks: int, *, max_cells: int) -> int:
+    """Return how many chunks a cell stands for: the least 1, 2 or 5 times a power of ten."""
+    power = 1
+    while True:
+        for size in (power, 2 * power, 5 * power):
+            if size * max_cells >= chunks:
+                return size
+        power *= 10
+
+
+def _count(numbers: Iterable[int], each: int) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for number in numbers:
+        place = (number - 1) // each
+        found[place] = found.get(place, 0) + 1
+    return found
+
+
+def _span(cell: GridCell) -> str:
+    return f"chunks {cell.first:,} to {cell.last:,}"
+
+
+def _draw_cell(cell: GridCell) -> str:
+    style = _CELL + _fill(cell.counts)
+    return f'<span title="{cell}" style="{style}">{MARKS[cell.state]}</span>'
+
+
+def _fill(counts: dict[str, int]) -> str:
+    """Return the ground of a cell: the colours of its states, behind the mark that of the first.
+
+    The first has three quarters, however few its chunks are, since it asks for attention and its
+    mark is to be read on it; the others share the rest.
+    """
+    first, *others = counts
+    # Chunks that wait have no ground, so that they look empty on any.
+    edge = f"box-shadow:inset 0 0 0 1px {COLOURS['waiting']};" if "waiting" in counts else ""
+    ink = "color:inherit;" if first == "waiting" else ""
+    if not others:
+        ground = _WAITING if first == "waiting" else COLOURS[first]
+        return f"background:{ground};{ink}{edge}"
+    total, at = sum(counts[state] for state in others), _FIRST_PERCENT
+    colours = {**COLOURS, "waiting": _WAITING}
+    stops = [f"{colours[first]} 0% {at:.0f}%"]
+    for state in others:
+        to = at + (100 - _FIRST_PERCENT) * counts[state] / total
+        stops.append(f"{colours[state]} {at:.0f}% {to:.0f}%")
+        at = to
+    return f"background:linear-gradient(90deg,{','.join(stops)});{ink}{edge}"

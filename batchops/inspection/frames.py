@@ -1,0 +1,174 @@
+"""Turn what the ledger, the error table and the result files hold into DataFrames."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any
+
+from batchops.core.ledger import ERROR_COLUMNS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+    from batchcore.schema import RecordSchema
+
+    from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
+
+_CHUNK_COUNTS = ("rows", "valid", "rejected", "errors", "attempt")
+_CHUNK_STEPS = ("read", "validate", "enrich", "write")
+_CHUNK_TEXTS = ("failed_step", "error", "cause")
+
+
+def errors_frame(found: Iterable[ErrorItem]) -> pd.DataFrame:
+    """Return errors, one line per rule that a row breaks; no items give no lines, same columns."""
+    import pandas as pd
+
+    rows = list(found)
+    columns = {
+        name: pd.Series([row[source] for row in rows], dtype=_readable(dtype))
+        for name, (source, dtype) in ERROR_COLUMNS.items()
+    }
+    frame = pd.DataFrame(columns)
+    return frame.astype({"time": "datetime64[ms, UTC]"})
+
+
+def _readable(dtype: str) -> str:
+    # Times are parsed from text afterwards; pandas does not build them from mixed input.
+    return "object" if dtype.startswith("datetime") else dtype
+
+
+def jobs_frame(found: Iterable[JobEntry]) -> pd.DataFrame:
+    """Return jobs, one line each; what a job has not come to yet is missing (NA, NaT)."""
+    import pandas as pd
+
+    rows = list(found)
+    columns: dict[str, Any] = {
+        "job": pd.Series([row.job_id for row in rows], dtype="str"),
+        "status": pd.Series([row.status for row in rows], dtype="str"),
+        "file": pd.Series([row.file for row in rows], dtype="str"),
+        "start": _times(row.started for row in rows),
+        "end": _times(row.ended for row in rows),
+    }
+    counts = {
+        "rows_in": [row.rows_in if row.was_split else None for row in rows],
+        "rows_out": [row.rows_out for row in rows],
+        "rows_rejected": [row.rows_rejected for row in rows],
+        "chunks": [row.chunks if row.was_split else None for row in rows],
+        "attempt": [row.attempt for row in rows],
+    }
+    columns |= {name: pd.Series(values, dtype="Int64") for name, values in counts.items()}
+    columns["mail"] = pd.Series([row.mail_status or None for row in rows], dtype="str")
+    columns["error"] = pd.Series([row.error or None for row in rows], dtype="str")
+    return pd.DataFrame(columns)
+
+
+def _times(moments_or_none: Iterable[datetime | None]) -> pd.Series[Any]:
+    import pandas as pd
+
+    moments = pd.to_datetime(pd.Series(list(moments_or_none), dtype="object"), utc=True)
+    return moments.astype("datetime64[ms, UTC]")
+
+
+def error_frames(found: Iterable[ErrorItem], *, lines: int) -> Iterator[pd.DataFrame]:
+    """Yield errors in DataFrames of at most `lines` lines; no items give one without lines."""
+    stream = iter(found)
+    yield errors_frame(islice(stream, lines))
+    while part := list(islice(stream, lines)):
+        yield errors_frame(part)
+
+
+def chunks_frame(found: Iterable[ChunkEntry], *, job_start: datetime | None = None) -> pd.DataFrame:
+    """Return chunks, one line each; what a chunk has not come to yet is missing (NA, NaT)."""
+    import pandas as pd
+
+    rows = list(found)
+    columns: dict[str, Any] = {
+        "chunk": pd.Series([row.number for row in rows], dtype="int64"),
+        "status": pd.Series([row.status for row in rows], dtype="str"),
+    }
+    for name in _CHUNK_COUNTS:
+        columns[name] = pd.Series([getattr(row, name) for row in rows], dtype="Int64")
+    columns["start"] = _times(row.started for row in rows)
+    columns["end"] = _times(row.ended for row in rows)
+    queued = columns["start"] - pd.Timestamp(job_start) if job_start else None
+    columns["queue_ms"] = (
+        pd.Series([pd.NA] * len(rows), dtype="Int64")
+        if queued is None
+        else (queued // pd.Timedelta(milliseconds=1)).astype("Int64")
+    )
+    for step in _CHUNK_STEPS:
+        found_ms = [row.step_ms.get(step) for row in rows]
+        columns[f"{step}_ms"] = pd.Series(found_ms, dtype="Int64")
+    for name in _CHUNK_TEXTS:
+        columns[name] = pd.Series([getattr(row, name) or None for row in rows], dtype="str")
+    return pd.DataFrame(columns)
+
+
+def rejects_frame(file: IO[bytes], *, delimiter: str) -> pd.DataFrame:
+    """Return a rejects file as text; a row's surplus fields get columns ``surplus_1`` and so on."""
+    import pandas as pd
+
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="backslashreplace", newline="")
+    header, *rows = csv.reader(text, delimiter=delimiter)
+    surplus = max((len(row) for row in rows), default=0) - len(header)
+    columns = header + [f"surplus_{number + 1}" for number in range(surplus)]
+    padded = [row + [""] * (len(columns) - len(row)) for row in rows]
+    return pd.DataFrame(padded, columns=columns, dtype="str")
+
+
+def csv_frame(
+    file: IO[bytes], *, delimiter: str, schema: RecordSchema | None = None
+) -> pd.DataFrame:
+    """Return a result file as text, every value what stands in the file, the empty one too.
+
+    Parameters
+    ----------
+    schema
+        By which columns get their types: its dates become dates, and what its enrichment adds
+        becomes numbers, where every value in the column is one or empty. All others stay text,
+        because 007 may be a key.
+    """
+    import pandas as pd
+
+    frame: pd.DataFrame = pd.read_csv(
+        file,
+        sep=delimiter,
+        encoding="utf-8",
+        encoding_errors="backslashreplace",
+        dtype="str",
+        keep_default_na=False,
+    )
+    if schema is not None:
+        formats = {name: str(rules.get("format")) for name, rules in schema.properties.items()}
+        from batchcore.dates import is_date_format
+
+        for name in frame.columns.intersection(list(formats)):
+            if is_date_format(formats[name]):
+                frame[name] = _dates(frame[name], formats[name])
+        for name in frame.columns.intersection(list(schema.enrichment)):
+            frame[name] = _numbers(frame[name])
+    return frame
+
+
+def _dates(text: pd.Series[str], date_format: str) -> pd.Series[Any]:
+    """Return dates; the text itself where anything in it is neither a date nor empty."""
+    import pandas as pd
+
+    parts = {"D": "%d", "DD": "%d", "M": "%m", "MM": "%m", "YY": "%y", "YYYY": "%Y"}
+    code = re.sub(r"D+|M+|Y+", lambda part: parts[part[0]], date_format)
+    dates = pd.to_datetime(text, format=code, errors="coerce")
+    return dates if (dates.notna() | (text == "")).all() else text
+
+
+def _numbers(text: pd.Series[str]) -> pd.Series[Any]:
+    """Return numbers; the text itself where anything is neither a number nor empty, or is 007."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(text, errors="coerce")
+    readable = (numbers.notna() | (text == "")).all()
+    return text if not readable or text.str.match(r"[+-]?0[0-9]").any() else numbers

@@ -1,0 +1,158 @@
+"""Where a job's progress is shown: a notebook, a terminal, or lines of a log."""
+
+from __future__ import annotations
+
+import html
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from batchops.inspection.progress import Meter, Progress
+from batchops.show.displays import NotebookOutput, in_notebook
+from batchops.show.marks import COLOURS
+
+if TYPE_CHECKING:
+    from batchops.inspection.status import JobStatus
+
+_TENTHS = 10
+
+
+class View(Protocol):
+    """What shows progress."""
+
+    def show(self, progress: Progress) -> None:
+        """Show how the job stands now."""
+
+    def close(self, note: str = "") -> None:
+        """Leave the last state standing, with a note below."""
+
+
+class NotebookView:
+    """One output of a notebook cell, updated in place."""
+
+    def __init__(self) -> None:
+        self._output = NotebookOutput()
+        self._last: Progress | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Draw it, over what was drawn before."""
+        self._last = progress
+        self._display(progress, "")
+
+    def close(self, note: str = "") -> None:
+        """Add the note, if there is one."""
+        if note and self._last is not None:
+            self._display(self._last, note)
+
+    def _display(self, progress: Progress, note: str) -> None:
+        below = f"<div><i>{html.escape(note)}</i></div>" if note else ""
+        self._output.show(
+            progress._repr_html_() + below, "\n".join(filter(None, (str(progress), note)))
+        )
+
+
+class TerminalView:
+    """Three lines at the bottom of a terminal, kept up to date."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        # Refreshed when something was read, not by a thread.
+        self._live = Live(console=console, auto_refresh=False)
+
+    def show(self, progress: Progress) -> None:
+        """Draw it, over what was drawn before."""
+        self._live.start()
+        self._live.update(self._draw(progress), refresh=True)
+
+    def close(self, note: str = "") -> None:
+        """Leave it, and say the note."""
+        self._live.stop()
+        if note:
+            self._console.print(note, markup=False)
+
+    def _draw(self, progress: Progress) -> Table:
+        # Not by markup: ids and reasons may hold square brackets.
+        head = Text.assemble((progress.phase, "bold"), " ", (progress.job_id, "dim"))
+        status = progress.status
+        bar = ProgressBar(
+            # Without a total, as long as the chunks are not known, it is drawn as at work.
+            total=status.chunks or (1 if status.ended else None),
+            completed=progress.chunks_ended,
+            width=min(60, self._console.width),
+        )
+        chunks = Text(f"{status.chunks:,} chunks: ")
+        for state, count in progress.chunks_by_state.items():
+            chunks.append("\N{BLACK SQUARE} ", style=COLOURS[state])
+            chunks.append(f"{count:,} {state}  ")
+        lines = Table.grid()
+        for part in (head, bar, Text(", ".join(progress.facts)), chunks):
+            lines.add_row(part)
+        if status.reason:
+            lines.add_row(Text(status.reason, style="red"))
+        return lines
+
+
+class LineView:
+    """A line per phase and per tenth of the chunks, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last = ("", -1)
+
+    def show(self, progress: Progress) -> None:
+        """Print it, if there is more to say than the last time."""
+        if (progress.phase, progress.tenth) != self._last:
+            self._last = (progress.phase, progress.tenth)
+            self._print(f"  {progress}")
+
+    def close(self, note: str = "") -> None:
+        """Print the note, if there is one."""
+        if note:
+            self._print(f"  {note}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def pick_view(console: Console | None = None) -> View:
+    """Return the view that fits: a console's own, or that of the place where this runs."""
+    if console is None and in_notebook():
+        return NotebookView()
+    console = console or Console()
+    return TerminalView(console) if console.is_terminal else LineView(console)
+
+
+class JobProgress:
+    """Shows a job's statuses as they are read, for ``job.wait(on_status=...)``.
+
+    Parameters
+    ----------
+    console
+        Where to show it; by default where it fits.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._view = pick_view(console)
+        self._meter = Meter()
+
+    def __enter__(self) -> JobProgress:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the last state standing."""
+        self._view.close()
+
+    def __call__(self, status: JobStatus) -> None:
+        """Show a status."""
+        self._view.show(self._meter.take(status))

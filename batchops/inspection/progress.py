@@ -1,0 +1,191 @@
+"""How a job comes along, as a value; and shown in a notebook, in a terminal or line by line."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchcore import items
+
+from batchops.show.marks import COLOURS, MARKS
+from batchops.show.numbers import format_duration
+
+if TYPE_CHECKING:
+    from batchops.inspection.status import JobStatus
+
+# Long enough to even out chunks that end in bursts, short enough to notice a stall.
+WINDOW_S = 60.0
+_TENTHS = 10
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a job comes along at one moment.
+
+    Attributes
+    ----------
+    status : JobStatus
+        What was read.
+    elapsed_s : float
+        Seconds since it is watched.
+    chunks_running : int or None
+        Chunks in progress; None where they were not counted.
+    rows_per_s, eta_s : float or None
+        Rows a second of late, and seconds until the last chunk is through at that rate; of a job
+        that has ended, the rate over all that was watched. None: not known.
+    job_id : str
+        The job.
+    """
+
+    status: JobStatus
+    elapsed_s: float = 0.0
+    chunks_running: int | None = None
+    rows_per_s: float | None = None
+    eta_s: float | None = None
+    job_id: str = ""
+
+    @property
+    def chunks_ended(self) -> int:
+        """Chunks that succeeded or failed."""
+        return self.status.chunks_done + self.status.chunks_failed
+
+    @property
+    def tenth(self) -> int:
+        """Tenths of the chunks that have ended, 0 to 10."""
+        chunks = self.status.chunks
+        return self.chunks_ended * _TENTHS // chunks if chunks else 0
+
+    @property
+    def phase(self) -> str:
+        """The status in a word, and while it runs what it does: splitting, running, merging."""
+        status = self.status
+        if status.ended or status.status not in (items.SUBMITTED, items.RUNNING):
+            return status.status.lower()
+        if not status.chunks:
+            return "splitting"
+        return "merging" if self.chunks_ended == status.chunks else "running"
+
+    @property
+    def chunks_by_state(self) -> dict[str, int]:
+        """Chunks done, failed, running and waiting; the last two together where not counted."""
+        status = self.status
+        found = {"done": status.chunks_done, "failed": status.chunks_failed}
+        left = max(status.chunks - self.chunks_ended, 0)
+        if self.chunks_running is None:
+            return {**found, "waiting": left}
+        running = min(self.chunks_running, left)
+        return {**found, "running": running, "waiting": left - running}
+
+    @property
+    def facts(self) -> list[str]:
+        """Rows, rejected rows, speed and times, each ready to be shown."""
+        status = self.status
+        found = [f"{status.rows_done:,}/{status.rows:,} rows", f"{status.rows_rejected:,} rejected"]
+        if self.rows_per_s is not None:
+            found.append(f"{self.rows_per_s:,.0f} rows/s")
+        if self.eta_s is not None:
+            found.append(f"{format_duration(self.eta_s)} left")
+        return [*found, f"after {format_duration(self.elapsed_s)}"]
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        counts = ", ".join(f"{n:,} {state}" for state, n in self.chunks_by_state.items() if n)
+        chunks = f"{self.phase:<9} {self.chunks_ended:,}/{self.status.chunks:,} chunks"
+        text = ", ".join([chunks, *self.facts])
+        if counts:
+            text += f"; chunks: {counts}"
+        return f"{text}: {self.status.reason}" if self.status.reason else text
+
+    def _repr_html_(self) -> str:
+        """Draw it as a bar of the chunks by state, with the numbers in words below."""
+        states = self.chunks_by_state
+        total = max(self.status.chunks, 1)
+        bar = "".join(
+            f'<span style="width:{100 * count / total:.2f}%;background:{COLOURS[state]}"></span>'
+            for state, count in states.items()
+            if count and state != "waiting"
+        )
+        counts = ", ".join(
+            f'<b style="color:{COLOURS[state]}">{MARKS[state]}</b> {count:,} {state}'
+            for state, count in states.items()
+        )
+        reason = f"<div>{html.escape(self.status.reason)}</div>" if self.status.reason else ""
+        return (
+            '<div class="batchops-progress" style="max-width:56em;line-height:1.6">'
+            f"<div><b>{html.escape(self.phase)}</b> {html.escape(self.job_id)}</div>"
+            f'<div role="progressbar" aria-valuemin="0" aria-valuemax="{self.status.chunks}" '
+            f'aria-valuenow="{self.chunks_ended}" style="display:flex;height:0.8em;'
+            f'background:rgba(128,128,128,0.3)">{bar}</div>'
+            f"<div>{' &middot; '.join(map(html.escape, self.facts))}</div>"
+            f"<div>{self.status.chunks:,} chunks: {counts}</div>{reason}</div>"
+        )
+
+
+class Meter:
+    """Turns the statuses of one job, as they are read, into its progress.
+
+    Parameters
+    ----------
+    job_id
+        The job, to be named where the progress is shown.
+    clock
+        Returns seconds that only grow.
+    """
+
+    def __init__(self, job_id: str = "", *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._job_id = job_id
+        self._clock = clock
+        self._started = clock()
+        self._first: tuple[float, int] | None = None
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def take(self, status: JobStatus, *, chunks_running: int | None = None) -> Progress:
+        """Return the progress that a status means, read just now."""
+        now = self._clock()
+        if status.chunks:  # the split's time says nothing of how fast chunks are
+            sample = (now, status.rows_done)
+            self._first = self._first or sample
+            self._samples.append(sample)
+            while len(self._samples) > 2 and self._samples[1][0] <= now - WINDOW_S:
+                self._samples.popleft()
+        if status.ended:
+            rate = row_rate(filter(None, (self._first, (now, status.rows_done))))
+        else:
+            rate = row_rate(self._samples)
+        return Progress(
+            status=status,
+            elapsed_s=now - self._started,
+            chunks_running=chunks_running,
+            rows_per_s=rate,
+            eta_s=None if status.ended else remaining_s(status, rate),
+            job_id=self._job_id,
+        )
+
+
+def row_rate(samples: Iterable[tuple[float, int]]) -> float | None:
+    """Return rows a second between the first and the last sample of (seconds, rows done).
+
+    None as long as nothing can be said: one sample, or less than a window without any progress.
+    """
+    found = list(samples)
+    if len(found) < 2:
+        return None
+    (first_s, first_rows), (last_s, last_rows) = found[0], found[-1]
+    seconds, rows = last_s - first_s, last_rows - first_rows
+    if seconds <= 0 or (rows <= 0 and seconds < WINDOW_S):
+        return None
+    return max(rows, 0) / seconds
+
+
+def remaining_s(status: JobStatus, rows_per_s: float | None) -> float | None:
+    """Return seconds until every chunk is through; None where there is no telling."""
+    not_done = status.chunks - status.chunks_done
+    unfinished = not_done - status.chunks_failed
+    if not rows_per_s or unfinished <= 0:
+        return None
+    # The rows of failed chunks will not come; they are not counted, so their share is taken off.
+    return (status.rows - status.rows_done) * unfinished / not_done / rows_per_s

@@ -1,0 +1,197 @@
+"""The files that a job ends with, as they lie in S3."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from batchcore import items
+
+from batchops.core.errors import InputError, JobFailedError, JobRunningError, translated
+from batchops.core.executions import ENDED
+from batchops.inspection import frames
+from batchops.inspection.status import settle
+from batchops.show import markup
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+    from batchcore.schema import RecordSchema
+
+    from batchops.core.job_ref import JobRef
+
+# An hour, as the link in the mail lasts.
+LINK_EXPIRES_S = 3600
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """A job's completed file, or its rejects.
+
+    Attributes
+    ----------
+    bucket, key : str
+        Where it lies.
+    size_bytes : int
+        Its size.
+    modified : datetime
+        When it was written, in UTC.
+    """
+
+    bucket: str
+    key: str
+    size_bytes: int
+    modified: datetime
+
+    @property
+    def name(self) -> str:
+        """The file's name, without folders."""
+        return self.key.rsplit("/", 1)[-1]
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        when = f"{self.modified:%Y-%m-%d %H:%M} UTC"
+        return f"{self.name}: {self.size_bytes:,} bytes, of {when}, s3://{self.bucket}/{self.key}"
+
+    def _repr_html_(self) -> str:
+        return markup.paragraph(self)
+
+
+def result_key(job: JobRef, *, rejected: bool) -> str:
+    """Return where a job's completed file lies, or its rejects.
+
+    Raises
+    ------
+    JobNotFoundError, AwsError
+    JobRunningError
+        If the job has not ended.
+    JobFailedError
+        If it ended without a result.
+    """
+    entry = job.ledger_entry()
+    key = entry.rejected_key if rejected else entry.completed_key
+    if key is not None and entry.status == items.SUCCEEDED:
+        return key
+    status, reason = settle(job.stack, entry)
+    if status in ENDED:
+        raise JobFailedError(
+            f"job {job.id} ended {status}, so it has no result: {reason}", job_id=job.id
+        )
+    raise JobRunningError(
+        f"job {job.id} is {status}: its result is there when it has ended, see wait()",
+        job_id=job.id,
+    )
+
+
+def fetch(
+    job: JobRef, key: str, file: IO[bytes], on_bytes: Callable[[int], None] | None = None
+) -> None:
+    """Write one of a job's files from the bucket into an open file.
+
+    Raises
+    ------
+    AwsError
+    """
+    bucket = job.stack.outputs["SourceBucketName"]
+    with translated(f"fetching {key}"):
+        job.stack.client("s3").download_fileobj(bucket, key, file, Callback=on_bytes)
+
+
+def completed_frame(job: JobRef, *, schema: RecordSchema | None = None) -> pd.DataFrame:
+    """Return the completed file; for the columns see `Job.output`."""
+    file, delimiter = _open_result(job, rejected=False)
+    return frames.csv_frame(file, delimiter=delimiter, schema=schema)
+
+
+def rejects_frame(job: JobRef) -> pd.DataFrame:
+    """Return the rejected rows; for the columns see `Job.rejects`."""
+    file, delimiter = _open_result(job, rejected=True)
+    return frames.rejects_frame(file, delimiter=delimiter)
+
+
+def _open_result(job: JobRef, *, rejected: bool) -> tuple[IO[bytes], str]:
+    """Return a result's content and its delimiter."""
+    file = io.BytesIO()
+    fetch(job, result_key(job, rejected=rejected), file)
+    file.seek(0)
+    return file, job.ledger_entry().delimiter
+
+
+def find_result(job: JobRef, *, rejected: bool) -> ResultFile:
+    """Return what S3 says of a result.
+
+    Raises
+    ------
+    JobNotFoundError, JobRunningError, JobFailedError, AwsError
+    """
+    key, bucket = result_key(job, rejected=rejected), job.stack.outputs["SourceBucketName"]
+    with translated(f"looking up {key}"):
+        answer = job.stack.client("s3").head_object(Bucket=bucket, Key=key)
+    return ResultFile(bucket, key, answer["ContentLength"], answer["LastModified"])
+
+
+def link(job: JobRef, *, expires_s: int, rejected: bool) -> str:
+    """Return an address that opens a result without credentials; see `Job.link`."""
+    params = {
+        "Bucket": job.stack.outputs["SourceBucketName"],
+        "Key": result_key(job, rejected=rejected),
+    }
+    s3 = job.stack.client("s3")
+    return str(s3.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s))
+
+
+def download(
+    job: JobRef,
+    path: str | Path,
+    *,
+    rejected: bool,
+    on_bytes: Callable[[int], None] | None = None,
+) -> Path:
+    """Store a result under a path, or in a folder, and return its path; see `Job.download`.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist, or the uploader's name for the file is not usable here.
+    JobNotFoundError, JobRunningError, JobFailedError, AwsError
+    """
+    key = result_key(job, rejected=rejected)
+    target = Path(path)
+    if target.is_dir():
+        target /= local_name(key, rejected=rejected)
+    if not target.parent.is_dir():
+        raise InputError(f"no folder {target.parent}: make it first, or give another path")
+    part = target.with_name(target.name + ".part")
+    try:
+        # Made anew: a link that lies there under this name is not followed.
+        part.unlink(missing_ok=True)
+        with part.open("xb") as file:
+            fetch(job, key, file, on_bytes)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def local_name(key: str, *, rejected: bool) -> str:
+    """Return the name to store a result under in a folder of this computer.
+
+    Both results have the input's name in the bucket; here one must not take the other's place.
+
+    Raises
+    ------
+    InputError
+        If its uploader chose a name that would be hidden, or lead elsewhere.
+    """
+    name = key.rsplit("/", 1)[-1]
+    if name.startswith(".") or "\\" in name or not name.isprintable() or not name:
+        raise InputError(
+            f"the file is called {name!r}, which is not a name to store it under in a folder: "
+            "give the path of a file"
+        )
+    path = PurePosixPath(name)
+    return f"{path.stem}-rejected{path.suffix}" if rejected else name

@@ -1,0 +1,259 @@
+"""How a job stands, read from no more of the ledger than may have changed."""
+
+from __future__ import annotations
+
+import html
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchcore import items, keys
+
+from batchops.core import ledger
+from batchops.core.errors import (
+    JobFailedError,
+    WaitTimeoutError,
+    explain_failure,
+    translated,
+)
+from batchops.core.executions import ENDED, REPORT_UNSTARTED_AFTER_S, attempt_state
+from batchops.core.following import follow
+from batchops.inspection.tally import ChunkTally
+
+if TYPE_CHECKING:
+    from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import JobEntry
+    from batchops.core.stack_ref import StackRef
+
+# The ledger tells of every end but that of an execution that was stopped, which is rare.
+EXECUTION_EVERY_S = 10.0
+
+# Before its event is delivered an upload is in no ledger; it normally takes a second or two.
+WAITING = "WAITING"
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """How a job stands.
+
+    Attributes
+    ----------
+    status : str
+        WAITING (not in the ledger yet), SUBMITTED, RUNNING, SUCCEEDED, FAILED, ABORTED, TIMED_OUT.
+    rows : int
+        Rows of the file; 0 until it is split.
+    rows_done, rows_rejected : int
+        Rows of the chunks that are through, and those of them that were rejected.
+    chunks, chunks_done, chunks_failed : int
+        Chunks of the file (0 until it is split), and how many of them succeeded and failed.
+    reason : str
+        Why it failed; empty otherwise.
+    mail : str
+        SENT, FAILED, or empty as long as no mail was tried.
+    """
+
+    status: str
+    rows: int = 0
+    rows_done: int = 0
+    rows_rejected: int = 0
+    chunks: int = 0
+    chunks_done: int = 0
+    chunks_failed: int = 0
+    reason: str = ""
+    mail: str = ""
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        chunks = f"{self.chunks_done + self.chunks_failed}/{self.chunks} chunks"
+        if self.chunks_failed:
+            chunks += f" ({self.chunks_failed} failed)"
+        line = f"{self.status}, {chunks}, {self.rows_done:,}/{self.rows:,} rows"
+        line += f", {self.rows_rejected:,} rejected"
+        line += f", mail {self.mail.lower()}" if self.mail else ""
+        return f"{line}: {self.reason}" if self.reason else line
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(str(self))}</p>"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in ENDED
+
+    @property
+    def seen(self) -> bool:
+        """Whether the ledger knows the job."""
+        return self.status != WAITING
+
+
+class StatusReader:
+    """Reads a job's status again and again, each chunk's end only once.
+
+    Parameters
+    ----------
+    job
+        The job; it need not be in the ledger yet.
+    clock
+        Returns seconds that only grow.
+    """
+
+    def __init__(self, job: JobRef, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._job = job
+        self._clock = clock
+        self._tally: ChunkTally | None = None
+        self._asked_at: float | None = None
+        self._age_s: float | None = None
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds from the attempt's start to its end, or to now; None before it is entered."""
+        return self._age_s
+
+    @property
+    def running(self) -> int:
+        """Chunks that were in progress at the last reading."""
+        return len(self._tally.running) if self._tally is not None else 0
+
+    @property
+    def tally(self) -> ChunkTally | None:
+        """The chunks as of the last reading; None where none was read, as after a success."""
+        return self._tally
+
+    def read(self) -> JobStatus:
+        """Read how the job stands.
+
+        Raises
+        ------
+        AwsError, EngineError
+        """
+        entry = ledger.job_entry(self._job.stack, self._job.id)
+        if entry is None:
+            return JobStatus(WAITING)
+        self._age_s = entry.attempt_s if entry.started else None
+        status, reason = self._settle(entry)
+        known: dict[str, Any] = {
+            "status": status,
+            "rows": entry.rows_in,
+            "chunks": entry.chunks,
+            "reason": reason,
+            "mail": entry.mail_status,
+        }
+        if status == items.SUCCEEDED:  # the merge has counted every chunk
+            self._tally = None
+            return JobStatus(
+                **known,
+                rows_done=entry.rows_in,
+                rows_rejected=entry.rows_rejected or 0,
+                chunks_done=entry.chunks,
+            )
+        if not entry.was_split:  # nor any chunk to be read
+            return JobStatus(**known)
+        tally = self._read_chunks(entry.attempt, ended=status in ENDED)
+        return JobStatus(
+            **known,
+            rows_done=tally.rows_done,
+            rows_rejected=tally.rows_rejected,
+            chunks_done=tally.done,
+            chunks_failed=tally.failed,
+        )
+
+    def _settle(self, entry: JobEntry) -> tuple[str, str]:
+        """Return status and reason, asking Step Functions only now and then."""
+        now = self._clock()
+        recently = self._asked_at is not None and now - self._asked_at < EXECUTION_EVERY_S
+        if entry.status not in ENDED and recently:
+            return entry.status, ""
+        self._asked_at = now
+        return settle(self._job.stack, entry)
+
+    def _read_chunks(self, attempt: int, *, ended: bool) -> ChunkTally:
+        found = self._tally
+        if found is None or found.attempt != attempt or (attempt > 1 and found.planned is None):
+            planned = self._planned(attempt, ended=ended)
+            if found is None or (found.attempt, found.planned) != (attempt, planned):
+                self._tally = found = ChunkTally(attempt, planned)
+        tally, stack, job_id = found, self._job.stack, self._job.id
+        if len(tally.open) <= ledger.BATCH_KEYS:
+            tally.take(ledger.some_chunk_entries(stack, job_id, tally.open))
+            first = tally.highest + 1
+        else:
+            first = min(tally.open)
+        tally.take(ledger.chunk_entries_from(stack, job_id, first))
+        return tally
+
+    def _planned(self, attempt: int, *, ended: bool) -> frozenset[int] | None:
+        """Return the chunks that an attempt runs; None if all, as far as is known.
+
+        A later attempt has no list of them while it is being prepared, if it splits the file again,
+        and when the list has expired. What earlier ones left counts in the last case alone.
+        """
+        if attempt == 1:
+            return None
+        stack, job_id = self._job.stack, self._job.id
+        s3, bucket = stack.client("s3"), stack.outputs["SourceBucketName"]
+        key = keys.resume_manifest(job_id, attempt)
+        with translated(f"reading what attempt {attempt} of job {job_id!r} runs"):
+            try:
+                answer = s3.get_object(Bucket=bucket, Key=key)
+                return frozenset(chunk["number"] for chunk in json.load(answer["Body"]))
+            except s3.exceptions.NoSuchKey:
+                return frozenset() if ended else None
+
+
+def settle(stack: StackRef, entry: JobEntry) -> tuple[str, str]:
+    """Return a job's status and reason; an execution that was stopped could not enter its own end.
+
+    Parameters
+    ----------
+    stack
+        The job's stack.
+    entry
+        Its JOB entry in the ledger.
+    """
+    state = attempt_state(stack, entry)
+    if state.ended:
+        none = "" if state.status == items.SUCCEEDED else explain_failure("", "")
+        return state.status, state.reason or none
+    if state.started or entry.attempt_s < REPORT_UNSTARTED_AFTER_S:
+        return state.status, ""
+    return items.FAILED, "its execution never started: rerun(dry_run=False) starts it"
+
+
+def job_status(job: JobRef) -> JobStatus:
+    """Read once how a job stands.
+
+    Raises
+    ------
+    AwsError, EngineError
+    """
+    return StatusReader(job).read()
+
+
+def wait(
+    job: JobRef,
+    *,
+    timeout_s: float = 3600,
+    on_status: Callable[[JobStatus], None] | None = None,
+    check: bool = True,
+) -> JobStatus:
+    """Wait until a job has ended; for the parameters see `Job.wait`.
+
+    Raises
+    ------
+    JobNotFoundError, WaitTimeoutError, JobFailedError
+    """
+    status = JobStatus(WAITING)
+    for status in follow(job, StatusReader(job).read, timeout_s=timeout_s):
+        if on_status is not None:
+            on_status(status)
+    if not status.ended:
+        raise WaitTimeoutError(
+            f"job {job.id} is still {status.status} after {timeout_s:g} s; it goes on: "
+            "call wait() again, or status()",
+            job_id=job.id,
+        )
+    if check and status.status != items.SUCCEEDED:
+        raise JobFailedError(f"job {job.id} ended {status.status}: {status.reason}", job_id=job.id)
+    return status

@@ -1,0 +1,82 @@
+"""How many of a job's chunks are done, counted from the ledger's entries as they change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchcore import items
+
+from batchops.core.ledger.claims import PENDING
+
+if TYPE_CHECKING:
+    from batchops.core.ledger import ChunkEntry
+
+
+@dataclass
+class ChunkTally:
+    """Counts of a job's chunks, kept up with the ledger's entries as they are read.
+
+    Parameters
+    ----------
+    attempt
+        The job's attempt; what an earlier one left of a chunk that it runs does not count.
+    planned
+        The chunks that it runs; None for all, or as long as it is not known.
+
+    Attributes
+    ----------
+    done, failed : int
+        Chunks that have ended.
+    rows_done, rows_rejected : int
+        Rows of the chunks done, and those of them rejected.
+    highest : int
+        The highest chunk seen.
+    open, running : set of int
+        Chunks up to the highest whose entry may still change, and those of them in progress.
+    failures : set of int
+        The chunks that failed.
+    """
+
+    attempt: int
+    planned: frozenset[int] | None = None
+    done: int = 0
+    failed: int = 0
+    rows_done: int = 0
+    rows_rejected: int = 0
+    highest: int = 0
+    open: set[int] = field(default_factory=set)
+    running: set[int] = field(default_factory=set)
+    failures: set[int] = field(default_factory=set)
+
+    def take(self, entries: Iterable[ChunkEntry]) -> None:
+        """Count entries in; those counted already change nothing."""
+        for entry in entries:
+            number = entry.number
+            # Chunks start about in order; one that is skipped here has yet to appear.
+            self.open.update(range(self.highest + 1, number + 1))
+            self.highest = max(self.highest, number)
+            if number in self.open and self._counts(number, entry):
+                self._count(number, entry)
+
+    def _counts(self, number: int, entry: ChunkEntry) -> bool:
+        reused = self.planned is not None and number not in self.planned
+        return reused or entry.attempt == self.attempt
+
+    def _count(self, number: int, entry: ChunkEntry) -> None:
+        status = entry.status
+        if status == PENDING:  # claimed for this attempt, and not begun
+            return
+        if status == items.RUNNING:
+            self.running.add(number)
+            return
+        self.open.discard(number)
+        self.running.discard(number)
+        if status == items.SUCCEEDED:
+            self.done += 1
+            self.rows_done += entry.rows or 0
+            self.rows_rejected += entry.rejected or 0
+        else:
+            self.failed += 1
+            self.failures.add(number)

@@ -1,0 +1,1 @@
+"""Plots: a DataFrame in, matplotlib Axes out. Nothing here knows AWS."""

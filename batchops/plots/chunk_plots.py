@@ -1,0 +1,221 @@
+"""Pictures of a job's chunks, from the DataFrame that ``Job.chunks()`` gives; see `views.axes`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchcore import items
+
+from batchops.plots.axes import (
+    BLUE,
+    GREEN,
+    INK,
+    VERMILLION,
+    count_on,
+    finish,
+    make_axes,
+    round_up,
+    say_why_empty,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    Floats = npt.NDArray[np.float64]
+
+STATUS_COLOURS = {items.SUCCEEDED: GREEN, items.FAILED: VERMILLION, items.RUNNING: BLUE}
+
+# Above it a bar is thinner than the eye can follow in a picture 4 inches high.
+MAX_BARS = 80
+_MOMENTS = 300
+# So that one chunk is a bar, not a wall.
+_MIN_BAR_PLACES = 8
+_MAX_POINTS = 200
+_SINCE_START = "seconds since the first chunk started"
+
+
+def chunk_timeline(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw when each chunk ran and what came of it.
+
+    One bar a chunk from its start to its end, or to the latest time known where it still runs. More
+    than 80 chunks are drawn as the number in progress, see `concurrency`.
+
+    Parameters
+    ----------
+    chunks
+        As ``Job.chunks()`` returns it; of its columns chunk, status, start and end.
+    ax
+        Where to draw; by default in a new figure.
+    """
+    if len(chunks) > MAX_BARS:
+        return concurrency(chunks, ax=ax)
+    ax = make_axes(ax)
+    spans = _spans(chunks)
+    if spans.empty:
+        return say_why_empty(ax, "Chunks over time", "no chunk has started")
+    for status, group in spans.groupby("status"):
+        ax.barh(
+            group["chunk"],
+            group["length"],
+            left=group["start_s"],
+            color=STATUS_COLOURS.get(str(status), INK),
+            # Not by colour alone; the bars of running chunks have no end yet.
+            hatch={items.FAILED: "xxxx", items.RUNNING: "...."}.get(str(status)),
+            edgecolor="#FFFFFF" if status != items.SUCCEEDED else "none",
+            linewidth=0,
+            label=f"{str(status).lower()} ({len(group):,})",
+        )
+    _mark_failed(ax, spans, spans["chunk"])
+    first, last = int(spans["chunk"].min()), int(spans["chunk"].max())
+    every = round_up((last - first + 1) / 10)
+    ax.set_yticks(range(-(-first // every) * every, last + 1, every))
+    ax.set_ylim(max(last, first + _MIN_BAR_PLACES - 1) + 0.6, first - 0.6)
+    ax.set_ylabel("chunk")
+    return finish(ax, "Chunks over time", _SINCE_START, legend=True)
+
+
+def concurrency(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw how many chunks were in progress at each moment, and when chunks failed.
+
+    Parameters
+    ----------
+    chunks
+        As ``Job.chunks()`` returns it; of its columns chunk, status, start and end.
+    ax
+        Where to draw; by default in a new figure.
+    """
+    import numpy as np
+
+    ax = make_axes(ax)
+    spans = _spans(chunks)
+    if spans.empty:
+        return say_why_empty(ax, "Chunks in progress", "no chunk has started")
+    starts = np.sort(spans["start_s"].to_numpy())
+    ends = np.sort(spans["end_s"].to_numpy())
+    # Of many chunks the mean of each moment: between a chunk and the next in its place there is a
+    # gap too short to be drawn, and thousands of them would be all that is seen.
+    edges = np.unique([0, *starts, *ends, 0.001])
+    if len(edges) > _MOMENTS:
+        edges = np.linspace(0, edges[-1], _MOMENTS + 1)
+    mean = np.diff(_time_before(edges, starts) - _time_before(edges, ends)) / np.diff(edges)
+    label = f"in progress (up to {mean.max():,.0f})"
+    ax.stairs(mean, edges, fill=True, color=BLUE, alpha=0.5)
+    ax.stairs(mean, edges, color=BLUE, linewidth=1.5, label=label)
+    failed = spans["status"] == items.FAILED
+    _mark_failed(ax, spans, 0 * spans["chunk"], label=f"failed ({failed.sum():,})")
+    ax.set_ylim(0, max(mean.max() * 1.1, 1.1))
+    count_on(ax.yaxis)
+    ax.set_ylabel("chunks in progress")
+    return finish(ax, f"Chunks in progress, of {len(chunks):,}", _SINCE_START, legend=True)
+
+
+def step_durations(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw how long each step takes a chunk: quartiles, the median in words, and every chunk.
+
+    Parameters
+    ----------
+    chunks
+        As ``Job.chunks()`` returns it; of its columns those that end in ``_ms``, but ``queue_ms``.
+    ax
+        Where to draw; by default in a new figure. Of more than 200 chunks only those outside the
+        whiskers (1.5 times the box) are drawn as points.
+    """
+    import numpy as np
+
+    ax = make_axes(ax)
+    # A chunk waits in the queue, it does not work there.
+    names = [name for name in chunks.columns if name.endswith("_ms") and name != "queue_ms"]
+    found = {name.removesuffix("_ms"): chunks[name] for name in names}
+    steps = {name: ms.dropna().to_numpy(dtype="float64") for name, ms in found.items()}
+    steps = {name: ms for name, ms in steps.items() if len(ms)}
+    if not steps:
+        return say_why_empty(ax, "Time a chunk takes, by step", "no chunk has ended")
+    several = max(map(len, steps.values())) > _MAX_POINTS
+    lines = {"color": INK}
+    boxes = ax.boxplot(
+        list(steps.values()),
+        orientation="horizontal",
+        widths=0.5,
+        showfliers=several,
+        patch_artist=True,
+        boxprops={"facecolor": "none", "edgecolor": INK},
+        medianprops={"color": VERMILLION, "linewidth": 2},
+        whiskerprops=lines,
+        capprops=lines,
+        flierprops={"marker": ".", "markersize": 3, "markeredgecolor": BLUE},
+    )
+    for place, (line, ms) in enumerate(zip(boxes["medians"], steps.values(), strict=True), 1):
+        if not several:
+            # Spread over the box's width, so that chunks that took the same time can be told apart.
+            spread = np.linspace(-0.18, 0.18, len(ms)) if len(ms) > 1 else np.zeros(1)
+            ax.plot(ms, place + spread, ".", color=BLUE, alpha=0.6, markersize=5)
+        text = f"median {np.median(ms):,.0f} ms"
+        at = (float(line.get_xdata()[0]), place + 0.27)
+        ax.annotate(text, at, ha="left", va="top", color=VERMILLION)
+    ax.set_yticks(range(1, len(steps) + 1), [f"{n} ({len(ms):,})" for n, ms in steps.items()])
+    ax.set_ylim(len(steps) + 0.6, 0.4)
+    ax.set_ylabel("step (chunks)")
+    _scale_times(ax, np.concatenate(list(steps.values())))
+    return finish(ax, "Time a chunk takes, by step", "milliseconds inside the function")
+
+
+# ------------------------------------------------------------------------------- helpers
+
+
+def _spans(chunks: pd.DataFrame) -> pd.DataFrame:
+    """Return chunk, status, start_s, end_s and length (seconds) of the chunks that have a time."""
+    import pandas as pd
+
+    # A chunk that failed before its first step has but an end; one that runs, but a start.
+    starts, ends = chunks["start"].fillna(chunks["end"]), chunks["end"]
+    latest = pd.concat([starts, ends]).max()
+    spans = pd.DataFrame({"chunk": chunks["chunk"], "status": chunks["status"]})
+    spans["start_s"] = (starts - starts.min()).dt.total_seconds()
+    spans["end_s"] = (ends.fillna(latest) - starts.min()).dt.total_seconds()
+    spans["length"] = (spans["end_s"] - spans["start_s"]).clip(lower=0)
+    return spans[starts.notna()]
+
+
+def _mark_failed(
+    ax: Axes, spans: pd.DataFrame, heights: pd.Series[int], *, label: str = "_failed"
+) -> None:
+    failed = spans["status"] == items.FAILED
+    if failed.any():
+        ax.plot(
+            spans.loc[failed, "end_s"],
+            heights[failed],
+            "X",
+            color=VERMILLION,
+            markeredgecolor="#FFFFFF",
+            markersize=9,
+            label=label,
+            clip_on=False,
+        )
+
+
+def _scale_times(ax: Axes, ms: Floats) -> None:
+    """Take a logarithmic scale where a linear one would press most of the times together."""
+    import numpy as np
+
+    if ms.max() > 20 * max(float(np.median(ms)), 1.0):
+        ax.set_xscale("symlog", linthresh=1)
+        ax.set_xlim(ms.min() / 2 if ms.min() > 1 else 0, ms.max() * 3)
+    else:
+        ax.set_xlim(0, max(ms.max() * 1.2, 1))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+
+
+def _time_before(moments: Floats, begins: Floats) -> Floats:
+    """Return, for each moment, the seconds that have passed since each of `begins`, summed up.
+
+    Both are sorted.
+    """
+    import numpy as np
+
+    sums = np.concatenate([[0.0], begins.cumsum()])
+    passed = np.searchsorted(begins, moments, side="right")
+    found: Floats = passed * moments - sums[passed]
+    return found

@@ -1,0 +1,118 @@
+"""Pictures of the data itself, whatever its columns are called; see `views.axes`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchops.core.errors import InputError
+from batchops.plots.axes import INK, PART_COLOURS, finish, make_axes, say_why_empty, shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+_MAX_PARTS = len(PART_COLOURS)
+# So that one bar is a bar, not a wall.
+_MIN_BAR_PLACES = 5
+_HATCHES = ("", "///", "...", "xxx", "ooo")
+
+
+def plot_totals(
+    data: pd.DataFrame,
+    *,
+    by: str,
+    value: str,
+    split: str | None = None,
+    unit: str = "",
+    sort: bool = True,
+    top: int = 15,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the sum of one column for each value of another, such as the profit of each region.
+
+    Parameters
+    ----------
+    data
+        For example ``job.output(typed=True)``.
+    by, value
+        The column to group by, and the column of numbers to add up.
+    split
+        A column with at most five values, by which each bar is parted.
+    unit
+        The unit of `value`, to stand at the axis.
+    sort
+        The largest sum on top; otherwise in the order of the groups.
+    top
+        Bars at most; the others are added up in one more.
+    ax
+        Where to draw; by default in a new figure.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, `value` holds no numbers, or `split` too many values.
+    """
+    import pandas as pd
+
+    _check(data, by, value, split)
+    ax, title = make_axes(ax), shorten(f"{value} by {by}", 80)
+    if data.empty:
+        return say_why_empty(ax, title, "no rows")
+    parts = data.groupby([by, split] if split else [by])[value].sum()
+    table = parts.unstack(fill_value=0) if split else parts.to_frame()
+    if sort:
+        table = table.loc[table.sum(axis=1).sort_values(ascending=False, kind="stable").index]
+    labels = [shorten(str(name)) for name in table.index[:top]]
+    if len(table) > top:
+        labels.append(f"{len(table) - top:,} others")
+        rest = table.iloc[top:].sum().to_frame().T
+        table = pd.concat([table.iloc[:top], rest])
+    _stack(ax, table, labelled=split is not None)
+    ax.set_yticks(range(len(labels)), labels, parse_math=False)
+    ax.set_ylim(max(len(labels), _MIN_BAR_PLACES) - 0.4, -0.6)
+    ax.set_ylabel(shorten(by), parse_math=False)
+    ax.axvline(0, color=INK, linewidth=0.8)
+    ax.xaxis.set_major_formatter(short_number)
+    finish(ax, title, shorten(f"{value} ({unit})" if unit else value), legend=split is not None)
+    return ax
+
+
+def _check(data: pd.DataFrame, by: str, value: str, split: str | None) -> None:
+    for name in filter(None, (by, value, split)):
+        if name not in data.columns:
+            raise InputError(f"there is no column {name!r}: there are {', '.join(data.columns)}")
+    if data[value].dtype.kind not in "iuf":
+        raise InputError(
+            f"{value!r} holds no numbers but {data[value].dtype}: take job.output(typed=True)"
+        )
+    if split and data[split].nunique() > _MAX_PARTS:
+        raise InputError(
+            f"{split!r} has {data[split].nunique():,} values, and {_MAX_PARTS} colours can be told "
+            "apart: split by another column"
+        )
+
+
+def _stack(ax: Axes, table: pd.DataFrame, *, labelled: bool) -> None:
+    """Draw the parts beside each other; gains go to the right of zero, losses to the left."""
+    right = left = table.sum(axis=1).to_numpy() * 0.0
+    for place, name in enumerate(table):
+        sums = table[name].to_numpy(dtype="float64")
+        ax.barh(
+            range(len(table)),
+            sums,
+            left=[r if s >= 0 else a for s, r, a in zip(sums, right, left, strict=True)],
+            color=PART_COLOURS[place],
+            hatch=_HATCHES[place],  # not by colour alone
+            edgecolor="#FFFFFF",
+            linewidth=0,
+            label=shorten(str(name)) if labelled else None,
+        )
+        right, left = right + sums.clip(min=0), left + sums.clip(max=0)
+
+
+def short_number(number: float, _place: object = None) -> str:
+    """Return 1,250,000 as 1.25 M, so that it fits below an axis."""
+    for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(number) >= size:
+            return f"{number / size:,.6g}{letter}"
+    return f"{number:,.6g}"

@@ -1,0 +1,185 @@
+"""Pictures of a job's errors, from the DataFrame that ``Job.errors()`` gives; see `views.axes`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchops.plots.axes import (
+    BLUE,
+    INK,
+    PURPLE,
+    VERMILLION,
+    count_on,
+    finish,
+    make_axes,
+    round_up,
+    say_why_empty,
+    shorten,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+STAGE_COLOURS = {"read": PURPLE, "validate": BLUE, "enrich": VERMILLION}
+
+TOP = 15
+# So that one bar is a bar, not a wall.
+_MIN_BAR_PLACES = 5
+_BINS = 50
+_ROW = "(row)"
+
+
+def errors_by_rule(errors: pd.DataFrame, *, ax: Axes | None = None, top: int = TOP) -> Axes:
+    """Draw how often each rule of each column is broken, the most frequent on top.
+
+    Parameters
+    ----------
+    errors
+        As ``Job.errors()`` returns it; of its columns source_row, column, rule and stage.
+    ax
+        Where to draw; by default in a new figure.
+    top
+        Bars at most; the others are counted together in one more.
+    """
+    return _bars(
+        errors,
+        by=("column", "rule"),
+        label=lambda column, rule: f"{column or _ROW}: {rule}",
+        what="rule",
+        axis="column: rule",
+        ax=ax,
+        top=top,
+    )
+
+
+def errors_by_column(errors: pd.DataFrame, *, ax: Axes | None = None, top: int = TOP) -> Axes:
+    """Draw how many errors each column has, the most first; parameters as of `errors_by_rule`."""
+    return _bars(
+        errors,
+        by=("column",),
+        label=lambda column: column or _ROW,
+        what="column",
+        axis="column",
+        ax=ax,
+        top=top,
+    )
+
+
+def errors_by_value(errors: pd.DataFrame, *, ax: Axes | None = None, top: int = TOP) -> Axes:
+    """Draw which values break rules, the most frequent on top; parameters as of `errors_by_rule`.
+
+    A value that breaks several rules counts once for each. Of `errors` the column value is used
+    too; where the row as a whole is at fault, it is the number of its fields, or empty.
+    """
+    return _bars(
+        errors,
+        by=("column", "value"),
+        label=lambda column, value: f"{column or _ROW}: {value or '(empty)'}",
+        what="value",
+        axis="column: value",
+        ax=ax,
+        top=top,
+    )
+
+
+def errors_by_position(errors: pd.DataFrame, *, rows: int, ax: Axes | None = None) -> Axes:
+    """Draw where in the file the rejected rows are.
+
+    Parameters
+    ----------
+    errors
+        As ``Job.errors()`` returns it; of its columns source_row.
+    rows
+        Rows of the file, the header not counted.
+    ax
+        Where to draw; by default in a new figure.
+    """
+    import numpy as np
+
+    ax = make_axes(ax)
+    if errors.empty:
+        return say_why_empty(ax, "Rejected rows, by place in the file", "no errors")
+    at = errors["source_row"].unique()
+    # The header is row 1. Blank lines count, so the last row may come after `rows`.
+    count = max(rows, int(at.max()) - 1)
+    width = round_up(count / _BINS)
+    edges = 1.5 + width * np.arange(-(-count // width) + 1)
+    ax.hist(at, bins=edges.tolist(), color=VERMILLION, edgecolor=INK, linewidth=0.5)
+    ax.set_xlim(edges[0], edges[-1])
+    ax.set_ylabel("rejected rows" if width == 1 else f"rejected rows of each {width:,}")
+    count_on(ax.yaxis)
+    title = f"{len(at):,} of {rows:,} rows rejected, by place in the file"
+    return finish(ax, title, "row of the file (the header is row 1)", counts=True)
+
+
+def _bars(
+    errors: pd.DataFrame,
+    *,
+    by: Sequence[str],
+    label: Callable[..., str],
+    what: str,
+    axis: str,
+    ax: Axes | None,
+    top: int,
+) -> Axes:
+    """Draw a bar for each group of errors, with a part for each stage that found some."""
+    ax = make_axes(ax)
+    if errors.empty:
+        return say_why_empty(ax, f"Errors by {what}", "no errors")
+    counts = errors.groupby([*by, "stage"], sort=True).size().unstack(fill_value=0)
+    order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
+    shown, others = counts.loc[order[:top]], counts.loc[order[top:]]
+    labels = [shorten(label(*_parts(group))) for group in shown.index]
+    _stack(ax, shown)
+    if len(others):
+        labels.append(f"{len(others):,} other {what}s")
+        total = int(others.to_numpy().sum())
+        ax.barh([len(shown)], [total], color=INK, hatch="///", label="all others")
+        _write_total(ax, len(shown), total)
+    # As text, not as formulas: names may hold dollar signs.
+    ax.set_yticks(range(len(labels)), labels, parse_math=False)
+    ax.set_ylim(max(len(labels), _MIN_BAR_PLACES) - 0.4, -0.6)
+    ax.set_ylabel(axis)
+    ax.margins(x=0.1)
+    rows = errors["source_row"].nunique()
+    title = f"{len(errors):,} errors in {rows:,} rows, by {what}"
+    return finish(ax, title, "errors", legend=True, counts=True)
+
+
+def _stack(ax: Axes, counts: pd.DataFrame) -> None:
+    """Draw the groups' counts, the stages beside each other, and write each group's sum."""
+    left = counts.sum(axis=1) * 0
+    # The stages in the order in which they look at a row, as parts of a bar and in the legend.
+    others = sorted(set(map(str, counts)) - set(STAGE_COLOURS))
+    stages = [*STAGE_COLOURS, *others]
+    for stage in [stage for stage in stages if stage in counts and counts[stage].any()]:
+        found = counts[stage] > 0
+        places = [place for place, some in enumerate(found) if some]
+        ax.barh(
+            places,
+            counts[stage][found],
+            left=left[found],
+            color=STAGE_COLOURS.get(stage, INK),
+            label=f"found by {shorten(stage)}",
+        )
+        left += counts[stage]
+    for place, total in enumerate(left):
+        _write_total(ax, place, int(total))
+
+
+def _write_total(ax: Axes, place: int, total: int) -> None:
+    ax.annotate(
+        f"{total:,}",
+        (total, place),
+        xytext=(3, 0),
+        textcoords="offset points",
+        va="center",
+        color=INK,
+    )
+
+
+def _parts(group: Any) -> tuple[str, ...]:
+    return group if isinstance(group, tuple) else (group,)

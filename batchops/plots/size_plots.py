@@ -1,0 +1,104 @@
+"""What the size of the chunks does, as planned and as it was; see `views.axes`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchops.plots.axes import BLUE, INK, VERMILLION, finish, make_axes, say_why_empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+_ROWS = "rows a chunk"
+# Room for the cost that stands at a point.
+_COST_OFFSET = (4, 5)
+
+
+def planned_sizes(
+    sizes: pd.DataFrame, *, current: int, suggested: int, ax: Axes | None = None
+) -> Axes:
+    """Draw how long a file would take with each chunk size, and write what it would cost.
+
+    Parameters
+    ----------
+    sizes
+        As ``Plan.sizes()`` returns it.
+    current, suggested
+        The chunk size that the stack has, and the one that the plan suggests, in rows.
+    ax
+        Where to draw; by default in a new figure.
+    """
+    from batchops.show.numbers import usd_text
+
+    ax, title = make_axes(ax), "Time and cost on AWS by chunk size, estimated"
+    if sizes.empty:
+        return say_why_empty(ax, title, "no chunk size is safe for this file")
+    rows, low, high = (sizes[name].to_numpy() for name in ("chunk_rows", "low_s", "high_s"))
+    ax.fill_between(rows, low, high, color=BLUE, alpha=0.25, label="between best and worst")
+    middle = (low * high) ** 0.5
+    ax.plot(rows, middle, "o-", color=BLUE, label="in between, with its cost")
+    last = None
+    for place, usd in zip(zip(rows, middle, strict=True), sizes["usd"], strict=True):
+        # Sizes that lie close together would write over each other.
+        if last is None or place[0] > 1.6 * last:
+            ax.annotate(
+                usd_text(usd),
+                place,
+                xytext=_COST_OFFSET,
+                textcoords="offset points",
+                ha="left",
+                color=INK,
+            )
+            last = place[0]
+    ax.axvline(current, color=INK, linestyle="--", label=f"as deployed: {current:,}")
+    if suggested != current:
+        ax.axvline(suggested, color=VERMILLION, linestyle=":", label=f"suggested: {suggested:,}")
+    _scale(ax)
+    ax.set_yscale("log")
+    _number(ax.yaxis)
+    ax.set_ylabel("seconds")
+    return finish(ax, title, _ROWS, legend=True)
+
+
+def measured_sizes(speeds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw how fast jobs were by the size of their chunks: each job, and the median of each size.
+
+    Parameters
+    ----------
+    speeds
+        As ``Stack.speeds()`` returns it; of its columns chunk_rows and rows_per_s.
+    ax
+        Where to draw; by default in a new figure.
+    """
+    ax, title = make_axes(ax), "Speed of jobs by chunk size"
+    if speeds.empty:
+        return say_why_empty(ax, title, "no job has succeeded at its first attempt")
+    chunk_rows = speeds["chunk_rows"].astype("float64")
+    ax.plot(chunk_rows, speeds["rows_per_s"], "o", color=BLUE, alpha=0.8, label="a job")
+    medians = speeds.groupby(chunk_rows)["rows_per_s"].median()
+    ax.plot(medians.index, medians, "_-", color=VERMILLION, markersize=14, label="median of a size")
+    _scale(ax)
+    ax.set_ylim(0, float(speeds["rows_per_s"].max()) * 1.15)
+    ax.yaxis.set_major_formatter("{x:,.6g}")
+    ax.set_ylabel("rows a second, upload to mail")
+    return finish(ax, f"{title}, {len(speeds):,} jobs", _ROWS, legend=True)
+
+
+def _scale(ax: Axes) -> None:
+    """Take a logarithmic scale of rows."""
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    if high < 4 * low:  # one size, or almost: otherwise there might be no number on the scale
+        ax.set_xlim(low / 2, high * 2)
+    _number(ax.xaxis)
+
+
+def _number(axis: Axis) -> None:
+    """Put round numbers, and nothing else, on a logarithmic scale."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:,.6g}")

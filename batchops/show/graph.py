@@ -1,0 +1,286 @@
+"""The workflow of one job as a graph: every state with what came of it and how long it took.
+
+`batchops.inspection.workflow` makes it of a job. The chunk workflow is drawn once, for all chunks
+together.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchcore import items
+
+from batchops.show.numbers import format_duration
+
+if TYPE_CHECKING:
+    pass
+
+NOT_REACHED = "NOT REACHED"
+
+# status -> (sign, ground, ink): Okabe and Ito's colours, with the ink that reads better on each.
+_LOOKS = {
+    items.SUCCEEDED: ("\N{CHECK MARK}", "#009E73", "#000000"),
+    items.FAILED: ("\N{BALLOT X}", "#D55E00", "#000000"),
+    items.RUNNING: ("\N{BLACK RIGHT-POINTING TRIANGLE}", "#0072B2", "#FFFFFF"),
+    NOT_REACHED: ("\N{MIDDLE DOT}", "none", "#797979"),
+}
+_OTHER_LOOK = ("\N{BALLOT X}", "#E69F00", "#000000")  # ABORTED, TIMED_OUT
+# Reads on white and on black.
+_LINE = "#797979"
+# Sizes of the drawing in pixels; six columns make a notebook's width.
+_COLUMN, _LANE, _WIDTH, _HEIGHT, _MARGIN = 150, 92, 132, 60, 12
+# Mermaid's: narrow boxes, or its text would be small where the drawing is fitted to the page.
+_MERMAID = {
+    "rankSpacing": 20,
+    "nodeSpacing": 30,
+    "wrappingWidth": 128,
+    "padding": 6,
+    "subGraphTitleMargin": {"top": 4, "bottom": 8},
+}
+
+
+@dataclass(frozen=True)
+class StateRun:
+    """What came of one state.
+
+    Attributes
+    ----------
+    status : str
+        SUCCEEDED, FAILED, RUNNING, NOT REACHED, ABORTED or TIMED_OUT.
+    ms : float or None
+        Milliseconds that it took; of a chunk's step the median. None: not known.
+    note : str
+        What is to be said instead of the status.
+    of : str
+        What the time is, where it is not one state's: ``"median "``.
+    """
+
+    status: str = NOT_REACHED
+    ms: float | None = None
+    note: str = ""
+    of: str = ""
+
+    def __str__(self) -> str:
+        """Say it with the sign of its status."""
+        return ", ".join(self.parts())
+
+    def parts(self) -> list[str]:
+        """Return what came of it, and how long it took if that is known."""
+        sign = _look(self.status)[0]
+        text = f"{sign} {self.note or self.status.lower().replace('_', ' ')}"
+        return [text] if self.ms is None else [text, f"{self.of}{_format_ms(self.ms)}"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A state in the drawing.
+
+    Attributes
+    ----------
+    key : str
+        Its name in the drawing: the workflow's letter and a number.
+    name : str
+        Its name in the workflow.
+    run : StateRun
+        What came of it.
+    column, lane : int
+        Its place: columns go with the flow, in lane 1 is what happens after a failure.
+    """
+
+    key: str
+    name: str
+    run: StateRun
+    column: int
+    lane: int
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One workflow: its states, and the lines between them as pairs of keys.
+
+    Attributes
+    ----------
+    title : str
+        What stands above it.
+    nodes : tuple of Node
+    edges : tuple of (str, str, bool)
+        From, to, and whether that way is taken after a failure only.
+    """
+
+    title: str
+    nodes: tuple[Node, ...]
+    edges: tuple[tuple[str, str, bool], ...]
+
+
+@dataclass(frozen=True)
+class WorkflowGraph:
+    """A job's workflow; JupyterLab draws it without internet, and `to_svg` gives a file's content.
+
+    Attributes
+    ----------
+    main, chunk : Flow
+        The main workflow, and the one that every chunk goes through.
+    fan_out : str
+        The key of the main workflow's state that starts the chunks; empty if there is none.
+    """
+
+    main: Flow
+    chunk: Flow
+    fan_out: str
+
+    def __str__(self) -> str:
+        """List the states with what came of them; those after a failure only if reached."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield self.main.title
+        for node in _worth_listing(self.main):
+            yield f"  {node.name:<36} {node.run}"
+            if node.key == self.fan_out:
+                for inner in _worth_listing(self.chunk):
+                    yield f"    {inner.name:<34} {inner.run}"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Give the forms that front ends choose from."""
+        return {
+            "text/vnd.mermaid": self.to_mermaid(),
+            "image/svg+xml": self.to_svg(),
+            "text/plain": str(self),
+        }
+
+    def to_mermaid(self) -> str:
+        """Return it in the language of Mermaid; states after a failure only if reached.
+
+        Mermaid fits a drawing to the width of the page, so what did not happen would make what did
+        too small to read. That the two workflows are not joined by a line has them one below the
+        other.
+        """
+        lines = [
+            f"%%{{init: {json.dumps({'flowchart': _MERMAID})}}}%%",
+            "flowchart LR",
+        ]
+        # The one that is named last is drawn on top.
+        for flow, name in ((self.chunk, "chunks"), (self.main, "main")):
+            lines += [f'subgraph {name}["{_mermaid_text(flow.title)}"]', "direction LR"]
+            lines.append(f"style {name} fill:none,stroke:{_LINE},color:{_LINE}")
+            nodes = _worth_listing(flow)
+            for node in nodes:
+                label = "<br/>".join(map(_mermaid_text, [node.name, *node.run.parts()]))
+                lines.append(f'{node.key}["{label}"]')
+                lines.append(f"style {node.key} {_mermaid_style(node.run.status)}")
+            runs = {node.key: node.run for node in nodes}
+            lines += [
+                f"{a} {'-.->' if trouble else '-->'} {b}"
+                for a, b, trouble in flow.edges
+                if a in runs and b in runs and (not trouble or runs[a].status == items.FAILED)
+            ]
+            lines.append("end")
+        return "\n".join(lines)
+
+    def to_svg(self) -> str:
+        """Return it as an SVG document that needs nothing else."""
+        columns = 1 + max((n.column for f in (self.main, self.chunk) for n in f.nodes), default=0)
+        width, flow_height = columns * _COLUMN + _MARGIN, 2 * _LANE + 28
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {2 * flow_height}" '
+            f'width="{width}" height="{2 * flow_height}" font-family="sans-serif" font-size="11" '
+            f'role="img"><title>{html.escape(self.main.title)}</title>'
+            '<defs><marker id="batchops-tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
+            'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#797979"/>'
+            "</marker></defs>"
+        ]
+        parts += _svg_flow(self.main, top=0)
+        if self.fan_out:
+            x, y = next(_centre(n, 0) for n in self.main.nodes if n.key == self.fan_out)
+            side, level, gap = x + _WIDTH / 2, y + _HEIGHT / 2 - 10, x + _COLUMN / 2
+            # Down between two columns; its own way down is that of its failure.
+            path = f"M{side} {level}L{gap} {level}L{gap} {flow_height + 8}"
+            parts.append(_svg_line(path, dashed=True))
+        parts += _svg_flow(self.chunk, top=flow_height)
+        return "".join([*parts, "</svg>"])
+
+
+def _worth_listing(flow: Flow) -> list[Node]:
+    reached = [n for n in flow.nodes if n.lane == 0 or n.run.status != NOT_REACHED]
+    return sorted(reached, key=lambda node: (node.lane, node.column))
+
+
+def _look(status: str) -> tuple[str, str, str]:
+    return _LOOKS.get(status, _OTHER_LOOK)
+
+
+def _format_ms(ms: float) -> str:
+    if ms < 1000:
+        return f"{ms:.0f} ms"
+    return f"{ms / 1000:.1f} s" if ms < 60_000 else format_duration(ms / 1000)
+
+
+def _mermaid_text(text: str) -> str:
+    """Write whatever could mean something to Mermaid, or to HTML, by its number."""
+    return "".join(c if c.isalnum() or c in " ,." else f"#{ord(c)};" for c in text)
+
+
+def _mermaid_style(status: str) -> str:
+    _, ground, ink = _look(status)
+    if status == NOT_REACHED:
+        return f"fill:none,color:{ink},stroke:{ink},stroke-dasharray:4"
+    return f"fill:{ground},color:{ink},stroke:{ground}"
+
+
+def _centre(node: Node, top: int) -> tuple[float, float]:
+    x = _MARGIN / 2 + node.column * _COLUMN + _COLUMN / 2
+    return x, top + 28 + node.lane * _LANE + _HEIGHT / 2
+
+
+def _svg_flow(flow: Flow, *, top: int) -> Iterator[str]:
+    yield f'<text x="{_MARGIN}" y="{top + 17}" font-weight="bold" fill="#797979">'
+    yield f"{html.escape(flow.title)}</text>"
+    nodes = {node.key: node for node in flow.nodes}
+    for a, b, trouble in flow.edges:
+        yield _svg_line(_svg_path(nodes[a], nodes[b], top), dashed=trouble)
+    for node in flow.nodes:
+        yield from _svg_node(node, top)
+
+
+def _svg_node(node: Node, top: int) -> Iterator[str]:
+    x, y = _centre(node, top)
+    _, ground, ink = _look(node.run.status)
+    dashes = ' stroke-dasharray="4"' if node.run.status == NOT_REACHED else ""
+    stroke = ink if ground == "none" else ground
+    yield f'<g text-anchor="middle" fill="{ink}">'
+    yield f"<title>{html.escape(f'{node.name}: {node.run}')}</title>"
+    yield f'<rect x="{x - _WIDTH / 2}" y="{y - _HEIGHT / 2}" width="{_WIDTH}" height="{_HEIGHT}" '
+    yield f'rx="6" fill="{ground}" stroke="{stroke}"{dashes}/>'
+    name = textwrap.wrap(node.name, 20, max_lines=2, placeholder=" ...")
+    said = textwrap.wrap(str(node.run), 24, max_lines=2, placeholder=" ...")
+    for number, line in enumerate([*name, *said]):
+        height = y + 4 + 13 * (number - (len(name) + len(said) - 1) / 2)
+        weight = ' font-weight="bold"' if number < len(name) else ""
+        yield f'<text x="{x}" y="{height}"{weight}>{html.escape(line)}</text>'
+    yield "</g>"
+
+
+def _svg_path(a: Node, b: Node, top: int) -> str:
+    (ax, ay), (bx, by) = _centre(a, top), _centre(b, top)
+    if a.lane == b.lane and b.column == a.column + 1:
+        return f"M{ax + _WIDTH / 2} {ay}L{bx - _WIDTH / 2} {by}"
+    if a.lane == b.lane:  # over those between
+        side = ay - _HEIGHT / 2
+        return f"M{ax} {side}C{ax} {side - 26} {bx} {side - 26} {bx} {side}"
+    down = 1 if a.lane < b.lane else -1
+    start, end = ay + down * _HEIGHT / 2, by - down * _HEIGHT / 2
+    middle = (start + end) / 2
+    return f"M{ax} {start}C{ax} {middle} {bx} {middle} {bx} {end}"
+
+
+def _svg_line(path: str, *, dashed: bool) -> str:
+    dashes = ' stroke-dasharray="5 4"' if dashed else ""
+    return (
+        f'<path d="{path}" fill="none" stroke="{_LINE}" stroke-width="1.3"{dashes} '
+        'marker-end="url(#batchops-tip)"/>'
+    )

@@ -1,0 +1,55 @@
+"""The HTML form of values: whatever comes from data is escaped here, and only here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from batchops.show.texts import shorten
+
+# An amount, maybe with its unit: 1,234; $0.0012; <0.1 %; 12 s.
+_AMOUNT = re.compile(r"[-<$]*[0-9][0-9.,e-]*( ?[%a-zA-Z]{1,3})?")
+
+
+def paragraph(text: object) -> str:
+    """Return a text as a paragraph."""
+    return f"<p>{escape(str(text))}</p>"
+
+
+def bullets(lines: Iterable[object]) -> str:
+    """Return lines as a list; no lines give nothing."""
+    found = "".join(f"<li>{escape(str(line))}</li>" for line in lines)
+    return f"<ul>{found}</ul>" if found else ""
+
+
+def folded(summary: str, content: str) -> str:
+    """Return content, which is markup already, that shows on a click; no content gives nothing."""
+    if not content:
+        return ""
+    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as a table with a header, amounts to the right; no rows give nothing."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    if not texts:
+        return ""
+    sides = [_side(column) for column in zip(*texts, strict=True)]
+    lines = [
+        "".join(_cell("td", text, side) for text, side in zip(row, sides, strict=True))
+        for row in texts
+    ]
+    head = "".join(_cell("th", name, side) for name, side in zip(columns, sides, strict=True))
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _side(column: Iterable[str]) -> str:
+    found = [text for text in column if text]
+    return "right" if found and all(map(_AMOUNT.fullmatch, found)) else "left"
+
+
+def _cell(tag: str, text: str, side: str) -> str:
+    # Said in each cell, because notebooks set all cells to the right.
+    return f'<{tag} style="text-align:{side}">{escape(shorten(text))}</{tag}>'

@@ -1,0 +1,17 @@
+"""Text that others chose, made fit to be shown."""
+
+import re
+
+# C0 and C1 controls but tab and line feed, and Unicode's marks of direction (UAX 9, explicit ones).
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def visible(text: str) -> str:
+    """Return a text with its lines, but nothing that steers a terminal.
+
+    Control characters (with them escape sequences) and those that turn the direction of writing
+    are shown as Python writes them; every other character stays.
+    """
+    return _STEERING.sub(lambda found: repr(found[0])[1:-1], text)

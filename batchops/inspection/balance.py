@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchcore import items
 
 from batchops.core import ledger
+from batchops.show.shown import Part, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Balance:
+class Balance(Shown):
     """A job's rows, counted at each place that knows them.
 
     Attributes
@@ -35,6 +35,8 @@ class Balance:
     status : str
         The job's, as the ledger has it: the rows of one that is not through cannot balance yet.
     """
+
+    _also_in_json = ("holds",)
 
     rows_in: int
     rows_out: int
@@ -54,8 +56,7 @@ class Balance:
             and not self.unbalanced
         )
 
-    def __str__(self) -> str:
-        """Say it in a sentence."""
+    def _parts(self) -> Iterator[Part]:
         verdict = "holds" if self.holds else "DOES NOT HOLD"
         if not self.holds and self.status in (items.SUBMITTED, items.RUNNING):
             verdict = f"does not hold yet, the job is {self.status}"
@@ -65,10 +66,7 @@ class Balance:
         )
         if self.unbalanced:
             text += f"; unbalanced chunks: {', '.join(map(str, self.unbalanced[:20]))}"
-        return text
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(str(self))}</p>"
+        yield Part.line(text)
 
 
 def strike_balance(

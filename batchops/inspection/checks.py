@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,7 +16,7 @@ from batchops.core.errors import (
     translate,
 )
 from batchops.deployment.resources import NOT_DEPLOYED, stack_status
-from batchops.show import markup, texts
+from batchops.show.shown import Part, Shown
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -50,7 +49,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Shown):
     """What was looked at, in order.
 
     Attributes
@@ -61,6 +60,8 @@ class Diagnosis:
         One for each thing.
     """
 
+    _also_in_json = ("ok",)
+
     stack_name: str
     checks: tuple[Check, ...]
 
@@ -69,25 +70,12 @@ class Diagnosis:
         """Whether nothing was found that has to be mended."""
         return not any(check.ok is False for check in self.checks)
 
-    def __str__(self) -> str:
-        """Return it as a table, under a line that says how it stands."""
-        return f"{self._summary()}\n{texts.text_table(_COLUMNS, self._rows())}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self._summary())}</p>{markup.table(_COLUMNS, self._rows())}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
-        checks = [asdict(check) for check in self.checks]
-        return {"stack": self.stack_name, "ok": self.ok, "checks": checks}
-
-    def _summary(self) -> str:
+    def _parts(self) -> Iterator[Part]:
         wrong = [check.name for check in self.checks if check.ok is False]
         verdict = f"to be mended: {', '.join(wrong)}" if wrong else "nothing stands in the way"
-        return f"stack {self.stack_name}: {verdict}"
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [(_MARKS[c.ok], c.name, c.found, c.advice) for c in self.checks]
+        yield Part.line(f"stack {self.stack_name}: {verdict}")
+        rows = [(_MARKS[c.ok], c.name, c.found, c.advice) for c in self.checks]
+        yield Part.table(_COLUMNS, rows)
 
 
 def run_check(name: str, check: Callable[[], Check]) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from batchcore import items
 from batchops.inspection.status import StatusReader
 from batchops.show.marks import COLOURS, MARKS
 from batchops.show.numbers import number_ranges
+from batchops.show.shown import Part, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -61,7 +62,7 @@ class GridCell:
 
 
 @dataclass(frozen=True)
-class ChunkGrid:
+class ChunkGrid(Shown):
     """How a job's chunks stand.
 
     Attributes
@@ -100,7 +101,10 @@ class ChunkGrid:
         each = f"; a cell is {self.chunks_per_cell:,} chunks" if self.chunks_per_cell > 1 else ""
         return f"{self.chunks:,} chunks: {counts}{each}"
 
-    def __str__(self) -> str:
+    def _parts(self) -> Iterator[Part]:
+        yield Part(self._text(), self._html())
+
+    def _text(self) -> str:
         """Draw it with a mark a cell, and name the chunks that failed."""
         marks = "".join(MARKS[cell.state] for cell in self.cells)
         lines = [self._title(), *(marks[i : i + 100] for i in range(0, len(marks), 100))]
@@ -115,7 +119,7 @@ class ChunkGrid:
         style = "line-height:1.2;max-width:60em"
         return f'<div role="img" aria-label="{title}" style="{style}">{cells}</div>{failed}'
 
-    def _repr_html_(self) -> str:
+    def _html(self) -> str:
         """Draw it in colours and marks, and say below what they mean."""
         legend = ", ".join(
             f'<b style="color:{COLOURS[state]}">{MARKS[state]}</b> {count:,} {state}'

@@ -10,7 +10,7 @@ from batchops.core import ledger
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
 from batchops.inspection.frames import errors_frame
-from batchops.show import markup
+from batchops.show.shown import Part, Shown, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ _OUTCOMES = ("fixed", "newly broken", "same")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """The errors of two jobs, matched by row, column and rule.
 
     Attributes
@@ -54,9 +54,7 @@ class Comparison:
             "fixed": len(self.fixed),
             "newly_broken": len(self.newly_broken),
             "same": len(self.same),
-            "rules": self.counts()
-            .rename(columns={"newly broken": "newly_broken"})
-            .to_dict(orient="records"),
+            "rules": plain(self.counts().rename(columns={"newly broken": "newly_broken"})),
         }
 
     def counts(self) -> pd.DataFrame:
@@ -86,18 +84,11 @@ class Comparison:
         for outcome, frame in zip(_OUTCOMES, self._frames(), strict=True):
             yield f"{outcome}: {len(frame):,} errors in {frame[self.by].nunique():,} rows"
 
-    def _title(self) -> str:
-        return f"{self.a} against {self.b}, rows matched by {self.by}"
-
-    def __str__(self) -> str:
-        """Say it in a few lines."""
-        return "\n".join([self._title(), *(f"  {fact}" for fact in self._facts())])
-
-    def _repr_html_(self) -> str:
+    def _parts(self) -> Iterator[Part]:
+        yield Part.line(f"{self.a} against {self.b}, rows matched by {self.by}")
+        yield Part.facts(self._facts())
         counts = self.counts()
-        rows = counts.itertuples(index=False, name=None)
-        head = markup.paragraph(self._title()) + markup.bullets(self._facts())
-        return head + markup.table(list(counts.columns), rows)
+        yield Part.table(list(counts.columns), counts.itertuples(index=False, name=None), lines=[])
 
 
 def compare(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchcore import items, keys
 
 from batchops.inspection.result_files import fetch, result_key
+from batchops.show.shown import Part, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Email:
+class Email(Shown):
     """The mail of a job.
 
     Attributes
@@ -56,19 +57,16 @@ class Email:
             error=entry.mail_reason,
         )
 
-    def __str__(self) -> str:
-        """Show it as a mail."""
+    def _parts(self) -> Iterator[Part]:
         outcome = f"sent {self.time}" if self.status == items.MAIL_SENT else "not sent"
         because = f": {self.error}" if self.error else ""
-        return (
+        text = (
             f"{outcome}{because}\nFrom: {self.sender}\nTo: {self.recipient}\n"
             f"Subject: {self.subject}\n\n{self.text}"
         )
-
-    def _repr_html_(self) -> str:
         # Links are long: they may break anywhere, words only between words.
         style = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
-        return f'<pre style="{style}">{html.escape(str(self))}</pre>'
+        yield Part(text, f'<pre style="{style}">{html.escape(text)}</pre>')
 
 
 def read_email(job: JobRef) -> Email:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import html
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from batchops.core import ledger
 from batchops.core.errors import InputError
 from batchops.core.ledger import ErrorFilter
 from batchops.inspection.frames import errors_frame
-from batchops.show import markup, texts
+from batchops.show.shown import Part, Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ _SHOWN = ("source_row", "column", "rule", "value", "message", "stage", "chunk")
 
 
 @dataclass(frozen=True)
-class ErrorPage:
+class ErrorPage(Shown):
     """One page of a job's errors.
 
     Attributes
@@ -59,16 +59,9 @@ class ErrorPage:
             text += f"; {self.total:,} in the job in all"
         return text
 
-    def _rows(self) -> list[list[str]]:
-        return [[str(cell) for cell in row] for row in self.errors[[*_SHOWN]].to_numpy()]
-
-    def __str__(self) -> str:
-        """Say it as a table."""
-        rows = self._rows()
-        return self._title() + ("\n" + texts.text_table(_SHOWN, rows) if rows else "")
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self._title())}</p>{markup.table(_SHOWN, self._rows())}"
+    def _parts(self) -> Iterator[Part]:
+        yield Part.line(self._title())
+        yield Part.table(_SHOWN, self.errors[[*_SHOWN]].to_numpy())
 
 
 def error_page(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from batchcore import items
 
 from batchops.show.marks import COLOURS, MARKS
 from batchops.show.numbers import format_duration
+from batchops.show.shown import Part, Shown
 
 if TYPE_CHECKING:
     from batchops.inspection.status import JobStatus
@@ -23,7 +24,7 @@ _TENTHS = 10
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(Shown):
     """How a job comes along at one moment.
 
     Attributes
@@ -91,8 +92,10 @@ class Progress:
             found.append(f"{format_duration(self.eta_s)} left")
         return [*found, f"after {format_duration(self.elapsed_s)}"]
 
-    def __str__(self) -> str:
-        """Say it in a line."""
+    def _parts(self) -> Iterator[Part]:
+        yield Part(self._line(), self._bar())
+
+    def _line(self) -> str:
         counts = ", ".join(f"{n:,} {state}" for state, n in self.chunks_by_state.items() if n)
         chunks = f"{self.phase:<9} {self.chunks_ended:,}/{self.status.chunks:,} chunks"
         text = ", ".join([chunks, *self.facts])
@@ -100,7 +103,7 @@ class Progress:
             text += f"; chunks: {counts}"
         return f"{text}: {self.status.reason}" if self.status.reason else text
 
-    def _repr_html_(self) -> str:
+    def _bar(self) -> str:
         """Draw it as a bar of the chunks by state, with the numbers in words below."""
         states = self.chunks_by_state
         total = max(self.status.chunks, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
@@ -14,7 +14,7 @@ from batchops.core.errors import InputError, JobFailedError, JobRunningError, tr
 from batchops.core.executions import ENDED
 from batchops.inspection import frames
 from batchops.inspection.status import settle
-from batchops.show import markup
+from batchops.show.shown import Part, Shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,7 +29,7 @@ LINK_EXPIRES_S = 3600
 
 
 @dataclass(frozen=True)
-class ResultFile:
+class ResultFile(Shown):
     """A job's completed file, or its rejects.
 
     Attributes
@@ -52,13 +52,10 @@ class ResultFile:
         """The file's name, without folders."""
         return self.key.rsplit("/", 1)[-1]
 
-    def __str__(self) -> str:
-        """Say it in a line."""
+    def _parts(self) -> Iterator[Part]:
         when = f"{self.modified:%Y-%m-%d %H:%M} UTC"
-        return f"{self.name}: {self.size_bytes:,} bytes, of {when}, s3://{self.bucket}/{self.key}"
-
-    def _repr_html_(self) -> str:
-        return markup.paragraph(self)
+        place = f"s3://{self.bucket}/{self.key}"
+        yield Part.line(f"{self.name}: {self.size_bytes:,} bytes, of {when}, {place}")
 
 
 def result_key(job: JobRef, *, rejected: bool) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from batchops.core.errors import (
 from batchops.core.executions import ENDED, REPORT_UNSTARTED_AFTER_S, attempt_state
 from batchops.core.following import follow
 from batchops.inspection.tally import ChunkTally
+from batchops.show.shown import Part, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -35,7 +35,7 @@ WAITING = "WAITING"
 
 
 @dataclass(frozen=True)
-class JobStatus:
+class JobStatus(Shown):
     """How a job stands.
 
     Attributes
@@ -64,18 +64,14 @@ class JobStatus:
     reason: str = ""
     mail: str = ""
 
-    def __str__(self) -> str:
-        """Say it in a line."""
+    def _parts(self) -> Iterator[Part]:
         chunks = f"{self.chunks_done + self.chunks_failed}/{self.chunks} chunks"
         if self.chunks_failed:
             chunks += f" ({self.chunks_failed} failed)"
         line = f"{self.status}, {chunks}, {self.rows_done:,}/{self.rows:,} rows"
         line += f", {self.rows_rejected:,} rejected"
         line += f", mail {self.mail.lower()}" if self.mail else ""
-        return f"{line}: {self.reason}" if self.reason else line
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(str(self))}</p>"
+        yield Part.line(f"{line}: {self.reason}" if self.reason else line)
 
     @property
     def ended(self) -> bool:

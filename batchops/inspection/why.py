@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from batchcore import items, jobs
 from batchcore.errors import FileError, InputGoneError
@@ -14,7 +13,8 @@ from batchcore.errors import FileError, InputGoneError
 from batchops.core import ledger
 from batchops.core.errors import explain_failure
 from batchops.inspection.status import job_status
-from batchops.show import markup, texts
+from batchops.show import texts
+from batchops.show.shown import Part, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -97,7 +97,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Why:
+class Why(Shown):
     """Why a job is as it is: first what failed, then why rows were rejected, each by count.
 
     Attributes
@@ -114,26 +114,14 @@ class Why:
     status: str
     causes: tuple[Cause, ...]
 
-    def __str__(self) -> str:
-        """Say it in a line, then one line a cause."""
-        lines = [self._summary(), *(str(cause) for cause in self.causes[:_SHOWN])]
-        rest = len(self.causes) - _SHOWN
-        return "\n".join(lines) + (f"\nand {rest:,} causes more" if rest > 0 else "")
-
-    def _repr_html_(self) -> str:
+    def _parts(self) -> Iterator[Part]:
+        none = "" if self.causes else " nothing failed, no row was rejected"
+        yield Part.line(f"job {self.job_id} is {self.status}:{none}")
+        lines = [str(cause) for cause in self.causes[:_SHOWN]]
+        if len(self.causes) > _SHOWN:
+            lines.append(f"and {len(self.causes) - _SHOWN:,} causes more")
         rows = [(f"{c.count:,}", c.what, c.example, c.next_call) for c in self.causes]
-        table = markup.table(("count", "what", "example", "next"), rows) if rows else ""
-        return f"<p>{html.escape(self._summary())}</p>{table}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
-        causes = [asdict(cause) for cause in self.causes]
-        return {"job": self.job_id, "status": self.status, "causes": causes}
-
-    def _summary(self) -> str:
-        if not self.causes:
-            return f"job {self.job_id} is {self.status}: nothing failed, no row was rejected"
-        return f"job {self.job_id} is {self.status}:"
+        yield Part.table(("count", "what", "example", "next"), rows, lines=lines)
 
 
 def why(job: JobRef) -> Why:

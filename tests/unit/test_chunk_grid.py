@@ -7,6 +7,7 @@ from batchcore import items
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchops.core.ledger import ChunkEntry
 from batchops.inspection.chunk_grid import (
     MAX_CELLS,
     ChunkGrid,
@@ -111,7 +112,7 @@ def test_grid_of_a_job_that_succeeded_needs_no_chunks_to_be_read() -> None:
 def test_grid_knows_chunks_that_have_not_begun_from_those_that_failed() -> None:
     tally = ChunkTally(1)
     tally.take(
-        {"entry": items.chunk_entry(n), "status": status, "attempt": 1, "rows": 1, "rejected": 0}
+        ChunkEntry({"entry": items.chunk_entry(n), "status": status, "attempt": 1, "rows": 1})
         for n, status in [(1, items.SUCCEEDED), (2, items.FAILED), (4, items.RUNNING)]
     )
     grid = grid_of(JOB, JobStatus(items.RUNNING, chunks=6), tally)

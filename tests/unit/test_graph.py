@@ -11,6 +11,7 @@ import pytest
 import support
 from batchcore import items
 
+from batchops.core.ledger import ChunkEntry
 from batchops.inspection import frames
 from batchops.inspection.workflow import (
     CHUNK_STEPS,
@@ -51,15 +52,15 @@ def history(*events: tuple[float, str, str]) -> list[dict[str, Any]]:
     return found
 
 
-def entry(number: int, status: str, **changed: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"entry": items.chunk_entry(number), "status": status}
+def entry(number: int, status: str, **changed: Any) -> ChunkEntry:
+    found = {"entry": items.chunk_entry(number), "status": status, "attempt": 1}
     if status == items.SUCCEEDED:
         found["stepMs"] = {"read": number, "validate": 20, "enrich": 300, "write": 40}
-    return found | changed
+    return ChunkEntry(found | changed)
 
 
 def graph(
-    runs: dict[str, StateRun] | None = None, *entries: dict[str, Any], title: str = "Job x"
+    runs: dict[str, StateRun] | None = None, *entries: ChunkEntry, title: str = "Job x"
 ) -> WorkflowGraph:
     return workflow_graph(
         MAIN,

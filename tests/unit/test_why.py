@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support import ROOT, SOURCE
 
+from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
 from batchops.deployment.change_sets import Change
 from batchops.deployment.preview import Preview
 from batchops.inspection.status import JobStatus
@@ -29,7 +30,9 @@ from batchops.inspection.why import (
 ENTRY = {"key": "input/orders.csv", "chunkRows": 600, "status": "FAILED"}
 
 
-def _error(row: int, column: str = "Order Date", rule: str = "format", value: str = "x") -> Any:
+def _error_attributes(
+    row: int, column: str = "Order Date", rule: str = "format", value: str = "x"
+) -> dict[str, Any]:
     return {
         "stage": "validate",
         "column": column,
@@ -41,9 +44,13 @@ def _error(row: int, column: str = "Order Date", rule: str = "format", value: st
     }
 
 
-def _chunk(number: int, *, error: str = "TransientError", cause: str = "", **more: Any) -> Any:
+def _error(*args: Any, **kwargs: Any) -> ErrorItem:
+    return ErrorItem(_error_attributes(*args, **kwargs))
+
+
+def _chunk(number: int, *, error: str = "TransientError", cause: str = "") -> ChunkEntry:
     entry = {"entry": f"CHUNK#{number:06d}", "status": "FAILED", "error": error, "cause": cause}
-    return {**entry, "failedStep": "Get Financial Data", **more}
+    return ChunkEntry({**entry, "failedStep": "Get Financial Data"})
 
 
 def _failed(reason: str) -> JobStatus:
@@ -67,10 +74,10 @@ def test_a_hundred_thousand_errors_are_counted_as_they_come() -> None:
     alive = 0
     most = 0
 
-    class Item(dict[str, Any]):
+    class Item(ErrorItem):
         def __init__(self, row: int) -> None:
             nonlocal alive, most
-            super().__init__(_error(row))
+            super().__init__(_error_attributes(row))
             alive += 1
             most = max(most, alive)
 
@@ -108,7 +115,7 @@ def test_chunk_failures_that_differ_in_numbers_only_are_one_cause() -> None:
         _chunk(1, cause="orders-0123456789ab: chunk 1 timed out after 900.12 s"),
         _chunk(2, cause="orders-0123456789ab: chunk 2 timed out after 900.37 s"),
         _chunk(3, error="LookupRefusedError", cause="POST /financials answered 403"),
-        {"entry": "CHUNK#000004", "status": "SUCCEEDED"},
+        ChunkEntry({"entry": "CHUNK#000004", "status": "SUCCEEDED"}),
     ]
     first, second = chunk_causes(chunks)
     assert first.count == 2
@@ -147,19 +154,21 @@ def test_cause_in_lambda_s_json_is_read() -> None:
     ],
 )
 def test_file_that_is_not_accepted_has_its_next_call(reason: str, call: str) -> None:
-    cause = job_cause(ENTRY, _failed(reason))
+    cause = job_cause(JobEntry(ENTRY), _failed(reason))
     assert cause is not None
     assert cause.next_call == call
 
 
 def test_file_in_a_folder_is_submitted_under_its_name_again() -> None:
-    cause = job_cause({**ENTRY, "key": "input/2026/a.csv"}, _failed("EmptyFileError: 0 bytes"))
+    cause = job_cause(
+        JobEntry({**ENTRY, "key": "input/2026/a.csv"}), _failed("EmptyFileError: 0 bytes")
+    )
     assert cause is not None
     assert cause.next_call.startswith("stack.submit('a.csv', name='2026/a.csv')")
 
 
 def test_job_that_was_stopped_is_rerun() -> None:
-    cause = job_cause(ENTRY, JobStatus("ABORTED", reason=": "))
+    cause = job_cause(JobEntry(ENTRY), JobStatus("ABORTED", reason=": "))
     assert cause is not None
     assert cause.what == "the workflow was ended from outside: ABORTED"
     assert cause.next_call == "job.rerun()"
@@ -172,7 +181,7 @@ def test_map_that_does_not_say_why_its_child_failed_sends_to_the_functions_log(
     known: dict[str, int], function: str
 ) -> None:
     reason = "States.ExceedToleratedFailureThreshold: the threshold was exceeded"
-    cause = job_cause({**ENTRY, **known}, _failed(reason))
+    cause = job_cause(JobEntry({**ENTRY, **known}), _failed(reason))
     assert cause is not None
     call, _, then = cause.next_call.partition("  # then ")
     assert call == f"stack.logs({function!r}, job=job.id)"
@@ -181,7 +190,7 @@ def test_map_that_does_not_say_why_its_child_failed_sends_to_the_functions_log(
 
 @pytest.mark.parametrize("status", ["WAITING", "RUNNING", "SUCCEEDED"])
 def test_job_that_has_not_failed_has_no_cause(status: str) -> None:
-    assert job_cause(ENTRY, JobStatus(status)) is None
+    assert job_cause(JobEntry(ENTRY), JobStatus(status)) is None
 
 
 def test_delimiter_is_read_from_the_message_that_the_function_gives() -> None:
@@ -192,7 +201,7 @@ def test_delimiter_is_read_from_the_message_that_the_function_gives() -> None:
     for delimiter, named in ((";", "';'"), ("\t", "'tab'"), ("|", "'|'")):
         with pytest.raises(WrongDelimiterError) as caught:
             map_header(HEADER.replace(b",", delimiter.encode()), SCHEMA, delimiter=",")
-        cause = job_cause(ENTRY, _failed(f"WrongDelimiterError: {caught.value}"))
+        cause = job_cause(JobEntry(ENTRY), _failed(f"WrongDelimiterError: {caught.value}"))
         assert cause is not None
         assert f"FileDelimiter={named}" in cause.next_call
 
@@ -205,10 +214,10 @@ def test_delimiter_is_read_from_the_message_that_the_function_gives() -> None:
     ],
 )
 def test_unsent_mail_is_a_cause_though_the_job_succeeded(cause: str, call: str) -> None:
-    entry = {"mailStatus": "FAILED", "mailError": "MessageRejected", "mailCause": cause}
+    entry = JobEntry({"mailStatus": "FAILED", "mailError": "MessageRejected", "mailCause": cause})
     (found,) = mail_causes(entry)
     assert (found.kind, found.next_call) == ("mail", call)
-    assert list(mail_causes({"mailStatus": "SENT"})) == []
+    assert list(mail_causes(JobEntry({"mailStatus": "SENT"}))) == []
 
 
 def test_every_next_call_is_python() -> None:

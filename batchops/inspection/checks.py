@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from batchops.core.errors import (
     AccessDeniedError,
     AwsError,
     BatchOpsError,
     EngineNotRunningError,
-    translate,
+    translated,
 )
 from batchops.deployment.resources import NOT_DEPLOYED, stack_status
 from batchops.show.shown import Part, Shown
@@ -80,18 +78,17 @@ class Diagnosis(Shown):
 
 def run_check(name: str, check: Callable[[], Check]) -> Check:
     """Make a check; where it meets an error, that is what was found."""
-    failure: BatchOpsError | OSError
     try:
-        return check()
-    except (ClientError, BotoCoreError) as error:
-        failure = translate(error, doing=f"looking at: {name}")
+        with translated(f"looking at: {name}"):
+            return check()
     except (BatchOpsError, OSError) as error:
-        failure = error
-    ok = None if isinstance(failure, AccessDeniedError | OSError) else False
-    # Errors of this package end in what to do; those that a service worded do not.
-    worded = type(failure) is AwsError or isinstance(failure, OSError)
-    found, colon, advice = str(failure).rpartition(": ")
-    return Check(name, ok, found, advice) if colon and not worded else Check(name, ok, str(failure))
+        ok = None if isinstance(error, AccessDeniedError | OSError) else False
+        # Errors of this package end in what to do; those that a service worded do not.
+        worded = type(error) is AwsError or isinstance(error, OSError)
+        found, colon, advice = str(error).rpartition(": ")
+        return (
+            Check(name, ok, found, advice) if colon and not worded else Check(name, ok, str(error))
+        )
 
 
 def check_stack(stack: StackRef) -> Check:

@@ -137,8 +137,9 @@ def link(job: JobRef, *, expires_s: int, rejected: bool) -> str:
         "Bucket": job.stack.outputs["SourceBucketName"],
         "Key": result_key(job, rejected=rejected),
     }
-    s3 = job.stack.client("s3")
-    return str(s3.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s))
+    with translated("making a link"):
+        s3 = job.stack.client("s3")
+        return str(s3.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s))
 
 
 def download(

@@ -13,8 +13,8 @@ from batchcore.errors import FileError, InputGoneError
 from batchops.core import ledger
 from batchops.core.errors import explain_failure
 from batchops.inspection.status import job_status
-from batchops.show import texts
 from batchops.show.shown import Part, Shown
+from batchops.show.texts import printable, shorten
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -83,9 +83,7 @@ class Cause:
     @property
     def example(self) -> str:
         """One case of it, shortened."""
-        value = self.value
-        if len(value) > _MAX_VALUE_CHARACTERS:
-            value = value[:_MAX_VALUE_CHARACTERS] + " ..."
+        value = shorten(self.value, _MAX_VALUE_CHARACTERS)
         return value if self.source_row is None else f"row {self.source_row}: {value!r}"
 
     def __str__(self) -> str:
@@ -93,7 +91,7 @@ class Cause:
         lines = [f"{self.count:,} x {self.what}", f"next: {self.next_call}"]
         if self.what != self.value:
             lines.insert(1, f"such as {self.example}")
-        return "\n    ".join(map(texts.printable, lines))
+        return "\n    ".join(printable(shorten(line)) for line in lines)
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,19 @@
-"""Pictures of a job's errors, from the DataFrame that ``Job.errors()`` gives; see `views.axes`."""
+"""Plots of a job's errors, from the DataFrame that ``Job.errors()`` returns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from batchops.plots.axes import (
-    BLUE,
     INK,
-    PURPLE,
-    VERMILLION,
     count_on,
     finish,
+    fit_label,
     make_axes,
     round_up,
     say_why_empty,
-    shorten,
 )
+from batchops.show.marks import BLUE, PURPLE, VERMILLION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -132,7 +130,7 @@ def _bars(
     counts = errors.groupby([*by, "stage"], sort=True).size().unstack(fill_value=0)
     order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
     shown, others = counts.loc[order[:top]], counts.loc[order[top:]]
-    labels = [shorten(label(*_parts(group))) for group in shown.index]
+    labels = [fit_label(label(*_parts(group))) for group in shown.index]
     _stack(ax, shown)
     if len(others):
         labels.append(f"{len(others):,} other {what}s")
@@ -163,7 +161,7 @@ def _stack(ax: Axes, counts: pd.DataFrame) -> None:
             counts[stage][found],
             left=left[found],
             color=STAGE_COLOURS.get(stage, INK),
-            label=f"found by {shorten(stage)}",
+            label=f"found by {fit_label(stage)}",
         )
         left += counts[stage]
     for place, total in enumerate(left):

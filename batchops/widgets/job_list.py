@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 from batchcore import items
 
+from batchops.show.marks import MARKS
+from batchops.show.texts import printable, shorten
 from batchops.widgets.theme import make_button, make_row
 
 if TYPE_CHECKING:
@@ -18,12 +20,11 @@ if TYPE_CHECKING:
 
 PAGE_JOBS = 50
 _STATUSES = (items.SUBMITTED, items.RUNNING, items.SUCCEEDED, items.FAILED, "ABORTED")
-MARKS = {
-    items.SUBMITTED: "\N{MIDDLE DOT}",
-    items.RUNNING: "\N{BLACK RIGHT-POINTING TRIANGLE}",
-    items.SUCCEEDED: "\N{CHECK MARK}",
+_MARKS = {
+    items.SUBMITTED: MARKS["waiting"],
+    items.RUNNING: MARKS["running"],
+    items.SUCCEEDED: MARKS["done"],
 }
-_FAILED_MARK = "\N{MULTIPLICATION X}"
 _MAX_NAME = 40
 
 
@@ -57,8 +58,8 @@ def job_label(row: dict[Any, Any]) -> str:
     """Return a job in a line: mark, status, start, file, rows and what was rejected."""
     import pandas as pd
 
-    mark = MARKS.get(row["status"], _FAILED_MARK)
-    name = row["file"] if len(row["file"]) <= _MAX_NAME else f"{row['file'][: _MAX_NAME - 1]}…"
+    mark = _MARKS.get(row["status"], MARKS["failed"])
+    name = shorten(row["file"], _MAX_NAME)
     parts = [f"{mark} {row['status']:<9}", f"{row['start']:%Y-%m-%d %H:%M}", f"{name:<22}"]
     if not pd.isna(row["rows_in"]):
         parts.append(f"{row['rows_in']:>9,} rows")
@@ -66,9 +67,8 @@ def job_label(row: dict[Any, Any]) -> str:
         parts.append(f"{row['rows_rejected']:,} rejected")
     if not pd.isna(row["attempt"]) and row["attempt"] > 1:
         parts.append(f"attempt {row['attempt']}")
-    line = "  ".join(parts)
     # An option of a list takes several blanks for one.
-    return "".join(c if c.isprintable() else "?" for c in line).replace(" ", "\N{NO-BREAK SPACE}")
+    return printable("  ".join(parts)).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def choose_job(jobs: pd.DataFrame, *, current: str | None) -> str | None:

@@ -374,8 +374,8 @@ def test_positions_take_every_row_of_any_file_into_one_of_at_most_50_bars(count:
 
 
 def test_shortened_text_keeps_both_ends() -> None:
-    assert axes.shorten("short") == "short"
-    assert axes.shorten("a" * 30 + "b" * 30, 11) == "aaaaa\N{HORIZONTAL ELLIPSIS}bbbbb"
+    assert axes.fit_label("short") == "short"
+    assert axes.fit_label("a" * 30 + "b" * 30, 11) == "aaaaa\N{HORIZONTAL ELLIPSIS}bbbbb"
 
 
 def test_columns_part_their_errors_by_stage_in_the_order_of_the_stages() -> None:

@@ -77,7 +77,7 @@ class Diagnosis(Shown):
 
 
 def run_check(name: str, check: Callable[[], Check]) -> Check:
-    """Make a check; where it meets an error, that is what was found."""
+    """Run a check; an error that it meets is what it found."""
     try:
         with translated(f"looking at: {name}"):
             return check()
@@ -85,10 +85,10 @@ def run_check(name: str, check: Callable[[], Check]) -> Check:
         ok = None if isinstance(error, AccessDeniedError | OSError) else False
         # Errors of this package end in what to do; those that a service worded do not.
         worded = type(error) is AwsError or isinstance(error, OSError)
-        found, colon, advice = str(error).rpartition(": ")
-        return (
-            Check(name, ok, found, advice) if colon and not worded else Check(name, ok, str(error))
-        )
+        if worded or ": " not in str(error):
+            return Check(name, ok, str(error))
+        found, _, advice = str(error).rpartition(": ")
+        return Check(name, ok, found, advice)
 
 
 def check_stack(stack: StackRef) -> Check:

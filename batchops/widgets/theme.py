@@ -6,17 +6,13 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from batchops.show.marks import GREEN, VERMILLION
+from batchops.show.marks import COLOURS
 
 CLASS = "batchops-console"
 
 # The fallbacks are for pages without JupyterLab's variables; Voila has them.
-_COLOURS = f"--batchops-error: {VERMILLION}; --batchops-done: {GREEN};"
-STYLE = (
-    f"""<style>
-.batchops-console {{ {_COLOURS} }}
-"""
-    + """.batchops-console {
+STYLE = """<style>
+.batchops-console {
   color: var(--jp-ui-font-color1, #222); max-width: 980px; font-size: 13px; padding: 2px 4px;
   --jp-widgets-inline-label-width: 58px;
 }
@@ -64,11 +60,11 @@ body[data-jp-theme-light="false"] .batchops-console, .theme-dark .batchops-conso
   background: var(--jp-layout-color1, #fff);
 }
 .batchops-console .batchops-error {
-  border-left: 4px solid var(--batchops-error); padding: 2px 8px; margin: 2px 0;
+  border-left: 4px solid @failed; padding: 2px 8px; margin: 2px 0;
   background: var(--jp-layout-color2, #f3f3f3);
 }
 .batchops-console .batchops-done {
-  border-left: 4px solid var(--batchops-done); padding: 2px 8px; margin: 2px 0;
+  border-left: 4px solid @done; padding: 2px 8px; margin: 2px 0;
   background: var(--jp-layout-color2, #f3f3f3);
 }
 .batchops-console .batchops-quiet { color: var(--jp-ui-font-color2, #555); }
@@ -76,8 +72,7 @@ body[data-jp-theme-light="false"] .batchops-console, .theme-dark .batchops-conso
 .batchops-console input:focus-visible {
   outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px;
 }
-</style>"""
-)
+</style>""".replace("@failed", COLOURS["failed"]).replace("@done", COLOURS["done"])
 
 
 def make_row(*parts: Any) -> Any:

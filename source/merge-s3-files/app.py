@@ -13,7 +13,7 @@ import orjson
 from batchcore import aws, items, joining, keys, results
 from batchcore.dynamojson import read_as_sent
 from batchcore.errors import InputGoneError
-from batchcore.merge_plans import Plan, store_plan, upload_item
+from batchcore.merge_plans import MergePlan, store_plan, upload_item
 from batchcore.metrics import publish_rows
 from batchcore.pieces import Piece, total_bytes
 from batchcore.runtime import Event, Result, job_step
@@ -70,7 +70,7 @@ def merge_chunks(event: Event) -> Result:
 def complete_plan(event: Event) -> Result:
     """Complete both files of a plan whose groups are all uploaded, and finish."""
     merge = event["merge"]
-    plan = Plan(s3, event["bucket"], event["jobId"], merge["plan"]["key"])
+    plan = MergePlan(s3, event["bucket"], event["jobId"], merge["plan"]["key"])
     _confirm(event)
     plan.complete()
     return _finish(event, {name: merge[name] for name in results.TOTALS})

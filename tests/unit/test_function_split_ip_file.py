@@ -541,7 +541,7 @@ def test_unclosed_quote_in_a_large_file_names_its_row(app: ModuleType, account: 
 def test_file_with_too_many_chunks_is_refused_before_they_are_uploaded(
     app: ModuleType, account: Account
 ) -> None:
-    beyond = csvtext.Chunk(sizing.MAX_CHUNKS + 1, 2, 2, 1, row())
+    beyond = csvtext.SplitChunk(sizing.MAX_CHUNKS + 1, 2, 2, 1, row())
     with pytest.raises(errors.TooManyChunksError, match="a larger FileChunkSize"):
         splitting.upload_chunks(app.s3, job_event(JOB), iter([beyond]))
     assert account.keys() == []

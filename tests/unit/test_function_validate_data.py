@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import keys
-from batchcore.records import dump_lines, read_records
+from batchcore.records import read_records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import BUCKET, HEADER, SCHEMA, chunk_event, context, row
+from support import BUCKET, HEADER, SCHEMA, chunk_event, context, dump_lines, row
 
 if TYPE_CHECKING:
     from types import ModuleType

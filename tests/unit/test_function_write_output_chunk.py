@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from batchcore import items, keys
 from batchcore.errors import BalanceError, StaleAttemptError, TransientError
-from batchcore.records import dump_lines
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import BUCKET, ERROR_TABLE, START_TIME, chunk_event, context
+from support import BUCKET, ERROR_TABLE, START_TIME, chunk_event, context, dump_lines
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -967,17 +967,28 @@ def test_phases_that_the_workflow_calls_for_are_those_of_the_function(load_app: 
     assert sorted(phases) == sorted(load_app("split-ip-file").PHASES)
 
 
+def chunk_execution_name(job: str, chunk: int, attempt: int) -> str:
+    """Return the name that the main workflow gives to the execution of a chunk."""
+    name = states(MACHINES[0])["Process chunk"]["Parameters"]["Name.$"]
+    call = re.fullmatch(r"States\.Format\('([^']+)', (.+)\)", name)
+    assert call is not None
+    values: dict[str, Any] = {"$.jobId": job, "$.chunk.number": chunk, "$.attempt": attempt}
+    return call[1].format(*(values[path] for path in call[2].split(", ")))
+
+
 def test_chunk_is_a_named_execution_that_knows_its_parent() -> None:
     process = states(MACHINES[0])["Process chunk"]
     assert process["Resource"] == "arn:aws:states:::states:startExecution.sync:2"
     parameters = process["Parameters"]
     started_by = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID.$"
     assert parameters["Input"][started_by] == "$$.Execution.Id"
-    values: dict[str, Any] = {"$.jobId": "job", "$.chunk.number": 7, "$.attempt": 2}
-    call = re.fullmatch(r"States\.Format\('([^']+)', (.+)\)", parameters["Name.$"])
-    assert call is not None
-    name = call[1].format(*(values[path] for path in call[2].split(", ")))
-    assert name == jobs.chunk_execution_name("job", 7, 2)
+    assert chunk_execution_name("job", 7, 2) == "job-7-a2"
+
+
+def test_name_of_a_chunks_execution_is_as_short_as_step_functions_wants_it() -> None:
+    longest = "x" * jobs.SLUG_LENGTH + "-" + "0" * jobs.DIGEST_LENGTH
+    # AWS Step Functions, StartExecution: a name has 1 to 80 characters.
+    assert len(chunk_execution_name(longest, 999_999, 10_000)) <= 80
 
 
 def test_child_gives_back_nothing() -> None:

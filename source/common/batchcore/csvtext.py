@@ -32,7 +32,7 @@ csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class SplitChunk:
     """A run of records, exactly as they stand in the file, under the prefix asked for."""
 
     number: int
@@ -131,7 +131,7 @@ class Splitter:
             if len(self._buffer) > self._max_bytes or not self._read():
                 return len(self._buffer), False
 
-    def chunks(self, *, prefix: bytes = b"") -> Iterator[Chunk]:
+    def chunks(self, *, prefix: bytes = b"") -> Iterator[SplitChunk]:
         """Yield the chunks in order; blank lines in front of a chunk belong to none.
 
         Parameters
@@ -150,9 +150,9 @@ class Splitter:
             elif not self._read():
                 return
 
-    def _cut(self, prefix: bytes) -> Chunk:
+    def _cut(self, prefix: bytes) -> SplitChunk:
         data = b"".join((prefix, memoryview(self._buffer)[self._start : self._at]))
-        return Chunk(self._chunk, self._first_row, self.row - 1, self._rows, data)
+        return SplitChunk(self._chunk, self._first_row, self.row - 1, self._rows, data)
 
     def _full(self) -> bool:
         full = self._rows == self._chunk_rows or self._at - self._start >= self._max_bytes

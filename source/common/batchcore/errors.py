@@ -2,7 +2,7 @@
 
 ::
 
-    JobError                    the job cannot go on; retrying changes nothing
+    JobEndingError              the job cannot go on; retrying changes nothing
     ├── FileError               the upload itself is not acceptable
     │   ├── NameTooLongError
     │   ├── EmptyFileError
@@ -25,17 +25,17 @@
     SchemaError                 the schema file cannot be used
     ReferenceDataError          the reference data cannot be used
 
-A `JobError` is an outcome, not a crash: the entry point returns its name and text to the
+A `JobEndingError` is an outcome, not a crash: the entry point returns its name and text to the
 workflow, which ends the job with them. So a function's error metric counts faults, never somebody's
 malformed file. `TransientError` is raised, and its name is what the workflows retry.
 """
 
 
-class JobError(Exception):
+class JobEndingError(Exception):
     """The job cannot go on, and trying again would not help."""
 
 
-class FileError(JobError):
+class FileError(JobEndingError):
     """The uploaded file is not acceptable as a whole."""
 
 
@@ -87,19 +87,19 @@ class TooManyChunksError(FileError):
     """The file has more chunks than one Distributed Map can report on."""
 
 
-class InputGoneError(JobError):
+class InputGoneError(JobEndingError):
     """The object version that the job is about no longer exists."""
 
 
-class ChunksFailedError(JobError):
+class ChunksFailedError(JobEndingError):
     """Some chunks have no result, so there is nothing whole to merge."""
 
 
-class ResultTooLargeError(JobError):
+class ResultTooLargeError(JobEndingError):
     """A merged file would be larger than the merge can join."""
 
 
-class BalanceError(JobError):
+class BalanceError(JobEndingError):
     """The rows that came in are not the rows that went out plus those rejected."""
 
 

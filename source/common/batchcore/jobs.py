@@ -37,11 +37,6 @@ def execution_name(job: str, attempt: int) -> str:
     return job if attempt == 1 else f"{job}-a{attempt}"
 
 
-def chunk_execution_name(job: str, chunk: int, attempt: int) -> str:
-    """Return the name of a chunk workflow's execution, as the main workflow builds it."""
-    return f"{job}-{chunk}-a{attempt}"
-
-
 def parse_delimiter(text: str) -> str:
     """Return the one-character delimiter that a parameter names.
 

@@ -21,7 +21,7 @@ from batchcore.pieces import Group, Piece, plan_groups
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-Item = dict[str, Any]
+PlanItem = dict[str, Any]
 
 
 def store_plan(
@@ -52,7 +52,7 @@ def store_plan(
     begun = datetime.now(UTC)
     grouped = {k: plan_groups(pieces, group_bytes=group_bytes) for k, pieces in files.items()}
     name = f"{attempt:04d}-{uuid4().hex[:12]}"
-    plan: list[Item] = []
+    plan: list[PlanItem] = []
     for key, groups in grouped.items():
         joining.abort_uploads(s3, bucket, key, before=begun)
         upload = joining.begin_upload(s3, bucket, key, plan=name)
@@ -65,7 +65,7 @@ def store_plan(
     return {"key": stored, "groups": len(plan)}
 
 
-def upload_item(s3: "S3Client", bucket: str, job: str, item: Item) -> int:
+def upload_item(s3: "S3Client", bucket: str, job: str, item: PlanItem) -> int:
     """Upload the parts of one item of a plan and note their entity tags; return how many.
 
     Raises
@@ -86,7 +86,7 @@ def upload_item(s3: "S3Client", bucket: str, job: str, item: Item) -> int:
     return len(etags)
 
 
-class Plan:
+class MergePlan:
     """A stored plan whose items are uploaded, read back to be completed.
 
     Raises
@@ -97,11 +97,11 @@ class Plan:
 
     def __init__(self, s3: "S3Client", bucket: str, job: str, key: str) -> None:
         self._s3, self._bucket = s3, bucket
-        self._items: list[Item] = orjson.loads(aws.read_object(s3, bucket, key))
+        self._items: list[PlanItem] = orjson.loads(aws.read_object(s3, bucket, key))
         with ThreadPoolExecutor(joining.FETCHES_IN_FLIGHT) as pool:
             self._etags = list(pool.map(lambda item: self._parts(job, item), self._items))
 
-    def _parts(self, job: str, item: Item) -> list[str]:
+    def _parts(self, job: str, item: PlanItem) -> list[str]:
         key = keys.merge_parts(job, item["plan"], item["number"])
         try:
             found = orjson.loads(aws.read_object(self._s3, self._bucket, key))
@@ -117,7 +117,7 @@ class Plan:
 
     def complete(self) -> None:
         """Make each file of its parts; doing it twice changes nothing."""
-        uploads: dict[str, tuple[Item, list[str]]] = {}
+        uploads: dict[str, tuple[PlanItem, list[str]]] = {}
         for item, etags in zip(self._items, self._etags, strict=True):
             uploads.setdefault(item["key"], (item, []))[1].extend(etags)
         for key, (item, etags) in uploads.items():

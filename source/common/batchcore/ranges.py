@@ -215,7 +215,7 @@ class _Surveyor:
         )
 
 
-def number_ranges(
+def plan_cuts(
     surveys: Sequence[RangeSurvey],
     *,
     start: int,

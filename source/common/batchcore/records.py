@@ -198,12 +198,6 @@ def reject(record: Mapping[str, Any], *, stage: str, key: str, faults: list[Viol
     return {**kept, "key": key, "errors": errors}
 
 
-def dump_lines(records: Iterable[Record]) -> bytes:
-    """Return records as JSON lines."""
-    newline = orjson.OPT_APPEND_NEWLINE
-    return b"".join([orjson.dumps(record, option=newline) for record in records])
-
-
 def dump_counted(records: Iterable[Record]) -> tuple[bytes, int, int]:
     """Return records as JSON lines, how many they are, and how many of them are rejected.
 

@@ -17,7 +17,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from batchcore.errors import JobError, TransientError
+from batchcore.errors import JobEndingError, TransientError
 
 Event = dict[str, Any]
 Result = dict[str, Any]
@@ -96,7 +96,7 @@ def step(handler: Handler) -> Handler:
     return entry_point(timed)
 
 
-def failure(error: JobError) -> Result:
+def failure(error: JobEndingError) -> Result:
     """Return a failure as an outcome, in the shape that a state's Catch would give."""
     return {"failure": {"Error": type(error).__name__, "Cause": str(error)}}
 
@@ -104,14 +104,14 @@ def failure(error: JobError) -> Result:
 def job_step(handler: Handler) -> Handler:
     """Wrap the handler of a step that decides over the whole job.
 
-    A `batchcore.errors.JobError` becomes a `failure`, for the workflow to end the job with.
+    A `batchcore.errors.JobEndingError` becomes a `failure`, for the workflow to end the job with.
     """
 
     @wraps(handler)
     def deciding(event: Event, context: Any) -> Result:
         try:
             return handler(event, context)
-        except JobError as error:
+        except JobEndingError as error:
             logger.warning("the job cannot go on", extra={"error": type(error).__name__})
             return failure(error)
 

@@ -15,7 +15,7 @@ import orjson
 from botocore.exceptions import ClientError
 
 from batchcore import aws, csvtext, intake, items, keys, ranges
-from batchcore.errors import BalanceError, InputGoneError, JobError
+from batchcore.errors import BalanceError, InputGoneError, JobEndingError
 from batchcore.runtime import Event, Result, failure
 from batchcore.schema import RecordSchema
 from batchcore.sizing import MAX_CHUNKS, too_many_chunks
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 4 * 1024 * 1024
 
-Part = dict[str, Any]
+# What a phase found, as JSON: see the module.
+Found = dict[str, Any]
+
+# A chunk as the manifest lists it.
+ManifestEntry = dict[str, Any]
 
 
 def read_blocks(
@@ -63,7 +67,9 @@ def read_blocks(
                 yield found
 
 
-def upload_chunks(s3: "S3Client", event: Event, chunks: Iterator[csvtext.Chunk]) -> list[Part]:
+def upload_chunks(
+    s3: "S3Client", event: Event, chunks: Iterator[csvtext.SplitChunk]
+) -> list[ManifestEntry]:
     """Upload the chunks, which begin with the header, and return their entries of the manifest.
 
     Raises
@@ -71,7 +77,7 @@ def upload_chunks(s3: "S3Client", event: Event, chunks: Iterator[csvtext.Chunk])
     TooManyChunksError
         Before the first one is uploaded that is too many.
     """
-    manifest: list[Part] = []
+    manifest: list[ManifestEntry] = []
 
     def objects() -> Iterator[tuple[str, bytes]]:
         for chunk in chunks:
@@ -104,7 +110,7 @@ def upload_chunks(s3: "S3Client", event: Event, chunks: Iterator[csvtext.Chunk])
 def survey(s3: "S3Client", event: Event) -> Result:
     """Survey one range of the input, and store what it holds."""
 
-    def work() -> Part:
+    def work() -> Found:
         starts, at = _starts(event), event["range"]
         end = (*starts, event["sizeBytes"])[at + 1]
         blocks = read_blocks(s3, event, starts[at])
@@ -131,7 +137,7 @@ def number(s3: "S3Client", event: Event) -> Result:
     for part in parts:
         if "failure" in part:
             return part
-    cuts = ranges.number_ranges(
+    cuts = ranges.plan_cuts(
         [ranges.RangeSurvey.from_dict(part) for part in parts],
         start=split["headerBytes"],
         first_row=split["firstRow"],
@@ -145,7 +151,7 @@ def number(s3: "S3Client", event: Event) -> Result:
 def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
     """Write the chunks of one cut, and store their entries of the manifest."""
 
-    def work() -> Part:
+    def work() -> Found:
         cuts = orjson.loads(aws.read_object(s3, event["bucket"], keys.cuts(*_attempt(event))))
         own = ranges.Cut(**cuts[event["range"]])
         header = read_header(s3, event, schema)
@@ -167,7 +173,7 @@ def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
     return _store(s3, event, keys.cut_part(*_attempt(event), event["range"]), work)
 
 
-def collect(s3: "S3Client", event: Event) -> Part:
+def collect(s3: "S3Client", event: Event) -> Found:
     """Return the manifest of all cuts as ``chunks``, or the failure of one of them."""
     numbers = event["split"]["ranges"]
     parts = _load(s3, event, [keys.cut_part(*_attempt(event), n) for n in numbers])
@@ -197,17 +203,17 @@ def _starts(event: Event) -> list[int]:
     )
 
 
-def _store(s3: "S3Client", event: Event, key: str, work: Callable[[], Part]) -> Result:
+def _store(s3: "S3Client", event: Event, key: str, work: Callable[[], Found]) -> Result:
     """Store what a phase found of a range; a job that cannot go on is found, too."""
     try:
         part = work()
-    except JobError as error:
+    except JobEndingError as error:
         part = failure(error)
     aws.put_intermediate(s3, event["bucket"], key, orjson.dumps(part))
     return {}
 
 
-def _load(s3: "S3Client", event: Event, wanted: Sequence[str]) -> list[Part]:
+def _load(s3: "S3Client", event: Event, wanted: Sequence[str]) -> list[Found]:
     read = partial(aws.read_object, s3, event["bucket"])
     with ThreadPoolExecutor(aws.UPLOADS_IN_FLIGHT) as pool:
         return [orjson.loads(body) for body in pool.map(read, wanted)]

@@ -14,6 +14,7 @@ from batchcore.records import reject
 from batchcore.reference import is_storable
 from batchcore.runtime import Event, Result, step
 from batchcore.schema import RecordSchema, Violation
+from batchcore.workflow import ENRICH, VALIDATE
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
@@ -51,7 +52,7 @@ schema = RecordSchema.load()
 @step
 def lambda_handler(event: Event, context: object) -> Result:
     """Add the reference data's values to each record; reject those whose key is unknown."""
-    lines = pick(aws.read_version(s3, event["bucket"], event["validate"]))
+    lines = pick(aws.read_version(s3, event["bucket"], event[VALIDATE.name]))
     found = look_up(sorted({line[2] for line in lines if isinstance(line, tuple)}))
     enriched, rejected = enrich(lines, found)
     key = keys.enriched(event["jobId"], event["chunk"]["number"])
@@ -87,7 +88,7 @@ def enrich(lines: Iterable[Good | bytes], found: Values) -> tuple[bytes, int]:
         values = found.get(key)
         if values is None:
             fault = Violation(schema.key, "reference", key, "", "is not in the reference data")
-            record = reject({"row": row, "raw": raw}, stage="enrich", key=key, faults=[fault])
+            record = reject({"row": row, "raw": raw}, stage=ENRICH.name, key=key, faults=[fault])
             rejected += 1
         else:
             listed = [values.get(column, "") for column in schema.enrichment]

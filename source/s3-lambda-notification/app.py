@@ -6,7 +6,7 @@ from urllib.parse import unquote_plus
 
 import boto3
 import orjson
-from batchcore import aws, items, jobs, keys
+from batchcore import aws, items, jobs, keys, workflow
 from batchcore.runtime import Event, Result, entry_point, logger
 
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
@@ -69,7 +69,7 @@ def _enter(job: dict[str, Any]) -> None:
         "jobId": job["jobId"],
         "entry": items.JOB_ENTRY,
         "listed": items.LISTED,
-        "status": items.SUBMITTED,
+        "status": workflow.SUBMITTED,
         "startTime": items.utc_now(),
         "attempt": 1,
         "bucket": job["bucket"],

@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 import orjson
-from batchcore import aws, items, keys
+from batchcore import aws, items, keys, workflow
 from batchcore.runtime import Event, Result, step
 from botocore.config import Config
 
@@ -27,7 +27,7 @@ dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 def lambda_handler(event: Event, context: object) -> Result:
     """Mail once an attempt; a repeated step finds in the ledger that it is done."""
     job = _ledger_entry(event["jobId"])
-    if job.get("mailStatus") == items.MAIL_SENT and job.get("mailAttempt") == event["attempt"]:
+    if job.get("mailStatus") == workflow.MAIL_SENT and job.get("mailAttempt") == event["attempt"]:
         return {"messageId": job["mailMessageId"]}
     link = s3.generate_presigned_url(
         "get_object",
@@ -48,7 +48,7 @@ def lambda_handler(event: Event, context: object) -> Result:
         event["jobId"],
         items.JOB_ENTRY,
         {
-            "mailStatus": items.MAIL_SENT,
+            "mailStatus": workflow.MAIL_SENT,
             "mailAttempt": event["attempt"],
             "mailMessageId": sent["MessageId"],
             "mailTime": items.utc_now(),

@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 import orjson
-from batchcore import aws, csvtext, intake, items, keys, ranges, sizing, splitting
+from batchcore import aws, csvtext, intake, items, keys, ranges, sizing, splitting, workflow
 from batchcore.metrics import publish_rows
 from batchcore.records import REJECT_COLUMNS, RowWriter
 from batchcore.runtime import Event, Result, job_step
@@ -99,7 +99,7 @@ def _finish(event: Event, header: bytes, manifest: list[Any], chunk_rows: int) -
         os.environ["JOB_TABLE"],
         job,
         items.JOB_ENTRY,
-        {"status": items.RUNNING, "chunkRows": chunk_rows, **found},
+        {"status": workflow.RUNNING, "chunkRows": chunk_rows, **found},
         attempt=event["attempt"],
         remove=("error", "cause", "endTime"),
         begins=True,

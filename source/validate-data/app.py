@@ -6,6 +6,7 @@ from batchcore import aws, keys
 from batchcore.records import reject
 from batchcore.runtime import Event, Result, step
 from batchcore.schema import RecordSchema
+from batchcore.workflow import READ, VALIDATE
 
 s3 = boto3.client("s3", config=aws.CONFIG)
 schema = RecordSchema.load()
@@ -14,7 +15,7 @@ schema = RecordSchema.load()
 @step
 def lambda_handler(event: Event, context: object) -> Result:
     """Reject each row that breaks rules, with all of them."""
-    lines = aws.read_version(s3, event["bucket"], event["read"])
+    lines = aws.read_version(s3, event["bucket"], event[READ.name])
     checked, rejected = validate(lines)
     key = keys.valid(event["jobId"], event["chunk"]["number"])
     stored = aws.put_version(s3, event["bucket"], key, checked)
@@ -36,7 +37,7 @@ def validate(data: bytes) -> tuple[bytes, int]:
             continue
         faults = schema.violations(fields)
         key = fields.get(schema.key, "")
-        bad = reject(record, stage="validate", key=key, faults=faults)
+        bad = reject(record, stage=VALIDATE.name, key=key, faults=faults)
         checked.append(orjson.dumps(bad, option=orjson.OPT_APPEND_NEWLINE))
         rejected += 1
     return b"".join(checked), rejected

@@ -7,14 +7,12 @@ from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 import boto3
-from batchcore import aws, items, keys
+from batchcore import aws, items, keys, workflow
 from batchcore.errors import BalanceError
 from batchcore.records import Record, RowWriter, load_lines
 from batchcore.runtime import Event, Result, step
 
 T = TypeVar("T")
-
-STEPS = ("read", "validate", "enrich")
 
 s3 = boto3.client("s3", config=aws.CONFIG)
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
@@ -24,7 +22,7 @@ dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 def lambda_handler(event: Event, context: object) -> Result:
     """Write what the chunk came to; the ledger last, since it says that the rest is there."""
     started = monotonic()
-    records = load_lines(aws.read_version(s3, event["bucket"], event["enrich"]))
+    records = load_lines(aws.read_version(s3, event["bucket"], event[workflow.ENRICH.name]))
     pieces = format_pieces(records, event["parameters"]["delimiter"])
     check_complete(pieces.rows, event["chunk"])
     job, number = event["jobId"], event["chunk"]["number"]
@@ -37,15 +35,16 @@ def lambda_handler(event: Event, context: object) -> Result:
     errors = replace_errors(event, pieces.rejected)
     rows, rejected = len(pieces.rows), len(pieces.rejected)
     result = {"valid": rows - rejected, "rejected": rejected, "errors": errors}
-    step_ms = {name: event[name]["ms"] for name in STEPS}
-    step_ms["write"] = round((monotonic() - started) * 1000)
+    *before, own = (step.name for step in workflow.CHUNK_STEPS)
+    step_ms = {name: event[name]["ms"] for name in before}
+    step_ms[own] = round((monotonic() - started) * 1000)
     aws.update_entry(
         dynamodb,
         os.environ["JOB_TABLE"],
         job,
         items.chunk_entry(number),
         {
-            "status": items.SUCCEEDED,
+            "status": workflow.SUCCEEDED,
             "rows": rows,
             **result,
             "endTime": items.utc_now(),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 import pytest
-from batchcore import items, keys
+from batchcore import items, keys, workflow
 from batchcore.errors import SchemaError
 from batchcore.runtime import logger
 from batchcore.schema import RecordSchema
@@ -122,7 +122,7 @@ class Bucket:
 def job_with(name: str) -> Job:
     """Return a job whose completed file is called so."""
     key = keys.completed("job-0", f"input/{name}")
-    entry = {"jobId": "job-0", "entry": "JOB", "status": items.SUCCEEDED}
+    entry = {"jobId": "job-0", "entry": "JOB", "status": workflow.SUCCEEDED}
     entry |= {"completedKey": key, "rejectedKey": keys.rejected("job-0", f"input/{name}")}
 
     class Table:

@@ -15,16 +15,6 @@ CHUNK_PREFIX = "CHUNK#"
 LISTED = "JOB"
 JOBS_BY_START = "JobsByStart"
 
-# Job and chunk statuses.
-SUBMITTED = "SUBMITTED"
-RUNNING = "RUNNING"
-SUCCEEDED = "SUCCEEDED"
-FAILED = "FAILED"
-
-# Mail statuses of a job.
-MAIL_SENT = "SENT"
-MAIL_FAILED = "FAILED"
-
 # An item may have 400 KB (Amazon DynamoDB quotas); a row is kept whole in the rejects file.
 MAX_RAW_CHARACTERS = 32_000
 MAX_VALUE_CHARACTERS = 4_000

@@ -56,11 +56,6 @@ class Group:
         parts = (tuple(Piece(**piece) for piece in part) for part in values["parts"])
         return cls(values["first_part"], tuple(parts))
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of it."""
-        return sum(map(total_bytes, self.parts))
-
 
 def total_bytes(pieces: Iterable[Piece]) -> int:
     """Return the size of the pieces together."""

@@ -27,6 +27,7 @@ from batchcore.errors import (
     WrongDelimiterError,
 )
 from batchcore.schema import RecordSchema, Violation
+from batchcore.workflow import READ
 
 Record = dict[str, Any]
 
@@ -147,7 +148,7 @@ def read_records(
             shown["raw64"] = base64.b64encode(line.encode("utf-8", "surrogateescape")).decode()
             shown["raw"] = raw.decode("utf-8", "backslashreplace")
             key = key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        yield reject(shown, stage="read", key=key, faults=faults)
+        yield reject(shown, stage=READ.name, key=key, faults=faults)
 
 
 def _decode_all(raws: list[bytes]) -> tuple[list[str], bool]:

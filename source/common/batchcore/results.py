@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from batchcore import items
+from batchcore import items, workflow
 from batchcore.errors import BalanceError, ChunksFailedError
 from batchcore.pieces import Piece
 
@@ -39,7 +39,7 @@ def match_chunks(
     failed = [
         chunk["number"]
         for chunk, entry in zip(manifest, found, strict=True)
-        if entry.get("status") != items.SUCCEEDED
+        if entry.get("status") != workflow.SUCCEEDED
         or (chunk["number"] in rerun and entry["attempt"] != attempt)
     ]
     if failed:

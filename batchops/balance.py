@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import items, workflow
 
 if TYPE_CHECKING:
     from batchops.ledger import Entry
@@ -54,7 +54,7 @@ class Balance:
     def __str__(self) -> str:
         """Say it in a sentence."""
         verdict = "holds" if self.holds else "DOES NOT HOLD"
-        if not self.holds and self.status in (items.SUBMITTED, items.RUNNING):
+        if not self.holds and self.status in (workflow.SUBMITTED, workflow.RUNNING):
             verdict = f"does not hold yet, the job is {self.status}"
         text = (
             f"{self.rows_in:,} rows in = {self.rows_out:,} out + {self.rows_rejected:,} rejected, "
@@ -75,7 +75,7 @@ def strike_balance(job: Entry, chunks: Iterable[Entry], errors: Iterable[Entry])
     unbalanced = []
     for number in range(1, expected + 1):
         entry = entries.get(items.chunk_entry(number), {})
-        done = entry.get("status") == items.SUCCEEDED
+        done = entry.get("status") == workflow.SUCCEEDED
         if not done or entry["rows"] != entry["valid"] + entry["rejected"]:
             unbalanced.append(number)
     return Balance(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.frames import explain
 
@@ -40,7 +40,7 @@ class Email:
     def of(cls, entry: Mapping[str, Any], mail: Mapping[str, Any]) -> Email:
         """Make it of the ledger's JOB entry and the mail that the stack kept."""
         content, status = mail["Content"]["Simple"], entry.get("mailStatus", "")
-        failed = status == items.MAIL_FAILED
+        failed = status == workflow.MAIL_FAILED
         return cls(
             status=status,
             time=entry.get("mailTime", ""),
@@ -53,7 +53,7 @@ class Email:
 
     def __str__(self) -> str:
         """Show it as a mail."""
-        outcome = f"sent {self.time}" if self.status == items.MAIL_SENT else "not sent"
+        outcome = f"sent {self.time}" if self.status == workflow.MAIL_SENT else "not sent"
         because = f": {self.error}" if self.error else ""
         return (
             f"{outcome}{because}\nFrom: {self.sender}\nTo: {self.recipient}\n"

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from batchcore import items, keys
+from batchcore import keys, workflow
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchops import frames, ledger
@@ -118,7 +118,7 @@ class Job:
             if status.status == WAITING and time.monotonic() >= unseen_until:
                 self.entry()
             time.sleep(self.stack.target.poll_s)
-        if check and status.status != items.SUCCEEDED:
+        if check and status.status != workflow.SUCCEEDED:
             raise JobFailedError(
                 f"job {self.id} ended {status.status}: {status.reason}", job_id=self.id
             )
@@ -224,7 +224,7 @@ class Job:
         table = self._table("ErrorTableName")
         found = ledger.error_items(*table, self.id, column=column, rule=rule)
         frame = frames.errors_frame(islice(found, limit))
-        frame.attrs["complete"] = self.status().status == items.SUCCEEDED
+        frame.attrs["complete"] = self.status().status == workflow.SUCCEEDED
         frame.attrs["cut"] = next(found, None) is not None
         return frame
 
@@ -597,7 +597,7 @@ class Job:
 
     def _result_key(self, name: str) -> str:
         entry = self.entry()
-        if name in entry and entry["status"] == items.SUCCEEDED:
+        if name in entry and entry["status"] == workflow.SUCCEEDED:
             return str(entry[name])
         status, reason = settle(self.stack, entry)
         if status in ENDED:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, keys
+from batchcore import keys, workflow
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchops import frames, ledger
@@ -29,7 +29,7 @@ _UNSTARTED_AFTER_S = 600.0
 
 # Before its event is delivered an upload is in no ledger; it normally takes a second or two.
 WAITING = "WAITING"
-ENDED = frozenset({items.SUCCEEDED, items.FAILED, "ABORTED", "TIMED_OUT"})
+ENDED = frozenset({workflow.SUCCEEDED, workflow.FAILED, "ABORTED", "TIMED_OUT"})
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class StatusReader:
             "reason": reason,
             "mail": entry.get("mailStatus", ""),
         }
-        if status == items.SUCCEEDED:  # the merge has counted every chunk
+        if status == workflow.SUCCEEDED:  # the merge has counted every chunk
             self._tally = None
             return JobStatus(
                 **known,
@@ -216,7 +216,7 @@ def settle(stack: Stack, entry: ledger.Entry) -> tuple[str, str]:
         Its JOB entry in the ledger.
     """
     status = entry["status"]
-    if status == items.SUCCEEDED:
+    if status == workflow.SUCCEEDED:
         return status, ""
     if status in ENDED:
         return status, frames.explain(entry.get("error", ""), entry.get("cause", ""))
@@ -224,7 +224,7 @@ def settle(stack: Stack, entry: ledger.Entry) -> tuple[str, str]:
     if execution is None:
         if attempt_seconds(entry) < _UNSTARTED_AFTER_S:
             return status, ""
-        return items.FAILED, "its execution never started: rerun(dry_run=False) starts it"
+        return workflow.FAILED, "its execution never started: rerun(dry_run=False) starts it"
     if execution["status"] in ("RUNNING", "SUCCEEDED"):
         return status, ""
     cause = frames.explain(execution.get("error", ""), execution.get("cause", ""))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchcore import items, jobs, keys
+from batchcore import items, jobs, keys, workflow
 from batchcore.errors import FileError, InputGoneError
 
 from batchops import frames, ledger
@@ -155,14 +155,14 @@ def why(job: Job) -> Why:
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
     errors = ledger.error_items(dynamodb, outputs["ErrorTableName"], job.id)
-    rejections = rejection_causes(errors, succeeded=status.status == items.SUCCEEDED)
+    rejections = rejection_causes(errors, succeeded=status.status == workflow.SUCCEEDED)
     causes = (*failures, *mail_causes(entry), *rejections)
     return Why(job.id, status.status, causes)
 
 
 def job_cause(entry: Entry, status: JobStatus) -> Cause | None:
     """Return why the job as a whole did not succeed; None where it did, or still runs."""
-    if not status.ended or status.status == items.SUCCEEDED:
+    if not status.ended or status.status == workflow.SUCCEEDED:
         return None
     reason = status.reason.strip(": ") or f"the workflow was ended from outside: {status.status}"
     call = _next_for_job(entry, reason.partition(":")[0], reason)
@@ -193,7 +193,7 @@ def chunk_causes(chunks: Iterable[Entry]) -> list[Cause]:
     counts: dict[tuple[str, str], int] = {}
     firsts: dict[tuple[str, str], Entry] = {}
     for chunk in chunks:
-        if chunk.get("status") == items.FAILED:
+        if chunk.get("status") == workflow.FAILED:
             reason = frames.explain(chunk.get("error", ""), chunk.get("cause", ""))
             group = (chunk.get("failedStep", ""), normalise(reason))
             counts[group] = counts.get(group, 0) + 1
@@ -215,7 +215,7 @@ def chunk_causes(chunks: Iterable[Entry]) -> list[Cause]:
 
 def mail_causes(entry: Entry) -> Iterator[Cause]:
     """Yield why the mail was not sent, if it was not."""
-    if entry.get("mailStatus") == items.MAIL_FAILED:
+    if entry.get("mailStatus") == workflow.MAIL_FAILED:
         text = frames.explain(entry.get("mailError", ""), entry.get("mailCause", ""))
         # An address that SES does not know yet will not be known on a second try either.
         call = "stack.doctor()" if "not verified" in text else "job.email()"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchcore import aws, items, jobs, keys
+from batchcore import aws, jobs, keys, workflow
 from botocore.exceptions import ClientError
 
 from batchops import frames, ledger
@@ -80,13 +80,13 @@ def last_attempt(job: Job) -> Ended:
     """
     entry = job.entry()
     status = entry["status"]
-    if status not in (items.SUBMITTED, items.RUNNING):
+    if status not in (workflow.SUBMITTED, workflow.RUNNING):
         reason = frames.explain(entry["error"], entry.get("cause", "")) if "error" in entry else ""
         return Ended(entry, status, reason)
     execution = find_execution(job.stack, job.id, entry["attempt"])
     if execution is None:
         return _unstarted(job, entry)
-    if execution["status"] in UNDER_WAY | {items.SUCCEEDED}:
+    if execution["status"] in UNDER_WAY | {workflow.SUCCEEDED}:
         raise JobRunningError(
             f"job {job.id} is {status} (attempt {entry['attempt']}): wait() for its end, or stop() "
             "it first",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, keys
+from batchcore import keys, workflow
 
 from batchops import frames
 from batchops.errors import InputError
@@ -87,12 +87,12 @@ def _fault(
     status = entry.get("status")
     if status is None:
         return "never started"
-    if status == items.FAILED:
+    if status == workflow.FAILED:
         why = frames.explain(entry.get("error", ""), entry.get("cause", ""))
         return f"failed at {entry.get('failedStep', 'an unknown step')}: {why}"
     if status == PENDING:
         return f"was to run in attempt {entry['attempt']}, and did not"
-    if status != items.SUCCEEDED:
+    if status != workflow.SUCCEEDED:
         return f"was under way when attempt {entry['attempt']} ended"
     return _result_fault(job_id, chunk, entry, sizes)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from batchcore import aws, items
+from batchcore import aws, items, workflow
 from batchcore.errors import StaleAttemptError
 
 from batchops.errors import JobRunningError, translated
@@ -63,7 +63,7 @@ def claim(
     values: dict[str, Any] = items.attributes(
         {
             "attempt": attempt,
-            "status": items.RUNNING,
+            "status": workflow.RUNNING,
             "attemptTime": items.utc_now(),
             "attemptToken": token,
             **(settings or {}),
@@ -124,7 +124,7 @@ def abort(job: Job, entry: str, *, attempt: int, was: str, cause: str) -> bool:
 def release(job: Job, attempt: int, token: str, error: BaseException) -> None:
     """Enter that a claimed attempt was not started, so that the next need not wait."""
     cause = f"{type(error).__name__}: {error}"
-    values = {"status": items.FAILED, "endTime": items.utc_now(), "error": "NotStarted"}
+    values = {"status": workflow.FAILED, "endTime": items.utc_now(), "error": "NotStarted"}
     condition: dict[str, str | int] = {"attempt": attempt, "attemptToken": token}
     found = items.attributes({**values, "cause": cause})
     _update(job, items.JOB_ENTRY, found, condition=condition)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchcore import aws, csvtext, items, keys, reference
+from batchcore import aws, csvtext, items, keys, reference, workflow
 from batchcore.errors import SchemaError, TransientError
 from batchcore.records import REJECT_COLUMNS
 from batchcore.schema import RecordSchema
@@ -191,7 +191,7 @@ def _check(
     """
     dynamodb, outputs = job.stack.client("dynamodb"), job.stack.outputs
     entries = ledger.chunk_entries(dynamodb, outputs["JobTableName"], job.id)
-    done = {each["entry"] for each in entries if each["status"] == items.SUCCEEDED}
+    done = {each["entry"] for each in entries if each["status"] == workflow.SUCCEEDED}
 
     def check(work: tuple[Chunk, list[EditedRow]]) -> list[CheckedRow]:
         chunk, rows = work

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from batchcore import aws, items, jobs, keys
+from batchcore import aws, jobs, keys, workflow
 from botocore.exceptions import ClientError
 
 from batchops import ledger
@@ -48,7 +48,7 @@ def plan_rerun(
         If what the rerun needs is gone from the bucket.
     """
     last = last_attempt(job)
-    if last.status == items.SUCCEEDED and not chunks and not everything:
+    if last.status == workflow.SUCCEEDED and not chunks and not everything:
         return _nothing(job, last)
     if "manifestKey" not in last.entry:
         if chunks is not None:
@@ -77,7 +77,7 @@ def plan_chunks(
         job.stack.client("dynamodb"), job.stack.outputs["JobTableName"], job.id
     )
     planned, reused = choose_chunks(job.id, manifest, found, sizes=sizes, named=named)
-    if not planned and last.status != items.SUCCEEDED:
+    if not planned and last.status != workflow.SUCCEEDED:
         # A map needs an item, and of all the chunks the smallest costs least.
         least = min(reused, key=lambda chunk: chunk.rows)
         reason = "only the merge is to be repeated, and the workflow runs at least one chunk"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items
+from batchcore import items, workflow
 
 from batchops import ledger
 from batchops.deployment.resources import running_jobs
@@ -82,7 +82,7 @@ def stop(job: Job, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -> S
         If chunks still run when the time is up.
     """
     entry = job.entry()
-    if entry["status"] not in (items.SUBMITTED, items.RUNNING):
+    if entry["status"] not in (workflow.SUBMITTED, workflow.RUNNING):
         raise JobError(
             f"job {job.id} has ended {entry['status']}: there is nothing to stop", job_id=job.id
         )
@@ -97,9 +97,9 @@ def stop(job: Job, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -> S
     table = job.stack.client("dynamodb"), job.stack.outputs["JobTableName"]
     # Neither could enter its own end.
     for chunk in ledger.chunk_entries(*table, job.id):
-        if chunk["status"] == items.RUNNING and chunk["attempt"] == attempt:
-            abort(job, chunk["entry"], attempt=attempt, was=items.RUNNING, cause=_CAUSE)
-    for was in (items.SUBMITTED, items.RUNNING):
+        if chunk["status"] == workflow.RUNNING and chunk["attempt"] == attempt:
+            abort(job, chunk["entry"], attempt=attempt, was=workflow.RUNNING, cause=_CAUSE)
+    for was in (workflow.SUBMITTED, workflow.RUNNING):
         abort(job, items.JOB_ENTRY, attempt=attempt, was=was, cause=_CAUSE)
     return Stopped(job.id, attempt, job.entry()["status"], tuple(sorted(chunks)))
 

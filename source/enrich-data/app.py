@@ -11,16 +11,12 @@ import urllib3
 from batchcore import aws, keys
 from batchcore.errors import TransientError
 from batchcore.records import reject
-from batchcore.reference import is_storable
+from batchcore.reference import CALLS_IN_FLIGHT, KEYS_PER_CALL, is_storable, unknown_key
 from batchcore.runtime import Event, Result, step
-from batchcore.schema import RecordSchema, Violation
+from batchcore.schema import RecordSchema
 from batchcore.workflow import ENRICH, VALIDATE
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-
-# The most that the API takes in one call (source/get-data).
-KEYS_PER_CALL = 500
-CALLS_IN_FLIGHT = 4
 
 # Throttles and passing faults of API Gateway; a look-up changes nothing, so POST may be repeated.
 RETRIES = urllib3.Retry(
@@ -87,7 +83,7 @@ def enrich(lines: Iterable[Good | bytes], found: Values) -> tuple[bytes, int]:
         row, raw, key = line
         values = found.get(key)
         if values is None:
-            fault = Violation(schema.key, "reference", key, "", "is not in the reference data")
+            fault = unknown_key(key, schema)
             record = reject({"row": row, "raw": raw}, stage=ENRICH.name, key=key, faults=[fault])
             rejected += 1
         else:

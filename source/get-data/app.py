@@ -8,11 +8,9 @@ import boto3
 import orjson
 from batchcore import aws
 from batchcore.dynamojson import read_as_sent
-from batchcore.reference import api_item, is_storable, table_key
+from batchcore.reference import KEYS_PER_CALL, api_item, is_storable, table_key
 from batchcore.runtime import Event, Result, entry_point
 from batchcore.schema import RecordSchema
-
-MAX_KEYS = 500
 
 dynamodb = read_as_sent(boto3.client("dynamodb", config=aws.CONFIG))
 schema = RecordSchema.load()
@@ -48,8 +46,10 @@ def parse_keys(event: Event) -> list[str]:
     except orjson.JSONDecodeError as error:
         raise BadRequestError(f"the body is not JSON: {error}") from error
     wanted = document.get("uuids") if isinstance(document, dict) else None
-    if not isinstance(wanted, list) or not 1 <= len(wanted) <= MAX_KEYS:
-        raise BadRequestError(f'the body must be {{"uuids": [...]}} with 1 to {MAX_KEYS} of them')
+    if not isinstance(wanted, list) or not 1 <= len(wanted) <= KEYS_PER_CALL:
+        raise BadRequestError(
+            f'the body must be {{"uuids": [...]}} with 1 to {KEYS_PER_CALL} of them'
+        )
     if not all(isinstance(key, str) for key in wanted):
         raise BadRequestError("each of the uuids must be a string")
     return list(dict.fromkeys(wanted))

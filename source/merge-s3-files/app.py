@@ -24,16 +24,13 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
-# S3 copies within itself, many large parts at a time, so that the time is not that of one stream.
-COPY_PART_BYTES = 256 * 1024 * 1024
-COPIES_IN_FLIGHT = 64
 ARCHIVING = TransferConfig(
-    multipart_threshold=COPY_PART_BYTES,
-    multipart_chunksize=COPY_PART_BYTES,
-    max_concurrency=COPIES_IN_FLIGHT,
+    multipart_threshold=aws.COPY_PART_BYTES,
+    multipart_chunksize=aws.COPY_PART_BYTES,
+    max_concurrency=aws.COPIES_IN_FLIGHT,
 )
 
-s3 = boto3.client("s3", config=aws.CONFIG.merge(Config(max_pool_connections=COPIES_IN_FLIGHT)))
+s3 = boto3.client("s3", config=aws.CONFIG.merge(Config(max_pool_connections=aws.COPIES_IN_FLIGHT)))
 dynamodb = read_as_sent(boto3.client("dynamodb", config=aws.CONFIG))
 
 

@@ -11,10 +11,6 @@ from batchcore import aws, items, keys, workflow
 from batchcore.runtime import Event, Result, step
 from botocore.config import Config
 
-# The link is signed with the function's role, whose credentials last some hours at most, whatever
-# the link says: it is given less than they are sure to have.
-LINK_EXPIRES_S = 3600
-
 # Of the ways to sign a link, the one that every region and KMS accept, on the region's own host.
 LINKS = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 
@@ -32,7 +28,7 @@ def lambda_handler(event: Event, context: object) -> Result:
     link = s3.generate_presigned_url(
         "get_object",
         Params={"Bucket": event["bucket"], "Key": job["completedKey"]},
-        ExpiresIn=LINK_EXPIRES_S,
+        ExpiresIn=aws.LINK_EXPIRES_S,
     )
     mail = {
         "FromEmailAddress": os.environ["SES_SENDER"],
@@ -75,7 +71,7 @@ def compose(job: dict[str, Any], link: str) -> Any:
     ]
     stack = os.environ["STACK_NAME"]
     where = [
-        f"The link works for at most {LINK_EXPIRES_S // 60} minutes. For a new one: "
+        f"The link works for at most {aws.LINK_EXPIRES_S // 60} minutes. For a new one: "
         f"batchops --stack {stack} link {job['jobId']}",
         _in_one_line(f"Completed file: s3://{job['bucket']}/{job['completedKey']}"),
         _in_one_line(f"Rejected rows: s3://{job['bucket']}/{job['rejectedKey']}"),

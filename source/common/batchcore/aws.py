@@ -30,6 +30,15 @@ WORKERS = 4
 UPLOADS_IN_FLIGHT = 32
 UPLOAD_BYTES_IN_FLIGHT = 16 * 1024 * 1024
 
+# S3 copies an input to the archive in parts of this size, so many of them at a time. They are large
+# and many, so that the time is not that of one stream.
+COPY_PART_BYTES = 256 * 1024 * 1024
+COPIES_IN_FLIGHT = 64
+
+# How long a link to a result file works. The function signs it with its role's credentials, which
+# last some hours at most, whatever the link says: an hour is less than they are sure to have.
+LINK_EXPIRES_S = 3600
+
 # As long as a batch gets smaller there is no limit; without any progress, this many tries.
 _BACKOFF_TRIES = 8
 _BACKOFF_BASE_S = 0.05

@@ -7,12 +7,16 @@ from typing import Any
 
 from batchcore.errors import ReferenceDataError
 from batchcore.items import Item
-from batchcore.schema import RecordSchema
+from batchcore.schema import RecordSchema, Violation
 
 FILE_NAME = "reference.csv"
 
 # Amazon DynamoDB quotas (November 2026): a partition key has 1 to 2,048 bytes of UTF-8.
 MAX_KEY_BYTES = 2_048
+
+# The most keys that one call of the API may name, and how many calls enrich-data makes at a time.
+KEYS_PER_CALL = 500
+CALLS_IN_FLIGHT = 4
 
 Row = tuple[str, dict[str, str]]
 
@@ -47,6 +51,11 @@ def read_reference(path: Path, schema: RecordSchema) -> Iterator[Row]:
                 yield key, values
     except (OSError, UnicodeDecodeError) as error:
         raise ReferenceDataError(f"cannot read {path.name}: {error}") from error
+
+
+def unknown_key(key: str, schema: RecordSchema) -> Violation:
+    """Return the violation of a row whose key the reference data does not have."""
+    return Violation(schema.key, "reference", key, "", "is not in the reference data")
 
 
 def table_key(key: str) -> Item:

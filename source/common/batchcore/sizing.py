@@ -2,6 +2,7 @@
 
 from batchcore import csvtext
 from batchcore.errors import TooManyChunksError
+from batchcore.reference import KEYS_PER_CALL
 
 # template.yaml: the MaxValue of FileChunkSize, what the chunk functions' memory is made for.
 MAX_CHUNK_ROWS = 20_000
@@ -10,7 +11,7 @@ MAX_CHUNK_ROWS = 20_000
 MAX_CHUNKS = 80_000
 
 # A size is a multiple of what one call of the reference data's API takes: no call goes half empty.
-STEP_ROWS = 500
+STEP_ROWS = KEYS_PER_CALL
 
 # Below this a chunk is dearer and no sooner done: what it costs whatever is in it, some 30 requests
 # and transitions and the start of its workflow, is then more than its rows' share.

@@ -198,6 +198,13 @@ def test_outputs_hold_whatever_the_client_reads() -> None:
     assert wanted <= TEMPLATE["Outputs"].keys()
 
 
+def test_stack_says_which_version_it_is_and_which_format_its_ledger_has() -> None:
+    from batchops.core.version import __version__
+
+    outputs = {name: TEMPLATE["Outputs"][name]["Value"] for name in ("Version", "LedgerFormat")}
+    assert outputs == {"Version": __version__, "LedgerFormat": str(items.LEDGER_FORMAT)}
+
+
 # ----------------------------------------------------------------------------- functions
 
 

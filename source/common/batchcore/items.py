@@ -10,6 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+# The number of the format of both tables and of what a job keeps in S3. The stack's output
+# LedgerFormat has it, too; a stack without that output has format 1.
+LEDGER_FORMAT = 1
+
 JOB_ENTRY = "JOB"
 CHUNK_PREFIX = "CHUNK#"
 LISTED = "JOB"

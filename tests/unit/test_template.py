@@ -668,53 +668,6 @@ def test_task_is_given_longer_than_its_function_takes(machine: str, name: str) -
         assert state["TimeoutSeconds"] < definition(MACHINES[0])["TimeoutSeconds"]
 
 
-# Retried: throttles and faults of services that pass, and functions that died.
-TRANSIENT = {
-    "TransientError",
-    "States.Timeout",
-    "Sandbox.Timedout",
-    "Runtime.ExitError",
-    "Runtime.OutOfMemory",
-    # How the local engine reports any exception of a Python function.
-    "Runtime.HandlerError",
-}
-# AWS service -> the prefix of its errors in Step Functions.
-PREFIXES = {
-    "lambda": "Lambda",
-    "dynamodb": "DynamoDB",
-    "sns": "SNS",
-    "states": "StepFunctions",
-}
-PASSING = re.compile(
-    r"\w+\.(Throttling|Throttled|KMSThrottling|TooManyRequests|RequestLimitExceeded|SdkClient|"
-    r"ProvisionedThroughputExceeded|InternalServerError|InternalError|Service|ServiceUnavailable|"
-    r"AWSLambda|AmazonDynamoDB|AmazonSNS|AWSStepFunctions|ExecutionLimitExceeded|"
-    r"ClientExecutionTimeout)Exception|Lambda\.Unknown"
-)
-
-
-@pytest.mark.parametrize(("machine", "name"), TASKS)
-def test_task_retries_what_may_pass_and_nothing_else(machine: str, name: str) -> None:
-    state = states(machine)[name]
-    service = state["Resource"].split(":::")[-1].split(":")[0]
-    service = "lambda" if ":function:" in state["Resource"] else service
-    for retry in state["Retry"]:
-        for error in retry["ErrorEquals"]:
-            assert error in TRANSIENT or (
-                PASSING.fullmatch(error) and error.startswith(f"{PREFIXES[service]}.")
-            )
-
-
-@pytest.mark.parametrize(("machine", "name"), TASKS)
-def test_retries_are_spread_and_bounded(machine: str, name: str) -> None:
-    for retry in states(machine)[name]["Retry"]:
-        assert retry["JitterStrategy"] == "FULL"
-        assert retry["BackoffRate"] > 1
-        assert retry["IntervalSeconds"] >= 1
-        assert 1 <= retry["MaxAttempts"] <= 99
-        assert retry["IntervalSeconds"] < retry["MaxDelaySeconds"] <= 300
-
-
 @pytest.mark.parametrize(("machine", "name"), ALL_STATES)
 def test_error_is_matched_by_one_rule_of_each_kind(machine: str, name: str) -> None:
     for kind in ("Retry", "Catch"):

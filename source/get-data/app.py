@@ -1,4 +1,4 @@
-"""Behind the API: the reference data, one key or many at a time."""
+"""Answer the API's look-ups in the reference data, one key or many at a time."""
 
 import base64
 import os
@@ -17,7 +17,7 @@ schema = RecordSchema.load()
 
 
 class BadRequestError(Exception):
-    """What the caller sent cannot be answered."""
+    """The request is malformed."""
 
 
 @entry_point
@@ -65,7 +65,7 @@ def _get_one(key: str) -> Result:
 
 
 def _get_many(wanted: list[str]) -> Result:
-    # A malformed key cannot be in the table; looking it up could only fail.
+    # A malformed key cannot be in the table, and looking it up could fail.
     found = _read([key for key in wanted if _is_key(key)])
     known = {item["uuid"] for item in found}
     return _answer(200, {"items": found, "missing": [key for key in wanted if key not in known]})

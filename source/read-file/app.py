@@ -15,7 +15,7 @@ schema = RecordSchema.load()
 
 @step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Read one chunk; rows that are not UTF-8 or have a wrong number of fields are rejected."""
+    """Read one chunk, and reject rows that are not UTF-8 or have a wrong number of fields."""
     chunk = event["chunk"]
     aws.update_entry(
         dynamodb,

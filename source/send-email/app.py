@@ -1,4 +1,4 @@
-"""Main workflow, Email the file: mail a link to the output, with what the job came to."""
+"""Main workflow, Email the file: mail a link to the output, with the job's numbers of rows."""
 
 import html
 import os
@@ -11,7 +11,7 @@ from batchcore import aws, items, keys, workflow
 from batchcore.runtime import Event, Result, step
 from botocore.config import Config
 
-# Of the ways to sign a link, the one that every region and KMS accept, on the region's own host.
+# Sign links in the way that every region and KMS accept, for the region's own host.
 LINKS = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 
 s3 = boto3.client("s3", config=aws.CONFIG.merge(LINKS))
@@ -21,7 +21,7 @@ dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 
 @step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Mail once an attempt; a repeated step finds in the ledger that it is done."""
+    """Send the mail once per attempt: a repeated step finds in the ledger that it was sent."""
     job = _ledger_entry(event["jobId"])
     if job.get("mailStatus") == workflow.MAIL_SENT and job.get("mailAttempt") == event["attempt"]:
         return {"messageId": job["mailMessageId"]}
@@ -35,7 +35,7 @@ def lambda_handler(event: Event, context: object) -> Result:
         "Destination": {"ToAddresses": [os.environ["SES_RECIPIENT"]]},
         "Content": {"Simple": compose(job, link)},
     }
-    # Kept first, so that it can be read where it could not be sent.
+    # Store the mail before sending it, so that it can be read even if sending fails.
     aws.put_intermediate(s3, event["bucket"], keys.mail(event["jobId"]), orjson.dumps(mail))
     sent = ses.send_email(**mail)
     aws.update_entry(
@@ -62,7 +62,7 @@ def _ledger_entry(job: str) -> dict[str, Any]:
 
 
 def compose(job: dict[str, Any], link: str) -> Any:
-    """Return the message for SES; what comes from outside is escaped in its HTML form."""
+    """Return the message for SES. Its HTML form escapes whatever comes from outside."""
     name = _in_one_line(PurePosixPath(job["key"]).name)
     lines = [
         f"{name} has been processed.",
@@ -92,8 +92,8 @@ def compose(job: dict[str, Any], link: str) -> Any:
 
 
 def _in_one_line(text: str) -> str:
-    """Return a text that can begin neither a mail header nor a paragraph of its own.
+    """Return a text in one line, which cannot start a mail header or a paragraph of its own.
 
-    Whoever may upload chooses the file's name, and the mail goes to somebody else.
+    Whoever uploads a file chooses its name, and the mail goes to somebody else.
     """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

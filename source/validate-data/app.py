@@ -1,4 +1,4 @@
-"""Chunk workflow, Validate Data: hold every record against the schema."""
+"""Chunk workflow, Validate Data: check every record against the schema."""
 
 import boto3
 import orjson
@@ -14,7 +14,7 @@ schema = RecordSchema.load()
 
 @step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Reject each row that breaks rules, with all of them."""
+    """Reject each row that breaks rules, and record every rule that it breaks."""
     lines = aws.read_version(s3, event["bucket"], event[READ.name])
     checked, rejected = validate(lines)
     key = keys.valid(event["jobId"], event["chunk"]["number"])
@@ -23,9 +23,9 @@ def lambda_handler(event: Event, context: object) -> Result:
 
 
 def validate(data: bytes) -> tuple[bytes, int]:
-    """Return the record lines with the bad ones turned into rejected ones, and how many.
+    """Return the record lines with bad records rejected, and the number newly rejected.
 
-    A valid line is passed on as it is: nothing is encoded again.
+    A valid line is passed on unchanged, without encoding it again.
     """
     checked = []
     rejected = 0

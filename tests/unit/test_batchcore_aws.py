@@ -219,7 +219,7 @@ def test_what_has_ended_begins_again_in_a_later_attempt_only(account: Account) -
     account.put_entry("j", "JOB", status=workflow.SUCCEEDED, endTime="2026-11-23T06:00:00.000Z")
     ended = account.entry("j")
     for attempt in (1, 2):
-        with pytest.raises(StaleAttemptError, match="or has ended in it"):
+        with pytest.raises(StaleAttemptError, match="or has ended already"):
             _begin(account, attempt)
         assert account.entry("j") == ended
     _begin(account, 3)

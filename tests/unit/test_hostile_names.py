@@ -211,6 +211,6 @@ def test_schema_reads_no_other_file_and_asks_no_server(tmp_path: Path) -> None:
             document = json.loads(json.dumps(SCHEMA.document))
             column = document["required"][0]
             document["properties"][column] = {"$ref": place}
-            with pytest.raises(SchemaError, match=r"move what is meant into its own \$defs"):
+            with pytest.raises(SchemaError, match=r"move what it refers to into its own \$defs"):
                 RecordSchema(document)
         assert server.received == []

@@ -11,11 +11,11 @@ from batchcore import csvtext, ranges, sizing
 from batchcore.csvtext import BOM, SplitChunk, Splitter
 from batchcore.errors import (
     FileError,
-    NoRowsError,
     RecordTooLongError,
     TooManyChunksError,
     UnterminatedQuoteError,
 )
+from batchcore.intake import no_rows
 from batchcore.ranges import RangeSurvey, Survey, plan_cuts, range_starts, survey_range
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,7 +45,7 @@ def in_one_pass(data: bytes, *, chunk_rows: int, block: int, most: int) -> list[
     splitter.header()
     chunks = list(splitter.chunks())
     if not chunks:
-        raise NoRowsError("the file has a header and no rows; upload one with data")
+        raise no_rows()
     return chunks
 
 

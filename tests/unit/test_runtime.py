@@ -166,7 +166,7 @@ def test_log_holds_no_content_of_rows(log: Log) -> None:
     job_step(failing(BalanceError(cause)))(event, context())
     with pytest.raises(TransientError):
         step(failing(client_error("SlowDown")))(event, context())
-    assert [line["message"] for line in log()] == ["the job cannot go on", "done", "failed"]
+    assert [line["message"] for line in log()] == ["the job cannot continue", "done", "failed"]
     assert log()[0]["error"] == "BalanceError"
     assert "secret" not in json.dumps(log())
 

@@ -1,4 +1,4 @@
-"""Whether an uploaded file can be worked on at all; what cannot is refused with the reason."""
+"""Check whether an uploaded file can be processed at all, and refuse it with a reason if not."""
 
 from collections.abc import Iterator
 
@@ -7,14 +7,14 @@ from batchcore.errors import EmptyFileError, NoRowsError, NotTextError, Utf16Err
 from batchcore.records import map_header
 from batchcore.schema import RecordSchema
 
-# What a text file never begins with: ZIP (also XLSX), gzip, PDF, Parquet, PNG, old Excel.
+# How files that are not text begin: ZIP (also XLSX), gzip, PDF, Parquet, PNG, old Excel.
 _MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\x89PNG", b"\xd0\xcf\x11\xe0")
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _SNIFFED_BYTES = 4096
 
 
 def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Pass the blocks on, once the first one looks like text in an encoding that we read.
+    """Yield the blocks, after checking that the first one looks like text in a known encoding.
 
     Raises
     ------
@@ -25,22 +25,22 @@ def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
     if not head:
         raise EmptyFileError("the file has 0 bytes")
     if head.startswith(_MAGIC):
-        raise NotTextError("the file is not text but a spreadsheet, archive or image; export CSV")
+        raise NotTextError("the file is a spreadsheet, archive or image, not text: export CSV")
     if head.startswith(_UTF16_BOMS) or _looks_like_utf16(head):
-        raise Utf16Error("the file is UTF-16 text; save it as UTF-8 (in Excel: CSV UTF-8)")
+        raise Utf16Error("the file is UTF-16 text: save it as UTF-8 (in Excel: CSV UTF-8)")
     yield first
     yield from blocks
 
 
 def _looks_like_utf16(head: bytes) -> bool:
-    """Tell whether NULs stand in every other place, and only there, as in UTF-16 without a BOM."""
+    """Tell whether nearly every second byte, and no other, is NUL: UTF-16 without a BOM."""
     fewer, more = sorted((head[::2].count(0), head[1::2].count(0)))
     half = len(head) // 2
     return half > 1 and more > 0.4 * half and fewer < 0.05 * half
 
 
 def read_header(splitter: csvtext.Splitter, schema: RecordSchema, *, delimiter: str) -> bytes:
-    """Return the header with its line end, if it names the columns that the schema requires.
+    """Return the header with a line end, after checking that it has the required columns.
 
     Raises
     ------
@@ -49,13 +49,13 @@ def read_header(splitter: csvtext.Splitter, schema: RecordSchema, *, delimiter: 
     """
     header = splitter.header()
     if not header:
-        raise EmptyFileError("the file holds nothing but blank lines")
+        raise EmptyFileError("the file has only blank lines")
     if any(byte < 0x20 and byte not in b"\t\n\r" for byte in header[:_SNIFFED_BYTES]):
-        raise NotTextError("the first row is not text; export the data as CSV in UTF-8")
+        raise NotTextError("the first row is not text: export the data as CSV in UTF-8")
     map_header(header, schema, delimiter=delimiter)
     return header if header.endswith((b"\n", b"\r")) else header + b"\n"
 
 
 def no_rows() -> NoRowsError:
-    """Return the error of a file that has nothing behind its header."""
-    return NoRowsError("the file has a header and no rows; upload one with data")
+    """Return the error for a file that has no rows after its header."""
+    return NoRowsError("the file has a header and no rows: upload a file with data")

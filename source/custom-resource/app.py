@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 ITEMS_PER_ROUND = 5_000
 
-# CloudFormation cuts a reason at 4 KB. It waits an hour for a missing answer, so the function keeps
-# this much of its time for answering.
+# CloudFormation cuts a reason at 4 KB.
 MAX_REASON = 1_000
+# CloudFormation waits an hour for a missing answer, so this much of the function's time is kept for
+# answering.
 ANSWER_RESERVE_MS = 20_000
 
 s3 = boto3.client("s3", config=aws.CONFIG)

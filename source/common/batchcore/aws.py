@@ -31,13 +31,13 @@ WORKERS = 4
 UPLOADS_IN_FLIGHT = 32
 UPLOAD_BYTES_IN_FLIGHT = 16 * 1024 * 1024
 
-# S3 copies an input to the archive in parts of this size, so many of them at a time. They are large
-# and many, so that the time is not that of one stream.
+# S3 copies an input to the archive in parts of this size, and this many parts at a time, because
+# one stream would be slow.
 COPY_PART_BYTES = 256 * 1024 * 1024
 COPIES_IN_FLIGHT = 64
 
-# How long a link to a result file works. The function signs it with its role's credentials, which
-# last some hours at most, whatever the link says: an hour is less than they are sure to have.
+# How long a link to a result file works. The function signs it with its role's credentials, and the
+# link works no longer than these. They are sure to last longer than an hour.
 LINK_EXPIRES_S = 3600
 
 # A batch is repeated as long as it gets smaller. This many tries may pass without progress.

@@ -62,7 +62,7 @@ class RangeSurvey:
     in_quotes: Survey
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
+        """Return the survey as plain values, for JSON."""
         return asdict(self)
 
     @classmethod
@@ -83,7 +83,7 @@ class Cut:
     chunks: int
 
     def to_dict(self) -> dict[str, int]:
-        """Return it as plain values, for JSON."""
+        """Return the cut as plain values, for JSON."""
         return asdict(self)
 
 

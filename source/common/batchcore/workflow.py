@@ -66,23 +66,23 @@ JOB_FUNCTIONS = (SPLIT.function, *CHUNK_FUNCTIONS, MERGE.function, EMAIL.functio
 
 # ------------------------------------------------------------------------------ statuses
 
-# A job that is in the ledger, and whose workflow has not split the file yet.
+# A job whose file is not split yet.
 SUBMITTED = "SUBMITTED"
-# A chunk that an attempt is to run and has not begun.
+# A chunk that an attempt has to run and has not started.
 PENDING = "PENDING"
 RUNNING = "RUNNING"
 SUCCEEDED = "SUCCEEDED"
 FAILED = "FAILED"
 # Somebody stopped the job, or the chunk with its job.
 ABORTED = "ABORTED"
-# The workflow ran longer than it may. Step Functions says so; the ledger never does.
+# The workflow timed out. This is a status in Step Functions only, never in the ledger.
 TIMED_OUT = "TIMED_OUT"
 
-# What the ledger can say of a job, and of a chunk.
+# The statuses that a job and a chunk can have in the ledger.
 JOB_STATUSES = (SUBMITTED, RUNNING, SUCCEEDED, FAILED, ABORTED)
 CHUNK_STATUSES = (PENDING, RUNNING, SUCCEEDED, FAILED, ABORTED)
 
-# A job of these statuses may still change by itself; a job of the others has ended.
+# The statuses of a job that is not finished, and of one that is.
 UNDER_WAY = frozenset({SUBMITTED, RUNNING})
 ENDED = frozenset({SUCCEEDED, FAILED, ABORTED, TIMED_OUT})
 

@@ -191,7 +191,7 @@ def test_resources_have_the_names_of_the_walkthrough() -> None:
 
 
 def test_outputs_hold_whatever_the_client_reads() -> None:
-    sources = [p.read_text(encoding="utf-8") for p in (ROOT / "batchops").glob("*.py")]
+    sources = [p.read_text(encoding="utf-8") for p in (ROOT / "batchops").rglob("*.py")]
     reads = r'(?:outputs\[|outputs\.get\(|_table\()\s*"(\w+)"'
     wanted = {name for text in sources for name in re.findall(reads, text)}
     assert {"SourceBucketName", "JobTableName", "ErrorTableName"} <= wanted

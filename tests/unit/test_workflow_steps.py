@@ -131,9 +131,9 @@ def test_ends_that_no_workflow_can_write_are_those_that_the_topic_is_told_of() -
     assert set(pattern["status"]) == workflow.ENDED - written
 
 
-def test_status_of_a_job_means_that_it_has_ended_or_is_under_way() -> None:
-    assert not workflow.ENDED & workflow.UNDER_WAY
-    assert set(workflow.JOB_STATUSES) == (workflow.ENDED | workflow.UNDER_WAY) - {
+def test_status_of_a_job_means_that_it_has_ended_or_is_unfinished() -> None:
+    assert not workflow.ENDED & workflow.UNFINISHED
+    assert set(workflow.JOB_STATUSES) == (workflow.ENDED | workflow.UNFINISHED) - {
         workflow.TIMED_OUT
     }
     assert set(workflow.CHUNK_STATUSES) - {workflow.PENDING} <= set(workflow.JOB_STATUSES)

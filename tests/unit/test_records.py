@@ -15,12 +15,12 @@ from batchcore.errors import (
     NoHeaderError,
     WrongDelimiterError,
 )
+from batchcore.intake import map_header
 from batchcore.records import (
     REJECT_COLUMNS,
     RowWriter,
     dump_counted,
     load_lines,
-    map_header,
     read_records,
     reject,
 )

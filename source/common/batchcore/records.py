@@ -13,7 +13,6 @@ rejected. So the last step can compare what it writes with what came in.
 
 import base64
 import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
@@ -21,84 +20,13 @@ from typing import Any
 import orjson
 
 from batchcore import csvtext
-from batchcore.errors import (
-    DuplicateColumnsError,
-    MissingColumnsError,
-    NoHeaderError,
-    WrongDelimiterError,
-)
+from batchcore.intake import map_header
 from batchcore.schema import RecordSchema, Violation
 from batchcore.workflow import READ
 
 Record = dict[str, Any]
 
 REJECT_COLUMNS = ("source_row", "rules", "messages")
-
-_OTHER_DELIMITERS = ",;\t|"
-_NAMED_COLUMNS = 12
-
-
-def map_header(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[str, int]:
-    """Return the position in the file of each column of the schema.
-
-    Parameters
-    ----------
-    header
-        The file's first record.
-
-    Raises
-    ------
-    NoHeaderError, WrongDelimiterError, MissingColumnsError, DuplicateColumnsError
-        If a required column is missing, or a column of the schema occurs more than once.
-    """
-    text = header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
-    names = [name.strip() for name in csvtext.parse_row(text, delimiter=delimiter)]
-    missing = [column for column in schema.required if column not in names]
-    if missing:
-        raise _header_error(text, names, missing, schema, delimiter)
-    twice = [column for column in schema.columns if names.count(column) > 1]
-    if twice:
-        raise DuplicateColumnsError(f"the header names {_listed(twice)} more than once")
-    return {column: names.index(column) for column in schema.columns if column in names}
-
-
-def _header_error(
-    text: str, names: list[str], missing: list[str], schema: RecordSchema, delimiter: str
-) -> Exception:
-    for other in _OTHER_DELIMITERS.replace(delimiter, ""):
-        fields = _first_line_names(text, other)
-        if len(set(schema.required) & set(fields)) > len(set(schema.required) & set(names)):
-            return WrongDelimiterError(
-                f"the header is delimited by {other!r}, but the stack expects {delimiter!r}: "
-                "convert the file, or deploy with another FileDelimiter"
-            )
-    if len(missing) == len(schema.required):
-        lower = {column.lower() for column in schema.columns}
-        if not any(name.lower() in lower for name in names):
-            # The message does not quote the row, because it may be somebody's data.
-            return NoHeaderError(
-                "the first row names none of the columns "
-                f"{_listed(schema.required)}: it looks like data, so put a header above it"
-            )
-    return MissingColumnsError(
-        f"the header lacks {_listed(missing)}: columns are matched by their exact names, and the "
-        f"file has {_listed(names)}"
-    )
-
-
-def _first_line_names(text: str, delimiter: str) -> list[str]:
-    """Return the names in a header's first line if another delimiter is used.
-
-    With another delimiter, a line break may be outside of quotes and end the record.
-    """
-    lines = io.StringIO(text, newline="")
-    return [name.strip() for name in next(csv.reader(lines, delimiter=delimiter), [])]
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:60]) for name in names[:_NAMED_COLUMNS])
-    rest = len(names) - _NAMED_COLUMNS
-    return shown + (f" and {rest} more" if rest > 0 else "")
 
 
 def read_records(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core import ledger
 from batchops.show.shown import Part, Shown
@@ -58,7 +58,7 @@ class Balance(Shown):
 
     def _parts(self) -> Iterator[Part]:
         verdict = "holds" if self.holds else "DOES NOT HOLD"
-        if not self.holds and self.status in (items.SUBMITTED, items.RUNNING):
+        if not self.holds and self.status in (workflow.SUBMITTED, workflow.RUNNING):
             verdict = f"does not hold yet, the job is {self.status}"
         text = (
             f"{self.rows_in:,} rows in = {self.rows_out:,} out + {self.rows_rejected:,} rejected, "

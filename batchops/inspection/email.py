@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, keys
+from batchcore import keys, workflow
 
 from batchops.inspection.result_files import fetch, result_key
 from batchops.show.shown import Part, Shown
@@ -58,7 +58,7 @@ class Email(Shown):
         )
 
     def _parts(self) -> Iterator[Part]:
-        outcome = f"sent {self.time}" if self.status == items.MAIL_SENT else "not sent"
+        outcome = f"sent {self.time}" if self.status == workflow.MAIL_SENT else "not sent"
         because = f": {self.error}" if self.error else ""
         text = (
             f"{outcome}{because}\nFrom: {self.sender}\nTo: {self.recipient}\n"

@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.show.marks import BLUE, GREEN, MARKS, ORANGE, VERMILLION
 from batchops.show.numbers import format_duration
@@ -21,9 +21,9 @@ NOT_REACHED = "NOT REACHED"
 
 # status -> (sign, ground, ink), with the ink that reads better on each ground.
 _LOOKS = {
-    items.SUCCEEDED: (MARKS["done"], GREEN, "#000000"),
-    items.FAILED: (MARKS["failed"], VERMILLION, "#000000"),
-    items.RUNNING: (MARKS["running"], BLUE, "#FFFFFF"),
+    workflow.SUCCEEDED: (MARKS["done"], GREEN, "#000000"),
+    workflow.FAILED: (MARKS["failed"], VERMILLION, "#000000"),
+    workflow.RUNNING: (MARKS["running"], BLUE, "#FFFFFF"),
     NOT_REACHED: (MARKS["waiting"], "none", "#797979"),
 }
 _OTHER_LOOK = (MARKS["failed"], ORANGE, "#000000")  # ABORTED, TIMED_OUT
@@ -174,7 +174,7 @@ class WorkflowGraph:
             lines += [
                 f"{a} {'-.->' if trouble else '-->'} {b}"
                 for a, b, trouble in flow.edges
-                if a in runs and b in runs and (not trouble or runs[a].status == items.FAILED)
+                if a in runs and b in runs and (not trouble or runs[a].status == workflow.FAILED)
             ]
             lines.append("end")
         return "\n".join(lines)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
-from batchcore import items
+from batchcore import workflow
 
 from batchops.show.marks import MARKS
 from batchops.show.texts import printable, shorten
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from batchops.widgets.background import Background
 
 PAGE_JOBS = 50
-_STATUSES = (items.SUBMITTED, items.RUNNING, items.SUCCEEDED, items.FAILED, "ABORTED")
+_STATUSES = (workflow.SUBMITTED, workflow.RUNNING, workflow.SUCCEEDED, workflow.FAILED, "ABORTED")
 _MARKS = {
-    items.SUBMITTED: MARKS["waiting"],
-    items.RUNNING: MARKS["running"],
-    items.SUCCEEDED: MARKS["done"],
+    workflow.SUBMITTED: MARKS["waiting"],
+    workflow.RUNNING: MARKS["running"],
+    workflow.SUCCEEDED: MARKS["done"],
 }
 _MAX_NAME = 40
 
@@ -75,7 +75,7 @@ def choose_job(jobs: pd.DataFrame, *, current: str | None) -> str | None:
     """Return the job to show: the current one, else the last that is under way, else the last."""
     if current is not None or jobs.empty:
         return current
-    under_way = jobs[jobs["status"].isin([items.SUBMITTED, items.RUNNING])]
+    under_way = jobs[jobs["status"].isin([workflow.SUBMITTED, workflow.RUNNING])]
     return str((jobs if under_way.empty else under_way)["job"].iloc[0])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batchcore import items
+from batchcore import items, workflow
 
 from batchops.core.ledger import ChunkEntry, JobEntry
 from batchops.inspection import frames
@@ -20,7 +20,7 @@ def chunk(number: int, *, ms: float = 500, **changed: Any) -> ChunkEntry:
     """Return the ledger's entry of a chunk of 100 rows that took so many milliseconds."""
     entry = {
         "entry": items.chunk_entry(number),
-        "status": items.SUCCEEDED,
+        "status": workflow.SUCCEEDED,
         "attempt": 1,
         "rows": 100,
         "startTime": BEGIN.isoformat(),
@@ -46,8 +46,8 @@ def test_step_times_add_up_to_the_time_of_the_chunks() -> None:
 
 
 def test_step_times_leave_out_chunks_that_did_not_succeed() -> None:
-    failed = chunk(2, status=items.FAILED, stepMs={"read": 9_000})
-    running = chunk(3, status=items.RUNNING, stepMs={}, endTime=None)
+    failed = chunk(2, status=workflow.FAILED, stepMs={"read": 9_000})
+    running = chunk(3, status=workflow.RUNNING, stepMs={}, endTime=None)
     found = step_times(chunks(chunk(1), failed, running))
     assert set(found["chunks"]) == {1}
     assert found["max_ms"].max() == 300
@@ -80,7 +80,7 @@ def test_no_chunk_is_a_straggler_among_its_like() -> None:
 def job(name: str, **changed: Any) -> JobEntry:
     entry = {
         "jobId": name,
-        "status": items.SUCCEEDED,
+        "status": workflow.SUCCEEDED,
         "attempt": 1,
         "startTime": "2026-11-23T06:00:00.000Z",
         "endTime": "2026-11-23T06:00:04.000Z",
@@ -93,7 +93,7 @@ def job(name: str, **changed: Any) -> JobEntry:
 
 def test_speeds_are_those_of_jobs_that_succeeded_at_once() -> None:
     found = speeds_frame(
-        [job("a"), job("b", status=items.FAILED), job("c", attempt=2), job("d", rowsIn=400)]
+        [job("a"), job("b", status=workflow.FAILED), job("c", attempt=2), job("d", rowsIn=400)]
     )
     assert list(found["job"]) == ["a", "d"]
     assert list(found["rows_per_s"]) == [250, 100]

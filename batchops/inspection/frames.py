@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
+from batchcore import workflow
+
 from batchops.core.ledger import ERROR_COLUMNS
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
 
 _CHUNK_COUNTS = ("rows", "valid", "rejected", "errors", "attempt")
-_CHUNK_STEPS = ("read", "validate", "enrich", "write")
 _CHUNK_TEXTS = ("failed_step", "error", "cause")
 
 
@@ -101,9 +102,9 @@ def chunks_frame(found: Iterable[ChunkEntry], *, job_start: datetime | None = No
         if queued is None
         else (queued // pd.Timedelta(milliseconds=1)).astype("Int64")
     )
-    for step in _CHUNK_STEPS:
-        found_ms = [row.step_ms.get(step) for row in rows]
-        columns[f"{step}_ms"] = pd.Series(found_ms, dtype="Int64")
+    for step in workflow.CHUNK_STEPS:
+        found_ms = [row.step_ms.get(step.name) for row in rows]
+        columns[f"{step.name}_ms"] = pd.Series(found_ms, dtype="Int64")
     for name in _CHUNK_TEXTS:
         columns[name] = pd.Series([getattr(row, name) or None for row in rows], dtype="str")
     return pd.DataFrame(columns)

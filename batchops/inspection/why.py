@@ -24,13 +24,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 _MAX_VALUE_CHARACTERS = 120
 
-# The states of the chunk workflow and the functions that they call.
-STEP_FUNCTIONS = {
-    "Read File": "read-file",
-    "Validate Data": "validate-data",
-    "Get Financial Data": "enrich-data",
-    "Write output file": "write-output-chunk",
-}
+_FUNCTION_OF_STATE = {step.state: step.function for step in workflow.CHUNK_STEPS}
 # What may be gone on a second try: throttling, faults of a service, a function that died.
 _PASSING = re.compile(
     r"TransientError|Lambda\..*|Sandbox\.Timedout|Runtime\.(ExitError|OutOfMemory)|States\.Timeout"
@@ -164,8 +158,8 @@ def _next_for_job(entry: JobEntry, error: str, reason: str) -> str:
     if error == "TooManyChunksError":
         return f"stack.deploy(FileChunkSize=0); {again}  # a size that fits the file"
     if error == _CHILD_FAILED:
-        function = "merge-s3-files" if entry.was_split else "split-ip-file"
-        return f"stack.logs({function!r}, job=job.id)  # then {again}"
+        step = workflow.MERGE if entry.was_split else workflow.SPLIT
+        return f"stack.logs({step.function!r}, job=job.id)  # then {again}"
     if error in _NEW_FILE_WANTED:
         upload = entry.file
         file = upload.rpartition("/")[2]
@@ -188,7 +182,7 @@ def chunk_causes(chunks: Iterable[ChunkEntry]) -> list[Cause]:
     for group in sorted(counts, key=lambda g: -counts[g]):
         first = firsts[group]
         text = explain_failure(first.error, first.cause)
-        function = STEP_FUNCTIONS.get(group[0])
+        function = _FUNCTION_OF_STATE.get(group[0])
         call = "job.rerun()"
         if function and not _PASSING.fullmatch(first.error):
             call = f"stack.logs({function!r}, job=job.id)"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchcore import workflow
+
 from batchops.plots.axes import (
     INK,
     count_on,
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-STAGE_COLOURS = {"read": PURPLE, "validate": BLUE, "enrich": VERMILLION}
+_STAGES = [step.name for step in workflow.REJECTING_STEPS]
+STAGE_COLOURS = dict(zip(_STAGES, (PURPLE, BLUE, VERMILLION), strict=True))
 
 TOP = 15
 # So that one bar is a bar, not a wall.

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from batchops.widgets.background import Background
 
 PAGE_JOBS = 50
-_STATUSES = (workflow.SUBMITTED, workflow.RUNNING, workflow.SUCCEEDED, workflow.FAILED, "ABORTED")
 _MARKS = {
     workflow.SUBMITTED: MARKS["waiting"],
     workflow.RUNNING: MARKS["running"],
@@ -75,7 +74,7 @@ def choose_job(jobs: pd.DataFrame, *, current: str | None) -> str | None:
     """Return the job to show: the current one, else the last that is under way, else the last."""
     if current is not None or jobs.empty:
         return current
-    under_way = jobs[jobs["status"].isin([workflow.SUBMITTED, workflow.RUNNING])]
+    under_way = jobs[jobs["status"].isin(workflow.UNFINISHED)]
     return str((jobs if under_way.empty else under_way)["job"].iloc[0])
 
 
@@ -96,7 +95,7 @@ class JobList:
         self._page, self._filling = 0, False
         self._current: str | None = None
         self.status = widgets.Dropdown(
-            options=[("any", ""), *((s.lower(), s) for s in _STATUSES)],
+            options=[("any", ""), *((s.lower(), s) for s in workflow.JOB_STATUSES)],
             description="Status",
             tooltip="Show only jobs of this status",
             layout=widgets.Layout(width="190px"),

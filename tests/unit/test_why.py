@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from support import ROOT, SOURCE
 
 from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
 from batchops.deployment.change_sets import Change
@@ -17,7 +16,6 @@ from batchops.deployment.preview import Preview
 from batchops.inspection.status import JobStatus
 from batchops.inspection.steps import read_steps, steps_frame
 from batchops.inspection.why import (
-    STEP_FUNCTIONS,
     Cause,
     Why,
     chunk_causes,
@@ -241,17 +239,6 @@ def test_every_next_call_is_python() -> None:
 )
 def test_what_varies_is_normalised(texts: tuple[str, str]) -> None:
     assert normalise(texts[0]) == normalise(texts[1])
-
-
-def test_steps_and_functions_are_those_of_the_chunk_workflow() -> None:
-    text = (SOURCE / "statemachine" / "process-chunk.asl.json").read_text(encoding="utf-8")
-    states = json.loads(text)["States"]
-    tasks = {name for name, s in states.items() if s.get("Resource", "").endswith("Function}")}
-    assert tasks == set(STEP_FUNCTIONS)
-    for name, folder in STEP_FUNCTIONS.items():
-        logical = "".join(part.capitalize() for part in folder.split("-")) + "Function"
-        assert states[name]["Resource"] == f"${{{logical}}}"
-        assert (ROOT / "source" / folder / "app.py").is_file()
 
 
 # --------------------------------------------------------------------------------------- texts

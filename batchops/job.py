@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchcore import workflow
+from batchcore.aws import LINK_EXPIRES_S
 
 from batchops.core import ledger
 from batchops.core.errors import InputError
@@ -16,7 +17,7 @@ from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames, result_files
 from batchops.inspection.balance import Balance, job_balance
 from batchops.inspection.email import Email, read_email
-from batchops.inspection.result_files import LINK_EXPIRES_S, ResultFile
+from batchops.inspection.result_files import ResultFile
 from batchops.inspection.status import JobStatus, job_status, wait
 
 if TYPE_CHECKING:

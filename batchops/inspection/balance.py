@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from batchcore import workflow
 
 from batchops.core import ledger
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -56,7 +56,7 @@ class Balance(Shown):
             and not self.unbalanced
         )
 
-    def _parts(self) -> Iterator[Part]:
+    def _blocks(self) -> Iterator[Block]:
         verdict = "holds" if self.holds else "DOES NOT HOLD"
         if not self.holds and self.status in (workflow.SUBMITTED, workflow.RUNNING):
             verdict = f"does not hold yet, the job is {self.status}"
@@ -66,7 +66,7 @@ class Balance(Shown):
         )
         if self.unbalanced:
             text += f"; unbalanced chunks: {', '.join(map(str, self.unbalanced[:20]))}"
-        yield Part.line(text)
+        yield Block.line(text)
 
 
 def strike_balance(

@@ -14,7 +14,7 @@ from batchops.core.errors import (
     translated,
 )
 from batchops.deployment.resources import NOT_DEPLOYED, stack_status
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -68,12 +68,12 @@ class Diagnosis(Shown):
         """Whether nothing was found that has to be mended."""
         return not any(check.ok is False for check in self.checks)
 
-    def _parts(self) -> Iterator[Part]:
+    def _blocks(self) -> Iterator[Block]:
         wrong = [check.name for check in self.checks if check.ok is False]
         verdict = f"to be mended: {', '.join(wrong)}" if wrong else "nothing stands in the way"
-        yield Part.line(f"stack {self.stack_name}: {verdict}")
+        yield Block.line(f"stack {self.stack_name}: {verdict}")
         rows = [(_MARKS[c.ok], c.name, c.found, c.advice) for c in self.checks]
-        yield Part.table(_COLUMNS, rows)
+        yield Block.table(_COLUMNS, rows)
 
 
 def run_check(name: str, check: Callable[[], Check]) -> Check:

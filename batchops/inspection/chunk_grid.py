@@ -12,7 +12,7 @@ from batchcore import workflow
 from batchops.inspection.status import StatusReader
 from batchops.show.marks import COLOURS, MARKS
 from batchops.show.numbers import number_ranges
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -101,8 +101,8 @@ class ChunkGrid(Shown):
         each = f"; a cell is {self.chunks_per_cell:,} chunks" if self.chunks_per_cell > 1 else ""
         return f"{self.chunks:,} chunks: {counts}{each}"
 
-    def _parts(self) -> Iterator[Part]:
-        yield Part(self._text(), self._html())
+    def _blocks(self) -> Iterator[Block]:
+        yield Block(self._text(), self._html())
 
     def _text(self) -> str:
         """Draw it with a mark a cell, and name the chunks that failed."""

@@ -10,7 +10,7 @@ from batchops.core import ledger
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
 from batchops.inspection.frames import errors_frame
-from batchops.show.shown import Part, Shown, plain
+from batchops.show.shown import Block, Shown, as_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ class Comparison(Shown):
             "fixed": len(self.fixed),
             "newly_broken": len(self.newly_broken),
             "same": len(self.same),
-            "rules": plain(self.counts().rename(columns={"newly broken": "newly_broken"})),
+            "rules": as_json(self.counts().rename(columns={"newly broken": "newly_broken"})),
         }
 
     def counts(self) -> pd.DataFrame:
@@ -84,11 +84,11 @@ class Comparison(Shown):
         for outcome, frame in zip(_OUTCOMES, self._frames(), strict=True):
             yield f"{outcome}: {len(frame):,} errors in {frame[self.by].nunique():,} rows"
 
-    def _parts(self) -> Iterator[Part]:
-        yield Part.line(f"{self.a} against {self.b}, rows matched by {self.by}")
-        yield Part.facts(self._facts())
+    def _blocks(self) -> Iterator[Block]:
+        yield Block.line(f"{self.a} against {self.b}, rows matched by {self.by}")
+        yield Block.facts(self._facts())
         counts = self.counts()
-        yield Part.table(list(counts.columns), counts.itertuples(index=False, name=None), lines=[])
+        yield Block.table(list(counts.columns), counts.itertuples(index=False, name=None), lines=[])
 
 
 def compare(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from batchcore import keys, workflow
 
 from batchops.inspection.result_files import fetch, result_key
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -57,7 +57,7 @@ class Email(Shown):
             error=entry.mail_reason,
         )
 
-    def _parts(self) -> Iterator[Part]:
+    def _blocks(self) -> Iterator[Block]:
         outcome = f"sent {self.time}" if self.status == workflow.MAIL_SENT else "not sent"
         because = f": {self.error}" if self.error else ""
         text = (
@@ -66,7 +66,7 @@ class Email(Shown):
         )
         # Links are long: they may break anywhere, words only between words.
         style = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
-        yield Part(text, f'<pre style="{style}">{html.escape(text)}</pre>')
+        yield Block(text, f'<pre style="{style}">{html.escape(text)}</pre>')
 
 
 def read_email(job: JobRef) -> Email:

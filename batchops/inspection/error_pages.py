@@ -10,7 +10,7 @@ from batchops.core import ledger
 from batchops.core.errors import InputError
 from batchops.core.ledger import ErrorFilter
 from batchops.inspection.frames import errors_frame
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,9 +59,9 @@ class ErrorPage(Shown):
             text += f"; {self.total:,} in the job in all"
         return text
 
-    def _parts(self) -> Iterator[Part]:
-        yield Part.line(self._title())
-        yield Part.table(_SHOWN, self.errors[[*_SHOWN]].to_numpy())
+    def _blocks(self) -> Iterator[Block]:
+        yield Block.line(self._title())
+        yield Block.table(_SHOWN, self.errors[[*_SHOWN]].to_numpy())
 
 
 def error_page(

@@ -110,7 +110,7 @@ def chunks_frame(found: Iterable[ChunkEntry], *, job_start: datetime | None = No
     return pd.DataFrame(columns)
 
 
-def rejects_frame(file: IO[bytes], *, delimiter: str) -> pd.DataFrame:
+def ragged_csv_frame(file: IO[bytes], *, delimiter: str) -> pd.DataFrame:
     """Return a rejects file as text; a row's surplus fields get columns ``surplus_1`` and so on."""
     import pandas as pd
 

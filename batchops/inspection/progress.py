@@ -13,7 +13,7 @@ from batchcore import workflow
 
 from batchops.show.marks import COLOURS, MARKS
 from batchops.show.numbers import format_duration
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.inspection.status import JobStatus
@@ -92,8 +92,8 @@ class Progress(Shown):
             found.append(f"{format_duration(self.eta_s)} left")
         return [*found, f"after {format_duration(self.elapsed_s)}"]
 
-    def _parts(self) -> Iterator[Part]:
-        yield Part(self._line(), self._bar())
+    def _blocks(self) -> Iterator[Block]:
+        yield Block(self._line(), self._bar())
 
     def _line(self) -> str:
         counts = ", ".join(f"{n:,} {state}" for state, n in self.chunks_by_state.items() if n)

@@ -14,7 +14,7 @@ from batchops.core.errors import InputError, JobFailedError, JobRunningError, tr
 from batchops.core.executions import ENDED
 from batchops.inspection import frames
 from batchops.inspection.status import settle
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from batchcore.schema import RecordSchema
 
     from batchops.core.job_ref import JobRef
-
-# An hour, as the link in the mail lasts.
-LINK_EXPIRES_S = 3600
 
 
 @dataclass(frozen=True)
@@ -52,10 +49,10 @@ class ResultFile(Shown):
         """The file's name, without folders."""
         return self.key.rsplit("/", 1)[-1]
 
-    def _parts(self) -> Iterator[Part]:
+    def _blocks(self) -> Iterator[Block]:
         when = f"{self.modified:%Y-%m-%d %H:%M} UTC"
         place = f"s3://{self.bucket}/{self.key}"
-        yield Part.line(f"{self.name}: {self.size_bytes:,} bytes, of {when}, {place}")
+        yield Block.line(f"{self.name}: {self.size_bytes:,} bytes, of {when}, {place}")
 
 
 def result_key(job: JobRef, *, rejected: bool) -> str:
@@ -107,7 +104,7 @@ def completed_frame(job: JobRef, *, schema: RecordSchema | None = None) -> pd.Da
 def rejects_frame(job: JobRef) -> pd.DataFrame:
     """Return the rejected rows; for the columns see `Job.rejects`."""
     file, delimiter = _open_result(job, rejected=True)
-    return frames.rejects_frame(file, delimiter=delimiter)
+    return frames.ragged_csv_frame(file, delimiter=delimiter)
 
 
 def _open_result(job: JobRef, *, rejected: bool) -> tuple[IO[bytes], str]:

@@ -20,7 +20,7 @@ from batchops.core.errors import (
 from batchops.core.executions import ENDED, REPORT_UNSTARTED_AFTER_S, attempt_state
 from batchops.core.following import follow
 from batchops.inspection.tally import ChunkTally
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -64,14 +64,14 @@ class JobStatus(Shown):
     reason: str = ""
     mail: str = ""
 
-    def _parts(self) -> Iterator[Part]:
+    def _blocks(self) -> Iterator[Block]:
         chunks = f"{self.chunks_done + self.chunks_failed}/{self.chunks} chunks"
         if self.chunks_failed:
             chunks += f" ({self.chunks_failed} failed)"
         line = f"{self.status}, {chunks}, {self.rows_done:,}/{self.rows:,} rows"
         line += f", {self.rows_rejected:,} rejected"
         line += f", mail {self.mail.lower()}" if self.mail else ""
-        yield Part.line(f"{line}: {self.reason}" if self.reason else line)
+        yield Block.line(f"{line}: {self.reason}" if self.reason else line)
 
     @property
     def ended(self) -> bool:

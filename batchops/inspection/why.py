@@ -13,8 +13,8 @@ from batchcore.errors import FileError, InputGoneError
 from batchops.core import ledger
 from batchops.core.errors import explain_failure
 from batchops.inspection.status import job_status
-from batchops.show.shown import Part, Shown
-from batchops.show.texts import printable, shorten
+from batchops.show.shown import Block, Shown
+from batchops.show.terminal import printable, shorten
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -106,14 +106,14 @@ class Why(Shown):
     status: str
     causes: tuple[Cause, ...]
 
-    def _parts(self) -> Iterator[Part]:
+    def _blocks(self) -> Iterator[Block]:
         none = "" if self.causes else " nothing failed, no row was rejected"
-        yield Part.line(f"job {self.job_id} is {self.status}:{none}")
+        yield Block.line(f"job {self.job_id} is {self.status}:{none}")
         lines = [str(cause) for cause in self.causes[:_SHOWN]]
         if len(self.causes) > _SHOWN:
             lines.append(f"and {len(self.causes) - _SHOWN:,} causes more")
         rows = [(f"{c.count:,}", c.what, c.example, c.next_call) for c in self.causes]
-        yield Part.table(("count", "what", "example", "next"), rows, lines=lines)
+        yield Block.table(("count", "what", "example", "next"), rows, lines=lines)
 
 
 def why(job: JobRef) -> Why:

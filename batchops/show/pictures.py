@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,13 +28,13 @@ class Picture(Shown):
     title: str
     png: bytes
 
-    def _parts(self) -> Iterator[Part]:
+    def _blocks(self) -> Iterator[Block]:
         data = base64.b64encode(self.png).decode()
         style = "max-width:100%;height:auto"
         html = (
             f'<img alt="{escape(self.title)}" style="{style}" src="data:image/png;base64,{data}">'
         )
-        yield Part(self.title, html)
+        yield Block(self.title, html)
 
 
 def draw_picture(draw: Callable[[Axes], Axes]) -> Picture:

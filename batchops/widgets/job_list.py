@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from batchcore import workflow
 
 from batchops.show.marks import MARKS
-from batchops.show.texts import printable, shorten
+from batchops.show.terminal import printable, shorten
 from batchops.widgets.theme import make_button, make_row
 
 if TYPE_CHECKING:

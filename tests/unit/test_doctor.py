@@ -15,7 +15,7 @@ from batchops.inspection.checks import Check, Diagnosis
 from batchops.inspection.doctor import run_doctor
 from batchops.local.engine import LocalEngine
 from batchops.show.markup import table as html_table
-from batchops.show.texts import text_table
+from batchops.show.terminal import text_table
 from batchops.stack import Stack
 
 PARAMETERS = {

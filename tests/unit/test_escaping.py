@@ -197,7 +197,7 @@ def test_data_frames_show_values_and_column_names_as_text() -> None:
     file = f'{EVIL.replace(",", "")},b\n"{EVIL.replace(chr(34), chr(34) * 2)}",2\n'.encode()
     for frame in (
         frames.csv_frame(io.BytesIO(file), delimiter=","),
-        frames.rejects_frame(io.BytesIO(file), delimiter=","),
+        frames.ragged_csv_frame(io.BytesIO(file), delimiter=","),
     ):
         document = frame.to_html()
         assert "img" not in tags(document).found

@@ -28,7 +28,7 @@ from batchops.core.project import make_private
 from batchops.deployment import packaging
 from batchops.inspection.frames import explain, jobs_frame
 from batchops.job import Job
-from batchops.show.texts import visible
+from batchops.show.terminal import visible
 from batchops.widgets.actions import propose_download
 
 if TYPE_CHECKING:

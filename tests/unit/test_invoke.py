@@ -19,7 +19,8 @@ from support import stack_ref
 from batchops.core.errors import BatchOpsError, FunctionFailedError, InputError
 from batchops.core.project import Project
 from batchops.core.stack_ref import StackRef
-from batchops.inspection.invoke import LocalContext, invoke_here, invoke_target
+from batchops.inspection.invoke import invoke_target
+from batchops.inspection.invoke_here import LocalContext, invoke_here
 
 ECHO = """
 import os, sys

@@ -6,7 +6,7 @@ import base64
 import io
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ class Picture(Shown):
     """A plot as PNG, and its title, which also stands for it where pictures are not shown."""
 
     title: str
-    png: bytes
+    png: bytes = field(repr=False)
 
     def _blocks(self) -> Iterator[Block]:
         data = base64.b64encode(self.png).decode()

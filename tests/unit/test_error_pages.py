@@ -100,11 +100,8 @@ def test_page_has_the_columns_of_all_errors_even_without_lines(job: JobRef) -> N
     assert list(page.errors.dtypes.items()) == list(frames.errors_frame([]).dtypes.items())
 
 
-def test_page_escapes_values_and_says_how_far_it_read(job: JobRef) -> None:
+def test_page_says_how_far_it_read(job: JobRef) -> None:
     page = error_page(job, where=ErrorFilter(column="uuid"), lines=2)
-    html = page._repr_html_()
-    assert "<b>" not in html
-    assert "&lt;b&gt;x" in html
     assert page.next_row == 5
     assert str(page).startswith("2 errors of 120 looked at, up to row 5; there may be more; 120 in")
 

@@ -1,4 +1,4 @@
-"""What a check of the set-up finds, and all of them together."""
+"""One check of the set-up, and all of them together."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _MARKS = {True: "ok", False: "NO", None: "?"}
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes
     ----------
     name : str
-        What was looked at.
+        What was checked.
     ok : bool or None
-        None: it cannot be told, or there is nothing yet to be judged.
+        None if it cannot be told, or there is nothing to check yet.
     found : str
-        What is there.
+        What the check found.
     advice : str
-        What to do next; empty where nothing is to be done.
+        What to do next; empty if nothing.
     """
 
     name: str
@@ -48,14 +48,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Diagnosis(Shown):
-    """What was looked at, in order.
+    """The results of all checks, in order.
 
     Attributes
     ----------
     stack_name : str
-        The stack that it is about.
+        The stack that was checked.
     checks : tuple of Check
-        One for each thing.
+        One per check.
     """
 
     _also_in_json = ("ok",)
@@ -65,25 +65,25 @@ class Diagnosis(Shown):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found that has to be mended."""
+        """Whether no check failed."""
         return not any(check.ok is False for check in self.checks)
 
     def _blocks(self) -> Iterator[Block]:
         wrong = [check.name for check in self.checks if check.ok is False]
-        verdict = f"to be mended: {', '.join(wrong)}" if wrong else "nothing stands in the way"
+        verdict = f"to fix: {', '.join(wrong)}" if wrong else "nothing stands in the way"
         yield Block.line(f"stack {self.stack_name}: {verdict}")
         rows = [(_MARKS[c.ok], c.name, c.found, c.advice) for c in self.checks]
         yield Block.table(_COLUMNS, rows)
 
 
 def run_check(name: str, check: Callable[[], Check]) -> Check:
-    """Run a check; an error that it meets is what it found."""
+    """Run a check; if it raises an error, that is what it found."""
     try:
         with translated(f"looking at: {name}"):
             return check()
     except (BatchOpsError, OSError) as error:
         ok = None if isinstance(error, AccessDeniedError | OSError) else False
-        # Errors of this package end in what to do; those that a service worded do not.
+        # This package's errors end with what to do; messages of services do not.
         worded = type(error) is AwsError or isinstance(error, OSError)
         if worded or ": " not in str(error):
             return Check(name, ok, str(error))
@@ -92,7 +92,7 @@ def run_check(name: str, check: Callable[[], Check]) -> Check:
 
 
 def check_stack(stack: StackRef) -> Check:
-    """Tell how the stack stands."""
+    """Check the state of the stack."""
     try:
         status = stack_status(stack)
     except EngineNotRunningError:

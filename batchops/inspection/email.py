@@ -1,4 +1,4 @@
-"""A job's mail, as it was or was to be sent."""
+"""A job's mail, sent or not."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Email(Shown):
     Attributes
     ----------
     status : str
-        SENT, FAILED, or empty where it was not tried yet.
+        SENT, FAILED, or empty if sending was not tried yet.
     time : str
-        When it was sent, ISO 8601; empty otherwise.
+        When it was sent, in ISO 8601; empty if it was not.
     sender, recipient, subject, text : str
-        What it says. The link in it lasts an hour; `Job.link` makes a new one.
+        The mail itself. The link in it works for an hour; `Job.link` makes a new one.
     error : str
-        Why it could not be sent; empty otherwise.
+        Why it could not be sent; empty if it was.
     """
 
     status: str
@@ -45,7 +45,7 @@ class Email(Shown):
 
     @classmethod
     def of(cls, entry: JobEntry, mail: Mapping[str, Any]) -> Email:
-        """Make it of the ledger's JOB entry and the mail that the stack kept."""
+        """Return the mail from the ledger's JOB entry and the copy that the stack kept."""
         content = mail["Content"]["Simple"]
         return cls(
             status=entry.mail_status,
@@ -64,18 +64,18 @@ class Email(Shown):
             f"{outcome}{because}\nFrom: {self.sender}\nTo: {self.recipient}\n"
             f"Subject: {self.subject}\n\n{self.text}"
         )
-        # Links are long: they may break anywhere, words only between words.
+        # Long links may break anywhere, text only between words.
         style = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
         yield Block(text, f'<pre style="{style}">{html.escape(text)}</pre>')
 
 
 def read_email(job: JobRef) -> Email:
-    """Return the mail of a job as it was, or was to be, sent.
+    """Return the mail of a job, sent or not.
 
     Raises
     ------
     JobRunningError, JobFailedError
-        If there is none, because the job has not come so far.
+        If there is no mail, because the job has not got that far.
     """
     result_key(job, rejected=False)
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""A job's errors a page at a time, filtered by the table, reading no more than a page takes."""
+"""A job's errors, one page at a time: the table filters, and only the page is read."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from batchops.core.job_ref import JobRef
 
-# Read at most for one page, so that a filter that fits nothing ends too: a query's page has 1 MB
-# (Amazon DynamoDB API reference), which is some 2,000 errors, so this is three or four of them.
+# The most errors read for one page, so that a filter that matches nothing ends, too. A page of a
+# query has 1 MB (Amazon DynamoDB API reference), some 2,000 errors, so this is about three of them.
 MAX_READ = 5_000
 _SHOWN = ("source_row", "column", "rule", "value", "message", "stage", "chunk")
 
@@ -30,13 +30,13 @@ class ErrorPage(Shown):
     Attributes
     ----------
     errors : DataFrame
-        As `Job.errors` has them, by row.
+        With the columns of `Job.errors`, ordered by row.
     read : int
-        Errors that were read for it.
+        The number of errors that were read for the page.
     next : str
-        What `Job.error_page` takes as `after` to go on; empty at the end.
+        The value of `after` for the next page; empty on the last page.
     total : int or None
-        The job's errors in all, whatever the filter; None before it has succeeded.
+        The number of all errors of the job; None before it has succeeded.
     """
 
     errors: pd.DataFrame = field(compare=False)
@@ -46,7 +46,7 @@ class ErrorPage(Shown):
 
     @property
     def next_row(self) -> int | None:
-        """The row that the next page goes on from; None at the end."""
+        """The last row that was read, if another page follows; otherwise None."""
         return int(self.next.split("#", 1)[0]) if self.next else None
 
     def _title(self) -> str:
@@ -72,23 +72,23 @@ def error_page(
     lines: int = 50,
     max_read: int = MAX_READ,
 ) -> ErrorPage:
-    """Return a page of a job's errors.
+    """Return one page of a job's errors.
 
     Parameters
     ----------
     where
-        Which errors; by default all.
+        The errors to return; by default all.
     after
-        The `next` of the page before; by default from the first on.
+        The `next` of the page before; by default the page begins with the first error.
     lines
-        Errors on the page at most.
+        The most errors on the page.
     max_read
-        Errors to read at most; what is behind them is the next page's.
+        The most errors to read; the next page continues after them.
 
     Raises
     ------
     InputError
-        If the filter's rows are no range, or `lines` or `max_read` is below 1.
+        If the filter's rows are not a range, or `lines` or `max_read` is below 1.
     JobNotFoundError, AwsError
     """
     if min(lines, max_read) < 1:

@@ -1,4 +1,4 @@
-"""Call a function where it is deployed, with one event."""
+"""Call a deployed function with one event."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _PATIENT = Config(read_timeout=910, retries={"total_max_attempts": 1}, tcp_keepa
 def invoke_target(
     stack: StackRef, function: str, event: Mapping[str, Any] | str | Path
 ) -> dict[str, Any] | list[Any] | str | int | float | bool | None:
-    """Call a function where it is deployed, and return what it returns.
+    """Call a deployed function, and return its result.
 
-    It is called once: a call that fails is not repeated.
+    A call that fails is not repeated.
 
     Raises
     ------
     FunctionFailedError
-        It raised an error, ran out of time or memory, or could not be started.
+        The function raised an error, ran out of time or memory, or could not start.
     InputError
         The stack has no such function, or the event is not JSON.
     StackNotFoundError, AwsError
@@ -54,8 +54,8 @@ def invoke_target(
     error_type = str(details.get("errorType") or answer["FunctionError"])
     log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace").strip()
     raise FunctionFailedError(
-        f"{function} failed with {error_type}: {details.get('errorMessage', payload)}; to step "
-        f"through it, invoke it in this process with the same event. Its last lines:",
+        f"{function} failed with {error_type}: {details.get('errorMessage', payload)}; to "
+        f"debug it, invoke it in this process with the same event. Its last lines:",
         function=function,
         error_type=error_type,
         log=log,
@@ -63,12 +63,12 @@ def invoke_target(
 
 
 def read_event(event: Mapping[str, Any] | str | Path) -> dict[str, Any]:
-    """Return the event as Lambda would hand it over: a copy, of JSON values only.
+    """Return the event as Lambda passes it on: a copy, of JSON values only.
 
     Raises
     ------
     InputError
-        The event is no JSON object, or its file cannot be read.
+        The event is not a JSON object, or its file cannot be read.
     """
     try:
         if isinstance(event, Mapping):

@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 _HANDLER = "lambda_handler"
 _REMAINING_MS = 900_000
-# Of a shell's settings for AWS, all but this one could send a function's clients elsewhere.
+# Of the shell's AWS settings, all but this one could send a function's clients elsewhere.
 _KEPT = "AWS_CA_BUNDLE"
-# Environment, sys.path and boto3's default session belong to the process.
+# Environment, sys.path and boto3's default session belong to the whole process.
 _one_at_a_time = threading.RLock()
 
 
 @dataclass(frozen=True)
 class LocalContext:
-    """What Lambda hands to a handler beside the event, as far as there is a counterpart here."""
+    """The part of the context that Lambda passes to a handler that makes sense here."""
 
     function_name: str
     memory_limit_in_mb: int = 1024
@@ -50,7 +50,7 @@ class LocalContext:
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return 900,000 always: time spent at a breakpoint does not count."""
+        """Return always 900,000: time at a breakpoint does not count."""
         return _REMAINING_MS
 
 
@@ -64,34 +64,34 @@ def invoke_here(
 ) -> Any:
     """Call a function's handler in this process, so that breakpoints in its code work.
 
-    With a stack, it has the environment that the deployed function has, the stack's schema and
-    reference data, and works on the stack's buckets and tables: what it writes is written. It runs
-    with your credentials, so missing permissions of its role do not show. Environment, ``sys.path``
-    and boto3's default session are as before afterwards; in between the whole process sees those of
-    the function, so calls from several threads come one after the other.
+    With a stack, it gets the environment of the deployed function, the stack's schema and reference
+    data, and works on the stack's buckets and tables, for real. It runs with your credentials, so
+    missing permissions of its role do not show. Environment, ``sys.path`` and boto3's default
+    session are restored afterwards; during the call the whole process has those of the function,
+    so calls from several threads wait for each other.
 
     Parameters
     ----------
     project
         The checkout with the function's code.
     function
-        Name of its folder in ``source``.
+        The name of its folder in ``source``.
     event
         The event, or the path of a JSON file that holds it.
     stack
         The stack to work on; by default none, with the schema in ``source/schema``.
     environment
-        Variables on top, or instead, of those of the stack's function.
+        Variables that are added to those of the stack's function, or replace them.
 
     Returns
     -------
     Any
-        What the handler returns. What it raises comes through as it is.
+        The handler's result. Its exceptions pass through unchanged.
 
     Raises
     ------
     InputError
-        There is no such function, or the event is not JSON.
+        There is no such function, or the event is not a JSON object.
     StackNotFoundError, AwsError
     """
     path = project.source / function / "app.py"
@@ -117,7 +117,7 @@ def invoke_here(
         return getattr(module, _HANDLER)(payload, LocalContext(name))
 
 
-# ------------------------------------------------------------------- what the function sees
+# ------------------------------------------------------------- the function's environment
 
 
 def _configuration(stack: StackRef, function: str) -> Any:
@@ -131,7 +131,7 @@ def _configuration(stack: StackRef, function: str) -> Any:
 
 
 def _variables(stack: StackRef, configuration: Any) -> dict[str, str]:
-    """Return the variables that the deployed function sees, with this user's credentials."""
+    """Return the environment of the deployed function, with this user's credentials."""
     target = stack.target
     variables: dict[str, str] = {
         **configuration.get("Environment", {}).get("Variables", {}),
@@ -149,10 +149,10 @@ def _variables(stack: StackRef, configuration: Any) -> dict[str, str]:
             "NO_PROXY": "127.0.0.1",
         }
     session = boto3.Session(profile_name=target.profile, region_name=target.region)
-    # Asking for the configuration has shown that there are some.
+    # There are some: they have read the configuration.
     credentials = cast("Any", session.get_credentials()).get_frozen_credentials()
     token = {"AWS_SESSION_TOKEN": credentials.token} if credentials.token else {}
-    # The stack's own clients go by these, where they are set.
+    # The stack's own clients use these, if they are set.
     endpoints = {n: value for n, value in os.environ.items() if n.startswith("AWS_ENDPOINT_URL")}
     return (
         variables
@@ -166,7 +166,7 @@ def _variables(stack: StackRef, configuration: Any) -> dict[str, str]:
 
 
 def _layers(stack: StackRef, configuration: Any, folder: Path) -> Iterator[Path]:
-    """Yield the deployed layers, unpacked, but for the common one: that code is to be debugged."""
+    """Yield the deployed layers, unpacked; not the common one, whose local code is debugged."""
     for number, layer in enumerate(configuration.get("Layers", [])):
         if f":layer:{stack.name}-common:" in layer["Arn"]:
             continue
@@ -176,7 +176,7 @@ def _layers(stack: StackRef, configuration: Any, folder: Path) -> Iterator[Path]
 
 
 def _packages(project: Project) -> list[Path]:
-    """Return where to find packages that functions need, and the users of batchops do not."""
+    """Return the folders of packages that functions need and batchops does not."""
     if importlib.util.find_spec("aws_lambda_powertools") is not None:
         return []
     layer = packaging.build_layer(project.source / "common", project.build, platform="host")
@@ -191,16 +191,16 @@ def _process(
     layers: list[Path],
     packages: list[Path],
 ) -> Iterator[None]:
-    """Make this process look like the function's for a while."""
+    """Give this process the function's environment inside the block."""
     environment, path = dict(os.environ), list(sys.path)
-    # Kept by boto3 from the first client on, with the credentials of that moment.
+    # boto3 keeps it from the first client on, with the credentials of that time.
     session = boto3.DEFAULT_SESSION
     try:
         if stack is not None:
             for name in [name for name in environment if name.startswith("AWS_")]:
                 if name != _KEPT:
                     del os.environ[name]
-            # Neither the user's profile nor its settings: the variables say everything.
+            # No profile and no settings of the user: the variables say everything.
             os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
         os.environ.update(variables)
         sys.path[:] = [*map(str, layers), *path, *map(str, packages)]
@@ -215,7 +215,7 @@ def _process(
 
 @contextmanager
 def _imported(path: Path, name: str) -> Iterator[ModuleType]:
-    """Import a function's module anew, so that edits count, and forget it afterwards."""
+    """Import a function's module again, so that edits take effect, and forget it afterwards."""
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InputError(f"{path} cannot be imported")

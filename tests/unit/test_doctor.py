@@ -48,7 +48,7 @@ def test_diagnosis_is_well_unless_a_check_says_no() -> None:
     assert "nothing stands in the way" in str(Diagnosis("s", (good, unknown)))
     bad = Diagnosis("s", (good, unknown, Check("c", False, "gone", "bring it back")))
     assert not bad.ok
-    assert str(bad).splitlines()[0] == "stack s: to be mended: c"
+    assert str(bad).splitlines()[0] == "stack s: to fix: c"
     assert "bring it back" in str(bad)
     assert bad.to_dict()["checks"][2] == {
         "name": "c",

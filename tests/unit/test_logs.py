@@ -13,7 +13,8 @@ from support import stack_ref
 
 from batchops.core.errors import InputError
 from batchops.core.stack_ref import StackRef
-from batchops.inspection.logs import function_logs, logs_frame, of_job, parse_events, parse_since
+from batchops.inspection.log_lines import of_job, parse_events
+from batchops.inspection.logs import function_logs, logs_frame, parse_since
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 REQUESTS = [f"0000000{n}-0000-4000-8000-000000000000" for n in range(10)]

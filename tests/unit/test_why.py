@@ -148,7 +148,7 @@ def test_cause_in_lambda_s_json_is_read() -> None:
             "TooManyChunksError: the file has more than 80,000 chunks",
             "stack.deploy(FileChunkSize=0); job.rerun(dry_run=False)  # a size that fits the file",
         ),
-        ("EmptyFileError: the file has 0 bytes", "stack.submit('orders.csv')  # once it is mended"),
+        ("EmptyFileError: the file has 0 bytes", "stack.submit('orders.csv')  # once it is fixed"),
     ],
 )
 def test_file_that_is_not_accepted_has_its_next_call(reason: str, call: str) -> None:

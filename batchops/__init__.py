@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from batchops.core.errors import BatchOpsError
     from batchops.core.ledger.reading import ErrorFilter
-    from batchops.deployment.events import StackEvents
+    from batchops.deployment.deletion import Destruction
+    from batchops.deployment.deploy import Deployment
     from batchops.deployment.listing import list_stacks
     from batchops.deployment.preview import Preview
-    from batchops.deployment.stack_values import Deployment, Destruction
+    from batchops.deployment.stack_events import StackEvents
     from batchops.inspection.balance import Balance
     from batchops.inspection.checks import Diagnosis
     from batchops.inspection.chunk_grid import ChunkGrid
@@ -55,8 +56,8 @@ _HOMES = {
     "Console": "batchops.widgets.console",
     "Cost": "batchops.planning.cost_values",
     "CostComparison": "batchops.planning.cost_values",
-    "Deployment": "batchops.deployment.stack_values",
-    "Destruction": "batchops.deployment.stack_values",
+    "Deployment": "batchops.deployment.deploy",
+    "Destruction": "batchops.deployment.deletion",
     "Diagnosis": "batchops.inspection.checks",
     "Email": "batchops.inspection.email",
     "ErrorFilter": "batchops.core.ledger.reading",
@@ -72,7 +73,7 @@ _HOMES = {
     "ResultFile": "batchops.inspection.result_files",
     "Sample": "batchops.samples.sample",
     "Stack": "batchops.stack",
-    "StackEvents": "batchops.deployment.events",
+    "StackEvents": "batchops.deployment.stack_events",
     "UploadCheck": "batchops.planning.upload_check",
     "WhatIf": "batchops.planning.what_if_values",
     "Why": "batchops.inspection.why",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +15,9 @@ from batchops.core.errors import InputError
 from batchops.core.project import Project
 from batchops.core.stack_ref import Outputs, StackRef
 from batchops.core.target import Engine, TargetName
-from batchops.deployment import buckets, delivery, deploy
-from batchops.deployment.deletion import delete_stack
-from batchops.deployment.resources import BUCKETS, count_holdings, refuse_running
-from batchops.deployment.stack_values import Deployment, Destruction
+from batchops.deployment.deletion import Destruction, destroy_stack
+from batchops.deployment.delivery import Order
+from batchops.deployment.deploy import Deployment, deploy_stack
 from batchops.inspection import frames
 from batchops.job import Job
 from batchops.local.targets import make_target
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
 
     from batchops.deployment.change_sets import ParameterValue
     from batchops.deployment.preview import Preview
-    from batchops.deployment.resources import StackStatus
-    from batchops.deployment.stack_state import OnEvent
+    from batchops.deployment.stack_events import OnEvent
+    from batchops.deployment.stack_status import StackStatus
     from batchops.inspection.checks import Diagnosis
     from batchops.planning.plan import Plan
     from batchops.planning.what_if import SchemaSource
@@ -117,11 +116,9 @@ class Stack(StackRef):
         ------
         InputError, StackError, PackagingError, AwsError, EngineError
         """
-        from batchops.deployment.preview import take_preview
+        from batchops.deployment.preview import preview_stack
 
-        order = self._order(schema, reference_data, parameters)
-        prepared = delivery.prepare(self.target, self.project, order)
-        return take_preview(self.client("cloudformation"), prepared.change_set)
+        return preview_stack(self, self.project, Order(schema, reference_data, parameters))
 
     def deploy(
         self,
@@ -153,43 +150,20 @@ class Stack(StackRef):
         ------
         InputError, StackError, PackagingError, AwsError, EngineError
         """
-        started = time.monotonic()
-        order = self._order(schema, reference_data, parameters)
-        prepared = delivery.prepare(
-            self.target, self.project, order, replace=replace, on_event=on_event
-        )
-        outputs = deploy.execute(
-            self.client("cloudformation"),
-            prepared.change_set,
+        done = deploy_stack(
+            self,
+            self.project,
+            Order(schema, reference_data, parameters),
+            replace=replace,
             on_event=on_event,
             timeout_s=timeout_s,
-            poll_s=self.target.poll_s,
         )
-        self._outputs = self._outputs_of(outputs)
-        return Deployment(
-            changes=prepared.change_set.changes,
-            outputs=self._outputs,
-            uploaded=prepared.published.uploaded,
-            reused=prepared.published.reused,
-            seconds=time.monotonic() - started,
-        )
-
-    def _order(
-        self,
-        schema: File | None,
-        reference_data: File | None,
-        parameters: Mapping[str, ParameterValue],
-    ) -> delivery.Order:
-        return delivery.Order(
-            stack_name=self.name,
-            schema=Path(schema) if schema else None,
-            reference_data=Path(reference_data) if reference_data else None,
-            parameters=parameters,
-        )
+        self._outputs = self._outputs_of(done.outputs)
+        return dataclasses.replace(done, outputs=self._outputs)
 
     def status(self) -> StackStatus:
         """Say how the stack stands, with its parameters; one that is not deployed says so."""
-        from batchops.deployment.resources import stack_status
+        from batchops.deployment.stack_status import stack_status
 
         return stack_status(self)
 
@@ -237,23 +211,16 @@ class Stack(StackRef):
         """
         from batchops.recovery.stopping import stop_running
 
-        holdings = count_holdings(self)
-        if dry_run:
-            return Destruction(self.name, deleted=False, holdings=holdings)
-        stopped: tuple[str, ...] = ()
-        if force:
-            # What ran on would write into the buckets as they are emptied.
-            stopped = stop_running(self)
-        else:
-            refuse_running(self)
-        cfn, s3 = self.client("cloudformation"), self.client("s3")
-        for bucket in (self.outputs[name] for name in BUCKETS if name in self.outputs):
-            buckets.delete_bucket(s3, bucket)
-        delete_stack(
-            cfn, self.name, on_event=on_event, timeout_s=timeout_s, poll_s=self.target.poll_s
+        done = destroy_stack(
+            self,
+            dry_run=dry_run,
+            stop_jobs=stop_running if force else None,
+            on_event=on_event,
+            timeout_s=timeout_s,
         )
-        self._outputs = None
-        return Destruction(self.name, deleted=True, holdings=holdings, stopped=stopped)
+        if done.deleted:
+            self._outputs = None
+        return done
 
     # ------------------------------------------------------------------------- jobs
 

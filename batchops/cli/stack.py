@@ -12,7 +12,7 @@ import click
 from batchops.cli.base import NOT_WELL, main, show, wants_json, with_stack
 
 if TYPE_CHECKING:
-    from batchops.deployment.stack_state import StackEvent
+    from batchops.deployment.stack_events import StackEvent
     from batchops.stack import Stack
 
 _PARAMETERS = click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from batchops.core.errors import DeployFailedError, InputError, StackStuckError, translated
-from batchops.core.stack_ref import EMPTY, describe_stack
-from batchops.deployment import stack_state
+from batchops.core.stack_ref import describe_stack
+from batchops.core.stack_states import DELETABLE, EMPTY, explain_stuck, refuse_busy
+from batchops.deployment import stack_events
 from batchops.deployment.deletion import delete_stack
-from batchops.deployment.stack_state import DELETABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_cloudformation import CloudFormationClient
 
-    from batchops.deployment.stack_state import OnEvent
+    from batchops.deployment.stack_events import OnEvent
 
 _CAPABILITIES: Any = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
@@ -151,8 +151,8 @@ def discard_change_set(cfn: CloudFormationClient, change_set: ChangeSet) -> None
 
 def _is_leftover(stack_name: str, status: str, *, replace: bool) -> bool:
     """Tell whether the stack is to be deleted first; raise where it cannot be deployed at all."""
-    stack_state.refuse_busy(stack_name, status)
-    stuck = stack_state.explain_stuck(stack_name, status)
+    refuse_busy(stack_name, status)
+    stuck = explain_stuck(stack_name, status)
     if stuck is None:
         return False
     if not replace or status not in DELETABLE:
@@ -208,7 +208,7 @@ def _request_change_set(
 def _await_change_set(
     cfn: CloudFormationClient, stack_name: str, name: str, timeout_s: float, poll_s: float
 ) -> dict[str, Any]:
-    for _ in stack_state.ticks(stack_name, timeout_s=timeout_s, poll_s=poll_s):
+    for _ in stack_events.ticks(stack_name, timeout_s=timeout_s, poll_s=poll_s):
         described: Any = cfn.describe_change_set(ChangeSetName=name)
         if described["Status"] in ("CREATE_COMPLETE", "FAILED"):
             break
@@ -233,7 +233,7 @@ def _change_set(
         return ChangeSet(stack_name, stack_id, made["Id"], creates, wanted)
     reason = described.get("StatusReason", "")
     unchanged = not creates and any(text in reason for text in _NO_CHANGES)
-    first = None if unchanged else stack_state.validation_failure(cfn, ChangeSetName=made["Id"])
+    first = None if unchanged else stack_events.validation_failure(cfn, ChangeSetName=made["Id"])
     discard_change_set(cfn, ChangeSet(stack_name, stack_id, made["Id"], creates, ()))
     if unchanged:
         return ChangeSet(stack_name, stack_id, None, creates, ())
@@ -241,7 +241,7 @@ def _change_set(
 
 
 def _refused(
-    stack_name: str, reason: str, first: stack_state.StackEvent | None = None
+    stack_name: str, reason: str, first: stack_events.StackEvent | None = None
 ) -> DeployFailedError:
     where = f" at {first.logical_id} ({first.resource_type})" if first else ""
     return DeployFailedError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchops.core.errors import translated
-from batchops.core.stack_ref import EMPTY
+from batchops.core.stack_states import EMPTY
 from batchops.local.targets import make_target
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from batchops.core.errors import (
     EngineNotRunningError,
     translate,
 )
-from batchops.deployment.resources import NOT_DEPLOYED, stack_status
+from batchops.deployment.stack_status import NOT_DEPLOYED, stack_status
 from batchops.show import markup, texts
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from batchops.cli import main
 from batchops.cli.base import in_verbs
 from batchops.core.errors import InputError
-from batchops.deployment.resources import Holdings
-from batchops.deployment.stack_values import Destruction
+from batchops.deployment.deletion import Destruction
+from batchops.deployment.holdings import Holdings
 from batchops.planning.what_if import load_schema
 
 

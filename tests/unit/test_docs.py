@@ -17,8 +17,10 @@ import pytest
 import batchops
 from batchops.cli import main
 from batchops.core import errors
-from batchops.deployment.resources import Holdings, StackStatus
-from batchops.deployment.stack_values import Deployment, Destruction
+from batchops.deployment.deletion import Destruction
+from batchops.deployment.deploy import Deployment
+from batchops.deployment.holdings import Holdings
+from batchops.deployment.stack_status import StackStatus
 from batchops.inspection import frames
 from batchops.inspection.balance import Balance
 from batchops.inspection.checks import Check, Diagnosis

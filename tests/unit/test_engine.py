@@ -240,7 +240,7 @@ def test_the_callers_settings_do_not_reach_functions(
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "PYTHONPATH"):
         monkeypatch.setenv(name, "misleading")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    info = Target("local", engine=own_engine).connect(start=True).engine_info
+    info = Target("local", engine=own_engine).connect(start=True).endpoint
     assert info is not None
     seen = psutil.Process(info.pid).environ()
     assert "misleading" not in seen.values()

@@ -12,14 +12,16 @@ from xml.etree import ElementTree as ET
 
 import pandas as pd
 import pytest
+from batchops.deployment.events import StackEvents
 
 import batchops
 from batchops.deployment.change_sets import Change
-from batchops.deployment.events import StackEvents
+from batchops.deployment.deletion import Destruction
+from batchops.deployment.deploy import Deployment
+from batchops.deployment.holdings import Holdings
 from batchops.deployment.preview import Preview
-from batchops.deployment.resources import Holdings, Outputs, StackStatus
-from batchops.deployment.stack_state import StackEvent
-from batchops.deployment.stack_values import Deployment, Destruction
+from batchops.deployment.stack_events import StackEvent
+from batchops.deployment.stack_status import StackStatus
 from batchops.drill import CaseReport, DrillReport, Fault
 from batchops.inspection import frames
 from batchops.inspection.balance import Balance
@@ -47,6 +49,7 @@ from batchops.recovery.stopping import Stopped
 from batchops.show.graph import Flow, Node, StateRun, WorkflowGraph
 from batchops.show.markup import table
 from batchops.show.pictures import Picture
+from batchops.stack import ShownOutputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +116,7 @@ VALUES: list[Any] = [
     Email(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL),
     ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, f"2#{EVIL}", 1),
     JobStatus(EVIL, reason=EVIL, mail=EVIL),
-    Outputs({EVIL: EVIL}),
+    ShownOutputs({EVIL: EVIL}),
     Preview(EVIL, False, (Change(EVIL, EVIL, EVIL, EVIL, (EVIL,)),), False),
     Picture(EVIL, b""),
     Progress(JobStatus(EVIL, reason=EVIL), job_id=EVIL),

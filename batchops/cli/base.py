@@ -17,6 +17,7 @@ from batchcore.texts import visible
 from rich.console import Console
 
 from batchops.core.errors import BatchOpsError, JobFailedError
+from batchops.core.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,7 @@ class _Group(click.Group):
 )
 @click.option("--region", help="AWS region; by default the profile's.")
 @click.option("--profile", help="Profile of the AWS configuration.")
-@click.version_option(package_name="batchops")
+@click.version_option(__version__, prog_name="batchops")
 @click.pass_context
 def main(
     ctx: click.Context, stack_name: str, target: str, region: str | None, profile: str | None

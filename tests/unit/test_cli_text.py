@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import batchops
 from batchops.cli import main
 from batchops.cli.base import in_verbs
 from batchops.core.errors import InputError
@@ -68,3 +69,8 @@ def test_argument_that_makes_no_sense_is_refused_before_anything_is_asked(
 def test_schema_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no schema file .*mine\.json: give the path"):
         load_schema(tmp_path / "mine.json")
+
+
+def test_version_is_the_packages() -> None:
+    done = CliRunner().invoke(main, ["--version"])
+    assert done.output == f"batchops, version {batchops.__version__}\n"

@@ -30,7 +30,15 @@ NOT_WELL = 3
 _CALL = re.compile(
     r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False)?\)(?![\w.])"
 )
-_OPTIONS = {"dry_run=False": "--yes", "force=True": "--force", "region=...": "--region ..."}
+_OPTIONS = {
+    "dry_run=False": "--yes",
+    "force=True": "--force",
+    "replace=True": "--replace",
+    "profile=...": "--profile ...",
+    "region=...": "--region ...",
+    "target='aws'": "--target aws",
+    "target='local'": "--target local",
+}
 
 # Lines are for people and for pipes alike, so only tables are fitted to the width.
 console = Console(soft_wrap=True)
@@ -131,7 +139,7 @@ def in_verbs(text: str) -> str:
 
     text = _CALL.sub(verb, text)
     for argument, option in _OPTIONS.items():
-        text = re.sub(rf"\b{re.escape(argument)}(?=[ ,)])", option, text)
+        text = re.sub(rf"\b{re.escape(argument)}(?=[ ,:;)]|$)", option, text)
     return text
 
 

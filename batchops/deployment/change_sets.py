@@ -124,7 +124,7 @@ def create_change_set(
     """
     with translated(f"preparing the deployment of {stack_name!r}"):
         found = describe_stack(cfn, stack_name)
-        if found is not None and _is_leftover(stack_name, found["StackStatus"], replace=replace):
+        if found is not None and is_leftover(stack_name, found["StackStatus"], replace=replace):
             delete_stack(cfn, stack_name, on_event=on_event, timeout_s=timeout_s, poll_s=poll_s)
             found = None
         creates = found is None or found["StackStatus"] in EMPTY
@@ -149,8 +149,16 @@ def discard_change_set(cfn: CloudFormationClient, change_set: ChangeSet) -> None
             _drop_empty_stack(cfn, change_set.stack_id)
 
 
-def _is_leftover(stack_name: str, status: str, *, replace: bool) -> bool:
-    """Tell whether the stack is to be deleted first; raise where it cannot be deployed at all."""
+def is_leftover(stack_name: str, status: str, *, replace: bool) -> bool:
+    """Tell whether a stack has to be deleted before it is deployed.
+
+    Raises
+    ------
+    StackBusyError
+        Another operation is under way.
+    StackStuckError
+        It cannot be deployed in this state, or only if it is replaced.
+    """
     refuse_busy(stack_name, status)
     stuck = explain_stuck(stack_name, status)
     if stuck is None:

@@ -21,7 +21,7 @@ from batchcore.schema import RecordSchema
 from batchops.core.errors import InputError, PackagingError, translated
 from batchops.core.project import make_private
 from batchops.core.stack_ref import describe_stack
-from batchops.core.stack_states import DELETABLE, EMPTY
+from batchops.core.stack_states import EMPTY
 from batchops.deployment import artifact_bucket, change_sets, packaging
 from batchops.deployment import template as templates
 
@@ -82,7 +82,7 @@ def prepare(
     """
     target = stack.target.connect(start=True)
     cfn = target.client("cloudformation")
-    found = _living(cfn, stack.name)
+    found = _living(cfn, stack.name, replace=replace)
     kept = {} if found is None else _kept_files(cfn, stack.name)
     overrides = check_files(project, order, kept=_fetch_kept(target, project, kept))
     platform: packaging.Platform = "host" if target.local else "lambda"
@@ -152,12 +152,14 @@ def _lay_out(project: Project, source: Path, name: str) -> Path:
     return folder
 
 
-def _living(cfn: CloudFormationClient, stack_name: str) -> dict[str, Any] | None:
+def _living(cfn: CloudFormationClient, stack_name: str, *, replace: bool) -> dict[str, Any] | None:
     """Return the stack, unless there is none or only what a failed creation left."""
     found = describe_stack(cfn, stack_name)
-    if found is None or found["StackStatus"] in DELETABLE | EMPTY:
+    if found is None or found["StackStatus"] in EMPTY:
         return None
-    return found
+    # Here already, before minutes go into building what cannot be deployed.
+    leftover = change_sets.is_leftover(stack_name, found["StackStatus"], replace=replace)
+    return None if leftover else found
 
 
 def _kept_files(cfn: CloudFormationClient, stack_name: str) -> dict[str, Mapping[str, str]]:

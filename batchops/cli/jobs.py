@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from batchcore.texts import visible
+from batchcore.workflow import JOB_STATUSES, SUCCEEDED
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -34,7 +35,6 @@ _TIMEOUT = click.option(
     "--timeout", "timeout_s", default=3600.0, show_default=True, help="Seconds."
 )
 _YES = click.option("--yes", is_flag=True, help="Do it; otherwise it is only said what would be.")
-_STATUSES = ["SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED", "ABORTED"]
 _WAIT = click.option("--wait", "waits", is_flag=True, help="Wait for the job's end.")
 
 
@@ -71,8 +71,8 @@ def submit(stack: Stack, file: str, name: str | None, waits: bool, timeout_s: fl
 @click.option(
     "--status",
     metavar="STATUS",
-    type=click.Choice(_STATUSES, case_sensitive=False),
-    help=f"Only jobs that are {', '.join(_STATUSES)}.",
+    type=click.Choice(JOB_STATUSES, case_sensitive=False),
+    help=f"Only jobs that are {', '.join(JOB_STATUSES)}.",
 )
 @click.option("--since", help="Only jobs started since: 30m, 2h, 1d ago.")
 @click.option("--name", help="Only files whose name holds this.")
@@ -159,7 +159,7 @@ def _wait(stack: Stack, job_id: str, timeout_s: float) -> None:
 
 def _end(job_id: str, status: JobStatus) -> None:
     show(f"{job_id} {status.status}", data={"job": job_id, **_status_data(status)})
-    if status.status != "SUCCEEDED":
+    if status.status != SUCCEEDED:
         sys.exit(NOT_WELL)
 
 

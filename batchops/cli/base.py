@@ -40,8 +40,13 @@ _OPTIONS = {
     "target='local'": "--target local",
 }
 
+YES = click.option(
+    "--yes", is_flag=True, help="Do it; without this the command only says what it would do."
+)
+TIMEOUT = click.option("--timeout", "timeout_s", default=3600.0, show_default=True, help="Seconds.")
+
 # Lines are for people and for pipes alike, so only tables are fitted to the width.
-console = Console(soft_wrap=True)
+screen = Console(soft_wrap=True)
 
 
 @dataclass

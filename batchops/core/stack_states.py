@@ -59,3 +59,22 @@ def refuse_unusable(stack_name: str, status: str) -> None:
         raise StackStuckError(
             explain_stuck(stack_name, status) or status, stack_name=stack_name, status=status
         )
+
+
+def is_leftover(stack_name: str, status: str, *, replace: bool) -> bool:
+    """Tell whether a stack has to be deleted before it is deployed.
+
+    Raises
+    ------
+    StackBusyError
+        Another operation is under way.
+    StackStuckError
+        It cannot be deployed in this state, or only if it is replaced.
+    """
+    refuse_busy(stack_name, status)
+    stuck = explain_stuck(stack_name, status)
+    if stuck is None:
+        return False
+    if not replace or status not in DELETABLE:
+        raise StackStuckError(stuck, stack_name=stack_name, status=status)
+    return True

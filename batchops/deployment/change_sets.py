@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from batchops.core.errors import DeployFailedError, InputError, StackStuckError, translated
+from batchops.core.errors import DeployFailedError, InputError, translated
 from batchops.core.stack_ref import describe_stack
-from batchops.core.stack_states import DELETABLE, EMPTY, explain_stuck, refuse_busy
+from batchops.core.stack_states import EMPTY, is_leftover
 from batchops.deployment import stack_events
 from batchops.deployment.deletion import delete_stack
 
@@ -147,25 +147,6 @@ def discard_change_set(cfn: CloudFormationClient, change_set: ChangeSet) -> None
             cfn.delete_change_set(ChangeSetName=change_set.change_set_id)
         if change_set.creates:
             _drop_empty_stack(cfn, change_set.stack_id)
-
-
-def is_leftover(stack_name: str, status: str, *, replace: bool) -> bool:
-    """Tell whether a stack has to be deleted before it is deployed.
-
-    Raises
-    ------
-    StackBusyError
-        Another operation is under way.
-    StackStuckError
-        It cannot be deployed in this state, or only if it is replaced.
-    """
-    refuse_busy(stack_name, status)
-    stuck = explain_stuck(stack_name, status)
-    if stuck is None:
-        return False
-    if not replace or status not in DELETABLE:
-        raise StackStuckError(stuck, stack_name=stack_name, status=status)
-    return True
 
 
 def _parameters(

@@ -138,7 +138,7 @@ def delete_stack(
         # By its ARN from here on: a deleted stack has no name any more.
         since = stack_events.last_event_id(cfn, found["StackId"])
         cfn.delete_stack(StackName=found["StackId"])
-    done = stack_events.follow(
+    done = stack_events.follow_operation(
         cfn, found["StackId"], since=since, on_event=on_event, timeout_s=timeout_s, poll_s=poll_s
     )
     if done.status != "DELETE_COMPLETE":

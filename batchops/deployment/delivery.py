@@ -21,7 +21,7 @@ from batchcore.schema import RecordSchema
 from batchops.core.errors import InputError, PackagingError, translated
 from batchops.core.project import make_private
 from batchops.core.stack_ref import describe_stack
-from batchops.core.stack_states import EMPTY
+from batchops.core.stack_states import EMPTY, is_leftover
 from batchops.deployment import artifact_bucket, change_sets, packaging
 from batchops.deployment import template as templates
 
@@ -158,7 +158,7 @@ def _living(cfn: CloudFormationClient, stack_name: str, *, replace: bool) -> dic
     if found is None or found["StackStatus"] in EMPTY:
         return None
     # Here already, before minutes go into building what cannot be deployed.
-    leftover = change_sets.is_leftover(stack_name, found["StackStatus"], replace=replace)
+    leftover = is_leftover(stack_name, found["StackStatus"], replace=replace)
     return None if leftover else found
 
 

@@ -132,7 +132,7 @@ def execute(
         with translated(f"deploying {change_set.stack_name!r}"):
             since = stack_events.last_event_id(cfn, change_set.stack_id)
             cfn.execute_change_set(ChangeSetName=change_set.change_set_id)
-        done = stack_events.follow(
+        done = stack_events.follow_operation(
             cfn,
             change_set.stack_id,
             since=since,

@@ -67,7 +67,7 @@ def last_event_id(cfn: CloudFormationClient, stack_id: str) -> str | None:
     return events[0]["EventId"] if events else None
 
 
-def follow(
+def follow_operation(
     cfn: CloudFormationClient,
     stack_id: str,
     *,

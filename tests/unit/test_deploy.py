@@ -302,7 +302,7 @@ def test_cancelled_resources_are_not_the_reason(scripted: tuple[Any, Stubber]) -
     stub.add_response("describe_stacks", described("ROLLBACK_COMPLETE"))
     stub.add_response("describe_stack_events", {"StackEvents": history})
     seen: list[str] = []
-    done = stack_events.follow(
+    done = stack_events.follow_operation(
         cfn,
         ARN,
         since="0",
@@ -326,7 +326,7 @@ def test_events_are_read_over_pages_and_told_once(scripted: tuple[Any, Stubber])
     stub.add_response("describe_stack_events", {"StackEvents": [ended], "NextToken": "n"})
     stub.add_response("describe_stack_events", {"StackEvents": [changed, begun, old]})
     seen: list[str] = []
-    done = stack_events.follow(
+    done = stack_events.follow_operation(
         cfn,
         ARN,
         since="0",
@@ -362,7 +362,7 @@ def test_waiting_ends_when_the_time_is_up(scripted: tuple[Any, Stubber]) -> None
     stub.add_response("describe_stacks", described("CREATE_IN_PROGRESS"))
     stub.add_response("describe_stack_events", {"StackEvents": []})
     with pytest.raises(StackTimeoutError, match="stack 's' after 0 s; it continues by itself"):
-        stack_events.follow(cfn, ARN, since=None, timeout_s=0.01, poll_s=0.05)
+        stack_events.follow_operation(cfn, ARN, since=None, timeout_s=0.01, poll_s=0.05)
 
 
 def change_set(status: str, reason: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The stack: deploy it, hand it files, find its jobs, take it down."""
+"""The stack: deploy it, submit files, find its jobs, destroy it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Stack(StackRef):
     # ------------------------------------------------------------------- deployment
 
     def doctor(self) -> Diagnosis:
-        """Look for what is missing before anything starts, and say what to do about it."""
+        """Check the set-up before anything starts, and say what to do about what is missing."""
         from batchops.inspection.doctor import run_doctor
 
         return run_doctor(self, project=self._project_root)
@@ -110,7 +110,7 @@ class Stack(StackRef):
         reference_data: File | None = None,
         **parameters: ParameterValue,
     ) -> Preview:
-        """Say what `deploy` with the same arguments would change, and change nothing.
+        """Return what `deploy` with the same arguments would change, and change nothing.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class Stack(StackRef):
         timeout_s: float = 3600,
         **parameters: ParameterValue,
     ) -> Deployment:
-        """Create or update the stack; one that needs no change is left as it is.
+        """Create or update the stack; leave one that needs no change as it is.
 
         Parameters
         ----------
@@ -162,7 +162,7 @@ class Stack(StackRef):
         return dataclasses.replace(done, outputs=self._outputs)
 
     def status(self) -> StackStatus:
-        """Say how the stack stands, with its parameters; one that is not deployed says so."""
+        """Return the stack's status and parameters; a stack that is not deployed says so."""
         from batchops.deployment.stack_status import stack_status
 
         return stack_status(self)
@@ -231,7 +231,7 @@ class Stack(StackRef):
         name: str | None = None,
         check_keys: bool = False,
     ) -> Plan:
-        """Say what a file would come to before anything is uploaded: rejects, limits, cost, time.
+        """Predict the job of a file before anything is uploaded: rejects, limits, cost, time.
 
         Parameters
         ----------
@@ -271,7 +271,7 @@ class Stack(StackRef):
         *,
         name: str | None = None,
     ) -> WhatIf:
-        """Say which rows of a file another schema would newly reject, or newly accept.
+        """Return which rows of a file another schema would newly reject, or newly accept.
 
         Both schemas are applied here; nothing is deployed or uploaded.
 
@@ -334,7 +334,7 @@ class Stack(StackRef):
         return Job(self, jobs.job_id(bucket, key, version))
 
     def job(self, job_id: str) -> Job:
-        """Return the handle of a job that the ledger knows.
+        """Return the job with this id.
 
         Raises
         ------
@@ -397,10 +397,10 @@ class Stack(StackRef):
         raise InputError(f"stack {self.name!r} has no jobs yet: submit a file first")
 
     def redeliver(self, *, dry_run: bool = True) -> Redelivery:
-        """Look at the uploads whose job could not be started, or have their jobs started.
+        """List the uploads whose jobs could not be started, or start those jobs.
 
         Lambda gives up on an upload's event after some tries; a notice then goes to the topic.
-        What kept the job from starting must be gone first.
+        Fix first what kept the jobs from starting.
 
         Parameters
         ----------
@@ -416,7 +416,7 @@ class Stack(StackRef):
         return redeliver(self, dry_run=dry_run)
 
     def speeds(self, *, name: str | None = None, limit: int = 100) -> pd.DataFrame:
-        """Return how fast the latest jobs were that succeeded at their first attempt.
+        """Return how fast the latest jobs were that succeeded in their first attempt.
 
         Parameters
         ----------
@@ -440,7 +440,7 @@ class Stack(StackRef):
     def plot_speeds(
         self, *, name: str | None = None, limit: int = 100, ax: Axes | None = None
     ) -> Axes:
-        """Draw how fast those jobs were by the size of their chunks."""
+        """Draw how fast jobs were by the size of their chunks, see `speeds`."""
         from batchops.plots.size_plots import measured_sizes
 
         return measured_sizes(self.speeds(name=name, limit=limit), ax=ax)

@@ -1,4 +1,4 @@
-"""The bucket that artifacts are deployed from, one per account and region."""
+"""Store artifacts in the bucket that stacks are deployed from, one per account and region."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Change sets: what CloudFormation would do to a stack, worked out before it is done."""
+"""Make and discard change sets: what CloudFormation would do to a stack, before it does it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """A change set that waits to be executed, or the news that there is nothing to execute.
+    """A change set that is ready to be executed, or a finding that nothing has to be.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ def create_change_set(
     poll_s: float = 2.0,
     on_event: OnEvent | None = None,
 ) -> ChangeSet:
-    """Have CloudFormation work out what a deployment would change.
+    """Have CloudFormation compute what a deployment would change.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def create_change_set(
 
 
 def discard_change_set(cfn: CloudFormationClient, change_set: ChangeSet) -> None:
-    """Delete a change set that is not wanted, and the empty stack that it was made for."""
+    """Delete a change set, and the empty stack that CloudFormation made for it."""
     with translated(f"discarding the change set of {change_set.stack_name!r}"):
         if change_set.change_set_id is not None:
             cfn.delete_change_set(ChangeSetName=change_set.change_set_id)

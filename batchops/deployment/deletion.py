@@ -1,4 +1,4 @@
-"""Delete a stack with what it holds, following the deletion to its end."""
+"""Delete a stack with everything that it holds."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Destruction:
     def __str__(self) -> str:
         """Say it in a few lines."""
         verb = "is deleted" if self.deleted else "would be deleted (dry_run=False deletes it)"
-        text = f"stack {self.stack_name} {verb}, with all that it held\n{self.holdings}"
+        text = f"stack {self.stack_name} {verb}, with everything that it held\n{self.holdings}"
         return f"{text}\nstopped first: {', '.join(self.stopped)}" if self.stopped else text
 
     def _repr_html_(self) -> str:
@@ -117,7 +117,7 @@ def delete_stack(
     timeout_s: float = 3600,
     poll_s: float = 2.0,
 ) -> bool:
-    """Delete a stack, follow that to its end, and return whether there was a stack.
+    """Delete a stack, wait until it is gone, and return whether there was one.
 
     Buckets have to be empty: on AWS, one that holds objects makes the deletion fail.
 

@@ -1,4 +1,4 @@
-"""From the checkout to a change set: check the user's files, package, upload, compare."""
+"""Turn a checkout into a change set: check the user's files, package, upload, compare."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def prepare(
     replace: bool = False,
     on_event: OnEvent | None = None,
 ) -> Prepared:
-    """Package and upload what the template names, and have CloudFormation work out the changes.
+    """Package and upload what the template names, and have CloudFormation compute the changes.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def prepare(
 
 
 def check_files(project: Project, order: Order, *, kept: Mapping[str, Path]) -> dict[str, Path]:
-    """Check the files given in place of the shipped ones, and lay each into a folder of its own.
+    """Check the files given in place of the shipped ones, and copy each to a folder of its own.
 
     Parameters
     ----------
@@ -139,13 +139,13 @@ def check_files(project: Project, order: Order, *, kept: Mapping[str, Path]) -> 
         ) from error
     found = {}
     if schema:
-        found[SCHEMA_LAYER] = _lay_out(project, schema, SCHEMA_FILE)
+        found[SCHEMA_LAYER] = _copy_alone(project, schema, SCHEMA_FILE)
     if reference_data:
-        found[REFERENCE_LAYER] = _lay_out(project, reference_data, REFERENCE_FILE)
+        found[REFERENCE_LAYER] = _copy_alone(project, reference_data, REFERENCE_FILE)
     return found
 
 
-def _lay_out(project: Project, source: Path, name: str) -> Path:
+def _copy_alone(project: Project, source: Path, name: str) -> Path:
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     folder = make_private(project.build / f"{Path(name).stem}-{digest}")
     shutil.copyfile(source, folder / name)
@@ -153,7 +153,7 @@ def _lay_out(project: Project, source: Path, name: str) -> Path:
 
 
 def _living(cfn: CloudFormationClient, stack_name: str, *, replace: bool) -> dict[str, Any] | None:
-    """Return the stack, unless there is none or only what a failed creation left."""
+    """Return the stack's description; None if the deployment creates the stack."""
     found = describe_stack(cfn, stack_name)
     if found is None or found["StackStatus"] in EMPTY:
         return None
@@ -163,7 +163,7 @@ def _living(cfn: CloudFormationClient, stack_name: str, *, replace: bool) -> dic
 
 
 def _kept_files(cfn: CloudFormationClient, stack_name: str) -> dict[str, Mapping[str, str]]:
-    """Return where the user's own files of the deployed stack lie; like parameters, they stay."""
+    """Return where the user's own files are that the stack was deployed with and keeps."""
     with translated(f"reading the template of {stack_name!r}"):
         answer: Any = cfn.get_template(StackName=stack_name, TemplateStage="Original")
     body = answer["TemplateBody"]
@@ -179,7 +179,7 @@ def _kept_files(cfn: CloudFormationClient, stack_name: str) -> dict[str, Mapping
 def _fetch_kept(
     target: Target, project: Project, kept: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Path]:
-    """Return copies of the user's own files that the deployed stack has, by their layer."""
+    """Download the user's own files that the stack keeps; return them by their layer."""
     found = {}
     for layer, name in ((SCHEMA_LAYER, SCHEMA_FILE), (REFERENCE_LAYER, REFERENCE_FILE)):
         if layer in kept:
@@ -202,7 +202,7 @@ def _fetch_kept(
 def _parameters(
     target: Target, given: Mapping[str, ParameterValue], *, new: bool
 ) -> dict[str, ParameterValue]:
-    """Add what follows from the target to the parameters of a first deployment."""
+    """Return the given parameters, with those that the target decides in a first deployment."""
     if target.local:
         return _local_parameters(target, given, new=new)
     if str(given.get("LocalEngine", "false")).lower() != "false":
@@ -232,6 +232,6 @@ def _local_parameters(
 
 
 def _api_logs_are_set(target: Target) -> bool:
-    """Tell whether the region has a role for API Gateway's logs, not ours to change."""
+    """Return whether the region already has a role for API Gateway's logs."""
     with translated("reading API Gateway's settings"):
         return bool(target.client("apigateway").get_account().get("cloudwatchRoleArn"))

@@ -1,4 +1,4 @@
-"""Deploy a stack: carry out a change set, and follow it to its end."""
+"""Deploy a stack: execute a change set and wait until it is done."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Deployment:
     Attributes
     ----------
     changes : tuple of Change
-        What changed, a resource each; empty if the stack was as the template says already.
+        What changed, a resource each; empty if the stack was up to date.
     outputs : mapping of str to str
         The stack's outputs.
     uploaded, reused : int
@@ -72,7 +72,7 @@ def deploy_stack(
     on_event: OnEvent | None = None,
     timeout_s: float = 3600,
 ) -> Deployment:
-    """Create or update a stack; one that needs no change is left as it is.
+    """Create or update a stack; leave one that needs no change as it is.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def execute(
     timeout_s: float = 3600,
     poll_s: float = 2.0,
 ) -> dict[str, str]:
-    """Carry out a change set, follow it to its end, and return the stack's outputs.
+    """Execute a change set, wait until it is done, and return the stack's outputs.
 
     Raises
     ------

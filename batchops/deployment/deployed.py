@@ -1,4 +1,4 @@
-"""What is deployed now: the functions' code, by which a rerun may differ, and the record schema."""
+"""Read what is deployed now: the functions' code and the record schema."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _layer(arn: str) -> str:
 def changed_code(
     now: Mapping[str, FunctionCode], recorded: Mapping[str, str], *, since: datetime
 ) -> tuple[str, ...]:
-    """Say what changed since an attempt, and in which functions, one line a change.
+    """Describe what changed since an attempt, and in which functions, a line for each change.
 
     Parameters
     ----------

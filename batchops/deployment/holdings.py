@@ -1,4 +1,4 @@
-"""What a stack holds and would take with it when it is deleted; which jobs run in it."""
+"""Count what would be deleted with a stack, and find the jobs that run in it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMED_JOBS = 5
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a stack holds, and would take with it.
+    """What a stack holds, and would be deleted with it.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Holdings:
 
 
 def count_holdings(stack: StackRef) -> Holdings:
-    """Count what would go with the stack; what it lacks, after a failed creation, is left out.
+    """Count what would be deleted with the stack; leave out what it does not have (any more).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which stacks of ours a target has."""
+"""List the stacks that were deployed from the template."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def list_stacks(
 
 
 def is_ours(described: dict[str, Any]) -> bool:
-    """Tell whether a stack, as CloudFormation describes it, was deployed from the template."""
+    """Return whether a stack, as CloudFormation describes it, was deployed from the template."""
     names = {output["OutputKey"] for output in described.get("Outputs", ())}
     return names >= _MARKS and described["StackStatus"] not in EMPTY
 
 
 def stacks_frame(found: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return descriptions as `list_stacks` does; none give no lines, same columns."""
+    """Return stacks, as CloudFormation describes them, in the shape of `list_stacks`."""
     import pandas as pd
 
     stacks = sorted(found, key=lambda stack: str(stack["StackName"]))

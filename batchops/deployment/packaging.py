@@ -121,7 +121,7 @@ def _artifact(logical_id: str, resource: Mapping[str, Any], source: Path, store:
 
 
 def collect_files(folder: Path) -> dict[str, bytes]:
-    """Return the folder's files by their path in it, sorted; no caches, nothing hidden.
+    """Return the folder's files by their path in it, sorted; skip caches and hidden files.
 
     Raises
     ------

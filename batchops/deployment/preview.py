@@ -31,7 +31,7 @@ class Preview:
     creates : bool
         Whether the stack would be created.
     changes : tuple of Change
-        One a resource; empty if the stack is as the template says already, or if only its outputs
+        One a resource; empty if the stack is up to date, or if only its outputs
         would change.
     unchanged : bool
         Whether there is nothing to deploy.
@@ -100,7 +100,7 @@ class Preview:
 
 
 def preview_stack(stack: StackRef, project: Project, order: delivery.Order) -> Preview:
-    """Say what a deployment would change, and change nothing.
+    """Return what a deployment would change, and change nothing.
 
     Raises
     ------

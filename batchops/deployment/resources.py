@@ -1,4 +1,4 @@
-"""What a deployed stack consists of: its resources, and its functions among them."""
+"""List the resources of a deployed stack, and its functions among them."""
 
 from __future__ import annotations
 

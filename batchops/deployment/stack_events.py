@@ -1,4 +1,4 @@
-"""A stack's events: read them, follow an operation to its end, show them as they come."""
+"""Follow an operation on a stack by its events, and show them as they come."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class StackEvent:
 
     @property
     def failed(self) -> bool:
-        """Whether this is a failure of its own, not one that another failure brought about."""
+        """Whether this is a failure, and not the consequence of another one."""
         return self.status.endswith("_FAILED") and "cancelled" not in self.reason.lower()
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ def follow_operation(
     timeout_s: float,
     poll_s: float,
 ) -> Followed:
-    """Follow an operation on a stack to its end.
+    """Wait until an operation on a stack ends, passing on its events.
 
     Parameters
     ----------

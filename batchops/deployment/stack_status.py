@@ -1,4 +1,4 @@
-"""How a stack stands, and what to do about it."""
+"""Read a stack's status, and say what to do about it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_DEPLOYED = "NOT_DEPLOYED"
 
 @dataclass(frozen=True)
 class StackStatus:
-    """How a stack stands.
+    """A stack's status and parameters.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class StackStatus:
 
     @property
     def deployed(self) -> bool:
-        """Whether there is a stack to work with: one whose last operation ended well."""
+        """Whether there is a stack whose last operation succeeded, or was undone."""
         return self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ class StackStatus:
 
 
 def stack_status(stack: StackRef) -> StackStatus:
-    """Return how the stack stands; one that is not deployed is no error.
+    """Return the stack's status, which is NOT_DEPLOYED if there is no such stack.
 
     Raises
     ------

@@ -116,6 +116,7 @@ def _bucket_exists(s3: S3Client, bucket: str, owner: str) -> bool:
     try:
         s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=owner)
     except ClientError as error:
+        # A head request has no other way to say that there is no bucket.
         if error.response["Error"]["Code"] in _ABSENT:
             return False
         raise
@@ -127,6 +128,7 @@ def _is_set_up(s3: S3Client, bucket: str, owner: str) -> bool:
     try:
         s3.get_bucket_policy(Bucket=bucket, ExpectedBucketOwner=owner)
     except ClientError as error:
+        # It has a class of its own in no version of boto3.
         if error.response["Error"]["Code"] == "NoSuchBucketPolicy":
             return False
         raise
@@ -185,6 +187,7 @@ def _has_object(s3: S3Client, bucket: str, key: str, owner: str) -> bool:
     try:
         s3.head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=owner)
     except ClientError as error:
+        # A head request has no other way to say that there is no such object.
         if error.response["Error"]["Code"] in _ABSENT:
             return False
         raise

@@ -188,6 +188,7 @@ def _request_change_set(
             StackName=stack_name, ChangeSetName=name, Capabilities=_CAPABILITIES, **request
         )
     except ClientError as error:
+        # So CloudFormation refuses a template; whatever else it says is no matter of the template.
         if error.response["Error"]["Code"] != "ValidationError":
             raise
         raise _refused(stack_name, error.response["Error"]["Message"]) from error

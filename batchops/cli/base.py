@@ -28,7 +28,7 @@ NOT_WELL = 3
 
 # The package speaks of its methods; who types verbs is told the verb.
 _CALL = re.compile(
-    r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False)?\)(?![\w.])"
+    r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False|[A-Z]\w*=\d+)?\)(?![\w.])"
 )
 _OPTIONS = {
     "dry_run=False": "--yes",
@@ -140,7 +140,8 @@ def in_verbs(text: str) -> str:
     def verb(found: re.Match[str]) -> str:
         if found[1] not in main.commands:
             return found[0]
-        return f"'batchops {found[1]}{' JOB --yes' if found[2] else ''}'"
+        given = {None: "", "dry_run=False": " JOB --yes"}.get(found[2], f" {found[2]}")
+        return f"'batchops {found[1]}{given}'"
 
     text = _CALL.sub(verb, text)
     for argument, option in _OPTIONS.items():

@@ -27,7 +27,7 @@ _REFERENCE = click.option(
 def doctor(stack: Stack) -> None:
     """Check the set-up, and say what to do about what is missing."""
     diagnosis = stack.doctor()
-    show(diagnosis)
+    show(diagnosis, advises=True)
     if not diagnosis.ok:
         sys.exit(NOT_WELL)
 

@@ -28,6 +28,9 @@ from batchops.planning.what_if import load_schema
             "nothing is started yet (--yes starts it)",
         ),
         ("rerun(dry_run=False) starts it", "'batchops rerun JOB --yes' starts it"),
+        ("deploy(MaxConcurrency=8), or", "'batchops deploy MaxConcurrency=8', or"),
+        ("deploy with replace=True, which", "deploy with --replace, which"),
+        ("or use target='local'", "or use --target local"),
         (
             "as with stack.latest().wait(), or pass force=True, which",
             "as with 'batchops wait', or pass --force, which",

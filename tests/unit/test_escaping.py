@@ -12,7 +12,6 @@ from xml.etree import ElementTree as ET
 
 import pandas as pd
 import pytest
-from batchops.deployment.events import StackEvents
 
 import batchops
 from batchops.deployment.change_sets import Change
@@ -20,7 +19,7 @@ from batchops.deployment.deletion import Destruction
 from batchops.deployment.deploy import Deployment
 from batchops.deployment.holdings import Holdings
 from batchops.deployment.preview import Preview
-from batchops.deployment.stack_events import StackEvent
+from batchops.deployment.stack_events import StackEvent, StackEvents
 from batchops.deployment.stack_status import StackStatus
 from batchops.drill import CaseReport, DrillReport, Fault
 from batchops.inspection import frames

@@ -116,7 +116,7 @@ def show_job(stack: Stack, job_id: str) -> None:
     """Show a job's status."""
     job = stack.job(job_id)
     found = job.status()
-    show(f"{job_id} {found}", data={"job": job_id, **_status_data(found)})
+    show(f"{job_id} {found}", data={"job": job_id, **to_data(found)})
 
 
 @main.command()
@@ -157,11 +157,6 @@ def wait_for(stack: Stack, job_id: str, timeout_s: float) -> None:
 
 
 def _end(job_id: str, status: JobStatus) -> None:
-    show(f"{job_id} {status.status}", data={"job": job_id, **_status_data(status)})
+    show(f"{job_id} {status.status}", data={"job": job_id, **to_data(status)})
     if status.status != SUCCEEDED:
         sys.exit(NOT_WELL)
-
-
-def _status_data(status: JobStatus) -> dict[str, Any]:
-    data: dict[str, Any] = to_data(status)
-    return data

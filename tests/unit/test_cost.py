@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from batchops.core.ledger import ChunkEntry, JobEntry
 from batchops.planning import aws_facts
 from batchops.planning.cost import compare_cost, estimate_cost, job_cost, job_workload
 from batchops.planning.cost_values import Cost
@@ -24,10 +25,15 @@ WORK = Workload(
     api_calls=2,
     output_bytes=120_000,
 )
-ENTRY = {"status": "SUCCEEDED", "attempt": 1, "sizeBytes": 71_000, "chunkRows": 500}
 
 
-def chunk(number: int, **changed: Any) -> dict[str, Any]:
+def job_entry(**changed: Any) -> JobEntry:
+    """Return the ledger's entry of the job that succeeded at once."""
+    entry = {"status": "SUCCEEDED", "attempt": 1, "sizeBytes": 71_000, "chunkRows": 500}
+    return JobEntry({**entry, **changed})
+
+
+def chunk(number: int, **changed: Any) -> ChunkEntry:
     """Return the ledger's entry of a chunk of 500 good rows."""
     entry = {
         "entry": f"CHUNK#{number:06d}",
@@ -40,7 +46,7 @@ def chunk(number: int, **changed: Any) -> dict[str, Any]:
         "sizeBytes": {"output": 60_000, "rejects": 0},
         "stepMs": {"read": 100, "validate": 100, "enrich": 100, "write": 100},
     }
-    return {**entry, **changed}
+    return ChunkEntry({**entry, **changed})
 
 
 def quantities(cost: Cost) -> dict[tuple[str, str], float]:
@@ -129,7 +135,7 @@ def test_file_without_a_key_that_is_looked_up_calls_no_api() -> None:
 
 
 def test_job_that_went_as_planned_has_the_counts_of_the_plan() -> None:
-    actual = quantities(job_cost(ENTRY, [chunk(1), chunk(2)]))
+    actual = quantities(job_cost(job_entry(), [chunk(1), chunk(2)]))
     planned = quantities(estimate_cost(WORK))
     compute = ("Lambda", "GB-seconds")
     assert {**actual, compute: 0} == {**planned, compute: 0}
@@ -138,15 +144,15 @@ def test_job_that_went_as_planned_has_the_counts_of_the_plan() -> None:
 def test_milliseconds_of_the_ledger_are_what_is_charged() -> None:
     slow = {"read": 350, "validate": 350, "enrich": 350, "write": 350}
     key = ("Lambda", "GB-seconds")
-    before = quantities(job_cost(ENTRY, [chunk(1), chunk(2)]))[key]
-    after = quantities(job_cost(ENTRY, [chunk(1), chunk(2, stepMs=slow)]))[key]
+    before = quantities(job_cost(job_entry(), [chunk(1), chunk(2)]))[key]
+    after = quantities(job_cost(job_entry(), [chunk(1), chunk(2, stepMs=slow)]))[key]
     # One second more in functions of 1,024 MB.
     assert after - before == pytest.approx(1.0)
 
 
 def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
-    first = quantities(job_cost(ENTRY, [chunk(1), chunk(2)]))
-    again = quantities(job_cost({**ENTRY, "attempt": 2}, [chunk(1), chunk(2, attempt=2)]))
+    first = quantities(job_cost(job_entry(), [chunk(1), chunk(2)]))
+    again = quantities(job_cost(job_entry(attempt=2), [chunk(1), chunk(2, attempt=2)]))
     more = {name: again[name] - first[name] for name in first}
     assert more["Step Functions", "state transitions"] == 8 + 7
     assert more["Lambda", "requests"] == 4 + 1 + 1 + 1
@@ -156,13 +162,16 @@ def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
 
 
 def test_chunks_that_are_not_done_are_not_counted() -> None:
-    entries = [chunk(1), {"entry": "CHUNK#000002", "status": "FAILED", "attempt": 1, "rows": 500}]
-    assert job_workload(ENTRY, entries).chunks == 1
-    assert quantities(job_cost(ENTRY, entries))["Step Functions", "state transitions"] == 9 + 7
+    failed = ChunkEntry(entry="CHUNK#000002", status="FAILED", attempt=1, rows=500)
+    entries = [chunk(1), failed]
+    assert job_workload(job_entry(), entries).chunks == 1
+    assert (
+        quantities(job_cost(job_entry(), entries))["Step Functions", "state transitions"] == 9 + 7
+    )
 
 
 def test_job_whose_file_was_refused_has_a_cost() -> None:
-    cost = job_cost({**ENTRY, "status": "FAILED"}, [])
+    cost = job_cost(job_entry(status="FAILED"), [])
     assert quantities(cost)["API Gateway", "requests"] == 0
     assert 0 < cost.total_usd < estimate_cost(WORK).total_usd
 
@@ -171,7 +180,7 @@ def test_job_whose_file_was_refused_has_a_cost() -> None:
 
 
 def test_comparison_holds_each_service_and_the_total_side_by_side() -> None:
-    planned, actual = estimate_cost(WORK), job_cost(ENTRY, [chunk(1), chunk(2)])
+    planned, actual = estimate_cost(WORK), job_cost(job_entry(), [chunk(1), chunk(2)])
     comparison = compare_cost(planned, actual)
     assert [name for name, *_ in comparison.rows] == [*planned.by_service, "total"]
     assert comparison.rows[-1] == ("total", planned.total_usd, actual.total_usd)
@@ -183,7 +192,7 @@ def test_comparison_holds_each_service_and_the_total_side_by_side() -> None:
 def test_cost_says_what_it_is_and_what_it_leaves_out() -> None:
     cost = estimate_cost(WORK)
     assert "estimate, us-east-1 prices of 2026-05" in str(cost)
-    assert "ledger" in str(job_cost(ENTRY, [chunk(1), chunk(2)]))
+    assert "ledger" in str(job_cost(job_entry(), [chunk(1), chunk(2)]))
     page = cost._repr_html_()
     assert "not counted: storage" in page
     assert "a month" in page

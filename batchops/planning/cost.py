@@ -147,9 +147,9 @@ def _lines(
     calls = _invocations(work, runs, attempts)
     lookups = calls["get-data"]
     transitions = (
-        workload.JOB_TRANSITIONS
+        workload.transitions(work)
         + again * workload.RESUME_TRANSITIONS
-        + runs * workload.CHUNK_TRANSITIONS
+        + (runs - work.chunks) * workload.CHUNK_TRANSITIONS
     )
     gb_seconds = sum(seconds[name] * MEMORY_MB[name] / 1024 for name in calls)
     writes = workload.JOB_WRITES * attempts + workload.CHUNK_WRITES * runs + work.error_writes

@@ -119,7 +119,7 @@ def _workflow_limits(
         ),
         Limit(
             "history of the main workflow",
-            workload.JOB_EVENTS + (workload.RANGES_EVENTS if work.ranges else 0),
+            workload.job_events(work),
             quota("step_functions.history_events"),
             "events",
             "chunks and ranges have histories of their own: it does not grow with the file",

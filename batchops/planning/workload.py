@@ -52,11 +52,15 @@ RESUME_TRANSITIONS = 8
 # state each.
 RANGES_TRANSITIONS = 6
 RANGE_TRANSITIONS = 2 * (1 + 1)
+# More for a merge that several calls share: its three states, and for each group a child of one
+# state.
+GROUPS_TRANSITIONS = 3
+GROUP_TRANSITIONS = 1 + 1
 
 # The same way in events of the execution's history.
 JOB_EVENTS = 34
 RANGES_EVENTS = 22
-CHILD_EVENTS = 8
+GROUPS_EVENTS = 11
 CHUNK_EVENTS = 24
 # A try of a Lambda task that fails and is repeated: scheduled, started, failed.
 RETRY_EVENTS = 3
@@ -80,6 +84,16 @@ CHUNK_PUTS = 6
 CHUNK_GETS = 4
 JOB_PUTS = 4
 JOB_GETS = 9
+# A file that is split in ranges: the list of cuts is put, and the header read once more. For each
+# range its survey and its manifest are put; the input is read twice, its survey, the list of cuts,
+# the header and its manifest once.
+RANGES_PUTS, RANGES_GETS = 1, 1
+RANGE_PUTS, RANGE_GETS = 2, 6
+# A merge that several calls share: the plan is put, both files' uploads are listed (priced as a
+# PUT), and the plan is read by the Map and by the last call. Each group, and what its parts are
+# called, is put and read.
+GROUPS_PUTS, GROUPS_GETS = 3, 2
+GROUP_PUTS, GROUP_GETS = 2, 2
 
 # boto3's managed transfers: from 8 MiB on an object is sent in parts of 8 MiB, with one request to
 # begin and one to end.
@@ -211,24 +225,47 @@ def merge_calls(work: Workload) -> int:
 
 def s3_puts(work: Workload) -> int:
     """Return the requests to S3 that cost what a PUT costs, the upload itself included."""
+    groups = merge_groups(work)
     merged = sum(
-        2 + merge_parts(size) if size >= pieces.PART_BYTES else 1
+        2 + merge_parts(size) if size >= pieces.PART_BYTES or groups > 1 else 1
         for size in (work.output_bytes, work.rejects_bytes)
     )
     upload = put_requests(work.size_bytes)
     archive = put_requests(work.size_bytes, part_bytes=COPY_PART_BYTES)
-    return CHUNK_PUTS * work.chunks + JOB_PUTS + merged + upload + archive
+    found = CHUNK_PUTS * work.chunks + JOB_PUTS + merged + upload + archive
+    if work.ranges:
+        found += RANGES_PUTS + RANGE_PUTS * work.ranges
+    if groups > 1:
+        found += GROUPS_PUTS + GROUP_PUTS * groups
+    return found
 
 
 def s3_gets(work: Workload) -> int:
     """Return the requests to S3 that cost what a GET costs; the merge reads what is not empty."""
-    return (CHUNK_GETS + 1) * work.chunks + work.reject_pieces + JOB_GETS
+    found = (CHUNK_GETS + 1) * work.chunks + work.reject_pieces + JOB_GETS
+    if work.ranges:
+        found += RANGES_GETS + RANGE_GETS * work.ranges
+    groups = merge_groups(work)
+    if groups > 1:
+        found += GROUPS_GETS + GROUP_GETS * groups
+    return found
 
 
 def transitions(work: Workload) -> int:
     """Return the state transitions of a job that succeeds at once."""
-    ranges = RANGES_TRANSITIONS + RANGE_TRANSITIONS * work.ranges if work.ranges else 0
-    return JOB_TRANSITIONS + ranges + CHUNK_TRANSITIONS * work.chunks
+    found = JOB_TRANSITIONS + CHUNK_TRANSITIONS * work.chunks
+    if work.ranges:
+        found += RANGES_TRANSITIONS + RANGE_TRANSITIONS * work.ranges
+    groups = merge_groups(work)
+    if groups > 1:
+        found += GROUPS_TRANSITIONS + GROUP_TRANSITIONS * groups
+    return found
+
+
+def job_events(work: Workload) -> int:
+    """Return the events of the main workflow's history, if the job succeeds at once."""
+    ranges = RANGES_EVENTS if work.ranges else 0
+    return JOB_EVENTS + ranges + (GROUPS_EVENTS if merge_groups(work) > 1 else 0)
 
 
 def chunk_memory_bytes(work: Workload) -> int:

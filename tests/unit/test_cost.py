@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from batchops.planning.cost import compare_cost, estimate_cost, job_cost, job_wo
 from batchops.planning.cost_values import Cost
 from batchops.planning.workload import Workload
 from batchops.show.numbers import usd_text
+
+GIB = 1024**3
 
 # 1,000 rows of 71 bytes, all good, in two chunks of 500.
 WORK = Workload(
@@ -123,6 +126,44 @@ def test_each_error_costs_its_write_units() -> None:
     good = Workload(71_000, 1_000, 2, 500)
     key = ("DynamoDB", "write units")
     assert quantities(estimate_cost(bad))[key] - quantities(estimate_cost(good))[key] == 9
+
+
+def extra_counts(work: Workload, other: Workload) -> dict[tuple[str, str], float]:
+    """Return what the other job takes more of, seconds and the log left out."""
+    one, two = quantities(estimate_cost(work)), quantities(estimate_cost(other))
+    timed = {("Lambda", "GB-seconds"), ("CloudWatch Logs", "GB")}
+    return {key: two[key] - one[key] for key in one if two[key] != one[key] and key not in timed}
+
+
+def test_file_that_is_split_in_ranges_costs_what_the_ranges_take() -> None:
+    one_call = Workload(1 * GIB, rows=1_000, chunks=2, chunk_rows=500)
+    two_ranges = replace(one_call, size_bytes=1 * GIB + 1)
+    assert extra_counts(one_call, two_ranges) == {
+        # Six states, and for each range a child of two Maps with one state.
+        ("Step Functions", "state transitions"): 6 + 2 * 2 * 2,
+        # Each range is surveyed and cut; one call numbers them, one collects their manifests.
+        ("Lambda", "requests"): 2 * 2 + 2,
+        # The ranges' surveys and manifests, the list of cuts; a part of the upload and the archive.
+        ("S3", "PUT requests"): 2 * 2 + 1 + 2,
+        # Each range is read twice; its survey, its manifest, the cuts and the header once.
+        ("S3", "GET requests"): 2 * 6 + 1,
+    }
+
+
+def test_merge_that_several_calls_share_costs_what_its_groups_take() -> None:
+    one_call = Workload(1, 1_000, 2, 500, output_bytes=4 * GIB - 1, rejects_bytes=1)
+    two_groups = replace(one_call, output_bytes=4 * GIB)
+    assert extra_counts(one_call, two_groups) == {
+        # Three states, and for each of two groups a child with one state.
+        ("Step Functions", "state transitions"): 3 + 2 * 2,
+        # One call plans, one uploads each group, one completes both files.
+        ("Lambda", "requests"): 3,
+        # The groups, their parts' tags, the plan; both files' uploads are listed, the small file
+        # is sent in a part of its own, and the large one in a part more.
+        ("S3", "PUT requests"): 2 * 2 + 1 + 2 + 2 + 1,
+        # The plan for the Map and for the last call, the groups and their parts' tags.
+        ("S3", "GET requests"): 2 + 2 * 2,
+    }
 
 
 def test_file_without_a_key_that_is_looked_up_calls_no_api() -> None:

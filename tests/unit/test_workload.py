@@ -28,58 +28,69 @@ def machine(name: str) -> Machine:
 
 
 MAIN, CHUNK = machine("main-orchestrator"), machine("process-chunk")
-MAP = MAIN["States"]["Call Step function for each chunk"]
 
 
-def way(of: Machine, *, resumed: bool = False, in_ranges: bool = False) -> list[Machine]:
-    """Return the states of an execution that succeeds, in order."""
-    found, name = [], of["StartAt"]
+def way(of: Machine, *taken: str) -> list[Machine]:
+    """Return the states of an execution that succeeds, in order.
+
+    Parameters
+    ----------
+    taken
+        Variables whose choice is taken, each the first time that it is offered.
+    """
+    left, found, name = set(taken), [], of["StartAt"]
     while True:
         state = of["States"][name]
         found.append(state)
         if state.get("End") or state["Type"] == "Succeed":
             return found
         if state["Type"] == "Choice":
-            first = len(found) == 1
             ways = {choice["Variable"]: choice["Next"] for choice in state["Choices"]}
-            if resumed and first:
-                name = ways["$.resume"]
-            elif in_ranges and "$.split.ranges" in ways:
-                name = ways["$.split.ranges"]
-            else:
-                name = state["Default"]
+            chosen = next(iter(left & ways.keys()), None)
+            left.discard(chosen)
+            name = state["Default"] if chosen is None else ways[chosen]
         else:
             name = state["Next"]
 
 
-def events(of: Machine, *, in_ranges: bool = False) -> int:
+def events(of: Machine, *taken: str) -> int:
     """Return the events of an execution that succeeds, its start and end included."""
     counts = [
         EVENTS_OF_A_CHILD
         if str(state.get("Resource")).endswith("sync:2")
         else EVENTS[state["Type"]]
-        for state in way(of, in_ranges=in_ranges)
+        for state in way(of, *taken)
     ]
     return sum(counts) + 2
 
 
+RESUMED, IN_RANGES, IN_GROUPS = "$.resume", "$.split.ranges", "$.merge.plan"
+
+
+def child_transitions(name: str) -> int:
+    """Return the transitions of a child of a Distributed Map, its start included."""
+    processor = MAIN["States"][name]["ItemProcessor"]
+    assert processor["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
+    return 1 + len(way(processor))
+
+
 def test_transitions_are_the_states_that_the_workflows_enter() -> None:
-    assert MAP["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
     assert len(way(MAIN)) == workload.JOB_TRANSITIONS
-    assert len(way(MAIN, resumed=True)) == workload.RESUME_TRANSITIONS
-    more = len(way(MAIN, in_ranges=True)) - len(way(MAIN))
-    assert more == workload.RANGES_TRANSITIONS
-    children = [MAIN["States"][f"{verb} each range"]["ItemProcessor"] for verb in ("Survey", "Cut")]
-    assert sum(1 + len(way(child)) for child in children) == workload.RANGE_TRANSITIONS
-    started = 1
-    child = len(way(MAP["ItemProcessor"]))
-    assert started + child + len(way(CHUNK)) == workload.CHUNK_TRANSITIONS
+    assert len(way(MAIN, RESUMED)) == workload.RESUME_TRANSITIONS
+    chunk = child_transitions("Call Step function for each chunk") + len(way(CHUNK))
+    assert chunk == workload.CHUNK_TRANSITIONS
+    assert len(way(MAIN, IN_RANGES)) - len(way(MAIN)) == workload.RANGES_TRANSITIONS
+    each_range = child_transitions("Survey each range") + child_transitions("Cut each range")
+    assert each_range == workload.RANGE_TRANSITIONS
+    assert len(way(MAIN, IN_GROUPS)) - len(way(MAIN)) == workload.GROUPS_TRANSITIONS
+    group = child_transitions("Upload the groups of a large merge")
+    assert group == workload.GROUP_TRANSITIONS
 
 
 def test_history_events_are_those_of_the_states_on_the_way() -> None:
     assert events(MAIN) == workload.JOB_EVENTS
-    assert events(MAIN, in_ranges=True) - events(MAIN) == workload.RANGES_EVENTS
-    assert events(MAP["ItemProcessor"]) == workload.CHILD_EVENTS
+    assert events(MAIN, IN_RANGES) - events(MAIN) == workload.RANGES_EVENTS
+    assert events(MAIN, IN_GROUPS) - events(MAIN) == workload.GROUPS_EVENTS
     assert events(CHUNK) == workload.CHUNK_EVENTS
 
 

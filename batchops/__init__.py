@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from batchops.inspection.why import Why
     from batchops.job import Job
     from batchops.local.engine import LocalEngine
-    from batchops.planning.cost_values import Cost, CostComparison
+    from batchops.planning.actual_cost import CostComparison
+    from batchops.planning.cost import Cost
     from batchops.planning.plan import Plan
     from batchops.planning.upload_check import UploadCheck, check_upload
-    from batchops.planning.what_if_values import WhatIf
+    from batchops.planning.what_if import WhatIf
     from batchops.plots.data_plots import plot_totals
     from batchops.recovery.redelivery import Redelivery
     from batchops.recovery.repair_plan import RepairPlan
@@ -53,8 +54,8 @@ _HOMES = {
     "ChunkGrid": "batchops.inspection.chunk_grid",
     "Comparison": "batchops.inspection.compare",
     "Console": "batchops.widgets.console",
-    "Cost": "batchops.planning.cost_values",
-    "CostComparison": "batchops.planning.cost_values",
+    "Cost": "batchops.planning.cost",
+    "CostComparison": "batchops.planning.actual_cost",
     "Deployment": "batchops.deployment.stack_values",
     "Destruction": "batchops.deployment.stack_values",
     "Diagnosis": "batchops.inspection.checks",
@@ -74,7 +75,7 @@ _HOMES = {
     "Stack": "batchops.stack",
     "StackEvents": "batchops.deployment.events",
     "UploadCheck": "batchops.planning.upload_check",
-    "WhatIf": "batchops.planning.what_if_values",
+    "WhatIf": "batchops.planning.what_if",
     "Why": "batchops.inspection.why",
     "WorkflowGraph": "batchops.show.graph",
     "check_upload": "batchops.planning.upload_check",

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from batchops.deployment.stack_state import OnEvent
     from batchops.inspection.checks import Diagnosis
     from batchops.planning.plan import Plan
-    from batchops.planning.what_if import SchemaSource
-    from batchops.planning.what_if_values import WhatIf
+    from batchops.planning.what_if import SchemaSource, WhatIf
     from batchops.recovery.redelivery import Redelivery
 
 File = str | Path

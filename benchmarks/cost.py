@@ -7,9 +7,9 @@ from typing import Any
 
 from batchcore import items
 
+from batchops.planning.actual_cost import job_cost
 from batchops.planning.aws_facts import price, priced_at, quota
-from batchops.planning.cost import STEPS, job_cost
-from batchops.planning.cost_values import NOT_COUNTED, Cost
+from batchops.planning.cost import NOT_COUNTED, STEPS, Cost
 from batchops.planning.function_times import BEST, ROW_US, VCPU_SLOWNESS, WORST, function_seconds
 from batchops.planning.workload import MEMORY_MB, Workload
 from batchops.show.numbers import usd_text

@@ -21,6 +21,7 @@ from batchops.planning.function_times import (
     ranges_seconds,
 )
 from batchops.planning.workload import CALLS_IN_FLIGHT, merge_groups
+from batchops.show.numbers import rough_duration
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
@@ -39,7 +40,7 @@ _STATES_OF_A_JOB = 8
 
 
 @dataclass(frozen=True)
-class Part:
+class Estimate:
     """A part of a job, or a bound of one, in seconds at best and at worst."""
 
     name: str
@@ -55,9 +56,9 @@ class Duration:
     ----------
     low_s, high_s : float
         Seconds from the upload to the mail, if everything is as assumed at best and at worst.
-    parts : tuple of Part
+    parts : tuple of Estimate
         What they are made of: start, split, chunks, merge, mail.
-    bounds : tuple of Part
+    bounds : tuple of Estimate
         What the chunks cannot be faster than, each for itself; the largest decides.
     bottleneck : str
         The part, or the bound of the chunks, that most of the time goes to.
@@ -65,18 +66,13 @@ class Duration:
 
     low_s: float
     high_s: float
-    parts: tuple[Part, ...]
-    bounds: tuple[Part, ...]
+    parts: tuple[Estimate, ...]
+    bounds: tuple[Estimate, ...]
     bottleneck: str
-
-    @property
-    def expected_s(self) -> float:
-        """The geometric mean of the two, to compare plans by."""
-        return math.sqrt(self.low_s * self.high_s)
 
     def __str__(self) -> str:
         """Say it in a line."""
-        return f"{seconds_text(self.low_s)} to {seconds_text(self.high_s)}, {self.bottleneck}"
+        return f"{rough_duration(self.low_s)} to {rough_duration(self.high_s)}, {self.bottleneck}"
 
 
 def estimate_duration(
@@ -106,7 +102,7 @@ def estimate_duration(
     )
 
 
-def _bottleneck(parts: tuple[Part, ...], bounds: tuple[Part, ...]) -> str:
+def _bottleneck(parts: tuple[Estimate, ...], bounds: tuple[Estimate, ...]) -> str:
     """Name the longest part; of the chunks, what bounds them, if more than one chunk's own time."""
     longest = max(parts, key=lambda part: part.high_s)
     if longest.name != "chunks":
@@ -116,8 +112,8 @@ def _bottleneck(parts: tuple[Part, ...], bounds: tuple[Part, ...]) -> str:
     return f"mostly {(own if largest.high_s < 1.25 * own.high_s else largest).name}"
 
 
-def _pair_up(best: Mapping[str, float], worst: Mapping[str, float]) -> tuple[Part, ...]:
-    return tuple(Part(name, best[name], worst[name]) for name in best)
+def _pair_up(best: Mapping[str, float], worst: Mapping[str, float]) -> tuple[Estimate, ...]:
+    return tuple(Estimate(name, best[name], worst[name]) for name in best)
 
 
 def _parts(
@@ -180,16 +176,3 @@ def chunk_seconds(work: Workload, side: int) -> float:
     calls = function_seconds(work, side)
     steps = sum(calls[name] for name in CHUNK_STEPS)
     return steps + _STATES_OF_A_CHUNK * STATE_S[side] + CHILD_S[side]
-
-
-def seconds_text(seconds: float) -> str:
-    """Return a duration as a person would say it."""
-    if seconds < 0.1:
-        return "<0.1 s"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7_200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3_600:.1f} h"

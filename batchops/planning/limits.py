@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from batchcore.csvtext import MAX_CHUNK_BYTES
 from batchcore.sizing import MAX_CHUNK_ROWS, MAX_CHUNKS
 
 from batchops.planning import workload
 from batchops.planning.aws_facts import quota
-from batchops.planning.durations import seconds_text
 from batchops.planning.function_times import BEST, WORST, function_seconds
-from batchops.planning.limit_values import ROWS, Limit
+from batchops.show.numbers import number_text, rough_duration, share_text
 
 if TYPE_CHECKING:
     from batchops.planning.durations import Duration
     from batchops.planning.workload import Workload
+
+# From this share on a limit is worth a warning.
+NEAR = 0.8
+
+ROWS = "rows a chunk"
 
 # What the state of the main workflow holds at most beside the file's key, which stands in it five
 # times (key, completed, rejected and archived file, manifest): ids, numbers, names, a cause.
@@ -23,6 +28,66 @@ _STATE_BYTES = 4_000
 _KEYS_IN_STATE = 5
 _JOB_PREFIX_BYTES = 80
 _MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit, and how near a job comes to it.
+
+    Attributes
+    ----------
+    name : str
+        What is limited.
+    value, limit : float
+        What the job takes, and what there is. Seconds, memory and rates are estimates at worst.
+    unit : str
+        Of both.
+    says : str
+        Where the limit is from, and what happens beyond it or what to do.
+    hard : bool
+        Whether a job fails beyond it; otherwise it is slower, or done in another way.
+    at_best : float or None
+        For estimates, the value if all goes as well as is assumed possible.
+    """
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+    says: str
+    hard: bool = True
+    at_best: float | None = None
+
+    @property
+    def share(self) -> float:
+        """What part of the limit is taken; more than 1 is beyond it."""
+        return self.value / self.limit
+
+    @property
+    def fatal(self) -> bool:
+        """Whether the job cannot succeed, not even at best."""
+        surely = self.value if self.at_best is None else self.at_best
+        return self.hard and surely > self.limit
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        return (
+            f"{self.name}: {number_text(self.value)} of {number_text(self.limit)} {self.unit} "
+            f"({share_text(self.share)}); {self.says}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {
+            "name": self.name,
+            "value": self.value,
+            "limit": self.limit,
+            "unit": self.unit,
+            "share": self.share,
+            "hard": self.hard,
+            "fatal": self.fatal,
+            "says": self.says,
+        }
 
 
 def find_limits(
@@ -163,7 +228,7 @@ def _time_limits(work: Workload) -> list[Limit]:
             worst[name],
             workload.TIMEOUT_S[name],
             "s",
-            f"{seconds_text(best[name])} at best; "
+            f"{rough_duration(best[name])} at best; "
             + advice.get(name, "a chunk each; take a smaller FileChunkSize"),
             at_best=best[name],
         )

@@ -15,20 +15,19 @@ from batchcore.errors import TooManyChunksError
 from batchcore.sizing import HEAD_BYTES, choose_chunk_rows
 
 from batchops.core.errors import InputError
-from batchops.planning import limits, plan_text, sizing, uploads
+from batchops.planning import limits, plan_text, size_advice, uploads
 from batchops.planning.cost import estimate_cost
 from batchops.planning.durations import estimate_duration
-from batchops.planning.findings import Refusal, RuleCount
-from batchops.planning.limit_values import Limit
-from batchops.planning.scan import KnownKeys, scan_file
-from batchops.planning.sizing import ChunkOption
+from batchops.planning.limits import Limit
+from batchops.planning.scan import KnownKeys, Refusal, RuleCount, scan_file
+from batchops.planning.size_advice import ChunkOption
 
 if TYPE_CHECKING:
     import pandas as pd
     from batchcore.schema import RecordSchema
     from matplotlib.axes import Axes
 
-    from batchops.planning.cost_values import Cost
+    from batchops.planning.cost import Cost
     from batchops.planning.durations import Duration
     from batchops.planning.workload import Workload
 
@@ -213,7 +212,7 @@ def plan_file(
         refusal=scan.refusal,
         limits=about.limits if about else (),
         options=options,
-        suggested_chunk_rows=sizing.suggest_chunk_rows(options, current=chunk_rows),
+        suggested_chunk_rows=size_advice.suggest_chunk_rows(options, current=chunk_rows),
         cost=about.cost if about else None,
         duration=about.duration if about else None,
         source=source,
@@ -235,7 +234,9 @@ class _Estimates(NamedTuple):
         found = limits.find_limits(
             work, duration, max_concurrency=chunks, account_concurrency=account, name=name
         )
-        options = sizing.chunk_options(work, max_concurrency=chunks, account_concurrency=account)
+        options = size_advice.chunk_options(
+            work, max_concurrency=chunks, account_concurrency=account
+        )
         return cls(duration, found, estimate_cost(work), options)
 
 

@@ -6,11 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from batchops.planning.aws_facts import priced_at
-from batchops.planning.cost_values import NOT_COUNTED
-from batchops.planning.durations import seconds_text
-from batchops.planning.limit_values import NEAR, ROWS, number_text, share_text
+from batchops.planning.cost import NOT_COUNTED
+from batchops.planning.limits import NEAR, ROWS
 from batchops.show import markup
-from batchops.show.numbers import usd_text
+from batchops.show.numbers import number_text, rough_duration, share_text, usd_text
 
 if TYPE_CHECKING:
     from batchops.planning.plan import Plan
@@ -51,7 +50,7 @@ def _saving(plan: Plan) -> str:
         return ""
     text = (
         f"FileChunkSize={then.chunk_rows} would take {_count(then.chunks, 'chunk')}, "
-        f"{usd_text(then.usd)} and {seconds_text(then.low_s)} to {seconds_text(then.high_s)}"
+        f"{usd_text(then.usd)} and {rough_duration(then.low_s)} to {rough_duration(then.high_s)}"
     )
     if now is None:
         return text
@@ -134,7 +133,7 @@ def as_html(plan: Plan) -> str:
             f"{o.chunk_rows:,}" + (" (now)" if o.chunk_rows == plan.chunk_rows else ""),
             f"{o.chunks:,}",
             usd_text(o.usd),
-            f"{seconds_text(o.low_s)} to {seconds_text(o.high_s)}",
+            f"{rough_duration(o.low_s)} to {rough_duration(o.high_s)}",
         )
         for o in plan.options
     ]

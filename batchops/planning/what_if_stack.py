@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from batchops.core.job_ref import JobRef
     from batchops.core.stack_ref import StackRef
-    from batchops.planning.what_if import ChunkFile, SchemaSource
-    from batchops.planning.what_if_values import WhatIf
+    from batchops.planning.what_if import ChunkFile, SchemaSource, WhatIf
 
 
 def what_if_file(

@@ -63,7 +63,7 @@ KINDS = (*_READ_FAULTS, *_VALIDATE_FAULTS, "key unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
+class ExpectedError:
     """One rule that one row breaks.
 
     ``source_row`` is the record's number in the file, the header being row 1. ``column`` is empty
@@ -84,7 +84,7 @@ class SampleRow(NamedTuple):
     source_row: int
     line: bytes
     kind: str = ""
-    violations: tuple[Violation, ...] = ()
+    violations: tuple[ExpectedError, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Sample:
     rows: int
     csv: bytes = field(repr=False)
     reference: bytes = field(repr=False)
-    bad: tuple[Violation, ...] = field(repr=False)
+    bad: tuple[ExpectedError, ...] = field(repr=False)
 
     @property
     def bad_rows(self) -> tuple[int, ...]:
@@ -156,7 +156,7 @@ def make_sample(
     stream = sample_rows(rows, bad_share=bad_share, seed=seed, delimiter=delimiter)
     held = _check_reference_rows(rows, reference_rows)
     lines: list[bytes] = []
-    bad: list[Violation] = []
+    bad: list[ExpectedError] = []
     for row in stream:
         lines.append(row.line)
         bad += row.violations
@@ -188,14 +188,6 @@ def write_sample(
     with files.reference.open("wb") as reference:
         reference.writelines(_reference_lines(held))
     return files
-
-
-def read_expected(path: Path) -> tuple[Violation, ...]:
-    """Read an ``expected.csv`` back."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
-        next(lines)
-        return tuple(Violation(int(row), *rest) for row, *rest in lines)
 
 
 def sample_rows(
@@ -247,22 +239,23 @@ def _chance(*of: object) -> int:
     return int.from_bytes(blake2b(repr(of).encode(), digest_size=8).digest())
 
 
-def _spoil(fields: list[str], kind: str, place: int) -> tuple[list[str], tuple[Violation, ...]]:
+def _spoil(fields: list[str], kind: str, place: int) -> tuple[list[str], tuple[ExpectedError, ...]]:
     row = place + 2
     if kind in _READ_FAULTS:
         spoilt = _READ_FAULTS[kind](fields)
         if kind == "bad encoding":
-            return spoilt, (Violation(row, "read", "", "encoding", ""),)
-        return spoilt, (Violation(row, "read", "", "fieldCount", str(len(spoilt))),)
+            return spoilt, (ExpectedError(row, "read", "", "encoding", ""),)
+        return spoilt, (ExpectedError(row, "read", "", "fieldCount", str(len(spoilt))),)
     values = dict(zip(COLUMNS, fields, strict=True))
     if kind == "key unknown":
         values[KEY] = key_at(_FIRST_UNKNOWN + place)
-        return list(values.values()), (Violation(row, "enrich", KEY, "reference", values[KEY]),)
-    violations: list[Violation] = []
+        return list(values.values()), (ExpectedError(row, "enrich", KEY, "reference", values[KEY]),)
+    found: list[ExpectedError] = []
     for column, template, rules in _VALIDATE_FAULTS[kind]:
         values[column] = template.format(values[column])
-        violations += (Violation(row, "validate", column, rule, values[column]) for rule in rules)
-    return list(values.values()), tuple(violations)
+        value = values[column]
+        found += (ExpectedError(row, "validate", column, rule, value) for rule in rules)
+    return list(values.values()), tuple(found)
 
 
 def _reference_lines(rows: int) -> Iterator[bytes]:
@@ -300,13 +293,13 @@ def _prepare_files(folder: Path, name: str) -> SampleFiles:
     return SampleFiles(folder / name, folder / "reference.csv", folder / "expected.csv")
 
 
-def _copy_lines(stream: Iterable[SampleRow], file: BinaryIO) -> Iterator[Violation]:
+def _copy_lines(stream: Iterable[SampleRow], file: BinaryIO) -> Iterator[ExpectedError]:
     for row in stream:
         file.write(row.line)
         yield from row.violations
 
 
-def _write_expected(path: Path, violations: Iterable[Violation]) -> None:
+def _write_expected(path: Path, violations: Iterable[ExpectedError]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("source_row", "stage", "column", "rule", "value"))

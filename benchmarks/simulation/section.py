@@ -7,10 +7,11 @@ import time
 from batchcore.sizing import HEAD_BYTES, MAX_CHUNKS, choose_chunk_rows
 
 from batchops.planning import limits
-from batchops.planning.durations import estimate_duration, seconds_text
+from batchops.planning.durations import estimate_duration
 from batchops.planning.function_times import BEST, WORST
 from batchops.planning.workload import Workload
 from batchops.samples.sample import make_sample
+from batchops.show.numbers import rough_duration
 from benchmarks.machine import describe_machine
 from benchmarks.results import Section, Table, Target
 from benchmarks.settings import Settings
@@ -68,7 +69,7 @@ def _simulated(rows: int, text: str, chunk_rows: int) -> list[tuple[str, ...]]:
             simulate_aws(work, max_concurrency=at_once, side=side) for side in (BEST, WORST)
         )
         neck = dict.fromkeys((best.bottleneck, worst.bottleneck))
-        time_text = f"{seconds_text(best.seconds)} to {seconds_text(worst.seconds)}"
+        time_text = f"{rough_duration(best.seconds)} to {rough_duration(worst.seconds)}"
         passed = ", ".join(_passed(work, at_once)) or "none"
         found.append((*head, f"{at_once}", time_text, ", or ".join(neck), passed))
     return found

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batchops.core.ledger import ChunkEntry, JobEntry
 from batchops.planning import aws_facts
-from batchops.planning.cost import compare_cost, estimate_cost, job_cost, job_workload
-from batchops.planning.cost_values import Cost
+from batchops.planning.actual_cost import CostComparison, job_cost, job_workload
+from batchops.planning.cost import Cost, estimate_cost
 from batchops.planning.workload import Workload
 from batchops.show.numbers import usd_text
 
@@ -60,14 +61,15 @@ def quantities(cost: Cost) -> dict[tuple[str, str], float]:
 
 
 def test_every_fact_names_value_unit_source_grade_and_date() -> None:
-    facts = aws_facts.all_facts()
+    document = json.loads(Path(aws_facts.__file__).with_suffix(".json").read_text(encoding="utf-8"))
+    facts = {**document["prices"], **document["quotas"]}
     assert len(facts) > 20
     for name, fact in facts.items():
-        assert fact.value > 0, name
-        assert fact.unit, name
-        assert fact.source, name
-        assert fact.grade in {"A", "B"}, name
-        assert re.fullmatch(r"20\d\d-\d\d", fact.date), name
+        assert fact["value"] > 0, name
+        assert fact["unit"], name
+        assert fact["source"], name
+        assert fact["grade"] in {"A", "B"}, name
+        assert re.fullmatch(r"20\d\d-\d\d", fact["date"]), name
 
 
 def test_prices_are_for_one_unit() -> None:
@@ -222,7 +224,7 @@ def test_job_whose_file_was_refused_has_a_cost() -> None:
 
 def test_comparison_holds_each_service_and_the_total_side_by_side() -> None:
     planned, actual = estimate_cost(WORK), job_cost(job_entry(), [chunk(1), chunk(2)])
-    comparison = compare_cost(planned, actual)
+    comparison = CostComparison(planned, actual)
     assert [name for name, *_ in comparison.rows] == [*planned.by_service, "total"]
     assert comparison.rows[-1] == ("total", planned.total_usd, actual.total_usd)
     assert str(comparison).splitlines()[1].split() == ["Step", "Functions", "$0.00057", "$0.00057"]

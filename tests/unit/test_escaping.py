@@ -32,13 +32,14 @@ from batchops.inspection.progress import Progress
 from batchops.inspection.result_files import ResultFile
 from batchops.inspection.status import JobStatus
 from batchops.inspection.why import Cause, Why
-from batchops.planning.cost_values import Cost, CostComparison, CostLine
-from batchops.planning.durations import Duration, Part
-from batchops.planning.findings import Refusal, RuleCount
-from batchops.planning.limit_values import Limit
+from batchops.planning.actual_cost import CostComparison
+from batchops.planning.cost import Cost, CostLine
+from batchops.planning.durations import Duration, Estimate
+from batchops.planning.limits import Limit
 from batchops.planning.plan import Plan
+from batchops.planning.scan import Refusal, RuleCount
 from batchops.planning.upload_check import UploadCheck
-from batchops.planning.what_if_values import WhatIf
+from batchops.planning.what_if import WhatIf
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome
@@ -76,7 +77,7 @@ def shown_events() -> StackEvents:
 
 
 def plan() -> Plan:
-    part = (Part(EVIL, 1, 2),)
+    part = (Estimate(EVIL, 1, 2),)
     return Plan(
         name=EVIL,
         size_bytes=1,

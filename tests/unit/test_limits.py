@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchops.planning import durations
-from batchops.planning.durations import Duration, estimate_duration, seconds_text
+from batchops.planning.durations import Duration, estimate_duration
 from batchops.planning.function_times import BEST, WORST, function_seconds
-from batchops.planning.limit_values import Limit, number_text, share_text
-from batchops.planning.limits import find_limits
-from batchops.planning.sizing import chunk_options, largest_chunk_rows, suggest_chunk_rows
+from batchops.planning.limits import Limit, find_limits
+from batchops.planning.size_advice import chunk_options, largest_chunk_rows, suggest_chunk_rows
 from batchops.planning.workload import MEMORY_MB, Workload
+from batchops.show.numbers import number_text, rough_duration, share_text
 
 MIB = 1024 * 1024
 
@@ -32,7 +32,7 @@ def limits_of(work: Workload, *, at_once: int = 8, name: str = "a.csv") -> dict[
     }
 
 
-def bound(duration: Duration, word: str) -> durations.Part:
+def bound(duration: Duration, word: str) -> durations.Estimate:
     (found,) = [each for each in duration.bounds if word in each.name]
     return found
 
@@ -204,7 +204,7 @@ def test_best_is_never_slower_than_worst_and_more_at_a_time_never_slower(
     work = work_of(rows, chunk_rows=chunk_rows)
     duration = estimate_duration(work, max_concurrency=at_once, account_concurrency=100_000)
     assert all(part.low_s <= part.high_s for part in (*duration.parts, *duration.bounds))
-    assert 0 < duration.low_s <= duration.expected_s <= duration.high_s
+    assert 0 < duration.low_s <= duration.high_s
     longer = bound(duration, "MaxConcurrency")
     more = estimate_duration(work, max_concurrency=2 * at_once, account_concurrency=100_000)
     assert bound(more, "MaxConcurrency").high_s <= longer.high_s
@@ -255,7 +255,7 @@ def test_file_that_no_size_suits_keeps_its_own() -> None:
     [(0.01, "<0.1 s"), (1.25, "1.2 s"), (52.4, "52 s"), (300, "5 min"), (9_000, "2.5 h")],
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert seconds_text(seconds) == text
+    assert rough_duration(seconds) == text
 
 
 def test_shares_and_numbers_are_short() -> None:

@@ -14,8 +14,7 @@ from batchcore.schema import RecordSchema
 
 from batchops.core.errors import InputError
 from batchops.planning import what_if
-from batchops.planning.what_if import apply_schemas, chunk_files, load_schema
-from batchops.planning.what_if_values import WhatIf
+from batchops.planning.what_if import WhatIf, apply_schemas, chunk_files, load_schema
 
 NOW: dict[str, Any] = {
     "type": "object",

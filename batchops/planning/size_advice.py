@@ -10,8 +10,7 @@ from batchcore.sizing import MAX_CHUNK_ROWS
 
 from batchops.planning.cost import estimate_cost
 from batchops.planning.durations import estimate_duration
-from batchops.planning.limit_values import NEAR, ROWS
-from batchops.planning.limits import find_limits
+from batchops.planning.limits import NEAR, ROWS, find_limits
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload

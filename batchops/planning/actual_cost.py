@@ -1,0 +1,141 @@
+"""What a job has cost on AWS, by the ledger, held against its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchcore import items
+
+from batchops.planning.aws_facts import price, priced_at
+from batchops.planning.cost import (
+    NOT_COUNTED,
+    STEPS,
+    Cost,
+    estimate_cost,
+    lambda_seconds,
+    price_job,
+)
+from batchops.planning.function_times import BEST
+from batchops.planning.workload import KEYS_PER_CALL, Workload
+from batchops.show import markup
+from batchops.show.numbers import usd_text
+
+if TYPE_CHECKING:
+    from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import ChunkEntry, JobEntry
+    from batchops.planning.plan import Plan
+
+
+@dataclass(frozen=True)
+class CostComparison:
+    """A planned cost and the one that came of it.
+
+    Attributes
+    ----------
+    planned, actual : Cost
+        The two.
+    """
+
+    planned: Cost
+    actual: Cost
+
+    @property
+    def rows(self) -> tuple[tuple[str, float, float], ...]:
+        """Each service and the total, with what was planned and what came of it, in USD."""
+        planned, actual = self.planned.by_service, self.actual.by_service
+        services = [*planned, *(name for name in actual if name not in planned)]
+        pairs = [(name, planned.get(name, 0.0), actual.get(name, 0.0)) for name in services]
+        return (*pairs, ("total", self.planned.total_usd, self.actual.total_usd))
+
+    def __str__(self) -> str:
+        """Say it in a line for each service."""
+        lines = [f"{'':<16}{'planned':>12}{'actual':>12}"]
+        lines += [f"{n:<16}{usd_text(p):>12}{usd_text(a):>12}" for n, p, a in self.rows]
+        return "\n".join([*lines, f"planned: {self.planned.basis}; actual: {self.actual.basis}"])
+
+    def _repr_html_(self) -> str:
+        rows = [(name, usd_text(p), usd_text(a), usd_text(a - p)) for name, p, a in self.rows]
+        table = markup.table(("service", "planned", "actual", "difference"), rows)
+        return table + markup.paragraph(
+            f"planned: {self.planned.basis}; actual: {self.actual.basis}; not counted: "
+            f"{NOT_COUNTED}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {"planned": self.planned.to_dict(), "actual": self.actual.to_dict()}
+
+
+def compare_cost(job: JobRef, *, plan: Plan | None = None) -> CostComparison:
+    """Compare what a job costs, by the ledger, with its plan, or with an estimate from its counts.
+
+    Raises
+    ------
+    JobNotFoundError, AwsError
+    """
+    entry, chunks = job.ledger_entry(), list(job.chunk_entries())
+    planned = plan.cost if plan and plan.cost else estimate_cost(job_workload(entry, chunks))
+    return CostComparison(planned, job_cost(entry, chunks))
+
+
+def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Cost:
+    """Return what a job's counts and milliseconds, as the ledger has them, cost on AWS.
+
+    Parameters
+    ----------
+    entry
+        The JOB entry of a job that has been split.
+    chunk_entries
+        Its CHUNK entries.
+
+    Notes
+    -----
+    The ledger has the times of a chunk's four functions; those of the others are estimated. It has
+    a chunk's last attempt only: an earlier one is counted once, as if it had come to the same end.
+    Keys are taken for all different, and an error for one write unit.
+    """
+    entries = _succeeded(chunk_entries)
+    runs = sum(min(2, chunk.attempt) for chunk in entries)
+    work = job_workload(entry, entries)
+    estimated = lambda_seconds(work, BEST)
+    known = {
+        name: sum(chunk.step_ms[step] * min(2, chunk.attempt) for chunk in entries) / 1000
+        for step, name in STEPS.items()
+    }
+    lines = price_job(work, {**estimated, **known}, runs=runs, attempts=entry.attempt)
+    total = sum(line.usd for line in lines)
+    return Cost(
+        lines=lines,
+        low_usd=total,
+        high_usd=total,
+        monthly_usd=price("kms.key_month"),
+        basis=f"from the ledger's counts and milliseconds, {priced_at()}",
+    )
+
+
+def job_workload(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Workload:
+    """Return what a job asked of the stack, as far as the ledger tells of chunks that are done."""
+    done = _succeeded(chunk_entries)
+    sizes = [chunk.piece_bytes for chunk in done]
+    keys = sum(chunk.valid or 0 for chunk in done)
+    errors = sum(chunk.errors or 0 for chunk in done)
+    return Workload(
+        size_bytes=entry.size_bytes,
+        rows=sum(chunk.rows or 0 for chunk in done),
+        chunks=len(done),
+        chunk_rows=entry.chunk_rows,
+        rejected=sum(chunk.rejected or 0 for chunk in done),
+        errors=errors,
+        error_writes=errors,
+        keys=keys,
+        api_calls=sum(-(-(chunk.valid or 0) // KEYS_PER_CALL) for chunk in done),
+        output_bytes=sum(size["output"] for size in sizes),
+        rejects_bytes=sum(size["rejects"] for size in sizes),
+        reject_pieces=sum(bool(size["rejects"]) for size in sizes),
+    )
+
+
+def _succeeded(chunk_entries: Iterable[ChunkEntry]) -> list[ChunkEntry]:
+    return [chunk for chunk in chunk_entries if chunk.status == items.SUCCEEDED]

@@ -9,6 +9,7 @@ from batchcore.sizing import HEAD_BYTES, MAX_CHUNKS, choose_chunk_rows
 from batchops.planning import limits
 from batchops.planning.durations import estimate_duration
 from batchops.planning.function_times import BEST, WORST
+from batchops.planning.job_model import model_job
 from batchops.planning.workload import Workload
 from batchops.samples.sample import make_sample
 from batchops.show.numbers import rough_duration
@@ -16,7 +17,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.results import Section, Table, Target
 from benchmarks.settings import Settings
 from benchmarks.simulation import local
-from benchmarks.simulation.aws import simulate_aws
+from benchmarks.simulation.job import simulate
 from benchmarks.workloads import sample_workload
 
 CHUNK_SIZES = (600, 5_000, 20_000)
@@ -66,7 +67,7 @@ def _simulated(rows: int, text: str, chunk_rows: int) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     for at_once in CONCURRENCIES:
         best, worst = (
-            simulate_aws(work, max_concurrency=at_once, side=side) for side in (BEST, WORST)
+            simulate(model_job(work, side, max_concurrency=at_once)) for side in (BEST, WORST)
         )
         neck = dict.fromkeys((best.bottleneck, worst.bottleneck))
         time_text = f"{rough_duration(best.seconds)} to {rough_duration(worst.seconds)}"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchops.planning import durations
-from batchops.planning.durations import Duration, estimate_duration
+from batchops.planning.durations import Duration, Estimate, estimate_duration
 from batchops.planning.function_times import BEST, WORST, function_seconds
+from batchops.planning.job_model import model_job
 from batchops.planning.limits import Limit, find_limits
 from batchops.planning.size_advice import chunk_options, largest_chunk_rows, suggest_chunk_rows
 from batchops.planning.workload import MEMORY_MB, Workload
@@ -32,7 +32,7 @@ def limits_of(work: Workload, *, at_once: int = 8, name: str = "a.csv") -> dict[
     }
 
 
-def bound(duration: Duration, word: str) -> durations.Estimate:
+def bound(duration: Duration, word: str) -> Estimate:
     (found,) = [each for each in duration.bounds if word in each.name]
     return found
 
@@ -152,10 +152,10 @@ def test_bounds_of_the_chunks_are_those_made_by_hand() -> None:
     work = work_of(60_000)  # 100 chunks
     duration = estimate_duration(work, max_concurrency=8)
     for side, name in ((BEST, "low_s"), (WORST, "high_s")):
-        one = durations.chunk_seconds(work, side)
+        one = model_job(work, side, max_concurrency=8).chunk_s
         assert getattr(bound(duration, "one chunk"), name) == one
         assert getattr(bound(duration, "MaxConcurrency"), name) == pytest.approx(13 * one)
-        assert getattr(bound(duration, "started"), name) == pytest.approx(one + 100 / 100)
+        assert getattr(bound(duration, "started"), name) == pytest.approx(one + 99 / 100)
         assert getattr(bound(duration, "scale out"), name) == one
 
 
@@ -163,7 +163,7 @@ def test_rate_of_starting_chunks_bounds_a_stack_that_runs_many() -> None:
     duration = estimate_duration(work_of(12_000_000), max_concurrency=10_000)
     largest = max(duration.bounds, key=lambda bound: bound.low_s)
     assert "chunks are started" in largest.name
-    assert largest.low_s > 20_000 / 100
+    assert largest.low_s > 19_999 / 100
 
 
 def test_many_small_chunks_take_their_uploads_in_the_split() -> None:
@@ -175,7 +175,7 @@ def test_many_small_chunks_take_their_uploads_in_the_split() -> None:
 def test_functions_scale_out_a_thousand_in_ten_seconds() -> None:
     work = work_of(1_800_000)  # 3,000 chunks
     duration = estimate_duration(work, max_concurrency=3_000)
-    one = durations.chunk_seconds(work, BEST)
+    one = model_job(work, BEST, max_concurrency=3_000).chunk_s
     assert bound(duration, "scale out").low_s == pytest.approx(one + 20)
 
 

@@ -1,0 +1,300 @@
+"""The model of a job on AWS: its chunks, the steps of a chunk, the times around them, the limits.
+
+This is the one theory of how long a job takes. `batchops.planning.durations` computes from it what
+a plan says, and the simulation in the benchmarks plays it chunk by chunk. How long one call of a
+function takes is in `batchops.planning.function_times`; the times and limits around the calls are
+here. Every assumed time is a pair: at best and at worst.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchops.planning.aws_facts import quota
+from batchops.planning.function_times import (
+    BEST,
+    CHUNK_STEPS,
+    Pair,
+    function_seconds,
+    ranges_seconds,
+)
+from batchops.planning.workload import CALLS_IN_FLIGHT, CHUNK_WRITES, merge_groups
+
+if TYPE_CHECKING:
+    from batchops.planning.workload import Workload
+
+# Assumed: a new environment of a function, imports included; at best all are warm.
+COLD_START_S: Pair = (0.0, 3.0)
+# Assumed: from the upload to the start of the workflow, event and notification function included.
+START_S: Pair = (0.5, 5.0)
+# Assumed: Step Functions between two states, and around a child that is started and waited for.
+STATE_S: Pair = (0.02, 0.1)
+CHILD_S: Pair = (0.3, 3.0)
+MAP_START_S: Pair = (0.5, 10.0)
+
+_STATES_OF_A_JOB = 8
+
+# What can keep chunks from being done sooner, as it reads after "mostly".
+SERVICE = "the time that one chunk takes"
+SLOTS = "the chunks that run at a time (MaxConcurrency)"
+FUNCTIONS = "the account's concurrent functions"
+STARTS = "the rate at which chunks are started"
+EXECUTIONS = "the rate of StartExecution calls"
+ENVIRONMENTS = "the rate at which functions scale out"
+ERRORS = "the rate at which errors are written"
+LEDGER = "the rate at which the ledger is written"
+API = "the rate of API Gateway"
+PUTS = "the rate of writes to S3"
+GETS = "the rate of reads from S3"
+
+# What each step puts into S3 and gets from it (source/).
+_S3: Mapping[str, tuple[int, int]] = {
+    "read-file": (1, 1),
+    "validate-data": (1, 1),
+    "enrich-data": (1, 1),
+    "write-output-chunk": (2, 1),
+}
+_LEDGER_STEPS = ("read-file", "write-output-chunk")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A rate: so many a second, and so many at once after a pause."""
+
+    per_s: float
+    burst: float = 1.0
+
+    def wait_s(self, amount: float) -> float:
+        """Return how long it takes until so many are through, after a pause."""
+        return max(0.0, amount - self.burst) / self.per_s
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a job can run into; what is not given is without limit.
+
+    Attributes
+    ----------
+    slots : int
+        Chunks in progress at a time.
+    functions : int or None
+        Functions that run at a time.
+    starts : dict of Rate
+        What each chunk needs one of before it starts, by name.
+    environments : Rate or None
+        New environments, for each function.
+    requests : dict of Rate
+        What steps ask of other services, by the names that `Step.requests` has.
+    """
+
+    slots: int
+    functions: int | None = None
+    starts: Mapping[str, Rate] = field(default_factory=dict)
+    environments: Rate | None = None
+    requests: Mapping[str, Rate] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One function's work on one chunk.
+
+    Attributes
+    ----------
+    name : str
+        The function.
+    seconds : float
+        From its call to its answer, waiting for limits not counted.
+    functions : int
+        Functions that run for it, itself included.
+    cold_s : float
+        What is added where its environment is new.
+    requests : dict of float
+        What it asks of other services: units by the name of the limit.
+    """
+
+    name: str
+    seconds: float
+    functions: int = 1
+    cold_s: float = 0.0
+    requests: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long everything takes that no limit bounds, in seconds.
+
+    Attributes
+    ----------
+    start, split, map_start, merge, mail : float
+        The job's parts but its chunks.
+    before, after : float
+        Around a chunk's steps: from its slot to the first, from the last to the slot's end.
+    state : float
+        Before each step.
+    """
+
+    start: float = 0.0
+    split: float = 0.0
+    map_start: float = 0.0
+    before: float = 0.0
+    state: float = 0.0
+    after: float = 0.0
+    merge: float = 0.0
+    mail: float = 0.0
+
+
+@dataclass(frozen=True)
+class JobModel:
+    """A job: so many chunks that are alike, their steps, the times around them, and the limits."""
+
+    chunks: int
+    steps: tuple[Step, ...]
+    times: Times
+    limits: Limits
+
+    @property
+    def chunk_s(self) -> float:
+        """Seconds of a chunk that waits for nothing, in environments that are warm."""
+        steps = sum(self.times.state + step.seconds for step in self.steps)
+        return self.times.before + steps + self.times.after
+
+    @property
+    def cold_s(self) -> float:
+        """Seconds more of a chunk whose environments are all new."""
+        return sum(step.cold_s for step in self.steps)
+
+    @property
+    def chunks_s(self) -> float:
+        """Seconds of all chunks: the Map's start, new environments, and the tightest limit.
+
+        Each limit is looked at as if it were alone. The simulation lets all of them work at once.
+        """
+        return self.times.map_start + self.cold_s + max(self.bounds().values())
+
+    def bounds(self) -> dict[str, float]:
+        """Return the seconds that the chunks take by each limit, as if it were the only one."""
+        limits, chunk_s, at_once = self.limits, self.chunk_s, min(self.chunks, self.limits.slots)
+        waits = {name: rate.wait_s(self.chunks) for name, rate in limits.starts.items()}
+        if limits.functions is not None:
+            used_s = sum(step.functions * step.seconds for step in self.steps)
+            waits[FUNCTIONS] = (self.chunks - 1) * used_s / limits.functions
+        if limits.environments is not None:
+            waits[ENVIRONMENTS] = limits.environments.wait_s(at_once)
+        for name, rate in limits.requests.items():
+            asked = sum(step.requests.get(name, 0.0) for step in self.steps)
+            waits[name] = rate.wait_s(self.chunks * asked)
+        return {
+            SERVICE: chunk_s,
+            SLOTS: chunk_s * math.ceil(self.chunks / at_once),
+            **{name: chunk_s + wait for name, wait in waits.items()},
+        }
+
+
+def model_job(
+    work: Workload, side: int, *, max_concurrency: int, account_concurrency: int | None = None
+) -> JobModel:
+    """Return the model of a job on AWS.
+
+    Parameters
+    ----------
+    work
+        The file, as counted.
+    side
+        `BEST` or `WORST`: which of the assumed times.
+    max_concurrency
+        The stack's MaxConcurrency: chunks in progress at a time.
+    account_concurrency
+        Functions that the account may run at a time, by default Lambda's default quota.
+    """
+    return JobModel(
+        work.chunks,
+        chunk_steps(work, side),
+        job_times(work, side, max_concurrency=max_concurrency),
+        aws_limits(side, max_concurrency=max_concurrency, account_concurrency=account_concurrency),
+    )
+
+
+def chunk_steps(work: Workload, side: int) -> tuple[Step, ...]:
+    """Return the steps of an average chunk."""
+    seconds, cold = function_seconds(work, side), COLD_START_S[side]
+    # The functions behind the API run while enrich-data waits for them, and are new when it is.
+    lookups = math.ceil(min(CALLS_IN_FLIGHT, work.calls_per_chunk))
+    steps = []
+    for name in CHUNK_STEPS:
+        puts, gets = _S3[name]
+        requests: dict[str, float] = {PUTS: puts, GETS: gets}
+        if name in _LEDGER_STEPS:
+            requests[LEDGER] = CHUNK_WRITES / len(_LEDGER_STEPS)
+        if name == "write-output-chunk":
+            requests[ERRORS] = work.error_writes / work.chunks
+        if name != "enrich-data":
+            steps.append(Step(name, seconds[name], 1, cold, requests))
+            continue
+        requests[API] = work.calls_per_chunk
+        steps.append(Step(name, seconds[name], 1 + lookups, cold * (1 + bool(lookups)), requests))
+    return tuple(steps)
+
+
+def job_times(work: Workload, side: int, *, max_concurrency: int) -> Times:
+    """Return the times of the job around its chunks' steps."""
+    calls, cold, map_start = function_seconds(work, side), COLD_START_S[side], MAP_START_S[side]
+    split = calls["split-ip-file"] + cold
+    if work.ranges:
+        # Two Maps, one after the other: each range is surveyed, then each is cut.
+        split = ranges_seconds(work, side, at_once=max_concurrency) + 2 * map_start + 3 * cold
+    groups = merge_groups(work)
+    # Where several calls share the merge, one plans, the groups are uploaded side by side, and one
+    # completes both files.
+    merges = 1 if groups == 1 else 2 + math.ceil(groups / max_concurrency)
+    return Times(
+        start=START_S[side],
+        split=split,
+        map_start=map_start,
+        # A child of the Map has one state, which starts the chunk's workflow and waits for it; the
+        # last state of that workflow does no work.
+        before=CHILD_S[side] / 2 + STATE_S[side],
+        state=STATE_S[side],
+        after=CHILD_S[side] / 2 + STATE_S[side],
+        merge=merges * (calls["merge-s3-files"] + cold),
+        mail=calls["send-email"] + cold + _STATES_OF_A_JOB * STATE_S[side],
+    )
+
+
+def aws_limits(
+    side: int, *, max_concurrency: int, account_concurrency: int | None = None
+) -> Limits:
+    """Return the documented limits of an account with the default quotas.
+
+    A job's errors have one partition key, and so have its entries of the ledger. DynamoDB splits a
+    partition that is hot, which is the best case; in the worst it has one partition's rate.
+    """
+    partition = quota("dynamodb.partition_writes_per_second")
+    errors = quota("dynamodb.table_writes_per_second") if side == BEST else partition
+    environments = quota("lambda.new_environments_per_10_seconds")
+    return Limits(
+        slots=min(max_concurrency, int(quota("step_functions.map_children"))),
+        functions=int(account_concurrency or quota("lambda.concurrency")),
+        starts={
+            STARTS: Rate(quota("step_functions.map_starts_per_second")),
+            EXECUTIONS: Rate(
+                quota("step_functions.start_execution_per_second"),
+                quota("step_functions.start_execution_bucket"),
+            ),
+        },
+        environments=Rate(environments / 10, environments),
+        requests={
+            ERRORS: Rate(errors, errors),
+            LEDGER: Rate(partition, partition),
+            API: _second("api_gateway.requests_per_second"),
+            PUTS: _second("s3.prefix_writes_per_second"),
+            GETS: _second("s3.prefix_reads_per_second"),
+        },
+    )
+
+
+def _second(name: str) -> Rate:
+    """Return a documented rate; a second's worth may come at once."""
+    return Rate(quota(name), quota(name))

@@ -7,11 +7,19 @@ from typing import Any
 
 from batchcore import items
 
+from batchops.core.ledger import ChunkEntry, JobEntry
 from batchops.planning.actual_cost import job_cost
-from batchops.planning.aws_facts import price, priced_at, quota
+from batchops.planning.aws_facts import price, priced_at
 from batchops.planning.cost import NOT_COUNTED, STEPS, Cost
-from batchops.planning.function_times import BEST, ROW_US, VCPU_SLOWNESS, WORST, function_seconds
-from batchops.planning.workload import MEMORY_MB, Workload
+from batchops.planning.function_times import (
+    BEST,
+    ROW_US,
+    VCPU_SLOWNESS,
+    WORST,
+    function_seconds,
+    vcpus,
+)
+from batchops.planning.workload import Workload
 from batchops.show.numbers import usd_text
 from benchmarks import results
 from benchmarks.machine import describe_machine
@@ -80,7 +88,7 @@ def chunk_cost(work: Workload, row_us: dict[str, float]) -> Cost:
         },
         "stepMs": {step: 1000 * s for step, s in seconds.items()},
     }
-    return job_cost(entry, [chunk] * work.chunks)
+    return job_cost(JobEntry(entry), [ChunkEntry(chunk)] * work.chunks, work.settings)
 
 
 def step_seconds(work: Workload, row_us: dict[str, float]) -> dict[str, float]:
@@ -94,13 +102,8 @@ def step_seconds(work: Workload, row_us: dict[str, float]) -> dict[str, float]:
     for step, name in STEPS.items():
         planned = (best[name] + worst[name]) / 2
         slower = (row_us.get(step, ROW_US[name]) - ROW_US[name]) * work.rows_per_chunk / 1e6
-        found[step] = planned + slower * fmean(VCPU_SLOWNESS) / vcpus(name)
+        found[step] = planned + slower * fmean(VCPU_SLOWNESS) / vcpus(work, name)
     return found
-
-
-def vcpus(function: str) -> float:
-    """Return the share of a processor that comes with a function's memory, at most one."""
-    return min(1.0, MEMORY_MB[function] / quota("lambda.vcpu_memory_mb"))
 
 
 def row_by_row_usd(rows: int) -> float:
@@ -155,7 +158,9 @@ def _assumptions(measured: dict[str, float]) -> Table:
             f"{1000 * step_seconds(work.rechunked(size), measured)[step]:,.0f}"
             for size in CHUNK_SIZES
         )
-        rows.append((name, f"{MEMORY_MB[name]:,}", f"{us:.1f}", source, *by_size))
+        rows.append(
+            (name, f"{work.settings.functions[name].memory_mb:,}", f"{us:.1f}", source, *by_size)
+        )
     return Table(
         "What the cost is made from: memory, computing, and milliseconds a chunk on Lambda",
         (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import items
 
+from batchops.deployment.settings import deployed_settings
 from batchops.planning.aws_facts import price, priced_at
 from batchops.planning.cost import (
     NOT_COUNTED,
@@ -25,6 +26,7 @@ from batchops.show.numbers import usd_text
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import ChunkEntry, JobEntry
+    from batchops.deployment.settings import StackSettings
     from batchops.planning.plan import Plan
 
 
@@ -73,14 +75,16 @@ def compare_cost(job: JobRef, *, plan: Plan | None = None) -> CostComparison:
 
     Raises
     ------
-    JobNotFoundError, AwsError
+    JobNotFoundError, StackError, AwsError
     """
     entry, chunks = job.ledger_entry(), list(job.chunk_entries())
-    planned = plan.cost if plan and plan.cost else estimate_cost(job_workload(entry, chunks))
-    return CostComparison(planned, job_cost(entry, chunks))
+    settings = deployed_settings(job.stack)
+    work = job_workload(entry, chunks, settings)
+    planned = plan.cost if plan and plan.cost else estimate_cost(work)
+    return CostComparison(planned, job_cost(entry, chunks, settings))
 
 
-def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Cost:
+def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry], settings: StackSettings) -> Cost:
     """Return what a job's counts and milliseconds, as the ledger has them, cost on AWS.
 
     Parameters
@@ -89,6 +93,8 @@ def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Cost:
         The JOB entry of a job that has been split.
     chunk_entries
         Its CHUNK entries.
+    settings
+        How the stack is set up.
 
     Notes
     -----
@@ -98,7 +104,7 @@ def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Cost:
     """
     entries = _succeeded(chunk_entries)
     runs = sum(min(2, chunk.attempt) for chunk in entries)
-    work = job_workload(entry, entries)
+    work = job_workload(entry, entries, settings)
     estimated = lambda_seconds(work, BEST)
     known = {
         name: sum(chunk.step_ms[step] * min(2, chunk.attempt) for chunk in entries) / 1000
@@ -115,7 +121,9 @@ def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Cost:
     )
 
 
-def job_workload(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Workload:
+def job_workload(
+    entry: JobEntry, chunk_entries: Iterable[ChunkEntry], settings: StackSettings
+) -> Workload:
     """Return what a job asked of the stack, as far as the ledger tells of chunks that are done."""
     done = _succeeded(chunk_entries)
     sizes = [chunk.piece_bytes for chunk in done]
@@ -134,6 +142,7 @@ def job_workload(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Worklo
         output_bytes=sum(size["output"] for size in sizes),
         rejects_bytes=sum(size["rejects"] for size in sizes),
         reject_pieces=sum(bool(size["rejects"]) for size in sizes),
+        settings=settings,
     )
 
 

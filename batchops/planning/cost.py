@@ -15,7 +15,6 @@ from batchcore.aws import WORKERS, WRITE_BATCH
 from batchops.planning import workload
 from batchops.planning.aws_facts import price, priced_at
 from batchops.planning.function_times import BEST, WORST, function_seconds
-from batchops.planning.workload import MEMORY_MB
 from batchops.show import markup
 from batchops.show.numbers import usd_text
 
@@ -171,7 +170,8 @@ def price_job(
         + again * workload.RESUME_TRANSITIONS
         + (runs - work.chunks) * workload.CHUNK_TRANSITIONS
     )
-    gb_seconds = sum(seconds[name] * MEMORY_MB[name] / 1024 for name in calls)
+    memory_mb = {name: work.settings.functions[name].memory_mb for name in calls}
+    gb_seconds = sum(seconds[name] * memory_mb[name] / 1024 for name in calls)
     writes = workload.JOB_WRITES * attempts + workload.CHUNK_WRITES * runs + work.error_writes
     log_gb = (LOG_BYTES * sum(calls.values()) + API_LOG_BYTES * lookups) / _GB
     puts = workload.s3_puts(work) + workload.CHUNK_PUTS * (runs - work.chunks)

@@ -58,26 +58,9 @@ class Duration:
         return f"{rough_duration(self.low_s)} to {rough_duration(self.high_s)}, {self.bottleneck}"
 
 
-def estimate_duration(
-    work: Workload, *, max_concurrency: int, account_concurrency: int | None = None
-) -> Duration:
-    """Estimate how long a job takes on AWS.
-
-    Parameters
-    ----------
-    work
-        The file, as counted.
-    max_concurrency
-        The stack's MaxConcurrency: chunks in progress at a time.
-    account_concurrency
-        Functions that the account may run at a time, by default Lambda's default quota.
-    """
-    models = [
-        model_job(
-            work, side, max_concurrency=max_concurrency, account_concurrency=account_concurrency
-        )
-        for side in (BEST, WORST)
-    ]
+def estimate_duration(work: Workload) -> Duration:
+    """Estimate how long the job of a file takes on AWS."""
+    models = [model_job(work, side) for side in (BEST, WORST)]
     parts = _pair_up(*(_parts(model) for model in models))
     bounds = _pair_up(*(model.bounds() for model in models))
     return Duration(

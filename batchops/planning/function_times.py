@@ -20,7 +20,7 @@ from batchcore.aws import (
 from batchcore.joining import FETCHES_IN_FLIGHT
 
 from batchops.planning.aws_facts import quota
-from batchops.planning.workload import CALLS_IN_FLIGHT, COPY_PART_BYTES, MEMORY_MB, merge_groups
+from batchops.planning.workload import CALLS_IN_FLIGHT, COPY_PART_BYTES, merge_groups
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
@@ -74,11 +74,11 @@ def function_seconds(work: Workload, side: int) -> dict[str, float]:
     calls = work.calls_per_chunk
     keys_per_call = work.keys / work.api_calls if work.api_calls else 0.0
     batches = math.ceil(errors / WRITE_BATCH)
-    get_data = _cpu("get-data", keys_per_call, 0, side) + dynamodb * math.ceil(
+    get_data = _cpu(work, "get-data", keys_per_call, 0, side) + dynamodb * math.ceil(
         keys_per_call / GET_BATCH
     )
     look_up = math.ceil(calls / CALLS_IN_FLIGHT) * (get_data + API_OVERHEAD_S[side])
-    chunk = {name: _cpu(name, rows, errors, side) for name in CHUNK_STEPS}
+    chunk = {name: _cpu(work, name, rows, errors, side) for name in CHUNK_STEPS}
     return {
         "s3-lambda-notification": 2 * dynamodb,
         "split-ip-file": _split_seconds(work, side),
@@ -102,15 +102,15 @@ def _split_seconds(work: Workload, side: int) -> float:
     at_once = min(UPLOADS_IN_FLIGHT, max(1.0, UPLOAD_BYTES_IN_FLIGHT / max(1.0, chunk_bytes)))
     uploads = work.chunks * S3_CALL_S[side] / at_once
     others = 4 * S3_CALL_S[side] + DYNAMODB_CALL_S[side]
-    return (_cpu("split-ip-file", work.rows, 0, side) + moved + uploads) / ranges + others
+    return (_cpu(work, "split-ip-file", work.rows, 0, side) + moved + uploads) / ranges + others
 
 
-def ranges_seconds(work: Workload, side: int, *, at_once: int) -> float:
+def ranges_seconds(work: Workload, side: int) -> float:
     """Return what a split in ranges takes: each of them surveyed, then each cut, some at a time."""
     read = work.size_bytes / work.ranges / S3_BYTES_PER_S[side]
     # Two hypotheses are followed in a survey.
-    survey = read + 2 * _cpu("split-ip-file", work.rows / work.ranges, 0, side)
-    rounds = math.ceil(work.ranges / at_once)
+    survey = read + 2 * _cpu(work, "split-ip-file", work.rows / work.ranges, 0, side)
+    rounds = math.ceil(work.ranges / work.settings.max_concurrency)
     parts = 2 * work.ranges * S3_CALL_S[side] / UPLOADS_IN_FLIGHT
     return rounds * (survey + _split_seconds(work, side)) + parts + 12 * S3_CALL_S[side]
 
@@ -132,8 +132,12 @@ def _merge_seconds(work: Workload, side: int) -> float:
     return max((moved + fetches) / groups, copies + others)
 
 
-def _cpu(name: str, rows: float, errors: float, side: int) -> float:
+def _cpu(work: Workload, name: str, rows: float, errors: float, side: int) -> float:
     """Return the seconds of computing in a function that has its share of a vCPU, at most one."""
     measured_s = (rows * ROW_US[name] + errors * ERROR_US.get(name, 0.0)) / 1e6
-    share = min(1.0, MEMORY_MB[name] / quota("lambda.vcpu_memory_mb"))
-    return measured_s * VCPU_SLOWNESS[side] / share
+    return measured_s * VCPU_SLOWNESS[side] / vcpus(work, name)
+
+
+def vcpus(work: Workload, name: str) -> float:
+    """Return the share of a vCPU that comes with a function's memory, at most one."""
+    return min(1.0, work.settings.functions[name].memory_mb / quota("lambda.vcpu_memory_mb"))

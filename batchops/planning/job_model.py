@@ -193,28 +193,16 @@ class JobModel:
         }
 
 
-def model_job(
-    work: Workload, side: int, *, max_concurrency: int, account_concurrency: int | None = None
-) -> JobModel:
-    """Return the model of a job on AWS.
+def model_job(work: Workload, side: int) -> JobModel:
+    """Return the model of a file's job on AWS, in an account with the default quotas.
 
     Parameters
     ----------
-    work
-        The file, as counted.
     side
         `BEST` or `WORST`: which of the assumed times.
-    max_concurrency
-        The stack's MaxConcurrency: chunks in progress at a time.
-    account_concurrency
-        Functions that the account may run at a time, by default Lambda's default quota.
     """
-    return JobModel(
-        work.chunks,
-        chunk_steps(work, side),
-        job_times(work, side, max_concurrency=max_concurrency),
-        aws_limits(side, max_concurrency=max_concurrency, account_concurrency=account_concurrency),
-    )
+    limits = aws_limits(side, max_concurrency=work.settings.max_concurrency)
+    return JobModel(work.chunks, chunk_steps(work, side), job_times(work, side), limits)
 
 
 def chunk_steps(work: Workload, side: int) -> tuple[Step, ...]:
@@ -238,17 +226,17 @@ def chunk_steps(work: Workload, side: int) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def job_times(work: Workload, side: int, *, max_concurrency: int) -> Times:
+def job_times(work: Workload, side: int) -> Times:
     """Return the times of the job around its chunks' steps."""
     calls, cold, map_start = function_seconds(work, side), COLD_START_S[side], MAP_START_S[side]
     split = calls["split-ip-file"] + cold
     if work.ranges:
         # Two Maps, one after the other: each range is surveyed, then each is cut.
-        split = ranges_seconds(work, side, at_once=max_concurrency) + 2 * map_start + 3 * cold
+        split = ranges_seconds(work, side) + 2 * map_start + 3 * cold
     groups = merge_groups(work)
     # Where several calls share the merge, one plans, the groups are uploaded side by side, and one
     # completes both files.
-    merges = 1 if groups == 1 else 2 + math.ceil(groups / max_concurrency)
+    merges = 1 if groups == 1 else 2 + math.ceil(groups / work.settings.max_concurrency)
     return Times(
         start=START_S[side],
         split=split,
@@ -263,9 +251,7 @@ def job_times(work: Workload, side: int, *, max_concurrency: int) -> Times:
     )
 
 
-def aws_limits(
-    side: int, *, max_concurrency: int, account_concurrency: int | None = None
-) -> Limits:
+def aws_limits(side: int, *, max_concurrency: int) -> Limits:
     """Return the documented limits of an account with the default quotas.
 
     A job's errors have one partition key, and so have its entries of the ledger. DynamoDB splits a
@@ -276,7 +262,7 @@ def aws_limits(
     environments = quota("lambda.new_environments_per_10_seconds")
     return Limits(
         slots=min(max_concurrency, int(quota("step_functions.map_children"))),
-        functions=int(account_concurrency or quota("lambda.concurrency")),
+        functions=int(quota("lambda.concurrency")),
         starts={
             STARTS: Rate(quota("step_functions.map_starts_per_second")),
             EXECUTIONS: Rate(

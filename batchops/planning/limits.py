@@ -90,38 +90,29 @@ class Limit:
         }
 
 
-def find_limits(
-    work: Workload,
-    duration: Duration,
-    *,
-    max_concurrency: int,
-    name: str,
-    account_concurrency: int | None = None,
-) -> tuple[Limit, ...]:
+def find_limits(work: Workload, duration: Duration, *, name: str) -> tuple[Limit, ...]:
     """Return the limits, the nearest first.
 
     Parameters
     ----------
     work, duration
         The file as counted, and how long its job is likely to take.
-    max_concurrency, account_concurrency
-        As for `batchops.planning.durations.estimate_duration`.
     name
         The file's name, which is in the state of the workflow.
     """
-    account = account_concurrency or quota("lambda.concurrency")
     found = [
         *_chunk_limits(work),
-        *_workflow_limits(work, duration, max_concurrency, name),
+        *_workflow_limits(work, duration, name),
         *_time_limits(work),
         *_size_limits(work),
-        *_rate_limits(work, duration, max_concurrency, account),
+        *_rate_limits(work, duration),
     ]
     return tuple(sorted(found, key=lambda limit: -limit.share))
 
 
 def _chunk_limits(work: Workload) -> list[Limit]:
-    memory = min(workload.MEMORY_MB[name] for name in ("read-file", "write-output-chunk"))
+    functions = work.settings.functions
+    memory = min(functions[name].memory_mb for name in ("read-file", "write-output-chunk"))
     return [
         Limit(
             ROWS,
@@ -156,9 +147,7 @@ def _chunk_limits(work: Workload) -> list[Limit]:
     ]
 
 
-def _workflow_limits(
-    work: Workload, duration: Duration, max_concurrency: int, name: str
-) -> list[Limit]:
+def _workflow_limits(work: Workload, duration: Duration, name: str) -> list[Limit]:
     payload = _STATE_BYTES + _KEYS_IN_STATE * (len(name.encode()) + _JOB_PREFIX_BYTES)
     return [
         Limit(
@@ -198,7 +187,7 @@ def _workflow_limits(
         ),
         Limit(
             "chunks at a time",
-            min(work.chunks, max_concurrency),
+            min(work.chunks, work.settings.max_concurrency),
             quota("step_functions.map_children"),
             "children",
             "what a Distributed Map runs at a time",
@@ -226,7 +215,7 @@ def _time_limits(work: Workload) -> list[Limit]:
         Limit(
             f"time of {name}",
             worst[name],
-            workload.TIMEOUT_S[name],
+            work.settings.functions[name].timeout_s,
             "s",
             f"{rough_duration(best[name])} at best; "
             + advice.get(name, "a chunk each; take a smaller FileChunkSize"),
@@ -255,17 +244,15 @@ def _size_limits(work: Workload) -> list[Limit]:
     ]
 
 
-def _rate_limits(
-    work: Workload, duration: Duration, max_concurrency: int, account: float
-) -> list[Limit]:
+def _rate_limits(work: Workload, duration: Duration) -> list[Limit]:
     chunks_s = next(part.low_s for part in duration.parts if part.name == "chunks")
     lookups = min(workload.CALLS_IN_FLIGHT, work.calls_per_chunk)
     says = "what is throttled is tried again: the job is slower"
     return [
         Limit(
             "concurrent functions",
-            min(work.chunks, max_concurrency) * (1 + lookups),
-            account,
+            min(work.chunks, work.settings.max_concurrency) * (1 + lookups),
+            quota("lambda.concurrency"),
             "executions",
             f"{says}. A new account may have 10 in all",
             hard=False,

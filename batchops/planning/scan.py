@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from batchcore import csvtext, intake, items
 from batchcore.errors import FileError
@@ -14,6 +14,9 @@ from batchcore.schema import RecordSchema, Violation
 from batchcore.sizing import MAX_CHUNKS, too_many_chunks
 
 from batchops.planning.workload import ENRICHMENT_COLUMN_BYTES, KEYS_PER_CALL, Workload
+
+if TYPE_CHECKING:
+    from batchops.deployment.settings import StackSettings
 
 # Given the keys of some rows, returns those that the reference data has.
 KnownKeys = Callable[[Sequence[str]], Collection[str]]
@@ -55,6 +58,13 @@ class RuleCount:
     rows: int
     source_row: int
     message: str
+
+    def __str__(self) -> str:
+        """Return the rule in a line, without the message."""
+        return (
+            f"{self.rows:,} {self.stage}: {self.column or 'row'} {self.rule}, "
+            f"first in row {self.source_row:,}"
+        )
 
 
 @dataclass(frozen=True)
@@ -105,8 +115,7 @@ def scan_file(
     file: IO[bytes],
     *,
     schema: RecordSchema,
-    delimiter: str,
-    chunk_rows: int,
+    settings: StackSettings,
     known_keys: KnownKeys | None = None,
 ) -> Scan:
     """Read a file to its end in bounded memory, through the code that the functions run.
@@ -115,10 +124,12 @@ def scan_file(
     ----------
     file
         The file, opened in binary mode; it is read from where it stands.
+    schema, settings
+        The stack's record schema, and how it is set up.
     known_keys
         Called once a chunk with its keys; without it no key counts as unknown.
     """
-    counter = _Counter(schema, delimiter, chunk_rows, known_keys)
+    counter = _Counter(schema, settings, known_keys)
     refusal = None
     blocks = iter(lambda: file.read(BLOCK_BYTES), b"")
     try:
@@ -145,13 +156,14 @@ class _Counter:
     """The running counts of a pass; it holds one chunk at a time."""
 
     def __init__(
-        self, schema: RecordSchema, delimiter: str, chunk_rows: int, known_keys: KnownKeys | None
+        self, schema: RecordSchema, settings: StackSettings, known_keys: KnownKeys | None
     ) -> None:
         self.size_bytes = 0
-        self._schema, self._delimiter, self._known_keys = schema, delimiter, known_keys
-        self._writer = RowWriter(delimiter=delimiter)
+        self._schema, self._delimiter = schema, settings.delimiter
+        self._known_keys = known_keys
+        self._writer = RowWriter(delimiter=settings.delimiter)
         self._header = b""
-        self._work = Workload(0, 0, 0, chunk_rows)
+        self._work = Workload(0, 0, 0, settings.chunk_rows, settings=settings)
         self._rules: Counter[tuple[str, str, str]] = Counter()
         self._first: dict[tuple[str, str, str], tuple[int, str]] = {}
         self._blank_lines = 0

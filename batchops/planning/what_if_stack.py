@@ -8,8 +8,8 @@ from batchcore import jobs
 
 from batchops.core.manifest import read_piece, require_manifest
 from batchops.deployment.deployed import deployed_schema
-from batchops.planning import uploads
-from batchops.planning.plan_stack import reference_keys
+from batchops.planning.planner import reference_keys
+from batchops.planning.submission import open_source
 from batchops.planning.what_if import apply_schemas, chunk_files, load_schema
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def what_if_file(
     """
     then, now = load_schema(schema), deployed_schema(stack)
     delimiter = jobs.parse_delimiter(stack.outputs["FileDelimiter"])
-    file, found_name = uploads.open_source(source, name=name, delimiter=delimiter)
+    file, found_name = open_source(source, name=name, delimiter=delimiter)
     with file:
         chunks = chunk_files(file, now, delimiter=delimiter)
         return _apply(stack, chunks, name=found_name, now=now, then=then, delimiter=delimiter)
@@ -72,7 +72,11 @@ def _apply(
     then: RecordSchema,
     delimiter: str,
 ) -> WhatIf:
-    known = reference_keys(stack.client("dynamodb"), stack.outputs["FinancialTableName"])
     return apply_schemas(
-        chunks, name=name, now=now, then=then, delimiter=delimiter, known_keys=known
+        chunks,
+        name=name,
+        now=now,
+        then=then,
+        delimiter=delimiter,
+        known_keys=reference_keys(stack),
     )

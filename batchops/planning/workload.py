@@ -1,44 +1,18 @@
 """What a file asks of the stack, and what the stack does for it: counts, no seconds, no money.
 
-The constants say how the template, the workflows and the functions are made; tests hold them to
-those files.
+The constants say how the workflows and the functions are made; tests hold them to those files.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 from batchcore import pieces
 from batchcore.csvtext import MAX_CHUNK_BYTES
 from batchcore.ranges import range_starts
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from batchops.deployment.settings import StackSettings, shipped_settings
 
-# template.yaml: MemorySize and Timeout of each function that works on a job.
-MEMORY_MB: Mapping[str, int] = {
-    "s3-lambda-notification": 256,
-    "split-ip-file": 1769,
-    "read-file": 1024,
-    "validate-data": 1024,
-    "enrich-data": 1024,
-    "get-data": 512,
-    "write-output-chunk": 1024,
-    "merge-s3-files": 1769,
-    "send-email": 256,
-}
-TIMEOUT_S: Mapping[str, int] = {
-    "s3-lambda-notification": 60,
-    "split-ip-file": 900,
-    "read-file": 300,
-    "validate-data": 300,
-    "enrich-data": 900,
-    "get-data": 29,
-    "write-output-chunk": 900,
-    "merge-s3-files": 900,
-    "send-email": 60,
-}
 # Each child of the Map returns "{}" and a comma.
 MAP_OUTPUT_BYTES_PER_CHUNK = 3
 
@@ -65,12 +39,8 @@ CHUNK_EVENTS = 24
 # A try of a Lambda task that fails and is repeated: scheduled, started, failed.
 RETRY_EVENTS = 3
 
-# template.yaml: the default of SplitRangeBytes.
-RANGE_BYTES = 1024 * 1024 * 1024
-
-# Seconds after which the workflows give up (their TimeoutSeconds).
+# Seconds after which the main workflow gives up (its TimeoutSeconds).
 JOB_TIMEOUT_S = 86_400
-CHUNK_TIMEOUT_S = 14_000
 
 # source/enrich-data: keys a call, and calls at a time.
 KEYS_PER_CALL = 500
@@ -100,8 +70,6 @@ GROUP_PUTS, GROUP_GETS = 2, 2
 PART_BYTES = 8 * 1024 * 1024
 # source/merge-s3-files: the parts that an input is copied to the archive in.
 COPY_PART_BYTES = 256 * 1024 * 1024
-# template.yaml: what is more to merge is uploaded by several calls, so much by each.
-MERGE_GROUP_BYTES = 4 * 1024**3
 
 # Writes to JobTable. The JOB entry is written when the job is entered, split, merged, mailed and
 # succeeded, each time in the index too; a chunk's when it starts and when it ends.
@@ -146,6 +114,8 @@ class Workload:
         Chunks with rejected rows.
     largest_chunk_bytes : int
         Of the records of the largest chunk.
+    settings : StackSettings
+        How the stack is set up; by default like one that is deployed from this checkout.
     """
 
     size_bytes: int
@@ -161,16 +131,15 @@ class Workload:
     rejects_bytes: int = 0
     reject_pieces: int = 0
     largest_chunk_bytes: int = 0
+    settings: StackSettings = field(default_factory=shipped_settings, repr=False)
 
     @property
     def ranges(self) -> int:
-        """Ranges that the file is split in, side by side; 0 if one call splits it.
-
-        As SplitRangeBytes is by default.
-        """
-        if self.size_bytes <= RANGE_BYTES:
+        """Ranges that the file is split in, side by side; 0 if one call splits it."""
+        range_bytes = self.settings.range_bytes
+        if self.size_bytes <= range_bytes:
             return 0
-        return len(range_starts(0, self.size_bytes, range_bytes=RANGE_BYTES))
+        return len(range_starts(0, self.size_bytes, range_bytes=range_bytes))
 
     @property
     def rows_per_chunk(self) -> float:
@@ -212,9 +181,10 @@ def merge_parts(size_bytes: int) -> int:
 def merge_groups(work: Workload) -> int:
     """Return how many calls the merge of a file is shared by, each with a group of its pieces."""
     total = work.output_bytes + work.rejects_bytes
-    if total <= MERGE_GROUP_BYTES:
+    most = work.settings.merge_group_bytes
+    if total <= most:
         return 1
-    return sum(-(-size // MERGE_GROUP_BYTES) for size in (work.output_bytes, work.rejects_bytes))
+    return sum(-(-size // most) for size in (work.output_bytes, work.rejects_bytes))
 
 
 def merge_calls(work: Workload) -> int:

@@ -66,20 +66,18 @@ def _simulated(rows: int, text: str, chunk_rows: int) -> list[tuple[str, ...]]:
         return [(*head, "", "", "", refused)]
     found: list[tuple[str, ...]] = []
     for at_once in CONCURRENCIES:
-        best, worst = (
-            simulate(model_job(work, side, max_concurrency=at_once)) for side in (BEST, WORST)
-        )
+        work = sample_workload(rows, chunk_rows, bad_share=BAD_SHARE, max_concurrency=at_once)
+        best, worst = (simulate(model_job(work, side)) for side in (BEST, WORST))
         neck = dict.fromkeys((best.bottleneck, worst.bottleneck))
         time_text = f"{rough_duration(best.seconds)} to {rough_duration(worst.seconds)}"
-        passed = ", ".join(_passed(work, at_once)) or "none"
+        passed = ", ".join(_passed(work)) or "none"
         found.append((*head, f"{at_once}", time_text, ", or ".join(neck), passed))
     return found
 
 
-def _passed(work: Workload, at_once: int) -> list[str]:
+def _passed(work: Workload) -> list[str]:
     """Return the limits at which the job would fail, as a plan has them; no rate is among them."""
-    duration = estimate_duration(work, max_concurrency=at_once)
-    found = limits.find_limits(work, duration, max_concurrency=at_once, name="")
+    found = limits.find_limits(work, estimate_duration(work), name="")
     return [limit.name for limit in found if limit.hard and limit.share > 1]
 
 

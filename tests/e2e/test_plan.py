@@ -10,7 +10,7 @@ from batchops.job import Job
 from batchops.planning import workload
 from batchops.planning.actual_cost import compare_cost
 from batchops.planning.plan import Plan
-from batchops.planning.plan_stack import plan_for
+from batchops.planning.planner import plan_for
 from batchops.samples.sample import Sample, make_sample
 from batchops.stack import Stack
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from batchops.core.ledger import ChunkEntry, JobEntry
+from batchops.deployment.settings import shipped_settings
 from batchops.planning import aws_facts
 from batchops.planning.actual_cost import CostComparison, job_cost, job_workload
 from batchops.planning.cost import Cost, estimate_cost
@@ -51,6 +52,11 @@ def chunk(number: int, **changed: Any) -> ChunkEntry:
         "stepMs": {"read": 100, "validate": 100, "enrich": 100, "write": 100},
     }
     return ChunkEntry({**entry, **changed})
+
+
+def actual(*chunks: ChunkEntry, **changed: Any) -> Cost:
+    """Return what the job cost with these chunks."""
+    return job_cost(job_entry(**changed), chunks, shipped_settings())
 
 
 def quantities(cost: Cost) -> dict[tuple[str, str], float]:
@@ -178,24 +184,24 @@ def test_file_without_a_key_that_is_looked_up_calls_no_api() -> None:
 
 
 def test_job_that_went_as_planned_has_the_counts_of_the_plan() -> None:
-    actual = quantities(job_cost(job_entry(), [chunk(1), chunk(2)]))
+    found = quantities(actual(chunk(1), chunk(2)))
     planned = quantities(estimate_cost(WORK))
     compute = ("Lambda", "GB-seconds")
-    assert {**actual, compute: 0} == {**planned, compute: 0}
+    assert {**found, compute: 0} == {**planned, compute: 0}
 
 
 def test_milliseconds_of_the_ledger_are_what_is_charged() -> None:
     slow = {"read": 350, "validate": 350, "enrich": 350, "write": 350}
     key = ("Lambda", "GB-seconds")
-    before = quantities(job_cost(job_entry(), [chunk(1), chunk(2)]))[key]
-    after = quantities(job_cost(job_entry(), [chunk(1), chunk(2, stepMs=slow)]))[key]
+    before = quantities(actual(chunk(1), chunk(2)))[key]
+    after = quantities(actual(chunk(1), chunk(2, stepMs=slow)))[key]
     # One second more in functions of 1,024 MB.
     assert after - before == pytest.approx(1.0)
 
 
 def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
-    first = quantities(job_cost(job_entry(), [chunk(1), chunk(2)]))
-    again = quantities(job_cost(job_entry(attempt=2), [chunk(1), chunk(2, attempt=2)]))
+    first = quantities(actual(chunk(1), chunk(2)))
+    again = quantities(actual(chunk(1), chunk(2, attempt=2), attempt=2))
     more = {name: again[name] - first[name] for name in first}
     assert more["Step Functions", "state transitions"] == 8 + 7
     assert more["Lambda", "requests"] == 4 + 1 + 1 + 1
@@ -207,14 +213,12 @@ def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
 def test_chunks_that_are_not_done_are_not_counted() -> None:
     failed = ChunkEntry(entry="CHUNK#000002", status="FAILED", attempt=1, rows=500)
     entries = [chunk(1), failed]
-    assert job_workload(job_entry(), entries).chunks == 1
-    assert (
-        quantities(job_cost(job_entry(), entries))["Step Functions", "state transitions"] == 9 + 7
-    )
+    assert job_workload(job_entry(), entries, shipped_settings()).chunks == 1
+    assert quantities(actual(*entries))["Step Functions", "state transitions"] == 9 + 7
 
 
 def test_job_whose_file_was_refused_has_a_cost() -> None:
-    cost = job_cost(job_entry(status="FAILED"), [])
+    cost = actual(status="FAILED")
     assert quantities(cost)["API Gateway", "requests"] == 0
     assert 0 < cost.total_usd < estimate_cost(WORK).total_usd
 
@@ -223,19 +227,19 @@ def test_job_whose_file_was_refused_has_a_cost() -> None:
 
 
 def test_comparison_holds_each_service_and_the_total_side_by_side() -> None:
-    planned, actual = estimate_cost(WORK), job_cost(job_entry(), [chunk(1), chunk(2)])
-    comparison = CostComparison(planned, actual)
+    planned, found = estimate_cost(WORK), actual(chunk(1), chunk(2))
+    comparison = CostComparison(planned, found)
     assert [name for name, *_ in comparison.rows] == [*planned.by_service, "total"]
-    assert comparison.rows[-1] == ("total", planned.total_usd, actual.total_usd)
+    assert comparison.rows[-1] == ("total", planned.total_usd, found.total_usd)
     assert str(comparison).splitlines()[1].split() == ["Step", "Functions", "$0.00057", "$0.00057"]
     assert "difference" in comparison._repr_html_()
-    assert json.loads(json.dumps(comparison.to_dict()))["actual"]["total_usd"] == actual.total_usd
+    assert json.loads(json.dumps(comparison.to_dict()))["actual"]["total_usd"] == found.total_usd
 
 
 def test_cost_says_what_it_is_and_what_it_leaves_out() -> None:
     cost = estimate_cost(WORK)
     assert "estimate, us-east-1 prices of 2026-05" in str(cost)
-    assert "ledger" in str(job_cost(job_entry(), [chunk(1), chunk(2)]))
+    assert "ledger" in str(actual(chunk(1), chunk(2)))
     page = cost._repr_html_()
     assert "not counted: storage" in page
     assert "a month" in page

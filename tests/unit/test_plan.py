@@ -6,6 +6,7 @@ import io
 import json
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from hypothesis import strategies as st
 from support import HEADER, SCHEMA, row
 
 from batchops.core.errors import InputError
-from batchops.planning.plan import Plan, plan_file
-from batchops.planning.plan_stack import check_submittable
+from batchops.deployment.settings import shipped_settings
+from batchops.planning.plan import Plan
+from batchops.planning.planner import plan_file
 from batchops.planning.scan import write_units
+from batchops.planning.submission import check_submittable
 from batchops.samples.sample import make_sample
 from batchops.samples.sample_orders import key_at
 
@@ -29,14 +32,8 @@ GOOD = HEADER + row() + row("314159265")
 
 
 def plan(source: Any, *, chunk_rows: int = 600, delimiter: str = ",", **options: Any) -> Plan:
-    return plan_file(
-        source,
-        schema=SCHEMA,
-        delimiter=delimiter,
-        chunk_rows=chunk_rows,
-        max_concurrency=8,
-        **options,
-    )
+    settings = replace(shipped_settings(), delimiter=delimiter, chunk_rows=chunk_rows)
+    return plan_file(source, schema=SCHEMA, settings=settings, **options)
 
 
 # ------------------------------------------------------------------------------- counts

@@ -132,7 +132,7 @@ WIDE = Limits(
 MODEL = JobModel(
     WORK.chunks,
     chunk_steps(WORK, BEST),
-    replace(job_times(WORK, BEST, max_concurrency=8), split=0.0, merge=0.0),
+    replace(job_times(WORK, BEST), split=0.0, merge=0.0),
     WIDE,
 )
 
@@ -185,25 +185,27 @@ GRID = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("account", "least", "most"),
-    # In a small account functions take turns, of which a plan has only the average.
-    [(None, 0.95, 1.002), (100, 0.7, 1.15), (10, 0.7, 1.15)],
-)
+@pytest.mark.parametrize("side", [BEST, WORST])
 @pytest.mark.parametrize(("rows", "chunk_rows", "at_once"), GRID)
-def test_plan_says_what_the_simulation_says(  # noqa: PLR0917
-    rows: int, chunk_rows: int, at_once: int, account: int | None, least: float, most: float
+def test_plan_says_what_the_simulation_says(
+    rows: int, chunk_rows: int, at_once: int, side: int
 ) -> None:
-    work = sample_workload(rows, chunk_rows)
-    given = {"max_concurrency": at_once, "account_concurrency": account}
-    plan = estimate_duration(work, **given)
-    for side, planned in ((BEST, plan.low_s), (WORST, plan.high_s)):
-        played = simulate(model_job(work, side, **given)).seconds
-        assert least * played <= planned <= most * played
+    work = sample_workload(rows, chunk_rows, max_concurrency=at_once)
+    plan = estimate_duration(work)
+    planned = (plan.low_s, plan.high_s)[side]
+    model = model_job(work, side)
+    played = simulate(model).seconds
+    assert 0.95 * played <= planned <= 1.002 * played
+    # In a small account functions take turns, of which the model has only the average.
+    for functions in (10, 100):
+        small = replace(model, limits=replace(model.limits, functions=functions))
+        planned_small = planned - model.chunks_s + small.chunks_s
+        assert 0.7 <= planned_small / simulate(small).seconds <= 1.15
 
 
 def test_map_never_has_more_children_than_aws_allows() -> None:
-    assert model_job(WORK, BEST, max_concurrency=50_000).limits.slots == 10_000
+    work = sample_workload(1_000_000, 600, max_concurrency=50_000)
+    assert model_job(work, BEST).limits.slots == 10_000
 
 
 def test_pairs_in_the_same_order_are_counted() -> None:

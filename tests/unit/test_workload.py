@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from batchcore import sizing
-from support import SCHEMA, SOURCE, TEMPLATE, LoadApp, environment, function_of
+from support import SCHEMA, SOURCE, TEMPLATE, LoadApp
 
+from batchops.deployment.settings import shipped_settings
 from batchops.planning import function_times, scan, workload
 from batchops.planning.workload import Workload
 
@@ -94,21 +96,13 @@ def test_history_events_are_those_of_the_states_on_the_way() -> None:
     assert events(CHUNK) == workload.CHUNK_EVENTS
 
 
-def test_time_outs_of_the_workflows_are_theirs() -> None:
+def test_time_out_of_the_main_workflow_is_its_own() -> None:
     assert MAIN["TimeoutSeconds"] == workload.JOB_TIMEOUT_S
-    assert CHUNK["TimeoutSeconds"] == workload.CHUNK_TIMEOUT_S
-
-
-@pytest.mark.parametrize("folder", workload.MEMORY_MB)
-def test_memory_and_time_out_of_each_function_are_the_templates(folder: str) -> None:
-    properties = function_of(folder)
-    assert properties["MemorySize"] == workload.MEMORY_MB[folder]
-    assert properties["Timeout"] == workload.TIMEOUT_S[folder]
 
 
 def test_every_function_that_works_on_a_job_is_priced() -> None:
     folders = {path.parent.name for path in SOURCE.glob("*/app.py")}
-    assert folders - {"custom-resource"} == set(workload.MEMORY_MB)
+    assert folders - {"custom-resource"} == set(shipped_settings().functions)
 
 
 def test_largest_chunk_is_the_templates() -> None:
@@ -116,8 +110,10 @@ def test_largest_chunk_is_the_templates() -> None:
 
 
 def test_file_is_split_in_ranges_from_the_templates_default_on() -> None:
-    assert TEMPLATE["Parameters"]["SplitRangeBytes"]["Default"] == workload.RANGE_BYTES
-    assert [Workload(workload.RANGE_BYTES + n, 1, 1, 1).ranges for n in (0, 1)] == [0, 2]
+    size_bytes = TEMPLATE["Parameters"]["SplitRangeBytes"]["Default"]
+    assert [Workload(size_bytes + n, 1, 1, 1).ranges for n in (0, 1)] == [0, 2]
+    small = replace(shipped_settings(), range_bytes=1_000)
+    assert Workload(2_500, 1, 1, 1, settings=small).ranges == 3
 
 
 def test_functions_are_arm64_as_priced() -> None:
@@ -128,7 +124,6 @@ def test_numbers_of_the_functions_are_theirs(load_app: LoadApp) -> None:
     enrich, merge = map(load_app, ("enrich-data", "merge-s3-files"))
     assert merge.COPY_PART_BYTES == workload.COPY_PART_BYTES
     assert merge.COPIES_IN_FLIGHT == function_times.COPIES_IN_FLIGHT
-    assert environment("merge-s3-files")["MERGE_GROUP_BYTES"] == str(workload.MERGE_GROUP_BYTES)
     assert (enrich.KEYS_PER_CALL, enrich.CALLS_IN_FLIGHT) == (
         workload.KEYS_PER_CALL,
         workload.CALLS_IN_FLIGHT,

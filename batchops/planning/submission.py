@@ -1,4 +1,4 @@
-"""Put a file into the stack's input, and know which version of it is ours."""
+"""Submit a file: put it into the stack's input, and know which version of it is ours."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import uuid
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from batchcore import keys
+from batchcore import jobs, keys
 from botocore.exceptions import ClientError
 
 from batchops.core.errors import AwsError, InputError, translated
+from batchops.planning.plan import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
     from mypy_boto3_s3 import S3Client
 
-Source = "str | Path | bytes | pd.DataFrame"
+    from batchops.core.stack_ref import StackRef
+
+    File = str | Path | bytes | pd.DataFrame
 
 # A key has at most 1,024 bytes of UTF-8 (Amazon S3 user guide), the job's prefixes included.
 MAX_NAME_BYTES = 800
@@ -24,9 +27,62 @@ MAX_NAME_BYTES = 800
 _TOKEN = "batchops-upload"  # noqa: S105  (the name of a metadata field)
 
 
-def open_source(
-    source: str | Path | bytes | pd.DataFrame, *, name: str | None, delimiter: str
-) -> tuple[IO[bytes], str]:
+def submit_file(
+    stack: StackRef, source: File | Plan, *, name: str | None = None, force: bool = False
+) -> str:
+    """Upload a file, which starts its job, and return the job's id.
+
+    Parameters
+    ----------
+    source
+        The path of a CSV file, an object (``s3://bucket/key``), bytes, a DataFrame (written
+        without its index), or a plan, whose file it is.
+    name
+        The name to upload it under, ``upload.csv`` for bytes and DataFrames; it may have folders
+        (``2026/orders.csv``).
+    force
+        Submit even what the plan says cannot succeed.
+
+    Raises
+    ------
+    InputError, StackNotFoundError, AwsError
+    """
+    if isinstance(source, Plan):
+        check_submittable(source, force=force)
+        return submit_file(stack, source.source, name=name or source.name)
+    s3, bucket = stack.client("s3"), stack.outputs["SourceBucketName"]
+    if isinstance(source, str) and source.startswith("s3://"):
+        key, version = copy_object(s3, bucket, source, name=name)
+    else:
+        delimiter = jobs.parse_delimiter(stack.outputs["FileDelimiter"])
+        file, upload_name = open_source(source, name=name, delimiter=delimiter)
+        with file:
+            key, version = upload(s3, bucket, file, upload_name)
+    return jobs.job_id(bucket, key, version)
+
+
+def check_submittable(plan: Plan, *, force: bool = False) -> None:
+    """Refuse a plan whose job cannot succeed, unless it is forced, or whose file is another now.
+
+    Raises
+    ------
+    InputError
+    """
+    if not force and not plan.can_succeed:
+        raise InputError(
+            f"{plan.name} would fail: {'; '.join(plan.obstacles)}. Fix it and plan it again, or "
+            "submit it with force=True"
+        )
+    if isinstance(plan.source, str | Path):
+        path = Path(plan.source)
+        if path.is_file() and path.stat().st_size != plan.size_bytes:
+            raise InputError(
+                f"{path} has {path.stat().st_size:,} bytes, but {plan.size_bytes:,} when it was "
+                "planned: plan it again"
+            )
+
+
+def open_source(source: File, *, name: str | None, delimiter: str) -> tuple[IO[bytes], str]:
     """Return the bytes to upload as a file, and the name to upload them under.
 
     Raises

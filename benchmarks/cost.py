@@ -5,12 +5,12 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core.ledger import ChunkEntry, JobEntry
 from batchops.planning.actual_cost import job_cost
 from batchops.planning.aws_facts import price, priced_at
-from batchops.planning.cost import NOT_COUNTED, STEPS, Cost
+from batchops.planning.cost import NOT_COUNTED, Cost
 from batchops.planning.function_times import (
     BEST,
     ROW_US,
@@ -30,6 +30,8 @@ from benchmarks.workloads import sample_workload
 ROWS = 1_000_000
 CHUNK_SIZES = (600, 5_000, 20_000)
 TIMES_CHEAPER = 100
+# Each step of a chunk and its function.
+STEPS = tuple((step.name, step.function) for step in workflow.CHUNK_STEPS)
 
 # What the design that it is compared with does for each row: states of an inline Map's iteration,
 # calls of a function, requests to the API. Nothing else of it is counted: no time, no storage.
@@ -76,7 +78,7 @@ def chunk_cost(work: Workload, row_us: dict[str, float]) -> Cost:
     rejected, errors = work.rejected / work.chunks, work.errors / work.chunks
     rows = work.rows / work.chunks
     chunk: dict[str, Any] = {
-        "status": items.SUCCEEDED,
+        "status": workflow.SUCCEEDED,
         "attempt": 1,
         "rows": rows,
         "valid": rows - rejected,
@@ -99,7 +101,7 @@ def step_seconds(work: Workload, row_us: dict[str, float]) -> dict[str, float]:
     """
     best, worst = (function_seconds(work, side) for side in (BEST, WORST))
     found = {}
-    for step, name in STEPS.items():
+    for step, name in STEPS:
         planned = (best[name] + worst[name]) / 2
         slower = (row_us.get(step, ROW_US[name]) - ROW_US[name]) * work.rows_per_chunk / 1e6
         found[step] = planned + slower * fmean(VCPU_SLOWNESS) / vcpus(work, name)
@@ -151,7 +153,7 @@ def _table(costs: dict[int, Cost], by_row: float) -> Table:
 def _assumptions(measured: dict[str, float]) -> Table:
     work = sample_workload(ROWS, CHUNK_SIZES[0])
     rows = []
-    for step, name in STEPS.items():
+    for step, name in STEPS:
         source = "measured in the same run" if step in measured else "the plan's figure"
         us = measured.get(step, ROW_US[name])
         by_size = (

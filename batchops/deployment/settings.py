@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from batchcore import jobs
+from batchcore import jobs, workflow
 
 from batchops.core.errors import StackError, translated
 from batchops.core.project import Project
 from batchops.core.stack_ref import describe_stack
-from batchops.deployment.deployed import FUNCTIONS
 from batchops.deployment.template import load_template, parse_template
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 # What the template puts before the name of a function's folder in source/.
 _STACK_PREFIX = "${AWS::StackName}-"
-_NOTIFICATION = "s3-lambda-notification"
-_MERGE = "merge-s3-files"
 
 
 @dataclass(frozen=True)
@@ -78,15 +75,16 @@ def read_settings(template: Mapping[str, Any], parameters: Mapping[str, str]) ->
         for each in template["Resources"].values()
         if each["Type"] == "AWS::Serverless::Function"
     }
+    merge = functions[workflow.MERGE.function]
     return StackSettings(
         delimiter=jobs.parse_delimiter(values["FileDelimiter"]),
         chunk_rows=int(values["FileChunkSize"]),
         max_concurrency=int(values["MaxConcurrency"]),
         range_bytes=int(values["SplitRangeBytes"]),
-        merge_group_bytes=int(functions[_MERGE]["Environment"]["Variables"]["MERGE_GROUP_BYTES"]),
+        merge_group_bytes=int(merge["Environment"]["Variables"]["MERGE_GROUP_BYTES"]),
         functions={
             name: FunctionSettings(functions[name]["MemorySize"], functions[name]["Timeout"])
-            for name in (_NOTIFICATION, *FUNCTIONS)
+            for name in (workflow.NOTIFICATION, *workflow.JOB_FUNCTIONS)
         },
     )
 

@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items
+from batchcore import workflow
+from batchcore.reference import KEYS_PER_CALL
 
 from batchops.deployment.settings import deployed_settings
 from batchops.planning.aws_facts import price, priced_at
 from batchops.planning.cost import (
     NOT_COUNTED,
-    STEPS,
     Cost,
     estimate_cost,
     lambda_seconds,
     price_job,
 )
 from batchops.planning.function_times import BEST
-from batchops.planning.workload import KEYS_PER_CALL, Workload
+from batchops.planning.workload import Workload
 from batchops.show import markup
 from batchops.show.numbers import usd_text
 
@@ -107,8 +107,9 @@ def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry], settings: Sta
     work = job_workload(entry, entries, settings)
     estimated = lambda_seconds(work, BEST)
     known = {
-        name: sum(chunk.step_ms[step] * min(2, chunk.attempt) for chunk in entries) / 1000
-        for step, name in STEPS.items()
+        step.function: sum(chunk.step_ms[step.name] * min(2, chunk.attempt) for chunk in entries)
+        / 1000
+        for step in workflow.CHUNK_STEPS
     }
     lines = price_job(work, {**estimated, **known}, runs=runs, attempts=entry.attempt)
     total = sum(line.usd for line in lines)
@@ -147,4 +148,4 @@ def job_workload(
 
 
 def _succeeded(chunk_entries: Iterable[ChunkEntry]) -> list[ChunkEntry]:
-    return [chunk for chunk in chunk_entries if chunk.status == items.SUCCEEDED]
+    return [chunk for chunk in chunk_entries if chunk.status == workflow.SUCCEEDED]

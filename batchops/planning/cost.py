@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchcore import workflow
 from batchcore.aws import WORKERS, WRITE_BATCH
 
 from batchops.planning import workload
 from batchops.planning.aws_facts import price, priced_at
-from batchops.planning.function_times import BEST, WORST, function_seconds
+from batchops.planning.function_times import BEST, CHUNK_FUNCTIONS, WORST, function_seconds
 from batchops.show import markup
 from batchops.show.numbers import usd_text
 
@@ -31,14 +32,6 @@ NOT_COUNTED = (
 LOG_BYTES = 1_000
 API_LOG_BYTES = 400
 _GB = 1e9
-
-# The ledger's name of a step, and the function that it is.
-STEPS = {
-    "read": "read-file",
-    "validate": "validate-data",
-    "enrich": "enrich-data",
-    "write": "write-output-chunk",
-}
 
 Seconds = Mapping[str, float]
 
@@ -145,15 +138,15 @@ def lambda_seconds(work: Workload, side: int) -> dict[str, float]:
 
 
 def _invocations(work: Workload, runs: int, attempts: int = 1) -> dict[str, float]:
-    chunk_calls: dict[str, float] = dict.fromkeys(STEPS.values(), runs)
+    chunk_calls: dict[str, float] = dict.fromkeys(CHUNK_FUNCTIONS, runs)
     return {
-        "s3-lambda-notification": 1,
+        workflow.NOTIFICATION: 1,
         # Of ranges each is surveyed and cut; a survey writes nothing, and is counted as if it did.
-        "split-ip-file": 1 + (2 * work.ranges + 2 if work.ranges else 0),
+        workflow.SPLIT.function: 1 + (2 * work.ranges + 2 if work.ranges else 0),
         **chunk_calls,
-        "get-data": work.calls_per_chunk * runs,
-        "merge-s3-files": workload.merge_calls(work) * attempts,
-        "send-email": attempts,
+        workflow.GET_DATA: work.calls_per_chunk * runs,
+        workflow.MERGE.function: workload.merge_calls(work) * attempts,
+        workflow.EMAIL.function: attempts,
     }
 
 
@@ -164,7 +157,7 @@ def price_job(
     runs = work.chunks if runs is None else runs
     again = attempts - 1
     calls = _invocations(work, runs, attempts)
-    lookups = calls["get-data"]
+    lookups = calls[workflow.GET_DATA]
     transitions = (
         workload.transitions(work)
         + again * workload.RESUME_TRANSITIONS

@@ -10,7 +10,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from batchcore import workflow
 from batchcore.aws import (
+    COPIES_IN_FLIGHT,
+    COPY_PART_BYTES,
     GET_BATCH,
     UPLOAD_BYTES_IN_FLIGHT,
     UPLOADS_IN_FLIGHT,
@@ -18,9 +21,10 @@ from batchcore.aws import (
     WRITE_BATCH,
 )
 from batchcore.joining import FETCHES_IN_FLIGHT
+from batchcore.reference import CALLS_IN_FLIGHT
 
 from batchops.planning.aws_facts import quota
-from batchops.planning.workload import CALLS_IN_FLIGHT, COPY_PART_BYTES, merge_groups
+from batchops.planning.workload import merge_groups
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
@@ -53,12 +57,10 @@ API_OVERHEAD_S: Pair = (0.01, 0.1)  # of API Gateway and Lambda around get-data
 MAIL_CALL_S: Pair = (0.1, 1.0)
 # Assumed: bytes a second between a function and S3.
 S3_BYTES_PER_S: Pair = (80e6, 25e6)
-# source/merge-s3-files asks for as many parts of the archive's copy at a time.
-COPIES_IN_FLIGHT = 64
 # Assumed: bytes a second that S3 copies within itself, of each part.
 S3_COPY_BYTES_PER_S: Pair = (200e6, 50e6)
 
-CHUNK_STEPS = ("read-file", "validate-data", "enrich-data", "write-output-chunk")
+CHUNK_FUNCTIONS = tuple(step.function for step in workflow.CHUNK_STEPS)
 
 
 def function_seconds(work: Workload, side: int) -> dict[str, float]:
@@ -78,7 +80,7 @@ def function_seconds(work: Workload, side: int) -> dict[str, float]:
         keys_per_call / GET_BATCH
     )
     look_up = math.ceil(calls / CALLS_IN_FLIGHT) * (get_data + API_OVERHEAD_S[side])
-    chunk = {name: _cpu(work, name, rows, errors, side) for name in CHUNK_STEPS}
+    chunk = {name: _cpu(work, name, rows, errors, side) for name in CHUNK_FUNCTIONS}
     return {
         "s3-lambda-notification": 2 * dynamodb,
         "split-ip-file": _split_seconds(work, side),

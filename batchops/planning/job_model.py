@@ -13,15 +13,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batchcore import workflow
+from batchcore.reference import CALLS_IN_FLIGHT
+
 from batchops.planning.aws_facts import quota
 from batchops.planning.function_times import (
     BEST,
-    CHUNK_STEPS,
+    CHUNK_FUNCTIONS,
     Pair,
     function_seconds,
     ranges_seconds,
 )
-from batchops.planning.workload import CALLS_IN_FLIGHT, CHUNK_WRITES, merge_groups
+from batchops.planning.workload import CHUNK_WRITES, merge_groups
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
@@ -52,12 +55,12 @@ GETS = "the rate of reads from S3"
 
 # What each step puts into S3 and gets from it (source/).
 _S3: Mapping[str, tuple[int, int]] = {
-    "read-file": (1, 1),
-    "validate-data": (1, 1),
-    "enrich-data": (1, 1),
-    "write-output-chunk": (2, 1),
+    workflow.READ.function: (1, 1),
+    workflow.VALIDATE.function: (1, 1),
+    workflow.ENRICH.function: (1, 1),
+    workflow.WRITE.function: (2, 1),
 }
-_LEDGER_STEPS = ("read-file", "write-output-chunk")
+_LEDGER_STEPS = (workflow.READ.function, workflow.WRITE.function)
 
 
 @dataclass(frozen=True)
@@ -211,14 +214,14 @@ def chunk_steps(work: Workload, side: int) -> tuple[Step, ...]:
     # The functions behind the API run while enrich-data waits for them, and are new when it is.
     lookups = math.ceil(min(CALLS_IN_FLIGHT, work.calls_per_chunk))
     steps = []
-    for name in CHUNK_STEPS:
+    for name in CHUNK_FUNCTIONS:
         puts, gets = _S3[name]
         requests: dict[str, float] = {PUTS: puts, GETS: gets}
         if name in _LEDGER_STEPS:
             requests[LEDGER] = CHUNK_WRITES / len(_LEDGER_STEPS)
-        if name == "write-output-chunk":
+        if name == workflow.WRITE.function:
             requests[ERRORS] = work.error_writes / work.chunks
-        if name != "enrich-data":
+        if name != workflow.ENRICH.function:
             steps.append(Step(name, seconds[name], 1, cold, requests))
             continue
         requests[API] = work.calls_per_chunk
@@ -229,7 +232,7 @@ def chunk_steps(work: Workload, side: int) -> tuple[Step, ...]:
 def job_times(work: Workload, side: int) -> Times:
     """Return the times of the job around its chunks' steps."""
     calls, cold, map_start = function_seconds(work, side), COLD_START_S[side], MAP_START_S[side]
-    split = calls["split-ip-file"] + cold
+    split = calls[workflow.SPLIT.function] + cold
     if work.ranges:
         # Two Maps, one after the other: each range is surveyed, then each is cut.
         split = ranges_seconds(work, side) + 2 * map_start + 3 * cold
@@ -246,8 +249,8 @@ def job_times(work: Workload, side: int) -> Times:
         before=CHILD_S[side] / 2 + STATE_S[side],
         state=STATE_S[side],
         after=CHILD_S[side] / 2 + STATE_S[side],
-        merge=merges * (calls["merge-s3-files"] + cold),
-        mail=calls["send-email"] + cold + _STATES_OF_A_JOB * STATE_S[side],
+        merge=merges * (calls[workflow.MERGE.function] + cold),
+        mail=calls[workflow.EMAIL.function] + cold + _STATES_OF_A_JOB * STATE_S[side],
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchcore import workflow
 from batchcore.csvtext import MAX_CHUNK_BYTES
+from batchcore.reference import CALLS_IN_FLIGHT
 from batchcore.sizing import MAX_CHUNK_ROWS, MAX_CHUNKS
 
 from batchops.planning import workload
 from batchops.planning.aws_facts import quota
-from batchops.planning.function_times import BEST, WORST, function_seconds
+from batchops.planning.function_times import BEST, CHUNK_FUNCTIONS, WORST, function_seconds
 from batchops.show.numbers import number_text, rough_duration, share_text
 
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ def find_limits(work: Workload, duration: Duration, *, name: str) -> tuple[Limit
 
 def _chunk_limits(work: Workload) -> list[Limit]:
     functions = work.settings.functions
-    memory = min(functions[name].memory_mb for name in ("read-file", "write-output-chunk"))
+    memory = min(functions[name].memory_mb for name in CHUNK_FUNCTIONS)
     return [
         Limit(
             ROWS,
@@ -208,8 +210,10 @@ def _time_limits(work: Workload) -> list[Limit]:
     """Return how long each function takes against its time-out."""
     best, worst = (function_seconds(work, side) for side in (BEST, WORST))
     advice = {
-        "split-ip-file": "a call; take a larger FileChunkSize, or a smaller SplitRangeBytes",
-        "merge-s3-files": "it copies the input to the archive: upload the file in several",
+        workflow.SPLIT.function: (
+            "a call; take a larger FileChunkSize, or a smaller SplitRangeBytes"
+        ),
+        workflow.MERGE.function: "it copies the input to the archive: upload the file in several",
     }
     return [
         Limit(
@@ -221,14 +225,7 @@ def _time_limits(work: Workload) -> list[Limit]:
             + advice.get(name, "a chunk each; take a smaller FileChunkSize"),
             at_best=best[name],
         )
-        for name in (
-            "split-ip-file",
-            "read-file",
-            "validate-data",
-            "enrich-data",
-            "write-output-chunk",
-            "merge-s3-files",
-        )
+        for name in (workflow.SPLIT.function, *CHUNK_FUNCTIONS, workflow.MERGE.function)
     ]
 
 
@@ -246,7 +243,7 @@ def _size_limits(work: Workload) -> list[Limit]:
 
 def _rate_limits(work: Workload, duration: Duration) -> list[Limit]:
     chunks_s = next(part.low_s for part in duration.parts if part.name == "chunks")
-    lookups = min(workload.CALLS_IN_FLIGHT, work.calls_per_chunk)
+    lookups = min(CALLS_IN_FLIGHT, work.calls_per_chunk)
     says = "what is throttled is tried again: the job is slower"
     return [
         Limit(

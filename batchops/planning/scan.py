@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
-from batchcore import csvtext, intake, items
+from batchcore import csvtext, intake, items, workflow
 from batchcore.errors import FileError
 from batchcore.records import Record, RowWriter, read_records, reject
-from batchcore.schema import RecordSchema, Violation
+from batchcore.reference import KEYS_PER_CALL, unknown_key
+from batchcore.schema import RecordSchema
 from batchcore.sizing import MAX_CHUNKS, too_many_chunks
 
-from batchops.planning.workload import ENRICHMENT_COLUMN_BYTES, KEYS_PER_CALL, Workload
+from batchops.planning.workload import ENRICHMENT_COLUMN_BYTES, Workload
 
 if TYPE_CHECKING:
     from batchops.deployment.settings import StackSettings
@@ -25,9 +26,6 @@ BLOCK_BYTES = 1024 * 1024
 
 # Refusals of a first row that names nothing: what stands there may be somebody's data.
 _NO_NAMES = frozenset({"NoHeaderError", "NotTextError"})
-
-# What source/enrich-data says of a key that the reference data lacks.
-UNKNOWN_KEY = "is not in the reference data"
 
 _WRITE_UNIT_BYTES = 1024
 # As long as the longest job id, for the size of an error's item; the times are of fixed length.
@@ -198,7 +196,7 @@ class _Counter:
         if self._work.chunks > MAX_CHUNKS:
             raise too_many_chunks(self._work.chunk_rows)
 
-    def _count_chunk(self, chunk: csvtext.Chunk, header: bytes) -> None:
+    def _count_chunk(self, chunk: csvtext.SplitChunk, header: bytes) -> None:
         records = read_records(
             header + chunk.data,
             self._schema,
@@ -219,7 +217,7 @@ class _Counter:
                 good_bytes += len(record["raw"].encode())
             else:
                 faults = self._schema.violations(fields)
-                bad.append(reject(record, stage="validate", key=key, faults=faults))
+                bad.append(reject(record, stage=workflow.VALIDATE.name, key=key, faults=faults))
         unknown = list(self._unknown(good))
         good_bytes -= sum(len(record["raw"].encode()) for record in unknown)
         self._add(chunk, keys=len(good), good_bytes=good_bytes, bad=bad + unknown)
@@ -230,11 +228,13 @@ class _Counter:
         known = set(self._known_keys(sorted(good)))
         for key, records in good.items():
             if key not in known:
-                fault = Violation(self._schema.key, "reference", key, "", UNKNOWN_KEY)
+                fault = unknown_key(key, self._schema)
                 for record in records:
-                    yield reject(record, stage="enrich", key=key, faults=[fault])
+                    yield reject(record, stage=workflow.ENRICH.name, key=key, faults=[fault])
 
-    def _add(self, chunk: csvtext.Chunk, *, keys: int, good_bytes: int, bad: list[Record]) -> None:
+    def _add(
+        self, chunk: csvtext.SplitChunk, *, keys: int, good_bytes: int, bad: list[Record]
+    ) -> None:
         for record in sorted(bad, key=lambda record: record["row"]):
             self._note(record)
         work = self._work

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from batchcore import pieces
+from batchcore.aws import COPY_PART_BYTES
 from batchcore.csvtext import MAX_CHUNK_BYTES
 from batchcore.ranges import range_starts
+from batchcore.reference import KEYS_PER_CALL
 
 from batchops.deployment.settings import StackSettings, shipped_settings
 
@@ -42,10 +44,6 @@ RETRY_EVENTS = 3
 # Seconds after which the main workflow gives up (its TimeoutSeconds).
 JOB_TIMEOUT_S = 86_400
 
-# source/enrich-data: keys a call, and calls at a time.
-KEYS_PER_CALL = 500
-CALLS_IN_FLIGHT = 4
-
 # Requests to S3. A chunk: chunk, records, valid, enriched, output and rejects are put; four of
 # them are read by the next function. A job: two headers, the manifest and the mail are put; the
 # manifest is read by the Map and the merge, the headers (and their heads) by the merge, and the
@@ -68,8 +66,6 @@ GROUP_PUTS, GROUP_GETS = 2, 2
 # boto3's managed transfers: from 8 MiB on an object is sent in parts of 8 MiB, with one request to
 # begin and one to end.
 PART_BYTES = 8 * 1024 * 1024
-# source/merge-s3-files: the parts that an input is copied to the archive in.
-COPY_PART_BYTES = 256 * 1024 * 1024
 
 # Writes to JobTable. The JOB entry is written when the job is entered, split, merged, mailed and
 # succeeded, each time in the index too; a chunk's when it starts and when it ends.

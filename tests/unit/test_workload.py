@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from batchcore import sizing
-from support import SCHEMA, SOURCE, TEMPLATE, LoadApp
+from support import SOURCE, TEMPLATE
 
 from batchops.deployment.settings import shipped_settings
-from batchops.planning import function_times, scan, workload
+from batchops.planning import function_times, workload
 from batchops.planning.workload import Workload
 
 Machine = dict[str, Any]
@@ -118,22 +118,6 @@ def test_file_is_split_in_ranges_from_the_templates_default_on() -> None:
 
 def test_functions_are_arm64_as_priced() -> None:
     assert TEMPLATE["Globals"]["Function"]["Architectures"] == ["arm64"]
-
-
-def test_numbers_of_the_functions_are_theirs(load_app: LoadApp) -> None:
-    enrich, merge = map(load_app, ("enrich-data", "merge-s3-files"))
-    assert merge.COPY_PART_BYTES == workload.COPY_PART_BYTES
-    assert merge.COPIES_IN_FLIGHT == function_times.COPIES_IN_FLIGHT
-    assert (enrich.KEYS_PER_CALL, enrich.CALLS_IN_FLIGHT) == (
-        workload.KEYS_PER_CALL,
-        workload.CALLS_IN_FLIGHT,
-    )
-
-
-def test_unknown_key_is_explained_as_the_function_does(load_app: LoadApp) -> None:
-    line, _ = load_app("enrich-data").enrich([(2, "", "271828183")], {})
-    (error,) = json.loads(line)["errors"]
-    assert error["message"] == f"{SCHEMA.key} {scan.UNKNOWN_KEY}"
 
 
 # ----------------------------------------------------------------------------- counting

@@ -1,4 +1,4 @@
-"""What a job has cost on AWS, by the ledger, held against its plan."""
+"""What a job has cost on AWS according to the ledger, compared with its plan."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CostComparison:
-    """A planned cost and the one that came of it.
+    """A planned cost and the actual one.
 
     Attributes
     ----------
@@ -45,14 +45,14 @@ class CostComparison:
 
     @property
     def rows(self) -> tuple[tuple[str, float, float], ...]:
-        """Each service and the total, with what was planned and what came of it, in USD."""
+        """Each service and the total, with the planned and the actual cost in USD."""
         planned, actual = self.planned.by_service, self.actual.by_service
         services = [*planned, *(name for name in actual if name not in planned)]
         pairs = [(name, planned.get(name, 0.0), actual.get(name, 0.0)) for name in services]
         return (*pairs, ("total", self.planned.total_usd, self.actual.total_usd))
 
     def __str__(self) -> str:
-        """Say it in a line for each service."""
+        """Return a table with a line for each service."""
         lines = [f"{'':<16}{'planned':>12}{'actual':>12}"]
         lines += [f"{n:<16}{usd_text(p):>12}{usd_text(a):>12}" for n, p, a in self.rows]
         return "\n".join([*lines, f"planned: {self.planned.basis}; actual: {self.actual.basis}"])
@@ -71,7 +71,9 @@ class CostComparison:
 
 
 def compare_cost(job: JobRef, *, plan: Plan | None = None) -> CostComparison:
-    """Compare what a job costs, by the ledger, with its plan, or with an estimate from its counts.
+    """Compare the cost of a job with its plan, or with an estimate from its counts.
+
+    The ledger has what the job did; the prices are those of AWS.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def compare_cost(job: JobRef, *, plan: Plan | None = None) -> CostComparison:
 
 
 def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry], settings: StackSettings) -> Cost:
-    """Return what a job's counts and milliseconds, as the ledger has them, cost on AWS.
+    """Return what a job costs on AWS by the counts and milliseconds in the ledger.
 
     Parameters
     ----------
@@ -98,9 +100,9 @@ def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry], settings: Sta
 
     Notes
     -----
-    The ledger has the times of a chunk's four functions; those of the others are estimated. It has
-    a chunk's last attempt only: an earlier one is counted once, as if it had come to the same end.
-    Keys are taken for all different, and an error for one write unit.
+    The ledger has the times of the four functions that work on a chunk; those of the others are
+    estimated. It has only the last attempt of a chunk: earlier attempts count as one more like it.
+    All keys count as different, and each error as one write unit.
     """
     entries = _succeeded(chunk_entries)
     runs = sum(min(2, chunk.attempt) for chunk in entries)
@@ -125,7 +127,7 @@ def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry], settings: Sta
 def job_workload(
     entry: JobEntry, chunk_entries: Iterable[ChunkEntry], settings: StackSettings
 ) -> Workload:
-    """Return what a job asked of the stack, as far as the ledger tells of chunks that are done."""
+    """Return the workload of a job, as far as the ledger knows it from chunks that succeeded."""
     done = _succeeded(chunk_entries)
     sizes = [chunk.piece_bytes for chunk in done]
     keys = sum(chunk.valid or 0 for chunk in done)

@@ -1,4 +1,4 @@
-"""Prices and quotas of AWS, read from ``aws_facts.json``, which names source and date of each."""
+"""Prices and quotas of AWS, read from ``aws_facts.json``, with the source and date of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job costs on AWS, service by service: counts of what it asks for, times prices.
+"""What a job costs on AWS, service by service: counts times prices.
 
 Nothing is read from a bill. The prices are in `aws_facts`, and the counts in `workload`. A job on
 the local engine costs nothing: its cost is what the same counts would cost on AWS.
@@ -27,8 +27,8 @@ NOT_COUNTED = (
     "watching the job, and what AWS's free tiers take off"
 )
 
-# Assumed: what a call of a function leaves in the log, its own line and Lambda's three; and a call
-# of the API in its access log.
+# Assumed: bytes that one call of a function writes to its log (its own line and Lambda's three),
+# and that one call of the API writes to the access log.
 LOG_BYTES = 1_000
 API_LOG_BYTES = 400
 _GB = 1e9
@@ -57,9 +57,9 @@ class Cost:
     low_usd, high_usd : float
         The total with the functions' times at best and at worst; the same where times are known.
     monthly_usd : float
-        What the stack costs each month whether it runs or not: its encryption key.
+        What the stack costs each month even if no job runs: its encryption key.
     basis : str
-        What counts and prices these are.
+        Where the counts and prices are from.
     """
 
     lines: tuple[CostLine, ...]
@@ -75,14 +75,14 @@ class Cost:
 
     @property
     def by_service(self) -> dict[str, float]:
-        """The sum for each service in USD, the dearest first."""
+        """The sum for each service in USD, the most expensive first."""
         sums: dict[str, float] = {}
         for line in self.lines:
             sums[line.service] = sums.get(line.service, 0.0) + line.usd
         return dict(sorted(sums.items(), key=lambda item: -item[1]))
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return the total, the services and the basis in one line."""
         text = usd_text(self.total_usd)
         if self.high_usd > self.low_usd:
             text += f" ({usd_text(self.low_usd)} to {usd_text(self.high_usd)})"
@@ -117,7 +117,7 @@ class Cost:
 
 
 def estimate_cost(work: Workload) -> Cost:
-    """Estimate what a job costs that goes well at once."""
+    """Estimate what a job costs that succeeds at its first attempt."""
     best, worst = (lambda_seconds(work, side) for side in (BEST, WORST))
     middle = {name: (best[name] + worst[name]) / 2 for name in best}
     totals = [sum(line.usd for line in price_job(work, seconds)) for seconds in (best, worst)]
@@ -131,7 +131,7 @@ def estimate_cost(work: Workload) -> Cost:
 
 
 def lambda_seconds(work: Workload, side: int) -> dict[str, float]:
-    """Return how long each function runs in the whole job, cold starts not counted."""
+    """Return how many seconds each function runs in the whole job, without cold starts."""
     calls = _invocations(work, work.chunks)
     each = function_seconds(work, side)
     return {name: count * each[name] for name, count in calls.items()}
@@ -141,7 +141,7 @@ def _invocations(work: Workload, runs: int, attempts: int = 1) -> dict[str, floa
     chunk_calls: dict[str, float] = dict.fromkeys(CHUNK_FUNCTIONS, runs)
     return {
         workflow.NOTIFICATION: 1,
-        # Of ranges each is surveyed and cut; a survey writes nothing, and is counted as if it did.
+        # Each range is surveyed and cut. A survey writes nothing, but counts as if it did.
         workflow.SPLIT.function: 1 + (2 * work.ranges + 2 if work.ranges else 0),
         **chunk_calls,
         workflow.GET_DATA: work.calls_per_chunk * runs,
@@ -153,7 +153,7 @@ def _invocations(work: Workload, runs: int, attempts: int = 1) -> dict[str, floa
 def price_job(
     work: Workload, seconds: Seconds, *, runs: int | None = None, attempts: int = 1
 ) -> tuple[CostLine, ...]:
-    """Price a job: `runs` of chunks in all, and `attempts` of the job."""
+    """Price a job with this many runs of chunks and attempts in all."""
     runs = work.chunks if runs is None else runs
     again = attempts - 1
     calls = _invocations(work, runs, attempts)
@@ -188,9 +188,10 @@ def price_job(
 
 
 def _read_units(work: Workload) -> float:
-    """Return the read units: half a one a key, and the ledger when merging and mailing.
+    """Return the read units of DynamoDB.
 
-    It is asked before each file is written and before each round of errors, too.
+    Each key takes half a unit. Merge and mail read the ledger, which the functions also ask before
+    each file and before each round of errors that they write.
     """
     ledger = -(-work.chunks * workload.CHUNK_ENTRY_BYTES // 4096)
     rounds = -(-work.errors // (WRITE_BATCH * WORKERS)) + work.chunks * bool(work.errors)

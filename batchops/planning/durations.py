@@ -1,8 +1,8 @@
-"""How long a job is likely to take on AWS: what its model says without playing it.
+"""How long a job is likely to take on AWS, computed from its model.
 
-Every number is a pair, at best and at worst. What it rests on is `batchops.planning.job_model`. The
-chunks take as long as the tightest limit lets them, each being looked at as if it were alone; a
-test holds that to the simulation, which lets all limits work at once.
+Every number is a pair: at best and at worst. `batchops.planning.job_model` has the model and all
+assumptions. The chunks take as long as the tightest limit allows, each limit taken on its own. A
+test compares that with the simulation, in which all limits work at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from batchops.show.numbers import rough_duration
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
 
-# A limit is named only if the chunks take so much longer by it than one chunk takes alone.
+# A limit is named only if it makes all chunks take this many times as long as one chunk alone.
 _NOTABLE = 1.25
 
 
@@ -38,11 +38,11 @@ class Duration:
     Attributes
     ----------
     low_s, high_s : float
-        Seconds from the upload to the mail, if everything is as assumed at best and at worst.
+        Seconds from the upload to the mail, with all assumptions at best and at worst.
     parts : tuple of Estimate
         What they are made of: start, split, chunks, merge, mail.
     bounds : tuple of Estimate
-        What the chunks cannot be faster than, each for itself; the largest decides.
+        How long each limit alone makes the chunks take; the largest decides.
     bottleneck : str
         The part, or the bound of the chunks, that most of the time goes to.
     """
@@ -54,7 +54,7 @@ class Duration:
     bottleneck: str
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return the two times and the bottleneck in one line."""
         return f"{rough_duration(self.low_s)} to {rough_duration(self.high_s)}, {self.bottleneck}"
 
 
@@ -73,7 +73,7 @@ def estimate_duration(work: Workload) -> Duration:
 
 
 def _bottleneck(parts: tuple[Estimate, ...], bounds: tuple[Estimate, ...]) -> str:
-    """Name the longest part; of the chunks, what bounds them, if more than one chunk's own time."""
+    """Name the longest part of the job; if that is the chunks, name the limit that decides."""
     longest = max(parts, key=lambda part: part.high_s)
     if longest.name != "chunks":
         return f"mostly the {longest.name}"

@@ -1,7 +1,8 @@
 """How long one call of each function is likely to take on AWS.
 
-Nobody has measured this stack on AWS. The functions' processor times are measured here; how fast a
-vCPU of Lambda is and how long a call takes are assumptions, a pair each: at best and at worst.
+Nobody has measured this stack on AWS. The functions' processor times were measured on a computer of
+its developers. How fast a vCPU of Lambda is and how long a call takes are assumptions, each a pair:
+at best and at worst.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
 BEST, WORST = 0, 1
 Pair = tuple[float, float]
 
-# Processor time of the functions, microseconds a row (of get-data a key), and for each broken rule
-# besides. Measured on 2026-11-23 on one x86-64 core of the machine this was developed on, Python
-# 3.11. Of the chunk functions: their handlers over S3 and DynamoDB in memory, the best of five
-# runs over chunks of 20,000 rows, 2 % of them bad; of enrich-data, without the calls. Of get-data:
-# its handler with 500 keys through botocore, answers given in its place, the best of 40. Of
-# split-ip-file and of the rules: their pure parts, the best of five runs.
+# Processor time of the functions in microseconds per row (get-data: per key), and what each broken
+# rule adds. Measured on 2026-11-23 with Python 3.11 on one x86-64 core. Chunk functions: their
+# handlers over S3 and DynamoDB in memory, the best of five runs over chunks of 20,000 rows, 2 % of
+# them bad; enrich-data without its calls. get-data: its handler with 500 keys through botocore,
+# which is given the answers, the best of 40 runs. split-ip-file and the rules: their pure parts,
+# the best of five runs.
 ROW_US: Mapping[str, float] = {
     "split-ip-file": 0.3,
     "read-file": 2.9,
@@ -48,23 +49,23 @@ ROW_US: Mapping[str, float] = {
 }
 ERROR_US: Mapping[str, float] = {"validate-data": 7.0, "write-output-chunk": 10.0}
 
-# Assumed: how many times slower than that core one vCPU of Lambda is.
+# Assumed: how many times slower one vCPU of Lambda is than that core.
 VCPU_SLOWNESS: Pair = (1.0, 3.0)
-# Assumed: seconds of one call from a function in the same region.
+# Assumed: seconds that one call to a service in the same region takes.
 S3_CALL_S: Pair = (0.02, 0.1)
 DYNAMODB_CALL_S: Pair = (0.005, 0.03)
 API_OVERHEAD_S: Pair = (0.01, 0.1)  # of API Gateway and Lambda around get-data
 MAIL_CALL_S: Pair = (0.1, 1.0)
-# Assumed: bytes a second between a function and S3.
+# Assumed: bytes per second between a function and S3.
 S3_BYTES_PER_S: Pair = (80e6, 25e6)
-# Assumed: bytes a second that S3 copies within itself, of each part.
+# Assumed: bytes per second of each part that S3 copies within itself.
 S3_COPY_BYTES_PER_S: Pair = (200e6, 50e6)
 
 CHUNK_FUNCTIONS = tuple(step.function for step in workflow.CHUNK_STEPS)
 
 
 def function_seconds(work: Workload, side: int) -> dict[str, float]:
-    """Return how long one warm call of each function takes, for a chunk of average size.
+    """Return how many seconds one warm call of each function takes for an average chunk.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def function_seconds(work: Workload, side: int) -> dict[str, float]:
 
 
 def _split_seconds(work: Workload, side: int) -> float:
-    """Return the split's time: it reads and uploads the file, or one range of it."""
+    """Return the seconds of the split, which reads and uploads the file or one range of it."""
     ranges = max(1, work.ranges)
     moved = 2 * work.size_bytes / S3_BYTES_PER_S[side]
     chunk_bytes = work.size_bytes / max(1, work.chunks)
@@ -108,9 +109,9 @@ def _split_seconds(work: Workload, side: int) -> float:
 
 
 def ranges_seconds(work: Workload, side: int) -> float:
-    """Return what a split in ranges takes: each of them surveyed, then each cut, some at a time."""
+    """Return the seconds of a split in ranges, which surveys all ranges and then cuts them."""
     read = work.size_bytes / work.ranges / S3_BYTES_PER_S[side]
-    # Two hypotheses are followed in a survey.
+    # A survey follows two hypotheses.
     survey = read + 2 * _cpu(work, "split-ip-file", work.rows / work.ranges, 0, side)
     rounds = math.ceil(work.ranges / work.settings.max_concurrency)
     parts = 2 * work.ranges * S3_CALL_S[side] / UPLOADS_IN_FLIGHT
@@ -118,15 +119,16 @@ def ranges_seconds(work: Workload, side: int) -> float:
 
 
 def _merge_seconds(work: Workload, side: int) -> float:
-    """Return the merge's time: it reads the pieces, uploads two files and archives the input.
+    """Return the seconds of the merge, which joins the pieces and copies the input to the archive.
 
-    Where several calls share it, that of the longest: one of a group, or the last, which archives.
+    If several calls share the merge, these are the seconds of the longest: the upload of a group,
+    or the last call, which copies the input.
     """
     moved = 2 * (work.output_bytes + work.rejects_bytes) / S3_BYTES_PER_S[side]
     fetches = (work.chunks + work.reject_pieces) * S3_CALL_S[side] / FETCHES_IN_FLIGHT
     at_once = min(COPIES_IN_FLIGHT, -(-work.size_bytes // COPY_PART_BYTES)) or 1
     copies = work.size_bytes / (S3_COPY_BYTES_PER_S[side] * at_once) + 2 * S3_CALL_S[side]
-    # The ledger's entries come a megabyte at a time, about 2,000 of them.
+    # A query returns a megabyte of the ledger at a time, which is about 2,000 entries.
     others = 8 * S3_CALL_S[side] + (3 + work.chunks / 2_000) * DYNAMODB_CALL_S[side]
     groups = merge_groups(work)
     if groups == 1:
@@ -135,11 +137,11 @@ def _merge_seconds(work: Workload, side: int) -> float:
 
 
 def _cpu(work: Workload, name: str, rows: float, errors: float, side: int) -> float:
-    """Return the seconds of computing in a function that has its share of a vCPU, at most one."""
+    """Return the seconds that a function computes."""
     measured_s = (rows * ROW_US[name] + errors * ERROR_US.get(name, 0.0)) / 1e6
     return measured_s * VCPU_SLOWNESS[side] / vcpus(work, name)
 
 
 def vcpus(work: Workload, name: str) -> float:
-    """Return the share of a vCPU that comes with a function's memory, at most one."""
+    """Return the share of a vCPU that a function gets with its memory; it uses at most one."""
     return min(1.0, work.settings.functions[name].memory_mb / quota("lambda.vcpu_memory_mb"))

@@ -1,9 +1,9 @@
 """The model of a job on AWS: its chunks, the steps of a chunk, the times around them, the limits.
 
-This is the one theory of how long a job takes. `batchops.planning.durations` computes from it what
-a plan says, and the simulation in the benchmarks plays it chunk by chunk. How long one call of a
-function takes is in `batchops.planning.function_times`; the times and limits around the calls are
-here. Every assumed time is a pair: at best and at worst.
+This is the one theory of how long a job takes. `batchops.planning.durations` computes a plan's
+times from it, and the simulation in the benchmarks plays it chunk by chunk. `function_times` has
+the time of one call of each function; this module has the times and limits around the calls. Every
+assumed time is a pair: at best and at worst.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from batchops.planning.workload import CHUNK_WRITES, merge_groups
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
 
-# Assumed: a new environment of a function, imports included; at best all are warm.
+# Assumed: the start of a function's new environment, with its imports. At best, all are warm.
 COLD_START_S: Pair = (0.0, 3.0)
-# Assumed: from the upload to the start of the workflow, event and notification function included.
+# Assumed: from the upload to the start of the workflow, with the event and the notification
+# function.
 START_S: Pair = (0.5, 5.0)
 # Assumed: Step Functions between two states, and around a child that is started and waited for.
 STATE_S: Pair = (0.02, 0.1)
@@ -40,7 +41,7 @@ MAP_START_S: Pair = (0.5, 10.0)
 
 _STATES_OF_A_JOB = 8
 
-# What can keep chunks from being done sooner, as it reads after "mostly".
+# What can decide how long the chunks take, as it reads after "mostly".
 SERVICE = "the time that one chunk takes"
 SLOTS = "the chunks that run at a time (MaxConcurrency)"
 FUNCTIONS = "the account's concurrent functions"
@@ -53,7 +54,7 @@ API = "the rate of API Gateway"
 PUTS = "the rate of writes to S3"
 GETS = "the rate of reads from S3"
 
-# What each step puts into S3 and gets from it (source/).
+# How many objects each step puts into S3 and gets from it (source/).
 _S3: Mapping[str, tuple[int, int]] = {
     workflow.READ.function: (1, 1),
     workflow.VALIDATE.function: (1, 1),
@@ -65,19 +66,19 @@ _LEDGER_STEPS = (workflow.READ.function, workflow.WRITE.function)
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate: so many a second, and so many at once after a pause."""
+    """How many are let through per second, and how many at once after a pause."""
 
     per_s: float
     burst: float = 1.0
 
     def wait_s(self, amount: float) -> float:
-        """Return how long it takes until so many are through, after a pause."""
+        """Return the seconds until an amount is through, after a pause."""
         return max(0.0, amount - self.burst) / self.per_s
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a job can run into; what is not given is without limit.
+    """The limits of a job; what is not given has no limit.
 
     Attributes
     ----------
@@ -86,11 +87,11 @@ class Limits:
     functions : int or None
         Functions that run at a time.
     starts : dict of Rate
-        What each chunk needs one of before it starts, by name.
+        Rates of which each chunk takes one before it starts, by name.
     environments : Rate or None
-        New environments, for each function.
+        New environments of each function.
     requests : dict of Rate
-        What steps ask of other services, by the names that `Step.requests` has.
+        Requests to other services, by the names in `Step.requests`.
     """
 
     slots: int
@@ -109,13 +110,13 @@ class Step:
     name : str
         The function.
     seconds : float
-        From its call to its answer, waiting for limits not counted.
+        From the call to the answer, without waiting for limits.
     functions : int
         Functions that run for it, itself included.
     cold_s : float
-        What is added where its environment is new.
+        Seconds more if its environment is new.
     requests : dict of float
-        What it asks of other services: units by the name of the limit.
+        Requests to other services: units by the name of the limit.
     """
 
     name: str
@@ -127,7 +128,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Times:
-    """How long everything takes that no limit bounds, in seconds.
+    """The seconds of everything that no limit slows down.
 
     Attributes
     ----------
@@ -151,7 +152,7 @@ class Times:
 
 @dataclass(frozen=True)
 class JobModel:
-    """A job: so many chunks that are alike, their steps, the times around them, and the limits."""
+    """A job: a number of equal chunks, the steps of each, the times around them, and the limits."""
 
     chunks: int
     steps: tuple[Step, ...]
@@ -160,25 +161,22 @@ class JobModel:
 
     @property
     def chunk_s(self) -> float:
-        """Seconds of a chunk that waits for nothing, in environments that are warm."""
+        """Seconds of a chunk that never waits and finds all environments warm."""
         steps = sum(self.times.state + step.seconds for step in self.steps)
         return self.times.before + steps + self.times.after
 
     @property
     def cold_s(self) -> float:
-        """Seconds more of a chunk whose environments are all new."""
+        """Seconds more of a chunk that finds all environments new."""
         return sum(step.cold_s for step in self.steps)
 
     @property
     def chunks_s(self) -> float:
-        """Seconds of all chunks: the Map's start, new environments, and the tightest limit.
-
-        Each limit is looked at as if it were alone. The simulation lets all of them work at once.
-        """
+        """Seconds of all chunks: the start of the Map, new environments, and the tightest limit."""
         return self.times.map_start + self.cold_s + max(self.bounds().values())
 
     def bounds(self) -> dict[str, float]:
-        """Return the seconds that the chunks take by each limit, as if it were the only one."""
+        """Return how many seconds the chunks would take if each limit were the only one."""
         limits, chunk_s, at_once = self.limits, self.chunk_s, min(self.chunks, self.limits.slots)
         waits = {name: rate.wait_s(self.chunks) for name, rate in limits.starts.items()}
         if limits.functions is not None:
@@ -197,7 +195,7 @@ class JobModel:
 
 
 def model_job(work: Workload, side: int) -> JobModel:
-    """Return the model of a file's job on AWS, in an account with the default quotas.
+    """Return the model of the job of a file, on AWS, in an account with the default quotas.
 
     Parameters
     ----------
@@ -211,7 +209,7 @@ def model_job(work: Workload, side: int) -> JobModel:
 def chunk_steps(work: Workload, side: int) -> tuple[Step, ...]:
     """Return the steps of an average chunk."""
     seconds, cold = function_seconds(work, side), COLD_START_S[side]
-    # The functions behind the API run while enrich-data waits for them, and are new when it is.
+    # get-data runs behind the API while enrich-data waits, and starts cold when enrich-data does.
     lookups = math.ceil(min(CALLS_IN_FLIGHT, work.calls_per_chunk))
     steps = []
     for name in CHUNK_FUNCTIONS:
@@ -234,17 +232,16 @@ def job_times(work: Workload, side: int) -> Times:
     calls, cold, map_start = function_seconds(work, side), COLD_START_S[side], MAP_START_S[side]
     split = calls[workflow.SPLIT.function] + cold
     if work.ranges:
-        # Two Maps, one after the other: each range is surveyed, then each is cut.
+        # Two Maps, one after the other: the first surveys all ranges, the second cuts them.
         split = ranges_seconds(work, side) + 2 * map_start + 3 * cold
     groups = merge_groups(work)
-    # Where several calls share the merge, one plans, the groups are uploaded side by side, and one
-    # completes both files.
+    # If several calls share the merge, one plans it, one per group uploads, and one completes it.
     merges = 1 if groups == 1 else 2 + math.ceil(groups / work.settings.max_concurrency)
     return Times(
         start=START_S[side],
         split=split,
         map_start=map_start,
-        # A child of the Map has one state, which starts the chunk's workflow and waits for it; the
+        # A child of the Map has one state, which starts the chunk's workflow and waits for it. The
         # last state of that workflow does no work.
         before=CHILD_S[side] / 2 + STATE_S[side],
         state=STATE_S[side],
@@ -257,8 +254,8 @@ def job_times(work: Workload, side: int) -> Times:
 def aws_limits(side: int, *, max_concurrency: int) -> Limits:
     """Return the documented limits of an account with the default quotas.
 
-    A job's errors have one partition key, and so have its entries of the ledger. DynamoDB splits a
-    partition that is hot, which is the best case; in the worst it has one partition's rate.
+    All errors of a job have one partition key, and so have its entries of the ledger. At best
+    DynamoDB splits the hot partition; at worst the errors have the rate of a single one.
     """
     partition = quota("dynamodb.partition_writes_per_second")
     errors = quota("dynamodb.table_writes_per_second") if side == BEST else partition

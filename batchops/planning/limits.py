@@ -1,4 +1,4 @@
-"""The limits that a job runs up against, on AWS and in this stack, and how near each is."""
+"""The limits of AWS and of the stack, and how near a job comes to each."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from batchops.planning.durations import Duration
     from batchops.planning.workload import Workload
 
-# From this share on a limit is worth a warning.
+# A limit with at least this share taken is worth a warning.
 NEAR = 0.8
 
 ROWS = "rows a chunk"
 
-# What the state of the main workflow holds at most beside the file's key, which stands in it five
-# times (key, completed, rejected and archived file, manifest): ids, numbers, names, a cause.
+# The state of the main workflow holds the file's key five times (key, completed, rejected and
+# archived file, manifest), and at most so many bytes more: ids, numbers, names, a cause.
 _STATE_BYTES = 4_000
 _KEYS_IN_STATE = 5
 _JOB_PREFIX_BYTES = 80
@@ -62,17 +62,17 @@ class Limit:
 
     @property
     def share(self) -> float:
-        """What part of the limit is taken; more than 1 is beyond it."""
+        """The share of the limit that the job takes; more than 1 is beyond it."""
         return self.value / self.limit
 
     @property
     def fatal(self) -> bool:
-        """Whether the job cannot succeed, not even at best."""
+        """Whether the job fails even at best."""
         surely = self.value if self.at_best is None else self.at_best
         return self.hard and surely > self.limit
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return the limit in one line, with its share and what it means."""
         return (
             f"{self.name}: {number_text(self.value)} of {number_text(self.limit)} {self.unit} "
             f"({share_text(self.share)}); {self.says}"
@@ -207,7 +207,7 @@ def _workflow_limits(work: Workload, duration: Duration, name: str) -> list[Limi
 
 
 def _time_limits(work: Workload) -> list[Limit]:
-    """Return how long each function takes against its time-out."""
+    """Return how near each function comes to its time-out."""
     best, worst = (function_seconds(work, side) for side in (BEST, WORST))
     advice = {
         workflow.SPLIT.function: (

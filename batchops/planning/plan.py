@@ -1,4 +1,4 @@
-"""A plan: what a file would come to, which limits are near, what it costs and how long it takes."""
+"""A plan: what a stack would make of a file, what limits are near, and what it costs and takes."""
 
 from __future__ import annotations
 
@@ -23,48 +23,48 @@ if TYPE_CHECKING:
     from batchops.planning.scan import Refusal, RuleCount
     from batchops.planning.size_advice import ChunkOption
 
-# As many broken rules, columns and limits stand in the text; the HTML form has more, the dict all.
+# How many broken rules and columns the text shows, and how many rules the HTML; JSON has all.
 _SHOWN = 5
 _SHOWN_HTML = 50
-# A share of rejected rows that looks like a mistake in the file as a whole.
+# From this share of rejected rows on, the file as a whole may be wrong.
 _MANY_REJECTED = 0.2
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a file would come to. All about AWS is estimated, nothing measured there.
+    """What a stack would make of a file. All times and costs on AWS are estimates.
 
     Attributes
     ----------
     name : str
         The name that the file would be uploaded under.
     size_bytes, rows, blank_lines : int
-        Of the file; blank lines are skipped, and row numbers count them. Of a file that is refused
-        the rows up to the place where it is.
+        Of the file. Blank lines are skipped, but count in row numbers. For a refused file, the rows
+        before the place where it is refused.
     columns, missing, extra : tuple of str
-        The header's names; those that the schema requires and the file lacks; those that the
-        schema does not know, which pass through to the output.
+        The names in the header; those that the schema requires and the file does not have; those
+        that the schema does not know, which pass through to the output.
     chunks, chunk_rows, max_concurrency : int
-        Chunks, rows a chunk at most, and chunks in progress at a time.
+        Chunks, the most rows in a chunk, and the most chunks in progress at a time.
     rejected, errors : int
-        Rows that would be rejected, and the rules that they break in all.
+        Rows that would be rejected, and how many rules they break in all.
     rules : tuple of RuleCount
         Each broken rule with its rows, the most frequent first.
     keys_checked : bool
-        Whether rows whose key the reference data lacks are among them.
+        Whether unknown keys are among them, because the keys were looked up.
     refusal : Refusal or None
-        Why the job would fail at once, where the file as a whole is not acceptable.
+        Why the stack would refuse the file as a whole.
     limits : tuple of Limit
-        How near each limit is, the nearest first; none where the file is refused unread.
+        How near each limit is, the nearest first; empty if the file is refused.
     options : tuple of ChunkOption
-        What other chunk sizes would come to.
+        Cost and time with other chunk sizes.
     suggested_chunk_rows : int
-        The cheapest of those that are about as fast as any.
+        The cheapest size that is about as fast as any.
     cost : Cost or None
     duration : Duration or None
-        Estimates; None where the file is refused unread.
+        Estimates; None if the file is refused.
     source
-        What was planned, to be submitted.
+        The file that was planned, for `Stack.submit`.
     """
 
     name: str
@@ -91,18 +91,18 @@ class Plan:
 
     @property
     def can_succeed(self) -> bool:
-        """Whether nothing is known that makes the job fail."""
+        """Whether nothing is known that would make the job fail."""
         return not self.obstacles
 
     @property
     def obstacles(self) -> tuple[str, ...]:
-        """Why the job cannot succeed, a line each."""
+        """The reasons why the job cannot succeed, one line each."""
         refused = [str(self.refusal)] if self.refusal else []
         return (*refused, *(str(limit) for limit in self.limits if limit.fatal))
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is worth a look before the file is submitted, a line each."""
+        """What to look at before the file is submitted, one line each."""
         found = [
             f"{'beyond' if limit.share > 1 else 'near'} a limit: {limit}"
             for limit in self.limits
@@ -120,14 +120,14 @@ class Plan:
         return (*found, saving) if saving else tuple(found)
 
     def sizes(self) -> pd.DataFrame:
-        """Return what other chunk sizes would come to.
+        """Return the estimated cost and time with other chunk sizes.
 
         Returns
         -------
         DataFrame
             One line a size, the smallest first: ``chunk_rows``, ``chunks`` (int64), ``usd``,
-            ``low_s``, ``high_s`` (float64, the estimated cost and time on AWS). Empty where the
-            file is refused unread.
+            ``low_s``, ``high_s`` (float64, the estimated cost and time on AWS). Empty if the file
+            is refused.
         """
         import pandas as pd
 

@@ -1,7 +1,7 @@
-"""Plan a file: read it once, through the code that the functions run, and estimate the rest.
+"""Plan a file: read it once with the code that the functions run, and estimate cost and time.
 
-It takes bounded memory. Nothing is asked of AWS but how the stack is set up and, if wanted, which
-keys its reference data has.
+Memory is bounded, whatever the file's size. AWS is only asked how the stack is set up and, if
+wanted, which keys its reference data has.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def plan_for(
     stack: StackRef, source: Source, *, name: str | None = None, check_keys: bool = False
 ) -> Plan:
-    """Plan a file for a stack as it is deployed: its schema, its settings, its reference data.
+    """Plan a file for a deployed stack, with its schema, settings and reference data.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def plan_file(
     name: str | None = None,
     known_keys: KnownKeys | None = None,
 ) -> Plan:
-    """Read a file once and say what a stack would make of it.
+    """Read a file once and plan its job.
 
     Parameters
     ----------
@@ -80,18 +80,18 @@ def plan_file(
     schema
         The record schema that the stack's functions have.
     settings
-        How the stack is set up. With 0 rows a chunk the size is the one that the split would
-        choose for the file.
+        How the stack is set up. If it has 0 rows a chunk, the size is the one that the split
+        would choose for the file.
     name
-        The name to upload it under, if not its own.
+        The name to upload it under, if it is another than the file's own.
     known_keys
-        Given some keys, returns those that the reference data has; called once a chunk. Without it
+        Returns those of some keys that the reference data has; called once per chunk. Without it,
         no key counts as unknown.
 
     Raises
     ------
     InputError
-        If the source cannot be read. What is wrong inside the file is part of the plan.
+        If the source cannot be read. What is wrong in the file is part of the plan.
     """
     file, name = _open(source, name, settings.delimiter)
     try:
@@ -102,7 +102,8 @@ def plan_file(
     finally:
         if file is not source:
             file.close()
-    # One with too many chunks was read whole; of other files that are refused, nothing follows.
+    # A file with too many chunks was read to its end, so it can be estimated. Other refused files
+    # were not.
     refused = scan.refusal is not None and scan.refusal.error != TooManyChunksError.__name__
     about = None if refused else _Estimates.of(scan.work, name)
     options = about.options if about else ()
@@ -132,7 +133,7 @@ def plan_file(
 
 
 class _Estimates(NamedTuple):
-    """What follows for a file that was read to its end."""
+    """The estimates for a file that was read to its end."""
 
     duration: Duration
     limits: tuple[Limit, ...]
@@ -147,7 +148,7 @@ class _Estimates(NamedTuple):
 
 
 def _fitting_rows(file: IO[bytes], name: str, delimiter: str) -> int:
-    """Return the rows a chunk that the split chooses; the file stands then where it stood."""
+    """Return the rows a chunk that the split would choose; leave the file at its position."""
     if not file.seekable():
         raise InputError(f"the size of {name} is not known beforehand: give its path, or its bytes")
     start = file.tell()
@@ -160,14 +161,14 @@ def _fitting_rows(file: IO[bytes], name: str, delimiter: str) -> int:
 def _open(source: Source, name: str | None, delimiter: str) -> tuple[IO[bytes], str]:
     if isinstance(source, io.TextIOBase):
         raise InputError("the file is open as text: open it in binary mode, or give its path")
-    # Of the type, because a DataFrame shows its columns as attributes.
+    # Look at the type, because a DataFrame shows its columns as attributes.
     if hasattr(type(source), "read"):
         return cast("IO[bytes]", source), name or "upload.csv"
     return submission.open_source(cast("Any", source), name=name, delimiter=delimiter)
 
 
 def reference_keys(stack: StackRef) -> KnownKeys:
-    """Return a function that says which of some keys the stack's reference data has."""
+    """Return a function that looks keys up in the stack's reference data."""
     dynamodb, table = stack.client("dynamodb"), stack.outputs["FinancialTableName"]
 
     def known(wanted: Sequence[str]) -> set[str]:

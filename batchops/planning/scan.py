@@ -1,4 +1,4 @@
-"""Read a file once, as the stack's functions will, and count what comes of it."""
+"""Read a file once, as the stack's functions will, and count what they would find."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from batchops.planning.workload import ENRICHMENT_COLUMN_BYTES, Workload
 if TYPE_CHECKING:
     from batchops.deployment.settings import StackSettings
 
-# Given the keys of some rows, returns those that the reference data has.
+# Returns those of some keys that the reference data has.
 KnownKeys = Callable[[Sequence[str]], Collection[str]]
 
 BLOCK_BYTES = 1024 * 1024
 
-# Refusals of a first row that names nothing: what stands there may be somebody's data.
+# Refusals of a first row that is no header. It may be somebody's data, so it is not shown.
 _NO_NAMES = frozenset({"NoHeaderError", "NotTextError"})
 
 _WRITE_UNIT_BYTES = 1024
-# As long as the longest job id, for the size of an error's item; the times are of fixed length.
+# For the size of an error's item: an id as long as the longest, and times, whose length is fixed.
 _SOME_JOB = "j" * 53
 _SOME_TIME = "2026-11-23T06:00:00.000Z"
 _SOME_TTL = 1_800_000_000
@@ -41,13 +41,13 @@ class RuleCount:
     Attributes
     ----------
     stage, column, rule : str
-        As in ErrorTable; the column is empty where the row as a whole is at fault.
+        As in ErrorTable; the column is empty if the row as a whole breaks the rule.
     rows : int
-        Rows that break it. A row that breaks several rules counts in each.
+        Rows that break it. A row that breaks several rules counts for each.
     source_row : int
         The first of them, the header being row 1.
     message : str
-        What the stack will say of that row.
+        The message that the stack will write for that row.
     """
 
     stage: str
@@ -67,36 +67,37 @@ class RuleCount:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why the stack would not accept a file: the error that its job would end with."""
+    """The error that a job would end with because the stack refuses its file."""
 
     error: str
     message: str
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return the error and its message in one line."""
         return f"{self.error}: {self.message}"
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass over a file found.
+    """The findings of one pass over a file.
 
     Attributes
     ----------
     work : Workload
-        The counts; of a file that is refused, up to the place where it is.
+        The counts; for a refused file, up to the place where it is refused.
     columns : tuple of str
         The header's names, in the file's order.
     missing, extra : tuple of str
-        Columns that the schema requires and the file lacks; columns that the schema does not know.
+        Columns that the schema requires and the file does not have, and columns that the schema
+        does not know.
     blank_lines : int
-        Blank lines before the last row, which are skipped, and which row numbers count.
+        Blank lines before the last row. They are skipped, but count in row numbers.
     rules : tuple of RuleCount
         The broken rules, the most frequent first.
     refusal : Refusal or None
         Why the file as a whole is not acceptable.
     keys_checked : bool
-        Whether keys were looked up, so that those unknown are among the broken rules.
+        Whether keys were looked up, so that unknown ones are among the broken rules.
     """
 
     work: Workload
@@ -116,16 +117,16 @@ def scan_file(
     settings: StackSettings,
     known_keys: KnownKeys | None = None,
 ) -> Scan:
-    """Read a file to its end in bounded memory, through the code that the functions run.
+    """Read a file to its end, in bounded memory, with the code that the functions run.
 
     Parameters
     ----------
     file
-        The file, opened in binary mode; it is read from where it stands.
+        The file, opened in binary mode; it is read from its position.
     schema, settings
         The stack's record schema, and how it is set up.
     known_keys
-        Called once a chunk with its keys; without it no key counts as unknown.
+        Called once per chunk with its keys; without it, no key counts as unknown.
     """
     counter = _Counter(schema, settings, known_keys)
     refusal = None
@@ -134,14 +135,14 @@ def scan_file(
         counter.count(counter.measure(blocks))
     except FileError as error:
         refusal = Refusal(type(error).__name__, str(error))
-        # What the pass did not come to is still part of the file's size.
+        # The rest of the file still counts for its size.
         for block in blocks:
             counter.size_bytes += len(block)
     return counter.result(refusal)
 
 
 class _Splitter(csvtext.Splitter):
-    """A splitter that remembers the header that it found, also where it is refused."""
+    """A splitter that remembers the header that it found, even if that is refused."""
 
     found = b""
 
@@ -151,7 +152,7 @@ class _Splitter(csvtext.Splitter):
 
 
 class _Counter:
-    """The running counts of a pass; it holds one chunk at a time."""
+    """The counts of a pass so far; it holds one chunk at a time."""
 
     def __init__(
         self, schema: RecordSchema, settings: StackSettings, known_keys: KnownKeys | None
@@ -173,12 +174,12 @@ class _Counter:
             yield block
 
     def count(self, blocks: Iterator[bytes]) -> None:
-        """Take in the whole file.
+        """Count the whole file.
 
         Raises
         ------
         FileError
-            Whatever the split, or the reading of a chunk, would end the job with.
+            The error with which the split or read-file would end the job.
         """
         splitter = _Splitter(
             intake.check_text(blocks),
@@ -256,7 +257,7 @@ class _Counter:
             largest_chunk_bytes=max(work.largest_chunk_bytes, len(chunk.data)),
         )
         body = chunk.data.rstrip(b"\r\n")
-        # The first line end belongs to the last record; what comes after it are blank lines.
+        # The first line end belongs to the last record; those after it are blank lines.
         trailing = max(0, len(chunk.data[len(body) :].splitlines()) - 1)
         self._blank_lines = chunk.last_row - trailing - 1 - self._work.rows
 

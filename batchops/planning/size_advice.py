@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 _SIZES = (100, 200, 500, 600, 1_000, 2_000, 5_000, 10_000, 15_000, MAX_CHUNK_ROWS)
 
-# Chunks may be so much slower than the fastest size, if they are cheaper.
+# A cheaper size may take this many times as long as the fastest.
 _PATIENCE = 1.25
-# What another chunk size must save to be worth a line: a share, and that in USD or seconds.
+# A saving is worth a line if it is this share of the cost or time, and as many USD or seconds.
 _WORTH_SAVING = 0.2
 _WORTH_USD = 0.01
 _WORTH_S = 60
@@ -28,7 +28,7 @@ _WORTH_S = 60
 
 @dataclass(frozen=True)
 class ChunkOption:
-    """A chunk size, and what a file would come to with it.
+    """A chunk size, and what a job would cost and take with it.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class ChunkOption:
 
 
 def largest_chunk_rows(work: Workload) -> int:
-    """Return the most rows that a chunk may have and still end by its rows, not by its bytes."""
+    """Return the largest chunk size at which chunks end by their rows, not by their bytes."""
     by_bytes = int(NEAR * MAX_CHUNK_BYTES * work.rows / work.size_bytes)
     return max(1, min(MAX_CHUNK_ROWS, by_bytes))
 
@@ -56,7 +56,7 @@ def largest_chunk_rows(work: Workload) -> int:
 def chunk_options(work: Workload) -> tuple[ChunkOption, ...]:
     """Return the usual chunk sizes that are safe for a file, the smallest first.
 
-    Safe means that no limit is passed, or even near, at which the job fails.
+    A size is safe if no limit at which the job fails is near.
     """
     largest = largest_chunk_rows(work)
     sizes = {size for size in (*_SIZES, work.chunk_rows) if size <= largest} | {largest}
@@ -74,7 +74,9 @@ def chunk_options(work: Workload) -> tuple[ChunkOption, ...]:
 
 
 def suggest_chunk_rows(options: tuple[ChunkOption, ...], *, current: int) -> int:
-    """Return the cheapest size that is about as fast as any; of equals the nearest to `current`.
+    """Return the cheapest size that is about as fast as any.
+
+    Of equally cheap sizes, it is the one nearest to `current`.
 
     Parameters
     ----------
@@ -90,7 +92,7 @@ def suggest_chunk_rows(options: tuple[ChunkOption, ...], *, current: int) -> int
 
 
 def describe_saving(options: tuple[ChunkOption, ...], *, current: int, suggested: int) -> str:
-    """Say what the suggested size saves; nothing where that is not worth a line."""
+    """Return what the suggested size saves as text; empty if the saving is too small."""
     by_size = {option.chunk_rows: option for option in options}
     now, then = by_size.get(current), by_size.get(suggested)
     if then is None or now == then:

@@ -1,4 +1,4 @@
-"""Submit a file: put it into the stack's input, and know which version of it is ours."""
+"""Submit a file: upload it into the stack's input, and find the version that was uploaded."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def submit_file(
         The name to upload it under, ``upload.csv`` for bytes and DataFrames; it may have folders
         (``2026/orders.csv``).
     force
-        Submit even what the plan says cannot succeed.
+        Submit a plan's file even if the plan says that the job cannot succeed.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def submit_file(
 
 
 def check_submittable(plan: Plan, *, force: bool = False) -> None:
-    """Refuse a plan whose job cannot succeed, unless it is forced, or whose file is another now.
+    """Refuse a plan whose job cannot succeed, unless forced, or whose file has changed since.
 
     Raises
     ------
@@ -117,9 +117,9 @@ def _checked(name: str) -> str:
 def upload(s3: S3Client, bucket: str, file: IO[bytes], name: str) -> tuple[str, str]:
     """Upload a file under ``input/`` and return its key and version id.
 
-    The managed transfer, which sends large files in parts, does not tell the version it made. So
-    the object carries a token, by which the version is found even if somebody else uploads the same
-    name at the same time.
+    boto3's managed transfer, which sends large files in parts, does not return the version that it
+    made. So the object's metadata has a token, which identifies the version even if somebody else
+    uploads a file of the same name at the same time.
     """
     key, token = keys.INPUT_PREFIX + name, uuid.uuid4().hex
     with translated(f"uploading {name!r}"):
@@ -128,16 +128,16 @@ def upload(s3: S3Client, bucket: str, file: IO[bytes], name: str) -> tuple[str, 
 
 
 def copy_object(s3: S3Client, bucket: str, source: str, *, name: str | None) -> tuple[str, str]:
-    """Copy an object, named as ``s3://bucket/key``, under ``input/``; return key and version id.
+    """Copy an object ``s3://bucket/key`` to ``input/`` and return its new key and version id.
 
     Raises
     ------
     InputError
-        If it is no such address.
+        If `source` is not such an address.
     """
     from_bucket, _, from_key = source.removeprefix("s3://").partition("/")
     if not from_bucket or not from_key:
-        raise InputError(f"{source!r} names no object: give s3://bucket/key")
+        raise InputError(f"{source!r} is not an object: give s3://bucket/key")
     key = keys.INPUT_PREFIX + _checked(name or from_key.rsplit("/", 1)[-1])
     token = uuid.uuid4().hex
     extra = {"Metadata": {_TOKEN: token}, "MetadataDirective": "REPLACE"}
@@ -154,7 +154,7 @@ def _find_version(s3: S3Client, bucket: str, key: str, token: str) -> str:
     except ClientError as error:
         if error.response["Error"]["Code"] != "404":
             raise
-    # Not the latest: another upload of the name came after ours, or our job is done already.
+    # Ours is not the latest: there was a later upload of the name, or our job is done already.
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
         for version in page.get("Versions", []):
             if version["Key"] != key:

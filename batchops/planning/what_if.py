@@ -1,9 +1,8 @@
-"""What another record schema would do to rows that are there, before it is deployed.
+"""What another record schema would do to existing rows, before it is deployed.
 
-Both schemas are applied here, through the code that the functions run, so nothing is deployed and
-nothing is written. Of the target only the keys of rows whose verdict changes are asked: such a row
-is not accepted by a laxer rule if the reference data lacks its key, nor newly rejected by a
-stricter one.
+Both schemas are applied here, with the code that the functions run, so nothing is deployed or
+written. The target is only asked for the keys of rows whose verdict changes: if the reference data
+does not have its key, a row is rejected under either schema.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 SchemaSource = Mapping[str, Any] | str | Path
 
-# A chunk file, its header included, and the row of its first record.
+# A chunk file with its header, and the row of its first record.
 ChunkFile = tuple[bytes, int]
 
 _BLOCK_BYTES = 1024 * 1024
@@ -42,7 +41,7 @@ _DTYPES = {
     "message": "str",
     "raw": "str",
 }
-# So many lines of each list are kept; the counts are of all rows.
+# The most lines that each list keeps; the counts are of all rows.
 MAX_LINES = 10_000
 
 _COUNTS = ("column", "rule", "now", "then")
@@ -82,7 +81,7 @@ class WhatIf:
     accepted: pd.DataFrame = field(repr=False, compare=False)
 
     def __str__(self) -> str:
-        """Say it in a line, then one line a rule."""
+        """Return a summary, and one line for each rule whose count would change."""
         lines = [self._summary()]
         lines += [
             f"  {column or 'the row'}: {rule}: {now:,} rows now, {then:,} then"
@@ -115,7 +114,7 @@ class WhatIf:
 
 
 def load_schema(source: SchemaSource) -> RecordSchema:
-    """Return a schema that is given as a document, or as the path of its file.
+    """Return a schema given as a document or as the path of its file.
 
     Raises
     ------
@@ -128,11 +127,11 @@ def load_schema(source: SchemaSource) -> RecordSchema:
             raise InputError(f"no schema file {source}: give the path of a JSON Schema")
         return RecordSchema.load(Path(source))
     except SchemaError as error:
-        raise InputError(f"{error}: mend the schema that was given") from error
+        raise InputError(f"{error}: fix the schema that was given") from error
 
 
 def chunk_files(file: IO[bytes], schema: RecordSchema, *, delimiter: str) -> Iterator[ChunkFile]:
-    """Yield a file's content in chunks, as the split would cut it.
+    """Yield a file's content in chunks, as the split would cut them.
 
     Raises
     ------
@@ -157,18 +156,18 @@ def apply_schemas(
     delimiter: str,
     known_keys: KnownKeys,
 ) -> WhatIf:
-    """Hold rows against two schemas, and return what differs.
+    """Validate rows against two schemas, and return what differs.
 
     Parameters
     ----------
     chunks
         The rows.
     name
-        What they are called.
+        The job's id, or the file's name.
     now, then
         The deployed schema and the other.
     known_keys
-        Given some keys, returns those that the reference data has.
+        Returns those of some keys that the reference data has.
 
     Raises
     ------
@@ -185,7 +184,7 @@ def apply_schemas(
 
 
 class _Comparer:
-    """The running counts; it holds one chunk at a time, and the first lines of what changes."""
+    """The counts so far; it holds one chunk at a time, and the first lines of what changes."""
 
     def __init__(
         self, now: RecordSchema, then: RecordSchema, delimiter: str, known_keys: KnownKeys
@@ -198,7 +197,7 @@ class _Comparer:
         self._lines: dict[str, list[tuple[Any, ...]]] = {"rejected": [], "accepted": []}
 
     def add(self, data: bytes, first_row: int) -> None:
-        """Take in a chunk."""
+        """Compare the rows of a chunk."""
         options: dict[str, Any] = {"delimiter": self._delimiter, "first_row": first_row}
         changed: list[tuple[str, Record, list[Violation], str]] = []
         pairs = zip(

@@ -1,4 +1,4 @@
-"""What another schema would do to a file, or to a job, of a stack as it is deployed."""
+"""What another schema would do to a file or a job of a deployed stack."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def what_if_file(
     *,
     name: str | None = None,
 ) -> WhatIf:
-    """Say what another schema would do to a file that is not uploaded yet.
+    """Return what another schema would do to a file that is not uploaded yet.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def what_if_file(
 
 
 def what_if_job(job: JobRef, schema: SchemaSource) -> WhatIf:
-    """Say what another schema would do to a job's rows, as they are in its chunks now.
+    """Return what another schema would do to the rows in a job's chunks.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Sales-order CSV files with known bad rows, for the demo, the workshop and the tests.
 
 A sample with ``bad_share=0`` is the same file with every bad row repaired: the seed decides only
-which rows are bad, and how. What the good rows hold is `batchops.samples.sample_orders`.
+which rows are bad, and how. `batchops.samples.sample_orders` makes the good rows.
 """
 
 import csv
@@ -23,7 +23,7 @@ from batchops.samples.sample_orders import (
 )
 
 MAX_ROWS = 100_000_000
-# Unknown keys come from the last 10^8 places, which no sample and no reference data reaches.
+# Unknown keys come from the last 10^8 places, which are in no sample and no reference data.
 _FIRST_UNKNOWN = KEY_SPACE - MAX_ROWS
 _NO_DELIMITERS = string.ascii_letters + string.digits + '"\r\n\0'
 _NO_FAULT = (-1, "")
@@ -32,7 +32,7 @@ _NO_FAULT = (-1, "")
 _READ_FAULTS: dict[str, Callable[[list[str]], list[str]]] = {
     "too few fields": lambda fields: fields[:6],
     "too many fields": lambda fields: [*fields[:2], " Republic of", *fields[2:]],
-    # A lone surrogate stands for a byte that is no UTF-8: Latin-1's no-break space.
+    # A lone surrogate stands for a byte that is not UTF-8: Latin-1's no-break space.
     "bad encoding": lambda fields: [fields[0], fields[1] + "\udca0", *fields[2:]],
 }
 # Column, new value ({} is the old one), and the keywords of the schema that it violates.
@@ -67,7 +67,7 @@ class ExpectedError:
     """One rule that one row breaks.
 
     ``source_row`` is the record's number in the file, the header being row 1. ``column`` is empty
-    where the whole row is at fault. ``rule`` is a keyword of the JSON Schema, or ``fieldCount``,
+    if the whole row is bad. ``rule`` is a keyword of the JSON Schema, or ``fieldCount``,
     ``encoding`` or ``reference``.
     """
 
@@ -89,7 +89,7 @@ class SampleRow(NamedTuple):
 
 @dataclass(frozen=True)
 class SampleFiles:
-    """Where the files of a sample lie."""
+    """The paths of the files of a sample."""
 
     orders: Path
     reference: Path
@@ -107,7 +107,7 @@ class Sample:
 
     @property
     def bad_rows(self) -> tuple[int, ...]:
-        """The source rows that are bad, each once, in the file's order."""
+        """The bad source rows, each once, in the order of the file."""
         return tuple(sorted({violation.source_row for violation in self.bad}))
 
     def write(self, folder: Path, *, name: str = "orders.csv") -> SampleFiles:
@@ -173,7 +173,7 @@ def write_sample(
     delimiter: str = ",",
     reference_rows: int | None = None,
 ) -> SampleFiles:
-    """Write what ``make_sample(...).write(folder)`` writes, in memory that does not grow.
+    """Write what ``make_sample(...).write(folder)`` writes, but in bounded memory.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def sample_rows(
     Raises
     ------
     ValueError
-        If an argument is out of its range; at once, not when the first record is taken.
+        If an argument is out of its range; raised at once, not with the first record.
     """
     if not 1 <= rows <= MAX_ROWS:
         raise ValueError(f"rows is {rows}: give a number from 1 to {MAX_ROWS:,}")
@@ -225,7 +225,7 @@ def _generate(rows: int, bad: int, seed: int, delimiter: str) -> Iterator[Sample
 
 
 def _choose_faults(rows: int, bad: int, seed: int) -> Iterator[tuple[int, str]]:
-    """Choose one place in each of `bad` equal parts of the file; every kind comes equally often."""
+    """Choose one place in each of `bad` equal parts of the file, and each kind equally often."""
     kinds: list[str] = []
     for part in range(bad):
         if not kinds:
@@ -266,7 +266,7 @@ def _reference_lines(rows: int) -> Iterator[bytes]:
 
 
 class _Echo:
-    """A file that hands back what is written, so that ``writerow`` returns the line."""
+    """A file whose ``write`` returns the text, so that ``writerow`` returns the line."""
 
     def write(self, text: str) -> str:
         return text

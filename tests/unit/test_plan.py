@@ -23,7 +23,6 @@ from batchops.deployment.settings import shipped_settings
 from batchops.planning.plan import Plan
 from batchops.planning.planner import plan_file
 from batchops.planning.scan import write_units
-from batchops.planning.submission import check_submittable
 from batchops.samples.sample import make_sample
 from batchops.samples.sample_orders import key_at
 
@@ -297,27 +296,6 @@ def test_file_of_too_many_chunks_is_refused_and_told_of_a_size_that_suits() -> N
     assert found.suggested_chunk_rows > 1
     assert found.rows // found.suggested_chunk_rows < 1_000
     assert any(f"FileChunkSize={found.suggested_chunk_rows} " in line for line in found.warnings)
-
-
-# ------------------------------------------------------------------------------- submit
-
-
-def test_plan_that_cannot_succeed_is_refused_unless_forced() -> None:
-    bad = plan(HEADER)
-    with pytest.raises(InputError, match=r"upload\.csv would fail: NoRowsError.*force=True"):
-        check_submittable(bad)
-    check_submittable(bad, force=True)
-    check_submittable(plan(GOOD))
-
-
-def test_file_that_has_changed_since_is_planned_again(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes(GOOD)
-    made = plan(path)
-    check_submittable(made)
-    path.write_bytes(GOOD + row())
-    with pytest.raises(InputError, match="plan it again"):
-        check_submittable(made)
 
 
 # -------------------------------------------------------------------------------- views

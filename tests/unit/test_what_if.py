@@ -171,5 +171,5 @@ def test_schema_comes_from_a_document_or_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [{}, {"properties": {"a": {}}}])
 def test_schema_that_cannot_be_used_is_an_input_error(wrong: Any) -> None:
-    with pytest.raises(InputError, match="mend the schema"):
+    with pytest.raises(InputError, match="fix the schema"):
         load_schema(wrong)

@@ -78,13 +78,6 @@ def test_every_fact_names_value_unit_source_grade_and_date() -> None:
         assert re.fullmatch(r"20\d\d-\d\d", fact["date"]), name
 
 
-def test_prices_are_for_one_unit() -> None:
-    assert aws_facts.price("step_functions.transition") == pytest.approx(0.000025)
-    assert aws_facts.price("lambda.request") == pytest.approx(0.0000002)
-    assert aws_facts.price("lambda.gb_second") == 0.0000133334
-    assert aws_facts.price("s3.put") == pytest.approx(0.000005)
-
-
 # ----------------------------------------------------------------------------- estimate
 
 
@@ -129,18 +122,19 @@ def test_sum_of_a_job_is_that_made_by_hand() -> None:
     assert cost.monthly_usd == 1
 
 
-def test_each_error_costs_its_write_units() -> None:
-    bad = Workload(71_000, 1_000, 2, 500, rejected=3, errors=4, error_writes=9, reject_pieces=1)
-    good = Workload(71_000, 1_000, 2, 500)
-    key = ("DynamoDB", "write units")
-    assert quantities(estimate_cost(bad))[key] - quantities(estimate_cost(good))[key] == 9
-
-
 def extra_counts(work: Workload, other: Workload) -> dict[tuple[str, str], float]:
     """Return what the other job takes more of, seconds and the log left out."""
     one, two = quantities(estimate_cost(work)), quantities(estimate_cost(other))
     timed = {("Lambda", "GB-seconds"), ("CloudWatch Logs", "GB")}
     return {key: two[key] - one[key] for key in one if two[key] != one[key] and key not in timed}
+
+
+def test_each_error_costs_its_write_units_and_each_piece_of_rejects_a_read() -> None:
+    good = Workload(71_000, 1_000, 2, 500)
+    bad = replace(good, rejected=3, errors=4, error_writes=9, reject_pieces=2)
+    more = extra_counts(good, bad)
+    assert more["DynamoDB", "write units"] == 9
+    assert more["S3", "GET requests"] == 2
 
 
 def test_file_that_is_split_in_ranges_costs_what_the_ranges_take() -> None:

@@ -141,14 +141,6 @@ def test_merged_file_takes_no_more_parts_than_there_may_be(size_bytes: int, part
     assert workload.merge_parts(size_bytes) == parts
 
 
-def test_requests_to_s3_are_those_of_the_chunks_and_of_the_job() -> None:
-    work = Workload(700, rows=10, chunks=3, chunk_rows=4, reject_pieces=2)
-    # Six puts a chunk, two headers, the manifest, the mail, two merged files, upload and archive.
-    assert workload.s3_puts(work) == 6 * 3 + 2 + 1 + 1 + 2 + 2
-    # Four reads a chunk and its output, two rejects; the job's nine.
-    assert workload.s3_gets(work) == 5 * 3 + 2 + 9
-
-
 GIB = 1024 * MIB
 
 

@@ -63,10 +63,11 @@ if TYPE_CHECKING:
     from batchops.inspection.why import Why
     from batchops.job import Job
     from batchops.local.engine import LocalEngine
-    from batchops.planning.cost_values import Cost, CostComparison
+    from batchops.planning.actual_cost import CostComparison
+    from batchops.planning.cost import Cost
     from batchops.planning.plan import Plan
     from batchops.planning.upload_check import UploadCheck, check_upload
-    from batchops.planning.what_if_values import WhatIf
+    from batchops.planning.what_if import WhatIf
     from batchops.plots.data_plots import plot_totals
     from batchops.recovery.redelivery import Redelivery
     from batchops.recovery.repair_plan import RepairPlan
@@ -126,16 +127,14 @@ _MODULES = {
     "batchops.inspection.why": ("Why",),
     "batchops.job": ("Job",),
     "batchops.local.engine": ("LocalEngine",),
-    "batchops.planning.cost_values": (
-        "Cost",
-        "CostComparison",
-    ),
+    "batchops.planning.actual_cost": ("CostComparison",),
+    "batchops.planning.cost": ("Cost",),
     "batchops.planning.plan": ("Plan",),
     "batchops.planning.upload_check": (
         "UploadCheck",
         "check_upload",
     ),
-    "batchops.planning.what_if_values": ("WhatIf",),
+    "batchops.planning.what_if": ("WhatIf",),
     "batchops.plots.data_plots": ("plot_totals",),
     "batchops.recovery.redelivery": ("Redelivery",),
     "batchops.recovery.repair_plan": ("RepairPlan",),

@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchcore import jobs
-
 from batchops.core import ledger
 from batchops.core.errors import InputError
 from batchops.core.project import Project
@@ -21,7 +19,6 @@ from batchops.deployment.deploy import Deployment, deploy_stack
 from batchops.inspection import frames
 from batchops.job import Job
 from batchops.local.targets import make_target
-from batchops.planning import uploads
 from batchops.show import markup
 
 if TYPE_CHECKING:
@@ -34,8 +31,7 @@ if TYPE_CHECKING:
     from batchops.deployment.stack_status import StackStatus
     from batchops.inspection.checks import Diagnosis
     from batchops.planning.plan import Plan
-    from batchops.planning.what_if import SchemaSource
-    from batchops.planning.what_if_values import WhatIf
+    from batchops.planning.what_if import SchemaSource, WhatIf
     from batchops.recovery.redelivery import Redelivery
 
 File = str | Path
@@ -246,7 +242,7 @@ class Stack(StackRef):
         ------
         InputError, StackNotFoundError, AwsError
         """
-        from batchops.planning.plan_stack import plan_for
+        from batchops.planning.planner import plan_for
 
         return plan_for(self, source, name=name, check_keys=check_keys)
 
@@ -316,22 +312,9 @@ class Stack(StackRef):
         ------
         InputError, StackNotFoundError, AwsError
         """
-        from batchops.planning.plan import Plan
-        from batchops.planning.plan_stack import check_submittable
+        from batchops.planning.submission import submit_file
 
-        if isinstance(source, Plan):
-            check_submittable(source, force=force)
-            name = name or source.name
-        file_source: Any = source.source if isinstance(source, Plan) else source
-        s3, bucket = self.client("s3"), self.outputs["SourceBucketName"]
-        if isinstance(file_source, str) and file_source.startswith("s3://"):
-            key, version = uploads.copy_object(s3, bucket, file_source, name=name)
-        else:
-            delimiter = jobs.parse_delimiter(self.outputs["FileDelimiter"])
-            file, upload_name = uploads.open_source(file_source, name=name, delimiter=delimiter)
-            with file:
-                key, version = uploads.upload(s3, bucket, file, upload_name)
-        return Job(self, jobs.job_id(bucket, key, version))
+        return Job(self, submit_file(self, source, name=name, force=force))
 
     def job(self, job_id: str) -> Job:
         """Return the job with this id.

@@ -28,8 +28,9 @@ from batchops.inspection.email import Email
 from batchops.inspection.status import JobStatus
 from batchops.inspection.steps import steps_frame
 from batchops.inspection.why import Cause, Why
-from batchops.planning.cost_values import Cost, CostComparison
-from batchops.planning.what_if_values import WhatIf
+from batchops.planning.actual_cost import CostComparison
+from batchops.planning.cost import Cost
+from batchops.planning.what_if import WhatIf
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped

@@ -5,7 +5,7 @@
     BatchOpsError
     |-- InputError                   an argument, a parameter or a file is not usable
     |-- ProjectError                 the template or the checkout cannot be found
-    |-- PackagingError               an artefact cannot be built or stored
+    |-- PackagingError               an artifact cannot be built or stored
     |-- EngineError                  the local engine
     |   |-- EngineInstallError           its environment cannot be made
     |   |-- EngineStartError             it does not come up
@@ -58,7 +58,7 @@ class ProjectError(BatchOpsError):
 
 
 class PackagingError(BatchOpsError):
-    """An artefact cannot be built or stored."""
+    """An artifact cannot be built or stored."""
 
 
 class EngineError(BatchOpsError):

@@ -11,7 +11,7 @@ from batchops.core import ledger
 from batchops.core.errors import JobError, WaitTimeoutError
 from batchops.core.executions import execution_arn
 from batchops.core.job_ref import JobRef
-from batchops.deployment.resources import running_jobs
+from batchops.deployment.holdings import running_jobs
 from batchops.inspection.status import StatusReader
 from batchops.recovery.running import stop_chunks, stop_execution
 from batchops.show import markup

@@ -23,6 +23,9 @@ from batchcore.errors import SchemaError
 from batchcore.runtime import logger
 from batchcore.schema import RecordSchema
 from batchcore.texts import visible
+from batchops.deployment.events import StackEvents
+from batchops.deployment.stack_state import StackEvent
+from batchops.deployment.stack_values import Deployment, Destruction
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -37,11 +40,8 @@ from batchops.core.ledger import JobEntry
 from batchops.core.project import make_private
 from batchops.deployment import packaging
 from batchops.deployment.change_sets import Change
-from batchops.deployment.events import StackEvents
 from batchops.deployment.preview import Preview
 from batchops.deployment.resources import Holdings, StackStatus
-from batchops.deployment.stack_state import StackEvent
-from batchops.deployment.stack_values import Deployment, Destruction
 from batchops.drill import CaseReport, DrillReport, Fault
 from batchops.inspection import frames
 from batchops.inspection.balance import Balance

@@ -102,11 +102,11 @@ class Shown:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: times as ISO 8601, DataFrames as lists of objects."""
         found = _fields(self)
-        found |= {name: as_json(getattr(self, name)) for name in self._also_in_json}
+        found |= {name: plain_values(getattr(self, name)) for name in self._also_in_json}
         return found
 
 
-def as_json(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """Return a value as plain values for JSON, see `Shown.to_dict`.
 
     Raises
@@ -121,13 +121,13 @@ def as_json(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return _fields(value)
     if isinstance(value, Mapping):
-        return {str(name): as_json(item) for name, item in value.items()}
+        return {str(name): plain_values(item) for name, item in value.items()}
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str):
-        return [as_json(item) for item in value]
-    return _scalar_as_json(value)
+        return [plain_values(item) for item in value]
+    return _plain_scalar(value)
 
 
-def _scalar_as_json(value: Any) -> Any:
+def _plain_scalar(value: Any) -> Any:
     if isinstance(value, str | int | float | bool) or value is None:
         return value
     if isinstance(value, datetime):
@@ -139,7 +139,7 @@ def _scalar_as_json(value: Any) -> Any:
 
 def _fields(value: Any) -> dict[str, Any]:
     shown = [field.name for field in fields(value) if field.repr]
-    return {_JSON_NAMES.get(name, name): as_json(getattr(value, name)) for name in shown}
+    return {_JSON_NAMES.get(name, name): plain_values(getattr(value, name)) for name in shown}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Hold mended rows against their chunk, the schema and the reference data, before anything runs."""
+"""Check fixed rows against their chunk, the schema and the reference data, before anything runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from batchcore import csvtext
 from batchcore.records import Record, read_records, reject
 from batchcore.schema import RecordSchema, Violation
 
-from batchops.recovery.repair_plan import DONE, FAILING, MENDED, UNCHANGED, WAITING, RowOutcome
 from batchops.recovery.repair_rows import (
     ChunkText,
     EditedRow,
@@ -19,12 +18,32 @@ from batchops.recovery.repair_rows import (
     undecodable,
 )
 
+# What becomes of a row: it will be accepted; it would be rejected again; nobody changed it; it was
+# put into its chunk before, which has not run since; it was accepted before. People and --json see
+# these words.
+MENDED = "mended"
+FAILING = "still failing"
+UNCHANGED = "unchanged"
+WAITING = "waiting"
+DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """What becomes of one row; `rules` and `message` say why it fails, or what to know of it."""
+
+    source_row: int
+    chunk: int
+    outcome: str
+    rules: str = ""
+    message: str = ""
+
 
 @dataclass(frozen=True)
 class CheckedRow:
-    """A row with what becomes of it, and, where it is mended, its record and its key.
+    """A row with what becomes of it and, if it is fixed, its record and its key.
 
-    `refused` says why a row cannot be repaired at all; the outcome is then of no account.
+    `refused` says why a row cannot be repaired at all; the outcome then means nothing.
     """
 
     outcome: RowOutcome

@@ -17,6 +17,7 @@ from batchops.core.ledger.entries import (
     ChunkEntry,
     ErrorItem,
     JobEntry,
+    split_settings,
 )
 from batchops.core.ledger.reading import (
     BATCH_KEYS,
@@ -53,4 +54,5 @@ __all__ = [
     "rejected_rows",
     "release",
     "some_chunk_entries",
+    "split_settings",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from batchcore import items, keys
+from batchcore import items, jobs, keys
 
 from batchops.core.errors import explain_failure
 
@@ -116,8 +116,7 @@ class JobEntry(Entry):
         Parameters
         ----------
         settings
-            Parameters of the job that are to be others: ``chunkRows``, ``delimiter``,
-            ``archiveFolder``.
+            The parameters of the split that change, see `split_settings`.
         """
         kept = {name: self[name] for name in ("chunkRows", "delimiter", "archiveFolder")}
         return {
@@ -282,6 +281,15 @@ class ChunkEntry(Entry):
     def cause(self) -> str:
         """The cause of the error as Step Functions has it; empty if there is none."""
         return str(self.get("cause", ""))
+
+
+def split_settings(outputs: Mapping[str, str]) -> dict[str, str | int]:
+    """Return the parameters of a split as a stack's outputs have them, by the ledger's names."""
+    return {
+        "chunkRows": int(outputs["FileChunkSize"]),
+        "delimiter": jobs.parse_delimiter(outputs["FileDelimiter"]),
+        "archiveFolder": outputs["InputArchiveFolder"],
+    }
 
 
 class ErrorItem(dict[str, Any]):

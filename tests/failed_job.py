@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, keys
+from batchcore import items, keys, workflow
 from batchcore.records import REJECT_COLUMNS
 from botocore.awsrequest import AWSResponse
 from support import (
@@ -67,7 +67,7 @@ def put_failed_job(account: Account, **changed: Any) -> FailedJob:
         ),
     }
     entry = {
-        "status": items.FAILED,
+        "status": workflow.FAILED,
         "attempt": 1,
         "startTime": START_TIME,
         "endTime": START_TIME,
@@ -94,12 +94,12 @@ def _put_chunk(account: Account, number: int) -> dict[str, Any]:
     first_row = number + 1
     fields = {"Order Priority": "X"} if number == 1 else {}
     version = account.put(keys.chunk(JOB, number), HEADER + row(KEYS[number], **fields))
-    entry: dict[str, Any] = {"status": items.FAILED, "attempt": 1, "error": "E", "cause": "c"}
+    entry: dict[str, Any] = {"status": workflow.FAILED, "attempt": 1, "error": "E", "cause": "c"}
     if number != 2:
         piece = account.put(keys.output(JOB, number), b"12345")
         rejected = int(number == 1)
         entry = {
-            "status": items.SUCCEEDED,
+            "status": workflow.SUCCEEDED,
             "attempt": 1,
             "rows": 1,
             "valid": 1 - rejected,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, jobs
+from batchcore import jobs, workflow
 
 from batchops.core.errors import explain_failure, translated
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
 # How a job stands once nothing more will happen to it.
-ENDED = frozenset({items.SUCCEEDED, items.FAILED, "ABORTED", "TIMED_OUT"})
+ENDED = frozenset({workflow.SUCCEEDED, workflow.FAILED, "ABORTED", "TIMED_OUT"})
 # An execution with one of these statuses has not come to its end.
 UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
@@ -64,7 +64,7 @@ def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
     execution = find_execution(stack, entry.job_id, entry.attempt)
     if execution is None:
         return AttemptState(entry.status, started=False)
-    if execution["status"] in UNDER_WAY | {items.SUCCEEDED}:
+    if execution["status"] in UNDER_WAY | {workflow.SUCCEEDED}:
         return AttemptState(entry.status)
     # An execution that was stopped could not enter its own end.
     error, cause = execution.get("error", ""), execution.get("cause", "")
@@ -114,10 +114,10 @@ def read_events(stack: StackRef, arn: str) -> Iterator[Any]:
 # ------------------------------------------------------------------------------------ histories
 
 _OVER = {
-    "ExecutionFailed": items.FAILED,
+    "ExecutionFailed": workflow.FAILED,
     "ExecutionAborted": "ABORTED",
     "ExecutionTimedOut": "TIMED_OUT",
-    "ExecutionSucceeded": items.SUCCEEDED,
+    "ExecutionSucceeded": workflow.SUCCEEDED,
 }
 _TRIED = ("TaskScheduled", "LambdaFunctionScheduled", "MapRunStarted")
 _FAILED = ("Failed", "TimedOut", "Aborted")
@@ -148,7 +148,7 @@ class StateVisit:
     kind: str
     start: datetime
     end: datetime | None = None
-    status: str = items.RUNNING
+    status: str = workflow.RUNNING
     tries: int = 0
     error: str = ""
 
@@ -175,7 +175,7 @@ def state_visits(events: Iterable[Any]) -> list[StateVisit]:
             visits[-1] = _after(visits[-1], event)
     if visits and visits[-1].end is None:
         # Perhaps in the pause before another try.
-        visits[-1] = replace(visits[-1], status=items.RUNNING)
+        visits[-1] = replace(visits[-1], status=workflow.RUNNING)
     return visits
 
 
@@ -188,11 +188,11 @@ def _after(visit: StateVisit, event: Any) -> StateVisit:
         # A Fail state, and one that the execution ended in, are never exited.
         return visit if visit.end else replace(visit, end=time, status=_OVER[kind])
     if kind in _TRIED:
-        return replace(visit, tries=visit.tries + 1, status=items.RUNNING)
+        return replace(visit, tries=visit.tries + 1, status=workflow.RUNNING)
     if kind.endswith("Succeeded"):
-        return replace(visit, status=items.RUNNING)
+        return replace(visit, status=workflow.RUNNING)
     if kind.endswith(_FAILED):
-        return replace(visit, status=items.FAILED, error=_error_name(event))
+        return replace(visit, status=workflow.FAILED, error=_error_name(event))
     return visit
 
 
@@ -200,8 +200,8 @@ def _left(visit: StateVisit, time: datetime) -> StateVisit:
     """Return a visit that has ended; one that its Catch ended is known by what it met last."""
     if visit.end is not None:
         return visit
-    failed = visit.status == items.FAILED
-    return replace(visit, end=time, status=items.FAILED if failed else items.SUCCEEDED)
+    failed = visit.status == workflow.FAILED
+    return replace(visit, end=time, status=workflow.FAILED if failed else workflow.SUCCEEDED)
 
 
 def _error_name(event: Any) -> str:

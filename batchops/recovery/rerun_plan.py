@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from batchcore import items, keys
+from batchcore import keys, workflow
 from botocore.exceptions import ClientError
 
 from batchops.core import ledger
@@ -163,7 +163,7 @@ def plan_rerun(
         If what the rerun needs is gone from the bucket.
     """
     last = last or last_attempt(job)
-    if last.status == items.SUCCEEDED and not chunks and not everything:
+    if last.status == workflow.SUCCEEDED and not chunks and not everything:
         return _plan_nothing(job, last)
     if last.entry.manifest_key is None:
         if chunks is not None:
@@ -194,7 +194,7 @@ def plan_chunks(
     """
     sizes = stored_sizes(job, last.entry.bucket)
     planned, reused = choose_chunks(job.id, manifest, job.chunk_entries(), sizes=sizes, named=named)
-    if not planned and last.status != items.SUCCEEDED:
+    if not planned and last.status != workflow.SUCCEEDED:
         # A map needs an item, and of all the chunks the smallest costs least.
         least = min(reused, key=lambda chunk: chunk.rows)
         reason = "only the merge is to be repeated, and the workflow runs at least one chunk"

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import items
+from batchcore import items, workflow
 from support import JOB_TABLE, SESSION, stack_ref
 
 from batchops.core import ledger
@@ -46,7 +46,13 @@ def stack(account: Account, updates: list[dict[str, Any]]) -> StackRef:
 
 def found(account: Account, **changed: Any) -> ledger.JobEntry:
     """Enter a job whose first attempt failed, and return its entry."""
-    values = {"status": items.FAILED, "attempt": 1, "error": "E", "cause": "c", "endTime": "then"}
+    values = {
+        "status": workflow.FAILED,
+        "attempt": 1,
+        "error": "E",
+        "cause": "c",
+        "endTime": "then",
+    }
     account.put_entry(JOB, items.JOB_ENTRY, **values | changed)
     return ledger.JobEntry(account.entry(JOB))
 
@@ -102,7 +108,7 @@ def test_claim_says_what_it_sets_removes_and_expects(
         },
     }
     entry = account.entry(JOB)
-    assert (entry["attempt"], entry["status"], entry["chunkRows"]) == (2, items.RUNNING, 10)
+    assert (entry["attempt"], entry["status"], entry["chunkRows"]) == (2, workflow.RUNNING, 10)
     assert not {"error", "cause", "endTime"} & set(entry)
 
 
@@ -117,7 +123,7 @@ def test_claim_without_settings_and_code_leaves_them_as_they_are(
     )
 
 
-@pytest.mark.parametrize("since", [{"attempt": 2}, {"status": items.RUNNING}])
+@pytest.mark.parametrize("since", [{"attempt": 2}, {"status": workflow.RUNNING}])
 def test_job_that_changed_since_it_was_read_is_not_claimed(
     stack: StackRef, account: Account, since: dict[str, Any]
 ) -> None:
@@ -146,11 +152,11 @@ def test_release_enters_the_end_of_its_own_claim_only(
 ) -> None:
     ledger.claim(stack, found(account), attempt=2, token="ours")
     ledger.release(stack, JOB, 2, "theirs", ValueError("x"))
-    assert account.entry(JOB)["status"] == items.RUNNING
+    assert account.entry(JOB)["status"] == workflow.RUNNING
     ledger.release(stack, JOB, 2, "ours", ValueError("x"))
     entry = account.entry(JOB)
     assert (entry["status"], entry["error"], entry["cause"]) == (
-        items.FAILED,
+        workflow.FAILED,
         "NotStarted",
         "ValueError: x",
     )
@@ -167,9 +173,9 @@ def test_release_enters_the_end_of_its_own_claim_only(
 @pytest.mark.parametrize(
     ("expected", "aborted"),
     [
-        ({"attempt": 1, "was": items.RUNNING}, True),
-        ({"attempt": 2, "was": items.RUNNING}, False),
-        ({"attempt": 1, "was": items.SUBMITTED}, False),
+        ({"attempt": 1, "was": workflow.RUNNING}, True),
+        ({"attempt": 2, "was": workflow.RUNNING}, False),
+        ({"attempt": 1, "was": workflow.SUBMITTED}, False),
     ],
 )
 def test_abort_ends_only_what_is_as_it_was(
@@ -180,10 +186,10 @@ def test_abort_ends_only_what_is_as_it_was(
     aborted: bool,
 ) -> None:
     entry = CHUNKS[0][0]
-    account.put_entry(JOB, entry, status=items.RUNNING, attempt=1)
+    account.put_entry(JOB, entry, status=workflow.RUNNING, attempt=1)
     assert ledger.abort(stack, JOB, entry, cause="why", **expected) is aborted
     now = account.entry(JOB, entry)
-    assert now["status"] == ("ABORTED" if aborted else items.RUNNING)
+    assert now["status"] == ("ABORTED" if aborted else workflow.RUNNING)
     assert now.get("error") == ("Stopped" if aborted else None)
     (request,) = updates
     assert request["UpdateExpression"] == (
@@ -236,7 +242,7 @@ def test_marking_says_what_it_sets_removes_and_expects(
 
 
 def test_marked_chunks_have_no_result_any_more(stack: StackRef, account: Account) -> None:
-    account.put_entry(JOB, CHUNKS[0][0], status=items.SUCCEEDED, attempt=1, valid=600)
+    account.put_entry(JOB, CHUNKS[0][0], status=workflow.SUCCEEDED, attempt=1, valid=600)
     ledger.mark_pending(stack, JOB, 2, CHUNKS)
     for name, _ in CHUNKS:
         entry = account.entry(JOB, name)
@@ -247,7 +253,7 @@ def test_marked_chunks_have_no_result_any_more(stack: StackRef, account: Account
 def test_chunk_that_a_later_attempt_has_taken_over_is_left_to_it(
     stack: StackRef, account: Account
 ) -> None:
-    account.put_entry(JOB, CHUNKS[1][0], status=items.RUNNING, attempt=3)
+    account.put_entry(JOB, CHUNKS[1][0], status=workflow.RUNNING, attempt=3)
     before = account.entry(JOB, CHUNKS[1][0])
     with pytest.raises(JobRunningError, match="taken up elsewhere while its chunks were marked"):
         ledger.mark_pending(stack, JOB, 2, CHUNKS)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core.executions import state_visits
 
@@ -82,7 +82,7 @@ def test_state_after_one_that_was_retried_has_not_failed() -> None:
             _exited("B"),
         )
     )
-    assert [first.status, second.status] == [items.SUCCEEDED, items.SUCCEEDED]
+    assert [first.status, second.status] == [workflow.SUCCEEDED, workflow.SUCCEEDED]
 
 
 @pytest.mark.parametrize("kind", ["TaskFailed", "LambdaFunctionFailed", "TaskTimedOut"])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import items
+from batchcore import items, workflow
 from support import ERROR_TABLE, JOB_TABLE, stack_ref
 
 from batchops.core import ledger
@@ -31,11 +31,11 @@ def stack(account: Account) -> StackRef:
 def put_chunks(account: Account, *numbers: int, job: str = JOB) -> None:
     for number in numbers:
         entry, rows = items.chunk_entry(number), 600 + number
-        account.put_entry(job, entry, status=items.SUCCEEDED, attempt=1, rows=rows, rejected=1)
+        account.put_entry(job, entry, status=workflow.SUCCEEDED, attempt=1, rows=rows, rejected=1)
 
 
 def put_job(account: Account, job: str, time: str, **values: Any) -> None:
-    given = {"listed": items.LISTED, "startTime": time, "status": items.SUCCEEDED, "attempt": 1}
+    given = {"listed": items.LISTED, "startTime": time, "status": workflow.SUCCEEDED, "attempt": 1}
     account.put_entry(job, items.JOB_ENTRY, key=f"input/{job}.csv", **{**given, **values})
 
 
@@ -46,15 +46,15 @@ def test_job_entry_is_none_until_the_ledger_has_it(stack: StackRef, account: Acc
     assert ledger.job_entry(stack, JOB) is None
     with pytest.raises(JobNotFoundError, match=r"stack\.jobs\(\) lists them"):
         JobRef(stack, JOB).ledger_entry()
-    account.put_entry(JOB, items.JOB_ENTRY, status=items.SUBMITTED, attempt=1)
+    account.put_entry(JOB, items.JOB_ENTRY, status=workflow.SUBMITTED, attempt=1)
     entry = JobRef(stack, JOB).ledger_entry()
-    assert (entry.status, entry.attempt, entry.was_split) == (items.SUBMITTED, 1, False)
+    assert (entry.status, entry.attempt, entry.was_split) == (workflow.SUBMITTED, 1, False)
 
 
 def test_chunks_come_in_order_and_nothing_else_does(stack: StackRef, account: Account) -> None:
     put_chunks(account, 10, 2, 1)
     put_chunks(account, 3, job=OTHER)
-    account.put_entry(JOB, items.JOB_ENTRY, status=items.RUNNING, attempt=1)
+    account.put_entry(JOB, items.JOB_ENTRY, status=workflow.RUNNING, attempt=1)
     found = list(JobRef(stack, JOB).chunk_entries())
     assert [(chunk.number, chunk.rows) for chunk in found] == [(1, 601), (2, 602), (10, 610)]
     assert list(ledger.chunk_entries(stack, "unknown-000000000003")) == []
@@ -68,7 +68,7 @@ def test_a_tally_reads_no_more_of_a_chunk_than_it_needs(stack: StackRef, account
     picked = [*ledger.some_chunk_entries(stack, JOB, {1, 3, 9})]
     assert sorted(chunk.number for chunk in picked) == [1, 3]
     for chunk in (*tallied, *picked):
-        assert (chunk.status, chunk.attempt, chunk.rejected) == (items.SUCCEEDED, 1, 1)
+        assert (chunk.status, chunk.attempt, chunk.rejected) == (workflow.SUCCEEDED, 1, 1)
         assert chunk.rows == 600 + chunk.number
         assert chunk.valid is None
         assert chunk.step_ms == {}
@@ -82,7 +82,7 @@ def test_no_chunks_are_asked_for_with_no_request() -> None:
 def listed(account: Account) -> None:
     """Three jobs, an hour apart."""
     put_job(account, JOB, "2026-11-23T06:00:00.000Z")
-    put_job(account, OTHER, "2026-11-23T07:00:00.000Z", status=items.FAILED)
+    put_job(account, OTHER, "2026-11-23T07:00:00.000Z", status=workflow.FAILED)
     put_job(account, "sales-000000000003", "2026-11-23T08:00:00.000Z")
     put_chunks(account, 1)
 
@@ -93,9 +93,9 @@ def listed(account: Account) -> None:
         ({}, ["sales-000000000003", OTHER, JOB]),
         ({"limit": 2}, ["sales-000000000003", OTHER]),
         ({"since": datetime(2026, 11, 23, 7, tzinfo=UTC)}, ["sales-000000000003", OTHER]),
-        ({"status": items.FAILED}, [OTHER]),
+        ({"status": workflow.FAILED}, [OTHER]),
         ({"name": "orders"}, [OTHER, JOB]),
-        ({"name": "orders", "status": items.SUCCEEDED}, [JOB]),
+        ({"name": "orders", "status": workflow.SUCCEEDED}, [JOB]),
         ({"name": "orders", "limit": 1}, [OTHER]),
     ],
 )

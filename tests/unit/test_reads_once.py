@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import items, keys
+from batchcore import items, keys, workflow
 from failed_job import JOB, KEYS, FailedJob, put_failed_job
 from support import HEADER, SOURCE, row, values_of
 
@@ -95,7 +95,7 @@ def test_rerun_marks_and_lists_its_chunks_and_starts_with_the_job_s_parameters(
     entry = failed.entry()
     assert (entry["status"], entry["attempt"], len(entry["code"])) == ("RUNNING", 2, FUNCTIONS)
     assert failed.entry(items.chunk_entry(2))["status"] == "PENDING"
-    assert failed.entry(items.chunk_entry(1))["status"] == items.SUCCEEDED
+    assert failed.entry(items.chunk_entry(1))["status"] == workflow.SUCCEEDED
     listed = json.loads(failed.account.get(keys.resume_manifest(JOB, 2)))
     whole = json.loads(failed.account.get(keys.manifest(JOB, 1)))
     assert listed == [whole[1]]

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from batchops.core.ledger import JobEntry
     from batchops.core.stack_ref import StackRef
 
-# How a job stands once nothing more will happen to it.
-ENDED = frozenset({workflow.SUCCEEDED, workflow.FAILED, "ABORTED", "TIMED_OUT"})
-# An execution with one of these statuses has not come to its end.
+# The statuses of an execution that has not ended: workflow.UNFINISHED are those of a job.
 UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 # The ledger knows an attempt, and Step Functions has no execution of it: when does that mean that
@@ -59,7 +57,7 @@ def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
     ------
     AwsError, EngineError
     """
-    if entry.status in ENDED:
+    if entry.status in workflow.ENDED:
         return AttemptState(entry.status, entry.reason, ended=True)
     execution = find_execution(stack, entry.job_id, entry.attempt)
     if execution is None:
@@ -115,8 +113,8 @@ def read_events(stack: StackRef, arn: str) -> Iterator[Any]:
 
 _OVER = {
     "ExecutionFailed": workflow.FAILED,
-    "ExecutionAborted": "ABORTED",
-    "ExecutionTimedOut": "TIMED_OUT",
+    "ExecutionAborted": workflow.ABORTED,
+    "ExecutionTimedOut": workflow.TIMED_OUT,
     "ExecutionSucceeded": workflow.SUCCEEDED,
 }
 _TRIED = ("TaskScheduled", "LambdaFunctionScheduled", "MapRunStarted")

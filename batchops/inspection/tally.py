@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from batchcore import workflow
 
-from batchops.core.ledger.claims import PENDING
-
 if TYPE_CHECKING:
     from batchops.core.ledger import ChunkEntry
 
@@ -66,7 +64,7 @@ class ChunkTally:
 
     def _count(self, number: int, entry: ChunkEntry) -> None:
         status = entry.status
-        if status == PENDING:  # claimed for this attempt, and not begun
+        if status == workflow.PENDING:  # claimed for this attempt, and not begun
             return
         if status == workflow.RUNNING:
             self.running.add(number)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchcore import jobs, keys
+from batchcore import jobs, keys, workflow
 from botocore.exceptions import ClientError
 
 from batchops.core import ledger
@@ -191,7 +191,7 @@ def claimed_attempt(
         If the job runs, or another attempt was made since it was planned.
     """
     last = last_attempt(job, expected=after)
-    if last.status in ("ABORTED", "TIMED_OUT"):
+    if last.status in (workflow.ABORTED, workflow.TIMED_OUT):
         cause = f"attempt {last.attempt} has ended"
         stop_chunks(job, last.attempt, cause=cause, timeout_s=_STOP_TIMEOUT_S)
     attempt = Attempt(job, last.entry, after + 1, uuid.uuid4().hex, settings or {})

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from batchcore import keys, workflow
 
 from batchops.core.errors import InputError, explain_failure, translated
-from batchops.core.ledger.claims import PENDING
 from batchops.show.numbers import number_ranges
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def _fault(
     if entry.status == workflow.FAILED:
         why = explain_failure(entry.error, entry.cause)
         return f"failed at {entry.failed_step or 'an unknown step'}: {why}"
-    if entry.status == PENDING:
+    if entry.status == workflow.PENDING:
         return f"was to run in attempt {entry.attempt}, and did not"
     if entry.status != workflow.SUCCEEDED:
         return f"was under way when attempt {entry.attempt} ended"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from batchcore import items
+from batchcore.workflow import NOTIFICATION
 
 from batchops.core.errors import FunctionFailedError, translated
 from batchops.inspection.invoke import invoke_target
@@ -21,8 +22,6 @@ from batchops.show.shown import Part, Shown
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
-
-_FUNCTION = "s3-lambda-notification"
 
 # At most as many are read by one call; repeat it for the rest.
 MAX_UPLOADS = 1_000
@@ -167,7 +166,7 @@ def _describe(body: dict[str, Any], time: str) -> WaitingUpload:
 
 def _start(stack: StackRef, event: dict[str, Any]) -> str:
     try:
-        answer: Any = invoke_target(stack, _FUNCTION, event)
+        answer: Any = invoke_target(stack, NOTIFICATION, event)
     except FunctionFailedError as error:
         return f"fails again: {str(error).splitlines()[0]}"
     if not answer["jobs"]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from batchcore import csvtext
+from batchcore import csvtext, reference, workflow
 from batchcore.records import Record, read_records, reject
-from batchcore.schema import RecordSchema, Violation
+from batchcore.schema import RecordSchema
 
 from batchops.recovery.repair_rows import (
     ChunkText,
@@ -62,16 +62,16 @@ def check_rows(
     schema: RecordSchema,
     delimiter: str,
 ) -> list[CheckedRow]:
-    """Say of the rows of one chunk what becomes of them.
+    """Return what becomes of each of the rows of one chunk.
 
     Parameters
     ----------
     number
         The chunk's.
     rejected
-        Rows of the chunk that ErrorTable has errors of.
+        Rows of the chunk that ErrorTable has errors for.
     done
-        Whether the chunk's result is that of its present bytes.
+        Whether the chunk has run with the bytes that it has now.
     """
     checker = _Checker(chunk, number, schema, delimiter)
     return [checker.check(row, rejected=row.source_row in rejected, done=done) for row in rows]
@@ -125,11 +125,11 @@ class _Checker:
     def _faults(self, record: Record) -> list[tuple[str, str]]:
         if "errors" not in record:
             found = self._schema.violations(record["fields"])
-            record = reject(record, stage="validate", key="", faults=found)
+            record = reject(record, stage=workflow.VALIDATE.name, key="", faults=found)
         return [(_rule(e["column"], e["rule"]), e["message"]) for e in record["errors"]]
 
     def _hidden(self, row: EditedRow, old: bytes) -> list[tuple[str, str]]:
-        """Return the fields that would be written as they are shown, not as they were."""
+        """Return an error if fields would be written as they are shown, not as they were."""
         places = undecodable(row, old, delimiter=self._delimiter)
         if not places:
             return []
@@ -161,14 +161,14 @@ def _rule(column: str, rule: str) -> str:
 def hold_against_reference(
     rows: Iterable[CheckedRow], known: Collection[str], schema: RecordSchema
 ) -> list[CheckedRow]:
-    """Return the rows, those failing whose key the reference data does not have."""
+    """Return the rows; those whose key the reference data lacks have become failing."""
     found = []
     for row in rows:
         if not row.key or row.key in known:
             found.append(row)
             continue
-        fault = Violation(schema.key, "reference", row.key, "", "is not in the reference data")
-        error = reject({}, stage="enrich", key=row.key, faults=[fault])["errors"][0]
+        fault = reference.unknown_key(row.key, schema)
+        error = reject({}, stage=workflow.ENRICH.name, key=row.key, faults=[fault])["errors"][0]
         outcome = replace(
             row.outcome,
             outcome=FAILING,

@@ -74,7 +74,7 @@ def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -
         If chunks still run when the time is up.
     """
     entry = job.ledger_entry()
-    if entry.status not in (workflow.SUBMITTED, workflow.RUNNING):
+    if entry.status not in workflow.UNFINISHED:
         raise JobError(
             f"job {job.id} has ended {entry.status}: there is nothing to stop", job_id=job.id
         )
@@ -86,7 +86,7 @@ def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -
         return Stopped(job.id, attempt, status.status, tuple(sorted(at_work)), stopped=False)
     stop_execution(job, execution_arn(job.stack, job.id, attempt), cause=_CAUSE)
     chunks = set(stop_chunks(job, attempt, cause=_CAUSE, timeout_s=timeout_s))
-    # Neither could enter its own end.
+    # Neither could enter its own end. A job goes from SUBMITTED to RUNNING, so in this order.
     ends = [(items.JOB_ENTRY, was) for was in (workflow.SUBMITTED, workflow.RUNNING)]
     for chunk in job.chunk_entries():
         if chunk.status == workflow.RUNNING and chunk.attempt == attempt:

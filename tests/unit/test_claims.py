@@ -14,7 +14,6 @@ from support import JOB_TABLE, SESSION, stack_ref
 
 from batchops.core import ledger
 from batchops.core.errors import JobRunningError
-from batchops.core.ledger.claims import PENDING
 
 if TYPE_CHECKING:
     from support import Account
@@ -246,7 +245,7 @@ def test_marked_chunks_have_no_result_any_more(stack: StackRef, account: Account
     ledger.mark_pending(stack, JOB, 2, CHUNKS)
     for name, _ in CHUNKS:
         entry = account.entry(JOB, name)
-        assert (entry["status"], entry["attempt"], entry["rows"]) == (PENDING, 2, 600)
+        assert (entry["status"], entry["attempt"], entry["rows"]) == (workflow.PENDING, 2, 600)
         assert "valid" not in entry
 
 

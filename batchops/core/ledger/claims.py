@@ -17,11 +17,6 @@ from batchops.core.ledger.reading import job_entry
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
-# The status of a chunk that an attempt is to run and has not begun.
-PENDING = "PENDING"
-# The status of a job or a chunk that was stopped.
-ABORTED = "ABORTED"
-
 _WORKERS = 8
 _RESULTS = (
     "startTime",
@@ -121,7 +116,12 @@ def _update(
 
 def abort(stack: StackRef, job_id: str, entry: str, *, attempt: int, was: str, cause: str) -> bool:
     """Enter that a job, or a chunk, was stopped; False if it is no more as it was."""
-    values = {"status": ABORTED, "endTime": items.utc_now(), "error": "Stopped", "cause": cause}
+    values = {
+        "status": workflow.ABORTED,
+        "endTime": items.utc_now(),
+        "error": "Stopped",
+        "cause": cause,
+    }
     condition: dict[str, str | int] = {"attempt": attempt, "status": was}
     return _update(stack, job_id, entry, items.attributes(values), condition=condition)
 
@@ -154,7 +154,7 @@ def mark_pending(
 
     def mark(chunk: tuple[str, int]) -> None:
         entry, rows = chunk
-        values: dict[str, items.Value] = {"status": PENDING, "rows": rows}
+        values: dict[str, items.Value] = {"status": workflow.PENDING, "rows": rows}
         aws.update_entry(dynamodb, table, job_id, entry, values, attempt=attempt, remove=_RESULTS)
 
     with (

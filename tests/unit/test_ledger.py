@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import items, workflow
-from support import ERROR_TABLE, JOB_TABLE, stack_ref
+from batchcore import items, keys, workflow
+from support import ERROR_TABLE, HEADER, JOB_TABLE, context, job_event, row, stack_ref
 
 from batchops.core import ledger
-from batchops.core.errors import AwsError, InputError, JobNotFoundError
+from batchops.core.errors import AwsError, InputError, JobNotFoundError, StackError
 from batchops.core.job_ref import JobRef
 
 if TYPE_CHECKING:
-    from support import Account
+    from support import Account, LoadApp
 
     from batchops.core.stack_ref import StackRef
 
@@ -78,6 +78,28 @@ def test_no_chunks_are_asked_for_with_no_request() -> None:
     assert list(ledger.some_chunk_entries(stack_ref(outputs={}), JOB, ())) == []
 
 
+def test_job_has_its_counts_from_the_split_on(
+    load_app: LoadApp, account: Account, stack: StackRef
+) -> None:
+    data = HEADER + b"".join(row(f"{n:09}") for n in range(5))
+    version = account.put("input/orders.csv", data)
+    account.put_entry(JOB, items.JOB_ENTRY, status=workflow.SUBMITTED, attempt=1, chunkRows=0)
+    before = JobRef(stack, JOB).ledger_entry()
+    assert (before.was_split, before.rows_in, before.chunks, before.manifest_key) == (
+        False,
+        0,
+        0,
+        None,
+    )
+    event = job_event(JOB, versionId=version, sizeBytes=len(data))
+    load_app("split-ip-file").lambda_handler(event, context())
+    entry = JobRef(stack, JOB).ledger_entry()
+    assert (entry.was_split, entry.rows_in, entry.chunks) == (True, 5, 1)
+    assert (entry.chunk_rows, entry.manifest_key) == (600, keys.manifest(JOB, 1))
+    assert set(entry.header_versions) == {"output", "rejects"}
+    assert (entry.rows_out, entry.rows_rejected, entry.errors) == (None, None, None)
+
+
 @pytest.fixture
 def listed(account: Account) -> None:
     """Three jobs, an hour apart."""
@@ -118,16 +140,16 @@ def test_jobs_are_counted_without_their_chunks(stack: StackRef) -> None:
 @pytest.fixture
 def errors(account: Account) -> None:
     """Of each of the rows 2 to 11 one error, in turn of two columns; row 2 has two."""
-    for row in range(2, 12):
-        column = ("Country", "Region")[row % 2]
+    for number in range(2, 12):
+        column = ("Country", "Region")[number % 2]
         account.put_error(
             JOB,
-            f"{items.row_prefix(row)}{column}#enum",
-            sourceRow=row,
+            f"{items.row_prefix(number)}{column}#enum",
+            sourceRow=number,
             column=column,
             rule="enum",
-            stage="validate" if row < 11 else "enrich",
-            chunk=1 if row < 7 else 2,
+            stage="validate" if number < 11 else "enrich",
+            chunk=1 if number < 7 else 2,
             value="x",
         )
     values = {"sourceRow": 2, "column": "uuid", "rule": "pattern", "stage": "validate", "chunk": 1}
@@ -206,3 +228,15 @@ def test_table_that_is_gone_is_an_error_of_ours(stack: StackRef, account: Accoun
     for read in reads:
         with pytest.raises(AwsError, match="while "):
             read()
+
+
+def test_output_that_a_stack_lacks_is_an_error_that_says_what_to_do(account: Account) -> None:
+    stack = stack_ref(outputs={"JobTableName": JOB_TABLE}, dynamodb=account.dynamodb)
+    with pytest.raises(StackError, match=r"no output 'ErrorTableName'.*deploy it again") as caught:
+        list(ledger.error_items(stack, JOB))
+    assert caught.value.stack_name == stack.name
+    assert "ErrorTableName" not in stack.outputs
+    assert stack.outputs.get("ErrorTableName") is None
+    assert stack.outputs.JobTableName == JOB_TABLE
+    with pytest.raises(AttributeError, match="it has JobTableName"):
+        _ = stack.outputs.ErrorTableName

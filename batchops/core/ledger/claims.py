@@ -43,19 +43,20 @@ def claim(
     settings: Mapping[str, str | int] | None = None,
     code: Mapping[str, str] | None = None,
 ) -> None:
-    """Make the JOB entry that of an attempt under way, if it is still as it was `found`.
+    """Enter that an attempt is under way, if the JOB entry is still as it was `found`.
 
     Parameters
     ----------
     token
         What this process knows its own claim by.
     settings, code
-        Other parameters of the job, and the functions' fingerprints; as they were, if not given.
+        Parameters of the job that change, and the functions' fingerprints; both are kept as they
+        are if not given.
 
     Raises
     ------
     JobRunningError
-        If it is not.
+        If the entry has changed since.
     """
     values: dict[str, Any] = items.attributes(
         {
@@ -92,7 +93,7 @@ def _update(
     remove: Sequence[str] = (),
     condition: Mapping[str, str | int],
 ) -> bool:
-    """Set and remove attributes of an entry if others are as expected; tell whether they are."""
+    """Set and remove attributes of an entry if others are as expected; return whether they are."""
     names = {f"#{name}": name for name in (*values, *remove, *condition)}
     expression = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
     if remove:
@@ -115,7 +116,7 @@ def _update(
 
 
 def abort(stack: StackRef, job_id: str, entry: str, *, attempt: int, was: str, cause: str) -> bool:
-    """Enter that a job, or a chunk, was stopped; False if it is no more as it was."""
+    """Enter that a job or a chunk was stopped; False if it has changed since."""
     values = {
         "status": workflow.ABORTED,
         "endTime": items.utc_now(),
@@ -167,7 +168,7 @@ def mark_pending(
 
 
 def name_manifest(stack: StackRef, job_id: str, key: str, *, attempt: int) -> None:
-    """Enter which list of chunks counts from now on.
+    """Enter the key of the list of chunks that counts from now on.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batchops.core.errors import BatchOpsError
-    from batchops.core.ledger.reading import ErrorFilter
+    from batchops.core.ledger.error_table import ErrorFilter
     from batchops.deployment.events import StackEvents
     from batchops.deployment.listing import list_stacks
     from batchops.deployment.preview import Preview
@@ -59,7 +59,7 @@ _HOMES = {
     "Destruction": "batchops.deployment.stack_values",
     "Diagnosis": "batchops.inspection.checks",
     "Email": "batchops.inspection.email",
-    "ErrorFilter": "batchops.core.ledger.reading",
+    "ErrorFilter": "batchops.core.ledger.error_table",
     "ErrorPage": "batchops.inspection.error_pages",
     "Job": "batchops.job",
     "JobStatus": "batchops.inspection.status",

@@ -506,4 +506,4 @@ class Job(JobRef):
         ------
         JobNotFoundError
         """
-        return dict(self.ledger_entry())
+        return dict(self.ledger_entry().item)

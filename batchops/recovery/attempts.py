@@ -8,19 +8,19 @@ between, no chunk counts as done whose result must not be used, and the next rer
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from batchcore import jobs, keys, workflow
 from botocore.exceptions import ClientError
 
 from batchops.core import ledger
 from batchops.core.errors import JobRunningError, translated
+from batchops.core.execution_input import Resume, Settings, execution_input
 from batchops.core.executions import CLAIM_UNSTARTED_AFTER_S, AttemptState, attempt_state
 from batchops.core.manifest import ManifestChunk, put_manifest
 from batchops.recovery.stopping import stop_chunks
@@ -114,7 +114,7 @@ class Attempt:
     entry: JobEntry
     number: int
     _token: str
-    _settings: Mapping[str, str | int]
+    _settings: Settings | None
     _list_key: str | None = field(default=None, init=False)
 
     def list_chunks(self, chunks: Sequence[ManifestChunk]) -> None:
@@ -141,7 +141,7 @@ class Attempt:
                 states.start_execution(
                     stateMachineArn=job.stack.outputs["MainOrchestratorArn"],
                     name=jobs.execution_name(job.id, self.number),
-                    input=json.dumps(self._input(by), sort_keys=True),
+                    input=self._input(by),
                 )
             except states.exceptions.ExecutionAlreadyExists:
                 # The attempt is ours, so this is a call of ours whose answer was lost.
@@ -150,11 +150,9 @@ class Attempt:
                 self.release(error)
                 raise
 
-    def _input(self, by: str) -> dict[str, Any]:
-        document = {"jobId": self.job.id, "attempt": self.number}
-        document |= self.entry.start_input(self._settings)
-        resume = {"resume": {"manifestKey": self._list_key, "by": by}}
-        return document if self._list_key is None else document | resume
+    def _input(self, by: str) -> str:
+        resume = Resume(by, self._list_key) if self._list_key else None
+        return execution_input(self.entry, self.number, settings=self._settings, resume=resume)
 
     def release(self, error: BaseException) -> None:
         """Enter that the attempt was not started, so that the next one need not wait."""
@@ -167,7 +165,7 @@ def claimed_attempt(
     *,
     after: int,
     chunks: Sequence[ManifestChunk] | None,
-    settings: Mapping[str, str | int] | None = None,
+    settings: Settings | None = None,
     code: Mapping[str, str] | None = None,
 ) -> Iterator[Attempt]:
     """Claim a job's next attempt and mark its chunks; release it if the block fails.
@@ -181,7 +179,7 @@ def claimed_attempt(
     chunks
         The chunks to run; None to split the input again.
     settings
-        ``chunkRows``, ``delimiter`` and ``archiveFolder``, if they change.
+        The job's parameters that change, see `split_settings`.
     code
         Fingerprints of the functions, for the ledger.
 
@@ -194,7 +192,7 @@ def claimed_attempt(
     if last.status in (workflow.ABORTED, workflow.TIMED_OUT):
         cause = f"attempt {last.attempt} has ended"
         stop_chunks(job, last.attempt, cause=cause, timeout_s=_STOP_TIMEOUT_S)
-    attempt = Attempt(job, last.entry, after + 1, uuid.uuid4().hex, settings or {})
+    attempt = Attempt(job, last.entry, after + 1, uuid.uuid4().hex, settings)
     ledger.claim(
         job.stack,
         last.entry,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from batchcore import keys, workflow
 from botocore.exceptions import ClientError
 
-from batchops.core import ledger
 from batchops.core.errors import InputError, JobError, translated
+from batchops.core.execution_input import Settings, split_settings
 from batchops.core.manifest import ManifestChunk, read_manifest
 from batchops.deployment.deployed import changed_code, deployed_code
 from batchops.recovery.attempts import Ended, last_attempt
@@ -64,7 +64,7 @@ class RerunPlan(Shown):
     code_changed: tuple[str, ...]
     merge: str
     lost: str = ""
-    settings: Mapping[str, str | int] | None = None
+    settings: Settings | None = None
     engine: str = "resume"
     started: bool = False
     # What was read for the plan, so that carrying it out need not read it again: the list of all
@@ -262,7 +262,7 @@ def _plan_from_start(job: JobRef, last: Ended, *, lost: str = "") -> RerunPlan:
             f"{entry.version_id} of its input {entry.key} is gone; submit the file again{copy}",
             job_id=job.id,
         )
-    settings = None if entry.was_split else ledger.split_settings(job.stack.outputs)
+    settings = None if entry.was_split else split_settings(job.stack.outputs)
     merge = _merge(entry, "all results")
     plan = replace(
         _plan_nothing(job, last), from_start=True, merge=merge, lost=lost, settings=settings

@@ -1,8 +1,8 @@
 """JobTable and ErrorTable: every read and every write of them stands in this package.
 
-`entries` says what an entry holds, `reading` reads them, and `claims` has the conditional updates
-by which an attempt takes a job over. Attributes are camelCase in the tables, and in this package
-only.
+`entries` has what an entry holds, `job_table` and `error_table` read, and `claims` has the
+conditional updates by which an attempt takes a job over. Attributes are camelCase in the tables,
+and in this package only.
 """
 
 from batchops.core.ledger.claims import (
@@ -12,24 +12,22 @@ from batchops.core.ledger.claims import (
     name_manifest,
     release,
 )
-from batchops.core.ledger.entries import (
+from batchops.core.ledger.entries import ChunkEntry, JobEntry
+from batchops.core.ledger.error_table import (
     ERROR_COLUMNS,
-    ChunkEntry,
-    ErrorItem,
-    JobEntry,
-    split_settings,
-)
-from batchops.core.ledger.reading import (
-    BATCH_KEYS,
     ErrorFilter,
+    ErrorItem,
+    error_items,
+    error_page,
+    rejected_rows,
+)
+from batchops.core.ledger.job_table import (
+    BATCH_KEYS,
     chunk_entries,
     chunk_entries_from,
     count_jobs,
-    error_items,
-    error_page,
     job_entry,
     recent_jobs,
-    rejected_rows,
     some_chunk_entries,
 )
 
@@ -54,5 +52,4 @@ __all__ = [
     "rejected_rows",
     "release",
     "some_chunk_entries",
-    "split_settings",
 ]

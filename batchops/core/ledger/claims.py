@@ -12,7 +12,7 @@ from batchcore.errors import StaleAttemptError
 
 from batchops.core.errors import JobRunningError, translated
 from batchops.core.ledger.entries import JobEntry
-from batchops.core.ledger.reading import job_entry
+from batchops.core.ledger.job_table import job_entry
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -70,7 +70,7 @@ def claim(
     if code is not None:
         values["code"] = {"M": {name: {"S": text} for name, text in code.items()}}
     remove = ("error", "cause", "endTime")
-    condition = {"attempt": found["attempt"], "status": found["status"]}
+    condition: dict[str, str | int] = {"attempt": found.attempt, "status": found.status}
     job_id = found.job_id
     if not _update(stack, job_id, items.JOB_ENTRY, values, remove=remove, condition=condition):
         # boto3 repeats a call whose answer was lost: then the entry is ours already.

@@ -478,7 +478,7 @@ class Job(JobRef):
         schema: str | Path | None = None,
         dry_run: bool = True,
     ) -> RepairPlan:
-        """Say what mended rows would do to the job, or put them in and run their chunks again.
+        """Say what fixed rows would change, or put them into their chunks and run those again.
 
         Parameters
         ----------

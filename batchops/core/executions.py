@@ -1,4 +1,4 @@
-"""Executions of a job's main workflow: where they are, what their history says, how they ended."""
+"""Executions of a job's main workflow: their names, their histories, and how they ended."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 # The statuses of an execution that has not ended: workflow.UNFINISHED are those of a job.
 UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
-# The ledger knows an attempt, and Step Functions has no execution of it: when does that mean that
-# it never started? Two policies, on purpose.
+# When does an attempt that the ledger knows, and Step Functions does not, count as never started?
+# There are two policies, on purpose.
 # For a status: after Lambda's own retries of the upload's event, which take some minutes (AWS
 # Lambda, asynchronous invocation). What has no execution by then never gets one by itself.
 REPORT_UNSTARTED_AFTER_S = 600.0
-# For a rerun, much sooner: it takes the job over, and a start that comes late finds a later attempt
-# and does nothing. Between the entry and the start lie seconds.
+# For a rerun: much sooner, because the entry and the start are only seconds apart. The rerun takes
+# the job over; a start that comes late finds a later attempt and does nothing.
 CLAIM_UNSTARTED_AFTER_S = 120.0
 
 
@@ -37,11 +37,11 @@ class AttemptState:
     status : str
         The ledger's status; Step Functions' where the execution ended without entering its end.
     reason : str
-        Why it ended; empty if it succeeded, has not ended, or gave no reason.
+        Why it ended; empty if it succeeded, has not ended, or there is no reason.
     ended : bool
         Whether nothing more will happen.
     started : bool
-        False if the attempt has not ended by the ledger and has no execution.
+        False if the ledger has no end of the attempt, and Step Functions has no execution.
     """
 
     status: str
@@ -51,7 +51,7 @@ class AttemptState:
 
 
 def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
-    """Return how a job's last attempt stands, asking Step Functions unless the ledger has its end.
+    """Return how a job's last attempt stands; ask Step Functions if the ledger has no end of it.
 
     Raises
     ------
@@ -71,13 +71,13 @@ def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
 
 
 def execution_arn(stack: StackRef, job_id: str, attempt: int) -> str:
-    """Return the ARN that the main workflow's execution of an attempt has, started or not."""
+    """Return the ARN of the main workflow's execution of an attempt, whether it started or not."""
     machine = stack.outputs["MainOrchestratorArn"].replace(":stateMachine:", ":execution:")
     return f"{machine}:{jobs.execution_name(job_id, attempt)}"
 
 
 def find_execution(stack: StackRef, job_id: str, attempt: int) -> dict[str, Any] | None:
-    """Return what Step Functions says of an attempt's execution, None where there is none.
+    """Return Step Functions' description of an attempt's execution, or None if there is none.
 
     Step Functions forgets an execution 90 days after its end (AWS Step Functions quotas).
     """
@@ -96,7 +96,7 @@ def read_history(stack: StackRef, job_id: str, attempt: int) -> Iterator[Any]:
 
 
 def read_events(stack: StackRef, arn: str) -> Iterator[Any]:
-    """Yield an execution's events, none where there is none; at most 25,000 (AWS quota)."""
+    """Yield an execution's events, at most 25,000 (AWS quota); nothing if there is no execution."""
     states = stack.client("stepfunctions")
     pages = states.get_paginator("get_execution_history").paginate(
         executionArn=arn, includeExecutionData=False, PaginationConfig={"PageSize": 1000}

@@ -1,4 +1,4 @@
-"""A job's next attempt: whether it may be made, who makes it, and how it starts.
+"""A job's next attempt: whether it is allowed, who makes it, and how it starts.
 
 An attempt is claimed by a conditional update of the JOB entry before anything else changes, so that
 only one of two simultaneous reruns goes on. Then the entries of the chunks that it will run become
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import JobEntry
 
-# How a job stands whose attempt was entered in the ledger, and whose execution never came.
+# The status of an attempt that was entered in the ledger, and whose execution never started.
 UNSTARTED = "UNSTARTED"
 
 _STOP_TIMEOUT_S = 120.0
@@ -37,7 +37,7 @@ _STOP_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True)
 class Ended:
-    """A job that does not run: its ledger entry, how its last attempt ended, and why."""
+    """How a job's last attempt ended: the JOB entry, the status and the reason."""
 
     entry: JobEntry
     status: str
@@ -80,7 +80,7 @@ def last_attempt(job: JobRef, *, expected: int | None = None) -> Ended:
 
 
 def _unstarted(job: JobRef, entry: JobEntry, state: AttemptState) -> AttemptState:
-    """Return the state of an attempt that never started; of any other that it has not ended."""
+    """Return the state of an attempt that never started; raise an error if it may still run."""
     if state.started:
         raise JobRunningError(
             f"job {job.id} is {state.status} (attempt {entry.attempt}): wait() for its end, or "
@@ -118,7 +118,7 @@ class Attempt:
     _list_key: str | None = field(default=None, init=False)
 
     def list_chunks(self, chunks: Sequence[ManifestChunk]) -> None:
-        """Store the list of the chunks that it runs; without one it splits the input again."""
+        """Store the list of the chunks to run; without one the attempt splits the input again."""
         self._list_key = keys.resume_manifest(self.job.id, self.number)
         put_manifest(self.job, self.entry.bucket, self._list_key, chunks)
 
@@ -204,14 +204,14 @@ def claimed_attempt(
     try:
         ledger.mark_pending(job.stack, job.id, attempt.number, _to_mark(job, chunks))
         yield attempt
-    except BaseException as error:  # an interrupt too must not leave the job as if it ran
+    except BaseException as error:  # after an interrupt, too, the job must not look running
         attempt.release(error)
         raise
 
 
 def _to_mark(job: JobRef, chunks: Sequence[ManifestChunk] | None) -> Iterator[tuple[str, int]]:
-    """Yield the ledger entry and the rows of the chunks to run; None stands for all there are."""
-    if chunks is None:  # they are not done either until they run
+    """Yield the ledger entry and the rows of the chunks to run; of all chunks for None."""
+    if chunks is None:  # when the input is split again, every chunk has to run again
         yield from ((chunk.name, chunk.rows or 0) for chunk in job.chunk_entries())
     else:
         yield from ((chunk.entry, chunk.rows) for chunk in chunks)

@@ -1,4 +1,4 @@
-"""The attempts of a job, one after the other."""
+"""List the attempts of a job."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ def lineage(job: JobRef) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One line an attempt: ``attempt`` (int64), ``kind`` (str: ``start`` where the input was
-        split, ``rerun``, ``repair``), ``execution`` (str, its name), ``status`` (str), ``start``,
+        One line per attempt: ``attempt`` (int64), ``kind`` (str: ``start`` if it split the input,
+        ``rerun``, ``repair``), ``execution`` (str, its name), ``status`` (str), ``start``,
         ``end`` (datetime64[ms, UTC]), ``chunks`` (Int64, how many it ran), ``error`` (str, empty
-        where there was none). Missing: not known (yet), or no longer: Step Functions forgets an
-        execution after 90 days, and the list of its chunks goes after IntermediateExpiryDays.
+        if there was none). A missing value is not known yet or no longer: Step Functions forgets
+        an execution after 90 days, and the list of its chunks expires after
+        IntermediateExpiryDays.
 
     Raises
     ------

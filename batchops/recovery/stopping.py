@@ -1,4 +1,4 @@
-"""Stop a job that runs, with what still runs of it, and enter that in the ledger."""
+"""Stop a running job and its chunks, and enter that in the ledger."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _CAUSE = "stopped by batchops"
 
 @dataclass(frozen=True)
 class Stopped(Shown):
-    """What stopping a job did, or, as long as it is not `stopped`, would do.
+    """What stopping a job did or, if not `stopped`, would do.
 
     Attributes
     ----------
     job_id : str
         The job.
     attempt : int
-        The attempt that was under way.
+        The attempt that ran.
     status : str
-        How the ledger says that it ended: ABORTED, or as it ended by itself in the meantime.
+        The attempt's status in the ledger: ABORTED, or another if it ended by itself meanwhile.
     chunks : tuple of int
-        The chunks that were stopped at work. Those that were done stay done.
+        The chunks that were stopped while they ran. Finished chunks keep their results.
     stopped : bool
-        False after a dry run: `status` and `chunks` are then as they are.
+        False after a dry run; `status` and `chunks` then say what runs.
     """
 
     job_id: str
@@ -61,9 +61,9 @@ class Stopped(Shown):
 
 
 def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -> Stopped:
-    """Stop the attempt that runs, with its chunks, or say what that would do.
+    """Stop the running attempt and its chunks, or say what that would do.
 
-    A function that is at work is not interrupted: its step ends, and no other follows.
+    A running function is not interrupted: it ends, and no other step follows.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -
 
 
 def stop_running(stack: StackRef, *, timeout_s: float = _TIMEOUT_S) -> tuple[str, ...]:
-    """Stop every job of a stack that runs, and return the ids of those that were stopped.
+    """Stop every running job of a stack, and return the ids of the jobs that were stopped.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def stop_running(stack: StackRef, *, timeout_s: float = _TIMEOUT_S) -> tuple[str
         except WaitTimeoutError:
             raise
         except JobError:
-            continue  # it has ended by itself, or somebody started the workflow by hand
+            continue  # it has ended by itself, or somebody has started the workflow by hand
         stopped.append(job_id)
     return tuple(stopped)
 
@@ -140,9 +140,9 @@ def stop_execution(job: JobRef, arn: str, *, cause: str) -> bool:
 def stop_chunks(job: JobRef, attempt: int, *, cause: str, timeout_s: float) -> list[int]:
     """Stop the chunk workflows of an attempt whose main workflow has been stopped.
 
-    Step Functions stops the children of a Distributed Map with their parent, and what they have
-    started as well as it can; the local engine goes on with the next chunk. So this stops what it
-    finds until the map itself has ended.
+    Step Functions stops the children of a Distributed Map with their parent, and mostly what they
+    have started, too. The local engine continues with the next chunk. So this stops what it finds
+    until the map itself has ended.
 
     Returns
     -------

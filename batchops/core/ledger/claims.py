@@ -1,4 +1,4 @@
-"""Who makes a job's next attempt: conditional updates of the ledger, so that only one does."""
+"""Conditional updates of the ledger, by which only one process makes a job's next attempt."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def claim(
     Parameters
     ----------
     token
-        What this process knows its own claim by.
+        Identifies the claim of this process.
     settings, code
         Parameters of the job that change, and the functions' fingerprints; both are kept as they
         are if not given.
@@ -139,7 +139,7 @@ def release(stack: StackRef, job_id: str, attempt: int, token: str, error: BaseE
 def mark_pending(
     stack: StackRef, job_id: str, attempt: int, chunks: Iterable[tuple[str, int]]
 ) -> None:
-    """Enter that chunks have no result that counts, until this attempt gives them one.
+    """Enter that chunks have no valid result until this attempt gives them one.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def name_manifest(stack: StackRef, job_id: str, key: str, *, attempt: int) -> No
 
 @contextmanager
 def _not_overtaken(job_id: str, doing: str) -> Iterator[None]:
-    """Turn a refusal in favour of a later attempt into an error that says what to do."""
+    """Turn an update that a later attempt has prevented into an error that says what to do."""
     try:
         yield
     except StaleAttemptError as error:

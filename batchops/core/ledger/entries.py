@@ -14,7 +14,7 @@ from batchops.core.errors import explain_failure
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of JobTable, with what jobs and chunks have in common.
+    """An entry of JobTable; what jobs and chunks have in common.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Entry:
 
     @property
     def status(self) -> str:
-        """The status; see `batchcore.workflow`."""
+        """The status, see `batchcore.workflow`."""
         return str(self.item["status"])
 
     @property
@@ -67,7 +67,7 @@ class JobEntry(Entry):
 
     @property
     def bucket(self) -> str:
-        """The bucket of the input, and of all that is made of it."""
+        """The bucket of the input and of all other files of the job."""
         return str(self.item["bucket"])
 
     @property
@@ -77,7 +77,7 @@ class JobEntry(Entry):
 
     @property
     def file(self) -> str:
-        """The input's name: its key without ``input/``."""
+        """The input's key without ``input/``."""
         return self.key.removeprefix(keys.INPUT_PREFIX)
 
     @property
@@ -97,7 +97,7 @@ class JobEntry(Entry):
 
     @property
     def chunk_rows(self) -> int:
-        """Rows a chunk; 0 until the split, where it chooses."""
+        """Rows per chunk; 0 until the split if it chooses them."""
         return int(self.item["chunkRows"])
 
     @property
@@ -112,7 +112,7 @@ class JobEntry(Entry):
 
     @property
     def attempt_token(self) -> str:
-        """What the process that claimed the attempt knows its claim by; empty for the first."""
+        """The token of the process that claimed the attempt; empty for the first attempt."""
         return str(self.item.get("attemptToken", ""))
 
     @property
@@ -122,37 +122,37 @@ class JobEntry(Entry):
 
     @property
     def code(self) -> Mapping[str, str]:
-        """Fingerprints of the functions that the attempt was claimed with; empty for the first."""
+        """Fingerprints of the functions when the attempt was claimed; empty for the first."""
         return dict(self.item.get("code", {}))
 
     @property
     def was_split(self) -> bool:
-        """Whether the split has come to its end in any attempt."""
+        """Whether the file has been split, in any attempt."""
         return "chunks" in self.item
 
     @property
     def chunks(self) -> int:
-        """Chunks of the file; 0 until it is split."""
+        """Chunks of the file; 0 until it is split for the first time."""
         return int(self.item.get("chunks", 0))
 
     @property
     def rows_in(self) -> int:
-        """Rows of the file; 0 until it is split."""
+        """Rows of the file; 0 until it is split for the first time."""
         return int(self.item.get("rowsIn", 0))
 
     @property
     def rows_out(self) -> int | None:
-        """Rows of the completed file; None until the merge."""
+        """Rows of the completed file; None until the first merge."""
         return self.item.get("rowsOut")
 
     @property
     def rows_rejected(self) -> int | None:
-        """Rows of the rejects file; None until the merge."""
+        """Rows of the rejects file; None until the first merge."""
         return self.item.get("rowsRejected")
 
     @property
     def errors(self) -> int | None:
-        """Errors of all rows; None until the merge."""
+        """Errors of all rows; None until the first merge."""
         return self.item.get("errors")
 
     @property
@@ -167,22 +167,22 @@ class JobEntry(Entry):
 
     @property
     def completed_key(self) -> str | None:
-        """The key of the completed file; None until the merge."""
+        """The key of the completed file; None until the first merge."""
         return self.item.get("completedKey")
 
     @property
     def rejected_key(self) -> str | None:
-        """The key of the rejects file; None until the merge."""
+        """The key of the rejects file; None until the first merge."""
         return self.item.get("rejectedKey")
 
     @property
     def archive_key(self) -> str | None:
-        """The key of the input's copy in the archive; None until the merge."""
+        """The key of the input's copy in the archive; None until the first merge."""
         return self.item.get("archiveKey")
 
     @property
     def mail_status(self) -> str:
-        """SENT, FAILED, or empty if no mail was tried yet."""
+        """SENT, FAILED, or empty if no mail has been tried yet."""
         return str(self.item.get("mailStatus", ""))
 
     @property
@@ -203,7 +203,7 @@ class ChunkEntry(Entry):
 
     @property
     def name(self) -> str:
-        """The ledger's sort key of the chunk."""
+        """The chunk's sort key in the ledger."""
         return str(self.item["entry"])
 
     @property
@@ -213,22 +213,22 @@ class ChunkEntry(Entry):
 
     @property
     def rows(self) -> int | None:
-        """Rows of the chunk; None until it has ended."""
+        """Rows of the chunk; None in its first attempt until it has ended."""
         return self.item.get("rows")
 
     @property
     def valid(self) -> int | None:
-        """Rows that went into the output; None until it has ended."""
+        """Rows in the output; None until the chunk has ended."""
         return self.item.get("valid")
 
     @property
     def rejected(self) -> int | None:
-        """Rows that were rejected; None until it has ended."""
+        """Rows that were rejected; None until the chunk has ended."""
         return self.item.get("rejected")
 
     @property
     def errors(self) -> int | None:
-        """Errors of the rejected rows; None until it has ended."""
+        """Errors of the rejected rows; None until the chunk has ended."""
         return self.item.get("errors")
 
     @property
@@ -240,17 +240,17 @@ class ChunkEntry(Entry):
 
     @property
     def piece_bytes(self) -> Mapping[str, int]:
-        """Bytes of the pieces it wrote, by ``output`` and ``rejects``."""
+        """Bytes of the pieces that the chunk wrote, by ``output`` and ``rejects``."""
         return dict(self.item.get("sizeBytes", {}))
 
     @property
     def piece_versions(self) -> Mapping[str, str]:
-        """Versions of the pieces it wrote, by ``output`` and ``rejects``."""
+        """Versions of the pieces that the chunk wrote, by ``output`` and ``rejects``."""
         return dict(self.item.get("versions", {}))
 
     @property
     def step_ms(self) -> Mapping[str, int]:
-        """Milliseconds inside the function of each step."""
+        """Milliseconds that each step's function took."""
         return dict(self.item.get("stepMs", {}))
 
     @property

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _LAST_ROW = 9_999_999_999  # a sort key has ten digits for the row
 
-# Columns of the errors' DataFrame: the attribute of the item, and the dtype. A new attribute of an
-# error is written in batchcore.items and named here.
+# The columns of the errors' DataFrame, each with the item's attribute and the dtype. An error's new
+# attribute is written by batchcore.items and listed here.
 ERROR_COLUMNS = {
     "source_row": ("sourceRow", "int64"),
     "column": ("column", "str"),
@@ -78,17 +78,17 @@ class ErrorItem:
 
 @dataclass(frozen=True)
 class ErrorFilter:
-    """Which errors are wanted; what is None is not looked at.
+    """Which errors to read; a criterion that is None selects all.
 
     Attributes
     ----------
     first_row, last_row : int or None
-        Rows of the uploaded file, both inclusive, the header being row 1. By these the table finds
-        errors; by all the others it leaves out what it has read.
+        Rows of the uploaded file, both inclusive, the header being row 1. Only this criterion saves
+        reads; the table applies the others to what it has read.
     column, rule, stage : str or None
-        As `Job.errors` has them, exactly.
+        Exactly as in `Job.errors`.
     chunk : int or None
-        The chunk.
+        The chunk's number.
     """
 
     first_row: int | None = None
@@ -104,7 +104,7 @@ class ErrorFilter:
         Raises
         ------
         InputError
-            If the rows are no range.
+            If the rows are not a range.
         """
         first = 1 if self.first_row is None else self.first_row
         last = _LAST_ROW if self.last_row is None else self.last_row
@@ -137,12 +137,12 @@ class ErrorFilter:
 def error_items(
     stack: StackRef, job_id: str, where: ErrorFilter | None = None
 ) -> Iterator[ErrorItem]:
-    """Yield a job's errors, by row, column and rule; a page of at most 1 MB is held at a time.
+    """Yield a job's errors by row, column and rule; at most one page of 1 MB is in memory.
 
     Parameters
     ----------
     where
-        Which errors; by default all. All but the rows spares what is sent, not what DynamoDB reads.
+        Which errors; by default all.
     """
     for page in _query_errors(stack, job_id, (where or ErrorFilter()).request(job_id)):
         for item in page["Items"]:
@@ -150,7 +150,7 @@ def error_items(
 
 
 def rejected_rows(stack: StackRef, job_id: str, first_row: int, last_row: int) -> set[int]:
-    """Return those rows of a range, both ends inclusive, that have errors."""
+    """Return the rows of a range, both ends inclusive, that have errors."""
     request = ErrorFilter(first_row=first_row, last_row=last_row).request(job_id)
     pages = _query_errors(stack, job_id, {**request, "ProjectionExpression": "sourceRow"})
     return {int(item["sourceRow"]["N"]) for page in pages for item in page["Items"]}
@@ -165,23 +165,23 @@ def _query_errors(stack: StackRef, job_id: str, request: Mapping[str, Any]) -> I
 def error_page(
     stack: StackRef, job_id: str, where: ErrorFilter, *, after: str, lines: int, max_read: int
 ) -> tuple[list[ErrorItem], int, str]:
-    """Return a page of errors, how many were read for it, and the id to go on from.
+    """Return a page of errors, how many were read for it, and the id after which to go on.
 
     Parameters
     ----------
     after
-        The id to go on from; empty for the first error.
+        The id of the last error of the page before; empty for the first page.
     lines
-        Errors on the page at most.
+        The most errors on the page.
     max_read
-        Errors to read at most; what is behind them is the next page's.
+        The most errors to read; the next page starts behind them.
     """
     dynamodb, table = _error_table(stack)
     request = {"TableName": table, **where.request(job_id)}
     found: list[ErrorItem] = []
     read = 0
     while read < max_read and len(found) < lines:
-        # Without a filter no more is read than is shown.
+        # Without a filter, read no more than is shown.
         request["Limit"] = max_read - read if "FilterExpression" in request else lines - len(found)
         if after:
             request["ExclusiveStartKey"] = {"jobId": {"S": job_id}, "errorId": {"S": after}}

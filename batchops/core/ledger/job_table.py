@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # BatchGetItem takes 100 keys (AWS, Amazon DynamoDB API reference).
 BATCH_KEYS = 100
 
-# What the tally of a job's chunks needs of their entries. "status" and "rows" are reserved words.
+# The attributes that the tally of a job's chunks needs. "status" and "rows" are reserved words.
 _TALLIED = {
     "ProjectionExpression": "entry, #status, #rows, rejected, attempt",
     "ExpressionAttributeNames": {"#status": "status", "#rows": "rows"},
@@ -25,7 +25,7 @@ _TALLIED = {
 
 
 def job_entry(stack: StackRef, job_id: str) -> JobEntry | None:
-    """Return a job's JOB entry, or None where the ledger has none (yet)."""
+    """Return a job's JOB entry, or None if the ledger has none (yet)."""
     dynamodb, table = _job_table(stack)
     key = {"jobId": {"S": job_id}, "entry": {"S": items.JOB_ENTRY}}
     with translated(f"reading job {job_id!r}"):
@@ -39,7 +39,7 @@ def chunk_entries(stack: StackRef, job_id: str) -> Iterator[ChunkEntry]:
 
 
 def chunk_entries_from(stack: StackRef, job_id: str, first: int) -> Iterator[ChunkEntry]:
-    """Yield the entries of the chunks from one on, in order, with what a tally needs of them."""
+    """Yield the entries from chunk `first` on, in order, with the attributes that a tally needs."""
     yield from _query_chunks(stack, job_id, first=first, **_TALLIED)
 
 
@@ -67,7 +67,7 @@ def _query_chunks(
 def some_chunk_entries(
     stack: StackRef, job_id: str, numbers: Collection[int]
 ) -> Iterator[ChunkEntry]:
-    """Yield the entries of some chunks, at most 100; what is missing may come the next time."""
+    """Yield the entries of at most 100 chunks; DynamoDB may leave some out, so ask again."""
     if not numbers:
         return
     dynamodb, table = _job_table(stack)
@@ -103,7 +103,7 @@ def recent_jobs(
         names["#key"], values[":name"] = "key", {"S": name}
     request: dict[str, Any] = {"FilterExpression": " AND ".join(filters)} if filters else {}
     paging: Any = {"MaxItems": limit}
-    if not filters:  # else a page would hold as many before, not after, they are filtered
+    if not filters:  # the size of a page counts the entries before they are filtered
         paging["PageSize"] = limit
     if names:
         request["ExpressionAttributeNames"] = names
@@ -115,7 +115,7 @@ def recent_jobs(
 
 
 def count_jobs(stack: StackRef) -> int:
-    """Count the jobs; the index has one entry a job, so that this reads little."""
+    """Count the jobs, by the index, which has one entry per job."""
     values = {":listed": {"S": items.LISTED}}
     with translated(f"counting the jobs of {stack.name!r}"):
         pages = _query_jobs(stack, "listed = :listed", values, {"Select": "COUNT"})

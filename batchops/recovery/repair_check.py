@@ -24,7 +24,7 @@ from batchops.recovery.repair_rows import (
 MENDED = "mended"
 FAILING = "still failing"
 UNCHANGED = "unchanged"
-WAITING = "waiting"
+PATCHED = "waiting"
 DONE = "done"
 
 
@@ -101,7 +101,7 @@ class _Checker:
         """Judge a row of a chunk that has not run since it was patched, if it was."""
         if self._faults(self._read(row, raw)):
             return CheckedRow(self._outcome(row, UNCHANGED))
-        return CheckedRow(self._outcome(row, WAITING, message="its chunk has not run since"))
+        return CheckedRow(self._outcome(row, PATCHED, message="its chunk has not run since"))
 
     def _judge(self, row: EditedRow, old: bytes, new: bytes) -> CheckedRow:
         record = self._read(row, new)

@@ -25,7 +25,7 @@ from batchops.recovery.repair_check import (
     FAILING,
     MENDED,
     UNCHANGED,
-    WAITING,
+    PATCHED,
     CheckedRow,
     RowOutcome,
     check_rows,
@@ -89,12 +89,12 @@ class RepairPlan(Shown):
     @property
     def needed(self) -> bool:
         """Whether there is anything to patch or to run."""
-        return any(row.outcome in (MENDED, WAITING) for row in self.rows)
+        return any(row.outcome in (MENDED, PATCHED) for row in self.rows)
 
     @property
     def mended(self) -> tuple[int, ...]:
         """The rows that are fixed, and will be accepted."""
-        return self._rows(MENDED, WAITING)
+        return self._rows(MENDED, PATCHED)
 
     @property
     def failing(self) -> tuple[int, ...]:
@@ -127,7 +127,7 @@ class RepairPlan(Shown):
 
     def _parts(self) -> Iterator[Part]:
         counts = Counter(row.outcome for row in self.rows)
-        outcomes = (MENDED, WAITING, FAILING, UNCHANGED, DONE)
+        outcomes = (MENDED, PATCHED, FAILING, UNCHANGED, DONE)
         what = ", ".join(f"{counts[name]:,} {name}" for name in outcomes if counts[name])
         yield Part.line(
             f"repair of job {self.job_id}: {what or 'no rows'}; checked against "

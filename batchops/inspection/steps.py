@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from batchops.core.executions import StateVisit, read_history, state_visits
+from batchops.core.histories import StateVisit, read_history, state_visits
 
 if TYPE_CHECKING:
     import pandas as pd

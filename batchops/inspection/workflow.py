@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from batchcore import workflow
 
 from batchops.core.errors import translated
-from batchops.core.executions import StateVisit, read_history, state_visits
+from batchops.core.histories import StateVisit, read_history, state_visits
 from batchops.inspection.frames import chunks_frame
 from batchops.inspection.status import job_status
 from batchops.show.graph import NOT_REACHED, Flow, Node, StateRun, WorkflowGraph

@@ -21,9 +21,13 @@ from botocore.exceptions import ClientError
 from batchops.core import ledger
 from batchops.core.errors import JobRunningError, translated
 from batchops.core.execution_input import Resume, Settings, execution_input
-from batchops.core.executions import CLAIM_UNSTARTED_AFTER_S, AttemptState, attempt_state
+from batchops.core.executions import (
+    CLAIM_UNSTARTED_AFTER_S,
+    AttemptState,
+    attempt_state,
+    stop_chunks,
+)
 from batchops.core.manifest import ManifestChunk, put_manifest
-from batchops.recovery.stopping import stop_chunks
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef

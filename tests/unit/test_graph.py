@@ -10,7 +10,7 @@ from typing import Any
 import support
 from batchcore import items, workflow
 
-from batchops.core.executions import StateVisit
+from batchops.core.histories import StateVisit
 from batchops.inspection import frames
 from batchops.inspection.workflow import (
     CHUNK_STEPS,

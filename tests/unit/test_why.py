@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support import ROOT, SOURCE
 
-from batchops.core.executions import StateVisit
+from batchops.core.histories import StateVisit
 from batchops.deployment.change_sets import Change
 from batchops.deployment.preview import Preview
 from batchops.inspection.status import JobStatus

@@ -1,4 +1,4 @@
-"""Executions: the states that their histories tell of, and how an attempt ended."""
+"""The states that an execution visited, from its history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from batchcore import workflow
 
-from batchops.core.executions import state_visits
+from batchops.core.histories import state_visits
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 

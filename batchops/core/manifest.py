@@ -138,3 +138,9 @@ def read_piece(job: JobRef, bucket: str, key: str, version_id: str) -> bytes:
                 "fixed rows as a file of their own",
                 job_id=job.id,
             ) from error
+
+
+def put_piece(job: JobRef, bucket: str, key: str, body: bytes) -> str:
+    """Store a file of the job, such as a chunk, and return its version."""
+    with translated(f"writing {key}"):
+        return aws.put_version(job.stack.client("s3"), bucket, key, body)["versionId"]

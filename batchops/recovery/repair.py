@@ -18,11 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchcore import aws, keys
+from batchcore import keys
 
 from batchops.core import ledger
-from batchops.core.errors import translated
-from batchops.core.manifest import ManifestChunk, put_manifest
+from batchops.core.manifest import ManifestChunk, put_manifest, put_piece
 from batchops.recovery.repair_plan import RepairPlan, plan_repair, read_chunk
 from batchops.recovery.rerun import claim_planned
 
@@ -105,9 +104,8 @@ def patch_chunks(
         if chunk.number not in patches:
             return chunk
         body = read_chunk(job, attempt.entry, chunk).patched(patches[chunk.number])
-        with translated(f"patching {chunk.key}"):
-            stored = aws.put_version(job.stack.client("s3"), bucket, chunk.key, body)
-        return replace(chunk, version_id=stored["versionId"], size_bytes=len(body))
+        version_id = put_piece(job, bucket, chunk.key, body)
+        return replace(chunk, version_id=version_id, size_bytes=len(body))
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         chunks = list(pool.map(patch, manifest))

@@ -154,7 +154,7 @@ def why(job: JobRef) -> Why:
     # That chunks failed says less than why they did.
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
-    errors = ledger.error_items(job.stack, job.id)
+    errors = ledger.stored_errors(job.stack, job.id)
     rejections = rejection_causes(errors, succeeded=status.status == workflow.SUCCEEDED)
     causes = (*failures, *mail_causes(entry), *rejections)
     return Why(job.id, status.status, causes)

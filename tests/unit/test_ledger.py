@@ -175,7 +175,7 @@ def errors(account: Account) -> None:
 def test_errors_come_by_row_and_filtered(
     stack: StackRef, where: ledger.ErrorFilter | None, rows: list[int]
 ) -> None:
-    assert [error.source_row for error in ledger.error_items(stack, JOB, where)] == rows
+    assert [error.source_row for error in ledger.stored_errors(stack, JOB, where)] == rows
 
 
 @pytest.mark.usefixtures("errors")
@@ -195,7 +195,7 @@ def test_pages_of_errors_follow_each_other_without_gap_or_overlap(stack: StackRe
     def pages(where: ledger.ErrorFilter, **limits: int) -> list[list[int]]:
         found, after = [], ""
         while True:
-            page, read, after = ledger.error_page(stack, JOB, where, after=after, **limits)
+            page, read, after = ledger.stored_error_page(stack, JOB, where, after=after, **limits)
             assert read <= limits["max_read"]
             found.append([error.source_row for error in page])
             if not after:
@@ -221,8 +221,10 @@ def test_table_that_is_gone_is_an_error_of_ours(stack: StackRef, account: Accoun
         lambda: list(ledger.some_chunk_entries(stack, JOB, [1])),
         lambda: list(ledger.recent_jobs(stack, limit=1)),
         lambda: ledger.count_jobs(stack),
-        lambda: list(ledger.error_items(stack, JOB)),
-        lambda: ledger.error_page(stack, JOB, ledger.ErrorFilter(), after="", lines=1, max_read=1),
+        lambda: list(ledger.stored_errors(stack, JOB)),
+        lambda: ledger.stored_error_page(
+            stack, JOB, ledger.ErrorFilter(), after="", lines=1, max_read=1
+        ),
         lambda: ledger.mark_pending(stack, JOB, 2, [(items.chunk_entry(1), 1)]),
     ]
     for read in reads:
@@ -233,7 +235,7 @@ def test_table_that_is_gone_is_an_error_of_ours(stack: StackRef, account: Accoun
 def test_output_that_a_stack_lacks_is_an_error_that_says_what_to_do(account: Account) -> None:
     stack = stack_ref(outputs={"JobTableName": JOB_TABLE}, dynamodb=account.dynamodb)
     with pytest.raises(StackError, match=r"no output 'ErrorTableName'.*deploy it again") as caught:
-        list(ledger.error_items(stack, JOB))
+        list(ledger.stored_errors(stack, JOB))
     assert caught.value.stack_name == stack.name
     assert "ErrorTableName" not in stack.outputs
     assert stack.outputs.get("ErrorTableName") is None

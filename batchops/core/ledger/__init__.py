@@ -17,9 +17,9 @@ from batchops.core.ledger.error_table import (
     ERROR_COLUMNS,
     ErrorFilter,
     ErrorItem,
-    error_items,
-    error_page,
     rejected_rows,
+    stored_error_page,
+    stored_errors,
 )
 from batchops.core.ledger.job_table import (
     BATCH_KEYS,
@@ -43,8 +43,6 @@ __all__ = [
     "chunk_entries_from",
     "claim",
     "count_jobs",
-    "error_items",
-    "error_page",
     "job_entry",
     "mark_pending",
     "name_manifest",
@@ -52,4 +50,6 @@ __all__ = [
     "rejected_rows",
     "release",
     "some_chunk_entries",
+    "stored_error_page",
+    "stored_errors",
 ]

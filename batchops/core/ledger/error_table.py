@@ -134,7 +134,7 @@ class ErrorFilter:
         return request
 
 
-def error_items(
+def stored_errors(
     stack: StackRef, job_id: str, where: ErrorFilter | None = None
 ) -> Iterator[ErrorItem]:
     """Yield a job's errors by row, column and rule; at most one page of 1 MB is in memory.
@@ -162,7 +162,7 @@ def _query_errors(stack: StackRef, job_id: str, request: Mapping[str, Any]) -> I
         yield from dynamodb.get_paginator("query").paginate(TableName=table, **request)
 
 
-def error_page(
+def stored_error_page(
     stack: StackRef, job_id: str, where: ErrorFilter, *, after: str, lines: int, max_read: int
 ) -> tuple[list[ErrorItem], int, str]:
     """Return a page of errors, how many were read for it, and the id after which to go on.

@@ -1,7 +1,7 @@
-"""How far a job came in its workflow, read for its graph: what came of each state.
+"""The graph of a job's workflow, with the status of each state.
 
-Shown are the states that do something and those that end it; the choices and notes between them are
-what the lines stand for. What only some files need is shown where it was done.
+It has the states that do something and those that end the workflow; lines stand for the choices and
+notes between them. A state that only some files need appears if it was entered.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _CHUNKS_MAP = "Chunks"
 
 
 def job_graph(job: JobRef) -> WorkflowGraph:
-    """Read how far a job has come in its workflow as it is deployed, and return it as a graph.
+    """Return the graph of a job's workflow, as it is deployed and as far as it has run.
 
     Raises
     ------
@@ -86,13 +86,13 @@ def workflow_graph(
     main, chunk
         The two workflows, see `parse_definition`.
     runs
-        What came of the main workflow's states, in the order in which they were entered.
+        The results of the main workflow's states, in the order in which they were entered.
     chunks
-        As ``Job.chunks()`` returns it; of its columns status, failed_step and those in ``_ms``.
+        As ``Job.chunks()`` returns it; the columns status, failed_step and those in ``_ms``.
     total
-        Chunks of the job; 0 before the split.
+        The number of chunks; 0 before the split.
     title
-        What stands above it.
+        The title above the graph.
     """
     counts = chunks["status"].value_counts()
     summary = f"{total:,} chunks" + "".join(
@@ -101,7 +101,7 @@ def workflow_graph(
     failed = int(counts.get(workflow.FAILED, 0))
     found = dict(_shown(main, runs))
     fan_out = next((n for n, s in main["States"].items() if s.get("Label") == _CHUNKS_MAP), "")
-    if failed and fan_out in found:  # the state itself tolerates it
+    if failed and fan_out in found:  # the state itself tolerates failed chunks
         note = f"{failed:,} of {total:,} failed"
         found[fan_out] = replace(found[fan_out], status=workflow.FAILED, note=note)
     flow = _flow(main, found, letter="m", title=title)
@@ -114,7 +114,7 @@ def workflow_graph(
 
 
 def parse_definition(text: str) -> Definition:
-    """Return a workflow's definition; numbers in it may still be the template's placeholders."""
+    """Return a workflow's definition; its numbers may still be the template's placeholders."""
     definition: Definition = json.loads(re.sub(r"(:\s*)\$\{\w+\}", r"\1null", text))
     return definition
 
@@ -158,7 +158,7 @@ Steps = dict[str, dict[str, bool]]
 
 
 def _steps(definition: Definition) -> Steps:
-    """Return which state follows which, and whether after a failure only; without the plumbing."""
+    """Return which state follows which, and whether only after a failure; without the plumbing."""
     states = definition["States"]
 
     def ends(name: str, caught: bool, seen: frozenset[str]) -> Iterator[tuple[str, bool]]:
@@ -191,7 +191,7 @@ def _exits(state: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
 
 
 def _after_failure(definition: Definition) -> set[str]:
-    """Return the states that are reached after a failure only, or lead to none but a failed end."""
+    """Return the states that only a failure leads to, or that lead only to a failed end."""
     states, steps = definition["States"], _steps(definition)
     good = {name for name in steps if states[name]["Type"] == "Succeed" or "End" in states[name]}
     while more := {a for a, ways in steps.items() if a not in good and good.intersection(ways)}:
@@ -206,7 +206,7 @@ def _after_failure(definition: Definition) -> set[str]:
 
 
 def _detours(definition: Definition) -> set[str]:
-    """Return the states that a job can succeed without, such as those that only some files need."""
+    """Return the states that a job can succeed without, such as those for large files only."""
     steps, trouble = _steps(definition), _after_failure(definition)
     first = next(iter(steps))
 
@@ -225,9 +225,9 @@ def _detours(definition: Definition) -> set[str]:
 
 
 def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tuple[str, StateRun]]:
-    """Yield the runs of the states that are drawn; one that was left for a failure has failed.
+    """Yield the runs of the states to draw; a state that a failure state follows has failed.
 
-    A function that returns a failure as its outcome succeeds as a state.
+    A function that returns a failure as its result succeeds as a state.
     """
     steps, trouble = _steps(definition), _after_failure(definition)
     entered = [name for name in runs if definition["States"][name]["Type"] not in _PLUMBING]
@@ -235,15 +235,15 @@ def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tup
         run, after = runs[name], entered[place + 1 : place + 2]
         if name not in trouble and trouble.intersection(after):
             run = replace(run, status=workflow.FAILED)
-        # An end takes no time.
+        # A final state takes no time.
         yield name, replace(run, ms=None) if not steps[name] else run
 
 
 def _flow(definition: Definition, runs: Mapping[str, StateRun], *, letter: str, title: str) -> Flow:
-    """Give each state a key and a place."""
+    """Give each state a key and a position."""
     hidden, trouble = _detours(definition) - runs.keys(), _after_failure(definition)
     found = _steps(definition)
-    # In the order in which they were entered; then those to come, as one leads to another.
+    # First the states that were entered, in order; then the others, as one leads to the next.
     entered = (name for name, run in runs.items() if run.status != NOT_REACHED)
     order = dict.fromkeys([*(name for name in entered if name in found), *found])
     steps = {
@@ -252,10 +252,10 @@ def _flow(definition: Definition, runs: Mapping[str, StateRun], *, letter: str, 
         if name not in hidden
     }
     columns: dict[str, int] = {}
-    for name in steps:  # each after the one that leads to it
+    for name in steps:  # each after those that lead to it
         before = [columns[a] for a in columns if name in steps[a]]
         taken = {columns[a] for a in columns if (a in trouble) == (name in trouble)}
-        # On the good way after all before it; after a failure as soon as there is room.
+        # A state on the main way comes after all that lead to it; others as soon as there is room.
         first = 1 + (min if name in trouble else max)(before, default=-1)
         columns[name] = next(c for c in range(first, first + len(steps) + 1) if c not in taken)
     places = {name: f"{letter}{number}" for number, name in enumerate(steps)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchops.show import markup
-from batchops.show.texts import shorten
+from batchops.show.terminal import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Pictures of a job's chunks, from the DataFrame that ``Job.chunks()`` gives; see `views.axes`."""
+"""Plots of a job's chunks, from the DataFrame that ``Job.chunks()`` returns."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 from batchcore import workflow
 
 from batchops.plots.axes import (
-    BLUE,
-    GREEN,
     INK,
-    VERMILLION,
     count_on,
     finish,
     make_axes,
     round_up,
     say_why_empty,
 )
+from batchops.show.marks import BLUE, GREEN, VERMILLION
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,7 +18,7 @@ from batchcore.workflow import NOTIFICATION
 
 from batchops.core.errors import FunctionFailedError, translated
 from batchops.inspection.invoke import invoke_target
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -84,16 +84,16 @@ class Redelivery(Shown):
         """Their keys."""
         return tuple(upload.file for upload in self.uploads)
 
-    def _parts(self) -> Iterator[Part]:
+    def _blocks(self) -> Iterator[Block]:
         if not self.uploads:
-            yield Part.line(f"no upload waits in stack {self.stack}")
+            yield Block.line(f"no upload waits in stack {self.stack}")
             return
         count = len(self.uploads)
         line = f"{count} upload{'s' if count > 1 else ''} in the queue of stack {self.stack}"
         if self.dry_run:
             line += "; nothing is started yet (dry_run=False starts them)"
-        yield Part.line(line)
-        yield Part.table(_COLUMNS, [(u.file, u.time, u.reason, u.outcome) for u in self.uploads])
+        yield Block.line(line)
+        yield Block.table(_COLUMNS, [(u.file, u.time, u.reason, u.outcome) for u in self.uploads])
 
 
 def redeliver(stack: StackRef, *, dry_run: bool = True) -> Redelivery:

@@ -41,7 +41,7 @@ from batchops.recovery.repair_rows import (
     split_fields,
 )
 from batchops.recovery.rerun_plan import RerunPlan, plan_chunks
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,11 +125,11 @@ class RepairPlan(Shown):
         dtypes = {name: "int64" if name in ("source_row", "chunk") else "str" for name in _COLUMNS}
         return pd.DataFrame({n: pd.Series(values[n], dtype=dtypes[n]) for n in _COLUMNS})
 
-    def _parts(self) -> Iterator[Part]:
+    def _blocks(self) -> Iterator[Block]:
         counts = Counter(row.outcome for row in self.rows)
         outcomes = (MENDED, PATCHED, FAILING, UNCHANGED, DONE)
         what = ", ".join(f"{counts[name]:,} {name}" for name in outcomes if counts[name])
-        yield Part.line(
+        yield Block.line(
             f"repair of job {self.job_id}: {what or 'no rows'}; checked against "
             f"{self.checked_against}"
         )
@@ -137,13 +137,13 @@ class RepairPlan(Shown):
         shown = told[:_SHOWN_ROWS]
         lines = [f"  row {row.source_row} is {row.outcome}: {row.message}" for row in shown]
         cells = [[getattr(row, name) for name in _COLUMNS] for row in shown]
-        yield Part.table(_COLUMNS, cells, lines=lines)
+        yield Block.table(_COLUMNS, cells, lines=lines)
         if len(told) > len(shown):
-            yield Part.facts([f"and {len(told) - len(shown):,} more such rows: see frame()"])
+            yield Block.facts([f"and {len(told) - len(shown):,} more such rows: see frame()"])
         if self.needed:
-            yield Part.value(self.rerun)
+            yield Block.value(self.rerun)
         else:
-            yield Part.facts(["nothing to repair, so nothing is started"])
+            yield Block.facts(["nothing to repair, so nothing is started"])
 
 
 def plan_repair(

@@ -16,7 +16,7 @@ from batchops.deployment.deployed import changed_code, deployed_code
 from batchops.recovery.attempts import Ended, last_attempt
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk, choose_chunks, stored_sizes
 from batchops.show.numbers import number_ranges
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -91,16 +91,16 @@ class RerunPlan(Shown):
         wanted = {chunk.number for chunk in self.chunks}
         return [chunk for chunk in manifest if chunk.number in wanted]
 
-    def _parts(self) -> Iterator[Part]:
-        yield Part.line(self._title())
+    def _blocks(self) -> Iterator[Block]:
+        yield Block.line(self._title())
         rows = [
             (number_ranges(c.number for c in chunks), f"{sum(c.rows for c in chunks):,}", reason)
             for reason, chunks in self.by_reason().items()
         ]
         lines = [f"  {numbers}: {reason}" for numbers, _, reason in rows]
-        yield Part.table(("chunks", "rows", "why they run"), rows, lines=lines)
+        yield Block.table(("chunks", "rows", "why they run"), rows, lines=lines)
         if self.needed:
-            yield Part.facts(self._facts())
+            yield Block.facts(self._facts())
 
     def _facts(self) -> Iterator[str]:
         """Yield what there is to say besides the chunks, a line each."""

@@ -15,7 +15,7 @@ from batchops.core.job_ref import JobRef
 from batchops.deployment.resources import running_jobs
 from batchops.inspection.status import StatusReader
 from batchops.show.numbers import number_ranges
-from batchops.show.shown import Part, Shown
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -48,14 +48,14 @@ class Stopped(Shown):
     chunks: tuple[int, ...]
     stopped: bool = True
 
-    def _parts(self) -> Iterator[Part]:
+    def _blocks(self) -> Iterator[Block]:
         text = f"attempt {self.attempt} of job {self.job_id} is {self.status}"
         if self.chunks:
             how = "stopped at work" if self.stopped else "at work, that would be stopped"
             text += f"; chunks {how}: {number_ranges(self.chunks)}"
         if not self.stopped:
             text += "; what is done stays done, nothing is stopped yet (dry_run=False stops it)"
-        yield Part.line(f"{text}; rerun() takes it up again")
+        yield Block.line(f"{text}; rerun() takes it up again")
 
 
 def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -> Stopped:

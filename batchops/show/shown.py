@@ -1,6 +1,6 @@
 """One base for values that are shown: as text, as HTML in a notebook, as plain values for JSON.
 
-A value lists its parts once, and each part has both forms, so that text and HTML say the same.
+A value lists its blocks once, and each block has both forms, so that text and HTML say the same.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from batchops.show import markup, texts
+from batchops.show import markup, terminal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ _JSON_NAMES = {"job_id": "job", "stack_name": "stack"}
 
 
 @dataclass(frozen=True)
-class Part:
+class Block:
     """A piece of what a value shows, in both forms; an empty form is left out.
 
     Attributes
@@ -37,12 +37,12 @@ class Part:
     html: str = ""
 
     @classmethod
-    def line(cls, text: object) -> Part:
+    def line(cls, text: object) -> Block:
         """Return a line; in HTML a paragraph."""
         return cls(str(text), markup.paragraph(text))
 
     @classmethod
-    def facts(cls, lines: Iterable[object]) -> Part:
+    def facts(cls, lines: Iterable[object]) -> Block:
         """Return indented lines; in HTML a list. No lines show nothing."""
         found = [str(line) for line in lines]
         return cls("\n".join(f"  {line}" for line in found), markup.bullets(found))
@@ -55,7 +55,7 @@ class Part:
         *,
         lines: Iterable[str] | None = None,
         folded: str = "",
-    ) -> Part:
+    ) -> Block:
         """Return a table; no rows show nothing.
 
         Parameters
@@ -70,17 +70,17 @@ class Part:
         cells = [[str(cell) for cell in row] for row in rows]
         html = markup.table(columns, cells)
         if lines is None:
-            lines = [texts.text_table(columns, cells)] if cells else []
+            lines = [terminal.text_table(columns, cells)] if cells else []
         return cls("\n".join(lines), markup.folded(folded, html) if folded else html)
 
     @classmethod
-    def value(cls, value: Shown) -> Part:
+    def value(cls, value: Shown) -> Block:
         """Return all that another value shows."""
         return cls(str(value), value._repr_html_())
 
 
 class Shown:
-    """Base of a value that is shown; a dataclass that lists its parts in `_parts`.
+    """Base of a value that is shown; a dataclass that lists its blocks in `_blocks`.
 
     Its JSON has the dataclass's fields, but for those with ``repr=False``, and the properties that
     `_also_in_json` names.
@@ -88,25 +88,25 @@ class Shown:
 
     _also_in_json: ClassVar[tuple[str, ...]] = ()
 
-    def _parts(self) -> Iterable[Part]:
+    def _blocks(self) -> Iterable[Block]:
         """Return what the value shows, from top to bottom."""
         raise NotImplementedError
 
     def __str__(self) -> str:
         """Return the value as text for a terminal."""
-        return "\n".join(part.text for part in self._parts() if part.text)
+        return "\n".join(block.text for block in self._blocks() if block.text)
 
     def _repr_html_(self) -> str:
-        return "".join(part.html for part in self._parts())
+        return "".join(block.html for block in self._blocks())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the value as JSON knows it: times as ISO 8601, DataFrames as lists of objects."""
         found = _fields(self)
-        found |= {name: plain(getattr(self, name)) for name in self._also_in_json}
+        found |= {name: as_json(getattr(self, name)) for name in self._also_in_json}
         return found
 
 
-def plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Return a value as JSON knows it, see `Shown.to_dict`.
 
     Raises
@@ -121,13 +121,13 @@ def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return _fields(value)
     if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
+        return {str(name): as_json(item) for name, item in value.items()}
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str):
-        return [plain(item) for item in value]
-    return _plain_scalar(value)
+        return [as_json(item) for item in value]
+    return _scalar_as_json(value)
 
 
-def _plain_scalar(value: Any) -> Any:
+def _scalar_as_json(value: Any) -> Any:
     if isinstance(value, str | int | float | bool) or value is None:
         return value
     if isinstance(value, datetime):
@@ -139,7 +139,7 @@ def _plain_scalar(value: Any) -> Any:
 
 def _fields(value: Any) -> dict[str, Any]:
     shown = [field.name for field in fields(value) if field.repr]
-    return {_JSON_NAMES.get(name, name): plain(getattr(value, name)) for name in shown}
+    return {_JSON_NAMES.get(name, name): as_json(getattr(value, name)) for name in shown}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from batchcore import items, workflow
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchops.core.ledger import ChunkEntry
 from batchops.inspection.chunk_grid import (
     MAX_CELLS,
     ChunkGrid,
@@ -111,7 +112,7 @@ def test_grid_of_a_job_that_succeeded_needs_no_chunks_to_be_read() -> None:
 def test_grid_knows_chunks_that_have_not_begun_from_those_that_failed() -> None:
     tally = ChunkTally(1)
     tally.take(
-        {"entry": items.chunk_entry(n), "status": status, "attempt": 1, "rows": 1, "rejected": 0}
+        ChunkEntry({"entry": items.chunk_entry(n), "status": status, "attempt": 1, "rows": 1})
         for n, status in [(1, workflow.SUCCEEDED), (2, workflow.FAILED), (4, workflow.RUNNING)]
     )
     grid = grid_of(JOB, JobStatus(workflow.RUNNING, chunks=6), tally)

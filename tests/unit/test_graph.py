@@ -11,6 +11,7 @@ import support
 from batchcore import items, workflow
 
 from batchops.core.histories import StateVisit
+from batchops.core.ledger import ChunkEntry
 from batchops.inspection import frames
 from batchops.inspection.workflow import (
     CHUNK_STEPS,
@@ -39,15 +40,15 @@ GOOD_WAY = [
 RANGES = ["Survey each range", "Number the ranges", "Cut each range", "Collect the manifest"]
 
 
-def entry(number: int, status: str, **changed: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"entry": items.chunk_entry(number), "status": status}
+def entry(number: int, status: str, **changed: Any) -> ChunkEntry:
+    found = {"entry": items.chunk_entry(number), "status": status, "attempt": 1}
     if status == workflow.SUCCEEDED:
         found["stepMs"] = {"read": number, "validate": 20, "enrich": 300, "write": 40}
-    return found | changed
+    return ChunkEntry(found | changed)
 
 
 def graph(
-    runs: dict[str, StateRun] | None = None, *entries: dict[str, Any], title: str = "Job x"
+    runs: dict[str, StateRun] | None = None, *entries: ChunkEntry, title: str = "Job x"
 ) -> WorkflowGraph:
     return workflow_graph(
         MAIN,
@@ -212,13 +213,13 @@ def test_chunks_are_counted_at_the_step_that_they_came_to() -> None:
     )
     said = {name: str(runs[name]) for name in CHUNK_STEPS}
     assert said == {
-        "Read File": "\N{BALLOT X} 1 failed, 3 ok, median 2 ms",
+        "Read File": "\N{MULTIPLICATION X} 1 failed, 3 ok, median 2 ms",
         "Validate Data": "\N{CHECK MARK} 3 ok, median 20 ms",
-        "Get Financial Data": "\N{BALLOT X} 1 failed, 2 ok, median 300 ms",
+        "Get Financial Data": "\N{MULTIPLICATION X} 1 failed, 2 ok, median 300 ms",
         "Write output file": "\N{CHECK MARK} 2 ok, median 40 ms",
     }
     assert str(runs["Chunk succeeded"]) == "\N{CHECK MARK} 2 chunks"
-    assert str(runs["Chunk failed"]) == "\N{BALLOT X} 2 chunks"
+    assert str(runs["Chunk failed"]) == "\N{MULTIPLICATION X} 2 chunks"
 
 
 def test_steps_have_no_time_as_long_as_no_chunk_is_through() -> None:
@@ -226,7 +227,7 @@ def test_steps_have_no_time_as_long_as_no_chunk_is_through() -> None:
         CHUNK, frames.chunks_frame([entry(1, workflow.FAILED, failedStep="Validate Data")])
     )
     assert str(runs["Read File"]) == "\N{CHECK MARK} 1 ok"
-    assert str(runs["Validate Data"]) == "\N{BALLOT X} 1 failed, 0 ok"
+    assert str(runs["Validate Data"]) == "\N{MULTIPLICATION X} 1 failed, 0 ok"
     assert "Write output file" not in runs
 
 
@@ -236,7 +237,7 @@ def test_the_state_that_starts_the_chunks_tells_of_failed_ones() -> None:
         runs, entry(1, workflow.SUCCEEDED), entry(2, workflow.FAILED, failedStep="Validate Data")
     )
     said = str(run_of(found.main, "Call Step function for each chunk"))
-    assert said == "\N{BALLOT X} 1 of 2 failed, 1 min 05 s"
+    assert said == "\N{MULTIPLICATION X} 1 of 2 failed, 1 min 05 s"
     assert found.chunk.title == "Each chunk: 2 chunks, 1 failed, 1 succeeded"
 
 
@@ -297,7 +298,7 @@ def test_svg_holds_every_state_and_stands_alone() -> None:
     root = ET.fromstring(svg)
     titles = [element.text for element in root.iter("{http://www.w3.org/2000/svg}title")]
     assert titles[0] == ODD
-    assert "Merge all Files: \N{BALLOT X} failed, 3 ms" in titles
+    assert "Merge all Files: \N{MULTIPLICATION X} failed, 3 ms" in titles
     assert len(titles) == 1 + len(graph().main.nodes) + len(graph().chunk.nodes)
     assert "<script" not in svg
     assert not re.search(r"(href|src|@import|url\((?!#))", svg)

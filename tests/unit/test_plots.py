@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from batchops.core.errors import InputError
+from batchops.core.ledger import ChunkEntry
 from batchops.inspection import frames
 from batchops.plots import axes, data_plots, error_plots, size_plots
 from batchops.plots import chunk_plots as plots
@@ -35,12 +36,13 @@ def _closed() -> Iterator[None]:
     plt.close("all")
 
 
-def chunk(number: int, start: float | None, end: float | None, **changed: Any) -> dict[str, Any]:
+def chunk(number: int, start: float | None, end: float | None, **changed: Any) -> ChunkEntry:
     """Return a chunk's ledger entry; times in seconds."""
     times = {"startTime": start, "endTime": end}
     entry: dict[str, Any] = {
         "entry": items.chunk_entry(number),
         "status": workflow.SUCCEEDED,
+        "attempt": 1,
         "stepMs": {"read": 10 * number, "validate": 20, "enrich": 300, "write": 40},
     }
     entry |= {
@@ -48,10 +50,10 @@ def chunk(number: int, start: float | None, end: float | None, **changed: Any) -
         for name, value in times.items()
         if value is not None
     }
-    return entry | changed
+    return ChunkEntry(entry | changed)
 
 
-def chunks(*entries: dict[str, Any]) -> pd.DataFrame:
+def chunks(*entries: ChunkEntry) -> pd.DataFrame:
     return frames.chunks_frame(entries)
 
 
@@ -372,8 +374,8 @@ def test_positions_take_every_row_of_any_file_into_one_of_at_most_50_bars(count:
 
 
 def test_shortened_text_keeps_both_ends() -> None:
-    assert axes.shorten("short") == "short"
-    assert axes.shorten("a" * 30 + "b" * 30, 11) == "aaaaa\N{HORIZONTAL ELLIPSIS}bbbbb"
+    assert axes.fit_label("short") == "short"
+    assert axes.fit_label("a" * 30 + "b" * 30, 11) == "aaaaa\N{HORIZONTAL ELLIPSIS}bbbbb"
 
 
 def test_columns_part_their_errors_by_stage_in_the_order_of_the_stages() -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from batchcore import items, workflow
 
+from batchops.core.ledger import ChunkEntry, JobEntry
 from batchops.inspection import frames
 from batchops.inspection.timings import BETWEEN, speeds_frame, step_times, stragglers
 
@@ -15,20 +16,22 @@ BEGIN = pd.Timestamp("2026-11-23T06:00:00Z")
 STEPS = {"read": 10, "validate": 20, "enrich": 300, "write": 40}
 
 
-def chunk(number: int, *, ms: float = 500, **changed: Any) -> dict[str, Any]:
+def chunk(number: int, *, ms: float = 500, **changed: Any) -> ChunkEntry:
     """Return the ledger's entry of a chunk of 100 rows that took so many milliseconds."""
-    return {
+    entry = {
         "entry": items.chunk_entry(number),
         "status": workflow.SUCCEEDED,
+        "attempt": 1,
         "rows": 100,
         "startTime": BEGIN.isoformat(),
         "endTime": (BEGIN + pd.Timedelta(milliseconds=ms)).isoformat(),
         "stepMs": STEPS,
-    } | changed
+    }
+    return ChunkEntry(entry | changed)
 
 
-def chunks(*entries: dict[str, Any]) -> pd.DataFrame:
-    return frames.chunks_frame(entries, job_start=BEGIN.isoformat())
+def chunks(*entries: ChunkEntry) -> pd.DataFrame:
+    return frames.chunks_frame(entries, job_start=BEGIN.to_pydatetime())
 
 
 def test_step_times_add_up_to_the_time_of_the_chunks() -> None:
@@ -74,8 +77,8 @@ def test_no_chunk_is_a_straggler_among_its_like() -> None:
     assert found.dtypes.equals(stragglers(chunks(chunk(1), chunk(2, ms=9_000))).dtypes)
 
 
-def job(name: str, **changed: Any) -> dict[str, Any]:
-    return {
+def job(name: str, **changed: Any) -> JobEntry:
+    entry = {
         "jobId": name,
         "status": workflow.SUCCEEDED,
         "attempt": 1,
@@ -84,7 +87,8 @@ def job(name: str, **changed: Any) -> dict[str, Any]:
         "rowsIn": 1_000,
         "chunkRows": 600,
         "chunks": 2,
-    } | changed
+    }
+    return JobEntry(entry | changed)
 
 
 def test_speeds_are_those_of_jobs_that_succeeded_at_once() -> None:

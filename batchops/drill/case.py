@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from batchcore import keys, workflow
 
-from batchops.core.executions import execution_arn, read_events
+from batchops.core.executions import execution_arn
+from batchops.core.histories import read_events
 from batchops.drill.faults import MAIL, NOTIFICATION, Fault
 from batchops.drill.outcomes import Outcome, account_for, differences, read_outcome
 from batchops.drill.report import CaseReport

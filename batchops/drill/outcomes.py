@@ -53,7 +53,7 @@ def read_outcome(job: Job) -> Outcome:
         If there is no result.
     """
     entry = job.entry()
-    items = ledger.error_items(job.stack, job.id)
+    items = ledger.stored_errors(job.stack, job.id)
     counts = {"JOB": {name: entry.get(name) for name in _JOB_COUNTS}}
     for chunk in job.chunk_entries():
         counts[chunk["entry"]] = {name: chunk.get(name) for name in _CHUNK_COUNTS}

@@ -173,7 +173,7 @@ def test_status_tells_parameters_and_what_to_do(engine: LocalEngine, stack: Stac
 
 
 def test_outputs_are_attributes_too(stack: Stack) -> None:
-    outputs = Outputs(stack.outputs)
+    outputs = Outputs(stack.outputs, stack.name)
     assert outputs.JobTableName == stack.outputs["JobTableName"]
     assert "JobTableName" in dir(outputs)
     with pytest.raises(AttributeError, match="no output 'Nothing'"):

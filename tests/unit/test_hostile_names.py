@@ -26,6 +26,10 @@ from batchcore.texts import visible
 from batchops.deployment.events import StackEvents
 from batchops.deployment.stack_state import StackEvent
 from batchops.deployment.stack_values import Deployment, Destruction
+from batchops.planning.cost_values import Cost, CostComparison, CostLine
+from batchops.planning.findings import Refusal, RuleCount
+from batchops.planning.limit_values import Limit
+from batchops.planning.what_if_values import WhatIf
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -55,13 +59,9 @@ from batchops.inspection.result_files import ResultFile, download
 from batchops.inspection.status import JobStatus
 from batchops.inspection.why import Cause, Why
 from batchops.job import Job
-from batchops.planning.cost_values import Cost, CostComparison, CostLine
 from batchops.planning.durations import Duration, Part
-from batchops.planning.findings import Refusal, RuleCount
-from batchops.planning.limit_values import Limit
 from batchops.planning.plan import Plan
 from batchops.planning.upload_check import UploadCheck
-from batchops.planning.what_if_values import WhatIf
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome

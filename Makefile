@@ -86,7 +86,7 @@ test: setup-dev
 lint: setup-dev $(SCAN)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy batchops source/common/batchcore source/common/build_layer.py tools benchmarks
+	$(BIN)/mypy batchops source/common/batchcore source/common/build_layer.py tools
 	@# Folder by folder, because every function's module is called app.
 	for app in source/*/app.py; do $(BIN)/mypy $$app; done
 	$(BIN)/cfn-lint template.yaml
@@ -114,14 +114,14 @@ format: setup-dev
 
 # All sizes, some ten minutes on an idle machine; make bench-quick for a look.
 bench: $(VENV)/ready-bench
-	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.render
+	$(BIN)/python -m tools.benchmarks
+	$(BIN)/python -m tools.benchmarks.render
 
 bench-quick: $(VENV)/ready-bench
-	$(BIN)/python -m benchmarks --quick
+	$(BIN)/python -m tools.benchmarks --quick
 
 drill: setup
-	$(BIN)/batchops drill --into docs/reliability.md
+	$(BIN)/python -m tools.drill --into docs/reliability.md
 
 clean:
 	-test ! -x $(BIN)/batchops || $(BIN)/batchops engine stop

@@ -19,7 +19,6 @@ from batchops.cli import main
 from batchops.core import errors
 from batchops.deployment.resources import Holdings, StackStatus
 from batchops.deployment.stack_values import Deployment, Destruction
-from batchops.drill import CaseReport, DrillReport, Fault
 from batchops.inspection import frames
 from batchops.inspection.balance import Balance
 from batchops.inspection.checks import Check, Diagnosis
@@ -118,7 +117,6 @@ def test_verbs_with_json_have_its_shape_described(verb: str) -> None:
         ("balance", names(Balance) | {"holds"}),
         ("deploy", names(Deployment)),
         ("destroy", shown(Destruction)),
-        ("drill", names(DrillReport) | {"kept", "totals"}),
         ("email", names(Email)),
         ("redeliver", names(Redelivery)),
         ("rerun", shown(RerunPlan) | {"needed"}),
@@ -147,9 +145,6 @@ def test_parts_of_documents_have_the_keys_that_are_described() -> None:
     assert keys(document("why")["causes"]) == names(Cause)
     assert keys(document("redeliver")["uploads"]) == names(WaitingUpload)
     assert keys(document("cost")["planned"]) == set(Cost((), 0, 0, 0, "").to_dict())
-    (case,) = document("drill")["cases"]
-    assert keys(case) == shown(CaseReport) | {"kept", "lasting"}
-    assert keys(case["fault"]) == names(Fault)
 
 
 def test_public_names_are_those_that_can_be_loaded() -> None:

@@ -13,19 +13,18 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchops.cli import main
 from batchops.cli.base import to_data
-from batchops.cli.drill import insert
 from batchops.core.errors import InputError
-from batchops.drill.calls import Call
-from batchops.drill.case import FirstEnd, broken_at_first, expected_end
-from batchops.drill.drill import Drill
-from batchops.drill.faults import CHUNK_STEPS, KINDS, PLACES, STEPS, Fault
-from batchops.drill.injector import aims_at
-from batchops.drill.outcomes import Account, Outcome, account_for, differences
-from batchops.drill.planning import LASTING, plan_faults
-from batchops.drill.report import CaseReport, DrillReport
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
+from tools.drill.__main__ import insert, main
+from tools.drill.calls import Call
+from tools.drill.case import FirstEnd, broken_at_first, expected_end
+from tools.drill.drill import Drill
+from tools.drill.faults import CHUNK_STEPS, KINDS, PLACES, STEPS, Fault
+from tools.drill.injector import aims_at
+from tools.drill.outcomes import Account, Outcome, account_for, differences
+from tools.drill.planning import LASTING, plan_faults
+from tools.drill.report import CaseReport, DrillReport
 
 CHUNKS = (1, 2, 3)
 # What the functions call, by service and operation, each about as it does.
@@ -289,18 +288,12 @@ def test_report_has_text_html_markdown_table_and_json() -> None:
 # -------------------------------------------------------------------------- command line
 
 
-def test_drill_refuses_an_account_on_aws() -> None:
-    result = CliRunner().invoke(main, ["--target", "aws", "drill", "--json"])
-    assert result.exit_code == 1
-    assert "local engine only" in json.loads(result.output)["error"]["message"]
-
-
 def test_file_without_a_place_for_the_report_is_refused_before_anything_starts(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "page.md"
     file.write_text("# Reliability\n")
-    result = CliRunner().invoke(main, ["drill", "--into", str(file)])
+    result = CliRunner().invoke(main, ["--into", str(file)])
     assert result.exit_code == 1
     assert "no place for the report" in result.output
 

@@ -16,10 +16,10 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
-from batchops.drill.calls import Call, read_call
-from batchops.drill.faults import KINDS, Fault
-from batchops.drill.injector import Injector
-from batchops.drill.proxy import FaultProxy
+from tools.drill.calls import Call, read_call
+from tools.drill.faults import KINDS, Fault
+from tools.drill.injector import Injector
+from tools.drill.proxy import FaultProxy
 
 STEP = "write-output-chunk"
 CHUNK = "/bucket/jobs/orders-0/output/000002.csv"

@@ -20,7 +20,6 @@ from batchops.deployment.preview import Preview
 from batchops.deployment.resources import Holdings, Outputs, StackStatus
 from batchops.deployment.stack_state import StackEvent
 from batchops.deployment.stack_values import Deployment, Destruction
-from batchops.drill import CaseReport, DrillReport, Fault
 from batchops.inspection import frames
 from batchops.inspection.balance import Balance
 from batchops.inspection.checks import Check, Diagnosis
@@ -54,9 +53,6 @@ if TYPE_CHECKING:
 EVIL = '<img src=x onerror="alert(1)">\'"&'
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 COST = Cost((CostLine(EVIL, EVIL, 1.0, 1.0),), 1.0, 2.0, 1.0, EVIL)
-DRILLED = CaseReport(
-    Fault(EVIL, EVIL, 1, 1, EVIL, 0, EVIL), EVIL, 1, EVIL, EVIL, 0, 1, EVIL, None, False, (EVIL,), 1
-)
 EVENT = StackEvent(EVIL, NOW, EVIL, EVIL, f"{EVIL}_FAILED", EVIL, EVIL)
 HOLDINGS = Holdings({EVIL: 1}, {EVIL: 1}, 1, (EVIL,))
 ERRORS = pd.DataFrame(
@@ -109,7 +105,6 @@ VALUES: list[Any] = [
     Destruction(EVIL, False, HOLDINGS),
     Diagnosis(EVIL, (Check(EVIL, False, EVIL, EVIL),)),
     ChunkGrid(EVIL, (), ()),
-    DrillReport(1, 1, 1, NOW, 1, {EVIL: EVIL}, (DRILLED,)),
     Email(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL),
     ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, f"2#{EVIL}", 1),
     JobStatus(EVIL, reason=EVIL, mail=EVIL),

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchops.planning.function_times import BEST, WORST
-from benchmarks.jobs import Run
-from benchmarks.simulation import aws, local
-from benchmarks.simulation.aws import aws_limits, chunk_steps, job_times, simulate_aws
-from benchmarks.simulation.job import simulate
-from benchmarks.simulation.model import (
+from tools.benchmarks.jobs import Run
+from tools.benchmarks.simulation import aws, local
+from tools.benchmarks.simulation.aws import aws_limits, chunk_steps, job_times, simulate_aws
+from tools.benchmarks.simulation.job import simulate
+from tools.benchmarks.simulation.model import (
     DISPATCH,
     ENVIRONMENTS,
     EXECUTIONS,
@@ -26,7 +26,7 @@ from benchmarks.simulation.model import (
     Step,
     Times,
 )
-from benchmarks.workloads import sample_workload
+from tools.benchmarks.workloads import sample_workload
 
 STEPS = (Step("read", 1.0), Step("write", 2.0, requests={"writes": 5.0}))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from statistics import fmean
-from typing import Any
 
 from batchcore import items
 
+from batchops.core.ledger import ChunkEntry, JobEntry
 from batchops.planning.aws_facts import price, priced_at, quota
 from batchops.planning.cost import STEPS, job_cost
 from batchops.planning.cost_values import NOT_COUNTED, Cost
@@ -63,23 +63,23 @@ def chunk_cost(work: Workload, row_us: dict[str, float]) -> Cost:
     row_us
         Measured microseconds a row by step; for a step that is not there the plan's own figure.
     """
-    entry = {"sizeBytes": work.size_bytes, "chunkRows": work.chunk_rows, "attempt": 1}
+    entry = JobEntry(sizeBytes=work.size_bytes, chunkRows=work.chunk_rows, attempt=1)
     seconds = step_seconds(work, row_us)
     rejected, errors = work.rejected / work.chunks, work.errors / work.chunks
     rows = work.rows / work.chunks
-    chunk: dict[str, Any] = {
-        "status": items.SUCCEEDED,
-        "attempt": 1,
-        "rows": rows,
-        "valid": rows - rejected,
-        "rejected": rejected,
-        "errors": errors,
-        "sizeBytes": {
+    chunk = ChunkEntry(
+        status=items.SUCCEEDED,
+        attempt=1,
+        rows=rows,
+        valid=rows - rejected,
+        rejected=rejected,
+        errors=errors,
+        sizeBytes={
             "output": work.output_bytes / work.chunks,
             "rejects": work.rejects_bytes / work.chunks,
         },
-        "stepMs": {step: 1000 * s for step, s in seconds.items()},
-    }
+        stepMs={step: 1000 * s for step, s in seconds.items()},
+    )
     return job_cost(entry, [chunk] * work.chunks)
 
 

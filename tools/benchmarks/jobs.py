@@ -91,10 +91,10 @@ def run_job(stack: Stack, file: Path, rows: int) -> Run:
 def _describe(job: Job, rows: int, wall_s: float) -> Run:
     chunks = list(job.chunk_entries())
     frame, states = job.chunks(), job.steps()
-    step_ms = {step: sum(c["stepMs"][step] for c in chunks) / len(chunks) for step in STEPS}
+    step_ms = {step: sum(chunk.step_ms[step] for chunk in chunks) / len(chunks) for step in STEPS}
     return Run(
         rows=rows,
-        chunk_rows=job.entry()["chunkRows"],
+        chunk_rows=job.ledger_entry().chunk_rows,
         chunks=len(chunks),
         wall_s=wall_s,
         states_s={

@@ -14,6 +14,7 @@ from batchcore import items
 from batchcore.records import reject
 from batchcore.schema import Violation
 
+from batchops.core.ledger import ErrorItem
 from batchops.inspection import frames
 from tools.benchmarks.bucket import INPUT_KEY, JOB
 from tools.benchmarks.inputs import write_input
@@ -39,7 +40,7 @@ def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
 
 
 def _read_errors(rows: int) -> None:
-    frames.errors_frame(map(items.plain, _error_items(rows)))
+    frames.errors_frame(ErrorItem(items.plain(item)) for item in _error_items(rows))
 
 
 def _error_items(rows: int) -> Iterator[dict[str, Any]]:

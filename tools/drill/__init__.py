@@ -5,11 +5,11 @@
 >>> assert report.kept
 
 The functions' code knows nothing of it. Their environment points them to a proxy in front of the
-local engine, which spoils chosen calls; the rest is done through AWS's own interfaces.
+local engine, which spoils chosen calls; the other faults go through AWS's own interfaces.
 """
 
 from tools.drill.drill import Drill
-from tools.drill.faults import KINDS, STEPS, Fault, Kind
+from tools.drill.faults import Fault
 from tools.drill.report import CaseReport, DrillReport
 
-__all__ = ["KINDS", "STEPS", "CaseReport", "Drill", "DrillReport", "Fault", "Kind"]
+__all__ = ["CaseReport", "Drill", "DrillReport", "Fault"]

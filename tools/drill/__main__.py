@@ -14,14 +14,17 @@ import click
 
 from batchops.core.errors import BatchOpsError, InputError
 from tools.drill.drill import Drill
-from tools.drill.report import CaseReport, case_line
+from tools.drill.faults import KINDS, PLACES
 
 # The report replaces what stands between these lines of a Markdown file.
 BEGIN, END = "<!-- drill: begin -->", "<!-- drill: end -->"
 BROKEN = 3
 
 
-@click.command()
+_KINDS = "\n".join(f"{kind.name:18} {kind.meaning}" for kind in KINDS.values())
+
+
+@click.command(epilog=f"\b\nSteps: {', '.join(PLACES)}\n\n\b\nFaults:\n{_KINDS}")
 @click.option("--steps", help="Only these functions, with commas between them.")
 @click.option("--faults", help="Only these kinds of faults, with commas between them.")
 @click.option("--seed", default=1, show_default=True, help="Decides what is struck.")
@@ -32,15 +35,11 @@ BROKEN = 3
 )
 def main(steps: str | None, faults: str | None, seed: int, into: Path | None) -> None:
     """Make functions fail on purpose, and prove that every row still ends exactly once."""
-
-    def tell(case: CaseReport) -> None:
-        click.echo(case_line(case))
-
     try:
         if into is not None:
             insert(into.read_text(encoding="utf-8"), "")  # before minutes are spent
         drill = Drill(seed=seed, steps=_names(steps), faults=_names(faults))
-        report = drill.run(on_case=tell)
+        report = drill.run(on_case=click.echo)
     except BatchOpsError as error:
         raise click.ClickException(str(error)) from error
     if into is not None:

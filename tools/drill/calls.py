@@ -1,4 +1,4 @@
-"""What a function asks of AWS, read off its HTTP request."""
+"""Read from an HTTP request which call of AWS a function makes, and word the answers of AWS."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Call:
     Attributes
     ----------
     function : str
-        Who calls, by its folder in ``source/``.
+        The caller, by its folder in ``source/``.
     service : str
         Its name in signatures: ``s3``, ``dynamodb``, ``states``, ``ses``, ``execute-api``.
     operation : str
-        Such as ``PutObject``; for the API of the stack the method.
+        Its name, such as ``PutObject``; the HTTP method for the API of the stack.
     chunk : int or None
-        The chunk that it is about; None for functions that do not work on one.
+        The chunk that the call is for; None for functions that work on the whole job.
     """
 
     function: str
@@ -43,7 +43,7 @@ class Call:
 
     @property
     def writes(self) -> bool:
-        """Whether it changes anything."""
+        """Whether the call changes anything."""
         if self.service == "s3":
             return self.operation not in _S3_READS.values()
         if self.service == "dynamodb":
@@ -60,16 +60,16 @@ def read_call(
     *,
     chunk_of_key: Mapping[bytes, int],
 ) -> Call:
-    """Read what a request is.
+    """Return the call that a request makes.
 
     Parameters
     ----------
     target
         Path and query.
     headers
-        Their names in lower case.
+        The headers, their names in lower case.
     chunk_of_key
-        The chunk of each row's key: look-ups name nothing else.
+        The chunk of each row's key: a look-up names nothing but keys.
     """
     scope = _SCOPE.search(headers.get("authorization", ""))
     service = scope[1] if scope else ""
@@ -108,7 +108,7 @@ def _chunk(path: str, body: bytes, chunk_of_key: Mapping[bytes, int]) -> int | N
 
 
 def error_body(service: str, code: str) -> tuple[dict[str, str], bytes]:
-    """Return the headers and the body of an error as a service words it.
+    """Return the headers and the body of an error in the words of a service.
 
     Shapes: AWS service models in botocore 1.43 (2026): REST-XML for S3, JSON 1.0 and 1.1 for
     DynamoDB and Step Functions, REST-JSON for SES; API Gateway's default gateway response.
@@ -125,7 +125,7 @@ def error_body(service: str, code: str) -> tuple[dict[str, str], bytes]:
 
 
 def unprocessed_body(operation: str, body: bytes) -> bytes:
-    """Return the answer to a batch of which nothing was done."""
+    """Return the answer to a batch that leaves everything unprocessed."""
     asked = json.loads(body)["RequestItems"]
     if operation == "BatchWriteItem":
         return json.dumps({"UnprocessedItems": asked}).encode()

@@ -1,4 +1,4 @@
-"""One case of a drill: a job, one fault, what followed, and whether it is what was promised."""
+"""Run one case of a drill: a job with one fault, its recovery, and what was promised of both."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from batchcore import items, keys
 from batchops.core.executions import execution_arn, read_events
 from batchops.recovery.redelivery import redeliver
 from tools.drill.faults import MAIL, NOTIFICATION, Fault
-from tools.drill.outcomes import Outcome, account_for, differences, read_outcome
+from tools.drill.outcomes import JobOutcome, count_row_ends, differences, read_outcome
 from tools.drill.report import CaseReport
 
 if TYPE_CHECKING:
     from batchops.job import Job
     from tools.drill.rig import Rig
 
-# How an upload stands whose event Lambda has given up.
+# The end of an upload whose event Lambda has given up.
 UNSTARTED = "UNSTARTED"
 
 _TIMEOUT_S = 180.0
 _POLL_S = 0.02
-# A stop is under way when the call that is held goes on.
+# The stop must be under way before the held call goes on.
 _STOP_HEAD_START_S = 0.3
-# What ends a function, so that its workflow has to repeat it.
+# Faults that end a function, so that its workflow has to repeat it.
 _ENDS_A_FUNCTION = frozenset(
     {"exception", "timeout", "kill", "partial-write", "late-write", "throttle"}
 )
 
 
 @dataclass(frozen=True)
-class Reference:
-    """The job without faults.
+class FaultlessJob:
+    """The job without faults, which every case is compared with.
 
     Attributes
     ----------
     lines : tuple of bytes
         The records of the file that every job is given, the header first.
-    outcome : Outcome
-        What they come to.
+    outcome : JobOutcome
+        The results.
     """
 
     lines: tuple[bytes, ...] = field(repr=False)
-    outcome: Outcome
+    outcome: JobOutcome
 
     @property
     def file(self) -> bytes:
@@ -57,7 +57,19 @@ class Reference:
 
 @dataclass(frozen=True)
 class FirstEnd:
-    """How the first attempt ended, and how that is known."""
+    """How the first attempt ended.
+
+    Attributes
+    ----------
+    status, error : str
+        The job's status, or `UNSTARTED`; the error that is named.
+    retries : int
+        Tasks that the workflows repeated.
+    fired : int
+        How often the fault struck.
+    noticed : bool
+        Whether the topic was told of a job that did not succeed.
+    """
 
     status: str
     error: str
@@ -66,7 +78,7 @@ class FirstEnd:
     noticed: bool
 
 
-def run_case(rig: Rig, reference: Reference, fault: Fault) -> CaseReport:
+def run_case(rig: Rig, reference: FaultlessJob, fault: Fault) -> CaseReport:
     """Run a job with a fault, lift the fault, recover the job and compare it.
 
     Raises
@@ -79,15 +91,15 @@ def run_case(rig: Rig, reference: Reference, fault: Fault) -> CaseReport:
     recovery = _recover(rig, job, end)
     status = job.wait(timeout_s=_TIMEOUT_S, check=False)
     broken = [*broken_at_first(fault, end), *_broken_after(rig, job, fault)]
-    account, same = None, False
+    row_ends, same = None, False
     if status.status == items.SUCCEEDED:
         outcome, wanted = read_outcome(job), reference.outcome
-        account = account_for(reference.lines, outcome.completed, outcome.rejects)
-        broken += account.faults() + differences(wanted, outcome)
+        row_ends = count_row_ends(reference.lines, outcome.completed, outcome.rejects)
+        broken += row_ends.faults() + differences(wanted, outcome)
         same = (outcome.completed, outcome.rejects) == (wanted.completed, wanted.rejects)
     else:
         broken.append(f"the job is {status.status} in the end: {status.reason}")
-    attempts = int(job.entry()["attempt"])
+    attempts = job.ledger_entry().attempt
     if attempts != 1 + (recovery == "rerun"):
         broken.append(f"it took {attempts} attempts")
     return CaseReport(
@@ -99,7 +111,7 @@ def run_case(rig: Rig, reference: Reference, fault: Fault) -> CaseReport:
         retries=end.retries,
         attempts=attempts,
         recovery=recovery,
-        account=account,
+        row_ends=row_ends,
         same=same,
         broken=tuple(broken),
         seconds=time.monotonic() - started,
@@ -121,7 +133,7 @@ def expected_end(fault: Fault) -> str:
 # ------------------------------------------------------------------------ the first attempt
 
 
-def _first_attempt(rig: Rig, reference: Reference, fault: Fault) -> tuple[Job, FirstEnd]:
+def _first_attempt(rig: Rig, reference: FaultlessJob, fault: Fault) -> tuple[Job, FirstEnd]:
     throttled = rig.throttled(fault.step) if fault.kind == "throttle" else 0
     with _injected(rig, fault):
         job = rig.stack.submit(reference.file, name=f"{fault.name}.csv")
@@ -155,7 +167,7 @@ def _injected(rig: Rig, fault: Fault) -> Iterator[None]:
 
 
 def _intervene(rig: Rig, fault: Fault, job: Job, throttled: int) -> None:
-    """Do what is not done by spoiling a call, and lift a passing throttle."""
+    """Stop the job, restart the engine, or lift a throttle, once the fault has struck."""
     if fault.kind == "throttle" and not fault.lasting:
         deadline = time.monotonic() + _TIMEOUT_S
         while rig.throttled(fault.step) == throttled and time.monotonic() < deadline:
@@ -164,7 +176,7 @@ def _intervene(rig: Rig, fault: Fault, job: Job, throttled: int) -> None:
     if fault.kind == "restart" and rig.injector.wait_until_fired(_TIMEOUT_S):
         rig.restart_engine()
     if fault.kind == "stop" and rig.injector.wait_until_fired(_TIMEOUT_S):
-        # What is at work is waited for, so the held call has to go on meanwhile.
+        # stop() waits for what is at work, so the held call has to go on meanwhile.
         letting_go = threading.Timer(_STOP_HEAD_START_S, rig.injector.lift)
         letting_go.start()
         job.stop(timeout_s=_TIMEOUT_S)
@@ -182,31 +194,36 @@ def _input_key(fault: Fault) -> str:
 
 
 def _named_error(job: Job) -> str:
-    """Return the error that the ledger, or Step Functions, names; a chunk's before the job's."""
-    entry = job.entry()
-    names = [chunk["error"] for chunk in job.chunk_entries() if "error" in chunk]
-    names += [entry[name] for name in ("error", "mailError") if name in entry]
-    return ", ".join(dict.fromkeys(names)) or job.status().reason.split(":")[0]
+    """Return the errors that the ledger names, the chunks' first, or else Step Functions' error."""
+    entry = job.ledger_entry()
+    names = [chunk.error for chunk in job.chunk_entries()]
+    names += [entry.error, entry.mail_reason.split(":")[0]]
+    return ", ".join(dict.fromkeys(filter(None, names))) or job.status().reason.split(":")[0]
 
 
 def _count_retries(job: Job) -> int:
-    """Count the tasks that the first attempt's workflows began more than once."""
-    entries = job.chunk_entries()
-    arns = [execution_arn(job.stack, job.id, 1)]
-    arns += [entry["executionArn"] for entry in entries if "executionArn" in entry]
+    """Count the tasks that the first attempt's workflows repeated."""
     retries = 0
-    for arn in arns:
+    for arn in (execution_arn(job.stack, job.id, 1), *_chunk_executions(job)):
         for event in read_events(job.stack, arn):
             retries += event["type"] in ("TaskScheduled", "LambdaFunctionScheduled")
             retries -= event["type"] == "TaskStateEntered"
     return retries
 
 
+def _chunk_executions(job: Job) -> Iterator[str]:
+    pages = job.stack.client("stepfunctions").get_paginator("list_executions")
+    for page in pages.paginate(stateMachineArn=job.stack.outputs["ProcessChunkArn"]):
+        for execution in page["executions"]:
+            if execution["name"].startswith(f"{job.id}-"):
+                yield execution["executionArn"]
+
+
 # --------------------------------------------------------------------- recovery and checks
 
 
 def _recover(rig: Rig, job: Job, end: FirstEnd) -> str:
-    """Do what an operator would; return what that was."""
+    """Recover the job as an operator would, and return how; empty if there was no need."""
     if end.status == UNSTARTED:
         redeliver(rig.stack, dry_run=False)
         return "redeliver"
@@ -225,7 +242,7 @@ def broken_at_first(fault: Fault, end: FirstEnd) -> Iterator[str]:
         yield f"the first attempt ended {end.status}, not {expected}"
     if expected != items.SUCCEEDED and not end.error:
         yield "no error is named"
-    # A stop in order of the engine ends its workflows without their knowing.
+    # An engine that is stopped in order ends its workflows before they can tell anybody.
     if end.status in (items.FAILED, "ABORTED") and fault.kind != "restart" and not end.noticed:
         yield "the topic was not told"
     in_workflow = fault.step not in (NOTIFICATION, "get-data")
@@ -235,10 +252,10 @@ def broken_at_first(fault: Fault, end: FirstEnd) -> Iterator[str]:
 
 def _broken_after(rig: Rig, job: Job, fault: Fault) -> Iterator[str]:
     if _input_key(fault) in redeliver(rig.stack).files:
-        yield "the upload is left in the queue of those that could not be started"
-    entry = job.entry()
+        yield "the upload is still in the queue of those that could not be started"
+    entry = job.ledger_entry()
     mail = items.MAIL_FAILED if fault.lasting and fault.step == MAIL else items.MAIL_SENT
-    if entry.get("mailStatus") != mail:
-        yield f"the mail is {entry.get('mailStatus')}, not {mail}"
-    if mail == items.MAIL_FAILED and not entry.get("mailError"):
+    if entry.mail_status != mail:
+        yield f"the mail is {entry.mail_status or 'untried'}, not {mail}"
+    if mail == items.MAIL_FAILED and not entry.mail_reason:
         yield "the ledger does not say why there was no mail"

@@ -1,4 +1,4 @@
-"""The drill: one job after another, each with one fault, held against a job without any."""
+"""The drill: run one job after another, each with one fault, and compare it with a job without."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from batchcore import items
+
 from batchops.core.errors import BatchOpsError, JobError
 from batchops.core.project import state_home
 from batchops.local.engine import LocalEngine
 from batchops.local.engine_env import pins
 from batchops.samples.sample import Sample, make_sample, sample_rows
 from batchops.stack import Stack
-from tools.drill.case import Reference, run_case
+from tools.drill.case import FaultlessJob, run_case
+from tools.drill.fault_plan import check_names, plan_faults
 from tools.drill.faults import Fault
-from tools.drill.outcomes import Outcome, account_for, read_outcome
-from tools.drill.planning import check_names, plan_faults
+from tools.drill.outcomes import JobOutcome, count_row_ends, read_outcome
 from tools.drill.report import CaseReport, DrillReport
 from tools.drill.rig import Rig, raised
 
@@ -37,9 +39,9 @@ _TIMEOUT_S = 180.0
 class Drill:
     """Fails each function on purpose, and proves that every row still ends exactly once.
 
-    Everything that is spoilt is the drill's own: a stack that it deploys and takes down, on an
-    engine of its own unless another is given. An engine that is given is left running, but the
-    fault ``restart`` stops and starts it, with all that it holds.
+    The drill spoils only what is its own: a stack that it deploys and deletes, on its own engine
+    unless another one is given. A given engine keeps running, but the fault ``restart`` stops and
+    starts it, with all that it holds.
 
     Parameters
     ----------
@@ -86,17 +88,17 @@ class Drill:
         Parameters
         ----------
         on_case
-            Called with each case when it is through.
+            Called with each case when it is done.
 
         Raises
         ------
         InputError
             If none of the faults applies to any of the steps.
         JobError
-            If even the job without faults does not come out right.
+            If even the job without faults goes wrong.
         EngineError, StackError, AwsError
         """
-        began, clock = datetime.now(UTC), time.monotonic()
+        began = datetime.now(UTC)
         sample = make_sample(self.rows, bad_share=_BAD_SHARE, seed=self.seed)
         cases: list[CaseReport] = []
         with self._rig(sample) as rig:
@@ -113,9 +115,8 @@ class Drill:
         return DrillReport(
             seed=self.seed,
             rows=self.rows,
-            chunks=reference.outcome.counts["JOB"]["chunks"],
+            chunks=reference.outcome.counts[items.JOB_ENTRY]["chunks"],
             started=began,
-            seconds=time.monotonic() - clock,
             versions=_versions(),
             cases=tuple(cases),
         )
@@ -138,15 +139,15 @@ class Drill:
         rows = sample_rows(self.rows, bad_share=_BAD_SHARE, seed=self.seed)
         return tuple(row.line for row in rows)
 
-    def _reference(self, rig: Rig, sample: Sample) -> Reference:
-        """Run the job without faults, and note down its calls."""
+    def _reference(self, rig: Rig, sample: Sample) -> FaultlessJob:
+        """Run the job without faults, and record its calls."""
         rig.injector.arm(None)
         job = rig.stack.submit(sample.csv, name="reference.csv")
         job.wait(timeout_s=_TIMEOUT_S)
         outcome = read_outcome(job)
         lines = self._lines()
         _check_reference(job, lines, sample, outcome)
-        return Reference(lines, outcome)
+        return FaultlessJob(lines, outcome)
 
 
 def _versions() -> dict[str, str]:
@@ -158,9 +159,11 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _check_reference(job: Job, lines: tuple[bytes, ...], sample: Sample, outcome: Outcome) -> None:
-    wrong = account_for(lines, outcome.completed, outcome.rejects).faults()
-    names = ("sourceRow", "stage", "column", "rule", "value")
+def _check_reference(
+    job: Job, lines: tuple[bytes, ...], sample: Sample, outcome: JobOutcome
+) -> None:
+    wrong = count_row_ends(lines, outcome.completed, outcome.rejects).faults()
+    names = ("source_row", "stage", "column", "rule", "value")
     recorded = {tuple(item[name] for name in names) for item in outcome.errors}
     expected = {(v.source_row, v.stage, v.column, v.rule, v.value) for v in sample.bad}
     if recorded != expected:
@@ -177,8 +180,8 @@ def _chunk_of_key(lines: tuple[bytes, ...], chunk_rows: int) -> dict[bytes, int]
     return {key: place // chunk_rows + 1 for place, key in enumerate(keys)}
 
 
-def _run_or_report(rig: Rig, reference: Reference, fault: Fault) -> CaseReport:
-    """Run a case; if it cannot be followed to its end, that is a promise broken."""
+def _run_or_report(rig: Rig, reference: FaultlessJob, fault: Fault) -> CaseReport:
+    """Run a case; a job that cannot be followed to its end is a broken promise."""
     started = time.monotonic()
     try:
         return run_case(rig, reference, fault)
@@ -192,7 +195,7 @@ def _run_or_report(rig: Rig, reference: Reference, fault: Fault) -> CaseReport:
             retries=0,
             attempts=0,
             recovery="",
-            account=None,
+            row_ends=None,
             same=False,
             broken=(str(error),),
             seconds=time.monotonic() - started,

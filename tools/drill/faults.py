@@ -1,4 +1,4 @@
-"""The faults that a drill injects: what each does, what it stands for on AWS, where it applies."""
+"""The faults that a drill injects: what each does, what it stands for on AWS, where it strikes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Literal
 
 from batchops.deployment.deployed import FUNCTIONS
 
-# What carries a fault out: the proxy in front of the engine, or the drill itself through AWS calls.
+# How a fault is carried out: by the proxy, or by the drill through calls of AWS.
 Action = Literal[
     "refuse", "hold", "slow", "kill", "cut", "lose", "late", "leave", "throttle", "restart", "stop"
 ]
 
 NOTIFICATION = "s3-lambda-notification"
 MAIL = "send-email"
-# The functions of a job, by their folder in source/, in the order in which they work.
+# The functions of a job, by their folder in source/, in the order of their work.
 STEPS = (NOTIFICATION, *FUNCTIONS)
-# Those that work on one chunk a call.
+# The functions whose calls work on one chunk each.
 CHUNK_STEPS = frozenset(
     {"read-file", "validate-data", "enrich-data", "get-data", "write-output-chunk"}
 )
-# What is stopped as a whole, rather than one function.
+# Places that are no function: the job, or the engine, is stopped as a whole.
 WORKFLOW = "workflow"
 ENGINE = "engine"
 PLACES = (*STEPS, WORKFLOW, ENGINE)
@@ -33,15 +33,15 @@ class Kind:
     Attributes
     ----------
     name : str
-        What the command line calls it.
+        Its name on the command line.
     action : str
-        What is done.
+        How it is carried out.
     meaning : str
-        What it stands for on AWS.
+        What it stands for on AWS; ``--help`` shows it.
     service : str
-        The only service whose calls it spoils, by its name in signatures; empty for any.
+        The service whose calls it spoils, by its name in signatures; empty for any.
     operations : tuple of str
-        The only calls that it spoils; empty for any.
+        The calls that it spoils; empty for any.
     status, code : int, str
         The answer in place of the true one.
     """
@@ -63,13 +63,13 @@ _KINDS = (
         status=403,
         code="AccessDenied",
     ),
-    Kind("timeout", "hold", "a call that is never answered: the function runs into its time-out"),
+    Kind("timeout", "hold", "a call that is never answered, until the function times out"),
     Kind("kill", "kill", "the function's process dies: out of memory, or its host is lost"),
     Kind("partial-write", "cut", "the process dies when some of its writes are done"),
-    Kind("lost-answer", "lose", "a write is done and its answer lost, so the SDK repeats it"),
-    Kind("late-write", "late", "the function times out, and a write of its arrives after the end"),
+    Kind("lost-answer", "lose", "a write is done, but its answer is lost, so the SDK repeats it"),
+    Kind("late-write", "late", "the function times out, and one of its writes arrives afterwards"),
     Kind("slow", "slow", "a slow answer, within the time-out"),
-    Kind("throttle", "throttle", "Lambda refuses the invocation: concurrency is used up"),
+    Kind("throttle", "throttle", "Lambda refuses the invocation because concurrency is used up"),
     Kind("s3-slowdown", "refuse", "S3 throttles", service="s3", status=503, code="SlowDown"),
     Kind("s3-error", "refuse", "a fault of S3", service="s3", status=500, code="InternalError"),
     Kind(
@@ -130,13 +130,13 @@ class Fault:
     kind : str
         A name of `KINDS`.
     chunk : int or None
-        The chunk, where the step works on one; None where it works on the whole job.
+        The chunk; None for a step that works on the whole job.
     times : int or None
-        How many calls it strikes; None for every one until it is lifted.
+        How many calls it strikes; None for every call until it is lifted.
     operation : str
-        The call that it strikes, such as ``PutObject``; empty for the first, whichever it is.
+        The call that it strikes, such as ``PutObject``; empty for the first of any kind.
     after_writes : int
-        Which write of the step it strikes, counted from 1; 0 where writes are not counted.
+        Which write of the step it strikes, counted from 1; 0 if writes are not counted.
     at : str
         The function at work when a job or the engine is stopped; empty for the step itself.
     """
@@ -156,12 +156,12 @@ class Fault:
 
     @property
     def lasting(self) -> bool:
-        """Whether it goes on until it is lifted."""
+        """Whether it strikes until it is lifted."""
         return self.times is None
 
     @property
     def name(self) -> str:
-        """What files and jobs of its case are called."""
+        """The name of the file of its case, without the ending."""
         parts = [self.step, self.kind]
         parts += ["lasting"] if self.lasting else []
         parts += [str(self.after_writes)] if self.after_writes else []

@@ -1,4 +1,4 @@
-"""Which call a fault strikes: counted here, whatever carries it out."""
+"""Decide which calls a fault strikes, and count them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tools.drill.faults import KINDS, Fault, Kind
 
 
 class Injector:
-    """Holds at most one fault, and decides of each call whether it is struck.
+    """Holds at most one fault, and decides for each call whether it strikes.
 
     Objects may be used by several threads at once.
     """
@@ -28,14 +28,14 @@ class Injector:
         self.lifted = threading.Event()
 
     def arm(self, fault: Fault | None) -> None:
-        """Take up a fault, or None to only note down the calls; counts begin anew."""
+        """Set the fault, or None to only record the calls; counts start at 0."""
         with self._lock:
             self._fault, self._writes, self._fired, self._calls = fault, 0, 0, []
             self._struck.clear()
             self.lifted.clear()
 
     def lift(self) -> None:
-        """Let every call pass from now on, and let those go that are held."""
+        """Let every call pass from now on, and release the calls that are held."""
         with self._lock:
             self._fault = None
         self.lifted.set()
@@ -53,7 +53,7 @@ class Injector:
                 self._spoiling.notify_all()
 
     def settle(self, timeout_s: float) -> bool:
-        """Wait until no call is being spoilt; False where one still is when the time is up."""
+        """Wait until no call is being spoilt; return False if one still is after the time-out."""
         with self._spoiling:
             return self._spoiling.wait_for(lambda: not self._under_way, timeout_s)
 
@@ -70,11 +70,11 @@ class Injector:
             return tuple(self._calls)
 
     def wait_until_fired(self, timeout_s: float) -> bool:
-        """Wait for the first call that is struck; False where none was in time."""
+        """Wait for the first struck call; return False if there is none before the time-out."""
         return self._struck.wait(timeout_s)
 
     def decide(self, call: Call) -> Kind | None:
-        """Note a call down, and return the kind of fault that strikes it."""
+        """Record a call, and return the kind of fault that strikes it, if any."""
         with self._lock:
             self._calls.append(call)
             fault = self._fault
@@ -93,7 +93,7 @@ class Injector:
 
 
 def aims_at(fault: Fault, call: Call) -> bool:
-    """Tell whether a call is one of those that a fault may strike."""
+    """Tell whether a fault may strike a call."""
     kind = KINDS[fault.kind]
     return (
         call.function == fault.function
@@ -106,5 +106,5 @@ def aims_at(fault: Fault, call: Call) -> bool:
 
 
 def writes_of(calls: Iterable[Call], step: str, chunk: int | None) -> int:
-    """Count the writes of a step on a chunk, or on the job."""
+    """Count the writes of a step for a chunk, or for the job."""
     return sum(c.writes for c in calls if c.function == step and c.chunk == chunk)

@@ -1,4 +1,4 @@
-"""What a job came to, to the byte, and how that differs from what it should have come to."""
+"""Read what a job came to, byte by byte, and say how it differs from the job without faults."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchops.core import ledger
+from batchcore import items
 
 if TYPE_CHECKING:
     from batchops.job import Job
 
-# What belongs to the run and not to the data.
-_OF_THE_RUN = frozenset({"jobId", "attempt", "time", "ttl"})
-_JOB_COUNTS = ("status", "rowsIn", "rowsOut", "rowsRejected", "errors", "chunks")
-_CHUNK_COUNTS = ("status", "rows", "valid", "rejected", "errors", "sizeBytes")
+# Columns of Job.errors that depend on the run and not on the data.
+_OF_THE_RUN = ["attempt", "time"]
+_JOB_COUNTS = ("status", "rows_in", "rows_out", "rows_rejected", "errors", "chunks")
+_CHUNK_COUNTS = ("status", "rows", "valid", "rejected", "errors", "piece_bytes")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """The results of a job that succeeded.
 
     Attributes
@@ -29,62 +29,58 @@ class Outcome:
     completed, rejects : bytes
         The two result files.
     errors : tuple of dict
-        ErrorTable's items, by their id, without what belongs to the run.
+        The recorded errors, in order, without the columns that depend on the run.
     counts : dict
-        The ledger's counts, by entry.
+        The ledger's counts, by the name of the entry.
     balanced, archived : bool
-        Whether the balance holds; whether the input lies in the archive and no more in input/.
+        Whether the balance holds; whether the input is in the archive and gone from input/.
     """
 
     completed: bytes = field(repr=False)
     rejects: bytes = field(repr=False)
-    errors: tuple[Mapping[str, Any], ...] = field(repr=False)
+    errors: tuple[Mapping[Any, Any], ...] = field(repr=False)
     counts: Mapping[str, Mapping[str, Any]]
     balanced: bool
     archived: bool
 
 
-def read_outcome(job: Job) -> Outcome:
-    """Read what a job came to.
+def read_outcome(job: Job) -> JobOutcome:
+    """Read the results of a job that succeeded.
 
     Raises
     ------
     JobFailedError, JobRunningError, AwsError
-        If there is no result.
+        If there are no results.
     """
-    entry = job.entry()
-    items = ledger.error_items(job.stack, job.id)
-    counts = {"JOB": {name: entry.get(name) for name in _JOB_COUNTS}}
+    entry = job.ledger_entry()
+    counts = {items.JOB_ENTRY: {name: getattr(entry, name) for name in _JOB_COUNTS}}
     for chunk in job.chunk_entries():
-        counts[chunk["entry"]] = {name: chunk.get(name) for name in _CHUNK_COUNTS}
-    return Outcome(
-        completed=_object(job, entry["completedKey"]),
-        rejects=_object(job, entry["rejectedKey"]),
-        errors=tuple(
-            {name: value for name, value in item.items() if name not in _OF_THE_RUN}
-            for item in items
-        ),
+        counts[chunk.name] = {name: getattr(chunk, name) for name in _CHUNK_COUNTS}
+    return JobOutcome(
+        completed=_object(job, entry.completed_key),
+        rejects=_object(job, entry.rejected_key),
+        errors=tuple(job.errors().drop(columns=_OF_THE_RUN).to_dict("records")),
         counts=counts,
         balanced=job.balance().holds,
-        archived=_sizes(job, entry["archiveKey"]) == [entry["sizeBytes"]]
-        and not _sizes(job, entry["key"]),
+        archived=_sizes(job, entry.archive_key) == [entry.size_bytes]
+        and not _sizes(job, entry.key),
     )
 
 
-def _object(job: Job, key: str) -> bytes:
+def _object(job: Job, key: str | None) -> bytes:
     s3, bucket = job.stack.client("s3"), job.stack.outputs["SourceBucketName"]
     body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     return body
 
 
-def _sizes(job: Job, key: str) -> list[int]:
+def _sizes(job: Job, key: str | None) -> list[int]:
     s3, bucket = job.stack.client("s3"), job.stack.outputs["SourceBucketName"]
     found = s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", ())
     return [item["Size"] for item in found if item["Key"] == key]
 
 
-def differences(reference: Outcome, found: Outcome) -> list[str]:
-    """Say in what an outcome differs from that of the job without faults; nothing if in nothing."""
+def differences(reference: JobOutcome, found: JobOutcome) -> list[str]:
+    """Say how an outcome differs from that of the job without faults; empty if it does not."""
     said = []
     for name in ("completed", "rejects"):
         wanted, got = getattr(reference, name), getattr(found, name)
@@ -105,17 +101,17 @@ def differences(reference: Outcome, found: Outcome) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Account:
-    """Where the rows of a file ended.
+class RowEnds:
+    """Count where the rows of a file ended.
 
     Attributes
     ----------
     rows_in, rows_out, rows_rejected : int
         Rows of the file, of the completed file and of the rejects.
     lost, doubled : int
-        Rows that ended nowhere, and the ends of rows beyond their first.
+        Rows that ended nowhere; ends of rows beyond their first.
     strange : int
-        Rows of the completed file that are no rows of the input.
+        Rows of the completed file that are not in the input.
     """
 
     rows_in: int
@@ -126,18 +122,18 @@ class Account:
     strange: int = 0
 
     def faults(self) -> list[str]:
-        """Say what is wrong with it; nothing if each row ended exactly once."""
+        """Say what went wrong; empty if each row ended exactly once."""
         counts = {"lost": self.lost, "doubled": self.doubled, "unlike the input's": self.strange}
         return [f"{count:,} rows {what}" for what, count in counts.items() if count]
 
 
-def account_for(lines: Sequence[bytes], completed: bytes, rejects: bytes) -> Account:
-    """Find each row of a file in its results.
+def count_row_ends(lines: Sequence[bytes], completed: bytes, rejects: bytes) -> RowEnds:
+    """Find each row of a file in the result files.
 
     Parameters
     ----------
     lines
-        The file's records, the header first; no two alike.
+        The file's records, the header first; no two are alike.
     completed, rejects
         The result files.
     """
@@ -157,7 +153,7 @@ def account_for(lines: Sequence[bytes], completed: bytes, rejects: bytes) -> Acc
         rejected += 1
         ends[int(fields[width])] += 1
     numbers = number_of.values()
-    return Account(
+    return RowEnds(
         rows_in=len(rows),
         rows_out=out,
         rows_rejected=rejected,

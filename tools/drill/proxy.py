@@ -1,7 +1,7 @@
-"""A proxy between the functions and the local engine, which spoils the calls that it is told to.
+"""Pass the functions' calls on to the local engine, and spoil those that the injector chooses.
 
 Each function has a port of its own, so that the proxy knows who calls. Requests and answers pass
-as they are: signatures cover the ``Host`` header as it was sent.
+unchanged: signatures cover the ``Host`` header as it was sent.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ HOST = "127.0.0.1"
 _HELD_AT_MOST_S = 120.0
 _UPSTREAM_TIMEOUT_S = 120.0
 _SLOW_S = 0.5
-# Headers about one hop only (RFC 9110, section 7.6.1), and what is measured anew.
+# Headers for one hop only (RFC 9110, section 7.6.1), and the length, which is computed again.
 _HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "expect"})
 
 
 class FaultProxy:
-    """The proxy; a context manager, since it holds ports.
+    """Proxy for some functions; a context manager, because it holds ports.
 
     Parameters
     ----------
     functions
-        Who is given a port.
+        The functions that get a port.
     injector
-        Decides of each call.
+        Decides which calls are spoilt.
     upstream
-        Returns the engine's port, which changes when it is started again.
+        Returns the engine's port, which may change when it restarts.
     engine_pid
-        Returns the engine's process id, among whose children the callers are.
+        Returns the engine's process id; the callers are its descendants.
     chunk_of_key
         See `read_call`.
     """
@@ -66,14 +66,14 @@ class FaultProxy:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Let go whatever is held, and give the ports back."""
+        """Release every held call, and close the ports."""
         self.injector.lift()
         for server in self._servers.values():
             server.shutdown()
             server.server_close()
 
     def url(self, function: str) -> str:
-        """Return the address that a function is to call instead of the engine's."""
+        """Return the address that a function calls instead of the engine's."""
         return f"http://{HOST}:{self._servers[function].server_address[1]}"
 
     def kill_caller(self, port: int) -> None:
@@ -97,7 +97,7 @@ class _Server(ThreadingHTTPServer):
         self.proxy = proxy
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of callers that were killed in the middle of a request."""
+        """Ignore callers that were killed in the middle of a request."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -148,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
             proxy.injector.lifted.wait(_HELD_AT_MOST_S)
             if kind.action == "late":
                 self._forward(body)
-            if kind.action == "stop":  # what is at work when a job is stopped goes on
+            if kind.action == "stop":  # a call that runs when its job is stopped is finished
                 self._answer(*self._forward(body))
             self.close_connection = True
 
@@ -183,4 +183,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""

@@ -1,57 +1,13 @@
-"""What a drill found, as text, HTML, Markdown, a DataFrame or JSON."""
+"""What a drill found, as text for the terminal and as Markdown for the documentation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
-from batchops.show import markup
 from tools.drill.faults import Fault
-from tools.drill.outcomes import Account
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-_COLUMNS = (
-    "step",
-    "fault",
-    "chunk",
-    "lasts",
-    "strikes",
-    "fired",
-    "ended",
-    "error",
-    "retries",
-    "attempts",
-    "recovery",
-    "rows in",
-    "out",
-    "rejected",
-    "lost",
-    "doubled",
-    "same bytes",
-    "verdict",
-)
-# What people see: the same, with some columns in one.
-_SHOWN = (
-    "step",
-    "fault",
-    "lasts",
-    "chunk",
-    "strikes",
-    "fired",
-    "first attempt",
-    "retries",
-    "attempts",
-    "recovery",
-    "rows in = out + rejected",
-    "lost",
-    "doubled",
-    "same bytes",
-    "verdict",
-)
+from tools.drill.outcomes import RowEnds
 
 
 @dataclass(frozen=True)
@@ -65,7 +21,7 @@ class CaseReport:
     job_id : str
         The job that met it.
     fired : int
-        How often it really struck, as the injector counted.
+        How often the fault struck, as the injector counted.
     ended : str
         How the first attempt ended: the job's status, or UNSTARTED.
     error : str
@@ -75,15 +31,15 @@ class CaseReport:
     attempts : int
         Attempts until the job succeeded.
     recovery : str
-        What had to be done: ``rerun``, ``redeliver``, or nothing.
-    account : Account
-        Where the rows ended.
+        What was needed then: ``rerun``, ``redeliver``, or nothing.
+    row_ends : RowEnds
+        Where the rows ended; None if the job did not succeed.
     same : bool
         Whether both result files are, byte for byte, those of the job without faults.
     broken : tuple of str
         Every promise that was not kept.
     seconds : float
-        Time taken.
+        How long the case took.
     """
 
     fault: Fault
@@ -94,7 +50,7 @@ class CaseReport:
     retries: int
     attempts: int
     recovery: str
-    account: Account | None
+    row_ends: RowEnds | None
     same: bool
     broken: tuple[str, ...]
     seconds: float
@@ -104,30 +60,46 @@ class CaseReport:
         """Whether every promise was kept."""
         return not self.broken
 
-    def row(self) -> tuple[Any, ...]:
-        """Return it as a line of the report's table."""
-        rows = self.account
-        counts = (
-            (rows.rows_in, rows.rows_out, rows.rows_rejected, rows.lost, rows.doubled)
-            if rows
-            else (None,) * 5
-        )
-        return (
-            self.fault.step,
-            self.fault.kind,
-            self.fault.chunk,
-            "until lifted" if self.fault.lasting else "once",
-            self.fault.detail,
-            self.fired,
-            self.ended,
-            self.error,
-            self.retries,
-            self.attempts,
-            self.recovery,
-            *counts,
-            self.same,
-            "kept" if self.kept else "BROKEN: " + "; ".join(self.broken),
-        )
+    @property
+    def verdict(self) -> str:
+        """``kept``, or which promises were broken."""
+        return "kept" if self.kept else "BROKEN: " + "; ".join(self.broken)
+
+    @property
+    def lasts(self) -> str:
+        """How long the fault was there."""
+        return "until lifted" if self.fault.lasting else "once"
+
+    def __str__(self) -> str:
+        """Sum the case up in a line."""
+        fault = self.fault
+        where = fault.step + (f", chunk {fault.chunk}" if fault.chunk else "")
+        what = fault.kind + (f" ({fault.detail})" if fault.detail else "")
+        then = f"{self.ended}{f' {self.error}' if self.error else ''}, {self.retries} retries"
+        after = f", {self.recovery}" if self.recovery else ""
+        return f"{where}: {what} {self.lasts}: {then}{after}: {self.verdict} ({self.seconds:.1f} s)"
+
+    def cells(self) -> dict[str, object]:
+        """Return the case as a line of the report's table, by column."""
+        rows = self.row_ends
+        balance = f"{rows.rows_in} = {rows.rows_out} + {rows.rows_rejected}" if rows else ""
+        return {
+            "step": self.fault.step,
+            "fault": self.fault.kind,
+            "lasts": self.lasts,
+            "chunk": self.fault.chunk or "",
+            "strikes": self.fault.detail,
+            "fired": self.fired,
+            "first attempt": f"{self.ended} {self.error}".strip(),
+            "retries": self.retries,
+            "attempts": self.attempts,
+            "recovery": self.recovery,
+            "rows in = out + rejected": balance,
+            "lost": rows.lost if rows else "",
+            "doubled": rows.doubled if rows else "",
+            "same bytes": "yes" if self.same else "NO",
+            "verdict": self.verdict,
+        }
 
 
 @dataclass(frozen=True)
@@ -137,13 +109,11 @@ class DrillReport:
     Attributes
     ----------
     seed, rows, chunks : int
-        What decided the faults; the file that every job was given.
+        The seed that chose the faults; the size of the file that every job was given.
     started : datetime
-        When it began, in UTC.
-    seconds : float
-        How long it took.
+        When the drill began, in UTC.
     versions : dict
-        Of what it ran with.
+        Versions of what it ran with, by name.
     cases : tuple of CaseReport
         One for each fault.
     """
@@ -152,7 +122,6 @@ class DrillReport:
     rows: int
     chunks: int
     started: datetime
-    seconds: float
     versions: dict[str, str]
     cases: tuple[CaseReport, ...] = field(repr=False)
 
@@ -163,55 +132,16 @@ class DrillReport:
 
     @property
     def totals(self) -> dict[str, int]:
-        """What the cases add up to."""
-        accounts = [case.account for case in self.cases if case.account is not None]
+        """Sums over the cases."""
+        row_ends = [case.row_ends for case in self.cases if case.row_ends is not None]
         return {
             "cases": len(self.cases),
             "faults_injected": sum(case.fired for case in self.cases),
-            "jobs_completed": len(accounts),
+            "jobs_completed": len(row_ends),
             "reruns": sum(case.recovery == "rerun" for case in self.cases),
-            "rows_lost": sum(account.lost for account in accounts),
-            "rows_doubled": sum(account.doubled for account in accounts),
+            "rows_lost": sum(ends.lost for ends in row_ends),
+            "rows_doubled": sum(ends.doubled for ends in row_ends),
             "cases_broken": sum(not case.kept for case in self.cases),
-        }
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the cases.
-
-        Returns
-        -------
-        DataFrame
-            One line a case: ``step``, ``fault``, ``lasts``, ``strikes``, ``ended``, ``error``,
-            ``recovery``, ``verdict`` (str), ``chunk``, ``rows in``, ``out``, ``rejected``,
-            ``lost``, ``doubled`` (Int64; missing where the step works on no chunk, or the job
-            never succeeded), ``fired``, ``retries``, ``attempts`` (Int64), ``same bytes`` (bool).
-        """
-        import pandas as pd
-
-        columns = list(zip(*(case.row() for case in self.cases), strict=True))
-        frame = pd.DataFrame(dict(zip(_COLUMNS, columns or [()] * len(_COLUMNS), strict=True)))
-        texts = {"step", "fault", "lasts", "strikes", "ended", "error", "recovery", "verdict"}
-        kinds: dict[str, Any] = {
-            name: "str" if name in texts else "Int64" for name in _COLUMNS if name != "same bytes"
-        }
-        return frame.astype({**kinds, "same bytes": "bool"})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it."""
-        cases = [
-            {**asdict(case), "kept": case.kept, "lasting": case.fault.lasting}
-            for case in self.cases
-        ]
-        return {
-            "seed": self.seed,
-            "rows": self.rows,
-            "chunks": self.chunks,
-            "started": self.started.isoformat(),
-            "seconds": self.seconds,
-            "versions": self.versions,
-            "kept": self.kept,
-            "totals": self.totals,
-            "cases": [{"job": case.pop("job_id"), **case} for case in cases],
         }
 
     @property
@@ -233,43 +163,13 @@ class DrillReport:
             f"{totals['cases_broken']:,} cases broken"
         )
 
-    def __str__(self) -> str:
-        """Give a line a case, and the totals."""
-        return "\n".join([*map(case_line, self.cases), *self._facts()])
-
-    def _repr_html_(self) -> str:
-        return markup.bullets(self._facts()) + markup.table(_SHOWN, map(_cells, self.cases))
-
     def to_markdown(self) -> str:
-        """Return it for the documentation."""
+        """Return the totals as a list and the cases as a table."""
         lines = [f"- {fact}" for fact in self._facts()]
-        lines += ["", "| " + " | ".join(_SHOWN) + " |", "|---" * len(_SHOWN) + "|"]
-        for case in self.cases:
-            cells = (cell.replace("|", r"\|") for cell in _cells(case))
-            lines.append("| " + " | ".join(cells) + " |")
+        for number, case in enumerate(self.cases):
+            cells = case.cells()
+            if not number:
+                lines += ["", "| " + " | ".join(cells) + " |", "|---" * len(cells) + "|"]
+            texts = (str(cell).replace("|", r"\|") for cell in cells.values())
+            lines.append("| " + " | ".join(texts) + " |")
         return "\n".join(lines)
-
-
-def _cells(case: CaseReport) -> list[str]:
-    row = dict(zip(_COLUMNS, map(_text, case.row()), strict=True))
-    row["first attempt"] = f"{row['ended']} {row['error']}".strip()
-    row["rows in = out + rejected"] = f"{row['rows in']} = {row['out']} + {row['rejected']}"
-    return [row[name] for name in _SHOWN]
-
-
-def _text(cell: object) -> str:
-    if isinstance(cell, bool):
-        return "yes" if cell else "NO"
-    return "" if cell is None else str(cell)
-
-
-def case_line(case: CaseReport) -> str:
-    """Say in a line what a case came to."""
-    fault = case.fault
-    where = f"{fault.step}" + (f", chunk {fault.chunk}" if fault.chunk else "")
-    what = fault.kind + (f" ({fault.detail})" if fault.detail else "")
-    how = "until lifted" if fault.lasting else "once"
-    then = f"{case.ended}{f' {case.error}' if case.error else ''}, {case.retries} retries"
-    after = f", {case.recovery}" if case.recovery else ""
-    verdict = "kept" if case.kept else "BROKEN: " + "; ".join(case.broken)
-    return f"{where}: {what} {how}: {then}{after}: {verdict} ({case.seconds:.1f} s)"

@@ -1,4 +1,4 @@
-"""The stack that a drill spoils: an engine's, deployed anew, its functions behind the proxy."""
+"""The stack that a drill spoils: deployed on a local engine, its functions behind the proxy."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from batchops.local.engine import EngineInfo
     from batchops.samples.sample import Sample
 
-# Seconds that a function may take, so that a hung one is soon given up. Who calls the API must have
-# more than who answers it.
+# Seconds that a function may take, so that a hung one is soon given up. The function that calls the
+# API needs more than the one that answers.
 TIMEOUTS_S = dict.fromkeys(STEPS, 3) | {"get-data": 2, "enrich-data": 8}
-# Of the pauses between the tries of a workflow; its time-outs are not scaled.
+# Scales the pauses between the tries of a workflow, not its time-outs.
 WAIT_SCALE = 0.1
 _QUEUE = "notices"
 _ADMIN_TIMEOUT_S = 10
@@ -95,7 +95,7 @@ class Rig:
         return f"{self.stack.name}-{step}"
 
     def place_proxy(self) -> None:
-        """Have each function call the proxy, and give it less time."""
+        """Point each function to the proxy, and shorten its time-out."""
         client = self.stack.client("lambda")
         for step in STEPS:
             name = self.function_name(step)
@@ -107,7 +107,7 @@ class Rig:
             )
 
     def throttle(self, step: str) -> None:
-        """Leave a function no concurrency, so that every invocation is refused."""
+        """Reserve no concurrency for a function, so that every invocation is refused."""
         self.stack.client("lambda").put_function_concurrency(
             FunctionName=self.function_name(step), ReservedConcurrentExecutions=0
         )
@@ -119,7 +119,7 @@ class Rig:
         )
 
     def throttled(self, step: str) -> int:
-        """Count the invocations of a function that were refused in this drill."""
+        """Count the invocations of a function that this drill had refused."""
         answer = self.stack.client("cloudwatch").get_metric_statistics(
             Namespace="AWS/Lambda",
             MetricName="Throttles",
@@ -131,14 +131,14 @@ class Rig:
         )
         return int(sum(point["Sum"] for point in answer["Datapoints"]))
 
-    # ------------------------------------------------------- what the stack tells people
+    # -------------------------------------------------------------------------- notices
 
     def subscribe(self) -> None:
-        """Have a queue receive what the stack's topic is told."""
+        """Subscribe a queue to the stack's topic."""
         self._queue_url = subscribe_queue(self.stack, f"{self.stack.name}-{_QUEUE}")
 
     def noticed(self, job_id: str) -> bool:
-        """Tell whether the topic has been told of a job."""
+        """Tell whether the topic was told of a job."""
         for message in self._take(self._queue_url):
             self._notices.append(json.loads(message["Body"])["Message"])
         return any(job_id in notice for notice in self._notices)
@@ -155,7 +155,7 @@ class Rig:
 def raised(
     stack: Stack, sample: Sample, *, chunk_rows: int, chunk_of_key: Mapping[bytes, int]
 ) -> Iterator[Rig]:
-    """Deploy a stack for a drill, and take it down afterwards."""
+    """Deploy a stack for a drill, and delete it afterwards."""
     rig = Rig(stack, Injector(), chunk_of_key)
     with TemporaryDirectory() as folder:
         files = sample.write(Path(folder))
@@ -172,7 +172,7 @@ def raised(
 
 
 def subscribe_queue(stack: Stack, name: str) -> str:
-    """Make a queue that receives what the stack's topic is told, and return its address."""
+    """Create a queue that receives what the stack's topic is told, and return its URL."""
     sqs, sns = stack.client("sqs"), stack.client("sns")
     topic = stack.outputs["SNSTopicArn"]
     url: str = sqs.create_queue(QueueName=name)["QueueUrl"]

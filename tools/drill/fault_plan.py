@@ -1,4 +1,4 @@
-"""Which faults a drill injects where: the seed decides, from what a job without faults called."""
+"""Plan which faults strike where: the seed chooses from the calls of a job without faults."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tools.drill.faults import (
 )
 from tools.drill.injector import aims_at, writes_of
 
-# Faults that go on until the first attempt has failed. Each exhausts the retries, which takes
-# seconds, so not every pair is here: one of each way to fail at each step.
+# Faults that last until the first attempt has failed. Each exhausts the retries, which takes
+# seconds, so not every pair is here but one of each way to fail at each step.
 LASTING = {
     "s3-lambda-notification": ("exception", "throttle"),
     "split-ip-file": ("exception", "kill"),
@@ -33,9 +33,9 @@ LASTING = {
     "merge-s3-files": ("exception", "kill", "partial-write"),
     "send-email": ("exception", "mail-refused"),
 }
-# What is at work when a job, or the engine, is stopped.
+# The function at work when a job, or the engine, is stopped.
 STOPPED_AT = ("read-file", "write-output-chunk")
-# Of a step that writes more, such as the split, so many places are chosen.
+# At most so many writes of one step are struck; the split has more.
 _CUTS = 5
 
 
@@ -48,7 +48,7 @@ def plan_faults(
 ) -> list[Fault]:
     """Return the faults of a drill, in the order of the steps.
 
-    What the seed decides of one fault does not depend on which others are planned.
+    What the seed chooses for one step does not depend on which others are planned.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def plan_faults(
 
 
 def check_names(steps: Collection[str] | None, kinds: Collection[str] | None) -> None:
-    """Refuse names of steps and faults that there are not.
+    """Refuse unknown names of steps and faults.
 
     Raises
     ------
@@ -107,8 +107,8 @@ def _faults(calls: Sequence[Call], step: str, kind: Kind, seed: int) -> Iterator
         return
     chunk = chance.choice(chunks) if step in CHUNK_STEPS else None
     if kind.action == "throttle":  # Lambda does not look into what it refuses
-        # The local engine tries an event again with the function's settings of the first try, so
-        # that a throttle of the notification never passes.
+        # The local engine repeats an event with the function's settings of the first try, so a
+        # throttle of the notification never passes.
         if step != NOTIFICATION:
             yield Fault(step, kind.name)
     elif kind.action in ("cut", "lose", "late"):

@@ -237,6 +237,7 @@ def test_page_has_a_place_for_every_section() -> None:
     assert marked_sections(PAGE.read_text(encoding="utf-8")) == list(SECTIONS)
 
 
+@pytest.mark.slow
 def test_functions_are_measured_in_every_way_that_needs_no_extra(tmp_path: Path) -> None:
     asked = ["--tiny", "--results", str(tmp_path), "handlers"]
     run = CliRunner().invoke(main, asked, catch_exceptions=False)

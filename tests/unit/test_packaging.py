@@ -25,6 +25,8 @@ from batchops.deployment.template import load_template, parse_template, render
 if TYPE_CHECKING:
     from batchops.local.engine import LocalEngine
 
+pytestmark = pytest.mark.slow
+
 COMMON = checkout_root() / "source" / "common"
 AARCH64 = 183  # e_machine in an ELF header
 TEMPLATE = """

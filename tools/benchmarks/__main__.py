@@ -1,4 +1,4 @@
-"""Measure: ``python -m tools.benchmarks [SECTION ...] [--quick]``."""
+"""Run the benchmarks: ``python -m tools.benchmarks [SECTION ...] [--quick]``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ console = Console(width=160)
 @click.option("--full", "mode", flag_value="full", default="full", help="All sizes (default).")
 @click.option("--results", "folder", default=FOLDER, type=click.Path(path_type=Path))
 def main(sections: tuple[str, ...], mode: str, folder: Path) -> None:
-    """Measure the SECTIONS, by default all, and store what each found."""
+    """Measure the SECTIONS, by default all, and store the results."""
     settings = replace(MODES[mode], folder=folder)
     load = load_share()
     if load > BUSY:

@@ -1,4 +1,4 @@
-"""The bucket that the stand-in keeps in a folder: what lies where in it."""
+"""The bucket of the benchmarks, a folder: its keys and its manifest."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""One measurement in a process of its own: ``python -m tools.benchmarks.child``, JSON in and out.
+"""Measure in a process of its own: ``python -m tools.benchmarks.child``, JSON in and out.
 
-Memory is what the process takes at most while it works, above what it had when everything was
-imported and prepared. Linux resets its record of the peak on request; elsewhere the peak is
-that of the process so far.
+Memory is the peak while the process works, above what it had when everything was imported and
+prepared. Linux resets its record of the peak on request; elsewhere the peak is that of the whole
+life of the process.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ import psutil
 
 from tools.benchmarks.measure import Spread
 
-# Repeats stop when they have taken as long as this.
+# Repeats stop after this time.
 ENOUGH_S = 4.0
 TIMEOUT_S = 900
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one measurement found.
+    """The result of one measurement.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ def measure(tool: str, step: str, folder: Path, *, rounds: int, **options: Any) 
 
 
 def main() -> None:
-    """Do what standard input orders, and answer on standard output."""
+    """Read an order from standard input, carry it out, and answer on standard output."""
     order = json.load(sys.stdin)
     # What functions print, such as metrics, goes nowhere.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):

@@ -1,4 +1,4 @@
-"""Section ``deployment``: deploying, the demo's parts, imports, cold starts, listing, loading."""
+"""Section ``deployment``: time deployments, the demo, imports, cold starts, lists and loads."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Timing = tuple[str, Spread]
 
 
 def run(settings: Settings) -> Section:
-    """Measure everything that is done once, or seldom."""
+    """Measure what people do once, or seldom."""
     timings: list[Timing] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -70,7 +70,7 @@ def run(settings: Settings) -> Section:
 
 
 def _deployments(engine: LocalEngine, folder: Path, settings: Settings) -> list[Timing]:
-    """Deploy a new stack, deploy it again unchanged, and do what the demo does."""
+    """Deploy a new stack, deploy it again unchanged, and run the steps of the demo."""
     rows = min(DEMO_ROWS, settings.growth_rows[-1])
     sample, files = _timed_sample(folder, rows)
     stack = Stack("bench", engine=engine)
@@ -99,7 +99,7 @@ def _timed_sample(folder: Path, rows: int) -> tuple[Spread, SampleFiles]:
 
 
 def _listing(stack: Stack, settings: Settings) -> list[Timing]:
-    """List the jobs of ledgers of different lengths, which is what the console begins with."""
+    """List the jobs of ledgers of different lengths, as the console does first."""
     found, entered = [], 0
     first = datetime(2026, 1, 1, tzinfo=UTC)
     for jobs in settings.listed_jobs:
@@ -134,7 +134,7 @@ def _job_entry(number: int, first: datetime) -> dict[str, str | int]:
 
 
 def _loading(engine: LocalEngine, folder: Path, settings: Settings) -> Timing:
-    """Deploy a second stack with much reference data: the custom resource loads it."""
+    """Deploy a second stack with much reference data, which the custom resource loads."""
     files = write_sample(folder / "reference", 1, reference_rows=settings.reference_rows)
     stack = Stack("bench-reference", engine=engine)
     spread = time_rounds(lambda: stack.deploy(reference_data=files.reference), 1)
@@ -142,7 +142,7 @@ def _loading(engine: LocalEngine, folder: Path, settings: Settings) -> Timing:
 
 
 def _cold_start(function: str, rounds: int) -> dict[str, float]:
-    """Return the milliseconds of a function's imports by part, the medians of new processes."""
+    """Return the milliseconds of a function's imports by part, as medians over new processes."""
     path = ROOT / "source" / function / "app.py"
     places = [ROOT / "source" / "schema", ROOT / "source" / "common"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [*places, ROOT]))}

@@ -1,4 +1,4 @@
-"""Section ``end-to-end``: whole jobs on the local engine, and where their time goes."""
+"""Section ``end-to-end``: time whole jobs on the local engine, by state and step."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FLOOR_RATIO = 1.5
 
 @dataclass(frozen=True)
 class Case:
-    """Jobs of one size: the first on an engine whose functions are all cold, and the warm ones."""
+    """Jobs of one size: the first, with all functions cold, and the warm ones."""
 
     cold: Run | None
     warm: tuple[Run, ...]
@@ -48,7 +48,7 @@ class Case:
 
 
 def run(settings: Settings) -> Section:
-    """Run jobs of every size, warm ones again and again."""
+    """Run jobs of every size, the warm ones several times."""
     cases = []
     with local_stack(max(settings.job_rows)) as (stack, folder):
         cold_next = True
@@ -73,7 +73,7 @@ def run(settings: Settings) -> Section:
 
 
 def _automatic_size() -> tuple[int, ...]:
-    """Return the FileChunkSize that lets the split choose, if the template has one."""
+    """Return the FileChunkSize that lets the split choose, if the template allows it."""
     parameter = load_template(checkout_root() / "template.yaml")["Parameters"]["FileChunkSize"]
     return (AUTOMATIC,) if parameter["MinValue"] <= AUTOMATIC else ()
 
@@ -124,7 +124,7 @@ def _speed_table(cases: list[Case]) -> Table:
 
 
 def _parts_table(cases: list[Case]) -> Table:
-    """Show the job's time by the states of the main workflow."""
+    """Tabulate a job's time by the states of the main workflow."""
     rows = []
     for case in cases:
         run = case.typical
@@ -149,7 +149,7 @@ def _parts_table(cases: list[Case]) -> Table:
 
 
 def _chunk_table(cases: list[Case]) -> Table:
-    """Show a chunk's time: in each function, and in the engine around them."""
+    """Tabulate a chunk's time in each function, and in the engine around them."""
     rows = []
     for case in cases:
         run = case.typical

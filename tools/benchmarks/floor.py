@@ -1,8 +1,8 @@
-"""The floor: the whole job in one process, the functions called one after the other.
+"""Run a whole job in one process, one function after the other: the floor of a job's time.
 
-The same code makes the same calls to the same engine as in a job; what is missing is Step
-Functions, Lambda and their events, and that anything happens at the same time. (The API that is
-called in between is the stack's own, with its function.)
+The same code makes the same calls to the same engine as in a job. What is missing is Step
+Functions, Lambda and their events, and that anything happens at the same time. (The API is the
+stack's own, with its function.)
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def floor_seconds(stack: Stack, file: Path, *, chunk_rows: int) -> float:
 
 
 def main() -> None:
-    """Do what standard input orders, and answer on standard output."""
+    """Read an order from standard input, carry it out, and answer on standard output."""
     order = json.load(sys.stdin)
     # What functions print, such as metrics, goes nowhere.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):

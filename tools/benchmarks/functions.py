@@ -1,4 +1,4 @@
-"""The stack's functions in this process, with stand-ins for S3 and DynamoDB."""
+"""Load and call the stack's functions in this process, with stand-ins for S3 and DynamoDB."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ START_TIME = "2026-11-23T06:00:00.000Z"
 
 
 def load_with_stand_ins(folder: str, s3: Any, dynamodb: Any) -> ModuleType:
-    """Import a function whose clients are the stand-ins.
+    """Import a function with the stand-ins as its clients.
 
     It changes the process (environment, ``boto3.client``), so it is for child processes that do
     nothing else.
@@ -51,7 +51,7 @@ def load_function(folder: str) -> ModuleType:
 
 
 def _environment() -> dict[str, str]:
-    """Return the functions' variables of the template, with a name for whatever they refer to."""
+    """Return the functions' variables in the template, a placeholder for each resource."""
     template = load_template(ROOT / "template.yaml")
     found: dict[str, str] = {}
     for resource in template["Resources"].values():
@@ -95,7 +95,7 @@ def chunk_event(job: dict[str, Any], chunk: dict[str, Any]) -> dict[str, Any]:
 
 
 def done_steps(job: str, number: int) -> dict[str, Any]:
-    """Return what the first three steps leave in a chunk's state, in the stand-in's bucket."""
+    """Return what the first three steps add to a chunk's state, in the stand-in's bucket."""
     places = {"read": keys.records, "validate": keys.valid, "enrich": keys.enriched}
     return {
         step: {"key": key_of(job, number), "versionId": "v1", "ms": 1}
@@ -118,5 +118,5 @@ def call(app: ModuleType, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def context() -> Any:
-    """Return what Lambda hands to a handler beside the event."""
+    """Return the context that Lambda passes to a handler."""
     return SimpleNamespace(aws_request_id="bench", get_remaining_time_in_millis=lambda: 900_000)

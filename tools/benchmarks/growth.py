@@ -1,4 +1,4 @@
-"""Section ``growth``: time and memory as files grow, with the exponent that fits them."""
+"""Section ``growth``: measure time and memory as files grow, and fit an exponent to them."""
 
 from __future__ import annotations
 

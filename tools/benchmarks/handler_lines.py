@@ -1,4 +1,4 @@
-"""The measurements of the section ``handlers``, and what they are to reach."""
+"""The measurements of the section ``handlers``, and their goals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEPS = ("split", "read", "validate", "write", "merge")
 SPLIT_MB_S, QUOTED_MB_S, MERGE_MB_S = 200, 100, 200
 SPLIT_MEMORY_MB = 64
 ROW_US = 8.0
-# Memory that does not grow: the largest file may take as much more than the smallest of 10 MB on.
+# Memory counts as constant if the largest file takes at most this many times that of 10 MB.
 FLAT = 2.0
 
 
@@ -47,7 +47,7 @@ class Line:
 
 
 def targets(lines: list[Line]) -> list[Target]:
-    """Hold the functions' measurements against what they are to reach."""
+    """Compare the functions' measurements with their goals."""
     ours = [line for line in lines if line.tool == "ours"]
     found: list[Target] = []
     for shape, wanted in (("sample", SPLIT_MB_S), ("plain", SPLIT_MB_S), ("quoted", QUOTED_MB_S)):
@@ -101,7 +101,7 @@ def _at_least(name: str, line: Line, wanted: int) -> Target:
 
 
 def headline(lines: list[Line]) -> str:
-    """Return what the README says of the functions."""
+    """Return the README's sentence about the functions."""
     ours = [line for line in lines if line.tool == "ours"]
     split = _largest(ours, "split", "sample")
     row_us = sum(_largest(ours, step, "sample").row_us for step in ("read", "validate"))
@@ -111,6 +111,6 @@ def headline(lines: list[Line]) -> str:
 
 
 def plain_data(lines: list[Line]) -> dict[str, Any]:
-    """Return microseconds a row by step, of the largest sample file, for the other sections."""
+    """Return microseconds a row by step for the largest sample file; other sections use them."""
     ours = [line for line in lines if line.tool == "ours"]
     return {"row_us": {step: _largest(ours, step, "sample").row_us for step in STEPS}}

@@ -1,4 +1,4 @@
-"""Section ``handlers``: each function's own work, file by file, beside other ways to do it."""
+"""Section ``handlers``: measure each function's own work, beside other ways to do it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run(settings: Settings) -> Section:
 
 
 def _steps(shape: str, size: int, settings: Settings) -> tuple[str, ...]:
-    """Return the steps that are measured of a file.
+    """Return the steps that are measured for a file.
 
     Steps that see one chunk at a time do not know how large the file is, so of the largest files
     only wide rows, which are few, go all the way to the merge.
@@ -95,7 +95,7 @@ def _is_measured(tool: str, step: str, shape: str, size: int, settings: Settings
 
 
 def _tools_table(lines: list[Line]) -> Table:
-    """Show each step with every tool, for the largest sample file that it was given."""
+    """Tabulate each step by tool, for the largest sample file that the tool was given."""
     rows = []
     for step in STEPS:
         for tool, name in TOOLS.items():
@@ -129,7 +129,7 @@ def _same_file(one: Line, other: Line) -> bool:
 
 
 def _sizes_table(lines: list[Line]) -> Table:
-    """Show how each step of ours comes along with the file's size."""
+    """Tabulate the functions by the size of the file."""
     ours = [line for line in lines if line.tool == "ours" and line.shape in ("sample", "wide")]
     reading = [line for line in lines if line.step == "reading"]
     rows = [

@@ -1,4 +1,4 @@
-"""Input files of any size: sample orders as they are, without quotes, all quoted, or wide."""
+"""Write input files of any size: sample orders unchanged, without quotes, all quoted, or wide."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batchops.samples.sample import sample_rows
 
-# As many different rows as the largest chunk has, so that no chunk holds a key twice.
+# As many different rows as the largest chunk has, so that no chunk has a key twice.
 DISTINCT_ROWS = 20_000
 
 SHAPES = {
@@ -22,16 +22,16 @@ _WIDE_TEXT = "x" * 1_000
 
 
 def write_input(path: Path, shape: str, *, size_bytes: int = 0, rows: int = 0) -> int:
-    """Write a valid file of a size, or of a number of rows, and return its rows.
+    """Write a valid file of a size or a number of rows, and return its rows.
 
     Parameters
     ----------
     path
-        The file; its folder is made.
+        The file; its folder is created.
     shape
         One of `SHAPES`.
     size_bytes, rows
-        The least bytes, or exactly the rows, that it is to have; one of the two.
+        The minimum of bytes, or the exact number of rows; give one of the two.
     """
     header, *body = shape_lines(shape, min(DISTINCT_ROWS, rows or DISTINCT_ROWS))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def write_input(path: Path, shape: str, *, size_bytes: int = 0, rows: int = 0) -
 
 
 def shape_lines(shape: str, rows: int) -> list[bytes]:
-    """Return the header and some rows of a shape, as lines of the file."""
+    """Return the header and some rows of a shape, as lines of a file."""
     lines = [row.line for row in islice(sample_rows(rows, bad_share=0), rows + 1)]
     if shape == "sample":
         return lines

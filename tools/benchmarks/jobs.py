@@ -1,4 +1,4 @@
-"""Jobs on a local engine of their own, and their times taken apart."""
+"""Run jobs on a local engine of their own, and break their times down."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Run:
 
 @contextmanager
 def local_stack(reference_rows: int, **parameters: Any) -> Iterator[tuple[Stack, Path]]:
-    """Give a stack on an engine of its own, and a folder."""
+    """Deploy a stack on an engine of its own, and yield it with a temporary folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         engine = LocalEngine(folder / "engine", checkout_root() / ".batchops")
@@ -81,7 +81,7 @@ def local_stack(reference_rows: int, **parameters: Any) -> Iterator[tuple[Stack,
 
 
 def run_job(stack: Stack, file: Path, rows: int) -> Run:
-    """Run a job and take its times apart."""
+    """Run a job, and return its times."""
     started = time.perf_counter()
     job = stack.submit(file)
     job.wait(timeout_s=TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""What the measurements ran on: no names of hosts, users or paths."""
+"""Describe the machine that the measurements ran on, without names of hosts, users or paths."""
 
 from __future__ import annotations
 

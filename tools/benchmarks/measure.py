@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Spread:
-    """What came of repeating a measurement.
+    """The results of a repeated measurement.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Sum repeats up.
+        """Summarize repeats.
 
         Raises
         ------
@@ -45,7 +45,7 @@ class Spread:
         return (self.high - self.low) / self.median if self.median else 0.0
 
     def text(self, decimals: int = 2) -> str:
-        """Return the median, and how far the repeats lie apart."""
+        """Return the median and the range as text."""
         if self.repeats == 1:
             return f"{self.median:,.{decimals}f} (once)"
         return (
@@ -54,7 +54,7 @@ class Spread:
 
 
 def time_rounds(work: Callable[[], object], rounds: int) -> Spread:
-    """Return how many seconds some work takes."""
+    """Return the seconds of each round of some work."""
     seconds = []
     for _ in range(rounds):
         started = time.perf_counter()

@@ -39,12 +39,12 @@ def main(folder: Path, page: Path, readme: Path) -> None:
 
 
 def marked_sections(text: str) -> list[str]:
-    """Return the names of the sections that a page has places for, in its order."""
+    """Return the names of the sections that a page has places for, in order."""
     return [name for _, name, _ in _MARKED.findall(text)]
 
 
 def render_page(text: str, sections: dict[str, Section]) -> str:
-    """Return a page with the places of the given sections filled."""
+    """Return a page with the results of the given sections in their places."""
 
     def fill(place: re.Match[str]) -> str:
         section = sections.get(place[2])
@@ -54,7 +54,7 @@ def render_page(text: str, sections: dict[str, Section]) -> str:
 
 
 def render_headlines(text: str, sections: list[Section]) -> str:
-    """Return the README with the sections' headlines, if they ran with all sizes."""
+    """Return the README with the headlines of the sections that ran with all sizes."""
     said = [section.headline for section in sections if section.mode == "full" and section.headline]
     if not said:
         return text

@@ -1,4 +1,4 @@
-"""What a section found, as tables and targets, kept as JSON."""
+"""The results of a section: tables and goals, stored as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOLDER = checkout_root() / "bench-results"
 
 @dataclass(frozen=True)
 class Table:
-    """A table to be shown; every cell is text already."""
+    """A table whose cells are text."""
 
     title: str
     columns: tuple[str, ...]
@@ -26,7 +26,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Target:
-    """What was aimed at, what was found, and whether that is good enough."""
+    """What was wanted, what was found, and whether that is good enough."""
 
     name: str
     wanted: str
@@ -36,22 +36,22 @@ class Target:
 
 @dataclass(frozen=True)
 class Section:
-    """What a section found.
+    """The results of a section.
 
     Attributes
     ----------
     name : str
         Its name on the command line.
     mode : str
-        Which sizes it ran with: tiny, quick or full.
+        The sizes that it ran with: tiny, quick or full.
     machine : str
-        What it ran on, in a sentence.
+        The machine that it ran on, in a sentence.
     tables : tuple of Table
     targets : tuple of Target
     data : dict
-        Plain figures, for the sections that build on this one.
+        Plain figures for the sections that build on this one.
     headline : str
-        What the README says of it; may be empty.
+        Its sentence in the README; may be empty.
     date : str
         The day, in UTC.
     """
@@ -66,7 +66,7 @@ class Section:
     date: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
 
     def save(self, folder: Path = FOLDER) -> Path:
-        """Write the section into its file, and return that."""
+        """Write the section to its file, and return the path."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}.json"
         path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
@@ -74,7 +74,7 @@ class Section:
 
 
 def load(name: str, folder: Path = FOLDER) -> Section | None:
-    """Return what a section last found; None where it never ran."""
+    """Return the last results of a section; None if it never ran."""
     path = folder / f"{name}.json"
     if not path.exists():
         return None

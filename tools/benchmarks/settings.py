@@ -1,4 +1,4 @@
-"""How large the inputs are, and how often each measurement is repeated."""
+"""The sizes of inputs, and the repeats of measurements, by mode."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Settings:
-    """The sizes of one mode of running.
+    """The sizes of one mode.
 
     Attributes
     ----------
     mode : str
-        ``"tiny"`` shows that everything runs, ``"quick"`` takes about a minute, ``"full"`` is what
-        docs/performance.md is for.
+        ``"tiny"`` shows that everything runs, ``"quick"`` takes about a minute, ``"full"`` gives
+        the figures of docs/performance.md.
     rounds : int
-        Repeats of each measurement that is short enough to be repeated.
+        Repeats of each measurement that is short enough.
     shapes : tuple of str
         Kinds of files of the section ``handlers``, of `tools.benchmarks.inputs.SHAPES`.
     sizes_bytes : tuple of int
@@ -28,7 +28,7 @@ class Settings:
     row_sizes_bytes : tuple of int
         The same for the steps that see one chunk at a time.
     simple_bytes, frames_bytes : int
-        The largest file that the straightforward versions, and polars and DuckDB, are given.
+        The largest file for the straightforward versions, and for polars and DuckDB.
     per_row_bytes : int
         The largest file that is validated with jsonschema in pure Python.
     chunk_rows : int
@@ -46,7 +46,7 @@ class Settings:
     simulated_rows : tuple of int
         Rows of the simulated jobs.
     folder : Path
-        Where the results are kept.
+        The folder of the results.
     """
 
     mode: str

@@ -1,4 +1,4 @@
-"""Sample orders of any number as a workload: what they ask of the stack, without the file."""
+"""Describe any number of sample orders as a workload, without writing the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SCANNED_ROWS = 20_000
 
 
 def sample_workload(rows: int, chunk_rows: int, *, bad_share: float = 0.03) -> Workload:
-    """Return the workload of so many sample orders, scaled up from a file that is scanned."""
+    """Return the workload of some sample orders, scaled up from a small file that is scanned."""
     scanned = _scanned(bad_share)
     factor = rows / scanned.rows
     grown = {

@@ -1,4 +1,4 @@
-"""What no tool can be faster than: each step's bytes read once, and the result's bytes written."""
+"""The lower bound of every tool: read each step's bytes once, and write the bytes of its result."""
 
 from __future__ import annotations
 

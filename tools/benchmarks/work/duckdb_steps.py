@@ -1,4 +1,4 @@
-"""The steps with DuckDB, in one process, on all cores; bytes are parsed and written anew."""
+"""The steps with DuckDB, in one process on all cores; it parses the bytes and writes new ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.benchmarks.work import Work, nothing
 
 
 def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
-    """Return a step's work; what it writes lies beside the functions' results."""
+    """Return a step's work, which writes beside the functions' results."""
     import duckdb
 
     target = folder / "duckdb"
@@ -52,7 +52,7 @@ _READ = (
 
 
 def _validate(schema: RecordSchema) -> str:
-    """Return what the schema asks of each column, as a query over the record lines."""
+    """Return the schema's rules for each column as a query over the record lines."""
     wanted = []
     for column, rules in schema.properties.items():
         value = f'fields."{column}"'

@@ -1,4 +1,4 @@
-"""A cold start taken apart: ``python -m tools.benchmarks.work.imports FOLDER``.
+"""Time the parts of a cold start: ``python -m tools.benchmarks.work.imports FOLDER``.
 
 The imports that a function makes, group by group in the order in which they build on each other,
 in a Python that has imported nothing else.

@@ -1,4 +1,4 @@
-"""The steps as the stack's functions do them: through their handlers, with S3 as a folder."""
+"""The steps through the handlers of the stack's functions, with a folder for S3."""
 
 from __future__ import annotations
 

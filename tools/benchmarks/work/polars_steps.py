@@ -1,4 +1,4 @@
-"""The steps with polars, in one process, on all cores; bytes are parsed and written anew."""
+"""The steps with polars, in one process on all cores; it parses the bytes and writes new ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tools.benchmarks.work import Work, nothing
 
 
 def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
-    """Return a step's work; what it writes lies beside the functions' results."""
+    """Return a step's work, which writes beside the functions' results."""
     import polars as pl
 
     target = folder / "polars"
@@ -66,7 +66,7 @@ def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
 
 
 def _rules(pl: Any, schema: RecordSchema) -> list[Any]:
-    """Return what the schema asks of each column, as expressions."""
+    """Return the schema's rules for each column as expressions."""
     found = []
     for column, rules in schema.properties.items():
         value = pl.col("fields").struct.field(column)

@@ -1,4 +1,4 @@
-"""What a person does with a job's results: ``errors()`` and ``output()``, without the engine.
+"""Read a job's results as a person does, ``errors()`` and ``output()``, without the engine.
 
 Errors come as the items of ErrorTable, the output as a file, so what is measured is the package's
 own work on them.

@@ -18,7 +18,7 @@ from tools.benchmarks.work import Work, nothing
 
 
 def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
-    """Return a step's work; what it writes lies beside the functions' results."""
+    """Return a step's work, which writes beside the functions' results."""
     source, target = folder / INPUT_KEY, folder / "simple"
     target.mkdir(exist_ok=True)
     numbers = [chunk["number"] for chunk in read_manifest(folder)] if step != "split" else []

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core import ledger
 from batchops.core.errors import InputError
@@ -176,7 +176,7 @@ class Job(JobRef):
         where = ledger.ErrorFilter(column=column, rule=rule)
         found = ledger.error_items(self.stack, self.id, where)
         frame = frames.errors_frame(islice(found, limit))
-        frame.attrs["complete"] = self.status().status == items.SUCCEEDED
+        frame.attrs["complete"] = self.status().status == workflow.SUCCEEDED
         frame.attrs["cut"] = next(found, None) is not None
         return frame
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core import ledger
 
@@ -57,7 +57,7 @@ class Balance:
     def __str__(self) -> str:
         """Say it in a sentence."""
         verdict = "holds" if self.holds else "DOES NOT HOLD"
-        if not self.holds and self.status in (items.SUBMITTED, items.RUNNING):
+        if not self.holds and self.status in (workflow.SUBMITTED, workflow.RUNNING):
             verdict = f"does not hold yet, the job is {self.status}"
         text = (
             f"{self.rows_in:,} rows in = {self.rows_out:,} out + {self.rows_rejected:,} rejected, "

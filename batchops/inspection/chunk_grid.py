@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.inspection.status import StatusReader
 from batchops.show.marks import COLOURS, MARKS
@@ -141,7 +141,7 @@ def chunk_grid(job: JobRef) -> ChunkGrid:
 def grid_of(job_id: str, status: JobStatus, tally: ChunkTally | None) -> ChunkGrid:
     """Return the grid that a status and the chunks read with it mean."""
     if tally is None:
-        done = status.chunks if status.status == items.SUCCEEDED else 0
+        done = status.chunks if status.status == workflow.SUCCEEDED else 0
         return summarize_chunks(job_id, done)
     chunks = max(status.chunks, tally.highest)
     waiting = {*(tally.open - tally.running), *range(tally.highest + 1, chunks + 1)}

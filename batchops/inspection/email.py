@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, keys
+from batchcore import keys, workflow
 
 from batchops.inspection.result_files import fetch, result_key
 
@@ -58,7 +58,7 @@ class Email:
 
     def __str__(self) -> str:
         """Show it as a mail."""
-        outcome = f"sent {self.time}" if self.status == items.MAIL_SENT else "not sent"
+        outcome = f"sent {self.time}" if self.status == workflow.MAIL_SENT else "not sent"
         because = f": {self.error}" if self.error else ""
         return (
             f"{outcome}{because}\nFrom: {self.sender}\nTo: {self.recipient}\n"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.show.marks import COLOURS, MARKS
 from batchops.show.numbers import format_duration
@@ -63,7 +63,7 @@ class Progress:
     def phase(self) -> str:
         """The status in a word, and while it runs what it does: splitting, running, merging."""
         status = self.status
-        if status.ended or status.status not in (items.SUBMITTED, items.RUNNING):
+        if status.ended or status.status not in (workflow.SUBMITTED, workflow.RUNNING):
             return status.status.lower()
         if not status.chunks:
             return "splitting"

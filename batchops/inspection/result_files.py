@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core.errors import InputError, JobFailedError, JobRunningError, translated
 from batchops.core.executions import ENDED
@@ -74,7 +74,7 @@ def result_key(job: JobRef, *, rejected: bool) -> str:
     """
     entry = job.ledger_entry()
     key = entry.rejected_key if rejected else entry.completed_key
-    if key is not None and entry.status == items.SUCCEEDED:
+    if key is not None and entry.status == workflow.SUCCEEDED:
         return key
     status, reason = settle(job.stack, entry)
     if status in ENDED:

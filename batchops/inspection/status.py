@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, keys
+from batchcore import keys, workflow
 
 from batchops.core import ledger
 from batchops.core.errors import (
@@ -140,7 +140,7 @@ class StatusReader:
             "reason": reason,
             "mail": entry.mail_status,
         }
-        if status == items.SUCCEEDED:  # the merge has counted every chunk
+        if status == workflow.SUCCEEDED:  # the merge has counted every chunk
             self._tally = None
             return JobStatus(
                 **known,
@@ -214,11 +214,11 @@ def settle(stack: StackRef, entry: JobEntry) -> tuple[str, str]:
     """
     state = attempt_state(stack, entry)
     if state.ended:
-        none = "" if state.status == items.SUCCEEDED else explain_failure("", "")
+        none = "" if state.status == workflow.SUCCEEDED else explain_failure("", "")
         return state.status, state.reason or none
     if state.started or entry.attempt_s < REPORT_UNSTARTED_AFTER_S:
         return state.status, ""
-    return items.FAILED, "its execution never started: rerun(dry_run=False) starts it"
+    return workflow.FAILED, "its execution never started: rerun(dry_run=False) starts it"
 
 
 def job_status(job: JobRef) -> JobStatus:
@@ -254,6 +254,6 @@ def wait(
             "call wait() again, or status()",
             job_id=job.id,
         )
-    if check and status.status != items.SUCCEEDED:
+    if check and status.status != workflow.SUCCEEDED:
         raise JobFailedError(f"job {job.id} ended {status.status}: {status.reason}", job_id=job.id)
     return status

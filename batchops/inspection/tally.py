@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core.ledger.claims import PENDING
 
@@ -68,12 +68,12 @@ class ChunkTally:
         status = entry.status
         if status == PENDING:  # claimed for this attempt, and not begun
             return
-        if status == items.RUNNING:
+        if status == workflow.RUNNING:
             self.running.add(number)
             return
         self.open.discard(number)
         self.running.discard(number)
-        if status == items.SUCCEEDED:
+        if status == workflow.SUCCEEDED:
             self.done += 1
             self.rows_done += entry.rows or 0
             self.rows_rejected += entry.rejected or 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items
+from batchcore import workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,7 +88,7 @@ def stragglers(chunks: pd.DataFrame, *, factor: float = 1.5) -> pd.DataFrame:
 
 def _step_ms(chunks: pd.DataFrame) -> pd.DataFrame:
     """Return milliseconds by chunk and step, of the chunks that succeeded."""
-    done = chunks[(chunks["status"] == items.SUCCEEDED) & chunks["start"].notna()]
+    done = chunks[(chunks["status"] == workflow.SUCCEEDED) & chunks["start"].notna()]
     steps = done.filter(regex="_ms$").drop(columns="queue_ms").astype("float64")
     steps.columns = steps.columns.str.removesuffix("_ms")
     elapsed = (done["end"] - done["start"]).dt.total_seconds() * 1000
@@ -101,7 +101,7 @@ def speeds_frame(found: Iterable[JobEntry]) -> pd.DataFrame:
     """Return how fast jobs were that succeeded at once; for the columns see ``Stack.speeds``."""
     import pandas as pd
 
-    done = [e for e in found if e.status == items.SUCCEEDED and e.attempt == 1]
+    done = [e for e in found if e.status == workflow.SUCCEEDED and e.attempt == 1]
     frame = pd.DataFrame(
         {
             "job": pd.Series([entry.job_id for entry in done], dtype="str"),

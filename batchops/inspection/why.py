@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchcore import items, jobs
+from batchcore import jobs, workflow
 from batchcore.errors import FileError, InputGoneError
 
 from batchops.core import ledger
@@ -155,14 +155,14 @@ def why(job: JobRef) -> Why:
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
     errors = ledger.error_items(job.stack, job.id)
-    rejections = rejection_causes(errors, succeeded=status.status == items.SUCCEEDED)
+    rejections = rejection_causes(errors, succeeded=status.status == workflow.SUCCEEDED)
     causes = (*failures, *mail_causes(entry), *rejections)
     return Why(job.id, status.status, causes)
 
 
 def job_cause(entry: JobEntry, status: JobStatus) -> Cause | None:
     """Return why the job as a whole did not succeed; None where it did, or still runs."""
-    if not status.ended or status.status == items.SUCCEEDED:
+    if not status.ended or status.status == workflow.SUCCEEDED:
         return None
     reason = status.reason.strip(": ") or f"the workflow was ended from outside: {status.status}"
     call = _next_for_job(entry, reason.partition(":")[0], reason)
@@ -193,7 +193,7 @@ def chunk_causes(chunks: Iterable[ChunkEntry]) -> list[Cause]:
     counts: dict[tuple[str, str], int] = {}
     firsts: dict[tuple[str, str], ChunkEntry] = {}
     for chunk in chunks:
-        if chunk.status == items.FAILED:
+        if chunk.status == workflow.FAILED:
             reason = explain_failure(chunk.error, chunk.cause)
             group = (chunk.failed_step, normalise(reason))
             counts[group] = counts.get(group, 0) + 1
@@ -215,7 +215,7 @@ def chunk_causes(chunks: Iterable[ChunkEntry]) -> list[Cause]:
 
 def mail_causes(entry: JobEntry) -> Iterator[Cause]:
     """Yield why the mail was not sent, if it was not."""
-    if entry.mail_status == items.MAIL_FAILED:
+    if entry.mail_status == workflow.MAIL_FAILED:
         text = entry.mail_reason
         # An address that SES does not know yet will not be known on a second try either.
         call = "stack.doctor()" if "not verified" in text else "job.email()"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core.errors import translated
 from batchops.core.executions import read_history
@@ -98,12 +98,12 @@ def workflow_graph(
     summary = f"{total:,} chunks" + "".join(
         f", {counts[status]:,} {status.lower()}" for status in sorted(counts.index)
     )
-    failed = int(counts.get(items.FAILED, 0))
+    failed = int(counts.get(workflow.FAILED, 0))
     found = dict(_shown(main, runs))
     fan_out = next((n for n, s in main["States"].items() if s.get("Label") == _CHUNKS_MAP), "")
     if failed and fan_out in found:  # the state itself tolerates it
         note = f"{failed:,} of {total:,} failed"
-        found[fan_out] = replace(found[fan_out], status=items.FAILED, note=note)
+        found[fan_out] = replace(found[fan_out], status=workflow.FAILED, note=note)
     flow = _flow(main, found, letter="m", title=title)
     inner = chunk_runs(chunk, chunks)
     return WorkflowGraph(
@@ -129,14 +129,14 @@ def state_runs(events: Iterable[Mapping[str, Any]]) -> Run:
         if kind.endswith("StateEntered"):
             name = event["stateEnteredEventDetails"]["name"]
             since[name], failed = at, False
-            runs[name] = StateRun(items.RUNNING)
+            runs[name] = StateRun(workflow.RUNNING)
         elif kind.endswith("StateExited"):
             name = event["stateExitedEventDetails"]["name"]
             ms = (at - since.pop(name)).total_seconds() * 1000
-            runs[name] = StateRun(items.FAILED if failed else items.SUCCEEDED, ms)
+            runs[name] = StateRun(workflow.FAILED if failed else workflow.SUCCEEDED, ms)
         elif kind in ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"):
             status = {"ExecutionAborted": "ABORTED", "ExecutionTimedOut": "TIMED_OUT"}.get(kind)
-            runs |= {name: StateRun(status or items.FAILED) for name in since}
+            runs |= {name: StateRun(status or workflow.FAILED) for name in since}
         elif kind.endswith(("Failed", "TimedOut")):  # of a task: it may be tried again
             failed = True
         elif kind.endswith("Succeeded"):
@@ -149,15 +149,15 @@ def chunk_runs(definition: Definition, chunks: pd.DataFrame) -> Run:
 
     At which step a running chunk is, the ledger does not say; it counts once it has ended.
     """
-    succeeded = int((chunks["status"] == items.SUCCEEDED).sum())
-    failed_at = chunks.loc[chunks["status"] == items.FAILED, "failed_step"].value_counts()
+    succeeded = int((chunks["status"] == workflow.SUCCEEDED).sum())
+    failed_at = chunks.loc[chunks["status"] == workflow.FAILED, "failed_step"].value_counts()
     failures = int(failed_at.sum())
     trouble = _after_failure(definition)
     runs: Run = {}
     for name, state in definition["States"].items():
         if name not in CHUNK_STEPS and state["Type"] not in _PLUMBING:
             count = failures if name in trouble else succeeded
-            status = items.FAILED if name in trouble else items.SUCCEEDED
+            status = workflow.FAILED if name in trouble else workflow.SUCCEEDED
             runs[name] = StateRun(status, note=f"{count:,} chunks") if count else StateRun()
     through = succeeded
     for name, step in reversed(CHUNK_STEPS.items()):
@@ -166,7 +166,7 @@ def chunk_runs(definition: Definition, chunks: pd.DataFrame) -> Run:
             known = chunks[f"{step}_ms"].dropna()
             note = f"{failed:,} failed, {through:,} ok" if failed else f"{through:,} ok"
             ms = float(known.median()) if len(known) else None
-            status = items.FAILED if failed else items.SUCCEEDED
+            status = workflow.FAILED if failed else workflow.SUCCEEDED
             runs[name] = StateRun(status, ms, note, of="median ")
         through += failed
     return {name: runs[name] for name in definition["States"] if name in runs}
@@ -254,7 +254,7 @@ def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tup
     for place, name in enumerate(entered):
         run, after = runs[name], entered[place + 1 : place + 2]
         if name not in trouble and trouble.intersection(after):
-            run = replace(run, status=items.FAILED)
+            run = replace(run, status=workflow.FAILED)
         # An end takes no time.
         yield name, replace(run, ms=None) if not steps[name] else run
 

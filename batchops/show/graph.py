@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.show.numbers import format_duration
 
@@ -24,9 +24,9 @@ NOT_REACHED = "NOT REACHED"
 
 # status -> (sign, ground, ink): Okabe and Ito's colours, with the ink that reads better on each.
 _LOOKS = {
-    items.SUCCEEDED: ("\N{CHECK MARK}", "#009E73", "#000000"),
-    items.FAILED: ("\N{BALLOT X}", "#D55E00", "#000000"),
-    items.RUNNING: ("\N{BLACK RIGHT-POINTING TRIANGLE}", "#0072B2", "#FFFFFF"),
+    workflow.SUCCEEDED: ("\N{CHECK MARK}", "#009E73", "#000000"),
+    workflow.FAILED: ("\N{BALLOT X}", "#D55E00", "#000000"),
+    workflow.RUNNING: ("\N{BLACK RIGHT-POINTING TRIANGLE}", "#0072B2", "#FFFFFF"),
     NOT_REACHED: ("\N{MIDDLE DOT}", "none", "#797979"),
 }
 _OTHER_LOOK = ("\N{BALLOT X}", "#E69F00", "#000000")  # ABORTED, TIMED_OUT
@@ -177,7 +177,7 @@ class WorkflowGraph:
             lines += [
                 f"{a} {'-.->' if trouble else '-->'} {b}"
                 for a, b, trouble in flow.edges
-                if a in runs and b in runs and (not trouble or runs[a].status == items.FAILED)
+                if a in runs and b in runs and (not trouble or runs[a].status == workflow.FAILED)
             ]
             lines.append("end")
         return "\n".join(lines)

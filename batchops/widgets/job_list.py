@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
-from batchcore import items
+from batchcore import workflow
 
 from batchops.widgets.theme import make_button, make_row
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from batchops.widgets.background import Background
 
 PAGE_JOBS = 50
-_STATUSES = (items.SUBMITTED, items.RUNNING, items.SUCCEEDED, items.FAILED, "ABORTED")
+_STATUSES = (workflow.SUBMITTED, workflow.RUNNING, workflow.SUCCEEDED, workflow.FAILED, "ABORTED")
 MARKS = {
-    items.SUBMITTED: "\N{MIDDLE DOT}",
-    items.RUNNING: "\N{BLACK RIGHT-POINTING TRIANGLE}",
-    items.SUCCEEDED: "\N{CHECK MARK}",
+    workflow.SUBMITTED: "\N{MIDDLE DOT}",
+    workflow.RUNNING: "\N{BLACK RIGHT-POINTING TRIANGLE}",
+    workflow.SUCCEEDED: "\N{CHECK MARK}",
 }
 _FAILED_MARK = "\N{MULTIPLICATION X}"
 _MAX_NAME = 40
@@ -75,7 +75,7 @@ def choose_job(jobs: pd.DataFrame, *, current: str | None) -> str | None:
     """Return the job to show: the current one, else the last that is under way, else the last."""
     if current is not None or jobs.empty:
         return current
-    under_way = jobs[jobs["status"].isin([items.SUBMITTED, items.RUNNING])]
+    under_way = jobs[jobs["status"].isin([workflow.SUBMITTED, workflow.RUNNING])]
     return str((jobs if under_way.empty else under_way)["job"].iloc[0])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
-from batchcore import items, keys
+from batchcore import keys, workflow
 from e2e.rows import COMPLETED_HEADER, enriched, order, to_csv
 
 from batchops.core.errors import JobRunningError, StackBusyError
@@ -208,7 +208,7 @@ def test_destruction_is_refused_while_a_job_runs_unless_it_is_to_be_stopped(own:
     assert f"1 of them running: {job.id}" in str(own.destroy())
     with pytest.raises(StackBusyError, match=job.id):
         own.destroy(dry_run=False)
-    assert job.entry()["status"] == items.RUNNING
+    assert job.entry()["status"] == workflow.RUNNING
     assert running_jobs(own) == (job.id,)
 
     found = own.destroy(dry_run=False, force=True)

@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets
 import pytest
 import support
-from batchcore import items
+from batchcore import items, workflow
 
 from batchops.core.errors import InputError
 from batchops.inspection.chunk_grid import ChunkGrid
@@ -222,7 +222,7 @@ def job(account: support.Account) -> Job:
     account.put_entry(
         JOB,
         items.JOB_ENTRY,
-        status=items.RUNNING,
+        status=workflow.RUNNING,
         startTime=items.utc_now(),
         attempt=1,
     )
@@ -234,11 +234,11 @@ def test_follower_ends_with_the_job(job: Job, readings: Readings, account: suppo
     follower = follow(job, readings)
     assert readings.one.wait(TIMEOUT_S)
     counts = {"rowsIn": 3, "rowsRejected": 1, "chunks": 2}
-    end = {"endTime": items.utc_now(), "status": items.SUCCEEDED}
+    end = {"endTime": items.utc_now(), "status": workflow.SUCCEEDED}
     account.put_entry(JOB, items.JOB_ENTRY, **counts, **end)
     assert follower.join(TIMEOUT_S)
     progress, grid = readings.seen[-1]
-    assert (progress.status.status, grid.chunks_by_state["done"]) == (items.SUCCEEDED, 2)
+    assert (progress.status.status, grid.chunks_by_state["done"]) == (workflow.SUCCEEDED, 2)
     assert (readings.ended, readings.told) == (1, [])
     assert_no_thread_is_left()
 
@@ -247,7 +247,7 @@ def test_follower_tells_the_time_since_the_attempt_began_not_since_it_looked(
     job: Job, readings: Readings, account: support.Account
 ) -> None:
     times = {"startTime": "2026-11-23T06:00:00.000Z", "endTime": "2026-11-23T06:01:30.000Z"}
-    account.put_entry(JOB, items.JOB_ENTRY, **times, status=items.FAILED, error="E", cause="c")
+    account.put_entry(JOB, items.JOB_ENTRY, **times, status=workflow.FAILED, error="E", cause="c")
     assert follow(job, readings).join(TIMEOUT_S)
     assert readings.seen[-1][0].elapsed_s == 90
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batchcore.workflow import CHUNK_FUNCTIONS
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from tools.drill.__main__ import insert, main
 from tools.drill.calls import Call
 from tools.drill.case import FirstEnd, broken_at_first, expected_end
 from tools.drill.fault_plan import LASTING, plan_faults
-from tools.drill.faults import CHUNK_STEPS, KINDS, PLACES, STEPS, Fault
+from tools.drill.faults import KINDS, PLACES, STEPS, Fault
 from tools.drill.injector import aims_at
 from tools.drill.outcomes import JobOutcome, RowEnds, count_row_ends, differences
 from tools.drill.report import CaseReport, DrillReport
@@ -39,7 +40,7 @@ _CALLS: dict[str, str] = {
 CALLS = [
     Call(step, *call.split("."), chunk)
     for step, calls in _CALLS.items()
-    for chunk in (CHUNKS if step in CHUNK_STEPS else (None,))
+    for chunk in (CHUNKS if step in CHUNK_FUNCTIONS else (None,))
     for call in calls.split()
 ]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import support
-from batchcore import items
+from batchcore import items, workflow
 
 from batchops.core.errors import InputError
 from batchops.inspection import frames
@@ -48,7 +48,7 @@ def job_of(dynamodb: Any) -> Job:
 @pytest.fixture
 def job(account: support.Account) -> Job:
     """A job with 120 errors, one a row from row 2 on."""
-    account.put_entry(JOB, items.JOB_ENTRY, status=items.SUCCEEDED, errors=120)
+    account.put_entry(JOB, items.JOB_ENTRY, status=workflow.SUCCEEDED, errors=120)
     batch = [{"PutRequest": {"Item": items.attributes(error(n))}} for n in range(2, 122)]
     for start in range(0, len(batch), 25):
         request = {support.ERROR_TABLE: batch[start : start + 25]}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 import pytest
-from batchcore import items, keys
+from batchcore import items, keys, workflow
 from batchcore.errors import SchemaError
 from batchcore.runtime import logger
 from batchcore.schema import RecordSchema
@@ -122,7 +122,7 @@ class Bucket:
 def job_with(name: str) -> Job:
     """Return a job whose completed file is called so."""
     key = keys.completed("job-0", f"input/{name}")
-    entry = {"jobId": "job-0", "entry": "JOB", "status": items.SUCCEEDED}
+    entry = {"jobId": "job-0", "entry": "JOB", "status": workflow.SUCCEEDED}
     entry |= {"completedKey": key, "rejectedKey": keys.rejected("job-0", f"input/{name}")}
 
     class Table:
@@ -211,6 +211,6 @@ def test_schema_reads_no_other_file_and_asks_no_server(tmp_path: Path) -> None:
             document = json.loads(json.dumps(SCHEMA.document))
             column = document["required"][0]
             document["properties"][column] = {"$ref": place}
-            with pytest.raises(SchemaError, match=r"move what is meant into its own \$defs"):
+            with pytest.raises(SchemaError, match=r"move what it refers to into its own \$defs"):
                 RecordSchema(document)
         assert server.received == []

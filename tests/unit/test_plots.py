@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from batchcore import items
+from batchcore import items, workflow
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
@@ -40,7 +40,7 @@ def chunk(number: int, start: float | None, end: float | None, **changed: Any) -
     times = {"startTime": start, "endTime": end}
     entry: dict[str, Any] = {
         "entry": items.chunk_entry(number),
-        "status": items.SUCCEEDED,
+        "status": workflow.SUCCEEDED,
         "stepMs": {"read": 10 * number, "validate": 20, "enrich": 300, "write": 40},
     }
     entry |= {
@@ -104,8 +104,8 @@ SIZES = pd.DataFrame(
 SPEEDS = pd.DataFrame({"chunk_rows": [100, 100, 600], "rows_per_s": [20.0, 40.0, 90.0]})
 MIXED = chunks(
     chunk(1, 0, 2),
-    chunk(2, 1, 4, status=items.FAILED, failed_step="Validate Data"),
-    chunk(3, 2, None, status=items.RUNNING),
+    chunk(2, 1, 4, status=workflow.FAILED, failed_step="Validate Data"),
+    chunk(3, 2, None, status=workflow.RUNNING),
 )
 ALL = {
     "timeline": lambda ax: plots.chunk_timeline(MIXED, ax=ax),
@@ -226,7 +226,7 @@ def test_timeline_marks_failed_chunks_by_more_than_colour() -> None:
 
 
 def test_timeline_shows_a_chunk_that_failed_before_it_started() -> None:
-    failed = chunk(2, None, 3, status=items.FAILED)
+    failed = chunk(2, None, 3, status=workflow.FAILED)
     ax = plots.chunk_timeline(chunks(chunk(1, 0, 2), failed))
     assert bars(ax) == [(1, 0, 2), (2, 3, 3)]
 
@@ -300,7 +300,7 @@ def test_durations_do_not_count_waiting_as_a_step() -> None:
 
 
 def test_durations_leave_out_chunks_that_have_none() -> None:
-    failed = chunk(2, 0, 1, status=items.FAILED, stepMs={})
+    failed = chunk(2, 0, 1, status=workflow.FAILED, stepMs={})
     ax = plots.step_durations(chunks(chunk(1, 0, 1), failed))
     assert ax.get_yticklabels()[0].get_text() == "read (1)"
 

@@ -213,7 +213,7 @@ def test_row_that_still_breaks_rules_says_which_and_is_not_written() -> None:
     found = _check(_edited(2, "1", "much too long", "x"), b"001,,x\n")
     assert found.outcome.outcome == "still failing"
     assert found.outcome.rules == "id: pattern; name: maxLength"
-    assert "has 13 characters, at most 10" in found.outcome.message
+    assert "has 13 characters, but at most 10" in found.outcome.message
     assert patches_of([found]) == {}
 
 

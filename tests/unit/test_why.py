@@ -186,7 +186,7 @@ def test_job_that_has_not_failed_has_no_cause(status: str) -> None:
 
 def test_delimiter_is_read_from_the_message_that_the_function_gives() -> None:
     from batchcore.errors import WrongDelimiterError
-    from batchcore.records import map_header
+    from batchcore.intake import map_header
     from support import HEADER, SCHEMA
 
     for delimiter, named in ((";", "';'"), ("\t", "'tab'"), ("|", "'|'")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core.ledger import ChunkEntry, JobEntry
 from batchops.planning.aws_facts import price, priced_at, quota
@@ -68,7 +68,7 @@ def chunk_cost(work: Workload, row_us: dict[str, float]) -> Cost:
     rejected, errors = work.rejected / work.chunks, work.errors / work.chunks
     rows = work.rows / work.chunks
     chunk = ChunkEntry(
-        status=items.SUCCEEDED,
+        status=workflow.SUCCEEDED,
         attempt=1,
         rows=rows,
         valid=rows - rejected,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from batchcore import items, jobs
+from batchcore import items, jobs, workflow
 
 from tools.benchmarks import functions
 from tools.benchmarks.work.ours import FUNCTIONS
@@ -42,7 +42,7 @@ def floor_seconds(stack: Stack, file: Path, *, chunk_rows: int) -> float:
         folder: stack.client("lambda").get_function_configuration(
             FunctionName=f"{stack.name}-{folder}"
         )["Environment"]["Variables"]
-        for folder in (*FUNCTIONS.values(), "send-email")
+        for folder in (*FUNCTIONS.values(), workflow.EMAIL.function)
     }
     target = stack.target.connect()
     engine = target.engine.find() if target.engine is not None else None
@@ -85,7 +85,7 @@ def main() -> None:
 def _run(order: dict[str, Any]) -> float:
     os.environ.update(order["environment"])
     apps = {step: functions.load_function(folder) for step, folder in FUNCTIONS.items()}
-    mail = functions.load_function("send-email")
+    mail = functions.load_function(workflow.EMAIL.function)
     started = time.perf_counter()
     job = _enter(Path(order["file"]), order["bucket"], order["chunkRows"])
     split = functions.call(apps["split"], job)
@@ -113,7 +113,7 @@ def _enter(file: Path, bucket: str, chunk_rows: int) -> dict[str, Any]:
     }
     entry = {
         "entry": items.JOB_ENTRY,
-        "status": items.SUBMITTED,
+        "status": workflow.SUBMITTED,
         "startTime": items.utc_now(),
         **{name: job[name] for name in ("jobId", "bucket", "key", "attempt")},
     }

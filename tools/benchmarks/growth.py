@@ -12,8 +12,9 @@ from tools.benchmarks.machine import describe_machine
 from tools.benchmarks.measure import growth_exponent
 from tools.benchmarks.results import Section, Table, Target
 from tools.benchmarks.settings import MB, Settings
+from tools.benchmarks.work.ours import FUNCTIONS
 
-PIPELINE = ("split", "read", "validate", "enrich", "write", "merge")
+PIPELINE = tuple(FUNCTIONS)
 SHOWN = ("split", "validate", "merge", "errors()", "output()")
 # Measurements scatter, so that a linear one may come out a little over 1.
 LINEAR = 1.1

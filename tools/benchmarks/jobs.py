@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchcore.workflow import CHUNK_STEPS
+
 from batchops.core.project import checkout_root
 from batchops.local.engine import LocalEngine
 from batchops.samples.sample import write_sample
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from batchops.job import Job
 
-STEPS = ("read", "validate", "enrich", "write")
+STEPS = tuple(step.name for step in CHUNK_STEPS)
 TIMEOUT_S = 900
 
 

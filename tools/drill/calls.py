@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from tools.drill.faults import CHUNK_STEPS
+from batchcore.workflow import CHUNK_FUNCTIONS
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/([^/]+)/aws4_request")
 _CHUNK_KEY = re.compile(r"/jobs/[^/]+/[a-z]+/(\d{6})\b")
@@ -82,7 +82,7 @@ def read_call(
         operation = _s3_operation(method, parse_qs(url.query, keep_blank_values=True), headers)
     else:
         operation = "SendEmail" if url.path.endswith("/outbound-emails") else method
-    chunk = _chunk(url.path, body, chunk_of_key) if function in CHUNK_STEPS else None
+    chunk = _chunk(url.path, body, chunk_of_key) if function in CHUNK_FUNCTIONS else None
     return Call(function, service, operation, chunk)
 
 

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchcore import items, keys
+from batchcore import keys, workflow
 
 from batchops.core.executions import execution_arn, read_events
 from batchops.recovery.redelivery import redeliver
-from tools.drill.faults import MAIL, NOTIFICATION, Fault
+from tools.drill.faults import Fault
 from tools.drill.outcomes import JobOutcome, count_row_ends, differences, read_outcome
 from tools.drill.report import CaseReport
 
@@ -92,7 +92,7 @@ def run_case(rig: Rig, reference: FaultlessJob, fault: Fault) -> CaseReport:
     status = job.wait(timeout_s=_TIMEOUT_S, check=False)
     broken = [*broken_at_first(fault, end), *_broken_after(rig, job, fault)]
     row_ends, same = None, False
-    if status.status == items.SUCCEEDED:
+    if status.status == workflow.SUCCEEDED:
         outcome, wanted = read_outcome(job), reference.outcome
         row_ends = count_row_ends(reference.lines, outcome.completed, outcome.rejects)
         broken += row_ends.faults() + differences(wanted, outcome)
@@ -121,13 +121,13 @@ def run_case(rig: Rig, reference: FaultlessJob, fault: Fault) -> CaseReport:
 def expected_end(fault: Fault) -> str:
     """Return how the first attempt must end."""
     if fault.kind == "stop":
-        return "ABORTED"
+        return workflow.ABORTED
     if fault.kind == "restart":
-        return items.FAILED
+        return workflow.FAILED
     # No mail fails a job.
-    if not fault.lasting or fault.step == MAIL:
-        return items.SUCCEEDED
-    return UNSTARTED if fault.step == NOTIFICATION else items.FAILED
+    if not fault.lasting or fault.step == workflow.EMAIL.function:
+        return workflow.SUCCEEDED
+    return UNSTARTED if fault.step == workflow.NOTIFICATION else workflow.FAILED
 
 
 # ------------------------------------------------------------------------ the first attempt
@@ -148,7 +148,7 @@ def _first_attempt(rig: Rig, reference: FaultlessJob, fault: Fault) -> tuple[Job
     fired = rig.injector.fired
     if fault.kind == "throttle":
         fired = rig.throttled(fault.step) - throttled
-    told = status in (items.FAILED, "ABORTED") and rig.noticed(job.id)
+    told = status in (workflow.FAILED, workflow.ABORTED) and rig.noticed(job.id)
     retries = 0 if status == UNSTARTED else _count_retries(job)
     return job, FirstEnd(status, error, retries, fired, told)
 
@@ -227,7 +227,7 @@ def _recover(rig: Rig, job: Job, end: FirstEnd) -> str:
     if end.status == UNSTARTED:
         redeliver(rig.stack, dry_run=False)
         return "redeliver"
-    if end.status == items.SUCCEEDED:
+    if end.status == workflow.SUCCEEDED:
         return ""
     job.rerun(dry_run=False)
     return "rerun"
@@ -240,12 +240,16 @@ def broken_at_first(fault: Fault, end: FirstEnd) -> Iterator[str]:
         yield "the fault never struck"
     if end.status != expected:
         yield f"the first attempt ended {end.status}, not {expected}"
-    if expected != items.SUCCEEDED and not end.error:
+    if expected != workflow.SUCCEEDED and not end.error:
         yield "no error is named"
     # An engine that is stopped in order ends its workflows before they can tell anybody.
-    if end.status in (items.FAILED, "ABORTED") and fault.kind != "restart" and not end.noticed:
+    if (
+        end.status in (workflow.FAILED, workflow.ABORTED)
+        and fault.kind != "restart"
+        and not end.noticed
+    ):
         yield "the topic was not told"
-    in_workflow = fault.step not in (NOTIFICATION, "get-data")
+    in_workflow = fault.step not in (workflow.NOTIFICATION, workflow.GET_DATA)
     if fault.kind in _ENDS_A_FUNCTION and in_workflow and not end.retries:
         yield "nothing was retried"
 
@@ -254,8 +258,12 @@ def _broken_after(rig: Rig, job: Job, fault: Fault) -> Iterator[str]:
     if _input_key(fault) in redeliver(rig.stack).files:
         yield "the upload is still in the queue of those that could not be started"
     entry = job.ledger_entry()
-    mail = items.MAIL_FAILED if fault.lasting and fault.step == MAIL else items.MAIL_SENT
+    mail = (
+        workflow.MAIL_FAILED
+        if fault.lasting and fault.step == workflow.EMAIL.function
+        else workflow.MAIL_SENT
+    )
     if entry.mail_status != mail:
         yield f"the mail is {entry.mail_status or 'untried'}, not {mail}"
-    if mail == items.MAIL_FAILED and not entry.mail_reason:
+    if mail == workflow.MAIL_FAILED and not entry.mail_reason:
         yield "the ledger does not say why there was no mail"

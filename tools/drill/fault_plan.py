@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterator, Sequence
 
+from batchcore.workflow import CHUNK_FUNCTIONS, NOTIFICATION, READ, WRITE
+
 from batchops.core.errors import InputError
 from tools.drill.calls import Call
 from tools.drill.faults import (
-    CHUNK_STEPS,
     ENGINE,
     KINDS,
-    NOTIFICATION,
     PLACES,
     STEPS,
     WORKFLOW,
@@ -34,7 +34,7 @@ LASTING = {
     "send-email": ("exception", "mail-refused"),
 }
 # The function at work when a job, or the engine, is stopped.
-STOPPED_AT = ("read-file", "write-output-chunk")
+STOPPED_AT = (READ.function, WRITE.function)
 # At most so many writes of one step are struck; the split has more.
 _CUTS = 5
 
@@ -105,7 +105,7 @@ def _faults(calls: Sequence[Call], step: str, kind: Kind, seed: int) -> Iterator
         return
     if step not in STEPS:
         return
-    chunk = chance.choice(chunks) if step in CHUNK_STEPS else None
+    chunk = chance.choice(chunks) if step in CHUNK_FUNCTIONS else None
     if kind.action == "throttle":  # Lambda does not look into what it refuses
         # The local engine repeats an event with the function's settings of the first try, so a
         # throttle of the notification never passes.

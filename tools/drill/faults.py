@@ -5,21 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from batchops.deployment.deployed import FUNCTIONS
+from batchcore.workflow import JOB_FUNCTIONS, NOTIFICATION
 
 # How a fault is carried out: by the proxy, or by the drill through calls of AWS.
 Action = Literal[
     "refuse", "hold", "slow", "kill", "cut", "lose", "late", "leave", "throttle", "restart", "stop"
 ]
 
-NOTIFICATION = "s3-lambda-notification"
-MAIL = "send-email"
 # The functions of a job, by their folder in source/, in the order of their work.
-STEPS = (NOTIFICATION, *FUNCTIONS)
-# The functions whose calls work on one chunk each.
-CHUNK_STEPS = frozenset(
-    {"read-file", "validate-data", "enrich-data", "get-data", "write-output-chunk"}
-)
+STEPS = (NOTIFICATION, *JOB_FUNCTIONS)
 # Places that are no function: the job, or the engine, is stopped as a whole.
 WORKFLOW = "workflow"
 ENGINE = "engine"

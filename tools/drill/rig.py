@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from batchcore.workflow import ENRICH, GET_DATA
+
 from batchops.core.errors import EngineError
 from batchops.local.engine import LocalEngine
 from batchops.stack import Stack
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 # Seconds that a function may take, so that a hung one is soon given up. The function that calls the
 # API needs more than the one that answers.
-TIMEOUTS_S = dict.fromkeys(STEPS, 3) | {"get-data": 2, "enrich-data": 8}
+TIMEOUTS_S = dict.fromkeys(STEPS, 3) | {GET_DATA: 2, ENRICH.function: 8}
 # Scales the pauses between the tries of a workflow, not its time-outs.
 WAIT_SCALE = 0.1
 _QUEUE = "notices"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from batchcore import keys
+from batchcore.workflow import CHUNK_STEPS, MERGE, SPLIT
 
 from batchops.samples.sample_orders import enrichment
 from tools.benchmarks import functions
@@ -13,14 +14,7 @@ from tools.benchmarks.bucket import INPUT_KEY, JOB, read_manifest
 from tools.benchmarks.stand_ins import DynamoDbStandIn, S3StandIn
 from tools.benchmarks.work import Work
 
-FUNCTIONS = {
-    "split": "split-ip-file",
-    "read": "read-file",
-    "validate": "validate-data",
-    "enrich": "enrich-data",
-    "write": "write-output-chunk",
-    "merge": "merge-s3-files",
-}
+FUNCTIONS = {step.name: step.function for step in (SPLIT, *CHUNK_STEPS, MERGE)}
 
 
 def prepare(step: str, folder: Path, chunk_rows: int) -> Work:

@@ -63,24 +63,24 @@ def chunk_cost(work: Workload, row_us: dict[str, float]) -> Cost:
     row_us
         Measured microseconds a row by step; for a step that is not there the plan's own figure.
     """
-    entry = JobEntry(sizeBytes=work.size_bytes, chunkRows=work.chunk_rows, attempt=1)
+    entry = {"sizeBytes": work.size_bytes, "chunkRows": work.chunk_rows, "attempt": 1}
     seconds = step_seconds(work, row_us)
     rejected, errors = work.rejected / work.chunks, work.errors / work.chunks
     rows = work.rows / work.chunks
-    chunk = ChunkEntry(
-        status=workflow.SUCCEEDED,
-        attempt=1,
-        rows=rows,
-        valid=rows - rejected,
-        rejected=rejected,
-        errors=errors,
-        sizeBytes={
+    chunk = {
+        "status": workflow.SUCCEEDED,
+        "attempt": 1,
+        "rows": rows,
+        "valid": rows - rejected,
+        "rejected": rejected,
+        "errors": errors,
+        "sizeBytes": {
             "output": work.output_bytes / work.chunks,
             "rejects": work.rejects_bytes / work.chunks,
         },
-        stepMs={step: 1000 * s for step, s in seconds.items()},
-    )
-    return job_cost(entry, [chunk] * work.chunks)
+        "stepMs": {step: 1000 * s for step, s in seconds.items()},
+    }
+    return job_cost(JobEntry(entry), [ChunkEntry(chunk)] * work.chunks)
 
 
 def step_seconds(work: Workload, row_us: dict[str, float]) -> dict[str, float]:

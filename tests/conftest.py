@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,12 @@ LONG_FIRST = ("browser", "notebooks", "integration", "e2e", "unit")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests by kind, the longest first."""
     items.sort(key=lambda item: LONG_FIRST.index(item.path.relative_to(TESTS).parts[0]))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the imported modules hold out of garbage collections: it saves a tenth."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import json
 import time
 from typing import Any
 
-from batchops.drill.rig import subscribe_queue
 from batchops.stack import Stack
+from tools.drill.rig import subscribe_queue
 
 
 class Inbox:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,10 @@ from batchops.local.engine import LocalEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Every engine of a test, whoever starts it, waits a tenth of what the workflows say before a retry.
+# How often they retry stays, and what they say is held by tests/unit/test_template.py.
+os.environ["SFN_WAIT_SCALE"] = "0.1"
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from batchcore import items, keys
+from e2e.jobs import TIMEOUT_S, finished
 from e2e.permissions import Grant, as_list, without_grant
 from e2e.rows import order, to_csv
 from e2e.test_large_merge import merging_in_groups_of
@@ -84,9 +85,7 @@ def _local(resource: Any) -> list[Any]:
 @pytest.fixture(scope="module")
 def job(stack: Stack) -> Job:
     """A job that has succeeded, with a row of each kind."""
-    job = stack.submit(FILE, name="permissions.csv")
-    job.wait(timeout_s=120)
-    return job
+    return finished(stack, FILE, "permissions.csv")
 
 
 @pytest.fixture(scope="module")
@@ -283,13 +282,13 @@ def test_link_in_the_mail_opens_with_the_grant_of_the_role_that_signed_it(
     mail = json.load(s3.get_object(Bucket=bucket, Key=keys.mail(job.id))["Body"])
     text = mail["Content"]["Simple"]["Body"]["Text"]["Data"]
     link = text.split("Download it here: ")[1].split()[0]
-    with urllib.request.urlopen(link, timeout=10) as answer:
+    with urllib.request.urlopen(link, timeout=TIMEOUT_S) as answer:
         assert answer.read().startswith(b"uuid,")
     with (
         without_grant(stack, LINK),
         pytest.raises(urllib.error.HTTPError) as caught,
     ):
-        urllib.request.urlopen(link, timeout=10)
+        urllib.request.urlopen(link, timeout=TIMEOUT_S)
     with caught.value:
         assert caught.value.code == 403
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from e2e.jobs import finished
 
-from batchops.core import ledger
 from batchops.job import Job
 from batchops.planning import workload
 from batchops.planning.cost import compare_cost, job_cost
@@ -19,21 +19,19 @@ ROWS = 900
 
 
 @pytest.fixture(scope="module")
-def small() -> Sample:
+def planned() -> Sample:
     # Its keys are the first of the stack's reference data.
     return make_sample(ROWS, bad_share=0.1)
 
 
 @pytest.fixture(scope="module")
-def plan(stack: Stack, small: Sample) -> Plan:
-    return plan_for(stack, small.csv, name="planned.csv", check_keys=True)
+def plan(stack: Stack, planned: Sample) -> Plan:
+    return plan_for(stack, planned.csv, name="planned.csv", check_keys=True)
 
 
 @pytest.fixture(scope="module")
-def job(stack: Stack, small: Sample) -> Job:
-    job = stack.submit(small.csv, name="planned.csv")
-    job.wait(timeout_s=180)
-    return job
+def job(stack: Stack, planned: Sample) -> Job:
+    return finished(stack, planned.csv, "planned.csv")
 
 
 def test_plan_takes_schema_and_parameters_from_the_stack(stack: Stack, plan: Plan) -> None:
@@ -43,10 +41,10 @@ def test_plan_takes_schema_and_parameters_from_the_stack(stack: Stack, plan: Pla
     assert plan.can_succeed
 
 
-def test_job_comes_to_what_was_planned(plan: Plan, job: Job, small: Sample) -> None:
+def test_job_comes_to_what_was_planned(plan: Plan, job: Job, planned: Sample) -> None:
     balance = job.balance()
     assert (plan.rows, plan.rejected) == (balance.rows_in, balance.rows_rejected)
-    assert plan.rejected == len(small.bad_rows)
+    assert plan.rejected == len(planned.bad_rows)
     assert plan.chunks == balance.chunks
     errors = job.errors()
     found = Counter(errors[["stage", "column", "rule"]].itertuples(index=False, name=None))
@@ -67,12 +65,9 @@ def test_objects_of_the_job_are_those_that_are_priced(plan: Plan, job: Job, stac
     assert len(found) == workload.CHUNK_PUTS * plan.chunks + workload.JOB_PUTS + merged
 
 
-def test_cost_of_the_job_has_the_planned_counts(plan: Plan, job: Job, stack: Stack) -> None:
-    entry = job.entry()
-    dynamodb, table = stack.client("dynamodb"), stack.outputs["JobTableName"]
-    chunks = ledger.chunk_entries(dynamodb, table, job.id)
+def test_cost_of_the_job_has_the_planned_counts(plan: Plan, job: Job) -> None:
     assert plan.cost is not None
-    comparison = compare_cost(plan.cost, job_cost(entry, chunks))
+    comparison = compare_cost(plan.cost, job_cost(job.ledger_entry(), job.chunk_entries()))
     services = {name: (planned, actual) for name, planned, actual in comparison.rows}
     for name in ("Step Functions", "S3", "API Gateway", "SES"):
         planned, actual = services[name]

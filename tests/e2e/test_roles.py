@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from e2e.jobs import finished
 from e2e.permissions import physical_id, taken_role
 from e2e.rows import order, to_csv
 from support import SESSION, resources
@@ -130,8 +131,7 @@ def probes(stack: Stack) -> dict[str, Probe]:
     names |= {name: physical_id(stack, name) for name in ("SNSTopic", "SourceBucket")}
     names |= {"queue": stack.outputs["UnstartedUploadsQueueUrl"]}
     # What has run already is not started again.
-    job = stack.submit(to_csv([order()]), name="probe.csv")
-    job.wait(timeout_s=120)
+    job = finished(stack, to_csv([order()]), "probe.csv")
     executions = dict(zip(MACHINES, (job.id, f"{job.id}-1-a1"), strict=True))
     return {
         **_object_probes(names["SourceBucket"]),

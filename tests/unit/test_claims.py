@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import items
-from batchops.core.ledger.claims import PENDING, mark_pending
 from support import JOB_TABLE
 
 from batchops.core.errors import JobRunningError
+from batchops.core.ledger.claims import PENDING, mark_pending
 
 if TYPE_CHECKING:
     from support import Account

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchops.planning.plan_stack import plan_for
 from batchops.show import markup
 from batchops.show.texts import shorten
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchops.core.stack_ref import StackRef
-    from batchops.planning.plan_stack import plan_for
-from batchops.planning.plan import Plan
+    from batchops.planning.plan import Plan
 
 # A browser hands a file over in one message, and Jupyter's server takes messages of 10 MiB (default
 # of Tornado 6's websocket_max_message_size); the rest of the message takes less than one.

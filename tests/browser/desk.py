@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,7 +158,7 @@ def show_whole(page: Page, drawings: int) -> None:
 def save(page: Page, path: Path) -> Executed:
     """Save the notebook that is open, and return it as it then is."""
     page.get_by_role("menuitem", name="File", exact=True).click()
-    page.get_by_role("menuitem", name="Save Notebook", exact=True).click()
+    page.get_by_role("menuitem", name=re.compile("^Save Notebook(?! As)")).click()
     deadline = time.monotonic() + _SAVED_S
     while True:
         notebook = nbformat.read(path, as_version=4)

@@ -1,4 +1,4 @@
-"""One job: how it stands, what came of it, and the proof that it is whole."""
+"""The handle on one job: its status, errors, results, plots, reruns and repairs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchcore import items
+from batchcore import workflow
+from batchcore.aws import LINK_EXPIRES_S
 
 from batchops.core import ledger
 from batchops.core.errors import InputError
@@ -16,7 +17,7 @@ from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames, result_files
 from batchops.inspection.balance import Balance, job_balance
 from batchops.inspection.email import Email, read_email
-from batchops.inspection.result_files import LINK_EXPIRES_S, ResultFile
+from batchops.inspection.result_files import ResultFile
 from batchops.inspection.status import JobStatus, job_status, wait
 
 if TYPE_CHECKING:
@@ -39,19 +40,19 @@ if TYPE_CHECKING:
 
 
 class Job(JobRef):
-    """A handle on one job of a stack; made by `Stack.submit` or `Stack.job`.
+    """A handle on one job of a stack; `Stack.submit` and `Stack.job` make it.
 
-    It holds nothing but the id, so it may be made anew at any time and anywhere.
+    It holds only the id, so you can make it again at any time and anywhere.
     """
 
     def __repr__(self) -> str:
         """Name the stack and the job."""
         return f"<Job {self.id} of stack {self.stack.name}>"
 
-    # ------------------------------------------------------------------ how it stands
+    # ------------------------------------------------------------------------- status
 
     def status(self) -> JobStatus:
-        """Read how the job stands from the ledger and, while it runs, from Step Functions."""
+        """Read the job's status from the ledger and, while it runs, from Step Functions."""
         return job_status(self)
 
     def wait(
@@ -66,7 +67,7 @@ class Job(JobRef):
         Parameters
         ----------
         timeout_s
-            Seconds to wait at most; the job goes on in any case.
+            The longest time to wait, in seconds; the job goes on after it.
         on_status
             Called with each status that is read.
         check
@@ -75,11 +76,11 @@ class Job(JobRef):
         Raises
         ------
         JobNotFoundError
-            If the ledger does not come to know the job.
+            If the job does not appear in the ledger.
         WaitTimeoutError
             If the job has not ended in time.
         JobFailedError
-            If it ended otherwise than with success, and `check` is set.
+            If it did not succeed and `check` is set.
         """
         return wait(self, timeout_s=timeout_s, on_status=on_status, check=check)
 
@@ -90,12 +91,12 @@ class Job(JobRef):
         refresh_s: float | None = None,
         console: Console | None = None,
     ) -> JobStatus:
-        """Show how the job comes along until it has ended; Ctrl-C stops watching, not the job.
+        """Show the job's progress until it has ended; Ctrl-C stops the display, not the job.
 
         Parameters
         ----------
         timeout_s
-            Seconds to watch at most.
+            The longest time to watch, in seconds.
         refresh_s
             Seconds between two readings; by default 2 on AWS, 0.2 on the local engine.
         console
@@ -104,46 +105,46 @@ class Job(JobRef):
         Raises
         ------
         JobNotFoundError
-            If the ledger does not come to know the job.
+            If the job does not appear in the ledger.
         """
         from batchops.inspection.watch import watch
 
         return watch(self, timeout_s=timeout_s, refresh_s=refresh_s, console=console)
 
     def stop(self, *, dry_run: bool = False, timeout_s: float = 120) -> Stopped:
-        """Stop the attempt that runs, with its chunks; a rerun takes the job up again.
+        """Stop the running attempt and its chunks; a rerun resumes the job.
 
         Parameters
         ----------
         dry_run
-            Only say what would be stopped.
+            Only say what would be stopped; change nothing.
         timeout_s
-            Seconds to wait at most until nothing runs.
+            The longest time to wait until nothing runs, in seconds.
 
         Raises
         ------
         JobNotFoundError, JobError
         WaitTimeoutError
-            If chunks still run when the time is up.
+            If chunks still run after that time.
         """
         from batchops.recovery.stopping import stop
 
         return stop(self, dry_run=dry_run, timeout_s=timeout_s)
 
     def chunk_grid(self) -> ChunkGrid:
-        """Show how each chunk stands, in at most 300 cells."""
+        """Show the state of each chunk, in at most 300 cells."""
         from batchops.inspection.chunk_grid import chunk_grid
 
         return chunk_grid(self)
 
-    # ----------------------------------------------------------------- what came of it
+    # ------------------------------------------------------------------------ analysis
 
     def balance(self) -> Balance:
-        """Count the job's rows at each place that knows them."""
+        """Compare the counts of the job's rows from the split, the chunks and the error table."""
         return job_balance(self)
 
     def why(self) -> Why:
-        """Say what went wrong, grouped by cause, with counts, an example and the next call."""
+        """Explain what went wrong, by cause, with counts, an example and the next call."""
         from batchops.inspection.why import why
 
         return why(self)
@@ -151,24 +152,26 @@ class Job(JobRef):
     def errors(
         self, *, limit: int | None = None, column: str | None = None, rule: str | None = None
     ) -> pd.DataFrame:
-        """Return every rule that any row breaks; for very many, see `iter_errors` and `why`.
+        """Return the errors, one line for each rule that a row breaks.
+
+        For very many errors see `iter_errors` and `why`.
 
         Parameters
         ----------
         limit
-            Lines at most, those of the first rows; no more is read than they take.
+            The most lines, from the first row on; no more than these are read.
         column, rule
             Only errors of this column, or of this rule.
 
         Returns
         -------
         DataFrame
-            One line a violation, by row: ``source_row`` (int64, the header being row 1),
-            ``column`` (str, empty for the row as a whole), ``rule``, ``value``, ``message``,
+            One line per error, ordered by row: ``source_row`` (int64, the header being row 1),
+            ``column`` (str, empty for an error of the whole row), ``rule``, ``value``, ``message``,
             ``limit``, ``stage`` (read, validate or enrich), ``uuid`` (the row's key), ``raw`` (the
-            row's text, shortened at 32,000 characters), ``chunk`` (int64), ``attempt`` (int64),
+            row's text, cut at 32,000 characters), ``chunk`` (int64), ``attempt`` (int64),
             ``time`` (datetime64[ms, UTC], when the chunk's execution started). Its attribute
-            ``attrs["complete"]`` says whether every chunk has ended, so that no more can come, and
+            ``attrs["complete"]`` says whether the job has succeeded, so that no more can come, and
             ``attrs["cut"]`` whether there are more than `limit`.
         """
         if limit is not None and limit < 1:
@@ -176,28 +179,28 @@ class Job(JobRef):
         where = ledger.ErrorFilter(column=column, rule=rule)
         found = ledger.error_items(self.stack, self.id, where)
         frame = frames.errors_frame(islice(found, limit))
-        frame.attrs["complete"] = self.status().status == items.SUCCEEDED
+        frame.attrs["complete"] = self.status().status == workflow.SUCCEEDED
         frame.attrs["cut"] = next(found, None) is not None
         return frame
 
     def iter_errors(self, *, lines: int = 10_000) -> Iterator[pd.DataFrame]:
-        """Yield the errors in DataFrames of at most `lines` lines, as `errors` has them."""
+        """Yield the errors in DataFrames of at most `lines` lines, with the columns of `errors`."""
         found = ledger.error_items(self.stack, self.id)
         yield from frames.error_frames(found, lines=lines)
 
     def error_page(
         self, *, where: ErrorFilter | None = None, after: str = "", lines: int = 50
     ) -> ErrorPage:
-        """Return a page of the errors, filtered by the table; of 100,000 no more is read than that.
+        """Return one page of the errors; the table filters, and only the page is read.
 
         Parameters
         ----------
         where
-            Which errors; by default all.
+            The errors to return; by default all.
         after
-            The `next` of the page before; by default from the first error on.
+            The `next` of the page before; by default the page begins with the first error.
         lines
-            Errors on the page at most.
+            The most errors on the page.
 
         Raises
         ------
@@ -213,43 +216,44 @@ class Job(JobRef):
         Returns
         -------
         DataFrame
-            One line a chunk: ``chunk`` (int64), ``status`` (str), ``rows``, ``valid``,
+            One line per chunk: ``chunk`` (int64), ``status`` (str), ``rows``, ``valid``,
             ``rejected``, ``errors``, ``attempt`` (Int64), ``start``, ``end`` (datetime64[ms, UTC]),
             ``queue_ms`` (Int64, milliseconds from the job's start to the chunk's), ``read_ms``,
             ``validate_ms``, ``enrich_ms``, ``write_ms`` (Int64, milliseconds inside the function),
-            ``failed_step``, ``error``, ``cause`` (str). Missing: not known yet, or did not fail.
+            ``failed_step``, ``error``, ``cause`` (str). A missing value is not
+            known yet, or the chunk did not fail.
         """
         job_start = self.ledger_entry().started
         return frames.chunks_frame(self.chunk_entries(), job_start=job_start)
 
     def steps(self) -> pd.DataFrame:
-        """Return the states that the main workflow went through in the job's last attempt.
+        """Return the states that the main workflow entered in the job's last attempt.
 
         Returns
         -------
         DataFrame
-            One line a state: ``state``, ``type``, ``status`` (str), ``start``, ``end``
-            (datetime64[ms, UTC]), ``ms`` (Int64), ``tries`` (int64, how often its task was begun),
-            ``error`` (str, the name of the last one).
+            One line per state: ``state``, ``type``, ``status`` (str), ``start``, ``end``
+            (datetime64[ms, UTC]), ``ms`` (Int64), ``tries`` (int64, how often its task was
+            started), ``error`` (str, the name of the last error).
         """
         from batchops.inspection.steps import steps
 
         return steps(self)
 
     def lineage(self) -> pd.DataFrame:
-        """Return the job's attempts, a line each: how each began, ended, and what it ran."""
+        """Return the job's attempts, one line each: how it began and ended, and what it ran."""
         from batchops.recovery.lineage import lineage
 
         return lineage(self)
 
     def graph(self) -> WorkflowGraph:
-        """Draw the workflow with each state's status and time."""
+        """Draw the workflow with the status and time of each state."""
         from batchops.inspection.workflow import job_graph
 
         return job_graph(self)
 
     def timeline(self, *, ax: Axes | None = None) -> Axes:
-        """Draw when each chunk ran; of many chunks, how many ran at a time."""
+        """Draw when each chunk ran; for many chunks, how many ran at a time."""
         from batchops.plots.chunk_plots import chunk_timeline
 
         return chunk_timeline(self.chunks(), ax=ax)
@@ -273,14 +277,14 @@ class Job(JobRef):
         Parameters
         ----------
         by
-            How often each rule is broken, each column is at fault, each value is refused; or where
-            in the file the rejected rows are.
+            Count the errors by rule, column or value, or draw the position of the rejected rows in
+            the file.
         column
             Only errors of this column.
         ax
-            Where to draw; by default in a new figure.
+            The Axes to draw on; by default those of a new figure.
         top
-            Bars at most; the others are counted together in one more.
+            The most bars; one more bar counts the rest.
 
         Raises
         ------
@@ -310,15 +314,15 @@ class Job(JobRef):
         return step_durations(self.chunks(), ax=ax)
 
     def step_times(self) -> pd.DataFrame:
-        """Return what each step of the chunk workflow took, over the chunks that succeeded.
+        """Return the time of each step of the chunk workflow, over the chunks that succeeded.
 
         Returns
         -------
         DataFrame
-            One line a step, and one for what lies ``between steps``, in Step Functions and Lambda:
+            One line per step, and one for the time ``between steps``, in Step Functions and Lambda:
             ``step`` (str), ``chunks`` (int64), ``total_s``, ``share`` (of the whole, 0 to 1),
-            ``median_ms``, ``p95_ms``, ``max_ms``, ``us_per_row`` (float64, microseconds). Missing:
-            no chunk has succeeded.
+            ``median_ms``, ``p95_ms``, ``max_ms``, ``us_per_row`` (float64, microseconds). Values
+            are missing if no chunk has succeeded.
         """
         from batchops.inspection.timings import step_times
 
@@ -330,19 +334,19 @@ class Job(JobRef):
         Returns
         -------
         DataFrame
-            One line a chunk, the slowest first: ``chunk`` (int64), ``rows`` (Int64), ``seconds``,
+            One line per chunk, the slowest first: ``chunk`` (int64), ``rows`` (Int64), ``seconds``,
             ``times_usual`` (float64, times the median chunk's time), ``slowest_step`` (str, the
-            step that took most above its median), ``step_ms``, ``usual_ms`` (float64, that step's
-            time, and its median).
+            step that exceeded its median most), ``step_ms``, ``usual_ms`` (float64, the time of
+            that step, and its median).
         """
         from batchops.inspection.timings import stragglers
 
         return stragglers(self.chunks(), factor=factor)
 
     def what_if(self, schema: SchemaSource) -> WhatIf:
-        """Say which of the job's rows another schema would newly reject, or newly accept.
+        """Say which of the job's rows another schema would newly reject or accept.
 
-        The rows are held against the deployed schema and the other one here; nothing is deployed.
+        The rows are checked here against the deployed schema and the other; nothing is deployed.
 
         Parameters
         ----------
@@ -358,7 +362,7 @@ class Job(JobRef):
         return what_if_job(self, schema)
 
     def cost(self, *, plan: Plan | None = None) -> CostComparison:
-        """Hold what the job costs on AWS, by the ledger, against its plan or an estimate."""
+        """Compare the job's cost on AWS, by the ledger, with its plan or an estimate."""
         from batchops.planning.cost import compare_cost, estimate_cost, job_cost, job_workload
 
         entry, chunks = self.ledger_entry(), list(self.chunk_entries())
@@ -368,10 +372,11 @@ class Job(JobRef):
     # ------------------------------------------------------------------------- results
 
     def output(self, *, typed: bool = False) -> pd.DataFrame:
-        """Return the completed file, every column as text unless `typed`.
+        """Return the completed file, with every column as text unless `typed` is set.
 
-        Then the deployed schema's dates are dates, and what its enrichment adds are numbers, where
-        every value is one or empty. The other columns stay text, because 007 may be a key.
+        With `typed`, the dates of the deployed schema become dates and the columns of its
+        enrichment become numbers, if every value is one or is empty. Other columns stay text,
+        because 007 may be a key.
         """
         schema = deployed_schema(self.stack) if typed else None
         return result_files.completed_frame(self, schema=schema)
@@ -382,14 +387,14 @@ class Job(JobRef):
         Returns
         -------
         DataFrame
-            One line a rejected row, all text: the input's columns, then ``source_row``, ``rules``,
-            ``messages``. Where a row has more fields than the header, the surplus stands in
+            One line per rejected row, all text: the input's columns, then ``source_row``,
+            ``rules``, ``messages``. If a row has more fields than the header, the surplus is in
             ``surplus_1`` and so on; bytes that are not UTF-8 show as ``\xA0``.
         """
         return result_files.rejects_frame(self)
 
     def result_file(self, *, rejected: bool = False) -> ResultFile:
-        """Say what `download` and `link` would give: the file's name, size and place in S3.
+        """Return the name, size and place in S3 of the file that `download` and `link` give.
 
         Raises
         ------
@@ -406,36 +411,35 @@ class Job(JobRef):
     ) -> Path:
         """Store the completed file, or the rejects, and return its path.
 
-        A folder may be given; the file then keeps its name, and rejects get ``-rejected`` added, so
-        that both fit into one folder. A name that is hidden or no name for a file here is refused:
-        its uploader chose it. What is there is replaced only by a whole file.
+        In a folder the file keeps its name, and rejects get ``-rejected`` added, so that both fit
+        into one folder. The uploader chose the name, so a name that is hidden or leads elsewhere is
+        refused. A file that is there is replaced only by a whole file.
 
         Parameters
         ----------
         path
-            Where to store it.
+            The file or folder to store it in.
         rejected
-            The rejects instead.
+            Store the rejects instead.
         on_bytes
-            Called with the number of bytes of each part as it comes; maybe from another thread.
+            Called with the number of bytes of each part that arrives, perhaps from another thread.
         """
         return result_files.download(self, path, rejected=rejected, on_bytes=on_bytes)
 
     def link(self, *, expires_s: int = LINK_EXPIRES_S, rejected: bool = False) -> str:
         """Return an address that opens the completed file, or the rejects, without credentials.
 
-        It lasts `expires_s` seconds at most, and no longer than the credentials that it is made
-        with.
+        It works for `expires_s` seconds, but no longer than the credentials that sign it.
         """
         return result_files.link(self, expires_s=expires_s, rejected=rejected)
 
     def email(self) -> Email:
-        """Return the mail as it was, or was to be, sent, and whether it was.
+        """Return the job's mail, and whether it was sent.
 
         Raises
         ------
         JobRunningError, JobFailedError
-            If there is none, because the job has not come so far.
+            If there is no mail, because the job has not got that far.
         """
         return read_email(self)
 
@@ -449,19 +453,20 @@ class Job(JobRef):
         dry_run: bool = True,
         engine: Literal["resume", "redrive"] = "resume",
     ) -> RerunPlan:
-        """Say what a rerun would run and reuse, or start it.
+        """Plan a rerun: what it would run and reuse; or start it.
 
         Parameters
         ----------
         chunks
-            Chunks to run, whatever came of them; by default those that failed or never started.
+            The chunks to run, whatever their status; by default those that failed or never
+            started.
         everything
             Run every chunk.
         dry_run
-            Only look.
+            Only plan; change nothing.
         engine
             ``"resume"`` starts a new execution of the workflow as it is deployed now;
-            ``"redrive"`` has Step Functions go on with the old one, on AWS, where it can.
+            ``"redrive"`` has Step Functions continue the old one, on AWS, if it can.
 
         Raises
         ------
@@ -478,16 +483,16 @@ class Job(JobRef):
         schema: str | Path | None = None,
         dry_run: bool = True,
     ) -> RepairPlan:
-        """Say what mended rows would do to the job, or put them in and run their chunks again.
+        """Plan a repair with fixed rows; or put them in and run their chunks again.
 
         Parameters
         ----------
         source
-            The edited rejects: the DataFrame that `rejects` gave, or the rejects file.
+            The edited rejects: the DataFrame that `rejects` returned, or the rejects file.
         schema
             A schema to check them against instead of the deployed one.
         dry_run
-            Only look.
+            Only plan; change nothing.
 
         Raises
         ------
@@ -497,10 +502,10 @@ class Job(JobRef):
 
         return repair(self, source, schema=schema, dry_run=dry_run)
 
-    # ----------------------------------------------------------------------------- inside
+    # ----------------------------------------------------------------------------- ledger
 
     def entry(self) -> dict[str, Any]:
-        """Return the ledger's JOB entry as a plain dict, with the names that the table has.
+        """Return the ledger's JOB entry as a plain dict, with the attribute names of the table.
 
         Raises
         ------

@@ -538,7 +538,8 @@ class Stack(StackRef):
         ------
         InputError, FunctionFailedError, AwsError
         """
-        from batchops.inspection.invoke import invoke_here, invoke_target
+        from batchops.inspection.invoke import invoke_target
+        from batchops.inspection.invoke_here import invoke_here
 
         if here:
             return invoke_here(self.project, function, event, stack=self, environment=environment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.planning.aws_facts import price, priced_at, quota
 from batchops.planning.cost import STEPS, job_cost
@@ -68,7 +68,7 @@ def chunk_cost(work: Workload, row_us: dict[str, float]) -> Cost:
     rejected, errors = work.rejected / work.chunks, work.errors / work.chunks
     rows = work.rows / work.chunks
     chunk: dict[str, Any] = {
-        "status": items.SUCCEEDED,
+        "status": workflow.SUCCEEDED,
         "attempt": 1,
         "rows": rows,
         "valid": rows - rejected,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchcore import aws, items
+from batchcore import aws, items, workflow
 
 from batchops.core.project import checkout_root
 from batchops.local.engine import LocalEngine
@@ -120,7 +120,7 @@ def _job_entry(number: int, first: datetime) -> dict[str, str | int]:
         "jobId": f"listed-{number:012d}",
         "entry": items.JOB_ENTRY,
         "listed": items.LISTED,
-        "status": items.SUCCEEDED,
+        "status": workflow.SUCCEEDED,
         "startTime": started,
         "endTime": started,
         "bucket": "bench",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from batchcore import items, jobs
+from batchcore import items, jobs, workflow
 
 from benchmarks import functions
 from benchmarks.work.ours import FUNCTIONS
@@ -113,7 +113,7 @@ def _enter(file: Path, bucket: str, chunk_rows: int) -> dict[str, Any]:
     }
     entry = {
         "entry": items.JOB_ENTRY,
-        "status": items.SUBMITTED,
+        "status": workflow.SUBMITTED,
         "startTime": items.utc_now(),
         **{name: job[name] for name in ("jobId", "bucket", "key", "attempt")},
     }

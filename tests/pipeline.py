@@ -16,9 +16,9 @@ from typing import Any
 import support
 from batchcore import csvtext, intake, jobs, keys
 from batchcore.errors import FileError, NoRowsError
-from batchcore.records import REJECT_COLUMNS, Record, RowWriter, dump_lines, load_lines
+from batchcore.records import REJECT_COLUMNS, Record, RowWriter, load_lines
 from batchcore.records import read_records as read
-from support import SCHEMA, Account
+from support import SCHEMA, Account, dump_lines
 
 Values = Mapping[str, Mapping[str, str]]
 

@@ -14,10 +14,11 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from batchcore import items, jobs, keys
+from batchcore import items, keys
 
 # Imported here, so that its logger writes to the stream that pytest captures for the whole run.
 from batchcore import runtime as _runtime  # noqa: F401
+from batchcore.records import Record, dump_counted
 from batchcore.schema import RecordSchema
 
 # Before any client is made: what moto answers for are the clients made after its import.
@@ -295,6 +296,11 @@ def values_of(key: str) -> dict[str, str]:
     return {column: f"{key[-2:]}.{n}" for n, column in enumerate(SCHEMA.enrichment)}
 
 
+def dump_lines(records: Iterable[Record]) -> bytes:
+    """Return records as the JSON lines that one step hands to the next."""
+    return dump_counted(records)[0]
+
+
 def job_event(job: str, **changed: Any) -> dict[str, Any]:
     """Return the state of the main workflow as its functions receive it."""
     event = {
@@ -341,7 +347,7 @@ def chunk_event(
         "parameters": {**PARAMETERS, "delimiter": delimiter},
         "chunk": manifest_entry(job, number, first_row, last, rows),
         "executionArn": f"arn:aws:states:{REGION}:{ACCOUNT_ID}:execution:{STACK}-process-chunk:"
-        + jobs.chunk_execution_name(job, number, attempt),
+        f"{job}-{number}-a{attempt}",
         "startTime": START_TIME,
         "read": {"key": keys.records(job, number), "ms": 11},
         "validate": {"key": keys.valid(job, number), "ms": 12},

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, jobs
+from batchcore import jobs, workflow
 
 from batchops.core.errors import explain_failure, translated
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
 # How a job stands once nothing more will happen to it.
-ENDED = frozenset({items.SUCCEEDED, items.FAILED, "ABORTED", "TIMED_OUT"})
+ENDED = frozenset({workflow.SUCCEEDED, workflow.FAILED, "ABORTED", "TIMED_OUT"})
 # An execution with one of these statuses has not come to its end.
 UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
@@ -63,7 +63,7 @@ def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
     execution = find_execution(stack, entry.job_id, entry.attempt)
     if execution is None:
         return AttemptState(entry.status, started=False)
-    if execution["status"] in UNDER_WAY | {items.SUCCEEDED}:
+    if execution["status"] in UNDER_WAY | {workflow.SUCCEEDED}:
         return AttemptState(entry.status)
     # An execution that was stopped could not enter its own end.
     error, cause = execution.get("error", ""), execution.get("cause", "")

@@ -40,7 +40,7 @@ def follow(
 ) -> Iterator[ReadingT]:
     """Yield each reading of a job until it has ended, or the time is up.
 
-    Whoever iterates knows by the last reading's `ended` which of the two it was.
+    The last reading's `ended` tells which of the two it was.
 
     Parameters
     ----------
@@ -52,8 +52,11 @@ def follow(
         Seconds after which there are no more readings.
     refresh_s
         Seconds between two readings; by default the target's.
-    clock, sleep
-        Seconds that only grow, and how to let some pass.
+    clock
+        Returns seconds that only grow.
+    sleep
+        Lets some seconds pass. If it returns something true, as the `wait` of a `threading.Event`
+        that is set does, there are no more readings.
 
     Raises
     ------
@@ -70,4 +73,5 @@ def follow(
             return
         if not reading.seen and waited_s >= UNSEEN_S[job.stack.target.name]:
             job.ledger_entry()  # raises unless the job has come in between
-        sleep(pause_s)
+        if sleep(pause_s):
+            return

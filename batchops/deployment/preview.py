@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchops.deployment import change_sets
-from batchops.show import markup, texts
+from batchops.show import markup, terminal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ class Preview:
         """Say it in a line, then one line a change."""
         if not self.changes:
             return self._summary()
-        return f"{self._summary()}\n{texts.text_table(_COLUMNS, self._rows())}"
+        return f"{self._summary()}\n{terminal.text_table(_COLUMNS, self._rows())}"
 
     def _repr_html_(self) -> str:
         table = markup.table(_COLUMNS, self._rows())

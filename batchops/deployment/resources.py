@@ -13,7 +13,7 @@ from batchops.core import ledger
 from batchops.core.errors import InputError, StackBusyError, translated
 from batchops.core.stack_ref import EMPTY, describe_stack
 from batchops.deployment import buckets, stack_state
-from batchops.show import markup, texts
+from batchops.show import markup, terminal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -72,7 +72,7 @@ class StackStatus:
         if not self.parameters:
             return line
         return (
-            f"{line}\n{texts.text_table(('parameter', 'value'), sorted(self.parameters.items()))}"
+            f"{line}\n{terminal.text_table(('parameter', 'value'), sorted(self.parameters.items()))}"
         )
 
     def _repr_html_(self) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchcore import items, keys
+from batchcore import keys, workflow
 
 from batchops.core.executions import execution_arn, read_events
 from batchops.drill.faults import MAIL, NOTIFICATION, Fault
@@ -80,7 +80,7 @@ def run_case(rig: Rig, reference: Reference, fault: Fault) -> CaseReport:
     status = job.wait(timeout_s=_TIMEOUT_S, check=False)
     broken = [*broken_at_first(fault, end), *_broken_after(rig, job, fault)]
     account, same = None, False
-    if status.status == items.SUCCEEDED:
+    if status.status == workflow.SUCCEEDED:
         outcome, wanted = read_outcome(job), reference.outcome
         account = account_for(reference.lines, outcome.completed, outcome.rejects)
         broken += account.faults() + differences(wanted, outcome)
@@ -111,11 +111,11 @@ def expected_end(fault: Fault) -> str:
     if fault.kind == "stop":
         return "ABORTED"
     if fault.kind == "restart":
-        return items.FAILED
+        return workflow.FAILED
     # No mail fails a job.
     if not fault.lasting or fault.step == MAIL:
-        return items.SUCCEEDED
-    return UNSTARTED if fault.step == NOTIFICATION else items.FAILED
+        return workflow.SUCCEEDED
+    return UNSTARTED if fault.step == NOTIFICATION else workflow.FAILED
 
 
 # ------------------------------------------------------------------------ the first attempt
@@ -136,7 +136,7 @@ def _first_attempt(rig: Rig, reference: Reference, fault: Fault) -> tuple[Job, F
     fired = rig.injector.fired
     if fault.kind == "throttle":
         fired = rig.throttled(fault.step) - throttled
-    told = status in (items.FAILED, "ABORTED") and rig.noticed(job.id)
+    told = status in (workflow.FAILED, "ABORTED") and rig.noticed(job.id)
     retries = 0 if status == UNSTARTED else _count_retries(job)
     return job, FirstEnd(status, error, retries, fired, told)
 
@@ -210,7 +210,7 @@ def _recover(rig: Rig, job: Job, end: FirstEnd) -> str:
     if end.status == UNSTARTED:
         redeliver(rig.stack, dry_run=False)
         return "redeliver"
-    if end.status == items.SUCCEEDED:
+    if end.status == workflow.SUCCEEDED:
         return ""
     job.rerun(dry_run=False)
     return "rerun"
@@ -223,10 +223,10 @@ def broken_at_first(fault: Fault, end: FirstEnd) -> Iterator[str]:
         yield "the fault never struck"
     if end.status != expected:
         yield f"the first attempt ended {end.status}, not {expected}"
-    if expected != items.SUCCEEDED and not end.error:
+    if expected != workflow.SUCCEEDED and not end.error:
         yield "no error is named"
     # A stop in order of the engine ends its workflows without their knowing.
-    if end.status in (items.FAILED, "ABORTED") and fault.kind != "restart" and not end.noticed:
+    if end.status in (workflow.FAILED, "ABORTED") and fault.kind != "restart" and not end.noticed:
         yield "the topic was not told"
     in_workflow = fault.step not in (NOTIFICATION, "get-data")
     if fault.kind in _ENDS_A_FUNCTION and in_workflow and not end.retries:
@@ -237,8 +237,8 @@ def _broken_after(rig: Rig, job: Job, fault: Fault) -> Iterator[str]:
     if _input_key(fault) in redeliver(rig.stack).files:
         yield "the upload is left in the queue of those that could not be started"
     entry = job.entry()
-    mail = items.MAIL_FAILED if fault.lasting and fault.step == MAIL else items.MAIL_SENT
+    mail = workflow.MAIL_FAILED if fault.lasting and fault.step == MAIL else workflow.MAIL_SENT
     if entry.get("mailStatus") != mail:
         yield f"the mail is {entry.get('mailStatus')}, not {mail}"
-    if mail == items.MAIL_FAILED and not entry.get("mailError"):
+    if mail == workflow.MAIL_FAILED and not entry.get("mailError"):
         yield "the ledger does not say why there was no mail"

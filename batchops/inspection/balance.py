@@ -1,15 +1,15 @@
-"""The proof that nothing was lost or doubled."""
+"""The balance of a job's rows: the proof that none was lost or doubled."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core import ledger
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -17,24 +17,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Balance:
-    """A job's rows, counted at each place that knows them.
+class Balance(Shown):
+    """The counts of a job's rows from the split, the chunks and the error table.
 
     Attributes
     ----------
     rows_in : int
         Records that the split counted in the uploaded file.
     rows_out, rows_rejected : int
-        Records that the chunks wrote to the output and to the rejects.
+        Records that the chunks wrote to the output and the rejects.
     rows_with_errors : int
-        Different rows that ErrorTable has errors of.
+        Rows that have errors in ErrorTable.
     chunks : int
         Chunks of the job.
     unbalanced : tuple of int
-        Chunks that have no result, or whose rows in are not their rows out plus rejected.
+        Chunks without a result, or whose rows in differ from their rows out plus rejected.
     status : str
-        The job's, as the ledger has it: the rows of one that is not through cannot balance yet.
+        The job's status in the ledger; the rows of an unfinished job do not balance yet.
     """
+
+    _also_in_json = ("holds",)
 
     rows_in: int
     rows_out: int
@@ -46,7 +48,7 @@ class Balance:
 
     @property
     def holds(self) -> bool:
-        """Whether there are rows, and each is accounted for exactly once, in job and chunks."""
+        """Whether there are chunks, and each row is accounted for exactly once."""
         return (
             self.chunks > 0
             and self.rows_in == self.rows_out + self.rows_rejected
@@ -54,10 +56,9 @@ class Balance:
             and not self.unbalanced
         )
 
-    def __str__(self) -> str:
-        """Say it in a sentence."""
+    def _blocks(self) -> Iterator[Block]:
         verdict = "holds" if self.holds else "DOES NOT HOLD"
-        if not self.holds and self.status in (items.SUBMITTED, items.RUNNING):
+        if not self.holds and self.status in (workflow.SUBMITTED, workflow.RUNNING):
             verdict = f"does not hold yet, the job is {self.status}"
         text = (
             f"{self.rows_in:,} rows in = {self.rows_out:,} out + {self.rows_rejected:,} rejected, "
@@ -65,16 +66,13 @@ class Balance:
         )
         if self.unbalanced:
             text += f"; unbalanced chunks: {', '.join(map(str, self.unbalanced[:20]))}"
-        return text
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(str(self))}</p>"
+        yield Block.line(text)
 
 
 def strike_balance(
     job: JobEntry, chunks: Iterable[ChunkEntry], errors: Iterable[ErrorItem]
 ) -> Balance:
-    """Count a job's rows from its ledger entries and its errors."""
+    """Return the balance of a job from its ledger entries and its errors."""
     entries = {entry.number: entry for entry in chunks}
     numbers = range(1, job.chunks + 1)
     return Balance(
@@ -89,7 +87,7 @@ def strike_balance(
 
 
 def job_balance(job: JobRef) -> Balance:
-    """Count a job's rows at each place that knows them.
+    """Read a job's ledger entries and errors, and return the balance of its rows.
 
     Raises
     ------

@@ -1,23 +1,20 @@
-"""What a check of the set-up finds, and all of them together."""
+"""One check of the set-up, and all of them together."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import BotoCoreError, ClientError
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batchops.core.errors import (
     AccessDeniedError,
     AwsError,
     BatchOpsError,
     EngineNotRunningError,
-    translate,
+    translated,
 )
 from batchops.deployment.resources import NOT_DEPLOYED, stack_status
-from batchops.show import markup, texts
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -29,18 +26,18 @@ _MARKS = {True: "ok", False: "NO", None: "?"}
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes
     ----------
     name : str
-        What was looked at.
+        What was checked.
     ok : bool or None
-        None: it cannot be told, or there is nothing yet to be judged.
+        None if it cannot be told, or there is nothing to check yet.
     found : str
-        What is there.
+        What the check found.
     advice : str
-        What to do next; empty where nothing is to be done.
+        What to do next; empty if nothing.
     """
 
     name: str
@@ -50,64 +47,52 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
-    """What was looked at, in order.
+class Diagnosis(Shown):
+    """The results of all checks, in order.
 
     Attributes
     ----------
     stack_name : str
-        The stack that it is about.
+        The stack that was checked.
     checks : tuple of Check
-        One for each thing.
+        One per check.
     """
+
+    _also_in_json = ("ok",)
 
     stack_name: str
     checks: tuple[Check, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found that has to be mended."""
+        """Whether no check failed."""
         return not any(check.ok is False for check in self.checks)
 
-    def __str__(self) -> str:
-        """Return it as a table, under a line that says how it stands."""
-        return f"{self._summary()}\n{texts.text_table(_COLUMNS, self._rows())}"
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self._summary())}</p>{markup.table(_COLUMNS, self._rows())}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
-        checks = [asdict(check) for check in self.checks]
-        return {"stack": self.stack_name, "ok": self.ok, "checks": checks}
-
-    def _summary(self) -> str:
+    def _blocks(self) -> Iterator[Block]:
         wrong = [check.name for check in self.checks if check.ok is False]
-        verdict = f"to be mended: {', '.join(wrong)}" if wrong else "nothing stands in the way"
-        return f"stack {self.stack_name}: {verdict}"
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [(_MARKS[c.ok], c.name, c.found, c.advice) for c in self.checks]
+        verdict = f"to fix: {', '.join(wrong)}" if wrong else "nothing stands in the way"
+        yield Block.line(f"stack {self.stack_name}: {verdict}")
+        rows = [(_MARKS[c.ok], c.name, c.found, c.advice) for c in self.checks]
+        yield Block.table(_COLUMNS, rows)
 
 
 def run_check(name: str, check: Callable[[], Check]) -> Check:
-    """Make a check; where it meets an error, that is what was found."""
-    failure: BatchOpsError | OSError
+    """Run a check; if it raises an error, that is what it found."""
     try:
-        return check()
-    except (ClientError, BotoCoreError) as error:
-        failure = translate(error, doing=f"looking at: {name}")
+        with translated(f"looking at: {name}"):
+            return check()
     except (BatchOpsError, OSError) as error:
-        failure = error
-    ok = None if isinstance(failure, AccessDeniedError | OSError) else False
-    # Errors of this package end in what to do; those that a service worded do not.
-    worded = type(failure) is AwsError or isinstance(failure, OSError)
-    found, colon, advice = str(failure).rpartition(": ")
-    return Check(name, ok, found, advice) if colon and not worded else Check(name, ok, str(failure))
+        ok = None if isinstance(error, AccessDeniedError | OSError) else False
+        # This package's errors end with what to do; messages of services do not.
+        worded = type(error) is AwsError or isinstance(error, OSError)
+        if worded or ": " not in str(error):
+            return Check(name, ok, str(error))
+        found, _, advice = str(error).rpartition(": ")
+        return Check(name, ok, found, advice)
 
 
 def check_stack(stack: StackRef) -> Check:
-    """Tell how the stack stands."""
+    """Check the state of the stack."""
     try:
         status = stack_status(stack)
     except EngineNotRunningError:

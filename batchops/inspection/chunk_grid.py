@@ -1,26 +1,27 @@
-"""How each chunk of a job stands, as a picture of at most a few hundred cells."""
+"""The state of each chunk of a job, as a picture of at most 300 cells."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.inspection.status import StatusReader
 from batchops.show.marks import COLOURS, MARKS
 from batchops.show.numbers import number_ranges
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
     from batchops.inspection.status import JobStatus
     from batchops.inspection.tally import ChunkTally
 
-# As many cells fill six lines of a notebook, and weigh less than 100 KB.
+# This many cells fill six lines of a notebook and take less than 100 KB.
 MAX_CELLS = 300
-# By what a cell of several chunks is marked: the first of these states that one of them is in.
+# A cell of several chunks has the mark of the first of these states that one of them is in.
 STATES = ("failed", "running", "waiting", "done")
 _CELL = (
     "display:inline-block;width:1.35em;height:1.35em;line-height:1.35em;margin:1px;"
@@ -32,7 +33,7 @@ _FIRST_PERCENT = 75.0
 
 @dataclass(frozen=True, slots=True)
 class GridCell:
-    """Some consecutive chunks, and how many of them are in which state."""
+    """Some consecutive chunks, with their number in each state."""
 
     first: int
     last: int
@@ -43,12 +44,12 @@ class GridCell:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Chunks by state, the state that asks for attention first; states without any left out."""
+        """Chunks by state, the most urgent state first; states without chunks are left out."""
         return {state: count for state in STATES if (count := getattr(self, state))}
 
     @property
     def state(self) -> str:
-        """The state that the cell is marked by."""
+        """The state whose mark the cell has."""
         return next(iter(self.counts))
 
     def __str__(self) -> str:
@@ -61,15 +62,15 @@ class GridCell:
 
 
 @dataclass(frozen=True)
-class ChunkGrid:
-    """How a job's chunks stand.
+class ChunkGrid(Shown):
+    """The states of a job's chunks.
 
     Attributes
     ----------
     job_id : str
         The job.
     cells : tuple of GridCell
-        At most 300, each of as many chunks; empty until the file is split.
+        At most 300 cells, each of the same number of chunks; empty until the file is split.
     failed : tuple of int
         The chunks that failed.
     """
@@ -80,17 +81,17 @@ class ChunkGrid:
 
     @property
     def chunks_by_state(self) -> dict[str, int]:
-        """Chunks in each state."""
+        """The number of chunks in each state."""
         return {state: sum(getattr(cell, state) for cell in self.cells) for state in STATES}
 
     @property
     def chunks(self) -> int:
-        """Chunks in all."""
+        """The number of chunks."""
         return self.cells[-1].last if self.cells else 0
 
     @property
     def chunks_per_cell(self) -> int:
-        """How many chunks a cell stands for; the last may stand for fewer."""
+        """The number of chunks in a cell; the last cell may have fewer."""
         return self.cells[0].last if self.cells else 0
 
     def _title(self) -> str:
@@ -100,8 +101,11 @@ class ChunkGrid:
         each = f"; a cell is {self.chunks_per_cell:,} chunks" if self.chunks_per_cell > 1 else ""
         return f"{self.chunks:,} chunks: {counts}{each}"
 
-    def __str__(self) -> str:
-        """Draw it with a mark a cell, and name the chunks that failed."""
+    def _blocks(self) -> Iterator[Block]:
+        yield Block(self._text(), self._html())
+
+    def _text(self) -> str:
+        """Return a mark per cell, and the numbers of the chunks that failed."""
         marks = "".join(MARKS[cell.state] for cell in self.cells)
         lines = [self._title(), *(marks[i : i + 100] for i in range(0, len(marks), 100))]
         if self.failed:
@@ -109,14 +113,14 @@ class ChunkGrid:
         return "\n".join(lines)
 
     def cells_html(self) -> str:
-        """Return the cells alone, each of which says on hovering what it stands for."""
+        """Return the cells without the legend; a tooltip describes each."""
         title, cells = escape(self._title()), "".join(map(_draw_cell, self.cells))
         failed = f"<div>failed: {number_ranges(self.failed)}</div>" if self.failed else ""
         style = "line-height:1.2;max-width:60em"
         return f'<div role="img" aria-label="{title}" style="{style}">{cells}</div>{failed}'
 
-    def _repr_html_(self) -> str:
-        """Draw it in colours and marks, and say below what they mean."""
+    def _html(self) -> str:
+        """Return the cells in colours and marks, and a legend below."""
         legend = ", ".join(
             f'<b style="color:{COLOURS[state]}">{MARKS[state]}</b> {count:,} {state}'
             for state, count in self.chunks_by_state.items()
@@ -128,7 +132,7 @@ class ChunkGrid:
 
 
 def chunk_grid(job: JobRef) -> ChunkGrid:
-    """Read once how a job's chunks stand.
+    """Read the states of a job's chunks once.
 
     Raises
     ------
@@ -139,9 +143,9 @@ def chunk_grid(job: JobRef) -> ChunkGrid:
 
 
 def grid_of(job_id: str, status: JobStatus, tally: ChunkTally | None) -> ChunkGrid:
-    """Return the grid that a status and the chunks read with it mean."""
+    """Return the grid for a status and the chunks that were read with it."""
     if tally is None:
-        done = status.chunks if status.status == items.SUCCEEDED else 0
+        done = status.chunks if status.status == workflow.SUCCEEDED else 0
         return summarize_chunks(job_id, done)
     chunks = max(status.chunks, tally.highest)
     waiting = {*(tally.open - tally.running), *range(tally.highest + 1, chunks + 1)}
@@ -159,14 +163,14 @@ def summarize_chunks(
     waiting: Collection[int] = (),
     max_cells: int = MAX_CELLS,
 ) -> ChunkGrid:
-    """Return a grid of at most `max_cells` cells; a chunk that is in no other state is done.
+    """Return a grid of at most `max_cells` cells; chunks in no other state are done.
 
     Parameters
     ----------
     chunks
-        Chunks in all, numbered from 1.
+        The number of chunks; they are numbered from 1.
     failed, running, waiting
-        The numbers of those in another state; no number may stand in two of them.
+        The numbers of the chunks in these states; a number may be in one of them only.
     """
     each = cell_size(chunks, max_cells=max_cells)
     others = {"failed": failed, "running": running, "waiting": waiting}
@@ -181,7 +185,7 @@ def summarize_chunks(
 
 
 def cell_size(chunks: int, *, max_cells: int) -> int:
-    """Return how many chunks a cell stands for: the least 1, 2 or 5 times a power of ten."""
+    """Return the number of chunks in a cell: the least 1, 2 or 5 times a power of ten."""
     power = 1
     while True:
         for size in (power, 2 * power, 5 * power):
@@ -208,13 +212,13 @@ def _draw_cell(cell: GridCell) -> str:
 
 
 def _fill(counts: dict[str, int]) -> str:
-    """Return the ground of a cell: the colours of its states, behind the mark that of the first.
+    """Return the background of a cell: the colours of its states, with the first below the mark.
 
-    The first has three quarters, however few its chunks are, since it asks for attention and its
-    mark is to be read on it; the others share the rest.
+    The first state takes three quarters, however few its chunks are, because it is the most urgent
+    and its mark must be readable on it; the others share the rest.
     """
     first, *others = counts
-    # Chunks that wait have no ground, so that they look empty on any.
+    # Waiting chunks have no background, so that they look empty on every page.
     edge = f"box-shadow:inset 0 0 0 1px {COLOURS['waiting']};" if "waiting" in counts else ""
     ink = "color:inherit;" if first == "waiting" else ""
     if not others:

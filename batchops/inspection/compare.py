@@ -1,4 +1,4 @@
-"""Two jobs side by side: which errors are gone, which are new, which are the same."""
+"""Compare two jobs: which errors are fixed, which are new, which are the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchops.core import ledger
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
 from batchops.inspection.frames import errors_frame
-from batchops.show import markup
+from batchops.show.shown import Block, Shown, as_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 By = Literal["source_row", "uuid"]
 
-# Which of a row's errors it is, where one column breaks one rule more than once.
+# Numbers the errors of a row whose column breaks one rule more than once.
 _AGAIN = "_again"
 _OUTCOMES = ("fixed", "newly broken", "same")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """The errors of two jobs, matched by row, column and rule.
 
     Attributes
@@ -32,10 +32,10 @@ class Comparison:
     a, b : str
         The jobs' ids; ``"a"`` and ``"b"`` for DataFrames.
     by : str
-        What rows were matched by: ``source_row`` or ``uuid``.
+        How rows were matched: by ``source_row`` or ``uuid``.
     fixed, newly_broken, same : DataFrame
-        Errors that only `a` has, that only `b` has, and that both have (as `b` has them). One line
-        an error, with the columns and dtypes of `Job.errors`, by source row.
+        Errors that only `a` has, that only `b` has, and that both have (as in `b`). One line per
+        error, with the columns and dtypes of `Job.errors`, ordered by source row.
     """
 
     a: str
@@ -46,7 +46,7 @@ class Comparison:
     same: pd.DataFrame = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the counts as JSON knows them."""
+        """Return the counts as plain values, for JSON."""
         return {
             "a": self.a,
             "b": self.b,
@@ -54,9 +54,7 @@ class Comparison:
             "fixed": len(self.fixed),
             "newly_broken": len(self.newly_broken),
             "same": len(self.same),
-            "rules": self.counts()
-            .rename(columns={"newly broken": "newly_broken"})
-            .to_dict(orient="records"),
+            "rules": as_json(self.counts().rename(columns={"newly broken": "newly_broken"})),
         }
 
     def counts(self) -> pd.DataFrame:
@@ -65,7 +63,7 @@ class Comparison:
         Returns
         -------
         DataFrame
-            One line for each column and rule, in their order: ``column``, ``rule`` (str),
+            One line per column and rule, in order: ``column``, ``rule`` (str),
             ``fixed``, ``newly broken``, ``same`` (int64, errors).
         """
         import pandas as pd
@@ -86,18 +84,11 @@ class Comparison:
         for outcome, frame in zip(_OUTCOMES, self._frames(), strict=True):
             yield f"{outcome}: {len(frame):,} errors in {frame[self.by].nunique():,} rows"
 
-    def _title(self) -> str:
-        return f"{self.a} against {self.b}, rows matched by {self.by}"
-
-    def __str__(self) -> str:
-        """Say it in a few lines."""
-        return "\n".join([self._title(), *(f"  {fact}" for fact in self._facts())])
-
-    def _repr_html_(self) -> str:
+    def _blocks(self) -> Iterator[Block]:
+        yield Block.line(f"{self.a} against {self.b}, rows matched by {self.by}")
+        yield Block.facts(self._facts())
         counts = self.counts()
-        rows = counts.itertuples(index=False, name=None)
-        head = markup.paragraph(self._title()) + markup.bullets(self._facts())
-        return head + markup.table(list(counts.columns), rows)
+        yield Block.table(list(counts.columns), counts.itertuples(index=False, name=None), lines=[])
 
 
 def compare(
@@ -105,25 +96,24 @@ def compare(
 ) -> Comparison:
     """Compare the errors of two jobs, or of one job before and after a rerun.
 
-    A later attempt replaces a chunk's errors, so keep those of before to compare with::
+    A later attempt replaces a chunk's errors, so keep the earlier ones::
 
         before = job.errors()
-        job.repair(mended, dry_run=False); job.wait()
+        job.repair(fixed, dry_run=False); job.wait()
         bo.compare(before, job)
 
     Parameters
     ----------
     a, b
-        Jobs, or DataFrames as `Job.errors` gives them; `a` is the earlier one.
+        Jobs, or DataFrames as `Job.errors` returns them; `a` is the earlier one.
     by
-        ``"source_row"`` where both files have the same rows in the same places; ``"uuid"``, the
-        rows' key, where they have not. By key, an error of a row without one, or of one of several
-        rows with the same, is matched with any other of its kind.
+        ``"source_row"`` if both files have the same rows in the same places; otherwise ``"uuid"``,
+        the rows' key. Rows without a key, and rows with the same key, are interchangeable then.
 
     Raises
     ------
     InputError
-        If `by` is neither, or something is not a job nor such a DataFrame.
+        If `by` is neither, or `a` or `b` is neither a job nor such a DataFrame.
     """
     if by not in get_args(By):
         raise InputError(f"rows cannot be matched by {by!r}: it is one of {get_args(By)}")
@@ -149,7 +139,7 @@ def _errors(source: Any, label: str) -> tuple[str, pd.DataFrame]:
     if not needed <= set(getattr(source, "columns", ())):
         raise InputError(
             f"{label} is a {type(source).__name__}: give a job, or a DataFrame as job.errors() "
-            "gives it"
+            "returns it"
         )
     return label, source
 
@@ -162,7 +152,7 @@ def _numbered(errors: pd.DataFrame, match: list[str]) -> pd.DataFrame:
 def _only(
     errors: pd.DataFrame, others: pd.DataFrame, match: list[str], *, present: bool
 ) -> pd.DataFrame:
-    """Return the errors that the others have as well, or those that they have not."""
+    """Return the errors that the others have too, or those that they lack."""
     import pandas as pd
 
     own = pd.MultiIndex.from_frame(errors[match])

@@ -1,4 +1,4 @@
-"""What is missing before anything starts, and what to do about it."""
+"""Check what a deployment or a job needs, and say what to do about what is missing."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from batchops.local.engine import LocalEngine
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
-# The engine's environment has 110 MB and a layer 20 MB, as measured; the rest is for files.
+# The engine's environment takes 110 MB and a layer 20 MB, as measured; the rest is for files.
 _FREE_BYTES = 1_000_000_000
 
 
 def run_doctor(stack: StackRef, *, project: str | Path | None = None) -> Diagnosis:
-    """Look at everything that a deployment or a job needs. Nothing is started or changed.
+    """Check everything that a deployment or a job needs; nothing is started or changed.
 
     Parameters
     ----------
     stack
         The stack, deployed or not.
     project
-        The checkout, if not the one that this package runs from.
+        The checkout; by default the one that this package runs from.
 
     Returns
     -------
     Diagnosis
-        A check that fails, or that is not allowed, is a line of it and never an error.
+        A check that fails, or is not allowed, gives a line and raises no error.
     """
     checks = [
         run_check("Python", check_python),
@@ -60,17 +60,17 @@ def run_doctor(stack: StackRef, *, project: str | Path | None = None) -> Diagnos
 
 
 def check_python() -> Check:
-    """Tell the Python that runs this, and whether it can build layers and environments."""
+    """Check that this Python can build layers and environments."""
     found = f"{platform.python_version()} ({sys.executable})"
     lacking = [name for name in ("pip", "ensurepip") if importlib.util.find_spec(name) is None]
     if lacking:
-        advice = "layers and the local engine are installed with them: install python3-venv and pip"
+        advice = "they install layers and the local engine: install python3-venv and pip"
         return Check("Python", False, f"{found}, without {' and '.join(lacking)}", advice)
     return Check("Python", True, found)
 
 
 def check_packages() -> Check:
-    """Tell the versions of the packages that batchops depends on."""
+    """Check that the packages that batchops depends on are installed."""
     try:
         wanted = [line for line in requires("batchops") or [] if "extra ==" not in line]
     except PackageNotFoundError:
@@ -90,12 +90,12 @@ def check_packages() -> Check:
 
 
 def check_project(root: str | Path | None) -> Check:
-    """Tell whether there is a template to deploy."""
+    """Check that there is a template to deploy."""
     return Check("project", True, str(Project.find(root).root))
 
 
 def check_disk() -> Check:
-    """Tell the space for builds and for the local engine's state."""
+    """Check that there is space for builds and for the local engine's state."""
     folder = state_home()
     while not folder.exists():
         folder = folder.parent
@@ -103,7 +103,7 @@ def check_disk() -> Check:
     found = f"{free / 1e9:,.1f} GB free for {state_home()}"
     if not os.access(folder, os.W_OK):
         return Check("disk", False, f"{folder} is not writable", "set BATCHOPS_HOME to a folder")
-    advice = "" if free >= _FREE_BYTES else "free some, or set BATCHOPS_HOME to another disk"
+    advice = "" if free >= _FREE_BYTES else "free some space, or set BATCHOPS_HOME to another disk"
     return Check("disk", free >= _FREE_BYTES, found, advice)
 
 
@@ -119,7 +119,7 @@ def _engine_checks(stack: StackRef) -> Iterator[Check]:
 
 
 def check_engine_packages(engine: LocalEngine) -> Check:
-    """Tell whether the engine's own Python environment is there."""
+    """Check that the engine's own Python environment is installed."""
     if engine_env.is_installed(engine.env_home):
         return Check("engine's packages", True, ", ".join(engine_env.pins()[:3]) + " ...")
     advice = "batchops engine install, or deploy(), which does it once"
@@ -127,7 +127,7 @@ def check_engine_packages(engine: LocalEngine) -> Check:
 
 
 def check_engine(engine: LocalEngine) -> Iterator[Check]:
-    """Tell whether the engine runs, and that it is reached from this computer only."""
+    """Check that the engine runs, and that only this computer can reach it."""
     info = engine.find()
     if info is None:
         yield Check("engine", None, "does not run", "deploy() starts it; its state is kept")
@@ -136,10 +136,10 @@ def check_engine(engine: LocalEngine) -> Iterator[Check]:
     try:
         sockets = psutil.Process(info.pid).net_connections(kind="inet")
     except psutil.Error as error:
-        yield Check("engine's ports", None, f"this system does not tell ({error})")
+        yield Check("engine's ports", None, f"this system does not say ({error})")
         return
     listening = {(s.laddr.ip, s.laddr.port) for s in sockets if s.status == psutil.CONN_LISTEN}
     found = ", ".join(f"{ip}:{port}" for ip, port in sorted(listening))
     private = all(ip.startswith("127.") or ip == "::1" for ip, _ in listening)
-    advice = "" if private else "anybody on the network reaches it: batchops engine stop"
+    advice = "" if private else "anybody on the network can reach it: batchops engine stop"
     yield Check("engine's ports", private, found, advice)

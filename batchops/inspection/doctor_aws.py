@@ -1,4 +1,4 @@
-"""What has to be there in an AWS account: credentials, quotas, mail, settings of the region."""
+"""Check what a stack needs in an AWS account: credentials, quotas, mail, region settings."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _STATES_QUOTAS = re.compile(
 
 
 def aws_checks(stack: StackRef) -> Iterator[Check]:
-    """Yield what is found in the account; nothing is looked at without credentials."""
+    """Yield the checks of the account; without credentials nothing is checked."""
     names = ("region", "stack", "artefacts", "Lambda", "Step Functions", "API Gateway", "mail")
     credentials = run_check("credentials", partial(check_credentials, stack))
     yield credentials
     if credentials.ok is not True:
         for name in names:
-            yield Check(name, None, "not looked at", "credentials first")
+            yield Check(name, None, "not checked", "fix the credentials first")
         return
     yield Check("region", True, stack.target.region)
     yield run_check("stack", partial(check_stack, stack))
@@ -56,29 +56,29 @@ def aws_checks(stack: StackRef) -> Iterator[Check]:
 
 
 def check_credentials(stack: StackRef) -> Check:
-    """Tell whose credentials are used."""
+    """Check that there are credentials, and say whose."""
     answer = stack.client("sts").get_caller_identity()
     return Check("credentials", True, f"{answer['Arn']} in account {answer['Account']}")
 
 
 def check_artefacts(stack: StackRef) -> Check:
-    """Tell whether the bucket for artefacts can be used, or is free to be made."""
+    """Check that the bucket for artefacts can be used or created."""
     bucket = artifacts.bucket_name(stack.target)
     try:
         stack.client("s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=stack.target.account_id)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "403":
-            advice = "have s3 access to it granted, or use another region"
+            advice = "ask for S3 access to it, or use another region"
             return Check("artefacts", False, f"the bucket {bucket} refuses access", advice)
         if code != "404":
             raise
-        return Check("artefacts", True, f"no bucket {bucket} yet: deploy() makes it")
+        return Check("artefacts", True, f"no bucket {bucket} yet: deploy() creates it")
     return Check("artefacts", True, f"the bucket {bucket}")
 
 
 def check_concurrency(client: LambdaClient, wanted: int) -> Check:
-    """Tell whether Lambda runs as many functions at once as there are to be chunks at once."""
+    """Check that Lambda can run as many functions at once as chunks may run."""
     limit = client.get_account_settings()["AccountLimit"]
     free = limit["UnreservedConcurrentExecutions"]
     found = (
@@ -88,22 +88,22 @@ def check_concurrency(client: LambdaClient, wanted: int) -> Check:
     if free > wanted:
         return Check("Lambda", True, found)
     advice = (
-        f"deploy(MaxConcurrency={max(1, free - 2)}), or have Lambda's quota 'Concurrent "
-        "executions' (L-B99A9384 in Service Quotas) raised; till then chunks are throttled and "
-        "retried"
+        f"deploy(MaxConcurrency={max(1, free - 2)}), or ask for a higher quota of Lambda's "
+        "'Concurrent executions' (L-B99A9384 in Service Quotas); until then chunks are throttled "
+        "and retried"
     )
     return Check("Lambda", False, found, advice)
 
 
 def check_quotas(client: Any) -> Check:
-    """Tell the quotas of Step Functions that bound how much goes on at once."""
+    """Say the quotas of Step Functions that limit how much runs at once."""
     pages = client.get_paginator("list_service_quotas").paginate(ServiceCode="states")
     try:
         quotas = [quota for page in pages for quota in page["Quotas"]]
     except ClientError as error:
-        # They are good to know, and nothing depends on knowing them.
+        # Nothing depends on knowing the quotas, so without permission this is no failure.
         code = error.response["Error"]["Code"]
-        return Check("Step Functions", None, f"Service Quotas does not tell its quotas ({code})")
+        return Check("Step Functions", None, f"Service Quotas does not show its quotas ({code})")
     named = {quota["QuotaName"]: quota["Value"] for quota in quotas}
     shown = [f"{name} {named[name]:,.0f}" for name in sorted(named) if _STATES_QUOTAS.search(name)]
     if not shown:
@@ -112,7 +112,7 @@ def check_quotas(client: Any) -> Check:
 
 
 def check_api_logs(client: APIGatewayClient) -> Check:
-    """Tell whether the region has a role for API Gateway's logs; it is one for all APIs."""
+    """Say whether the region has a role for API Gateway's logs; all its APIs share one."""
     role = client.get_account().get("cloudwatchRoleArn")
     if role:
         return Check("API Gateway", True, f"writes logs as {role}, which deploy() leaves alone")
@@ -120,7 +120,7 @@ def check_api_logs(client: APIGatewayClient) -> Check:
 
 
 def check_mail_account(ses: Any) -> Check:
-    """Tell whether Amazon SES sends, how much, and to whom."""
+    """Check that Amazon SES can send, and say how much and to whom."""
     account = ses.get_account()
     quota = account.get("SendQuota", {})
     found = f"{quota.get('Max24HourSend', 0):,.0f} mails a day"
@@ -134,7 +134,7 @@ def check_mail_account(ses: Any) -> Check:
 
 
 def check_sender(ses: Any, parameters: Mapping[str, str]) -> Check:
-    """Tell whether the stack may send with its identity; before a deployment, which there are."""
+    """Check that the stack's SES identity is verified; without a stack, that there is one."""
     identity, sender = parameters.get("SESIdentityName"), parameters.get("SESSender", "")
     if identity is None:
         known = ses.list_email_identities(PageSize=1000).get("EmailIdentities", [])
@@ -144,20 +144,22 @@ def check_sender(ses: Any, parameters: Mapping[str, str]) -> Check:
         return Check("mail sender", bool(verified), found, "" if verified else advice)
     if not _covers(identity, sender):
         advice = "deploy with a SESSender that SESIdentityName covers"
-        return Check("mail sender", False, f"{sender} is not of the identity {identity}", advice)
+        return Check(
+            "mail sender", False, f"{sender} does not belong to the identity {identity}", advice
+        )
     if _is_verified(ses, identity):
         return Check("mail sender", True, f"{sender}, identity {identity} is verified")
-    advice = f"verify {identity} in the SES console; till then jobs succeed without mail"
+    advice = f"verify {identity} in the SES console; until then jobs succeed without mail"
     return Check("mail sender", False, f"the identity {identity} is not verified", advice)
 
 
 def check_recipient(ses: Any, parameters: Mapping[str, str]) -> Check:
-    """Tell whether Amazon SES sends to the stack's recipient."""
+    """Check that Amazon SES can send to the stack's recipient."""
     recipient = parameters.get("SESRecipient")
     if recipient is None:
         return Check("mail recipient", None, "known when the stack is deployed")
     if ses.get_account().get("ProductionAccessEnabled", False):
-        return Check("mail recipient", True, f"{recipient}: anybody may be mailed")
+        return Check("mail recipient", True, f"{recipient}: SES may mail anybody")
     if any(_is_verified(ses, name) for name in (recipient, recipient.rpartition("@")[2])):
         return Check("mail recipient", True, f"{recipient} is verified")
     advice = "verify it in the SES console, or ask there for production access"

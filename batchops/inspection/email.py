@@ -1,17 +1,18 @@
-"""A job's mail, as it was or was to be sent."""
+"""A job's mail, sent or not."""
 
 from __future__ import annotations
 
 import html
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, keys
+from batchcore import keys, workflow
 
 from batchops.inspection.result_files import fetch, result_key
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Email:
+class Email(Shown):
     """The mail of a job.
 
     Attributes
     ----------
     status : str
-        SENT, FAILED, or empty where it was not tried yet.
+        SENT, FAILED, or empty if sending was not tried yet.
     time : str
-        When it was sent, ISO 8601; empty otherwise.
+        When it was sent, in ISO 8601; empty if it was not.
     sender, recipient, subject, text : str
-        What it says. The link in it lasts an hour; `Job.link` makes a new one.
+        The mail itself. The link in it works for an hour; `Job.link` makes a new one.
     error : str
-        Why it could not be sent; empty otherwise.
+        Why it could not be sent; empty if it was.
     """
 
     status: str
@@ -44,7 +45,7 @@ class Email:
 
     @classmethod
     def of(cls, entry: JobEntry, mail: Mapping[str, Any]) -> Email:
-        """Make it of the ledger's JOB entry and the mail that the stack kept."""
+        """Return the mail from the ledger's JOB entry and the copy that the stack kept."""
         content = mail["Content"]["Simple"]
         return cls(
             status=entry.mail_status,
@@ -56,28 +57,25 @@ class Email:
             error=entry.mail_reason,
         )
 
-    def __str__(self) -> str:
-        """Show it as a mail."""
-        outcome = f"sent {self.time}" if self.status == items.MAIL_SENT else "not sent"
+    def _blocks(self) -> Iterator[Block]:
+        outcome = f"sent {self.time}" if self.status == workflow.MAIL_SENT else "not sent"
         because = f": {self.error}" if self.error else ""
-        return (
+        text = (
             f"{outcome}{because}\nFrom: {self.sender}\nTo: {self.recipient}\n"
             f"Subject: {self.subject}\n\n{self.text}"
         )
-
-    def _repr_html_(self) -> str:
-        # Links are long: they may break anywhere, words only between words.
+        # Long links may break anywhere, text only between words.
         style = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
-        return f'<pre style="{style}">{html.escape(str(self))}</pre>'
+        yield Block(text, f'<pre style="{style}">{html.escape(text)}</pre>')
 
 
 def read_email(job: JobRef) -> Email:
-    """Return the mail of a job as it was, or was to be, sent.
+    """Return the mail of a job, sent or not.
 
     Raises
     ------
     JobRunningError, JobFailedError
-        If there is none, because the job has not come so far.
+        If there is no mail, because the job has not got that far.
     """
     result_key(job, rejected=False)
     file = io.BytesIO()

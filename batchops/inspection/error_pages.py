@@ -1,8 +1,8 @@
-"""A job's errors a page at a time, filtered by the table, reading no more than a page takes."""
+"""A job's errors, one page at a time: the table filters, and only the page is read."""
 
 from __future__ import annotations
 
-import html
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,33 +10,33 @@ from batchops.core import ledger
 from batchops.core.errors import InputError
 from batchops.core.ledger import ErrorFilter
 from batchops.inspection.frames import errors_frame
-from batchops.show import markup, texts
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from batchops.core.job_ref import JobRef
 
-# Read at most for one page, so that a filter that fits nothing ends too: a query's page has 1 MB
-# (Amazon DynamoDB API reference), which is some 2,000 errors, so this is three or four of them.
+# The most errors read for one page, so that a filter that matches nothing ends, too. A page of a
+# query has 1 MB (Amazon DynamoDB API reference), some 2,000 errors, so this is about three of them.
 MAX_READ = 5_000
 _SHOWN = ("source_row", "column", "rule", "value", "message", "stage", "chunk")
 
 
 @dataclass(frozen=True)
-class ErrorPage:
+class ErrorPage(Shown):
     """One page of a job's errors.
 
     Attributes
     ----------
     errors : DataFrame
-        As `Job.errors` has them, by row.
+        With the columns of `Job.errors`, ordered by row.
     read : int
-        Errors that were read for it.
+        The number of errors that were read for the page.
     next : str
-        What `Job.error_page` takes as `after` to go on; empty at the end.
+        The value of `after` for the next page; empty on the last page.
     total : int or None
-        The job's errors in all, whatever the filter; None before it has succeeded.
+        The number of all errors of the job; None before it has succeeded.
     """
 
     errors: pd.DataFrame = field(compare=False)
@@ -46,7 +46,7 @@ class ErrorPage:
 
     @property
     def next_row(self) -> int | None:
-        """The row that the next page goes on from; None at the end."""
+        """The last row that was read, if another page follows; otherwise None."""
         return int(self.next.split("#", 1)[0]) if self.next else None
 
     def _title(self) -> str:
@@ -59,16 +59,9 @@ class ErrorPage:
             text += f"; {self.total:,} in the job in all"
         return text
 
-    def _rows(self) -> list[list[str]]:
-        return [[str(cell) for cell in row] for row in self.errors[[*_SHOWN]].to_numpy()]
-
-    def __str__(self) -> str:
-        """Say it as a table."""
-        rows = self._rows()
-        return self._title() + ("\n" + texts.text_table(_SHOWN, rows) if rows else "")
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self._title())}</p>{markup.table(_SHOWN, self._rows())}"
+    def _blocks(self) -> Iterator[Block]:
+        yield Block.line(self._title())
+        yield Block.table(_SHOWN, self.errors[[*_SHOWN]].to_numpy())
 
 
 def error_page(
@@ -79,23 +72,23 @@ def error_page(
     lines: int = 50,
     max_read: int = MAX_READ,
 ) -> ErrorPage:
-    """Return a page of a job's errors.
+    """Return one page of a job's errors.
 
     Parameters
     ----------
     where
-        Which errors; by default all.
+        The errors to return; by default all.
     after
-        The `next` of the page before; by default from the first on.
+        The `next` of the page before; by default the page begins with the first error.
     lines
-        Errors on the page at most.
+        The most errors on the page.
     max_read
-        Errors to read at most; what is behind them is the next page's.
+        The most errors to read; the next page continues after them.
 
     Raises
     ------
     InputError
-        If the filter's rows are no range, or `lines` or `max_read` is below 1.
+        If the filter's rows are not a range, or `lines` or `max_read` is below 1.
     JobNotFoundError, AwsError
     """
     if min(lines, max_read) < 1:

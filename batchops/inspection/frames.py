@@ -1,4 +1,4 @@
-"""Turn what the ledger, the error table and the result files hold into DataFrames."""
+"""DataFrames of the ledger's entries, the errors and the result files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
+
+from batchcore import workflow
 
 from batchops.core.ledger import ERROR_COLUMNS
 
@@ -20,12 +22,11 @@ if TYPE_CHECKING:
     from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
 
 _CHUNK_COUNTS = ("rows", "valid", "rejected", "errors", "attempt")
-_CHUNK_STEPS = ("read", "validate", "enrich", "write")
 _CHUNK_TEXTS = ("failed_step", "error", "cause")
 
 
 def errors_frame(found: Iterable[ErrorItem]) -> pd.DataFrame:
-    """Return errors, one line per rule that a row breaks; no items give no lines, same columns."""
+    """Return errors, one line per rule that a row breaks; without errors the columns alone."""
     import pandas as pd
 
     rows = list(found)
@@ -38,12 +39,12 @@ def errors_frame(found: Iterable[ErrorItem]) -> pd.DataFrame:
 
 
 def _readable(dtype: str) -> str:
-    # Times are parsed from text afterwards; pandas does not build them from mixed input.
+    # Times are parsed from text later; pandas does not build them from mixed input.
     return "object" if dtype.startswith("datetime") else dtype
 
 
 def jobs_frame(found: Iterable[JobEntry]) -> pd.DataFrame:
-    """Return jobs, one line each; what a job has not come to yet is missing (NA, NaT)."""
+    """Return jobs, one line each; values that a job does not have yet are missing (NA, NaT)."""
     import pandas as pd
 
     rows = list(found)
@@ -75,7 +76,7 @@ def _times(moments_or_none: Iterable[datetime | None]) -> pd.Series[Any]:
 
 
 def error_frames(found: Iterable[ErrorItem], *, lines: int) -> Iterator[pd.DataFrame]:
-    """Yield errors in DataFrames of at most `lines` lines; no items give one without lines."""
+    """Yield errors in DataFrames of at most `lines` lines; without errors one empty DataFrame."""
     stream = iter(found)
     yield errors_frame(islice(stream, lines))
     while part := list(islice(stream, lines)):
@@ -83,7 +84,7 @@ def error_frames(found: Iterable[ErrorItem], *, lines: int) -> Iterator[pd.DataF
 
 
 def chunks_frame(found: Iterable[ChunkEntry], *, job_start: datetime | None = None) -> pd.DataFrame:
-    """Return chunks, one line each; what a chunk has not come to yet is missing (NA, NaT)."""
+    """Return chunks, one line each; values that a chunk lacks so far are missing (NA, NaT)."""
     import pandas as pd
 
     rows = list(found)
@@ -101,16 +102,16 @@ def chunks_frame(found: Iterable[ChunkEntry], *, job_start: datetime | None = No
         if queued is None
         else (queued // pd.Timedelta(milliseconds=1)).astype("Int64")
     )
-    for step in _CHUNK_STEPS:
-        found_ms = [row.step_ms.get(step) for row in rows]
-        columns[f"{step}_ms"] = pd.Series(found_ms, dtype="Int64")
+    for step in workflow.CHUNK_STEPS:
+        found_ms = [row.step_ms.get(step.name) for row in rows]
+        columns[f"{step.name}_ms"] = pd.Series(found_ms, dtype="Int64")
     for name in _CHUNK_TEXTS:
         columns[name] = pd.Series([getattr(row, name) or None for row in rows], dtype="str")
     return pd.DataFrame(columns)
 
 
-def rejects_frame(file: IO[bytes], *, delimiter: str) -> pd.DataFrame:
-    """Return a rejects file as text; a row's surplus fields get columns ``surplus_1`` and so on."""
+def ragged_csv_frame(file: IO[bytes], *, delimiter: str) -> pd.DataFrame:
+    """Return a CSV file as text, with surplus fields in columns ``surplus_1`` and so on."""
     import pandas as pd
 
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="backslashreplace", newline="")
@@ -124,14 +125,14 @@ def rejects_frame(file: IO[bytes], *, delimiter: str) -> pd.DataFrame:
 def csv_frame(
     file: IO[bytes], *, delimiter: str, schema: RecordSchema | None = None
 ) -> pd.DataFrame:
-    """Return a result file as text, every value what stands in the file, the empty one too.
+    """Return a CSV file as text; every value is what the file has, empty values included.
 
     Parameters
     ----------
     schema
-        By which columns get their types: its dates become dates, and what its enrichment adds
-        becomes numbers, where every value in the column is one or empty. All others stay text,
-        because 007 may be a key.
+        Gives columns their types: its dates become dates and the columns of its enrichment become
+        numbers, if every value in the column is one or is empty. All others stay text, because 007
+        may be a key.
     """
     import pandas as pd
 
@@ -156,7 +157,7 @@ def csv_frame(
 
 
 def _dates(text: pd.Series[str], date_format: str) -> pd.Series[Any]:
-    """Return dates; the text itself where anything in it is neither a date nor empty."""
+    """Return dates; the text itself if a value is neither a date nor empty."""
     import pandas as pd
 
     parts = {"D": "%d", "DD": "%d", "M": "%m", "MM": "%m", "YY": "%y", "YYYY": "%Y"}
@@ -166,7 +167,7 @@ def _dates(text: pd.Series[str], date_format: str) -> pd.Series[Any]:
 
 
 def _numbers(text: pd.Series[str]) -> pd.Series[Any]:
-    """Return numbers; the text itself where anything is neither a number nor empty, or is 007."""
+    """Return numbers; the text itself if a value is neither a number nor empty, or is like 007."""
     import pandas as pd
 
     numbers = pd.to_numeric(text, errors="coerce")

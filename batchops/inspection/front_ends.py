@@ -1,4 +1,4 @@
-"""Where a job's progress is shown: a notebook, a terminal, or lines of a log."""
+"""The displays of a job's progress: in a notebook, in a terminal, as lines of a log."""
 
 from __future__ import annotations
 
@@ -19,17 +19,15 @@ from batchops.show.marks import COLOURS
 if TYPE_CHECKING:
     from batchops.inspection.status import JobStatus
 
-_TENTHS = 10
-
 
 class View(Protocol):
-    """What shows progress."""
+    """A display of progress."""
 
     def show(self, progress: Progress) -> None:
-        """Show how the job stands now."""
+        """Show the job's progress now."""
 
     def close(self, note: str = "") -> None:
-        """Leave the last state standing, with a note below."""
+        """Keep the last state on display, with a note below."""
 
 
 class NotebookView:
@@ -40,7 +38,7 @@ class NotebookView:
         self._last: Progress | None = None
 
     def show(self, progress: Progress) -> None:
-        """Draw it, over what was drawn before."""
+        """Replace the display with the progress."""
         self._last = progress
         self._display(progress, "")
 
@@ -57,30 +55,30 @@ class NotebookView:
 
 
 class TerminalView:
-    """Three lines at the bottom of a terminal, kept up to date."""
+    """A few lines at the bottom of a terminal, updated in place."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        # Refreshed when something was read, not by a thread.
+        # Each reading refreshes it, no thread does.
         self._live = Live(console=console, auto_refresh=False)
 
     def show(self, progress: Progress) -> None:
-        """Draw it, over what was drawn before."""
+        """Replace the display with the progress."""
         self._live.start()
         self._live.update(self._draw(progress), refresh=True)
 
     def close(self, note: str = "") -> None:
-        """Leave it, and say the note."""
+        """Keep the display, and print the note."""
         self._live.stop()
         if note:
             self._console.print(note, markup=False)
 
     def _draw(self, progress: Progress) -> Table:
-        # Not by markup: ids and reasons may hold square brackets.
+        # Without markup: ids and reasons may have square brackets.
         head = Text.assemble((progress.phase, "bold"), " ", (progress.job_id, "dim"))
         status = progress.status
         bar = ProgressBar(
-            # Without a total, as long as the chunks are not known, it is drawn as at work.
+            # Without a total, until the chunks are known, the bar shows activity.
             total=status.chunks or (1 if status.ended else None),
             completed=progress.chunks_ended,
             width=min(60, self._console.width),
@@ -98,14 +96,14 @@ class TerminalView:
 
 
 class LineView:
-    """A line per phase and per tenth of the chunks, for logs and pipes."""
+    """One line per phase and per tenth of the chunks, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._last = ("", -1)
 
     def show(self, progress: Progress) -> None:
-        """Print it, if there is more to say than the last time."""
+        """Print a line if the phase or the tenth has changed."""
         if (progress.phase, progress.tenth) != self._last:
             self._last = (progress.phase, progress.tenth)
             self._print(f"  {progress}")
@@ -120,7 +118,7 @@ class LineView:
 
 
 def pick_view(console: Console | None = None) -> View:
-    """Return the view that fits: a console's own, or that of the place where this runs."""
+    """Return the display for a console; without one that of a notebook or of standard output."""
     if console is None and in_notebook():
         return NotebookView()
     console = console or Console()
@@ -128,12 +126,12 @@ def pick_view(console: Console | None = None) -> View:
 
 
 class JobProgress:
-    """Shows a job's statuses as they are read, for ``job.wait(on_status=...)``.
+    """Shows each status of a job as it is read, for ``job.wait(on_status=...)``.
 
     Parameters
     ----------
     console
-        Where to show it; by default where it fits.
+        Where to show it; by default the notebook's output, or standard output.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -141,7 +139,7 @@ class JobProgress:
         self._meter = Meter()
 
     def __enter__(self) -> JobProgress:
-        """Begin."""
+        """Return the display itself."""
         return self
 
     def __exit__(
@@ -150,7 +148,7 @@ class JobProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the last state standing."""
+        """Keep the last state on display."""
         self._view.close()
 
     def __call__(self, status: JobStatus) -> None:

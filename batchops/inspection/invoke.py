@@ -1,138 +1,36 @@
-"""Call one function with one event: in this process, for a debugger, or where it is deployed."""
+"""Call a deployed function with one event."""
 
 from __future__ import annotations
 
 import base64
-import importlib.util
-import io
 import json
-import os
-import sys
-import tempfile
-import threading
-import uuid
-import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 
 from batchops.core.errors import FunctionFailedError, InputError, translated
-from batchops.deployment import packaging
-from batchops.deployment.deployed import download_layer
 from batchops.deployment.resources import check_deployed, unknown_function
 
 if TYPE_CHECKING:
-    from batchops.core.project import Project
     from batchops.core.stack_ref import StackRef
 
-_HANDLER = "lambda_handler"
-_REMAINING_MS = 900_000
 # A function may run for 900 s (AWS Lambda quotas). A call that is retried would run it twice.
 _PATIENT = Config(read_timeout=910, retries={"total_max_attempts": 1}, tcp_keepalive=True)
-
-# Of a shell's settings for AWS, all but this one could send a function's clients elsewhere.
-_KEPT = "AWS_CA_BUNDLE"
-# Environment, sys.path and boto3's default session belong to the process.
-_one_at_a_time = threading.RLock()
-
-
-@dataclass(frozen=True)
-class LocalContext:
-    """What Lambda hands to a handler beside the event, as far as there is a counterpart here."""
-
-    function_name: str
-    memory_limit_in_mb: int = 1024
-    function_version: str = "$LATEST"
-    invoked_function_arn: str = "arn:aws:lambda:local:000000000000:function:here"
-    log_group_name: str = ""
-    log_stream_name: str = "here"
-    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return 900,000 always: time spent at a breakpoint does not count."""
-        return _REMAINING_MS
-
-
-def invoke_here(
-    project: Project,
-    function: str,
-    event: Mapping[str, Any] | str | Path,
-    *,
-    stack: StackRef | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> Any:
-    """Call a function's handler in this process, so that breakpoints in its code work.
-
-    With a stack, it has the environment that the deployed function has, the stack's schema and
-    reference data, and works on the stack's buckets and tables: what it writes is written. It runs
-    with your credentials, so missing permissions of its role do not show. Environment, ``sys.path``
-    and boto3's default session are as before afterwards; in between the whole process sees those of
-    the function, so calls from several threads come one after the other.
-
-    Parameters
-    ----------
-    project
-        The checkout with the function's code.
-    function
-        Name of its folder in ``source``.
-    event
-        The event, or the path of a JSON file that holds it.
-    stack
-        The stack to work on; by default none, with the schema in ``source/schema``.
-    environment
-        Variables on top, or instead, of those of the stack's function.
-
-    Returns
-    -------
-    Any
-        What the handler returns. What it raises comes through as it is.
-
-    Raises
-    ------
-    InputError
-        There is no such function, or the event is not JSON.
-    StackNotFoundError, AwsError
-    """
-    path = project.source / function / "app.py"
-    if not path.is_file():
-        known = sorted(p.parent.name for p in project.source.glob("*/app.py"))
-        raise InputError(f"no function {function!r}: source/ has {', '.join(known)}")
-    payload = _read_event(event)
-    name = function if stack is None else f"{stack.name}-{function}"
-    with ExitStack() as undo:
-        undo.enter_context(_one_at_a_time)
-        if stack is None:
-            layers = [project.source / "schema", project.source / "reference"]
-            variables = {"AWS_LAMBDA_FUNCTION_NAME": name}
-        else:
-            folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="batchops-")))
-            configuration = _configuration(stack, function)
-            layers = list(_layers(stack, configuration, folder))
-            variables = _variables(stack, configuration)
-        variables |= dict(environment or {})
-        packages = _packages(project)
-        undo.enter_context(_process(variables, stack, layers=layers, packages=packages))
-        module = undo.enter_context(_imported(path, f"{function.replace('-', '_')}_app"))
-        return getattr(module, _HANDLER)(payload, LocalContext(name))
 
 
 def invoke_target(
     stack: StackRef, function: str, event: Mapping[str, Any] | str | Path
 ) -> dict[str, Any] | list[Any] | str | int | float | bool | None:
-    """Call a function where it is deployed, and return what it returns.
+    """Call a deployed function, and return its result.
 
-    It is called once: a call that fails is not repeated.
+    A call that fails is not repeated.
 
     Raises
     ------
     FunctionFailedError
-        It raised an error, ran out of time or memory, or could not be started.
+        The function raised an error, ran out of time or memory, or could not start.
     InputError
         The stack has no such function, or the event is not JSON.
     StackNotFoundError, AwsError
@@ -143,7 +41,7 @@ def invoke_target(
         try:
             answer = client.invoke(
                 FunctionName=f"{stack.name}-{function}",
-                Payload=json.dumps(_read_event(event)).encode(),
+                Payload=json.dumps(read_event(event)).encode(),
                 LogType="Tail",
             )
             payload: Any = json.loads(answer["Payload"].read() or b"null")
@@ -156,16 +54,22 @@ def invoke_target(
     error_type = str(details.get("errorType") or answer["FunctionError"])
     log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace").strip()
     raise FunctionFailedError(
-        f"{function} failed with {error_type}: {details.get('errorMessage', payload)}; to step "
-        f"through it, invoke it in this process with the same event. Its last lines:",
+        f"{function} failed with {error_type}: {details.get('errorMessage', payload)}; to "
+        f"debug it, invoke it in this process with the same event. Its last lines:",
         function=function,
         error_type=error_type,
         log=log,
     )
 
 
-def _read_event(event: Mapping[str, Any] | str | Path) -> dict[str, Any]:
-    """Return the event as Lambda would hand it over: a copy, of JSON values only."""
+def read_event(event: Mapping[str, Any] | str | Path) -> dict[str, Any]:
+    """Return the event as Lambda passes it on: a copy, of JSON values only.
+
+    Raises
+    ------
+    InputError
+        The event is not a JSON object, or its file cannot be read.
+    """
     try:
         if isinstance(event, Mapping):
             found = json.loads(json.dumps(dict(event)))
@@ -178,114 +82,3 @@ def _read_event(event: Mapping[str, Any] | str | Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"the event is a JSON {type(found).__name__}: an object is wanted")
     return found
-
-
-# ------------------------------------------------------------------- what the function sees
-
-
-def _configuration(stack: StackRef, function: str) -> Any:
-    check_deployed(stack)
-    client = stack.client("lambda")
-    with translated(f"reading the configuration of {function!r}"):
-        try:
-            return client.get_function_configuration(FunctionName=f"{stack.name}-{function}")
-        except client.exceptions.ResourceNotFoundException as error:
-            raise unknown_function(stack, function) from error
-
-
-def _variables(stack: StackRef, configuration: Any) -> dict[str, str]:
-    """Return the variables that the deployed function sees, with this user's credentials."""
-    target = stack.target
-    variables: dict[str, str] = {
-        **configuration.get("Environment", {}).get("Variables", {}),
-        "AWS_LAMBDA_FUNCTION_NAME": configuration["FunctionName"],
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration["MemorySize"]),
-        "AWS_REGION": target.region,
-        "AWS_DEFAULT_REGION": target.region,
-    }
-    info = target.endpoint
-    if info is not None:
-        return variables | {
-            "AWS_ACCESS_KEY_ID": info.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": info.secret_access_key,
-            "AWS_ENDPOINT_URL": info.endpoint_url,
-            "NO_PROXY": "127.0.0.1",
-        }
-    session = boto3.Session(profile_name=target.profile, region_name=target.region)
-    # Asking for the configuration has shown that there are some.
-    credentials = cast("Any", session.get_credentials()).get_frozen_credentials()
-    token = {"AWS_SESSION_TOKEN": credentials.token} if credentials.token else {}
-    # The stack's own clients go by these, where they are set.
-    endpoints = {n: value for n, value in os.environ.items() if n.startswith("AWS_ENDPOINT_URL")}
-    return (
-        variables
-        | token
-        | endpoints
-        | {
-            "AWS_ACCESS_KEY_ID": credentials.access_key,
-            "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
-        }
-    )
-
-
-def _layers(stack: StackRef, configuration: Any, folder: Path) -> Iterator[Path]:
-    """Yield the deployed layers, unpacked, but for the common one: that code is to be debugged."""
-    for number, layer in enumerate(configuration.get("Layers", [])):
-        if f":layer:{stack.name}-common:" in layer["Arn"]:
-            continue
-        with zipfile.ZipFile(io.BytesIO(download_layer(stack, layer["Arn"]))) as archive:
-            archive.extractall(folder / str(number))
-        yield folder / str(number)
-
-
-def _packages(project: Project) -> list[Path]:
-    """Return where to find packages that functions need, and the users of batchops do not."""
-    if importlib.util.find_spec("aws_lambda_powertools") is not None:
-        return []
-    layer = packaging.build_layer(project.source / "common", project.build, platform="host")
-    return [layer / "python"]
-
-
-@contextmanager
-def _process(
-    variables: Mapping[str, str],
-    stack: StackRef | None,
-    *,
-    layers: list[Path],
-    packages: list[Path],
-) -> Iterator[None]:
-    """Make this process look like the function's for a while."""
-    environment, path = dict(os.environ), list(sys.path)
-    # Kept by boto3 from the first client on, with the credentials of that moment.
-    session = boto3.DEFAULT_SESSION
-    try:
-        if stack is not None:
-            for name in [name for name in environment if name.startswith("AWS_")]:
-                if name != _KEPT:
-                    del os.environ[name]
-            # Neither the user's profile nor its settings: the variables say everything.
-            os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
-        os.environ.update(variables)
-        sys.path[:] = [*map(str, layers), *path, *map(str, packages)]
-        boto3.DEFAULT_SESSION = None
-        yield
-    finally:
-        boto3.DEFAULT_SESSION = session
-        sys.path[:] = path
-        os.environ.clear()
-        os.environ.update(environment)
-
-
-@contextmanager
-def _imported(path: Path, name: str) -> Iterator[ModuleType]:
-    """Import a function's module anew, so that edits count, and forget it afterwards."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-        yield module
-    finally:
-        sys.modules.pop(name, None)

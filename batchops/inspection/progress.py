@@ -1,42 +1,43 @@
-"""How a job comes along, as a value; and shown in a notebook, in a terminal or line by line."""
+"""The progress of a job: phase, chunks by state, speed and time left."""
 
 from __future__ import annotations
 
 import html
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.show.marks import COLOURS, MARKS
 from batchops.show.numbers import format_duration
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.inspection.status import JobStatus
 
-# Long enough to even out chunks that end in bursts, short enough to notice a stall.
+# Long enough to even out chunks that end together, short enough to notice a stall.
 WINDOW_S = 60.0
 _TENTHS = 10
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How a job comes along at one moment.
+class Progress(Shown):
+    """The progress of a job at one moment.
 
     Attributes
     ----------
     status : JobStatus
-        What was read.
+        The status that was read.
     elapsed_s : float
-        Seconds since it is watched.
+        Seconds since the watching began.
     chunks_running : int or None
-        Chunks in progress; None where they were not counted.
+        Chunks in progress; None if they were not counted.
     rows_per_s, eta_s : float or None
-        Rows a second of late, and seconds until the last chunk is through at that rate; of a job
-        that has ended, the rate over all that was watched. None: not known.
+        Recent rows per second, and the seconds until the last chunk ends at that rate; after the
+        job's end, the rate over the whole time watched. None if not known.
     job_id : str
         The job.
     """
@@ -55,15 +56,15 @@ class Progress:
 
     @property
     def tenth(self) -> int:
-        """Tenths of the chunks that have ended, 0 to 10."""
+        """The tenths of the chunks that have ended, 0 to 10."""
         chunks = self.status.chunks
         return self.chunks_ended * _TENTHS // chunks if chunks else 0
 
     @property
     def phase(self) -> str:
-        """The status in a word, and while it runs what it does: splitting, running, merging."""
+        """The status in lower case; of a running job splitting, running or merging."""
         status = self.status
-        if status.ended or status.status not in (items.SUBMITTED, items.RUNNING):
+        if status.ended or status.status not in (workflow.SUBMITTED, workflow.RUNNING):
             return status.status.lower()
         if not status.chunks:
             return "splitting"
@@ -71,7 +72,7 @@ class Progress:
 
     @property
     def chunks_by_state(self) -> dict[str, int]:
-        """Chunks done, failed, running and waiting; the last two together where not counted."""
+        """Chunks done, failed, running and waiting; running ones as waiting if not counted."""
         status = self.status
         found = {"done": status.chunks_done, "failed": status.chunks_failed}
         left = max(status.chunks - self.chunks_ended, 0)
@@ -82,7 +83,7 @@ class Progress:
 
     @property
     def facts(self) -> list[str]:
-        """Rows, rejected rows, speed and times, each ready to be shown."""
+        """Rows, rejected rows, speed and times, each as a text."""
         status = self.status
         found = [f"{status.rows_done:,}/{status.rows:,} rows", f"{status.rows_rejected:,} rejected"]
         if self.rows_per_s is not None:
@@ -91,8 +92,10 @@ class Progress:
             found.append(f"{format_duration(self.eta_s)} left")
         return [*found, f"after {format_duration(self.elapsed_s)}"]
 
-    def __str__(self) -> str:
-        """Say it in a line."""
+    def _blocks(self) -> Iterator[Block]:
+        yield Block(self._line(), self._bar())
+
+    def _line(self) -> str:
         counts = ", ".join(f"{n:,} {state}" for state, n in self.chunks_by_state.items() if n)
         chunks = f"{self.phase:<9} {self.chunks_ended:,}/{self.status.chunks:,} chunks"
         text = ", ".join([chunks, *self.facts])
@@ -100,8 +103,8 @@ class Progress:
             text += f"; chunks: {counts}"
         return f"{text}: {self.status.reason}" if self.status.reason else text
 
-    def _repr_html_(self) -> str:
-        """Draw it as a bar of the chunks by state, with the numbers in words below."""
+    def _bar(self) -> str:
+        """Return a bar of the chunks by state, with the numbers below, as HTML."""
         states = self.chunks_by_state
         total = max(self.status.chunks, 1)
         bar = "".join(
@@ -131,9 +134,9 @@ class Meter:
     Parameters
     ----------
     job_id
-        The job, to be named where the progress is shown.
+        The job's id, for the display.
     clock
-        Returns seconds that only grow.
+        Returns seconds that only increase.
     """
 
     def __init__(self, job_id: str = "", *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -144,9 +147,9 @@ class Meter:
         self._samples: deque[tuple[float, int]] = deque()
 
     def take(self, status: JobStatus, *, chunks_running: int | None = None) -> Progress:
-        """Return the progress that a status means, read just now."""
+        """Return the progress for a status that was just read."""
         now = self._clock()
-        if status.chunks:  # the split's time says nothing of how fast chunks are
+        if status.chunks:  # the time of the split says nothing about the speed of chunks
             sample = (now, status.rows_done)
             self._first = self._first or sample
             self._samples.append(sample)
@@ -167,9 +170,9 @@ class Meter:
 
 
 def row_rate(samples: Iterable[tuple[float, int]]) -> float | None:
-    """Return rows a second between the first and the last sample of (seconds, rows done).
+    """Return rows per second between the first and the last sample of (seconds, rows done).
 
-    None as long as nothing can be said: one sample, or less than a window without any progress.
+    None if it is not known: there is one sample, or no progress in less than a window.
     """
     found = list(samples)
     if len(found) < 2:
@@ -182,10 +185,10 @@ def row_rate(samples: Iterable[tuple[float, int]]) -> float | None:
 
 
 def remaining_s(status: JobStatus, rows_per_s: float | None) -> float | None:
-    """Return seconds until every chunk is through; None where there is no telling."""
+    """Return the seconds until the last chunk ends; None if that is not known."""
     not_done = status.chunks - status.chunks_done
     unfinished = not_done - status.chunks_failed
     if not rows_per_s or unfinished <= 0:
         return None
-    # The rows of failed chunks will not come; they are not counted, so their share is taken off.
+    # The rows of failed chunks will not come; they are not counted, so this subtracts their share.
     return (status.rows - status.rows_done) * unfinished / not_done / rows_per_s

@@ -1,20 +1,20 @@
-"""The files that a job ends with, as they lie in S3."""
+"""The result files of a job in S3: the completed file and the rejects."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core.errors import InputError, JobFailedError, JobRunningError, translated
 from batchops.core.executions import ENDED
 from batchops.inspection import frames
 from batchops.inspection.status import settle
-from batchops.show import markup
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,22 +24,19 @@ if TYPE_CHECKING:
 
     from batchops.core.job_ref import JobRef
 
-# An hour, as the link in the mail lasts.
-LINK_EXPIRES_S = 3600
-
 
 @dataclass(frozen=True)
-class ResultFile:
+class ResultFile(Shown):
     """A job's completed file, or its rejects.
 
     Attributes
     ----------
     bucket, key : str
-        Where it lies.
+        The file's place in S3.
     size_bytes : int
-        Its size.
+        The file's size.
     modified : datetime
-        When it was written, in UTC.
+        The time when it was written, in UTC.
     """
 
     bucket: str
@@ -52,17 +49,14 @@ class ResultFile:
         """The file's name, without folders."""
         return self.key.rsplit("/", 1)[-1]
 
-    def __str__(self) -> str:
-        """Say it in a line."""
+    def _blocks(self) -> Iterator[Block]:
         when = f"{self.modified:%Y-%m-%d %H:%M} UTC"
-        return f"{self.name}: {self.size_bytes:,} bytes, of {when}, s3://{self.bucket}/{self.key}"
-
-    def _repr_html_(self) -> str:
-        return markup.paragraph(self)
+        place = f"s3://{self.bucket}/{self.key}"
+        yield Block.line(f"{self.name}: {self.size_bytes:,} bytes, of {when}, {place}")
 
 
 def result_key(job: JobRef, *, rejected: bool) -> str:
-    """Return where a job's completed file lies, or its rejects.
+    """Return the key of a job's completed file, or of its rejects.
 
     Raises
     ------
@@ -70,11 +64,11 @@ def result_key(job: JobRef, *, rejected: bool) -> str:
     JobRunningError
         If the job has not ended.
     JobFailedError
-        If it ended without a result.
+        If the job ended without a result.
     """
     entry = job.ledger_entry()
     key = entry.rejected_key if rejected else entry.completed_key
-    if key is not None and entry.status == items.SUCCEEDED:
+    if key is not None and entry.status == workflow.SUCCEEDED:
         return key
     status, reason = settle(job.stack, entry)
     if status in ENDED:
@@ -90,7 +84,7 @@ def result_key(job: JobRef, *, rejected: bool) -> str:
 def fetch(
     job: JobRef, key: str, file: IO[bytes], on_bytes: Callable[[int], None] | None = None
 ) -> None:
-    """Write one of a job's files from the bucket into an open file.
+    """Copy one of a job's files from the bucket into an open file.
 
     Raises
     ------
@@ -110,11 +104,11 @@ def completed_frame(job: JobRef, *, schema: RecordSchema | None = None) -> pd.Da
 def rejects_frame(job: JobRef) -> pd.DataFrame:
     """Return the rejected rows; for the columns see `Job.rejects`."""
     file, delimiter = _open_result(job, rejected=True)
-    return frames.rejects_frame(file, delimiter=delimiter)
+    return frames.ragged_csv_frame(file, delimiter=delimiter)
 
 
 def _open_result(job: JobRef, *, rejected: bool) -> tuple[IO[bytes], str]:
-    """Return a result's content and its delimiter."""
+    """Return the content of a result file, and its delimiter."""
     file = io.BytesIO()
     fetch(job, result_key(job, rejected=rejected), file)
     file.seek(0)
@@ -122,7 +116,7 @@ def _open_result(job: JobRef, *, rejected: bool) -> tuple[IO[bytes], str]:
 
 
 def find_result(job: JobRef, *, rejected: bool) -> ResultFile:
-    """Return what S3 says of a result.
+    """Look up a result file in S3.
 
     Raises
     ------
@@ -135,13 +129,14 @@ def find_result(job: JobRef, *, rejected: bool) -> ResultFile:
 
 
 def link(job: JobRef, *, expires_s: int, rejected: bool) -> str:
-    """Return an address that opens a result without credentials; see `Job.link`."""
+    """Return an address that opens a result file without credentials; see `Job.link`."""
     params = {
         "Bucket": job.stack.outputs["SourceBucketName"],
         "Key": result_key(job, rejected=rejected),
     }
-    s3 = job.stack.client("s3")
-    return str(s3.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s))
+    with translated("making a link"):
+        s3 = job.stack.client("s3")
+        return str(s3.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s))
 
 
 def download(
@@ -151,12 +146,12 @@ def download(
     rejected: bool,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Path:
-    """Store a result under a path, or in a folder, and return its path; see `Job.download`.
+    """Store a result file at a path, or in a folder, and return its path; see `Job.download`.
 
     Raises
     ------
     InputError
-        If the folder does not exist, or the uploader's name for the file is not usable here.
+        If the folder does not exist, or the uploader's name for the file cannot be used here.
     JobNotFoundError, JobRunningError, JobFailedError, AwsError
     """
     key = result_key(job, rejected=rejected)
@@ -167,7 +162,7 @@ def download(
         raise InputError(f"no folder {target.parent}: make it first, or give another path")
     part = target.with_name(target.name + ".part")
     try:
-        # Made anew: a link that lies there under this name is not followed.
+        # Created anew, so that a symbolic link with this name is not followed.
         part.unlink(missing_ok=True)
         with part.open("xb") as file:
             fetch(job, key, file, on_bytes)
@@ -178,19 +173,19 @@ def download(
 
 
 def local_name(key: str, *, rejected: bool) -> str:
-    """Return the name to store a result under in a folder of this computer.
+    """Return the name of a result file in a folder on this computer.
 
-    Both results have the input's name in the bucket; here one must not take the other's place.
+    In the bucket both result files have the input's name; here one must not replace the other.
 
     Raises
     ------
     InputError
-        If its uploader chose a name that would be hidden, or lead elsewhere.
+        If the uploader chose a name that is hidden, or leads elsewhere.
     """
     name = key.rsplit("/", 1)[-1]
     if name.startswith(".") or "\\" in name or not name.isprintable() or not name:
         raise InputError(
-            f"the file is called {name!r}, which is not a name to store it under in a folder: "
+            f"the file is called {name!r}, which cannot be its name in a folder: "
             "give the path of a file"
         )
     path = PurePosixPath(name)

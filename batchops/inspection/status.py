@@ -1,15 +1,14 @@
-"""How a job stands, read from no more of the ledger than may have changed."""
+"""The status of a job, read from the part of the ledger that may have changed."""
 
 from __future__ import annotations
 
-import html
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items, keys
+from batchcore import keys, workflow
 
 from batchops.core import ledger
 from batchops.core.errors import (
@@ -21,22 +20,23 @@ from batchops.core.errors import (
 from batchops.core.executions import ENDED, REPORT_UNSTARTED_AFTER_S, attempt_state
 from batchops.core.following import follow
 from batchops.inspection.tally import ChunkTally
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import JobEntry
     from batchops.core.stack_ref import StackRef
 
-# The ledger tells of every end but that of an execution that was stopped, which is rare.
+# The ledger has every end but that of an execution that was stopped, which is rare.
 EXECUTION_EVERY_S = 10.0
 
-# Before its event is delivered an upload is in no ledger; it normally takes a second or two.
+# An upload is not in the ledger before its event arrives, normally after a second or two.
 WAITING = "WAITING"
 
 
 @dataclass(frozen=True)
-class JobStatus:
-    """How a job stands.
+class JobStatus(Shown):
+    """The status of a job.
 
     Attributes
     ----------
@@ -45,13 +45,13 @@ class JobStatus:
     rows : int
         Rows of the file; 0 until it is split.
     rows_done, rows_rejected : int
-        Rows of the chunks that are through, and those of them that were rejected.
+        Rows of the chunks that succeeded, and the rejected ones among them.
     chunks, chunks_done, chunks_failed : int
         Chunks of the file (0 until it is split), and how many of them succeeded and failed.
     reason : str
-        Why it failed; empty otherwise.
+        Why the job failed; empty if it did not.
     mail : str
-        SENT, FAILED, or empty as long as no mail was tried.
+        SENT, FAILED, or empty if no mail was tried.
     """
 
     status: str
@@ -64,39 +64,35 @@ class JobStatus:
     reason: str = ""
     mail: str = ""
 
-    def __str__(self) -> str:
-        """Say it in a line."""
+    def _blocks(self) -> Iterator[Block]:
         chunks = f"{self.chunks_done + self.chunks_failed}/{self.chunks} chunks"
         if self.chunks_failed:
             chunks += f" ({self.chunks_failed} failed)"
         line = f"{self.status}, {chunks}, {self.rows_done:,}/{self.rows:,} rows"
         line += f", {self.rows_rejected:,} rejected"
         line += f", mail {self.mail.lower()}" if self.mail else ""
-        return f"{line}: {self.reason}" if self.reason else line
-
-    def _repr_html_(self) -> str:
-        return f"<p>{html.escape(str(self))}</p>"
+        yield Block.line(f"{line}: {self.reason}" if self.reason else line)
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the job has ended."""
         return self.status in ENDED
 
     @property
     def seen(self) -> bool:
-        """Whether the ledger knows the job."""
+        """Whether the ledger has the job."""
         return self.status != WAITING
 
 
 class StatusReader:
-    """Reads a job's status again and again, each chunk's end only once.
+    """Reads a job's status repeatedly, but each chunk's end only once.
 
     Parameters
     ----------
     job
-        The job; it need not be in the ledger yet.
+        The job, which need not be in the ledger yet.
     clock
-        Returns seconds that only grow.
+        Returns seconds that only increase.
     """
 
     def __init__(self, job: JobRef, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -108,21 +104,21 @@ class StatusReader:
 
     @property
     def age_s(self) -> float | None:
-        """Seconds from the attempt's start to its end, or to now; None before it is entered."""
+        """Seconds from the attempt's start to its end, or to now; None if there is none yet."""
         return self._age_s
 
     @property
     def running(self) -> int:
-        """Chunks that were in progress at the last reading."""
+        """The number of chunks in progress at the last reading."""
         return len(self._tally.running) if self._tally is not None else 0
 
     @property
     def tally(self) -> ChunkTally | None:
-        """The chunks as of the last reading; None where none was read, as after a success."""
+        """The chunks at the last reading; None if none was read, as after a success."""
         return self._tally
 
     def read(self) -> JobStatus:
-        """Read how the job stands.
+        """Read the job's status.
 
         Raises
         ------
@@ -140,7 +136,7 @@ class StatusReader:
             "reason": reason,
             "mail": entry.mail_status,
         }
-        if status == items.SUCCEEDED:  # the merge has counted every chunk
+        if status == workflow.SUCCEEDED:  # the merge has counted every chunk
             self._tally = None
             return JobStatus(
                 **known,
@@ -160,7 +156,7 @@ class StatusReader:
         )
 
     def _settle(self, entry: JobEntry) -> tuple[str, str]:
-        """Return status and reason, asking Step Functions only now and then."""
+        """Return status and reason; Step Functions is asked only every few seconds."""
         now = self._clock()
         recently = self._asked_at is not None and now - self._asked_at < EXECUTION_EVERY_S
         if entry.status not in ENDED and recently:
@@ -184,10 +180,10 @@ class StatusReader:
         return tally
 
     def _planned(self, attempt: int, *, ended: bool) -> frozenset[int] | None:
-        """Return the chunks that an attempt runs; None if all, as far as is known.
+        """Return the chunks that an attempt runs; None if it runs all, as far as is known.
 
-        A later attempt has no list of them while it is being prepared, if it splits the file again,
-        and when the list has expired. What earlier ones left counts in the last case alone.
+        A later attempt has no list of its chunks while it is prepared, if it splits the file again,
+        and after the list has expired. Only in the last case entries of earlier attempts count.
         """
         if attempt == 1:
             return None
@@ -203,7 +199,9 @@ class StatusReader:
 
 
 def settle(stack: StackRef, entry: JobEntry) -> tuple[str, str]:
-    """Return a job's status and reason; an execution that was stopped could not enter its own end.
+    """Return a job's status and reason, from Step Functions too if the ledger has no end.
+
+    An execution that was stopped could not write its own end.
 
     Parameters
     ----------
@@ -214,15 +212,15 @@ def settle(stack: StackRef, entry: JobEntry) -> tuple[str, str]:
     """
     state = attempt_state(stack, entry)
     if state.ended:
-        none = "" if state.status == items.SUCCEEDED else explain_failure("", "")
+        none = "" if state.status == workflow.SUCCEEDED else explain_failure("", "")
         return state.status, state.reason or none
     if state.started or entry.attempt_s < REPORT_UNSTARTED_AFTER_S:
         return state.status, ""
-    return items.FAILED, "its execution never started: rerun(dry_run=False) starts it"
+    return workflow.FAILED, "its execution never started: rerun(dry_run=False) starts it"
 
 
 def job_status(job: JobRef) -> JobStatus:
-    """Read once how a job stands.
+    """Read a job's status once.
 
     Raises
     ------
@@ -254,6 +252,6 @@ def wait(
             "call wait() again, or status()",
             job_id=job.id,
         )
-    if check and status.status != items.SUCCEEDED:
+    if check and status.status != workflow.SUCCEEDED:
         raise JobFailedError(f"job {job.id} ended {status.status}: {status.reason}", job_id=job.id)
     return status

@@ -1,4 +1,4 @@
-"""How many of a job's chunks are done, counted from the ledger's entries as they change."""
+"""Counts of a job's chunks, from the ledger's entries as they change."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core.ledger.claims import PENDING
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 @dataclass
 class ChunkTally:
-    """Counts of a job's chunks, kept up with the ledger's entries as they are read.
+    """Counts of a job's chunks, updated from the ledger's entries as they are read.
 
     Parameters
     ----------
     attempt
-        The job's attempt; what an earlier one left of a chunk that it runs does not count.
+        The job's attempt. Of the chunks that it runs, entries of earlier attempts do not count.
     planned
-        The chunks that it runs; None for all, or as long as it is not known.
+        The chunks that it runs; None if it runs all, or if that is not known.
 
     Attributes
     ----------
     done, failed : int
-        Chunks that have ended.
+        Chunks that succeeded, and chunks that failed.
     rows_done, rows_rejected : int
-        Rows of the chunks done, and those of them rejected.
+        Rows of the chunks that succeeded, and the rejected ones among them.
     highest : int
-        The highest chunk seen.
+        The highest chunk number seen.
     open, running : set of int
-        Chunks up to the highest whose entry may still change, and those of them in progress.
+        Chunks up to the highest whose entry may still change, and those in progress.
     failures : set of int
         The chunks that failed.
     """
@@ -51,10 +51,10 @@ class ChunkTally:
     failures: set[int] = field(default_factory=set)
 
     def take(self, entries: Iterable[ChunkEntry]) -> None:
-        """Count entries in; those counted already change nothing."""
+        """Count entries; those already counted change nothing."""
         for entry in entries:
             number = entry.number
-            # Chunks start about in order; one that is skipped here has yet to appear.
+            # Chunks start roughly in order; one that is missing here will still appear.
             self.open.update(range(self.highest + 1, number + 1))
             self.highest = max(self.highest, number)
             if number in self.open and self._counts(number, entry):
@@ -66,14 +66,14 @@ class ChunkTally:
 
     def _count(self, number: int, entry: ChunkEntry) -> None:
         status = entry.status
-        if status == PENDING:  # claimed for this attempt, and not begun
+        if status == PENDING:  # this attempt has claimed it, and not started it
             return
-        if status == items.RUNNING:
+        if status == workflow.RUNNING:
             self.running.add(number)
             return
         self.open.discard(number)
         self.running.discard(number)
-        if status == items.SUCCEEDED:
+        if status == workflow.SUCCEEDED:
             self.done += 1
             self.rows_done += entry.rows or 0
             self.rows_rejected += entry.rejected or 0

@@ -1,10 +1,10 @@
-"""Where a job's time goes: step by step, chunk by chunk, and by the size of the chunks."""
+"""Where a job's time goes, by step, by chunk and by chunk size."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items
+from batchcore import workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from batchops.core.ledger import JobEntry
 
-# What of a chunk's time is in none of its functions: Step Functions, and Lambda's start.
+# The time of a chunk outside its functions: Step Functions, and the start of Lambda.
 BETWEEN = "between steps"
 
 _STRAGGLER_COLUMNS = {
@@ -28,7 +28,7 @@ _STRAGGLER_COLUMNS = {
 
 
 def step_times(chunks: pd.DataFrame) -> pd.DataFrame:
-    """Return what each step of the chunk workflow took; for the columns see ``Job.step_times``.
+    """Return the time of each step of the chunk workflow; for the columns see ``Job.step_times``.
 
     Parameters
     ----------
@@ -55,14 +55,14 @@ def step_times(chunks: pd.DataFrame) -> pd.DataFrame:
 
 
 def stragglers(chunks: pd.DataFrame, *, factor: float = 1.5) -> pd.DataFrame:
-    """Return the chunks that took far longer than usual; for the columns see ``Job.stragglers``.
+    """Return the chunks that took much longer than usual; for the columns see ``Job.stragglers``.
 
     Parameters
     ----------
     chunks
         As ``Job.chunks()`` returns it.
     factor
-        So many times the median.
+        How many times the median a chunk must take.
     """
     import pandas as pd
 
@@ -88,20 +88,20 @@ def stragglers(chunks: pd.DataFrame, *, factor: float = 1.5) -> pd.DataFrame:
 
 def _step_ms(chunks: pd.DataFrame) -> pd.DataFrame:
     """Return milliseconds by chunk and step, of the chunks that succeeded."""
-    done = chunks[(chunks["status"] == items.SUCCEEDED) & chunks["start"].notna()]
+    done = chunks[(chunks["status"] == workflow.SUCCEEDED) & chunks["start"].notna()]
     steps = done.filter(regex="_ms$").drop(columns="queue_ms").astype("float64")
     steps.columns = steps.columns.str.removesuffix("_ms")
     elapsed = (done["end"] - done["start"]).dt.total_seconds() * 1000
-    # The ledger's times are whole milliseconds, so that the sum may be one more than they say.
+    # The ledger has whole milliseconds, so the sum can exceed the difference by one.
     steps[BETWEEN] = (elapsed - steps.sum(axis=1)).clip(lower=0)
     return steps
 
 
 def speeds_frame(found: Iterable[JobEntry]) -> pd.DataFrame:
-    """Return how fast jobs were that succeeded at once; for the columns see ``Stack.speeds``."""
+    """Return how fast jobs were that needed one attempt; for the columns see ``Stack.speeds``."""
     import pandas as pd
 
-    done = [e for e in found if e.status == items.SUCCEEDED and e.attempt == 1]
+    done = [e for e in found if e.status == workflow.SUCCEEDED and e.attempt == 1]
     frame = pd.DataFrame(
         {
             "job": pd.Series([entry.job_id for entry in done], dtype="str"),

@@ -1,20 +1,19 @@
-"""Watch a job, reading no more of the ledger than what may have changed.
+"""Watch a job, reading only the part of the ledger that may have changed.
 
-What it takes for a job of 20,000 chunks, up to 100 of them in progress, read every 2 s on AWS:
+The requests for a job of 20,000 chunks, up to 100 of them in progress, read every 2 s on AWS:
 
 ==================  =============  =============================================================
 request             how often      quota (AWS service quotas, November 2026)
 ==================  =============  =============================================================
-GetItem,            0.5 a second   none on requests; 3,000 read units a second on a partition,
+GetItem,            0.5 a second   none on requests; 3,000 read units a second per partition,
 BatchGetItem,       each           12,000 on a new on-demand table. A poll takes at most some 100,
-Query                              and each chunk that has ended is read once: 2,000 in all,
-                                   where reading all chunks takes as many on every poll.
+Query                              and each ended chunk is read once: 2,000 in all. Reading all
+                                   chunks would take as many for every poll.
 DescribeExecution   0.1 a second   bucket of 300, refilled by 15 a second
-DescribeMapRun      never          1 a second; and it knows nothing of rows
+DescribeMapRun      never          1 a second; and it has no rows
 ==================  =============  =============================================================
 
-Where more than 100 chunks are in progress, one Query from the first of them takes the place of
-BatchGetItem.
+With more than 100 chunks in progress, one Query from the first of them replaces BatchGetItem.
 """
 
 from __future__ import annotations
@@ -44,31 +43,31 @@ def watch(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> JobStatus:
-    """Show how a job comes along until it has ended, and return its last status.
+    """Show a job's progress until it has ended, and return its last status.
 
-    Ctrl-C (in a notebook: interrupt the kernel) stops the watching and leaves the job alone; so
-    does the end of `timeout_s`. A job that fails is shown as failed, and raises nothing.
+    Ctrl-C (in a notebook: interrupt the kernel) and the end of `timeout_s` stop the display, not
+    the job. A job that fails is shown as failed; that raises no error.
 
     Parameters
     ----------
     job
         The job.
     timeout_s
-        Seconds to watch at most.
+        The longest time to watch, in seconds.
     refresh_s
         Seconds between two readings; by default 2 on AWS and 0.2 on the local engine.
     console
-        Where to show it. By default one output of the notebook, or else the standard output: in
-        a terminal lines that are kept up to date, elsewhere a line per tenth of the chunks.
+        Where to show it. By default an output of the notebook, or standard output: lines that are
+        updated in a terminal, elsewhere a line per tenth of the chunks.
     clock, sleep
-        Seconds that only grow, and how to let some pass.
+        A function that returns seconds that only increase, and one that waits for some seconds.
 
     Raises
     ------
     InputError
         If `refresh_s` is not positive.
     JobNotFoundError
-        If the ledger does not come to know the job.
+        If the job does not appear in the ledger.
     AwsError, EngineError
         If the status cannot be read.
     """

@@ -1,20 +1,20 @@
-"""Why a job failed, why rows were rejected, and what to do next; and the steps that it went."""
+"""Why a job failed, why rows were rejected, and what to do next."""
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from batchcore import items, jobs
+from batchcore import jobs, workflow
 from batchcore.errors import FileError, InputGoneError
 
 from batchops.core import ledger
 from batchops.core.errors import explain_failure
 from batchops.inspection.status import job_status
-from batchops.show import markup, texts
+from batchops.show.shown import Block, Shown
+from batchops.show.terminal import printable, shorten
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -24,25 +24,19 @@ if TYPE_CHECKING:
 _SHOWN = 20
 _MAX_VALUE_CHARACTERS = 120
 
-# The states of the chunk workflow and the functions that they call.
-STEP_FUNCTIONS = {
-    "Read File": "read-file",
-    "Validate Data": "validate-data",
-    "Get Financial Data": "enrich-data",
-    "Write output file": "write-output-chunk",
-}
-# What may be gone on a second try: throttling, faults of a service, a function that died.
+_FUNCTION_OF_STATE = {step.state: step.function for step in workflow.CHUNK_STEPS}
+# Failures that may not happen again: throttling, faults of a service, a function that died.
 _PASSING = re.compile(
     r"TransientError|Lambda\..*|Sandbox\.Timedout|Runtime\.(ExitError|OutOfMemory)|States\.Timeout"
 )
-# The message of WrongDelimiterError (batchcore.records) names the file's delimiter as Python does.
+# The message of WrongDelimiterError (batchcore.records) has the file's delimiter as a literal.
 _DELIMITED_BY = re.compile(r"delimited by ('.*?'), ")
 _TAB = repr("\t")
-# All that a Map says of what its children failed of; the chunks' own Map tolerates every failure.
+# All that a Map says about failed children; the chunks' own Map tolerates every failure.
 _CHILD_FAILED = "States.ExceedToleratedFailureThreshold"
 _NEW_FILE_WANTED = {InputGoneError.__name__, *(c.__name__ for c in FileError.__subclasses__())}
 
-# What differs from one failure to the next of the same cause, and its placeholder.
+# What varies between failures of the same cause, and its placeholder.
 _VARYING = (
     (re.compile(jobs.JOB_ID.pattern), "<job>"),
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<id>"),
@@ -55,22 +49,22 @@ _VARYING = (
 
 @dataclass(frozen=True)
 class Cause:
-    """One reason, and all that it explains.
+    """One reason, with the number of failures or errors that it explains.
 
     Attributes
     ----------
     kind : str
         failure (of the job or of chunks), mail, or rejection (of rows).
     what : str
-        The reason; what varies from case to case is replaced by a placeholder.
+        The reason, with placeholders for what varies from case to case.
     count : int
-        The job (1), the chunks that failed, or the violations of the rule.
+        1 for the job; otherwise the number of chunks that failed, or of errors of the rule.
     source_row : int or None
-        Of a rejection, the first row that it was for, the header being row 1.
+        For a rejection the first row with it, the header being row 1.
     value : str
-        Of a rejection, that row's value in the column at fault; else the first message, whole.
+        For a rejection that row's value in the column; otherwise the first message, in full.
     next_call : str
-        Code to run next, with the names ``job`` and ``stack``.
+        The code to run next, with the names ``job`` and ``stack``.
     """
 
     kind: Literal["failure", "mail", "rejection"]
@@ -82,30 +76,28 @@ class Cause:
 
     @property
     def example(self) -> str:
-        """One case of it, shortened."""
-        value = self.value
-        if len(value) > _MAX_VALUE_CHARACTERS:
-            value = value[:_MAX_VALUE_CHARACTERS] + " ..."
+        """One case, shortened."""
+        value = shorten(self.value, _MAX_VALUE_CHARACTERS)
         return value if self.source_row is None else f"row {self.source_row}: {value!r}"
 
     def __str__(self) -> str:
-        """Say it in two or three lines."""
+        """Return count and reason, an example and the next call, on a line each."""
         lines = [f"{self.count:,} x {self.what}", f"next: {self.next_call}"]
         if self.what != self.value:
             lines.insert(1, f"such as {self.example}")
-        return "\n    ".join(map(texts.printable, lines))
+        return "\n    ".join(printable(shorten(line)) for line in lines)
 
 
 @dataclass(frozen=True)
-class Why:
-    """Why a job is as it is: first what failed, then why rows were rejected, each by count.
+class Why(Shown):
+    """Why a job is as it is: what failed, then why rows were rejected, each by count.
 
     Attributes
     ----------
     job_id : str
         The job.
     status : str
-        How it stands, see `batchops.job.JobStatus`.
+        The job's status, see `JobStatus`.
     causes : tuple of Cause
         Empty if nothing failed and no row was rejected.
     """
@@ -114,33 +106,21 @@ class Why:
     status: str
     causes: tuple[Cause, ...]
 
-    def __str__(self) -> str:
-        """Say it in a line, then one line a cause."""
-        lines = [self._summary(), *(str(cause) for cause in self.causes[:_SHOWN])]
-        rest = len(self.causes) - _SHOWN
-        return "\n".join(lines) + (f"\nand {rest:,} causes more" if rest > 0 else "")
-
-    def _repr_html_(self) -> str:
+    def _blocks(self) -> Iterator[Block]:
+        none = "" if self.causes else " nothing failed, no row was rejected"
+        yield Block.line(f"job {self.job_id} is {self.status}:{none}")
+        lines = [str(cause) for cause in self.causes[:_SHOWN]]
+        if len(self.causes) > _SHOWN:
+            lines.append(f"and {len(self.causes) - _SHOWN:,} causes more")
         rows = [(f"{c.count:,}", c.what, c.example, c.next_call) for c in self.causes]
-        table = markup.table(("count", "what", "example", "next"), rows) if rows else ""
-        return f"<p>{html.escape(self._summary())}</p>{table}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
-        causes = [asdict(cause) for cause in self.causes]
-        return {"job": self.job_id, "status": self.status, "causes": causes}
-
-    def _summary(self) -> str:
-        if not self.causes:
-            return f"job {self.job_id} is {self.status}: nothing failed, no row was rejected"
-        return f"job {self.job_id} is {self.status}:"
+        yield Block.table(("count", "what", "example", "next"), rows, lines=lines)
 
 
 def why(job: JobRef) -> Why:
-    """Return what failed in a job and why its rows were rejected, so far.
+    """Return what has failed in a job, and why its rows were rejected.
 
-    Chunks and errors are read as a stream: a hundred thousand of them take no more memory than one
-    of each cause.
+    Chunks and errors are read as a stream, so a hundred thousand of them take no more memory than
+    one of each cause.
 
     Raises
     ------
@@ -151,18 +131,18 @@ def why(job: JobRef) -> Why:
     if status.chunks_failed:
         failures = chunk_causes(job.chunk_entries())
     own = job_cause(entry, status)
-    # That chunks failed says less than why they did.
+    # The job's own error, that chunks failed, says less than theirs.
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
     errors = ledger.error_items(job.stack, job.id)
-    rejections = rejection_causes(errors, succeeded=status.status == items.SUCCEEDED)
+    rejections = rejection_causes(errors, succeeded=status.status == workflow.SUCCEEDED)
     causes = (*failures, *mail_causes(entry), *rejections)
     return Why(job.id, status.status, causes)
 
 
 def job_cause(entry: JobEntry, status: JobStatus) -> Cause | None:
-    """Return why the job as a whole did not succeed; None where it did, or still runs."""
-    if not status.ended or status.status == items.SUCCEEDED:
+    """Return why the job as a whole did not succeed; None if it did, or still runs."""
+    if not status.ended or status.status == workflow.SUCCEEDED:
         return None
     reason = status.reason.strip(": ") or f"the workflow was ended from outside: {status.status}"
     call = _next_for_job(entry, reason.partition(":")[0], reason)
@@ -170,7 +150,7 @@ def job_cause(entry: JobEntry, status: JobStatus) -> Cause | None:
 
 
 def _next_for_job(entry: JobEntry, error: str, reason: str) -> str:
-    again = "job.rerun(dry_run=False)"  # it splits a file that never was with new parameters
+    again = "job.rerun(dry_run=False)"  # a file that was never split gets the new parameters
     delimiter = _DELIMITED_BY.search(reason)
     if error == "WrongDelimiterError" and delimiter:
         named = repr("tab") if delimiter[1] == _TAB else delimiter[1]
@@ -178,22 +158,22 @@ def _next_for_job(entry: JobEntry, error: str, reason: str) -> str:
     if error == "TooManyChunksError":
         return f"stack.deploy(FileChunkSize=0); {again}  # a size that fits the file"
     if error == _CHILD_FAILED:
-        function = "merge-s3-files" if entry.was_split else "split-ip-file"
-        return f"stack.logs({function!r}, job=job.id)  # then {again}"
+        step = workflow.MERGE if entry.was_split else workflow.SPLIT
+        return f"stack.logs({step.function!r}, job=job.id)  # then {again}"
     if error in _NEW_FILE_WANTED:
         upload = entry.file
         file = upload.rpartition("/")[2]
         name = "" if file == upload else f", name={upload!r}"
-        return f"stack.submit({file!r}{name})  # once it is mended"
+        return f"stack.submit({file!r}{name})  # once it is fixed"
     return "job.balance()" if error == "BalanceError" else "job.rerun()"
 
 
 def chunk_causes(chunks: Iterable[ChunkEntry]) -> list[Cause]:
-    """Return why chunks failed, most frequent first."""
+    """Return why chunks failed, the most frequent reason first."""
     counts: dict[tuple[str, str], int] = {}
     firsts: dict[tuple[str, str], ChunkEntry] = {}
     for chunk in chunks:
-        if chunk.status == items.FAILED:
+        if chunk.status == workflow.FAILED:
             reason = explain_failure(chunk.error, chunk.cause)
             group = (chunk.failed_step, normalise(reason))
             counts[group] = counts.get(group, 0) + 1
@@ -202,7 +182,7 @@ def chunk_causes(chunks: Iterable[ChunkEntry]) -> list[Cause]:
     for group in sorted(counts, key=lambda g: -counts[g]):
         first = firsts[group]
         text = explain_failure(first.error, first.cause)
-        function = STEP_FUNCTIONS.get(group[0])
+        function = _FUNCTION_OF_STATE.get(group[0])
         call = "job.rerun()"
         if function and not _PASSING.fullmatch(first.error):
             call = f"stack.logs({function!r}, job=job.id)"
@@ -214,21 +194,21 @@ def chunk_causes(chunks: Iterable[ChunkEntry]) -> list[Cause]:
 
 
 def mail_causes(entry: JobEntry) -> Iterator[Cause]:
-    """Yield why the mail was not sent, if it was not."""
-    if entry.mail_status == items.MAIL_FAILED:
+    """Yield why the mail was not sent, if it failed."""
+    if entry.mail_status == workflow.MAIL_FAILED:
         text = entry.mail_reason
-        # An address that SES does not know yet will not be known on a second try either.
+        # A second try does not verify an address.
         call = "stack.doctor()" if "not verified" in text else "job.email()"
         yield Cause("mail", normalise(text), 1, None, text, call)
 
 
 def rejection_causes(errors: Iterable[ErrorItem], *, succeeded: bool) -> list[Cause]:
-    """Return why rows were rejected, by stage, column and rule, most frequent first.
+    """Return why rows were rejected, by stage, column and rule, the most frequent first.
 
     Parameters
     ----------
     errors
-        ErrorTable's items of a job, by row.
+        The job's items of ErrorTable, ordered by row.
     succeeded
         Whether the job has a rejects file.
     """
@@ -245,14 +225,14 @@ def rejection_causes(errors: Iterable[ErrorItem], *, succeeded: bool) -> list[Ca
         what = f"{stage}: {column or 'the row'} breaks {rule}"
         call = "job.errors()"
         if succeeded:
-            mend = f"mend {column!r}" if column else "mend the rows"
-            call = f"bad = job.rejects()  # {mend}, then job.repair(bad, dry_run=False)"
+            fix = f"fix {column!r}" if column else "fix the rows"
+            call = f"bad = job.rejects()  # {fix}, then job.repair(bad, dry_run=False)"
         found.append(Cause("rejection", what, counts[group], *firsts[group], call))
     return found
 
 
 def normalise(text: str) -> str:
-    """Return a message with what varies from case to case replaced by placeholders."""
+    """Return a message with placeholders for what varies from case to case."""
     for pattern, placeholder in _VARYING:
         text = pattern.sub(placeholder, text)
     return text

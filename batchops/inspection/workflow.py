@@ -1,7 +1,7 @@
-"""How far a job came in its workflow, read for its graph: what came of each state.
+"""The graph of a job's workflow, with the status of each state.
 
-Shown are the states that do something and those that end it; the choices and notes between them are
-what the lines stand for. What only some files need is shown where it was done.
+It has the states that do something and those that end the workflow; lines stand for the choices and
+notes between them. A state that only some files need appears if it was entered.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core.errors import translated
 from batchops.core.executions import read_history
@@ -44,7 +44,7 @@ _CHUNKS_MAP = "Chunks"
 
 
 def job_graph(job: JobRef) -> WorkflowGraph:
-    """Read how far a job has come in its workflow as it is deployed, and return it as a graph.
+    """Return the graph of a job's workflow, as it is deployed and as far as it has run.
 
     Raises
     ------
@@ -86,24 +86,24 @@ def workflow_graph(
     main, chunk
         The two workflows, see `parse_definition`.
     runs
-        What came of the main workflow's states, in the order in which they were entered.
+        The results of the main workflow's states, in the order in which they were entered.
     chunks
-        As ``Job.chunks()`` returns it; of its columns status, failed_step and those in ``_ms``.
+        As ``Job.chunks()`` returns it; the columns status, failed_step and those in ``_ms``.
     total
-        Chunks of the job; 0 before the split.
+        The number of chunks; 0 before the split.
     title
-        What stands above it.
+        The title above the graph.
     """
     counts = chunks["status"].value_counts()
     summary = f"{total:,} chunks" + "".join(
         f", {counts[status]:,} {status.lower()}" for status in sorted(counts.index)
     )
-    failed = int(counts.get(items.FAILED, 0))
+    failed = int(counts.get(workflow.FAILED, 0))
     found = dict(_shown(main, runs))
     fan_out = next((n for n, s in main["States"].items() if s.get("Label") == _CHUNKS_MAP), "")
-    if failed and fan_out in found:  # the state itself tolerates it
+    if failed and fan_out in found:  # the state itself tolerates failed chunks
         note = f"{failed:,} of {total:,} failed"
-        found[fan_out] = replace(found[fan_out], status=items.FAILED, note=note)
+        found[fan_out] = replace(found[fan_out], status=workflow.FAILED, note=note)
     flow = _flow(main, found, letter="m", title=title)
     inner = chunk_runs(chunk, chunks)
     return WorkflowGraph(
@@ -114,7 +114,7 @@ def workflow_graph(
 
 
 def parse_definition(text: str) -> Definition:
-    """Return a workflow's definition; numbers in it may still be the template's placeholders."""
+    """Return a workflow's definition; its numbers may still be the template's placeholders."""
     definition: Definition = json.loads(re.sub(r"(:\s*)\$\{\w+\}", r"\1null", text))
     return definition
 
@@ -129,14 +129,14 @@ def state_runs(events: Iterable[Mapping[str, Any]]) -> Run:
         if kind.endswith("StateEntered"):
             name = event["stateEnteredEventDetails"]["name"]
             since[name], failed = at, False
-            runs[name] = StateRun(items.RUNNING)
+            runs[name] = StateRun(workflow.RUNNING)
         elif kind.endswith("StateExited"):
             name = event["stateExitedEventDetails"]["name"]
             ms = (at - since.pop(name)).total_seconds() * 1000
-            runs[name] = StateRun(items.FAILED if failed else items.SUCCEEDED, ms)
+            runs[name] = StateRun(workflow.FAILED if failed else workflow.SUCCEEDED, ms)
         elif kind in ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"):
             status = {"ExecutionAborted": "ABORTED", "ExecutionTimedOut": "TIMED_OUT"}.get(kind)
-            runs |= {name: StateRun(status or items.FAILED) for name in since}
+            runs |= {name: StateRun(status or workflow.FAILED) for name in since}
         elif kind.endswith(("Failed", "TimedOut")):  # of a task: it may be tried again
             failed = True
         elif kind.endswith("Succeeded"):
@@ -149,15 +149,15 @@ def chunk_runs(definition: Definition, chunks: pd.DataFrame) -> Run:
 
     At which step a running chunk is, the ledger does not say; it counts once it has ended.
     """
-    succeeded = int((chunks["status"] == items.SUCCEEDED).sum())
-    failed_at = chunks.loc[chunks["status"] == items.FAILED, "failed_step"].value_counts()
+    succeeded = int((chunks["status"] == workflow.SUCCEEDED).sum())
+    failed_at = chunks.loc[chunks["status"] == workflow.FAILED, "failed_step"].value_counts()
     failures = int(failed_at.sum())
     trouble = _after_failure(definition)
     runs: Run = {}
     for name, state in definition["States"].items():
         if name not in CHUNK_STEPS and state["Type"] not in _PLUMBING:
             count = failures if name in trouble else succeeded
-            status = items.FAILED if name in trouble else items.SUCCEEDED
+            status = workflow.FAILED if name in trouble else workflow.SUCCEEDED
             runs[name] = StateRun(status, note=f"{count:,} chunks") if count else StateRun()
     through = succeeded
     for name, step in reversed(CHUNK_STEPS.items()):
@@ -166,7 +166,7 @@ def chunk_runs(definition: Definition, chunks: pd.DataFrame) -> Run:
             known = chunks[f"{step}_ms"].dropna()
             note = f"{failed:,} failed, {through:,} ok" if failed else f"{through:,} ok"
             ms = float(known.median()) if len(known) else None
-            status = items.FAILED if failed else items.SUCCEEDED
+            status = workflow.FAILED if failed else workflow.SUCCEEDED
             runs[name] = StateRun(status, ms, note, of="median ")
         through += failed
     return {name: runs[name] for name in definition["States"] if name in runs}
@@ -178,7 +178,7 @@ Steps = dict[str, dict[str, bool]]
 
 
 def _steps(definition: Definition) -> Steps:
-    """Return which state follows which, and whether after a failure only; without the plumbing."""
+    """Return which state follows which, and whether only after a failure; without the plumbing."""
     states = definition["States"]
 
     def ends(name: str, caught: bool, seen: frozenset[str]) -> Iterator[tuple[str, bool]]:
@@ -211,7 +211,7 @@ def _exits(state: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
 
 
 def _after_failure(definition: Definition) -> set[str]:
-    """Return the states that are reached after a failure only, or lead to none but a failed end."""
+    """Return the states that only a failure leads to, or that lead only to a failed end."""
     states, steps = definition["States"], _steps(definition)
     good = {name for name in steps if states[name]["Type"] == "Succeed" or "End" in states[name]}
     while more := {a for a, ways in steps.items() if a not in good and good.intersection(ways)}:
@@ -226,7 +226,7 @@ def _after_failure(definition: Definition) -> set[str]:
 
 
 def _detours(definition: Definition) -> set[str]:
-    """Return the states that a job can succeed without, such as those that only some files need."""
+    """Return the states that a job can succeed without, such as those for large files only."""
     steps, trouble = _steps(definition), _after_failure(definition)
     first = next(iter(steps))
 
@@ -245,25 +245,25 @@ def _detours(definition: Definition) -> set[str]:
 
 
 def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tuple[str, StateRun]]:
-    """Yield the runs of the states that are drawn; one that was left for a failure has failed.
+    """Yield the runs of the states to draw; a state that a failure state follows has failed.
 
-    A function that returns a failure as its outcome succeeds as a state.
+    A function that returns a failure as its result succeeds as a state.
     """
     steps, trouble = _steps(definition), _after_failure(definition)
     entered = [name for name in runs if definition["States"][name]["Type"] not in _PLUMBING]
     for place, name in enumerate(entered):
         run, after = runs[name], entered[place + 1 : place + 2]
         if name not in trouble and trouble.intersection(after):
-            run = replace(run, status=items.FAILED)
-        # An end takes no time.
+            run = replace(run, status=workflow.FAILED)
+        # A final state takes no time.
         yield name, replace(run, ms=None) if not steps[name] else run
 
 
 def _flow(definition: Definition, runs: Mapping[str, StateRun], *, letter: str, title: str) -> Flow:
-    """Give each state a key and a place."""
+    """Give each state a key and a position."""
     hidden, trouble = _detours(definition) - runs.keys(), _after_failure(definition)
     found = _steps(definition)
-    # In the order in which they were entered; then those to come, as one leads to another.
+    # First the states that were entered, in order; then the others, as one leads to the next.
     entered = (name for name, run in runs.items() if run.status != NOT_REACHED)
     order = dict.fromkeys([*(name for name in entered if name in found), *found])
     steps = {
@@ -272,10 +272,10 @@ def _flow(definition: Definition, runs: Mapping[str, StateRun], *, letter: str, 
         if name not in hidden
     }
     columns: dict[str, int] = {}
-    for name in steps:  # each after the one that leads to it
+    for name in steps:  # each after those that lead to it
         before = [columns[a] for a in columns if name in steps[a]]
         taken = {columns[a] for a in columns if (a in trouble) == (name in trouble)}
-        # On the good way after all before it; after a failure as soon as there is room.
+        # A state on the main way comes after all that lead to it; others as soon as there is room.
         first = 1 + (min if name in trouble else max)(before, default=-1)
         columns[name] = next(c for c in range(first, first + len(steps) + 1) if c not in taken)
     places = {name: f"{letter}{number}" for number, name in enumerate(steps)}

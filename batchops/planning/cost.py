@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 from batchcore.aws import WORKERS, WRITE_BATCH
 
 from batchops.planning import workload
@@ -115,7 +115,7 @@ def job_workload(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Worklo
 
 
 def _succeeded(chunk_entries: Iterable[ChunkEntry]) -> list[ChunkEntry]:
-    return [chunk for chunk in chunk_entries if chunk.status == items.SUCCEEDED]
+    return [chunk for chunk in chunk_entries if chunk.status == workflow.SUCCEEDED]
 
 
 def _lambda_seconds(work: Workload, side: int) -> dict[str, float]:

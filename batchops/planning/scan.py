@@ -119,7 +119,7 @@ class _Counter:
         if self._work.chunks > MAX_CHUNKS:
             raise too_many_chunks(self._work.chunk_rows)
 
-    def _count_chunk(self, chunk: csvtext.Chunk, header: bytes) -> None:
+    def _count_chunk(self, chunk: csvtext.SplitChunk, header: bytes) -> None:
         records = read_records(
             header + chunk.data,
             self._schema,
@@ -155,7 +155,9 @@ class _Counter:
                 for record in records:
                     yield reject(record, stage="enrich", key=key, faults=[fault])
 
-    def _add(self, chunk: csvtext.Chunk, *, keys: int, good_bytes: int, bad: list[Record]) -> None:
+    def _add(
+        self, chunk: csvtext.SplitChunk, *, keys: int, good_bytes: int, bad: list[Record]
+    ) -> None:
         for record in sorted(bad, key=lambda record: record["row"]):
             self._note(record)
         work = self._work

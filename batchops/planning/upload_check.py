@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchops.planning.plan_stack import plan_for
 from batchops.show import markup
-from batchops.show.texts import shorten
+from batchops.show.terminal import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,13 +1,15 @@
 """What every plot has: where it is drawn, its colours, its title, units and legend.
 
 A plot takes the Axes to draw on, or makes a figure as wide as a notebook, and returns the Axes.
-Text and lines are of a grey that reads on white and on black, the ground is clear, the colours are
-Okabe and Ito's (2008), and what a colour says is said in words or by a mark as well.
+Text and lines have a grey that reads on white and on black, the background is clear, and words or a
+mark say what a colour says.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from batchops.show.marks import BLUE, GREEN, PURPLE, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +20,6 @@ INK = "#797979"
 # The inline backend lays white under a clear picture whose tick labels are all darker than the
 # middle grey, which glares in a dark notebook, and black if they are all lighter. So it gets both.
 X_TICKS, Y_TICKS = "#7C7C7C", "#828282"
-GREEN, VERMILLION, BLUE, PURPLE = "#009E73", "#D55E00", "#0072B2", "#CC79A7"
 # Those of the palette that stand out from white and from black, in the order to take them.
 PART_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, INK)
 _SIZE_INCHES = (9.0, 4.0)
@@ -76,7 +77,7 @@ def count_on(axis: Axis) -> None:
     axis.set_major_formatter("{x:,.0f}")
 
 
-def shorten(text: str, length: int = _LABEL_LENGTH) -> str:
+def fit_label(text: str, length: int = _LABEL_LENGTH) -> str:
     """Return text that fits a label: on one line, nothing unprintable, its middle left out."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if len(line) <= length:

@@ -1,22 +1,20 @@
-"""Pictures of a job's chunks, from the DataFrame that ``Job.chunks()`` gives; see `views.axes`."""
+"""Plots of a job's chunks, from the DataFrame that ``Job.chunks()`` returns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.plots.axes import (
-    BLUE,
-    GREEN,
     INK,
-    VERMILLION,
     count_on,
     finish,
     make_axes,
     round_up,
     say_why_empty,
 )
+from batchops.show.marks import BLUE, GREEN, VERMILLION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-STATUS_COLOURS = {items.SUCCEEDED: GREEN, items.FAILED: VERMILLION, items.RUNNING: BLUE}
+STATUS_COLOURS = {workflow.SUCCEEDED: GREEN, workflow.FAILED: VERMILLION, workflow.RUNNING: BLUE}
 
 # Above it a bar is thinner than the eye can follow in a picture 4 inches high.
 MAX_BARS = 80
@@ -63,8 +61,8 @@ def chunk_timeline(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             left=group["start_s"],
             color=STATUS_COLOURS.get(str(status), INK),
             # Not by colour alone; the bars of running chunks have no end yet.
-            hatch={items.FAILED: "xxxx", items.RUNNING: "...."}.get(str(status)),
-            edgecolor="#FFFFFF" if status != items.SUCCEEDED else "none",
+            hatch={workflow.FAILED: "xxxx", workflow.RUNNING: "...."}.get(str(status)),
+            edgecolor="#FFFFFF" if status != workflow.SUCCEEDED else "none",
             linewidth=0,
             label=f"{str(status).lower()} ({len(group):,})",
         )
@@ -104,7 +102,7 @@ def concurrency(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     label = f"in progress (up to {mean.max():,.0f})"
     ax.stairs(mean, edges, fill=True, color=BLUE, alpha=0.5)
     ax.stairs(mean, edges, color=BLUE, linewidth=1.5, label=label)
-    failed = spans["status"] == items.FAILED
+    failed = spans["status"] == workflow.FAILED
     _mark_failed(ax, spans, 0 * spans["chunk"], label=f"failed ({failed.sum():,})")
     ax.set_ylim(0, max(mean.max() * 1.1, 1.1))
     count_on(ax.yaxis)
@@ -182,7 +180,7 @@ def _spans(chunks: pd.DataFrame) -> pd.DataFrame:
 def _mark_failed(
     ax: Axes, spans: pd.DataFrame, heights: pd.Series[int], *, label: str = "_failed"
 ) -> None:
-    failed = spans["status"] == items.FAILED
+    failed = spans["status"] == workflow.FAILED
     if failed.any():
         ax.plot(
             spans.loc[failed, "end_s"],

@@ -1,11 +1,11 @@
-"""Pictures of the data itself, whatever its columns are called; see `views.axes`."""
+"""Plots of the data itself, whatever its columns are called."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from batchops.core.errors import InputError
-from batchops.plots.axes import INK, PART_COLOURS, finish, make_axes, say_why_empty, shorten
+from batchops.plots.axes import INK, PART_COLOURS, finish, fit_label, make_axes, say_why_empty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,14 +55,14 @@ def plot_totals(
     import pandas as pd
 
     _check(data, by, value, split)
-    ax, title = make_axes(ax), shorten(f"{value} by {by}", 80)
+    ax, title = make_axes(ax), fit_label(f"{value} by {by}", 80)
     if data.empty:
         return say_why_empty(ax, title, "no rows")
     parts = data.groupby([by, split] if split else [by])[value].sum()
     table = parts.unstack(fill_value=0) if split else parts.to_frame()
     if sort:
         table = table.loc[table.sum(axis=1).sort_values(ascending=False, kind="stable").index]
-    labels = [shorten(str(name)) for name in table.index[:top]]
+    labels = [fit_label(str(name)) for name in table.index[:top]]
     if len(table) > top:
         labels.append(f"{len(table) - top:,} others")
         rest = table.iloc[top:].sum().to_frame().T
@@ -70,10 +70,10 @@ def plot_totals(
     _stack(ax, table, labelled=split is not None)
     ax.set_yticks(range(len(labels)), labels, parse_math=False)
     ax.set_ylim(max(len(labels), _MIN_BAR_PLACES) - 0.4, -0.6)
-    ax.set_ylabel(shorten(by), parse_math=False)
+    ax.set_ylabel(fit_label(by), parse_math=False)
     ax.axvline(0, color=INK, linewidth=0.8)
     ax.xaxis.set_major_formatter(short_number)
-    finish(ax, title, shorten(f"{value} ({unit})" if unit else value), legend=split is not None)
+    finish(ax, title, fit_label(f"{value} ({unit})" if unit else value), legend=split is not None)
     return ax
 
 
@@ -105,7 +105,7 @@ def _stack(ax: Axes, table: pd.DataFrame, *, labelled: bool) -> None:
             hatch=_HATCHES[place],  # not by colour alone
             edgecolor="#FFFFFF",
             linewidth=0,
-            label=shorten(str(name)) if labelled else None,
+            label=fit_label(str(name)) if labelled else None,
         )
         right, left = right + sums.clip(min=0), left + sums.clip(max=0)
 

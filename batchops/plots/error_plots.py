@@ -1,21 +1,21 @@
-"""Pictures of a job's errors, from the DataFrame that ``Job.errors()`` gives; see `views.axes`."""
+"""Plots of a job's errors, from the DataFrame that ``Job.errors()`` returns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchcore import workflow
+
 from batchops.plots.axes import (
-    BLUE,
     INK,
-    PURPLE,
-    VERMILLION,
     count_on,
     finish,
+    fit_label,
     make_axes,
     round_up,
     say_why_empty,
-    shorten,
 )
+from batchops.show.marks import BLUE, PURPLE, VERMILLION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-STAGE_COLOURS = {"read": PURPLE, "validate": BLUE, "enrich": VERMILLION}
+_STAGES = [step.name for step in workflow.REJECTING_STEPS]
+STAGE_COLOURS = dict(zip(_STAGES, (PURPLE, BLUE, VERMILLION), strict=True))
 
 TOP = 15
 # So that one bar is a bar, not a wall.
@@ -132,7 +133,7 @@ def _bars(
     counts = errors.groupby([*by, "stage"], sort=True).size().unstack(fill_value=0)
     order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
     shown, others = counts.loc[order[:top]], counts.loc[order[top:]]
-    labels = [shorten(label(*_parts(group))) for group in shown.index]
+    labels = [fit_label(label(*_parts(group))) for group in shown.index]
     _stack(ax, shown)
     if len(others):
         labels.append(f"{len(others):,} other {what}s")
@@ -163,7 +164,7 @@ def _stack(ax: Axes, counts: pd.DataFrame) -> None:
             counts[stage][found],
             left=left[found],
             color=STAGE_COLOURS.get(stage, INK),
-            label=f"found by {shorten(stage)}",
+            label=f"found by {fit_label(stage)}",
         )
         left += counts[stage]
     for place, total in enumerate(left):

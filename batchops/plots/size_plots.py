@@ -1,10 +1,11 @@
-"""What the size of the chunks does, as planned and as it was; see `views.axes`."""
+"""Plots of time, cost and speed by the size of the chunks, as planned and as measured."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchops.plots.axes import BLUE, INK, VERMILLION, finish, make_axes, say_why_empty
+from batchops.plots.axes import INK, finish, make_axes, say_why_empty
+from batchops.show.marks import BLUE, VERMILLION
 
 if TYPE_CHECKING:
     import pandas as pd

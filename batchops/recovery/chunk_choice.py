@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchcore import items, keys
+from batchcore import keys, workflow
 
 from batchops.core.errors import InputError, explain_failure
 from batchops.core.ledger.claims import PENDING
@@ -87,12 +87,12 @@ def _fault(
     """Say why a chunk has no result that can be used; empty if it has one."""
     if entry is None:
         return "never started"
-    if entry.status == items.FAILED:
+    if entry.status == workflow.FAILED:
         why = explain_failure(entry.error, entry.cause)
         return f"failed at {entry.failed_step or 'an unknown step'}: {why}"
     if entry.status == PENDING:
         return f"was to run in attempt {entry.attempt}, and did not"
-    if entry.status != items.SUCCEEDED:
+    if entry.status != workflow.SUCCEEDED:
         return f"was under way when attempt {entry.attempt} ended"
     if not entry.balances or entry.rows != chunk.rows:
         return "its rows do not balance"

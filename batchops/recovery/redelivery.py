@@ -18,7 +18,7 @@ from batchcore import items
 from batchops.core.errors import FunctionFailedError, translated
 from batchops.inspection.invoke import invoke_target
 from batchops.show import markup
-from batchops.show.texts import text_table
+from batchops.show.terminal import text_table
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef

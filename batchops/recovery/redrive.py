@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items
+from batchcore import workflow
 
 from batchops.core import ledger
 from batchops.core.errors import JobError, translated
@@ -84,7 +84,7 @@ def refusal(
         return "it has succeeded"
     if now - execution["stopDate"] > REDRIVABLE_FOR:
         return f"it ended more than {REDRIVABLE_FOR.days} days ago"
-    if execution["status"] == "FAILED" and last.entry.status == items.FAILED:
+    if execution["status"] == "FAILED" and last.entry.status == workflow.FAILED:
         return _handled(last, chunks)
     return _unfit(execution, chunks)
 

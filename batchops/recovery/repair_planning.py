@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchcore import aws, csvtext, items, keys, reference
+from batchcore import aws, csvtext, keys, reference, workflow
 from batchcore.errors import SchemaError, TransientError
 from batchcore.records import REJECT_COLUMNS
 from batchcore.schema import RecordSchema
@@ -154,7 +154,7 @@ def _check(
     InputError
         If rows are not such as a repair may change.
     """
-    done = {each.number for each in job.chunk_entries() if each.status == items.SUCCEEDED}
+    done = {each.number for each in job.chunk_entries() if each.status == workflow.SUCCEEDED}
 
     def check(work: tuple[ManifestChunk, list[EditedRow]]) -> list[CheckedRow]:
         chunk, rows = work

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from batchcore import items, jobs, keys
+from batchcore import jobs, keys, workflow
 from botocore.exceptions import ClientError
 
 from batchops.core.errors import InputError, JobError, translated
@@ -48,7 +48,7 @@ def plan_rerun(
         If what the rerun needs is gone from the bucket.
     """
     last = last_attempt(job)
-    if last.status == items.SUCCEEDED and not chunks and not everything:
+    if last.status == workflow.SUCCEEDED and not chunks and not everything:
         return _nothing(job, last)
     if last.entry.manifest_key is None:
         if chunks is not None:
@@ -75,7 +75,7 @@ def plan_chunks(
     sizes = {(item["Key"], item["VersionId"]): item["Size"] for item in versions}
     found = job.chunk_entries()
     planned, reused = choose_chunks(job.id, manifest, found, sizes=sizes, named=named)
-    if not planned and last.status != items.SUCCEEDED:
+    if not planned and last.status != workflow.SUCCEEDED:
         # A map needs an item, and of all the chunks the smallest costs least.
         least = min(reused, key=lambda chunk: chunk.rows)
         reason = "only the merge is to be repeated, and the workflow runs at least one chunk"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items
+from batchcore import items, workflow
 
 from batchops.core import ledger
 from batchops.core.errors import JobError, WaitTimeoutError
@@ -81,7 +81,7 @@ def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -
         If chunks still run when the time is up.
     """
     entry = job.ledger_entry()
-    if entry.status not in (items.SUBMITTED, items.RUNNING):
+    if entry.status not in (workflow.SUBMITTED, workflow.RUNNING):
         raise JobError(
             f"job {job.id} has ended {entry.status}: there is nothing to stop", job_id=job.id
         )
@@ -94,10 +94,10 @@ def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -
     stop_execution(job, execution_arn(job.stack, job.id, attempt), cause=_CAUSE)
     chunks = set(stop_chunks(job, attempt, cause=_CAUSE, timeout_s=timeout_s))
     # Neither could enter its own end.
-    ends = [(items.JOB_ENTRY, was) for was in (items.SUBMITTED, items.RUNNING)]
+    ends = [(items.JOB_ENTRY, was) for was in (workflow.SUBMITTED, workflow.RUNNING)]
     for chunk in job.chunk_entries():
-        if chunk.status == items.RUNNING and chunk.attempt == attempt:
-            ends.insert(0, (chunk.name, items.RUNNING))
+        if chunk.status == workflow.RUNNING and chunk.attempt == attempt:
+            ends.insert(0, (chunk.name, workflow.RUNNING))
     for entry_name, was in ends:
         ledger.abort(job.stack, job.id, entry_name, attempt=attempt, was=was, cause=_CAUSE)
     return Stopped(job.id, attempt, job.ledger_entry().status, tuple(sorted(chunks)))

@@ -7,7 +7,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -110,7 +110,7 @@ def check(job: Job, rows: int, folder: Path) -> list[str]:
         faults.append("the rejects file does not hold exactly the bad rows, in order")
     if not job.balance().holds:
         faults.append("the balance does not hold")
-    if job.status().mail != items.MAIL_SENT:
+    if job.status().mail != workflow.MAIL_SENT:
         faults.append("the mail was not sent")
     return faults
 

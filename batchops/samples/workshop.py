@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from batchcore import items, jobs, keys
+from batchcore import jobs, keys, workflow
 
 from batchops.core.errors import translated
 from batchops.samples.sample import make_sample
@@ -47,7 +47,7 @@ def sample_job(stack: Stack, *, rows: int = ROWS, timeout_s: float = 600) -> Job
     StackNotFoundError, AwsError, WaitTimeoutError, JobFailedError
     """
     sample = make_sample(rows)
-    found = stack.jobs(name=NAME, status=items.SUCCEEDED)
+    found = stack.jobs(name=NAME, status=workflow.SUCCEEDED)
     counts = found[["rows_in", "rows_rejected", "attempt"]]
     wanted = (counts == [rows, len(sample.bad_rows), 1]).all(axis=1) & (found["file"] == NAME)
     if wanted.any():

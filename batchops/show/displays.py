@@ -1,4 +1,4 @@
-"""Where values are shown: whether this is a notebook, and one output of it that is kept up to date."""
+"""Where values are shown: whether this is a notebook, and an output of it that is kept current."""
 
 from __future__ import annotations
 

@@ -11,25 +11,22 @@ import json
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from batchcore import items
+from batchcore import workflow
 
+from batchops.show.marks import BLUE, GREEN, MARKS, ORANGE, VERMILLION
 from batchops.show.numbers import format_duration
-
-if TYPE_CHECKING:
-    pass
 
 NOT_REACHED = "NOT REACHED"
 
-# status -> (sign, ground, ink): Okabe and Ito's colours, with the ink that reads better on each.
+# status -> (sign, ground, ink), with the ink that reads better on each ground.
 _LOOKS = {
-    items.SUCCEEDED: ("\N{CHECK MARK}", "#009E73", "#000000"),
-    items.FAILED: ("\N{BALLOT X}", "#D55E00", "#000000"),
-    items.RUNNING: ("\N{BLACK RIGHT-POINTING TRIANGLE}", "#0072B2", "#FFFFFF"),
-    NOT_REACHED: ("\N{MIDDLE DOT}", "none", "#797979"),
+    workflow.SUCCEEDED: (MARKS["done"], GREEN, "#000000"),
+    workflow.FAILED: (MARKS["failed"], VERMILLION, "#000000"),
+    workflow.RUNNING: (MARKS["running"], BLUE, "#FFFFFF"),
+    NOT_REACHED: (MARKS["waiting"], "none", "#797979"),
 }
-_OTHER_LOOK = ("\N{BALLOT X}", "#E69F00", "#000000")  # ABORTED, TIMED_OUT
+_OTHER_LOOK = (MARKS["failed"], ORANGE, "#000000")  # ABORTED, TIMED_OUT
 # Reads on white and on black.
 _LINE = "#797979"
 # Sizes of the drawing in pixels; six columns make a notebook's width.
@@ -177,7 +174,7 @@ class WorkflowGraph:
             lines += [
                 f"{a} {'-.->' if trouble else '-->'} {b}"
                 for a, b, trouble in flow.edges
-                if a in runs and b in runs and (not trouble or runs[a].status == items.FAILED)
+                if a in runs and b in runs and (not trouble or runs[a].status == workflow.FAILED)
             ]
             lines.append("end")
         return "\n".join(lines)

@@ -1,8 +1,10 @@
-"""How the states of a chunk are told apart: by a colour, and by a mark besides."""
+"""The colours, and the marks that say the same without colour."""
 
 # Okabe and Ito's palette (2008), which people of every colour vision tell apart.
-COLOURS = {"done": "#009E73", "failed": "#D55E00", "running": "#0072B2", "waiting": "#999999"}
-# What each state is told by besides its colour.
+GREEN, VERMILLION, BLUE, PURPLE, ORANGE = "#009E73", "#D55E00", "#0072B2", "#CC79A7", "#E69F00"
+
+# By the state of a chunk or a job.
+COLOURS = {"done": GREEN, "failed": VERMILLION, "running": BLUE, "waiting": "#999999"}
 MARKS = {
     "done": "\N{CHECK MARK}",
     "failed": "\N{MULTIPLICATION X}",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from batchops.show.texts import shorten
+from batchops.show.terminal import shorten
 
 # An amount, maybe with its unit: 1,234; $0.0012; <0.1 %; 12 s.
 _AMOUNT = re.compile(r"[-<$]*[0-9][0-9.,e-]*( ?[%a-zA-Z]{1,3})?")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
+
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,22 +22,19 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Picture:
+class Picture(Shown):
     """A plot as PNG, and its title, which also stands for it where pictures are not shown."""
 
     title: str
-    png: bytes
+    png: bytes = field(repr=False)
 
-    def __str__(self) -> str:
-        """Say what it shows."""
-        return self.title
-
-    def _repr_html_(self) -> str:
+    def _blocks(self) -> Iterator[Block]:
         data = base64.b64encode(self.png).decode()
         style = "max-width:100%;height:auto"
-        return (
+        html = (
             f'<img alt="{escape(self.title)}" style="{style}" src="data:image/png;base64,{data}">'
         )
+        yield Block(self.title, html)
 
 
 def draw_picture(draw: Callable[[Axes], Axes]) -> Picture:

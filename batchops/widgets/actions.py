@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
+from batchcore.aws import LINK_EXPIRES_S
 
 from batchops.core.errors import InputError
-from batchops.inspection.result_files import LINK_EXPIRES_S, local_name
+from batchops.inspection.result_files import local_name
 from batchops.recovery.repair import execute_repair
 from batchops.recovery.rerun import execute_rerun
 from batchops.show import markup
@@ -27,7 +28,7 @@ _KEY = "action"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ActionResult:
     """What came of an action: a text, safe HTML to follow it, and whether the job runs anew."""
 
     text: str
@@ -39,9 +40,9 @@ def propose_rerun(job: Job) -> Proposal:
     """Plan a rerun; what is carried out is this very plan, or nothing if the job ran since."""
     plan = job.rerun()
 
-    def execute() -> Outcome:
+    def execute() -> ActionResult:
         done = execute_rerun(job, plan)
-        return Outcome(f"attempt {done.attempt} of job {job.id} has started", started=True)
+        return ActionResult(f"attempt {done.attempt} of job {job.id} has started", started=True)
 
     confirm = f"Start attempt {plan.attempt}" if plan.needed else ""
     return Proposal(f"Rerun of {job.id}", plan._repr_html_(), confirm, execute, "starting a rerun")
@@ -57,10 +58,10 @@ def propose_repair(job: Job, rows: bytes) -> Proposal:
     """
     plan = job.repair(rows)
 
-    def execute() -> Outcome:
+    def execute() -> ActionResult:
         done = execute_repair(job, plan)
         text = f"{len(done.mended):,} rows of job {job.id} are put in; attempt {done.rerun.attempt}"
-        return Outcome(f"{text} has started", started=True)
+        return ActionResult(f"{text} has started", started=True)
 
     confirm = f"Put {len(plan.mended):,} rows in" if plan.needed else ""
     html = plan._repr_html_()
@@ -71,20 +72,22 @@ def propose_stop(job: Job) -> Proposal:
     """Say what stopping a job would stop."""
     would = job.stop(dry_run=True)
     html = would._repr_html_()
-    return Proposal(
-        f"Stop of {job.id}", html, "Stop it", lambda: Outcome(str(job.stop())), "stopping the job"
-    )
+
+    def execute() -> ActionResult:
+        return ActionResult(str(job.stop()))
+
+    return Proposal(f"Stop of {job.id}", html, "Stop it", execute, "stopping the job")
 
 
 def propose_link(job: Job, *, rejected: bool = False) -> Proposal:
     """Say which file a link would open."""
     file = job.result_file(rejected=rejected)
 
-    def execute() -> Outcome:
+    def execute() -> ActionResult:
         address = escape(job.link(rejected=rejected))
         link = f'<a href="{address}" target="_blank" rel="noopener noreferrer">open it</a>'
         copy = f'<input readonly aria-label="address" style="width:60%" value="{address}">'
-        return Outcome(f"a link to {file.name} is made:", f"{link} {copy}")
+        return ActionResult(f"a link to {file.name} is made:", f"{link} {copy}")
 
     html = markup.paragraph(file) + markup.paragraph(
         f"Whoever has the link can read the file, for {LINK_EXPIRES_S // 60} minutes at most."
@@ -111,9 +114,9 @@ def propose_download(job: Job, folder: str, *, rejected: bool = False) -> Propos
     file = job.result_file(rejected=rejected)
     path = place / local_name(file.key, rejected=rejected)
 
-    def execute() -> Outcome:
+    def execute() -> ActionResult:
         stored = job.download(path, rejected=rejected)
-        return Outcome(f"{stored.stat().st_size:,} bytes are stored as {stored}")
+        return ActionResult(f"{stored.stat().st_size:,} bytes are stored as {stored}")
 
     what = "replaces the file that is there" if path.exists() else "a new file"
     html = markup.paragraph(file) + markup.paragraph(f"It is stored as {path}: {what}.")
@@ -131,7 +134,7 @@ class Actions:
         Called with what came of an action.
     """
 
-    def __init__(self, background: Background, *, on_done: Callable[[Outcome], None]) -> None:
+    def __init__(self, background: Background, *, on_done: Callable[[ActionResult], None]) -> None:
         self._background = background
         self._job: Job | None = None
         self.confirmation = Confirmation(background, key=_KEY, on_done=on_done)

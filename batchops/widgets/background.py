@@ -119,7 +119,7 @@ class Background:
                 call.then(result)
         except Exception as error:  # whatever it is, people are to see it, and not a log alone
             if self._is_latest(call):
-                trouble = explain(error, call.doing)
+                trouble = describe_error(error, call.doing)
                 if call.on_error is not None:
                     call.on_error()
         finally:
@@ -149,7 +149,7 @@ class Background:
             self._pending.discard(future)
 
 
-def explain(error: Exception, doing: str) -> str:
+def describe_error(error: Exception, doing: str) -> str:
     """Return an error as a text: ours says what to do next, of any other its name is told too."""
     if isinstance(error, BatchOpsError):
         return str(error)

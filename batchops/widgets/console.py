@@ -12,9 +12,9 @@ from batchops.core.target import TargetName
 from batchops.job import Job
 from batchops.stack import Stack
 from batchops.widgets import theme
-from batchops.widgets.actions import Actions, Outcome
+from batchops.widgets.actions import ActionResult, Actions
 from batchops.widgets.background import Background
-from batchops.widgets.chunk_grid import ChunkGridPanel, TimingsPanel
+from batchops.widgets.chunk_panels import ChunkGridPanel, TimingsPanel
 from batchops.widgets.errors_panel import ErrorsPanel
 from batchops.widgets.follower import MIN_REFRESH_S, Follower
 from batchops.widgets.job_list import JobList
@@ -281,7 +281,7 @@ class Console:
             self._list_jobs()
             self._load_view()
 
-    def _acted(self, outcome: Outcome) -> None:
+    def _acted(self, outcome: ActionResult) -> None:
         self.messages.tell(outcome.text, markup=outcome.markup)
         if outcome.started:
             self.refresh()

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
+from batchcore import workflow
 
 from batchops.core.errors import InputError
 from batchops.core.ledger import ErrorFilter
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 PAGE_ERRORS = 50
 _ROWS = re.compile(r"(\d{1,10})?\s*(-)?\s*(\d{1,10})?")
-_STAGES = ("read", "validate", "enrich")
 
 
 def parse_rows(text: str) -> tuple[int | None, int | None]:
@@ -50,7 +50,7 @@ class ErrorsPanel:
         self.column = _combobox("Column", "Show only errors of this column")
         self.rule = _combobox("Rule", "Show only errors of this rule")
         self.stage = widgets.Dropdown(
-            options=[("any", ""), *((s, s) for s in _STAGES)],
+            options=[("any", ""), *((step.name, step.name) for step in workflow.REJECTING_STEPS)],
             description="Stage",
             tooltip="Show only errors found at this stage",
             layout=widgets.Layout(width="150px"),

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from batchops.core.following import follow
 from batchops.inspection.chunk_grid import ChunkGrid, grid_of
 from batchops.inspection.progress import Meter, Progress
-from batchops.inspection.status import StatusReader
-from batchops.widgets.background import THREAD_PREFIX, explain
+from batchops.inspection.status import WAITING, JobStatus, StatusReader
+from batchops.widgets.background import THREAD_PREFIX, describe_error
 
 if TYPE_CHECKING:
-    from batchops.job import Job
+    from batchops.core.job_ref import JobRef
 
-# What a browser can draw and a person can follow; AWS is asked every 2 s at most, see views.watch.
+# What a browser can draw and a person can follow; AWS is asked every 2 s at most, see
+# `batchops.inspection.watch`.
 MIN_REFRESH_S = 1.0
 # A failed reading is tried again after twice the time, and after so many in a row no more.
 MAX_FAILURES = 5
@@ -46,7 +47,7 @@ class Follower:
 
     def __init__(
         self,
-        job: Job,
+        job: JobRef,
         *,
         on_read: OnRead,
         on_end: Callable[[], None],
@@ -57,6 +58,8 @@ class Follower:
         self._job = job
         self._on_read, self._on_end, self._on_trouble = on_read, on_end, on_trouble
         self._refresh_s, self._timeout_s = refresh_s, timeout_s
+        self._reader, self._meter = StatusReader(job), Meter(job.id)
+        self._status, self._failures = JobStatus(WAITING), 0
         self._stopped = threading.Event()
         # A daemon, so that a kernel that is shut down does not wait for it.
         self._thread = threading.Thread(
@@ -77,37 +80,47 @@ class Follower:
         return not self._thread.is_alive()
 
     def _follow(self) -> None:
-        reader, meter = StatusReader(self._job), Meter(self._job.id)
-        deadline, failures = time.monotonic() + self._timeout_s, 0
-        while not self._stopped.is_set():
-            try:
-                ended = self._read_once(reader, meter)
-                failures = 0
-            except Exception as error:  # told where people look, not in a thread's traceback
-                failures, ended = failures + 1, False
-                self._tell(explain(error, f"following job {self._job.id}"))
-            if ended:
-                self._on_end()
-                return
-            if failures == MAX_FAILURES:
-                self._tell(f"gave up following job {self._job.id}: press Refresh to go on")
-                return
-            if time.monotonic() >= deadline:
-                self._tell(
-                    f"job {self._job.id} is followed no longer, after {self._timeout_s:g} s: it "
-                    "goes on; press Refresh to go on following it"
-                )
-                return
-            self._stopped.wait(min(self._refresh_s * 2**failures, _MAX_PAUSE_S))
+        options: Any = {"timeout_s": self._timeout_s, "refresh_s": self._refresh_s}
+        try:
+            for _ in follow(self._job, self._read, sleep=self._pause, **options):
+                if self._stopped.is_set() or self._failures == MAX_FAILURES:
+                    break
+        except Exception as error:  # such as a job that the ledger does not come to know
+            self._failures = MAX_FAILURES
+            self._tell(describe_error(error, f"following job {self._job.id}"))
+        if self._failures == MAX_FAILURES:
+            self._tell(f"gave up following job {self._job.id}: press Refresh to go on")
+        elif not self._status.ended:
+            self._tell(
+                f"job {self._job.id} is followed no longer, after {self._timeout_s:g} s: it goes "
+                "on; press Refresh to go on following it"
+            )
+        elif not self._stopped.is_set():
+            self._on_end()
 
-    def _read_once(self, reader: StatusReader, meter: Meter) -> bool:
+    def _read(self) -> JobStatus:
+        """Read the status and hand it on; return the one before where that fails."""
+        try:
+            self._status = self._read_once()
+            self._failures = 0
+        except Exception as error:  # told where people look, not in a thread's traceback
+            self._failures += 1
+            self._tell(describe_error(error, f"following job {self._job.id}"))
+        return self._status
+
+    def _read_once(self) -> JobStatus:
+        reader = self._reader
         status = reader.read()
         if not self._stopped.is_set():
-            progress = meter.take(status, chunks_running=reader.running)
+            progress = self._meter.take(status, chunks_running=reader.running)
             if reader.age_s is not None:  # the job may be older than the console
                 progress = replace(progress, elapsed_s=reader.age_s)
             self._on_read(progress, grid_of(self._job.id, status, reader.tally))
-        return status.ended and not self._stopped.is_set()
+        return status
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait, the longer the more readings have failed; return whether to stop."""
+        return self._stopped.wait(min(seconds * 2**self._failures, _MAX_PAUSE_S))
 
     def _tell(self, text: str) -> None:
         if not self._stopped.is_set():

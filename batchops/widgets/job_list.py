@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
-from batchcore import items
+from batchcore import workflow
 
+from batchops.show.marks import MARKS
+from batchops.show.terminal import printable, shorten
 from batchops.widgets.theme import make_button, make_row
 
 if TYPE_CHECKING:
@@ -17,13 +19,11 @@ if TYPE_CHECKING:
     from batchops.widgets.background import Background
 
 PAGE_JOBS = 50
-_STATUSES = (items.SUBMITTED, items.RUNNING, items.SUCCEEDED, items.FAILED, "ABORTED")
-MARKS = {
-    items.SUBMITTED: "\N{MIDDLE DOT}",
-    items.RUNNING: "\N{BLACK RIGHT-POINTING TRIANGLE}",
-    items.SUCCEEDED: "\N{CHECK MARK}",
+_MARKS = {
+    workflow.SUBMITTED: MARKS["waiting"],
+    workflow.RUNNING: MARKS["running"],
+    workflow.SUCCEEDED: MARKS["done"],
 }
-_FAILED_MARK = "\N{MULTIPLICATION X}"
 _MAX_NAME = 40
 
 
@@ -57,8 +57,8 @@ def job_label(row: dict[Any, Any]) -> str:
     """Return a job in a line: mark, status, start, file, rows and what was rejected."""
     import pandas as pd
 
-    mark = MARKS.get(row["status"], _FAILED_MARK)
-    name = row["file"] if len(row["file"]) <= _MAX_NAME else f"{row['file'][: _MAX_NAME - 1]}…"
+    mark = _MARKS.get(row["status"], MARKS["failed"])
+    name = shorten(row["file"], _MAX_NAME)
     parts = [f"{mark} {row['status']:<9}", f"{row['start']:%Y-%m-%d %H:%M}", f"{name:<22}"]
     if not pd.isna(row["rows_in"]):
         parts.append(f"{row['rows_in']:>9,} rows")
@@ -66,16 +66,15 @@ def job_label(row: dict[Any, Any]) -> str:
         parts.append(f"{row['rows_rejected']:,} rejected")
     if not pd.isna(row["attempt"]) and row["attempt"] > 1:
         parts.append(f"attempt {row['attempt']}")
-    line = "  ".join(parts)
     # An option of a list takes several blanks for one.
-    return "".join(c if c.isprintable() else "?" for c in line).replace(" ", "\N{NO-BREAK SPACE}")
+    return printable("  ".join(parts)).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def choose_job(jobs: pd.DataFrame, *, current: str | None) -> str | None:
     """Return the job to show: the current one, else the last that is under way, else the last."""
     if current is not None or jobs.empty:
         return current
-    under_way = jobs[jobs["status"].isin([items.SUBMITTED, items.RUNNING])]
+    under_way = jobs[jobs["status"].isin(workflow.UNFINISHED)]
     return str((jobs if under_way.empty else under_way)["job"].iloc[0])
 
 
@@ -96,7 +95,7 @@ class JobList:
         self._page, self._filling = 0, False
         self._current: str | None = None
         self.status = widgets.Dropdown(
-            options=[("any", ""), *((s.lower(), s) for s in _STATUSES)],
+            options=[("any", ""), *((s.lower(), s) for s in workflow.JOB_STATUSES)],
             description="Status",
             tooltip="Show only jobs of this status",
             layout=widgets.Layout(width="190px"),

@@ -1,12 +1,12 @@
-"""What the functions wrote, for one job or for all."""
+"""The functions' logs, for one job or for all."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
+from batchcore import workflow
 
-from batchops.deployment.deployed import FUNCTIONS
 from batchops.show import markup
 from batchops.widgets.theme import make_row
 
@@ -23,7 +23,7 @@ _COLUMNS = ("time", "level", "chunk", "message")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-def log_lines(
+def last_lines(
     stack: Stack,
     function: str,
     *,
@@ -31,7 +31,7 @@ def log_lines(
     since: str | None = None,
     level: str | None = None,
 ) -> pd.DataFrame:
-    """Return the last 200 lines that a function wrote, as `Stack.logs` does.
+    """Return the last 200 lines that a function logged, as `Stack.logs` does.
 
     Parameters
     ----------
@@ -61,14 +61,14 @@ def logs_html(lines: pd.DataFrame) -> str:
 
 
 class LogsPanel:
-    """The lines with what chooses them."""
+    """The lines, with the controls that choose them."""
 
     def __init__(self, background: Background) -> None:
         self._background = background
         self._stack: Stack | None = None
         self._job: Job | None = None
         self.function = widgets.Dropdown(
-            options=(*FUNCTIONS, "s3-lambda-notification"),
+            options=(*workflow.JOB_FUNCTIONS, workflow.NOTIFICATION),
             description="Function",
             tooltip="The function whose log to read",
             layout=widgets.Layout(width="260px"),
@@ -108,12 +108,12 @@ class LogsPanel:
         self.read.on_click(lambda _: self.load())
 
     def show(self, stack: Stack | None, job: Job | None) -> None:
-        """Turn to another stack or job; nothing is read yet."""
+        """Switch to another stack or job; nothing is read yet."""
         self._background.forget("logs")
         self._stack, self._job, self.lines.value = stack, job, ""
 
     def load(self) -> None:
-        """Read the lines as chosen."""
+        """Read the lines that the controls choose."""
         stack = self._stack
         if stack is None:
             self.lines.value = markup.paragraph("Pick a stack first.")
@@ -125,7 +125,7 @@ class LogsPanel:
         }
         function = self.function.value
         self._background.run(
-            lambda: log_lines(stack, function, **wanted),
+            lambda: last_lines(stack, function, **wanted),
             self._take,
             doing=f"reading the log of {function}",
             key="logs",

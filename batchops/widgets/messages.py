@@ -9,6 +9,8 @@ from html import escape
 
 import ipywidgets as widgets
 
+from batchops.show.marks import MARKS
+
 _MAX_ERRORS = 3
 
 
@@ -67,11 +69,11 @@ class Messages:
         now = f"{datetime.now(UTC):%H:%M:%S} UTC"
         errors = list(dict.fromkeys(self._errors.values()))[-_MAX_ERRORS:]
         parts = [
-            f'<div class="batchops-error">\N{MULTIPLICATION X} error: {_lines(text)}</div>'
+            f'<div class="batchops-error">{MARKS["failed"]} error: {_lines(text)}</div>'
             for text in errors
         ]
         if self._outcome:
-            done = f"\N{CHECK MARK} {_lines(self._outcome)}"
+            done = f"{MARKS['done']} {_lines(self._outcome)}"
             parts.append(f'<div class="batchops-done">{done} {self._markup}</div>')
         doing = ", ".join(sorted(self._doing))
         text = f"{escape(doing)} ..." if doing else f"ready ({now})"

@@ -6,6 +6,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from batchops.show.marks import COLOURS
+
 CLASS = "batchops-console"
 
 # The fallbacks are for pages without JupyterLab's variables; Voila has them.
@@ -58,11 +60,11 @@ body[data-jp-theme-light="false"] .batchops-console, .theme-dark .batchops-conso
   background: var(--jp-layout-color1, #fff);
 }
 .batchops-console .batchops-error {
-  border-left: 4px solid #D55E00; padding: 2px 8px; margin: 2px 0;
+  border-left: 4px solid @failed; padding: 2px 8px; margin: 2px 0;
   background: var(--jp-layout-color2, #f3f3f3);
 }
 .batchops-console .batchops-done {
-  border-left: 4px solid #009E73; padding: 2px 8px; margin: 2px 0;
+  border-left: 4px solid @done; padding: 2px 8px; margin: 2px 0;
   background: var(--jp-layout-color2, #f3f3f3);
 }
 .batchops-console .batchops-quiet { color: var(--jp-ui-font-color2, #555); }
@@ -70,7 +72,7 @@ body[data-jp-theme-light="false"] .batchops-console, .theme-dark .batchops-conso
 .batchops-console input:focus-visible {
   outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px;
 }
-</style>"""
+</style>""".replace("@failed", COLOURS["failed"]).replace("@done", COLOURS["done"])
 
 
 def make_row(*parts: Any) -> Any:

@@ -2,7 +2,7 @@
 
 Usage: python build_layer.py TARGET_FOLDER [--platform lambda|host]
 
-Called by batchops and by the Makefile beside it (``sam build``). It needs nothing but pip.
+batchops calls it, and so does the Makefile beside it (``sam build``). It needs only pip.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LAMBDA_PYTHON = "3.13"
-# The runtime's Amazon Linux 2023 has glibc 2.34, so it runs wheels for both; which of the two a
-# project publishes is its own choice, and pip takes only those that it is told of.
+# The runtime's Amazon Linux 2023 has glibc 2.34, so it runs wheels for both platforms. Projects
+# publish one or the other, and pip accepts only the platforms that it is given.
 LAMBDA_PLATFORMS = ("manylinux_2_28_aarch64", "manylinux2014_aarch64")
 _TIMEOUT_S = 600
-# What pip notes down about this very installation. It differs between machines and between builds,
-# and so would the layer's hash, for the same packages.
+# Files in which pip records details of this installation. They differ between machines and builds,
+# so the layer's hash would differ too, although the packages are the same.
 _NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 
 
 def pip_arguments(folder: Path, platform: str) -> list[str]:
-    """Return pip's arguments for installing the pinned packages into the folder."""
+    """Return the pip arguments that install the pinned packages into the folder."""
     arguments = ["install", "--no-deps", "--no-compile", "--no-input", "--quiet"]
     arguments += ["--disable-pip-version-check", "--only-binary=:all:", "--target", str(folder)]
     if platform == "lambda":
@@ -37,11 +37,11 @@ def pip_arguments(folder: Path, platform: str) -> list[str]:
 
 
 def build(target: Path, platform: str) -> None:
-    """Fill the target folder; what it held before goes."""
+    """Build the layer in the target folder, replacing what was there."""
     folder = target / "python"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    # Settings of the caller's shell that would install somewhere else.
+    # Settings in the caller's shell that would make pip install somewhere else.
     misleading = {"PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV"}
     env = {name: value for name, value in os.environ.items() if name not in misleading}
     command = [sys.executable, "-m", "pip", *pip_arguments(folder, platform)]
@@ -55,7 +55,7 @@ def build(target: Path, platform: str) -> None:
 
 
 def main() -> None:
-    """Read the command line and build."""
+    """Build the layer as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("target", type=Path, help="folder to fill")
     parser.add_argument("--platform", choices=("lambda", "host"), default="lambda")

@@ -1,7 +1,7 @@
-"""CloudFormation custom resource: the bucket's notification, and the reference data.
+"""CloudFormation custom resource: set the bucket's notification and load the reference data.
 
-Both are done when the stack is created or changed, and undone when it is deleted. The notification
-cannot stand in the template, because bucket and function would each need the other first.
+Both happen when the stack is created or updated, and are undone when it is deleted. The template
+cannot set the notification, because the bucket and the function would each need the other first.
 """
 
 import json
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 ITEMS_PER_ROUND = 5_000
 
-# CloudFormation cuts a reason at 4 KB and waits an hour for an answer that never comes.
+# CloudFormation cuts a reason at 4 KB.
 MAX_REASON = 1_000
+# CloudFormation waits an hour for a missing answer, so this much of the function's time is kept for
+# answering.
 ANSWER_RESERVE_MS = 20_000
 
 s3 = boto3.client("s3", config=aws.CONFIG)
@@ -34,12 +36,12 @@ http = urllib3.PoolManager(retries=RETRIES)
 
 
 class OutOfTimeError(Exception):
-    """The function's time ends before the reference data is loaded."""
+    """The function's time is nearly over and the reference data is not loaded."""
 
 
 @entry_point
 def lambda_handler(event: Event, context: Any) -> Result:
-    """Do what the request says, and answer CloudFormation whatever comes of it."""
+    """Carry out the request and answer CloudFormation, whether it succeeded or not."""
     properties = event.get("ResourceProperties", {})
     physical_id = (
         event.get("PhysicalResourceId") or f"{event['StackId']}/{event['LogicalResourceId']}"
@@ -50,7 +52,7 @@ def lambda_handler(event: Event, context: Any) -> Result:
             remove(properties, context)
         else:
             data = apply(properties, context)
-    except Exception as error:  # every outcome is answered, or the stack hangs for an hour
+    except Exception as error:  # without an answer, the stack would hang for an hour
         logger.exception("the request failed")
         status, reason = "FAILED", f"{type(error).__name__}: {error}"[:MAX_REASON]
     answer = {
@@ -63,20 +65,20 @@ def lambda_handler(event: Event, context: Any) -> Result:
         "Data": data,
     }
     body = json.dumps(answer).encode()
-    # The pre-signed address was signed for an empty content type.
+    # The URL is signed for an empty content type.
     http.request("PUT", event["ResponseURL"], body=body, headers={"Content-Type": ""})
     return {"status": status}
 
 
 def apply(properties: dict[str, Any], context: Any) -> dict[str, str]:
-    """Load the reference data, then switch the notification on."""
+    """Load the reference data, then turn the notification on."""
     loaded = load_reference(properties["TableName"], context)
     notify(properties["BucketName"], properties["NotificationFunctionArn"])
     return {"ReferenceRows": str(loaded)}
 
 
 def remove(properties: dict[str, Any], context: Any) -> None:
-    """Switch the notification off and empty the table; both may be gone already."""
+    """Turn the notification off and empty the table, if they still exist."""
     try:
         s3.put_bucket_notification_configuration(
             Bucket=properties["BucketName"], NotificationConfiguration={}
@@ -87,14 +89,14 @@ def remove(properties: dict[str, Any], context: Any) -> None:
     try:
         _delete_all_but(properties["TableName"], set(), context)
     except dynamodb.exceptions.ResourceNotFoundException:
-        logger.info("the table is gone")
+        logger.info("the table no longer exists")
     except OutOfTimeError:
-        # The table is the stack's own and is deleted next, with whatever is left in it.
-        logger.warning("time is up before the table is empty")
+        # CloudFormation deletes the table next, with whatever is left in it.
+        logger.warning("the time is up and the table is not empty")
 
 
 def notify(bucket: str, function_arn: str) -> None:
-    """Have S3 call the function for everything that is uploaded under ``input/``."""
+    """Make S3 call the function for every upload under ``input/``."""
     rule: LambdaFunctionConfigurationTypeDef = {
         "Id": "batchops-input",
         "LambdaFunctionArn": function_arn,
@@ -107,7 +109,7 @@ def notify(bucket: str, function_arn: str) -> None:
 
 
 def load_reference(table: str, context: Any) -> int:
-    """Make the table hold exactly the reference file's rows; return how many."""
+    """Make the table hold exactly the rows of the reference file, and return their number."""
     rows = reference.read_reference(find_in_layer(reference.FILE_NAME), RecordSchema.load())
     loaded: set[str] = set()
     while batch := list(islice(rows, ITEMS_PER_ROUND)):
@@ -134,4 +136,4 @@ def _delete_all_but(table: str, kept: set[str], context: Any) -> None:
 
 def _check_time(context: Any) -> None:
     if context.get_remaining_time_in_millis() < ANSWER_RESERVE_MS:
-        raise OutOfTimeError("the reference data is too large to be loaded within one call")
+        raise OutOfTimeError("the reference data is too large to be loaded in one call")

@@ -11,17 +11,15 @@ import urllib3
 from batchcore import aws, keys
 from batchcore.errors import TransientError
 from batchcore.records import reject
-from batchcore.reference import is_storable
+from batchcore.reference import CALLS_IN_FLIGHT, KEYS_PER_CALL, is_storable, unknown_key
 from batchcore.runtime import Event, Result, step
-from batchcore.schema import RecordSchema, Violation
+from batchcore.schema import RecordSchema
+from batchcore.workflow import ENRICH, VALIDATE
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-# The most that the API takes in one call (source/get-data).
-KEYS_PER_CALL = 500
-CALLS_IN_FLIGHT = 4
-
-# Throttles and passing faults of API Gateway; a look-up changes nothing, so POST may be repeated.
+# Retry throttling and transient faults of API Gateway. A look-up changes nothing, so the POST can
+# be repeated.
 RETRIES = urllib3.Retry(
     total=4,
     backoff_factor=0.2,
@@ -32,12 +30,12 @@ RETRIES = urllib3.Retry(
 
 Values = dict[str, dict[str, str]]
 
-# The row, the raw text and the key of a good record.
+# Row number, raw text and key of a good record.
 Good = tuple[int, str, str]
 
 
 class LookupRefusedError(Exception):
-    """The API answered that the call itself is wrong: not allowed, or malformed."""
+    """The API refused the call: it is not allowed, or malformed."""
 
 
 s3 = boto3.client("s3", config=aws.CONFIG)
@@ -50,8 +48,8 @@ schema = RecordSchema.load()
 
 @step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Add the reference data's values to each record; reject those whose key is unknown."""
-    lines = pick(aws.read_version(s3, event["bucket"], event["validate"]))
+    """Add the reference data's values to each record, and reject records with an unknown key."""
+    lines = pick(aws.read_version(s3, event["bucket"], event[VALIDATE.name]))
     found = look_up(sorted({line[2] for line in lines if isinstance(line, tuple)}))
     enriched, rejected = enrich(lines, found)
     key = keys.enriched(event["jobId"], event["chunk"]["number"])
@@ -60,9 +58,9 @@ def lambda_handler(event: Event, context: object) -> Result:
 
 
 def pick(data: bytes) -> list[Good | bytes]:
-    """Return of each good record what is needed; of a rejected one its line.
+    """Return what is needed of each good record, and the whole line of each rejected one.
 
-    Neither is anything that the garbage collector goes over again and again, as whole records are.
+    Unlike whole records, these are nothing that the garbage collector scans again and again.
     """
     found: list[Good | bytes] = []
     for line in data.splitlines(keepends=True):
@@ -74,9 +72,9 @@ def pick(data: bytes) -> list[Good | bytes]:
 
 
 def enrich(lines: Iterable[Good | bytes], found: Values) -> tuple[bytes, int]:
-    """Return the record lines, the good ones with their keys' values; and how many are rejected.
+    """Return the record lines with the reference data's values, and the number newly rejected.
 
-    That is the number of those whose key is unknown.
+    A good record whose key is unknown is rejected. Records rejected before stay as they are.
     """
     enriched, rejected = [], 0
     for line in lines:
@@ -86,8 +84,8 @@ def enrich(lines: Iterable[Good | bytes], found: Values) -> tuple[bytes, int]:
         row, raw, key = line
         values = found.get(key)
         if values is None:
-            fault = Violation(schema.key, "reference", key, "", "is not in the reference data")
-            record = reject({"row": row, "raw": raw}, stage="enrich", key=key, faults=[fault])
+            fault = unknown_key(key, schema)
+            record = reject({"row": row, "raw": raw}, stage=ENRICH.name, key=key, faults=[fault])
             rejected += 1
         else:
             listed = [values.get(column, "") for column in schema.enrichment]
@@ -97,7 +95,7 @@ def enrich(lines: Iterable[Good | bytes], found: Values) -> tuple[bytes, int]:
 
 
 def look_up(wanted: list[str]) -> Values:
-    """Return the reference data of those keys that it holds."""
+    """Return the values of those keys that are in the reference data."""
     found: Values = {}
     askable = list(filter(is_storable, wanted))
     with ThreadPoolExecutor(CALLS_IN_FLIGHT) as pool:
@@ -117,7 +115,7 @@ def _call(batch: Iterable[str]) -> Values:
     )
     credentials = session.get_credentials()
     if credentials is None:
-        raise LookupRefusedError("the function has no credentials to sign the call with")
+        raise LookupRefusedError("the function has no credentials to sign its calls with")
     SigV4Auth(credentials, "execute-api", os.environ["AWS_REGION"]).add_auth(request)
     try:
         answer = http.request("POST", url, body=request.body, headers=dict(request.headers))
@@ -132,7 +130,7 @@ def _call(batch: Iterable[str]) -> Values:
 
 
 def api_url() -> str:
-    """Return the API's base address; where the SDK has its own endpoint, so has the API."""
+    """Return the API's base URL, on the SDK's endpoint if one is set."""
     api, stage = os.environ["API_ID"], os.environ["API_STAGE"]
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:

@@ -1,4 +1,4 @@
-"""Behind the API: the reference data, one key or many at a time."""
+"""Answer the API's look-ups in the reference data, one key or many at a time."""
 
 import base64
 import os
@@ -8,18 +8,16 @@ import boto3
 import orjson
 from batchcore import aws
 from batchcore.dynamojson import read_as_sent
-from batchcore.reference import api_item, is_storable, table_key
+from batchcore.reference import KEYS_PER_CALL, api_item, is_storable, table_key
 from batchcore.runtime import Event, Result, entry_point
 from batchcore.schema import RecordSchema
-
-MAX_KEYS = 500
 
 dynamodb = read_as_sent(boto3.client("dynamodb", config=aws.CONFIG))
 schema = RecordSchema.load()
 
 
 class BadRequestError(Exception):
-    """What the caller sent cannot be answered."""
+    """The request is malformed."""
 
 
 @entry_point
@@ -48,8 +46,10 @@ def parse_keys(event: Event) -> list[str]:
     except orjson.JSONDecodeError as error:
         raise BadRequestError(f"the body is not JSON: {error}") from error
     wanted = document.get("uuids") if isinstance(document, dict) else None
-    if not isinstance(wanted, list) or not 1 <= len(wanted) <= MAX_KEYS:
-        raise BadRequestError(f'the body must be {{"uuids": [...]}} with 1 to {MAX_KEYS} of them')
+    if not isinstance(wanted, list) or not 1 <= len(wanted) <= KEYS_PER_CALL:
+        raise BadRequestError(
+            f'the body must be {{"uuids": [...]}} with 1 to {KEYS_PER_CALL} of them'
+        )
     if not all(isinstance(key, str) for key in wanted):
         raise BadRequestError("each of the uuids must be a string")
     return list(dict.fromkeys(wanted))
@@ -65,7 +65,7 @@ def _get_one(key: str) -> Result:
 
 
 def _get_many(wanted: list[str]) -> Result:
-    # A malformed key cannot be in the table; looking it up could only fail.
+    # A malformed key cannot be in the table, and looking it up could fail.
     found = _read([key for key in wanted if _is_key(key)])
     known = {item["uuid"] for item in found}
     return _answer(200, {"items": found, "missing": [key for key in wanted if key not in known]})

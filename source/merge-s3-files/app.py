@@ -1,7 +1,7 @@
-"""Main workflow, Merge all Files: prove that every chunk is there, then join them in order.
+"""Main workflow, Merge all Files: check that every chunk has a result, then join them in order.
 
-What is too much for one call is planned by a first, uploaded by one for each group of pieces, and
-completed by a last one.
+A merge that is too large for one call takes several: the first plans it, then one call for each
+group of pieces uploads them, and the last completes the files.
 """
 
 import os
@@ -13,7 +13,7 @@ import orjson
 from batchcore import aws, items, joining, keys, results
 from batchcore.dynamojson import read_as_sent
 from batchcore.errors import InputGoneError
-from batchcore.merge_plans import Plan, store_plan, upload_item
+from batchcore.merge_plans import MergePlan, store_plan, upload_item
 from batchcore.metrics import publish_rows
 from batchcore.pieces import Piece, total_bytes
 from batchcore.runtime import Event, Result, job_step
@@ -24,22 +24,19 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
-# S3 copies within itself, many large parts at a time, so that the time is not that of one stream.
-COPY_PART_BYTES = 256 * 1024 * 1024
-COPIES_IN_FLIGHT = 64
 ARCHIVING = TransferConfig(
-    multipart_threshold=COPY_PART_BYTES,
-    multipart_chunksize=COPY_PART_BYTES,
-    max_concurrency=COPIES_IN_FLIGHT,
+    multipart_threshold=aws.COPY_PART_BYTES,
+    multipart_chunksize=aws.COPY_PART_BYTES,
+    max_concurrency=aws.COPIES_IN_FLIGHT,
 )
 
-s3 = boto3.client("s3", config=aws.CONFIG.merge(Config(max_pool_connections=COPIES_IN_FLIGHT)))
+s3 = boto3.client("s3", config=aws.CONFIG.merge(Config(max_pool_connections=aws.COPIES_IN_FLIGHT)))
 dynamodb = read_as_sent(boto3.client("dynamodb", config=aws.CONFIG))
 
 
 @job_step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Merge a job's chunks, or plan that; upload a group of a plan; or complete a plan."""
+    """Merge a job's chunks or plan the merge, upload a group of a plan, or complete a plan."""
     if "group" in event:
         return {"parts": upload_item(s3, event["bucket"], event["jobId"], event["group"])}
     if "merge" in event:
@@ -48,7 +45,7 @@ def lambda_handler(event: Event, context: object) -> Result:
 
 
 def merge_chunks(event: Event) -> Result:
-    """Check the balance; then write both files and finish, or plan who writes what."""
+    """Check the balance, then write both files and finish, or plan a large merge."""
     _confirm(event)
     job, bucket, entry = event["jobId"], event["bucket"], _job_entry(event)
     manifest = _read_json(bucket, entry["manifestKey"])
@@ -68,18 +65,18 @@ def merge_chunks(event: Event) -> Result:
 
 
 def complete_plan(event: Event) -> Result:
-    """Complete both files of a plan whose groups are all uploaded, and finish."""
+    """Complete both files of a plan, after all its groups are uploaded, and finish."""
     merge = event["merge"]
-    plan = Plan(s3, event["bucket"], event["jobId"], merge["plan"]["key"])
+    plan = MergePlan(s3, event["bucket"], event["jobId"], merge["plan"]["key"])
     _confirm(event)
     plan.complete()
     return _finish(event, {name: merge[name] for name in results.TOTALS})
 
 
 def _finish(event: Event, totals: dict[str, int]) -> Result:
-    """Archive the input, tell the ledger, and only then remove the input."""
+    """Archive the input, update the ledger, and only then delete the input."""
     job, bucket, key, table = event["jobId"], event["bucket"], event["key"], os.environ["JOB_TABLE"]
-    # A repair of a job that has succeeded finds its input archived, and maybe tidied away since.
+    # If the job succeeded before and was repaired, its input is archived, or deleted since.
     archived = _job_entry(event).get("archiveKey") or _copy_to_archive(event)
     outcome = {
         **totals,
@@ -91,19 +88,19 @@ def _finish(event: Event, totals: dict[str, int]) -> Result:
         dynamodb, table, job, items.JOB_ENTRY, outcome, attempt=event["attempt"]
     )
     publish_rows({name: totals[name] for name in ("rowsOut", "rowsRejected")}, before)
-    # Only now that the ledger knows of the copy, and only this version: a newer one stays.
+    # Now that the ledger names the copy, delete the input; only this version, so a newer one stays.
     s3.delete_object(Bucket=bucket, Key=key, VersionId=event["versionId"])
     return outcome
 
 
 def _confirm(event: Event) -> None:
-    """See that no later attempt has taken the job over, whose files these would replace."""
+    """Check that no later attempt has taken over the job, whose files would be replaced."""
     table, job = os.environ["JOB_TABLE"], event["jobId"]
     aws.require_attempt(dynamodb, table, job, items.JOB_ENTRY, attempt=event["attempt"])
 
 
 def _job_entry(event: Event) -> dict[str, Any]:
-    """Return what the ledger says of the job."""
+    """Return the job's entry in the ledger."""
     table = os.environ["JOB_TABLE"]
     return next(aws.query_entries(dynamodb, table, event["jobId"], items.JOB_ENTRY))
 
@@ -134,7 +131,7 @@ def _copy_to_archive(event: Event) -> str:
     InputGoneError
     """
     bucket, key, version = event["bucket"], event["key"], event["versionId"]
-    # The stack's folder of now, which the role may write to; the job may be older than it.
+    # The role may write to the stack's present folder only, and the job may be older than that.
     target = keys.archive(os.environ["INPUT_ARCHIVE_FOLDER"], key)
     source: CopySourceTypeDef = {"Bucket": bucket, "Key": key, "VersionId": version}
     try:

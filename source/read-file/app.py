@@ -3,7 +3,7 @@
 import os
 
 import boto3
-from batchcore import aws, items, keys
+from batchcore import aws, items, keys, workflow
 from batchcore.records import dump_counted, read_records
 from batchcore.runtime import Event, Result, step
 from batchcore.schema import RecordSchema
@@ -15,7 +15,7 @@ schema = RecordSchema.load()
 
 @step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Read one chunk; rows that are not UTF-8 or have a wrong number of fields are rejected."""
+    """Read one chunk, and reject rows that are not UTF-8 or have a wrong number of fields."""
     chunk = event["chunk"]
     aws.update_entry(
         dynamodb,
@@ -23,7 +23,7 @@ def lambda_handler(event: Event, context: object) -> Result:
         event["jobId"],
         items.chunk_entry(chunk["number"]),
         {
-            "status": items.RUNNING,
+            "status": workflow.RUNNING,
             "startTime": event["startTime"],
             "rows": chunk["rows"],
             "executionArn": event["executionArn"],

@@ -1,4 +1,4 @@
-"""S3 tells that a file was uploaded: enter it in the ledger and start its job, once."""
+"""Called by S3 for each upload: enter it in the ledger and start its job, once."""
 
 import os
 from typing import Any
@@ -6,7 +6,7 @@ from urllib.parse import unquote_plus
 
 import boto3
 import orjson
-from batchcore import aws, items, jobs, keys
+from batchcore import aws, items, jobs, keys, workflow
 from batchcore.runtime import Event, Result, entry_point, logger
 
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
@@ -15,13 +15,13 @@ states = boto3.client("stepfunctions", config=aws.CONFIG)
 
 @entry_point
 def lambda_handler(event: Event, context: object) -> Result:
-    """Start one job per object version that the event tells of."""
+    """Start one job for each object version in the event."""
     started = [_start(job) for job in uploads(event)]
     return {"jobs": len(started), "started": sum(started)}
 
 
 def uploads(event: Event) -> list[dict[str, Any]]:
-    """Return the jobs' inputs for an S3 event; folder markers, which are empty, are not files."""
+    """Return the inputs of the jobs for an S3 event, without empty folder markers."""
     found = []
     for record in event.get("Records", []):
         bucket, s3_object = record["s3"]["bucket"]["name"], record["s3"]["object"]
@@ -49,7 +49,7 @@ def uploads(event: Event) -> list[dict[str, Any]]:
 
 
 def _start(job: dict[str, Any]) -> bool:
-    """Enter and start a job; False if an earlier delivery of the event did."""
+    """Enter and start a job; return False if an earlier delivery of the event started it."""
     _enter(job)
     try:
         states.start_execution(
@@ -64,12 +64,12 @@ def _start(job: dict[str, Any]) -> bool:
 
 
 def _enter(job: dict[str, Any]) -> None:
-    """Write the ledger's JOB entry unless it is there, so that no upload is without one."""
+    """Write the job's entry in the ledger unless it exists, before the job is started."""
     entry = {
         "jobId": job["jobId"],
         "entry": items.JOB_ENTRY,
         "listed": items.LISTED,
-        "status": items.SUBMITTED,
+        "status": workflow.SUBMITTED,
         "startTime": items.utc_now(),
         "attempt": 1,
         "bucket": job["bucket"],

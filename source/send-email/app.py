@@ -1,4 +1,4 @@
-"""Main workflow, Email the file: mail a link to the output, with what the job came to."""
+"""Main workflow, Email the file: mail a link to the output, with the job's numbers of rows."""
 
 import html
 import os
@@ -7,15 +7,11 @@ from typing import Any
 
 import boto3
 import orjson
-from batchcore import aws, items, keys
+from batchcore import aws, items, keys, workflow
 from batchcore.runtime import Event, Result, step
 from botocore.config import Config
 
-# The link is signed with the function's role, whose credentials last some hours at most, whatever
-# the link says: it is given less than they are sure to have.
-LINK_EXPIRES_S = 3600
-
-# Of the ways to sign a link, the one that every region and KMS accept, on the region's own host.
+# Sign links in the way that every region and KMS accept, for the region's own host.
 LINKS = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 
 s3 = boto3.client("s3", config=aws.CONFIG.merge(LINKS))
@@ -25,21 +21,21 @@ dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 
 @step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Mail once an attempt; a repeated step finds in the ledger that it is done."""
+    """Send the mail once per attempt: a repeated step finds in the ledger that it was sent."""
     job = _ledger_entry(event["jobId"])
-    if job.get("mailStatus") == items.MAIL_SENT and job.get("mailAttempt") == event["attempt"]:
+    if job.get("mailStatus") == workflow.MAIL_SENT and job.get("mailAttempt") == event["attempt"]:
         return {"messageId": job["mailMessageId"]}
     link = s3.generate_presigned_url(
         "get_object",
         Params={"Bucket": event["bucket"], "Key": job["completedKey"]},
-        ExpiresIn=LINK_EXPIRES_S,
+        ExpiresIn=aws.LINK_EXPIRES_S,
     )
     mail = {
         "FromEmailAddress": os.environ["SES_SENDER"],
         "Destination": {"ToAddresses": [os.environ["SES_RECIPIENT"]]},
         "Content": {"Simple": compose(job, link)},
     }
-    # Kept first, so that it can be read where it could not be sent.
+    # Store the mail before sending it, so that it can be read even if sending fails.
     aws.put_intermediate(s3, event["bucket"], keys.mail(event["jobId"]), orjson.dumps(mail))
     sent = ses.send_email(**mail)
     aws.update_entry(
@@ -48,7 +44,7 @@ def lambda_handler(event: Event, context: object) -> Result:
         event["jobId"],
         items.JOB_ENTRY,
         {
-            "mailStatus": items.MAIL_SENT,
+            "mailStatus": workflow.MAIL_SENT,
             "mailAttempt": event["attempt"],
             "mailMessageId": sent["MessageId"],
             "mailTime": items.utc_now(),
@@ -66,7 +62,7 @@ def _ledger_entry(job: str) -> dict[str, Any]:
 
 
 def compose(job: dict[str, Any], link: str) -> Any:
-    """Return the message for SES; what comes from outside is escaped in its HTML form."""
+    """Return the message for SES. Its HTML form escapes whatever comes from outside."""
     name = _in_one_line(PurePosixPath(job["key"]).name)
     lines = [
         f"{name} has been processed.",
@@ -75,7 +71,7 @@ def compose(job: dict[str, Any], link: str) -> Any:
     ]
     stack = os.environ["STACK_NAME"]
     where = [
-        f"The link works for at most {LINK_EXPIRES_S // 60} minutes. For a new one: "
+        f"The link works for at most {aws.LINK_EXPIRES_S // 60} minutes. For a new one: "
         f"batchops --stack {stack} link {job['jobId']}",
         _in_one_line(f"Completed file: s3://{job['bucket']}/{job['completedKey']}"),
         _in_one_line(f"Rejected rows: s3://{job['bucket']}/{job['rejectedKey']}"),
@@ -96,8 +92,8 @@ def compose(job: dict[str, Any], link: str) -> Any:
 
 
 def _in_one_line(text: str) -> str:
-    """Return a text that can begin neither a mail header nor a paragraph of its own.
+    """Return a text in one line, which cannot start a mail header or a paragraph of its own.
 
-    Whoever may upload chooses the file's name, and the mail goes to somebody else.
+    Whoever uploads a file chooses its name, and the mail goes to somebody else.
     """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,7 +1,7 @@
 """Main workflow, first step: split the uploaded file into chunks of whole records.
 
-A file up to ``SPLIT_RANGE_BYTES`` is split by one call. Of a larger one the first call reads no
-more than the header; the workflow then calls for the other `PHASES`, see `batchcore.ranges`.
+One call splits a file of up to ``SPLIT_RANGE_BYTES``. If a file is larger, the first call reads
+only the header, and the workflow then calls the other `PHASES`; see `batchcore.ranges`.
 """
 
 import os
@@ -11,14 +11,14 @@ from typing import Any
 
 import boto3
 import orjson
-from batchcore import aws, csvtext, intake, items, keys, ranges, sizing, splitting
+from batchcore import aws, csvtext, intake, items, keys, ranges, sizing, splitting, workflow
 from batchcore.metrics import publish_rows
 from batchcore.records import REJECT_COLUMNS, RowWriter
 from batchcore.runtime import Event, Result, job_step
 from batchcore.schema import RecordSchema
 from botocore.config import Config
 
-# A connection for each upload in flight, and one for the file that is read meanwhile.
+# One connection for each upload in flight, and one for the file that is read meanwhile.
 POOL = Config(max_pool_connections=aws.UPLOADS_IN_FLIGHT + 1)
 
 s3 = boto3.client("s3", config=aws.CONFIG.merge(POOL))
@@ -28,12 +28,12 @@ schema = RecordSchema.load()
 
 @job_step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Do the phase of the split that the event names; where it names none, begin."""
+    """Run the phase of the split that the event names, by default the first one."""
     return PHASES[event.get("phase", "begin")](event)
 
 
 def begin(event: Event) -> Result:
-    """Split the file; of one that is too large for one call, say what its ranges are."""
+    """Split the file, or return its ranges if it is too large for one call."""
     delimiter, size_bytes = event["parameters"]["delimiter"], event["sizeBytes"]
     keys.check_name(event["jobId"], event["key"], event["parameters"]["archiveFolder"])
     blocks = intake.check_text(splitting.read_blocks(s3, event))
@@ -58,7 +58,7 @@ def begin(event: Event) -> Result:
 
 
 def collect(event: Event) -> Result:
-    """Make one manifest of those of the ranges."""
+    """Join the ranges' parts of the manifest into one."""
     found = splitting.collect(s3, event)
     if "failure" in found:
         return found
@@ -76,7 +76,7 @@ PHASES: Mapping[str, Callable[[Event], Result]] = {
 
 
 def _finish(event: Event, header: bytes, manifest: list[Any], chunk_rows: int) -> Result:
-    """Store the manifest and the headers of the merged files, and enter the counts."""
+    """Store the manifest and the headers of the merged files, and update the ledger."""
     job, rows = event["jobId"], sum(chunk["rows"] for chunk in manifest)
     if not rows:
         raise intake.no_rows()
@@ -99,7 +99,7 @@ def _finish(event: Event, header: bytes, manifest: list[Any], chunk_rows: int) -
         os.environ["JOB_TABLE"],
         job,
         items.JOB_ENTRY,
-        {"status": items.RUNNING, "chunkRows": chunk_rows, **found},
+        {"status": workflow.RUNNING, "chunkRows": chunk_rows, **found},
         attempt=event["attempt"],
         remove=("error", "cause", "endTime"),
         begins=True,

@@ -1,4 +1,4 @@
-"""Chunk workflow, Validate Data: hold every record against the schema."""
+"""Chunk workflow, Validate Data: check every record against the schema."""
 
 import boto3
 import orjson
@@ -6,6 +6,7 @@ from batchcore import aws, keys
 from batchcore.records import reject
 from batchcore.runtime import Event, Result, step
 from batchcore.schema import RecordSchema
+from batchcore.workflow import READ, VALIDATE
 
 s3 = boto3.client("s3", config=aws.CONFIG)
 schema = RecordSchema.load()
@@ -13,8 +14,8 @@ schema = RecordSchema.load()
 
 @step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Reject each row that breaks rules, with all of them."""
-    lines = aws.read_version(s3, event["bucket"], event["read"])
+    """Reject each row that breaks rules, and record every rule that it breaks."""
+    lines = aws.read_version(s3, event["bucket"], event[READ.name])
     checked, rejected = validate(lines)
     key = keys.valid(event["jobId"], event["chunk"]["number"])
     stored = aws.put_version(s3, event["bucket"], key, checked)
@@ -22,9 +23,9 @@ def lambda_handler(event: Event, context: object) -> Result:
 
 
 def validate(data: bytes) -> tuple[bytes, int]:
-    """Return the record lines with the bad ones turned into rejected ones, and how many.
+    """Return the record lines with bad records rejected, and the number newly rejected.
 
-    A valid line is passed on as it is: nothing is encoded again.
+    A valid line is passed on unchanged, without encoding it again.
     """
     checked = []
     rejected = 0
@@ -36,7 +37,7 @@ def validate(data: bytes) -> tuple[bytes, int]:
             continue
         faults = schema.violations(fields)
         key = fields.get(schema.key, "")
-        bad = reject(record, stage="validate", key=key, faults=faults)
+        bad = reject(record, stage=VALIDATE.name, key=key, faults=faults)
         checked.append(orjson.dumps(bad, option=orjson.OPT_APPEND_NEWLINE))
         rejected += 1
     return b"".join(checked), rejected

@@ -1,4 +1,4 @@
-"""Chunk workflow, Write output file: store the chunk's output, rejects, errors and result."""
+"""Chunk workflow, Write output file: store a chunk's output, rejects, errors and result."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -7,14 +7,12 @@ from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 import boto3
-from batchcore import aws, items, keys
+from batchcore import aws, items, keys, workflow
 from batchcore.errors import BalanceError
 from batchcore.records import Record, RowWriter, load_lines
 from batchcore.runtime import Event, Result, step
 
 T = TypeVar("T")
-
-STEPS = ("read", "validate", "enrich")
 
 s3 = boto3.client("s3", config=aws.CONFIG)
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
@@ -22,9 +20,9 @@ dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 
 @step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Write what the chunk came to; the ledger last, since it says that the rest is there."""
+    """Write a chunk's results, and the ledger last, because it says that the rest is there."""
     started = monotonic()
-    records = load_lines(aws.read_version(s3, event["bucket"], event["enrich"]))
+    records = load_lines(aws.read_version(s3, event["bucket"], event[workflow.ENRICH.name]))
     pieces = format_pieces(records, event["parameters"]["delimiter"])
     check_complete(pieces.rows, event["chunk"])
     job, number = event["jobId"], event["chunk"]["number"]
@@ -37,15 +35,16 @@ def lambda_handler(event: Event, context: object) -> Result:
     errors = replace_errors(event, pieces.rejected)
     rows, rejected = len(pieces.rows), len(pieces.rejected)
     result = {"valid": rows - rejected, "rejected": rejected, "errors": errors}
-    step_ms = {name: event[name]["ms"] for name in STEPS}
-    step_ms["write"] = round((monotonic() - started) * 1000)
+    *before, own = (step.name for step in workflow.CHUNK_STEPS)
+    step_ms = {name: event[name]["ms"] for name in before}
+    step_ms[own] = round((monotonic() - started) * 1000)
     aws.update_entry(
         dynamodb,
         os.environ["JOB_TABLE"],
         job,
         items.chunk_entry(number),
         {
-            "status": items.SUCCEEDED,
+            "status": workflow.SUCCEEDED,
             "rows": rows,
             **result,
             "endTime": items.utc_now(),
@@ -60,7 +59,7 @@ def lambda_handler(event: Event, context: object) -> Result:
 
 
 class Pieces(NamedTuple):
-    """What a chunk came to: its rows in order, its parts of both files, its rejected records."""
+    """A chunk's results: its rows in order, its pieces of both files, its rejected records."""
 
     rows: list[int]
     output: bytes
@@ -69,7 +68,7 @@ class Pieces(NamedTuple):
 
 
 def format_pieces(records: Iterable[Record], delimiter: str) -> Pieces:
-    """Make the chunk's parts of the completed file and of the rejects; keep no good record."""
+    """Format the chunk's pieces of the completed file and the rejects; keep no good record."""
     writer = RowWriter(delimiter=delimiter)
     rows: list[int] = []
     output: list[bytes] = []
@@ -84,27 +83,27 @@ def format_pieces(records: Iterable[Record], delimiter: str) -> Pieces:
 
 
 def check_complete(rows: list[int], chunk: dict[str, Any]) -> None:
-    """Hold the rows that arrived against those that the split counted.
+    """Check the rows that arrived against those that the split counted.
 
     Raises
     ------
     BalanceError
-        If one is missing, doubled, or not the chunk's.
+        If a row is missing, occurs twice, or belongs to another chunk.
     """
     in_range = all(chunk["firstRow"] <= row <= chunk["lastRow"] for row in rows)
     if len(set(rows)) != len(rows) or len(rows) != chunk["rows"] or not in_range:
         raise BalanceError(
-            f"chunk {chunk['number']} has {chunk['rows']} rows, but {len(set(rows))} different "
-            f"ones in {len(rows)} records arrived to be written"
+            f"chunk {chunk['number']} has {chunk['rows']} rows, but {len(rows)} records with "
+            f"{len(set(rows))} different rows arrived to be written"
         )
 
 
 def replace_errors(event: Event, rejected: list[Record]) -> int:
-    """Make ErrorTable hold exactly this attempt's errors of the chunk; return how many.
+    """Make ErrorTable hold exactly this attempt's errors of the chunk, and return their number.
 
-    Only what an earlier attempt left and this one does not repeat is deleted, after the new ones
-    are in place, so that at no moment a rejected row is without its errors. A call that goes on
-    after its attempt was given up stops as soon as a later one has taken the chunk over.
+    The new errors are written first. Then errors of earlier attempts are deleted, unless this
+    attempt has them as well. So a rejected row always has its errors. If this call belongs to an
+    abandoned attempt, it stops as soon as a later attempt has taken over the chunk.
     """
     table = os.environ["ERROR_TABLE"]
     written: set[str] = set()
@@ -125,9 +124,9 @@ def replace_errors(event: Event, rejected: list[Record]) -> int:
 
 
 def _while_current(event: Event, found: Iterable[T]) -> Iterator[T]:
-    """Pass on what is to be written as long as the chunk is this attempt's.
+    """Yield the items to write as long as the chunk belongs to this attempt.
 
-    DynamoDB takes no conditions in a batch, so the ledger is asked before each round of batches.
+    A batch cannot have conditions in DynamoDB, so the ledger is read before each round of batches.
     """
     entry = items.chunk_entry(event["chunk"]["number"])
     for place, each in enumerate(found):

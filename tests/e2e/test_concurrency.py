@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batchcore import items, keys
+from batchcore import keys, workflow
 from e2e.jobs import TIMEOUT_S, completed, deliver, finished, stored, wait_until
 from e2e.rows import COMPLETED_HEADER, enriched, order, to_csv
 
@@ -182,7 +182,7 @@ def test_destruction_is_refused_while_a_job_runs_unless_it_is_to_be_stopped(own:
     assert f"1 of them running: {job.id}" in str(own.destroy())
     with pytest.raises(StackBusyError, match=job.id):
         own.destroy(dry_run=False)
-    assert job.entry()["status"] == items.RUNNING
+    assert job.entry()["status"] == workflow.RUNNING
     assert running_jobs(own) == (job.id,)
 
     found = own.destroy(dry_run=False, force=True)

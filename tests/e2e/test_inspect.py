@@ -17,7 +17,7 @@ from batchcore import keys
 from e2e.jobs import TIMEOUT_S, finished, wait_until
 from e2e.rows import order, to_csv
 
-from batchops.core.errors import InputError, StackBusyError
+from batchops.core.errors import FunctionFailedError, InputError, StackBusyError
 from batchops.core.project import Project
 from batchops.core.stack_ref import Outputs, describe_stack
 from batchops.deployment import artifacts, change_sets
@@ -31,7 +31,8 @@ from batchops.deployment.resources import (
     stack_status,
 )
 from batchops.inspection.doctor import run_doctor
-from batchops.inspection.invoke import FunctionFailedError, invoke_here, invoke_target
+from batchops.inspection.invoke import invoke_target
+from batchops.inspection.invoke_here import invoke_here
 from batchops.inspection.logs import function_logs
 from batchops.inspection.steps import steps
 from batchops.inspection.why import why
@@ -367,7 +368,7 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from batchops.local.engine import LocalEngine
-from batchops.inspection.invoke import invoke_here
+from batchops.inspection.invoke_here import invoke_here
 from batchops.core.project import Project
 from batchops.stack import Stack
 

@@ -44,7 +44,7 @@ REJECTED = (
     '"Größe: enum; Menge: pattern; Prüfdatum: format";'
     '"Größe is not one of klein, mittel, groß; '
     "Menge does not match ^[0-9]{1,6}(,[0-9]{1,3})?$; "
-    'Prüfdatum is not a date as DD.MM.YYYY"\r\n'
+    'Prüfdatum is not a date in the format DD.MM.YYYY"\r\n'
 )
 ERRORS = [
     (4, "Größe", "enum", "riesig"),

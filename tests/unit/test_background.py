@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import threading
-from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets
 import pytest
 import support
-from batchcore import items
+from batchcore import items, workflow
 
 from batchops.core.errors import InputError
+from batchops.core.job_ref import JobRef
 from batchops.inspection.chunk_grid import ChunkGrid
 from batchops.inspection.progress import Progress
-from batchops.job import Job
 from batchops.widgets.background import THREAD_PREFIX, Background
 from batchops.widgets.follower import MAX_FAILURES, Follower
 from batchops.widgets.messages import Messages
@@ -201,7 +200,7 @@ def readings() -> Readings:
     return Readings()
 
 
-def follow(job: Job, readings: Readings, *, timeout_s: float = TIMEOUT_S) -> Follower:
+def follow(job: JobRef, readings: Readings, *, timeout_s: float = TIMEOUT_S) -> Follower:
     follower = Follower(
         job,
         on_read=readings.take,
@@ -215,44 +214,45 @@ def follow(job: Job, readings: Readings, *, timeout_s: float = TIMEOUT_S) -> Fol
 
 
 @pytest.fixture
-def job(account: support.Account) -> Job:
+def job(account: support.Account) -> JobRef:
     """A job that runs, by its ledger."""
     clients = {"dynamodb": account.dynamodb, "stepfunctions": account.states}
     outputs = {"JobTableName": support.JOB_TABLE, "MainOrchestratorArn": support.MACHINE_ARN}
     account.put_entry(
         JOB,
         items.JOB_ENTRY,
-        status=items.RUNNING,
+        status=workflow.RUNNING,
         startTime=items.utc_now(),
         attempt=1,
     )
-    stack: Any = SimpleNamespace(name="s", outputs=outputs, client=clients.__getitem__)
-    return Job(stack, JOB)
+    return JobRef(support.stack_ref(outputs=outputs, **clients), JOB)
 
 
-def test_follower_ends_with_the_job(job: Job, readings: Readings, account: support.Account) -> None:
+def test_follower_ends_with_the_job(
+    job: JobRef, readings: Readings, account: support.Account
+) -> None:
     follower = follow(job, readings)
     assert readings.one.wait(TIMEOUT_S)
     counts = {"rowsIn": 3, "rowsRejected": 1, "chunks": 2}
-    end = {"endTime": items.utc_now(), "status": items.SUCCEEDED}
+    end = {"endTime": items.utc_now(), "status": workflow.SUCCEEDED}
     account.put_entry(JOB, items.JOB_ENTRY, **counts, **end)
     assert follower.join(TIMEOUT_S)
     progress, grid = readings.seen[-1]
-    assert (progress.status.status, grid.chunks_by_state["done"]) == (items.SUCCEEDED, 2)
+    assert (progress.status.status, grid.chunks_by_state["done"]) == (workflow.SUCCEEDED, 2)
     assert (readings.ended, readings.told) == (1, [])
     assert_no_thread_is_left()
 
 
 def test_follower_tells_the_time_since_the_attempt_began_not_since_it_looked(
-    job: Job, readings: Readings, account: support.Account
+    job: JobRef, readings: Readings, account: support.Account
 ) -> None:
     times = {"startTime": "2026-11-23T06:00:00.000Z", "endTime": "2026-11-23T06:01:30.000Z"}
-    account.put_entry(JOB, items.JOB_ENTRY, **times, status=items.FAILED, error="E", cause="c")
+    account.put_entry(JOB, items.JOB_ENTRY, **times, status=workflow.FAILED, error="E", cause="c")
     assert follow(job, readings).join(TIMEOUT_S)
     assert readings.seen[-1][0].elapsed_s == 90
 
 
-def test_follower_that_is_stopped_says_nothing_more(job: Job, readings: Readings) -> None:
+def test_follower_that_is_stopped_says_nothing_more(job: JobRef, readings: Readings) -> None:
     follower = follow(job, readings)
     assert readings.one.wait(TIMEOUT_S)
     follower.stop()
@@ -261,7 +261,7 @@ def test_follower_that_is_stopped_says_nothing_more(job: Job, readings: Readings
 
 
 def test_follower_gives_up_after_some_failures_and_says_what_to_do(
-    job: Job, readings: Readings
+    job: JobRef, readings: Readings
 ) -> None:
     del job.stack.outputs["JobTableName"]
     assert follow(job, readings).join(TIMEOUT_S)
@@ -271,7 +271,7 @@ def test_follower_gives_up_after_some_failures_and_says_what_to_do(
     assert readings.ended == 0
 
 
-def test_follower_stops_when_its_time_is_up(job: Job, readings: Readings) -> None:
+def test_follower_stops_when_its_time_is_up(job: JobRef, readings: Readings) -> None:
     assert follow(job, readings, timeout_s=0).join(TIMEOUT_S)
     (told,) = readings.told
     assert "followed no longer, after 0 s: it goes on" in told

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from batchcore import items
+from batchcore import items, workflow
 
+from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
 from batchops.inspection.balance import Balance, strike_balance
 
 
+def chunk(number: int, status: str, **counts: int) -> ChunkEntry:
+    return ChunkEntry({"entry": items.chunk_entry(number), "status": status, **counts})
+
+
 def balance(
-    chunks: list[tuple[int, int, int]], rejected_rows: list[int], *, status: str = items.SUCCEEDED
+    chunks: list[tuple[int, int, int]],
+    rejected_rows: list[int],
+    *,
+    status: str = workflow.SUCCEEDED,
 ) -> Balance:
     """Strike the balance of chunks given as rows in, out and rejected."""
     entries = [
-        {
-            "entry": items.chunk_entry(number),
-            "status": items.SUCCEEDED,
-            "rows": rows,
-            "valid": valid,
-            "rejected": rejected,
-        }
+        chunk(number, workflow.SUCCEEDED, rows=rows, valid=valid, rejected=rejected)
         for number, (rows, valid, rejected) in enumerate(chunks, 1)
     ]
-    job = {"status": status, "rowsIn": sum(c[0] for c in chunks), "chunks": len(chunks)}
-    return strike_balance(job, entries, [{"sourceRow": row} for row in rejected_rows])
+    job = JobEntry({"status": status, "rowsIn": sum(c[0] for c in chunks), "chunks": len(chunks)})
+    return strike_balance(job, entries, [ErrorItem({"sourceRow": row}) for row in rejected_rows])
 
 
 def test_rows_that_are_all_somewhere_balance() -> None:
@@ -55,16 +55,15 @@ def test_rows_lost_doubled_or_without_reason_do_not(
 
 
 def test_chunk_without_a_result_is_named() -> None:
-    job: dict[str, Any] = {"status": items.FAILED, "rowsIn": 4, "chunks": 2}
-    done = {"entry": "CHUNK#000001", "status": items.SUCCEEDED}
-    done |= {"rows": 2, "valid": 2, "rejected": 0}
-    found = strike_balance(job, [done, {"entry": "CHUNK#000002", "status": items.FAILED}], [])
+    job = JobEntry({"status": workflow.FAILED, "rowsIn": 4, "chunks": 2})
+    done = chunk(1, workflow.SUCCEEDED, rows=2, valid=2, rejected=0)
+    found = strike_balance(job, [done, chunk(2, workflow.FAILED)], [])
     assert found.unbalanced == (2,)
     assert str(found).endswith("DOES NOT HOLD; unbalanced chunks: 2")
 
 
-@pytest.mark.parametrize("status", [items.SUBMITTED, items.RUNNING])
+@pytest.mark.parametrize("status", [workflow.SUBMITTED, workflow.RUNNING])
 def test_job_that_is_not_through_does_not_hold_yet(status: str) -> None:
-    found = strike_balance({"status": status, "rowsIn": 4, "chunks": 1}, [], [])
+    found = strike_balance(JobEntry({"status": status, "rowsIn": 4, "chunks": 1}), [], [])
     assert not found.holds
     assert f"does not hold yet, the job is {status}" in str(found)

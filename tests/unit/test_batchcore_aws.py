@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import aws, items
+from batchcore import aws, items, workflow
 from batchcore.errors import StaleAttemptError, TransientError
 from botocore.stub import ANY, Stubber
 from hypothesis import given
@@ -200,7 +200,7 @@ def test_earlier_attempt_may_not_write(account: Account) -> None:
 
 
 def _begin(account: Account, attempt: int) -> None:
-    running = {"status": items.RUNNING}
+    running = {"status": workflow.RUNNING}
     aws.update_entry(
         account.dynamodb,
         JOB_TABLE,
@@ -216,14 +216,14 @@ def _begin(account: Account, attempt: int) -> None:
 def test_what_has_ended_begins_again_in_a_later_attempt_only(account: Account) -> None:
     _begin(account, 2)
     _begin(account, 2)  # a step that is repeated
-    account.put_entry("j", "JOB", status=items.SUCCEEDED, endTime="2026-11-23T06:00:00.000Z")
+    account.put_entry("j", "JOB", status=workflow.SUCCEEDED, endTime="2026-11-23T06:00:00.000Z")
     ended = account.entry("j")
     for attempt in (1, 2):
-        with pytest.raises(StaleAttemptError, match="or has ended in it"):
+        with pytest.raises(StaleAttemptError, match="or has ended already"):
             _begin(account, attempt)
         assert account.entry("j") == ended
     _begin(account, 3)
-    assert account.entry("j")["status"] == items.RUNNING
+    assert account.entry("j")["status"] == workflow.RUNNING
 
 
 def test_chunks_of_a_job_come_in_order_and_no_others(account: Account) -> None:

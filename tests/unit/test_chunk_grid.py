@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from batchcore import items
+from batchcore import items, workflow
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchops.core.ledger import ChunkEntry
 from batchops.inspection.chunk_grid import (
     MAX_CELLS,
     ChunkGrid,
@@ -98,23 +99,23 @@ def test_one_failed_chunk_of_many_is_wide_enough_to_be_seen() -> None:
 
 
 def test_grid_before_the_split_says_so_and_escapes_the_job() -> None:
-    grid = grid_of("<b>", JobStatus(items.SUBMITTED), None)
+    grid = grid_of("<b>", JobStatus(workflow.SUBMITTED), None)
     assert str(grid) == "job <b>: no chunks yet"
     assert grid._repr_html_() == "<div>job &lt;b&gt;: no chunks yet</div>"
 
 
 def test_grid_of_a_job_that_succeeded_needs_no_chunks_to_be_read() -> None:
-    status = JobStatus(items.SUCCEEDED, chunks=3, chunks_done=3)
+    status = JobStatus(workflow.SUCCEEDED, chunks=3, chunks_done=3)
     assert grid_of(JOB, status, None).chunks_by_state["done"] == 3
 
 
 def test_grid_knows_chunks_that_have_not_begun_from_those_that_failed() -> None:
     tally = ChunkTally(1)
     tally.take(
-        {"entry": items.chunk_entry(n), "status": status, "attempt": 1, "rows": 1, "rejected": 0}
-        for n, status in [(1, items.SUCCEEDED), (2, items.FAILED), (4, items.RUNNING)]
+        ChunkEntry({"entry": items.chunk_entry(n), "status": status, "attempt": 1, "rows": 1})
+        for n, status in [(1, workflow.SUCCEEDED), (2, workflow.FAILED), (4, workflow.RUNNING)]
     )
-    grid = grid_of(JOB, JobStatus(items.RUNNING, chunks=6), tally)
+    grid = grid_of(JOB, JobStatus(workflow.RUNNING, chunks=6), tally)
     assert [cell.state for cell in grid.cells] == [
         "done",
         "failed",

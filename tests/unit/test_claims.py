@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import items
+from batchcore import items, workflow
 from support import JOB_TABLE
 
 from batchops.core.errors import JobRunningError
@@ -27,7 +27,7 @@ def job(account: Account) -> Any:
 
 
 def test_marked_chunks_have_no_result_any_more(job: Any, account: Account) -> None:
-    account.put_entry(JOB, CHUNKS[0]["entry"], status=items.SUCCEEDED, attempt=1, valid=600)
+    account.put_entry(JOB, CHUNKS[0]["entry"], status=workflow.SUCCEEDED, attempt=1, valid=600)
     mark_pending(job, 2, CHUNKS)
     for chunk in CHUNKS:
         entry = account.entry(JOB, chunk["entry"])
@@ -38,7 +38,7 @@ def test_marked_chunks_have_no_result_any_more(job: Any, account: Account) -> No
 def test_chunk_that_a_later_attempt_has_taken_over_is_left_to_it(
     job: Any, account: Account
 ) -> None:
-    account.put_entry(JOB, CHUNKS[1]["entry"], status=items.RUNNING, attempt=3)
+    account.put_entry(JOB, CHUNKS[1]["entry"], status=workflow.RUNNING, attempt=3)
     before = account.entry(JOB, CHUNKS[1]["entry"])
     with pytest.raises(JobRunningError, match="taken up elsewhere"):
         mark_pending(job, 2, CHUNKS)

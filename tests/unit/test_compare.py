@@ -105,12 +105,6 @@ def test_text_says_errors_and_rows() -> None:
     assert "same: 1 errors in 1 rows" in text
 
 
-def test_html_shows_data_as_text() -> None:
-    html = compare(_errors((2, "A", "<img src=x>", "enum")), _errors())._repr_html_()
-    assert "&lt;img src=x&gt;" in html
-    assert "<img" not in html
-
-
 @pytest.mark.parametrize(
     ("a", "b", "by", "message"),
     [

@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets
 import pytest
 import support
-from batchcore import items, keys
+from batchcore import items, keys, workflow
 
 import batchops as bo
 from batchops.widgets.background import THREAD_PREFIX
@@ -61,7 +61,7 @@ def put_jobs(account: support.Account, count: int, **changed: Any) -> list[str]:
             "jobId": job_id,
             "entry": items.JOB_ENTRY,
             "listed": items.LISTED,
-            "status": items.SUCCEEDED,
+            "status": workflow.SUCCEEDED,
             "startTime": start,
             "endTime": start,
             "key": f"{keys.INPUT_PREFIX}orders-{n}.csv",
@@ -151,7 +151,7 @@ def test_the_job_under_way_is_picked_before_later_ones(
 ) -> None:
     deploy()
     ids = put_jobs(account, 3)
-    account.put_entry(ids[1], items.JOB_ENTRY, status=items.RUNNING)
+    account.put_entry(ids[1], items.JOB_ENTRY, status=workflow.RUNNING)
     console = opened()
     assert console.job is not None
     assert console.job.id == ids[1]
@@ -227,7 +227,7 @@ def test_a_thousand_jobs_come_a_page_at_a_time(
     console.jobs.name.value = "orders-77"
     settle(console)
     assert len(console.jobs.jobs.options) == 11
-    console.jobs.status.value = items.FAILED
+    console.jobs.status.value = workflow.FAILED
     settle(console)
     assert console.jobs.note.value == "no jobs"
 
@@ -254,7 +254,7 @@ def test_names_that_look_like_html_are_shown_as_text(
 ) -> None:
     deploy()
     name = "<img src=x onerror=alert(1)>.csv"
-    failed = {"status": items.FAILED, "error": "<script>", "cause": "<script>alert(1)</script>"}
+    failed = {"status": workflow.FAILED, "error": "<script>", "cause": "<script>alert(1)</script>"}
     put_jobs(account, 1, key=f"input/{name}", **failed)
     account.put_error(
         "orders-000000000000",
@@ -366,8 +366,8 @@ def test_stopping_says_first_which_chunks_are_at_work(
     opened: Callable[..., Console], account: support.Account
 ) -> None:
     deploy()
-    (job_id,) = put_jobs(account, 1, status=items.RUNNING)
-    for number, status in enumerate((items.SUCCEEDED, items.RUNNING, items.RUNNING), 1):
+    (job_id,) = put_jobs(account, 1, status=workflow.RUNNING)
+    for number, status in enumerate((workflow.SUCCEEDED, workflow.RUNNING, workflow.RUNNING), 1):
         entry = items.chunk_entry(number)
         counts = {"rows": 5, "rejected": 0, "attempt": 1}
         account.put_entry(job_id, entry, status=status, **counts)
@@ -377,7 +377,7 @@ def test_stopping_says_first_which_chunks_are_at_work(
     shown = console.actions.confirmation.text.value
     assert "attempt 1 of job orders-000000000000 is RUNNING" in shown
     assert "chunks at work, that would be stopped: 2-3" in shown
-    assert account.entry(job_id)["status"] == items.RUNNING
+    assert account.entry(job_id)["status"] == workflow.RUNNING
 
 
 # -------------------------------------------------------------------------------- errors
@@ -484,7 +484,7 @@ def test_every_control_has_a_label_and_says_what_it_does(
 
 def test_closing_stops_everything(opened: Callable[..., Console], account: support.Account) -> None:
     deploy()
-    put_jobs(account, 1, status=items.RUNNING)
+    put_jobs(account, 1, status=workflow.RUNNING)
     console = opened()
     wait_for(lambda: console.progress.last is not None)
     assert threads()

@@ -13,7 +13,7 @@ from batchcore.csvpatterns import record_pattern
 from batchcore.csvtext import (
     BOM,
     MAX_CHUNK_BYTES,
-    Chunk,
+    SplitChunk,
     Splitter,
     is_blank,
     iter_records,
@@ -61,7 +61,7 @@ def split(
     chunk_rows: int = 3,
     block: int = 7,
     max_bytes: int = MAX_CHUNK_BYTES,
-) -> tuple[bytes, list[Chunk]]:
+) -> tuple[bytes, list[SplitChunk]]:
     splitter = Splitter(
         portions(data, block),
         delimiter=delimiter,

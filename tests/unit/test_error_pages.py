@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import support
-from batchcore import items
+from batchcore import items, workflow
 
 from batchops.core.errors import InputError
+from batchops.core.job_ref import JobRef
 from batchops.inspection import frames
 from batchops.inspection.error_pages import MAX_READ, ErrorFilter, ErrorPage, error_page
-from batchops.job import Job
 
 JOB = "orders-0123456789ab"
 
@@ -39,16 +38,15 @@ def error(number: int, **changed: Any) -> dict[str, Any]:
     } | changed
 
 
-def job_of(dynamodb: Any) -> Job:
+def job_of(dynamodb: Any) -> JobRef:
     tables = {"ErrorTableName": support.ERROR_TABLE, "JobTableName": support.JOB_TABLE}
-    stack: Any = SimpleNamespace(name="orders", outputs=tables, client=lambda _: dynamodb)
-    return Job(stack, JOB)
+    return JobRef(support.stack_ref(outputs=tables, dynamodb=dynamodb), JOB)
 
 
 @pytest.fixture
-def job(account: support.Account) -> Job:
+def job(account: support.Account) -> JobRef:
     """A job with 120 errors, one a row from row 2 on."""
-    account.put_entry(JOB, items.JOB_ENTRY, status=items.SUCCEEDED, errors=120)
+    account.put_entry(JOB, items.JOB_ENTRY, status=workflow.SUCCEEDED, errors=120)
     batch = [{"PutRequest": {"Item": items.attributes(error(n))}} for n in range(2, 122)]
     for start in range(0, len(batch), 25):
         request = {support.ERROR_TABLE: batch[start : start + 25]}
@@ -56,7 +54,7 @@ def job(account: support.Account) -> Job:
     return job_of(account.dynamodb)
 
 
-def walk(job: Job, **options: Any) -> list[ErrorPage]:
+def walk(job: JobRef, **options: Any) -> list[ErrorPage]:
     pages = [error_page(job, **options)]
     while pages[-1].next:
         pages.append(error_page(job, after=pages[-1].next, **options))
@@ -69,7 +67,7 @@ def rows(pages: list[ErrorPage]) -> list[int]:
 
 
 @pytest.mark.parametrize("lines", [7, 50, 120, 500])
-def test_pages_hold_every_error_once_in_order(job: Job, lines: int) -> None:
+def test_pages_hold_every_error_once_in_order(job: JobRef, lines: int) -> None:
     pages = walk(job, lines=lines)
     assert rows(pages) == list(range(2, 122))
     assert max(len(page.errors) for page in pages) <= lines
@@ -90,35 +88,32 @@ def test_pages_hold_every_error_once_in_order(job: Job, lines: int) -> None:
     ],
 )
 def test_pages_of_a_filter_hold_what_fits_it(
-    job: Job, where: ErrorFilter, expected: list[int], max_read: int
+    job: JobRef, where: ErrorFilter, expected: list[int], max_read: int
 ) -> None:
     pages = walk(job, where=where, lines=5, max_read=max_read)
     assert rows(pages) == expected
     assert max(page.read for page in pages) <= max(max_read, 5)
 
 
-def test_page_has_the_columns_of_all_errors_even_without_lines(job: Job) -> None:
+def test_page_has_the_columns_of_all_errors_even_without_lines(job: JobRef) -> None:
     page = error_page(job, where=ErrorFilter(rule="none"))
     assert list(page.errors.dtypes.items()) == list(frames.errors_frame([]).dtypes.items())
 
 
-def test_page_escapes_values_and_says_how_far_it_read(job: Job) -> None:
+def test_page_says_how_far_it_read(job: JobRef) -> None:
     page = error_page(job, where=ErrorFilter(column="uuid"), lines=2)
-    html = page._repr_html_()
-    assert "<b>" not in html
-    assert "&lt;b&gt;x" in html
     assert page.next_row == 5
     assert str(page).startswith("2 errors of 120 looked at, up to row 5; there may be more; 120 in")
 
 
 @pytest.mark.parametrize("options", [{"lines": 0}, {"max_read": 0}])
-def test_page_of_nothing_is_refused(job: Job, options: Any) -> None:
+def test_page_of_nothing_is_refused(job: JobRef, options: Any) -> None:
     with pytest.raises(InputError, match="at least 1"):
         error_page(job, **options)
 
 
 @pytest.mark.parametrize(("first", "last"), [(5, 4), (0, 4), (1, 10**10)])
-def test_rows_that_are_no_range_are_refused(job: Job, first: int, last: int) -> None:
+def test_rows_that_are_no_range_are_refused(job: JobRef, first: int, last: int) -> None:
     with pytest.raises(InputError, match="no range"):
         error_page(job, where=ErrorFilter(first_row=first, last_row=last))
 

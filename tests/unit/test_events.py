@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from batchcore import aws, items, jobs, keys
+from batchcore import aws, jobs, keys, workflow
 from batchcore.reference import read_reference, table_item
 from support import (
     BUCKET,
@@ -138,7 +138,7 @@ def test_s3_lambda_notification_starts_the_job_of_the_other_events(run: Run) -> 
     assert execution["name"] == JOB
     described = run.account.states.describe_execution(executionArn=execution["executionArn"])
     assert json.loads(described["input"]) == load("split-ip-file")
-    assert run.account.entry(JOB)["status"] == items.SUBMITTED
+    assert run.account.entry(JOB)["status"] == workflow.SUBMITTED
 
 
 def test_split_ip_file_makes_the_chunk_of_the_next_events(run: Run) -> None:
@@ -185,7 +185,7 @@ def test_write_output_chunk_stores_three_rows_and_three_errors(run: Run) -> None
         f"{JOB}/0000000003#Sales Channel#enum",
         f"{JOB}/0000000005#uuid#reference",
     ]
-    assert run.account.entry(JOB, "CHUNK#000001")["status"] == items.SUCCEEDED
+    assert run.account.entry(JOB, "CHUNK#000001")["status"] == workflow.SUCCEEDED
 
 
 def test_merge_s3_files_completes_the_file(run: Run) -> None:
@@ -203,7 +203,7 @@ def test_merge_s3_files_completes_the_file(run: Run) -> None:
 def test_send_email_mails_the_link(run: Run) -> None:
     message = run.up_to("send-email")["messageId"]
     entry = run.account.entry(JOB)
-    assert (entry["mailStatus"], entry["mailMessageId"]) == (items.MAIL_SENT, message)
+    assert (entry["mailStatus"], entry["mailMessageId"]) == (workflow.MAIL_SENT, message)
     assert (entry["rowsIn"], entry["rowsOut"], entry["rowsRejected"]) == (5, 3, 2)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from batchcore import keys
 from batchcore.errors import TransientError
-from batchcore.records import dump_lines
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +21,7 @@ from support import (
     always,
     chunk_event,
     context,
+    dump_lines,
     financials,
     first,
     row,

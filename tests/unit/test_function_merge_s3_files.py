@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import aws, items, keys
+from batchcore import aws, items, keys, workflow
 from batchcore.errors import (
     BalanceError,
     ChunksFailedError,
@@ -57,7 +57,7 @@ def put_chunk(account: Account, number: int, out: bytes, bad: bytes, **changed: 
         "rejects": account.put(keys.rejected_piece(JOB, number), bad),
     }
     entry = {
-        "status": items.SUCCEEDED,
+        "status": workflow.SUCCEEDED,
         "attempt": 1,
         "rows": 2,
         "valid": 1,
@@ -163,7 +163,7 @@ def test_order_holds_beyond_one_page_of_a_listing(app: ModuleType, account: Acco
     put_manifest(account, 1105)
     # Most pieces are empty, and need not be there.
     filled = [2, 9, 10, 11, 99, 100, 998, 999, 1000, 1001, 1099, 1100, 1105]
-    empty = {"status": items.SUCCEEDED, "attempt": 1, "rows": 2, "valid": 1, "rejected": 1}
+    empty = {"status": workflow.SUCCEEDED, "attempt": 1, "rows": 2, "valid": 1, "rejected": 1}
     empty |= {"errors": 1, "sizeBytes": {"output": 0, "rejects": 0}}
     entries = [
         items.attributes({"jobId": JOB, "entry": items.chunk_entry(n), **empty})
@@ -270,7 +270,7 @@ def test_later_attempt_joins_new_results_with_those_that_are_reused(
     app: ModuleType, account: Account
 ) -> None:
     event = prepare(account)
-    put_chunk(account, 2, b"", b"", status=items.FAILED)
+    put_chunk(account, 2, b"", b"", status=workflow.FAILED)
     merge(app, event)
     event = resume(account, event, 2)
     put_chunk(account, 2, output(2) * 2, b"", valid=2, rejected=0, errors=0, attempt=2)
@@ -305,7 +305,7 @@ def test_attempt_that_was_replaced_touches_neither_the_ledger_nor_the_files(
     app: ModuleType, account: Account
 ) -> None:
     event = prepare(account)
-    account.put_entry(JOB, items.JOB_ENTRY, status=items.RUNNING, attempt=2)
+    account.put_entry(JOB, items.JOB_ENTRY, status=workflow.RUNNING, attempt=2)
     with pytest.raises(StaleAttemptError):
         merge(app, event)
     assert account.entry(JOB).keys() == UNMERGED | {"status"}
@@ -320,7 +320,7 @@ def test_attempt_that_is_replaced_while_it_merges_writes_no_file(
     put_chunk(account, 2, output(2) * rows, rejects(2))
 
     def take_over(**_: Any) -> None:
-        account.put_entry(JOB, items.JOB_ENTRY, status=items.RUNNING, attempt=2)
+        account.put_entry(JOB, items.JOB_ENTRY, status=workflow.RUNNING, attempt=2)
 
     # When the last piece has been asked for, a later attempt takes over.
     app.s3.meta.events.register("before-call.s3.GetObject", take_over)
@@ -365,7 +365,7 @@ def test_chunk_without_entry_is_named(app: ModuleType, account: Account) -> None
     )
 
 
-@pytest.mark.parametrize("status", [items.FAILED, items.RUNNING])
+@pytest.mark.parametrize("status", [workflow.FAILED, workflow.RUNNING])
 def test_chunk_that_has_not_succeeded_is_named(
     app: ModuleType, account: Account, status: str
 ) -> None:
@@ -446,7 +446,7 @@ def test_piece_whose_version_is_gone_is_an_error(app: ModuleType, account: Accou
 def test_entries_of_other_jobs_do_not_count(app: ModuleType, account: Account) -> None:
     event = prepare(account, 2)
     put_manifest(account, 3)
-    account.put_entry("orders-000000000002", items.chunk_entry(3), status=items.SUCCEEDED)
+    account.put_entry("orders-000000000002", items.chunk_entry(3), status=workflow.SUCCEEDED)
     assert failure(app, account, event)[0] == "ChunksFailedError"
 
 
@@ -472,7 +472,7 @@ def test_chunks_match_exactly_if_every_row_is_accounted_for(
     entries = [
         {
             "entry": items.chunk_entry(n),
-            "status": items.SUCCEEDED,
+            "status": workflow.SUCCEEDED,
             "rows": valid + rejected,
             "valid": valid,
             "rejected": rejected,

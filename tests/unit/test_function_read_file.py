@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING
 
 import pytest
-from batchcore import items, keys
+from batchcore import items, keys, workflow
 from batchcore.errors import StaleAttemptError, TransientError
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
@@ -70,7 +70,7 @@ def test_the_ledger_says_that_the_chunk_runs(app: ModuleType, account: Account) 
     assert account.entry(JOB, items.chunk_entry(1)) == {
         "jobId": JOB,
         "entry": "CHUNK#000001",
-        "status": items.RUNNING,
+        "status": workflow.RUNNING,
         "startTime": START_TIME,
         "attempt": 2,
         "rows": 1,
@@ -81,19 +81,19 @@ def test_the_ledger_says_that_the_chunk_runs(app: ModuleType, account: Account) 
 def test_earlier_attempt_leaves_no_trace_in_the_ledger(app: ModuleType, account: Account) -> None:
     account.put(keys.chunk(JOB, 1), HEADER + row())
     old = {"error": "E", "cause": "c", "failedStep": "Read File", "endTime": START_TIME}
-    account.put_entry(JOB, items.chunk_entry(1), status=items.FAILED, attempt=1, **old)
+    account.put_entry(JOB, items.chunk_entry(1), status=workflow.FAILED, attempt=1, **old)
     app.lambda_handler(account.stored(chunk_event(JOB, attempt=2)), context())
     entry = account.entry(JOB, items.chunk_entry(1))
-    assert (entry["status"], entry["attempt"]) == (items.RUNNING, 2)
+    assert (entry["status"], entry["attempt"]) == (workflow.RUNNING, 2)
     assert not old.keys() & entry.keys()
 
 
 def test_attempt_that_was_replaced_does_nothing(app: ModuleType, account: Account) -> None:
     account.put(keys.chunk(JOB, 1), HEADER + row())
-    account.put_entry(JOB, items.chunk_entry(1), status=items.SUCCEEDED, attempt=3)
+    account.put_entry(JOB, items.chunk_entry(1), status=workflow.SUCCEEDED, attempt=3)
     with pytest.raises(StaleAttemptError):
         app.lambda_handler(account.stored(chunk_event(JOB, attempt=2)), context())
-    assert account.entry(JOB, items.chunk_entry(1))["status"] == items.SUCCEEDED
+    assert account.entry(JOB, items.chunk_entry(1))["status"] == workflow.SUCCEEDED
     assert account.keys() == [keys.chunk(JOB, 1)]
 
 

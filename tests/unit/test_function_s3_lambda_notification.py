@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 import pytest
-from batchcore import items, jobs
+from batchcore import items, jobs, workflow
 from batchcore.errors import TransientError
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
@@ -70,7 +70,7 @@ def test_ledger_knows_the_job_from_the_start(app: ModuleType, account: Account) 
         "jobId": job,
         "entry": "JOB",
         "listed": items.LISTED,
-        "status": items.SUBMITTED,
+        "status": workflow.SUBMITTED,
         "attempt": 1,
         "bucket": BUCKET,
         "key": "input/orders.csv",
@@ -159,7 +159,7 @@ def test_event_delivered_twice_starts_one_job(app: ModuleType, account: Account)
     told = event(record("input/orders.csv"))
     app.lambda_handler(told, context())
     job = jobs.job_id(BUCKET, "input/orders.csv", "v1")
-    account.put_entry(job, items.JOB_ENTRY, status=items.RUNNING, rowsIn=5)
+    account.put_entry(job, items.JOB_ENTRY, status=workflow.RUNNING, rowsIn=5)
     before = account.entry(job)
     app.lambda_handler(told, context())
     assert len(account.executions()) == 1
@@ -194,7 +194,7 @@ def test_upload_that_cannot_be_started_is_in_the_ledger_and_started_by_a_retry(
         with pytest.raises(TransientError):
             app.lambda_handler(told, context())
     job = jobs.job_id(BUCKET, "input/orders.csv", "v1")
-    assert account.entry(job)["status"] == items.SUBMITTED
+    assert account.entry(job)["status"] == workflow.SUBMITTED
     assert app.lambda_handler(told, context())["started"] == 1
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from batchcore import items
+from batchcore import items, workflow
 from batchcore.errors import TransientError
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
@@ -144,7 +144,7 @@ def test_mail_goes_to_the_recipient_and_the_ledger_knows_it(
         "entry": "JOB",
         **ENTRY,
         "attempt": 1,
-        "mailStatus": items.MAIL_SENT,
+        "mailStatus": workflow.MAIL_SENT,
         "mailAttempt": 1,
         "mailMessageId": result["messageId"],
     }
@@ -192,16 +192,16 @@ def test_next_attempt_is_mailed_again(app: ModuleType, entered: Account) -> None
 
 
 def test_mail_that_failed_before_is_tried_again(app: ModuleType, entered: Account) -> None:
-    entered.put_entry(JOB, items.JOB_ENTRY, mailStatus=items.MAIL_FAILED, mailAttempt=1)
+    entered.put_entry(JOB, items.JOB_ENTRY, mailStatus=workflow.MAIL_FAILED, mailAttempt=1)
     app.lambda_handler(job_event(JOB), context())
-    assert entered.entry(JOB)["mailStatus"] == items.MAIL_SENT
+    assert entered.entry(JOB)["mailStatus"] == workflow.MAIL_SENT
 
 
 def test_mail_that_is_sent_removes_the_reason_of_an_earlier_failure(
     app: ModuleType, entered: Account
 ) -> None:
     entered.put_entry(
-        JOB, items.JOB_ENTRY, mailStatus=items.MAIL_FAILED, mailError="E", mailCause="c"
+        JOB, items.JOB_ENTRY, mailStatus=workflow.MAIL_FAILED, mailError="E", mailCause="c"
     )
     app.lambda_handler(job_event(JOB, attempt=2), context())
     assert not {"mailError", "mailCause"} & entered.entry(JOB).keys()

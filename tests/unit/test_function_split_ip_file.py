@@ -9,7 +9,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import csvtext, errors, items, keys, sizing, splitting
+from batchcore import csvtext, errors, items, keys, sizing, splitting, workflow
 from batchcore.errors import TransientError
 from batchcore.schema import RecordSchema
 from botocore.response import StreamingBody
@@ -112,14 +112,14 @@ def test_manifest_says_what_each_chunk_holds(app: ModuleType, account: Account) 
 
 
 def test_ledger_says_that_the_job_runs(app: ModuleType, account: Account) -> None:
-    account.put_entry(JOB, items.JOB_ENTRY, status=items.SUBMITTED, key=KEY)
+    account.put_entry(JOB, items.JOB_ENTRY, status=workflow.SUBMITTED, key=KEY)
     split(app, account, HEADER + b"".join(rows(3)))
     assert account.entry(JOB) == {
         "jobId": JOB,
         "entry": "JOB",
         "key": KEY,
         "attempt": 1,
-        "status": items.RUNNING,
+        "status": workflow.RUNNING,
         "chunkRows": 2,
         "rowsIn": 3,
         "chunks": 2,
@@ -419,7 +419,7 @@ def test_split_of_an_earlier_attempt_that_goes_on_changes_nothing_of_a_later_one
     later = {**event, "attempt": 2, "parameters": {**PARAMETERS, "chunkRows": 2}}
     app.lambda_handler(later, context())
     if ended:
-        account.put_entry(JOB, items.JOB_ENTRY, status=items.SUCCEEDED, endTime="then")
+        account.put_entry(JOB, items.JOB_ENTRY, status=workflow.SUCCEEDED, endTime="then")
     entry, before = account.entry(JOB), _read_all(account)
     assert [chunk["rows"] for chunk in before[0]] == [2, 2, 1]
     other = {**PARAMETERS, "chunkRows": 3, "delimiter": ";"}
@@ -541,7 +541,7 @@ def test_unclosed_quote_in_a_large_file_names_its_row(app: ModuleType, account: 
 def test_file_with_too_many_chunks_is_refused_before_they_are_uploaded(
     app: ModuleType, account: Account
 ) -> None:
-    beyond = csvtext.Chunk(sizing.MAX_CHUNKS + 1, 2, 2, 1, row())
+    beyond = csvtext.SplitChunk(sizing.MAX_CHUNKS + 1, 2, 2, 1, row())
     with pytest.raises(errors.TooManyChunksError, match="a larger FileChunkSize"):
         splitting.upload_chunks(app.s3, job_event(JOB), iter([beyond]))
     assert account.keys() == []

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import keys
-from batchcore.records import dump_lines, read_records
+from batchcore.records import read_records
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import BUCKET, HEADER, SCHEMA, chunk_event, context, row
+from support import BUCKET, HEADER, SCHEMA, chunk_event, context, dump_lines, row
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -55,7 +55,7 @@ def test_bad_row_gets_every_reason_and_keeps_its_place(app: ModuleType) -> None:
         ("Ship Date", "format", "2/30/15"),
     ]
     assert {e["stage"] for e in second["errors"]} == {"validate"}
-    assert second["errors"][3]["message"] == "Ship Date is not a date as M/D/YY"
+    assert second["errors"][3]["message"] == "Ship Date is not a date in the format M/D/YY"
     assert "fields" not in second
 
 

@@ -8,13 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import items, keys
+from batchcore import items, keys, workflow
 from batchcore.errors import BalanceError, StaleAttemptError, TransientError
-from batchcore.records import dump_lines
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import BUCKET, ERROR_TABLE, START_TIME, chunk_event, context
+from support import BUCKET, ERROR_TABLE, START_TIME, chunk_event, context, dump_lines
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -132,7 +131,7 @@ def test_rows_with_the_same_key_or_none_keep_their_own_errors(
 
 
 def test_ledger_says_what_the_chunk_came_to(app: ModuleType, account: Account) -> None:
-    account.put_entry(JOB, items.chunk_entry(1), status=items.RUNNING, startTime=START_TIME)
+    account.put_entry(JOB, items.chunk_entry(1), status=workflow.RUNNING, startTime=START_TIME)
     write(app, account, [good(2), good(3), bad(4, "a", "b")])
     entry = account.entry(JOB, items.chunk_entry(1))
     assert entry.pop("stepMs").keys() == {"read", "validate", "enrich", "write"}
@@ -143,7 +142,7 @@ def test_ledger_says_what_the_chunk_came_to(app: ModuleType, account: Account) -
         "jobId": JOB,
         "entry": "CHUNK#000001",
         "startTime": START_TIME,
-        "status": items.SUCCEEDED,
+        "status": workflow.SUCCEEDED,
         "attempt": 1,
         "rows": 3,
         "valid": 2,
@@ -251,14 +250,14 @@ def test_success_removes_the_reason_of_an_earlier_failure(
     account.put_entry(
         JOB,
         items.chunk_entry(1),
-        status=items.FAILED,
+        status=workflow.FAILED,
         error="TransientError",
         cause="throttled",
         failedStep="Read File",
     )
     write(app, account, [good(2)], attempt=2)
     entry = account.entry(JOB, items.chunk_entry(1))
-    assert entry["status"] == items.SUCCEEDED
+    assert entry["status"] == workflow.SUCCEEDED
     assert not {"error", "cause", "failedStep"} & entry.keys()
 
 

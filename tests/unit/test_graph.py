@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import support
-from batchcore import items
+from batchcore import items, workflow
 
+from batchops.core.ledger import ChunkEntry
 from batchops.inspection import frames
 from batchops.inspection.workflow import (
     CHUNK_STEPS,
@@ -51,15 +52,15 @@ def history(*events: tuple[float, str, str]) -> list[dict[str, Any]]:
     return found
 
 
-def entry(number: int, status: str, **changed: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"entry": items.chunk_entry(number), "status": status}
-    if status == items.SUCCEEDED:
+def entry(number: int, status: str, **changed: Any) -> ChunkEntry:
+    found = {"entry": items.chunk_entry(number), "status": status, "attempt": 1}
+    if status == workflow.SUCCEEDED:
         found["stepMs"] = {"read": number, "validate": 20, "enrich": 300, "write": 40}
-    return found | changed
+    return ChunkEntry(found | changed)
 
 
 def graph(
-    runs: dict[str, StateRun] | None = None, *entries: dict[str, Any], title: str = "Job x"
+    runs: dict[str, StateRun] | None = None, *entries: ChunkEntry, title: str = "Job x"
 ) -> WorkflowGraph:
     return workflow_graph(
         MAIN,
@@ -100,7 +101,9 @@ LARGE_MERGE = ["Upload the groups of a large merge", "Complete a large merge"]
 
 
 def test_what_only_a_large_job_goes_through_is_drawn_if_this_one_did() -> None:
-    flow = graph({name: StateRun(items.SUCCEEDED) for name in [*GOOD_WAY[:3], *LARGE_MERGE]}).main
+    flow = graph(
+        {name: StateRun(workflow.SUCCEEDED) for name in [*GOOD_WAY[:3], *LARGE_MERGE]}
+    ).main
     line = [node.name for node in sorted(flow.nodes, key=lambda n: n.column) if node.lane == 0]
     assert sorted(line) == sorted([*GOOD_WAY, *LARGE_MERGE])
     assert line.index(LARGE_MERGE[0]) < line.index(LARGE_MERGE[1])
@@ -130,7 +133,7 @@ def test_ways_lead_through_choices_and_notes_which_are_not_drawn() -> None:
     assert ("Split Input File into chunks", "Record failure", True) in found
     assert ("Email the file", "Record unsent mail", True) in found
     assert ("Record unsent mail", "Record success", False) in found
-    reached = {name: StateRun(items.SUCCEEDED) for name in RANGES}
+    reached = {name: StateRun(workflow.SUCCEEDED) for name in RANGES}
     drawn = {node.name for node in graph(reached).main.nodes}
     for name, state in MAIN["States"].items():
         if name in LARGE_MERGE:
@@ -140,7 +143,7 @@ def test_ways_lead_through_choices_and_notes_which_are_not_drawn() -> None:
 
 def test_split_in_ranges_is_drawn_where_the_file_was_large() -> None:
     assert not {node.name for node in graph().main.nodes}.intersection(RANGES)
-    found = graph({name: StateRun(items.SUCCEEDED) for name in (GOOD_WAY[0], *RANGES)})
+    found = graph({name: StateRun(workflow.SUCCEEDED) for name in (GOOD_WAY[0], *RANGES)})
     line = sorted((node.column, node.name) for node in found.main.nodes if node.lane == 0)
     assert [name for _, name in line] == [GOOD_WAY[0], *RANGES, *GOOD_WAY[1:]]
     (fan_out,) = [node.name for node in found.main.nodes if node.key == found.fan_out]
@@ -192,8 +195,8 @@ def test_history_tells_status_and_time_of_each_state() -> None:
         )
     )
     assert runs == {
-        "Split Input File into chunks": StateRun(items.SUCCEEDED, 500),
-        "Call Step function for each chunk": StateRun(items.RUNNING),
+        "Split Input File into chunks": StateRun(workflow.SUCCEEDED, 500),
+        "Call Step function for each chunk": StateRun(workflow.RUNNING),
     }
 
 
@@ -202,7 +205,7 @@ def test_a_state_whose_last_try_failed_has_failed_though_it_was_caught(kind: str
     runs = state_runs(
         history((0, "TaskStateEntered", "A"), (1, kind, ""), (2, "TaskStateExited", "A"))
     )
-    assert runs == {"A": StateRun(items.FAILED, 2000)}
+    assert runs == {"A": StateRun(workflow.FAILED, 2000)}
 
 
 def test_a_state_that_succeeded_when_tried_again_has_succeeded() -> None:
@@ -216,7 +219,7 @@ def test_a_state_that_succeeded_when_tried_again_has_succeeded() -> None:
             (3, "TaskStateExited", "B"),
         )
     )
-    assert [run.status for run in runs.values()] == [items.SUCCEEDED, items.SUCCEEDED]
+    assert [run.status for run in runs.values()] == [workflow.SUCCEEDED, workflow.SUCCEEDED]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +227,7 @@ def test_a_state_that_succeeded_when_tried_again_has_succeeded() -> None:
     [
         ("ExecutionAborted", "ABORTED"),
         ("ExecutionTimedOut", "TIMED_OUT"),
-        ("ExecutionFailed", items.FAILED),
+        ("ExecutionFailed", workflow.FAILED),
     ],
 )
 def test_the_state_in_which_an_execution_was_ended_says_so(end: str, status: str) -> None:
@@ -233,7 +236,7 @@ def test_the_state_in_which_an_execution_was_ended_says_so(end: str, status: str
 
 
 def test_a_state_left_for_a_failure_has_failed_whatever_its_function_returned() -> None:
-    done = StateRun(items.SUCCEEDED, 5)
+    done = StateRun(workflow.SUCCEEDED, 5)
     found = graph(
         {
             "Split Input File into chunks": done,
@@ -241,12 +244,12 @@ def test_a_state_left_for_a_failure_has_failed_whatever_its_function_returned() 
             "Take the split's verdict": done,
             "Record failure": done,
             "Notify failure": done,
-            "Job failed": StateRun(items.FAILED, 0),
+            "Job failed": StateRun(workflow.FAILED, 0),
         }
     )
-    assert run_of(found.main, "Split Input File into chunks") == StateRun(items.FAILED, 5)
+    assert run_of(found.main, "Split Input File into chunks") == StateRun(workflow.FAILED, 5)
     assert run_of(found.main, "Record failure") == done
-    assert run_of(found.main, "Job failed") == StateRun(items.FAILED)
+    assert run_of(found.main, "Job failed") == StateRun(workflow.FAILED)
     assert run_of(found.main, "Merge all Files").status == NOT_REACHED
 
 
@@ -255,41 +258,41 @@ def test_chunks_are_counted_at_the_step_that_they_came_to() -> None:
         CHUNK,
         frames.chunks_frame(
             [
-                entry(1, items.SUCCEEDED),
-                entry(3, items.SUCCEEDED),
-                entry(4, items.FAILED, failedStep="Get Financial Data"),
-                entry(5, items.FAILED, failedStep="Read File"),
-                entry(6, items.RUNNING),
+                entry(1, workflow.SUCCEEDED),
+                entry(3, workflow.SUCCEEDED),
+                entry(4, workflow.FAILED, failedStep="Get Financial Data"),
+                entry(5, workflow.FAILED, failedStep="Read File"),
+                entry(6, workflow.RUNNING),
             ]
         ),
     )
     said = {name: str(runs[name]) for name in CHUNK_STEPS}
     assert said == {
-        "Read File": "\N{BALLOT X} 1 failed, 3 ok, median 2 ms",
+        "Read File": "\N{MULTIPLICATION X} 1 failed, 3 ok, median 2 ms",
         "Validate Data": "\N{CHECK MARK} 3 ok, median 20 ms",
-        "Get Financial Data": "\N{BALLOT X} 1 failed, 2 ok, median 300 ms",
+        "Get Financial Data": "\N{MULTIPLICATION X} 1 failed, 2 ok, median 300 ms",
         "Write output file": "\N{CHECK MARK} 2 ok, median 40 ms",
     }
     assert str(runs["Chunk succeeded"]) == "\N{CHECK MARK} 2 chunks"
-    assert str(runs["Chunk failed"]) == "\N{BALLOT X} 2 chunks"
+    assert str(runs["Chunk failed"]) == "\N{MULTIPLICATION X} 2 chunks"
 
 
 def test_steps_have_no_time_as_long_as_no_chunk_is_through() -> None:
     runs = chunk_runs(
-        CHUNK, frames.chunks_frame([entry(1, items.FAILED, failedStep="Validate Data")])
+        CHUNK, frames.chunks_frame([entry(1, workflow.FAILED, failedStep="Validate Data")])
     )
     assert str(runs["Read File"]) == "\N{CHECK MARK} 1 ok"
-    assert str(runs["Validate Data"]) == "\N{BALLOT X} 1 failed, 0 ok"
+    assert str(runs["Validate Data"]) == "\N{MULTIPLICATION X} 1 failed, 0 ok"
     assert "Write output file" not in runs
 
 
 def test_the_state_that_starts_the_chunks_tells_of_failed_ones() -> None:
-    runs = {"Call Step function for each chunk": StateRun(items.SUCCEEDED, 65_000)}
+    runs = {"Call Step function for each chunk": StateRun(workflow.SUCCEEDED, 65_000)}
     found = graph(
-        runs, entry(1, items.SUCCEEDED), entry(2, items.FAILED, failedStep="Validate Data")
+        runs, entry(1, workflow.SUCCEEDED), entry(2, workflow.FAILED, failedStep="Validate Data")
     )
     said = str(run_of(found.main, "Call Step function for each chunk"))
-    assert said == "\N{BALLOT X} 1 of 2 failed, 1 min 05 s"
+    assert said == "\N{MULTIPLICATION X} 1 of 2 failed, 1 min 05 s"
     assert found.chunk.title == "Each chunk: 2 chunks, 1 failed, 1 succeeded"
 
 
@@ -300,18 +303,18 @@ ODD = 'Job "x" <script>alert(1)</script> [a](b) {c} #1; `d` -->'
 
 def test_text_lists_the_states_in_order_and_those_after_a_failure_only_if_reached() -> None:
     lines = str(
-        graph({"Split Input File into chunks": StateRun(items.SUCCEEDED, 469)})
+        graph({"Split Input File into chunks": StateRun(workflow.SUCCEEDED, 469)})
     ).splitlines()
     assert lines[0] == "Job x"
     assert lines[1].split("  ")[1] == "Split Input File into chunks"
     assert lines[1].endswith("\N{CHECK MARK} succeeded, 469 ms")
     assert lines[3].startswith("    Read File")
     assert "Record failure" not in str(graph())
-    assert "Record failure" in str(graph({"Record failure": StateRun(items.RUNNING)}))
+    assert "Record failure" in str(graph({"Record failure": StateRun(workflow.RUNNING)}))
 
 
 def test_mermaid_names_every_state_with_its_status_in_words() -> None:
-    code = graph({"Merge all Files": StateRun(items.RUNNING)}).to_mermaid()
+    code = graph({"Merge all Files": StateRun(workflow.RUNNING)}).to_mermaid()
     for name in GOOD_WAY:
         assert f'["{name}<br/>' in code, name
     assert re.search(r'"Merge all Files<br/>#9654; running"', code)
@@ -320,7 +323,7 @@ def test_mermaid_names_every_state_with_its_status_in_words() -> None:
 
 
 def test_mermaid_draws_the_way_into_a_failure_from_the_state_that_failed_only() -> None:
-    done = StateRun(items.SUCCEEDED, 5)
+    done = StateRun(workflow.SUCCEEDED, 5)
     found = graph(
         {
             "Split Input File into chunks": done,
@@ -346,11 +349,11 @@ def test_mermaid_writes_what_could_mean_something_to_it_by_number() -> None:
 
 
 def test_svg_holds_every_state_and_stands_alone() -> None:
-    svg = graph({"Merge all Files": StateRun(items.FAILED, 3)}, title=ODD).to_svg()
+    svg = graph({"Merge all Files": StateRun(workflow.FAILED, 3)}, title=ODD).to_svg()
     root = ET.fromstring(svg)
     titles = [element.text for element in root.iter("{http://www.w3.org/2000/svg}title")]
     assert titles[0] == ODD
-    assert "Merge all Files: \N{BALLOT X} failed, 3 ms" in titles
+    assert "Merge all Files: \N{MULTIPLICATION X} failed, 3 ms" in titles
     assert len(titles) == 1 + len(graph().main.nodes) + len(graph().chunk.nodes)
     assert "<script" not in svg
     assert not re.search(r"(href|src|@import|url\((?!#))", svg)

@@ -1,44 +1,222 @@
-"""What somebody else named or wrote steers no terminal, leaves no folder and fetches nothing."""
+"""What somebody else named or wrote is text: it marks up no page, steers no terminal, and leads
+nowhere outside its folder.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+import pkgutil
 import stat
 import sys
+from dataclasses import is_dataclass
 from datetime import UTC, datetime
+from html.parser import HTMLParser
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 import pandas as pd
 import pytest
-from batchcore import items, keys
+from batchcore import items, keys, workflow
 from batchcore.errors import SchemaError
 from batchcore.runtime import logger
 from batchcore.schema import RecordSchema
+from batchcore.texts import visible
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from support import SCHEMA, Server, always
+from support import SCHEMA, Server, always, stack_ref
 
+import batchops
 from batchops.cli import base
 from batchops.cli.jobs import _jobs_table
-from batchops.core.errors import InputError, PackagingError
+from batchops.core.errors import InputError, PackagingError, explain_failure
+from batchops.core.job_ref import JobRef
+from batchops.core.ledger import JobEntry
 from batchops.core.project import make_private
 from batchops.deployment import packaging
-from batchops.inspection.frames import explain, jobs_frame
+from batchops.deployment.change_sets import Change
+from batchops.deployment.events import StackEvents
+from batchops.deployment.preview import Preview
+from batchops.deployment.resources import Holdings, StackStatus
+from batchops.deployment.stack_state import StackEvent
+from batchops.deployment.stack_values import Deployment, Destruction
+from batchops.drill import CaseReport, DrillReport, Fault
+from batchops.inspection import frames
+from batchops.inspection.balance import Balance
+from batchops.inspection.checks import Check, Diagnosis
+from batchops.inspection.chunk_grid import ChunkGrid
+from batchops.inspection.compare import compare
+from batchops.inspection.email import Email
+from batchops.inspection.error_pages import ErrorPage
+from batchops.inspection.progress import Progress
+from batchops.inspection.result_files import ResultFile, download
+from batchops.inspection.status import JobStatus
+from batchops.inspection.why import Cause, Why
 from batchops.job import Job
-from batchops.show.texts import visible
+from batchops.planning.cost_values import Cost, CostComparison, CostLine
+from batchops.planning.durations import Duration, Part
+from batchops.planning.findings import Refusal, RuleCount
+from batchops.planning.limit_values import Limit
+from batchops.planning.plan import Plan
+from batchops.planning.upload_check import UploadCheck
+from batchops.planning.what_if_values import WhatIf
+from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk
+from batchops.recovery.redelivery import Redelivery, WaitingUpload
+from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome
+from batchops.recovery.rerun_plan import RerunPlan
+from batchops.recovery.stopping import Stopped
+from batchops.show.pictures import Picture
+from batchops.show.shown import Shown
+from batchops.stack import ShownOutputs
 from batchops.widgets.actions import propose_download
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-CLEAR = "\x1b[2J\x1b]0;owned\x07"
+# ------------------------------------------------------------------------------- pages
+
+EVIL = '<img src=x onerror="alert(1)">\'"&'
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+COST = Cost((CostLine(EVIL, EVIL, 1.0, 1.0),), 1.0, 2.0, 1.0, EVIL)
+DRILLED = CaseReport(
+    Fault(EVIL, EVIL, 1, 1, EVIL, 0, EVIL), EVIL, 1, EVIL, EVIL, 0, 1, EVIL, None, False, (EVIL,), 1
+)
+EVENT = StackEvent(EVIL, NOW, EVIL, EVIL, f"{EVIL}_FAILED", EVIL, EVIL)
+HOLDINGS = Holdings({EVIL: 1}, {EVIL: 1}, 1, (EVIL,))
+ERRORS = pd.DataFrame(
+    {"source_row": [2], "uuid": [EVIL], "column": [EVIL], "rule": [EVIL], "chunk": [1]}
+)
+RERUN = RerunPlan(
+    EVIL, 2, EVIL, False, (PlannedChunk(1, 1, EVIL),), (ReusedChunk(2, 1, 1),), (EVIL,), EVIL
+)
+
+
+def shown_events() -> StackEvents:
+    from rich.console import Console
+
+    events = StackEvents(Console(file=io.StringIO()))
+    events(EVENT)
+    return events
+
+
+def plan() -> Plan:
+    part = (Part(EVIL, 1, 2),)
+    return Plan(
+        name=EVIL,
+        size_bytes=1,
+        rows=1,
+        blank_lines=0,
+        columns=(EVIL,),
+        missing=(EVIL,),
+        extra=(EVIL,),
+        chunks=1,
+        chunk_rows=1,
+        max_concurrency=1,
+        rejected=1,
+        errors=1,
+        rules=(RuleCount(EVIL, EVIL, EVIL, 1, 2, EVIL),),
+        keys_checked=True,
+        refusal=Refusal(EVIL, EVIL),
+        limits=(Limit(EVIL, 9.0, 10.0, EVIL, EVIL),),
+        options=(),
+        suggested_chunk_rows=1,
+        cost=COST,
+        duration=Duration(1, 2, part, part, EVIL),
+    )
+
+
+VALUES: list[Any] = [
+    Balance(1, 1, 0, 0, 1, (), "SUCCEEDED"),
+    COST,
+    CostComparison(COST, COST),
+    Deployment((), {EVIL: EVIL}, 0, 0, 1.0),
+    Destruction(EVIL, False, HOLDINGS),
+    Diagnosis(EVIL, (Check(EVIL, False, EVIL, EVIL),)),
+    ChunkGrid(EVIL, (), ()),
+    DrillReport(1, 1, 1, NOW, 1, {EVIL: EVIL}, (DRILLED,)),
+    Email(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL),
+    ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, f"2#{EVIL}", 1),
+    JobStatus(EVIL, reason=EVIL, mail=EVIL),
+    ShownOutputs({EVIL: EVIL}),
+    Preview(EVIL, False, (Change(EVIL, EVIL, EVIL, EVIL, (EVIL,)),), False),
+    Picture(EVIL, b""),
+    Progress(JobStatus(EVIL, reason=EVIL), job_id=EVIL),
+    RERUN,
+    Redelivery(EVIL, True, (WaitingUpload(EVIL, EVIL, EVIL, EVIL),)),
+    RepairPlan(EVIL, (RowOutcome(2, 1, FAILING, EVIL, EVIL),), EVIL, RERUN, {}),
+    ResultFile(EVIL, EVIL, 1, NOW),
+    StackStatus(EVIL, EVIL, EVIL, NOW, NOW, {EVIL: EVIL}, EVIL),
+    Stopped(EVIL, 1, EVIL, (1,), False),
+    UploadCheck(EVIL, 1, (EVIL,), (EVIL,), None),
+    WhatIf(EVIL, 1, 1, 0, 0, ((EVIL, EVIL, 1, 0),), ERRORS, ERRORS),
+    Why(EVIL, EVIL, (Cause("rejection", EVIL, 1, 2, EVIL, EVIL),)),
+    compare(ERRORS, ERRORS),
+    plan(),
+    shown_events(),
+]
+
+
+class Tags(HTMLParser):
+    """Notes the tags of a document, and what they do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.actions: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.add(tag)
+        self.actions |= {name for name, _ in attrs if name.startswith("on")}
+
+
+def tags(document: str) -> Tags:
+    parser = Tags()
+    parser.feed(document)
+    return parser
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_values_are_shown_as_text(value: Any) -> None:
+    document = value._repr_html_()
+    found = tags(document)
+    assert "img" not in found.found or isinstance(value, Picture)
+    assert not found.actions
+    # Values that hold no text of others' have nothing to escape.
+    assert "&lt;img" in document or isinstance(value, Balance)
+    if isinstance(value, Shown) and is_dataclass(value):
+        assert json.loads(json.dumps(value.to_dict()))
+
+
+def with_html() -> Iterator[type]:
+    """Yield every class of the package that shows itself as HTML."""
+    for module in pkgutil.walk_packages(batchops.__path__, "batchops."):
+        if not module.name.endswith("__main__"):
+            for value in vars(import_module(module.name)).values():
+                if isinstance(value, type) and hasattr(value, "_repr_html_"):
+                    yield value
+
+
+def test_every_value_that_shows_itself_as_html_is_tried() -> None:
+    assert set(with_html()) - {Shown} == {type(value) for value in VALUES}
+
+
+def test_data_frames_show_values_and_column_names_as_text() -> None:
+    file = f'{EVIL.replace(",", "")},b\n"{EVIL.replace(chr(34), chr(34) * 2)}",2\n'.encode()
+    for frame in (
+        frames.csv_frame(io.BytesIO(file), delimiter=","),
+        frames.ragged_csv_frame(io.BytesIO(file), delimiter=","),
+    ):
+        document = frame.to_html()
+        assert "img" not in tags(document).found
+        assert document.count("&lt;img") == 2
 
 
 # ---------------------------------------------------------------------------- terminals
+
+CLEAR = "\x1b[2J\x1b]0;owned\x07"
 
 
 @given(st.text())
@@ -84,7 +262,8 @@ def test_pipe_gets_the_bytes_of_the_data(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_table_of_jobs_shows_what_a_files_name_would_do() -> None:
     job = {"jobId": "job-0", "status": "SUCCEEDED", "key": f"input/[bold]{CLEAR}.csv"}
-    table = _jobs_table(jobs_frame([{**job, "startTime": "2026-11-23T06:00:00Z"}]))
+    entry = JobEntry({**job, "attempt": 1, "startTime": "2026-11-23T06:00:00Z"})
+    table = _jobs_table(frames.jobs_frame([entry]))
     console = Console(file=Terminal(), width=200, color_system=None)
     console.print(table)
     text = console.file.getvalue()  # type: ignore[attr-defined]
@@ -94,7 +273,7 @@ def test_table_of_jobs_shows_what_a_files_name_would_do() -> None:
 
 def test_reason_of_a_failure_cannot_steer_a_terminal() -> None:
     cause = json.dumps({"errorType": "InputGoneError", "errorMessage": f"input/{CLEAR}.csv"})
-    assert explain("x", cause) == "InputGoneError: input/\\x1b[2J\\x1b]0;owned\\x07.csv"
+    assert explain_failure("x", cause) == "InputGoneError: input/\\x1b[2J\\x1b]0;owned\\x07.csv"
 
 
 def test_line_break_in_a_name_does_not_forge_a_log_line(
@@ -119,51 +298,43 @@ class Bucket:
         file.write(b"rows")
 
 
-def job_with(name: str) -> Job:
+def job_with(name: str) -> JobRef:
     """Return a job whose completed file is called so."""
     key = keys.completed("job-0", f"input/{name}")
-    entry = {"jobId": "job-0", "entry": "JOB", "status": items.SUCCEEDED}
+    entry = {"jobId": "job-0", "entry": "JOB", "status": workflow.SUCCEEDED}
     entry |= {"completedKey": key, "rejectedKey": keys.rejected("job-0", f"input/{name}")}
 
     class Table:
         def get_item(self, **_: Any) -> Any:
             return {"Item": items.attributes(entry)}
 
-    class Stack:
-        name = "s"
-        outputs = {"SourceBucketName": "b", "JobTableName": "t"}  # noqa: RUF012
+    outputs = {"SourceBucketName": "b", "JobTableName": "t"}
+    return JobRef(stack_ref(outputs=outputs, s3=Bucket(), dynamodb=Table()), "job-0")
 
-        def client(self, service: str) -> Any:
-            return Bucket() if service == "s3" else Table()
 
-    stack: Any = Stack()
-    return Job(stack, "job-0")
+def store(name: str, path: Path, *, rejected: bool = False) -> Path:
+    return download(job_with(name), path, rejected=rejected)
 
 
 @pytest.mark.parametrize("name", ["..", ".bashrc", "a/..", "a\\..\\b", f"{CLEAR}.csv", "a\nb"])
 def test_name_that_would_harm_is_not_given_to_a_file_in_a_folder(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give the path of a file"):
-        job_with(name).download(tmp_path)
+        store(name, tmp_path)
+    with pytest.raises(InputError, match="give the path of a file"):
+        propose_download(Job(job_with(name).stack, "job-0"), str(tmp_path))
     assert not list(tmp_path.iterdir())
-    assert job_with(name).download(tmp_path / "out.csv").read_bytes() == b"rows"
+    assert store(name, tmp_path / "out.csv").read_bytes() == b"rows"
 
 
 @pytest.mark.parametrize("name", ["orders.csv", "2026/Q1 orders (EMEA).csv", "données.v2.csv"])
 def test_usual_name_is_kept_in_a_folder(name: str, tmp_path: Path) -> None:
-    stored = job_with(name).download(tmp_path)
+    stored = store(name, tmp_path)
     assert stored == tmp_path / name.rsplit("/", maxsplit=1)[-1]
     assert stored.read_bytes() == b"rows"
 
 
-@pytest.mark.parametrize("name", ["..", ".bashrc", f"{CLEAR}.csv"])
-def test_console_gives_no_harmful_name_to_a_file_either(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="give the path of a file"):
-        propose_download(job_with(name), str(tmp_path))
-
-
 def test_rejects_go_beside_the_completed_file_and_not_over_it(tmp_path: Path) -> None:
-    job = job_with("orders.v2.csv")
-    stored = [job.download(tmp_path, rejected=rejected).name for rejected in (False, True)]
+    stored = [store("orders.v2.csv", tmp_path, rejected=each).name for each in (False, True)]
     assert stored == ["orders.v2.csv", "orders.v2-rejected.csv"]
 
 
@@ -172,7 +343,7 @@ def test_download_follows_no_link_that_lies_in_its_way(tmp_path: Path) -> None:
     precious.write_text("keep")
     (tmp_path / "out.csv.part").symlink_to(precious)
     (tmp_path / "out.csv").symlink_to(precious)
-    stored = job_with("x.csv").download(tmp_path / "out.csv")
+    stored = store("x.csv", tmp_path / "out.csv")
     assert stored.read_bytes() == b"rows"
     assert not stored.is_symlink()
     assert precious.read_text() == "keep"
@@ -211,6 +382,6 @@ def test_schema_reads_no_other_file_and_asks_no_server(tmp_path: Path) -> None:
             document = json.loads(json.dumps(SCHEMA.document))
             column = document["required"][0]
             document["properties"][column] = {"$ref": place}
-            with pytest.raises(SchemaError, match=r"move what is meant into its own \$defs"):
+            with pytest.raises(SchemaError, match=r"move what it refers to into its own \$defs"):
                 RecordSchema(document)
         assert server.received == []

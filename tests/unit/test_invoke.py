@@ -8,17 +8,19 @@ import json
 import os
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
+from support import stack_ref
 
 from batchops.core.errors import BatchOpsError, FunctionFailedError, InputError
 from batchops.core.project import Project
-from batchops.inspection.invoke import LocalContext, invoke_here, invoke_target
+from batchops.core.stack_ref import StackRef
+from batchops.inspection.invoke import invoke_target
+from batchops.inspection.invoke_here import LocalContext, invoke_here
 
 ECHO = """
 import os, sys
@@ -140,18 +142,8 @@ def test_time_at_a_breakpoint_does_not_count() -> None:
 # ---------------------------------------------------------------------------------- the target
 
 
-class _Stack:
-    """What `invoke_target` uses of a stack, with stubbed clients."""
-
-    name = "demo"
-
-    def __init__(self, **clients: Any) -> None:
-        self._clients = clients
-        self.outputs: dict[str, str] = {}
-        self.target = SimpleNamespace(new_client=lambda service, _: self.client(service))
-
-    def client(self, service: str) -> Any:
-        return self._clients[service]
+def _stack(**clients: Any) -> StackRef:
+    return stack_ref("demo", outputs={}, **clients)
 
 
 def _client(service: str) -> Any:
@@ -165,7 +157,7 @@ def _payload(value: Any) -> StreamingBody:
 
 def test_target_s_answer_is_returned() -> None:
     client = _client("lambda")
-    stack: Any = _Stack(**{"lambda": client})
+    stack = _stack(**{"lambda": client})
     with Stubber(client) as stub:
         expected = {
             "FunctionName": "demo-get-data",
@@ -178,7 +170,7 @@ def test_target_s_answer_is_returned() -> None:
 
 def test_function_s_error_shows_type_message_and_the_end_of_its_log() -> None:
     client = _client("lambda")
-    stack: Any = _Stack(**{"lambda": client})
+    stack = _stack(**{"lambda": client})
     answer = {
         "StatusCode": 200,
         "FunctionError": "Unhandled",
@@ -198,7 +190,7 @@ def test_function_s_error_shows_type_message_and_the_end_of_its_log() -> None:
 
 def test_function_that_died_without_words_is_told_too() -> None:
     client = _client("lambda")
-    stack: Any = _Stack(**{"lambda": client})
+    stack = _stack(**{"lambda": client})
     answer = {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": _payload(None)}
     with Stubber(client) as stub:
         stub.add_response("invoke", answer)

@@ -22,7 +22,6 @@ def test_job_id_is_short_and_plain_whatever_the_file_is_called(key: str, version
     assert len(job) <= 53
     # AWS Step Functions, StartExecution: a name has 1 to 80 characters.
     assert len(jobs.execution_name(job, 10_000)) <= 80
-    assert len(jobs.chunk_execution_name(job, 999_999, 10_000)) <= 80
 
 
 @given(INPUT_KEYS, st.text(min_size=1), INPUT_KEYS, st.text(min_size=1))
@@ -66,7 +65,6 @@ def test_slug_is_the_name_in_lower_case_letters_digits_and_dashes(key: str, slug
 def test_first_attempt_has_the_jobs_name_and_later_ones_a_suffix() -> None:
     assert jobs.execution_name(JOB, 1) == JOB
     assert jobs.execution_name(JOB, 2) == f"{JOB}-a2"
-    assert jobs.chunk_execution_name(JOB, 7, 1) == f"{JOB}-7-a1"
 
 
 @pytest.mark.parametrize(

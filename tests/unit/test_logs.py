@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
+from support import stack_ref
 
 from batchops.core.errors import InputError
-from batchops.inspection.logs import function_logs, logs_frame, of_job, parse_events, parse_since
+from batchops.core.stack_ref import StackRef
+from batchops.inspection.log_lines import of_job, parse_events
+from batchops.inspection.logs import function_logs, logs_frame, parse_since
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 REQUESTS = [f"0000000{n}-0000-4000-8000-000000000000" for n in range(10)]
@@ -144,18 +146,8 @@ def test_frame_has_its_columns_also_without_lines() -> None:
 # ------------------------------------------------------------------------------------ reading
 
 
-class _Stack:
-    """What the functions use of a stack, with stubbed clients."""
-
-    name = "demo"
-
-    def __init__(self, **clients: Any) -> None:
-        self._clients = clients
-        self.outputs = {"JobTableName": "jobs"}
-        self.target = SimpleNamespace(local=False)
-
-    def client(self, service: str) -> Any:
-        return self._clients[service]
+def _stack(**clients: Any) -> StackRef:
+    return stack_ref("demo", outputs={"JobTableName": "jobs"}, **clients)
 
 
 def _client(service: str) -> Any:
@@ -176,7 +168,7 @@ def _request(**more: Any) -> dict[str, Any]:
 
 def test_pages_are_followed_and_the_latest_lines_kept() -> None:
     logs = _client("logs")
-    stack: Any = _Stack(logs=logs)
+    stack = _stack(logs=logs)
     pages = [[_event(f"line {n}", time=n) for n in range(start, start + 3)] for start in (0, 3)]
     with Stubber(logs) as stub:
         stub.add_response("filter_log_events", {"events": pages[0], "nextToken": "t"}, _request())
@@ -187,7 +179,7 @@ def test_pages_are_followed_and_the_latest_lines_kept() -> None:
 
 def test_engine_that_gives_no_token_is_asked_again_from_the_last_moment() -> None:
     logs = _client("logs")
-    stack: Any = _Stack(logs=logs)
+    stack = _stack(logs=logs)
     full = [_event(f"line {n}", time=n // 2) for n in range(10_000)]
     rest = [_event(f"line {n}", time=n // 2) for n in range(9_998, 10_003)]
     with Stubber(logs) as stub:
@@ -199,7 +191,7 @@ def test_engine_that_gives_no_token_is_asked_again_from_the_last_moment() -> Non
 
 def test_unknown_function_is_answered_with_the_known_ones() -> None:
     logs, cfn = _client("logs"), _client("cloudformation")
-    stack: Any = _Stack(logs=logs, cloudformation=cfn)
+    stack = _stack(logs=logs, cloudformation=cfn)
     summary = {
         "LogicalResourceId": "ReadFileFunction",
         "PhysicalResourceId": "demo-read-file",
@@ -215,6 +207,6 @@ def test_unknown_function_is_answered_with_the_known_ones() -> None:
 
 
 def test_limit_must_be_a_number_of_lines() -> None:
-    stack: Any = _Stack()
+    stack = _stack()
     with pytest.raises(InputError, match="limit is 0"):
         function_logs(stack, "validate-data", limit=0)

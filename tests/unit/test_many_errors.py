@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from batchcore import items
-from support import ERROR_TABLE, JOB_TABLE, REGION, SESSION, START_TIME, Received, Server
+from support import ERROR_TABLE, JOB_TABLE, REGION, SESSION, START_TIME, Received, Server, stack_ref
 
 from batchops.core.errors import InputError
 from batchops.job import Job
@@ -77,12 +76,8 @@ def tables() -> Tables:
 def job(tables: Tables) -> Iterator[Job]:
     with Server(tables.answer) as server:
         client = SESSION.client("dynamodb", region_name=REGION, endpoint_url=server.url)
-        stack: Any = SimpleNamespace(
-            name="many",
-            client={"dynamodb": client}.__getitem__,
-            outputs={"ErrorTableName": ERROR_TABLE, "JobTableName": JOB_TABLE},
-        )
-        yield Job(stack, JOB)
+        names = {"ErrorTableName": ERROR_TABLE, "JobTableName": JOB_TABLE}
+        yield Job(stack_ref(outputs=names, dynamodb=client), JOB)
         client.close()
 
 

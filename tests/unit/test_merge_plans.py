@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import items, joining, keys
+from batchcore import items, joining, keys, workflow
 from batchcore.errors import StaleAttemptError
 from batchcore.pieces import PART_BYTES, Piece
 from botocore.exceptions import ClientError
@@ -61,7 +61,7 @@ def prepare(account: Account, chunks: int = 4) -> dict[str, Any]:
         account.put_entry(
             JOB,
             items.chunk_entry(number),
-            status=items.SUCCEEDED,
+            status=workflow.SUCCEEDED,
             attempt=1,
             rows=2,
             valid=1,

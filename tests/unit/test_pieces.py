@@ -34,7 +34,6 @@ def test_groups_and_their_parts_are_the_pieces_in_order(
     whole = pieces_of(sizes)
     groups = plan_groups(whole, group_bytes=group_bytes)
     assert [piece for group in groups for part in group.parts for piece in part] == whole
-    assert sum(group.size_bytes for group in groups) == pieces.total_bytes(whole)
     numbers = [group.first_part + n for group in groups for n in range(len(group.parts))]
     assert numbers == list(range(1, len(numbers) + 1))
     if group_bytes is None:
@@ -73,7 +72,7 @@ def test_group_ends_with_the_part_that_takes_it_to_its_size(
     sizes: list[int], group_bytes: int
 ) -> None:
     for group in plan_groups(pieces_of(sizes), group_bytes=group_bytes)[:-1]:
-        assert group.size_bytes >= group_bytes
+        assert sum(map(pieces.total_bytes, group.parts)) >= group_bytes
         assert sum(map(pieces.total_bytes, group.parts[:-1])) < group_bytes
 
 

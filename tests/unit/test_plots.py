@@ -9,11 +9,12 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from batchcore import items
+from batchcore import items, workflow
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from batchops.core.errors import InputError
+from batchops.core.ledger import ChunkEntry
 from batchops.inspection import frames
 from batchops.plots import axes, data_plots, error_plots, size_plots
 from batchops.plots import chunk_plots as plots
@@ -35,12 +36,13 @@ def _closed() -> Iterator[None]:
     plt.close("all")
 
 
-def chunk(number: int, start: float | None, end: float | None, **changed: Any) -> dict[str, Any]:
+def chunk(number: int, start: float | None, end: float | None, **changed: Any) -> ChunkEntry:
     """Return a chunk's ledger entry; times in seconds."""
     times = {"startTime": start, "endTime": end}
     entry: dict[str, Any] = {
         "entry": items.chunk_entry(number),
-        "status": items.SUCCEEDED,
+        "status": workflow.SUCCEEDED,
+        "attempt": 1,
         "stepMs": {"read": 10 * number, "validate": 20, "enrich": 300, "write": 40},
     }
     entry |= {
@@ -48,10 +50,10 @@ def chunk(number: int, start: float | None, end: float | None, **changed: Any) -
         for name, value in times.items()
         if value is not None
     }
-    return entry | changed
+    return ChunkEntry(entry | changed)
 
 
-def chunks(*entries: dict[str, Any]) -> pd.DataFrame:
+def chunks(*entries: ChunkEntry) -> pd.DataFrame:
     return frames.chunks_frame(entries)
 
 
@@ -104,8 +106,8 @@ SIZES = pd.DataFrame(
 SPEEDS = pd.DataFrame({"chunk_rows": [100, 100, 600], "rows_per_s": [20.0, 40.0, 90.0]})
 MIXED = chunks(
     chunk(1, 0, 2),
-    chunk(2, 1, 4, status=items.FAILED, failed_step="Validate Data"),
-    chunk(3, 2, None, status=items.RUNNING),
+    chunk(2, 1, 4, status=workflow.FAILED, failed_step="Validate Data"),
+    chunk(3, 2, None, status=workflow.RUNNING),
 )
 ALL = {
     "timeline": lambda ax: plots.chunk_timeline(MIXED, ax=ax),
@@ -226,7 +228,7 @@ def test_timeline_marks_failed_chunks_by_more_than_colour() -> None:
 
 
 def test_timeline_shows_a_chunk_that_failed_before_it_started() -> None:
-    failed = chunk(2, None, 3, status=items.FAILED)
+    failed = chunk(2, None, 3, status=workflow.FAILED)
     ax = plots.chunk_timeline(chunks(chunk(1, 0, 2), failed))
     assert bars(ax) == [(1, 0, 2), (2, 3, 3)]
 
@@ -300,7 +302,7 @@ def test_durations_do_not_count_waiting_as_a_step() -> None:
 
 
 def test_durations_leave_out_chunks_that_have_none() -> None:
-    failed = chunk(2, 0, 1, status=items.FAILED, stepMs={})
+    failed = chunk(2, 0, 1, status=workflow.FAILED, stepMs={})
     ax = plots.step_durations(chunks(chunk(1, 0, 1), failed))
     assert ax.get_yticklabels()[0].get_text() == "read (1)"
 
@@ -372,8 +374,8 @@ def test_positions_take_every_row_of_any_file_into_one_of_at_most_50_bars(count:
 
 
 def test_shortened_text_keeps_both_ends() -> None:
-    assert axes.shorten("short") == "short"
-    assert axes.shorten("a" * 30 + "b" * 30, 11) == "aaaaa\N{HORIZONTAL ELLIPSIS}bbbbb"
+    assert axes.fit_label("short") == "short"
+    assert axes.fit_label("a" * 30 + "b" * 30, 11) == "aaaaa\N{HORIZONTAL ELLIPSIS}bbbbb"
 
 
 def test_columns_part_their_errors_by_stage_in_the_order_of_the_stages() -> None:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from batchcore import csvtext, ranges, sizing
-from batchcore.csvtext import BOM, Chunk, Splitter
+from batchcore.csvtext import BOM, SplitChunk, Splitter
 from batchcore.errors import (
     FileError,
-    NoRowsError,
     RecordTooLongError,
     TooManyChunksError,
     UnterminatedQuoteError,
 )
-from batchcore.ranges import RangeSurvey, Survey, number_ranges, range_starts, survey_range
+from batchcore.intake import no_rows
+from batchcore.ranges import RangeSurvey, Survey, plan_cuts, range_starts, survey_range
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,20 +38,20 @@ def portions(data: bytes, size: int) -> Iterator[bytes]:
     return (data[start : start + size] for start in range(0, len(data), size))
 
 
-def in_one_pass(data: bytes, *, chunk_rows: int, block: int, most: int) -> list[Chunk]:
+def in_one_pass(data: bytes, *, chunk_rows: int, block: int, most: int) -> list[SplitChunk]:
     splitter = Splitter(
         portions(data, block), delimiter=",", chunk_rows=chunk_rows, max_chunk_bytes=most
     )
     splitter.header()
     chunks = list(splitter.chunks())
     if not chunks:
-        raise NoRowsError("the file has a header and no rows; upload one with data")
+        raise no_rows()
     return chunks
 
 
 def in_ranges(
     data: bytes, *, chunk_rows: int, block: int, most: int, range_bytes: int
-) -> list[Chunk]:
+) -> list[SplitChunk]:
     def splitter(start: int, end: int | None = None, **numbers: int) -> Splitter:
         return Splitter(
             portions(data[start:end], block),
@@ -72,7 +72,7 @@ def in_ranges(
         survey = survey_range(lines, delimiter=",", chunk_rows=chunk_rows, max_chunk_bytes=most)
         assert RangeSurvey.from_dict(survey.to_dict()) == survey
         surveys.append(survey)
-    cuts = number_ranges(
+    cuts = plan_cuts(
         surveys,
         start=whole.position,
         first_row=whole.row,
@@ -89,7 +89,7 @@ def in_ranges(
     return found
 
 
-def rows(chunks: list[Chunk]) -> list[Row]:
+def rows(chunks: list[SplitChunk]) -> list[Row]:
     """Return the records of the chunks with their row numbers; blank lines may be left out."""
     return [
         (number, record)
@@ -174,8 +174,8 @@ def test_too_many_chunks_are_refused_before_anything_is_cut() -> None:
     at_record = Survey(0, closed=False, rows=9, chunks=50_000, open_bytes=0, too_long=False)
     survey = RangeSurvey(100, at_record, at_record)
     with pytest.raises(TooManyChunksError, match="a larger FileChunkSize"):
-        number_ranges([survey, survey], start=0, first_row=2, chunk_rows=1)
-    (cut,) = number_ranges([survey], start=5, first_row=2, chunk_rows=1)
+        plan_cuts([survey, survey], start=0, first_row=2, chunk_rows=1)
+    (cut,) = plan_cuts([survey], start=5, first_row=2, chunk_rows=1)
     assert (cut.start, cut.end, cut.first_row, cut.chunks) == (5, 105, 2, 50_000)
     assert 50_000 < sizing.MAX_CHUNKS < 100_000
 

@@ -15,12 +15,12 @@ from batchcore.errors import (
     NoHeaderError,
     WrongDelimiterError,
 )
+from batchcore.intake import map_header
 from batchcore.records import (
     REJECT_COLUMNS,
     RowWriter,
-    dump_lines,
+    dump_counted,
     load_lines,
-    map_header,
     read_records,
     reject,
 )
@@ -66,7 +66,7 @@ def test_header_may_have_a_bom_quotes_and_spaces_around_names() -> None:
 
 
 def test_missing_columns_are_named() -> None:
-    with pytest.raises(MissingColumnsError, match=r"lacks 'Name';.*the file has 'id', 'name'"):
+    with pytest.raises(MissingColumnsError, match=r"lacks 'Name':.*the file has 'id', 'name'"):
         map_header(b"id,name\n", SCHEMA, delimiter=",")
 
 
@@ -79,7 +79,7 @@ def test_header_with_another_delimiter_is_told_so(other: str) -> None:
 
 
 def test_comma_where_the_stack_expects_another_delimiter_is_told_so() -> None:
-    with pytest.raises(WrongDelimiterError, match=r"delimited by ',', the stack expects ';'"):
+    with pytest.raises(WrongDelimiterError, match=r"delimited by ',', but the stack expects ';'"):
         map_header(HEADER, SCHEMA, delimiter=";")
 
 
@@ -136,7 +136,7 @@ def test_fields_of_a_wrong_number_reject_the_row_alone() -> None:
     (few,), (many,) = (record["errors"] for record in records[:2])
     assert (few["rule"], few["value"], few["limit"]) == ("fieldCount", "1", "2")
     assert (many["rule"], many["value"], many["limit"]) == ("fieldCount", "4", "2")
-    assert few["message"] == "the row has 1 fields, the header 2"
+    assert few["message"] == "the row has 1 fields, but the header has 2"
     assert [record["key"] for record in records[:2]] == ["1", "2"]
 
 
@@ -151,7 +151,7 @@ def test_bytes_that_are_not_utf8_reject_the_row_alone_and_are_kept() -> None:
     (error,) = records[0]["errors"]
     assert (error["rule"], error["message"]) == (
         "encoding",
-        "the row is not UTF-8 at byte 6 of the row (0xE9)",
+        "the row is not UTF-8: byte 6 is 0xE9",
     )
     assert RowWriter(delimiter=",").rejected(records[0]).startswith(b"1,caf\xe9,2,encoding,")
 
@@ -165,7 +165,7 @@ def test_nul_and_characters_that_cut_lines_elsewhere_are_data() -> None:
     text = "1,a\0b\x0b\x0c\x1c\x85\u2028c\n"
     (record,) = read(HEADER + text.encode())
     assert record["fields"]["Name"] == "a\0b\x0b\x0c\x1c\x85\u2028c"
-    assert list(load_lines(dump_lines([record]))) == [record]
+    assert list(load_lines(dump_counted([record])[0])) == [record]
 
 
 @settings(max_examples=300, deadline=None)
@@ -201,7 +201,7 @@ def test_rejected_record_keeps_its_text_and_every_reason() -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=8)), max_size=5))
 def test_lines_hold_whatever_text_there_is(records: list[dict[str, str]]) -> None:
-    data = dump_lines(records)
+    data, _, _ = dump_counted(records)
     assert data.count(b"\n") == len(records)
     assert list(load_lines(data)) == records
     assert [json.loads(line) for line in data.splitlines()] == records

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchops.core.errors import InputError
-from batchops.inspection.frames import rejects_frame
+from batchops.inspection.frames import ragged_csv_frame
 from batchops.recovery.repair_check import (
     CheckedRow,
     check_rows,
@@ -116,7 +116,7 @@ def test_file_and_dataframe_of_it_give_the_same_rows(tmp_path: Path) -> None:
     data = _rejects('001,"a, b",x,2,why,because', "002,c,,9,why,because,left,over")
     path = tmp_path / "rejected.csv"
     path.write_bytes(data)
-    frame = rejects_frame(io.BytesIO(data), delimiter=",")
+    frame = ragged_csv_frame(io.BytesIO(data), delimiter=",")
     expected = [
         _edited(2, "001", "a, b", "x"),
         _edited(9, "002", "c", "", surplus=("left", "over")),
@@ -213,7 +213,7 @@ def test_row_that_still_breaks_rules_says_which_and_is_not_written() -> None:
     found = _check(_edited(2, "1", "much too long", "x"), b"001,,x\n")
     assert found.outcome.outcome == "still failing"
     assert found.outcome.rules == "id: pattern; name: maxLength"
-    assert "has 13 characters, at most 10" in found.outcome.message
+    assert "has 13 characters, but at most 10" in found.outcome.message
     assert patches_of([found]) == {}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from batchcore import errors
-from batchcore.errors import BalanceError, JobError, SchemaError, TransientError
+from batchcore.errors import BalanceError, JobEndingError, SchemaError, TransientError
 from batchcore.runtime import entry_point, is_transient, job_step, step
 from botocore.exceptions import (
     ClientError,
@@ -29,7 +29,7 @@ WRAPPERS = [entry_point, step, job_step]
 JOB_ERRORS = [
     found
     for found in vars(errors).values()
-    if isinstance(found, type) and issubclass(found, JobError)
+    if isinstance(found, type) and issubclass(found, JobEndingError)
 ]
 
 
@@ -108,7 +108,7 @@ def test_faults_of_our_own_pass(wrap: Any, error: Exception) -> None:
 
 
 @pytest.mark.parametrize("kind", JOB_ERRORS)
-def test_error_of_the_job_is_an_outcome_of_a_job_step(kind: type[JobError]) -> None:
+def test_error_of_the_job_is_an_outcome_of_a_job_step(kind: type[JobEndingError]) -> None:
     result = job_step(failing(kind("row 3")))({}, context())
     assert result.pop("ms") >= 0
     assert result == {"failure": {"Error": kind.__name__, "Cause": "row 3"}}
@@ -166,7 +166,7 @@ def test_log_holds_no_content_of_rows(log: Log) -> None:
     job_step(failing(BalanceError(cause)))(event, context())
     with pytest.raises(TransientError):
         step(failing(client_error("SlowDown")))(event, context())
-    assert [line["message"] for line in log()] == ["the job cannot go on", "done", "failed"]
+    assert [line["message"] for line in log()] == ["the job cannot continue", "done", "failed"]
     assert log()[0]["error"] == "BalanceError"
     assert "secret" not in json.dumps(log())
 

@@ -8,18 +8,17 @@ import re
 import subprocess
 import sys
 from fnmatch import fnmatchcase
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from batchcore import aws, errors, items, jobs, keys
+from asl import MACHINES, State, definition, definition_text, levels, next_states, reachable, states
+from batchcore import aws, errors, items, jobs, keys, workflow
 from hypothesis import given
 from hypothesis import strategies as st
 from support import ROOT, SOURCE, TEMPLATE, environment, function_of, resource, resources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from support import LoadApp
@@ -28,10 +27,8 @@ FUNCTIONS = resources("AWS::Serverless::Function")
 ROLES = resources("AWS::IAM::Role")
 BUCKETS = resources("AWS::S3::Bucket")
 FOLDERS = sorted(path.parent.name for path in SOURCE.glob("*/app.py"))
-MACHINES = ("BlogBatchMainOrchestrator", "BlogBatchProcessChunk")
 
 Statement = dict[str, Any]
-State = dict[str, Any]
 
 
 # ------------------------------------------------------------------------------ helpers
@@ -90,61 +87,6 @@ def lint(path: Path) -> list[dict[str, Any]]:
     assert not done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
-
-
-def definition_text(machine: str) -> str:
-    uri = resource(machine)["Properties"]["DefinitionUri"]
-    return (ROOT / uri).read_text(encoding="utf-8")
-
-
-@cache
-def definition(machine: str) -> dict[str, Any]:
-    """Return a workflow as CloudFormation leaves it, with plausible substitutions."""
-
-    def substitute(match: re.Match[str]) -> str:
-        name = match[1]
-        if name == "MaxConcurrency":
-            return str(TEMPLATE["Parameters"][name]["Default"])
-        if name.endswith("Function"):
-            return f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
-        if name == "ProcessChunkStateMachine":
-            return "arn:aws:states:us-east-1:123456789012:stateMachine:process-chunk"
-        return name
-
-    found: dict[str, Any] = json.loads(re.sub(r"\$\{(\w+)\}", substitute, definition_text(machine)))
-    return found
-
-
-def levels(machine: str) -> Iterator[tuple[str, dict[str, State]]]:
-    """Yield the start and the states of a workflow, and those inside of its Maps."""
-    pending = [definition(machine)]
-    while pending:
-        level = pending.pop()
-        yield level["StartAt"], level["States"]
-        pending += [s["ItemProcessor"] for s in level["States"].values() if "ItemProcessor" in s]
-
-
-def states(machine: str) -> dict[str, State]:
-    return {name: state for _, found in levels(machine) for name, state in found.items()}
-
-
-def next_states(state: State) -> list[str]:
-    followers = [state.get("Next"), state.get("Default")]
-    followers += [choice["Next"] for choice in state.get("Choices", [])]
-    followers += [catch["Next"] for catch in state.get("Catch", [])]
-    return [name for name in followers if name]
-
-
-def reachable(found: dict[str, State], start: str, *, without: set[str]) -> set[str]:
-    """Return the states that can be reached from one, never passing through some."""
-    seen: set[str] = set()
-    pending = [start]
-    while pending:
-        name = pending.pop()
-        if name not in seen | without:
-            seen.add(name)
-            pending += next_states(found[name])
-    return seen
 
 
 ALL_STATES = [
@@ -249,11 +191,18 @@ def test_resources_have_the_names_of_the_walkthrough() -> None:
 
 
 def test_outputs_hold_whatever_the_client_reads() -> None:
-    sources = [p.read_text(encoding="utf-8") for p in (ROOT / "batchops").glob("*.py")]
+    sources = [p.read_text(encoding="utf-8") for p in (ROOT / "batchops").rglob("*.py")]
     reads = r'(?:outputs\[|outputs\.get\(|_table\()\s*"(\w+)"'
     wanted = {name for text in sources for name in re.findall(reads, text)}
     assert {"SourceBucketName", "JobTableName", "ErrorTableName"} <= wanted
     assert wanted <= TEMPLATE["Outputs"].keys()
+
+
+def test_stack_says_which_version_it_is_and_which_format_its_ledger_has() -> None:
+    from batchops.core.version import __version__
+
+    outputs = {name: TEMPLATE["Outputs"][name]["Value"] for name in ("Version", "LedgerFormat")}
+    assert outputs == {"Version": __version__, "LedgerFormat": str(items.LEDGER_FORMAT)}
 
 
 # ----------------------------------------------------------------------------- functions
@@ -634,14 +583,14 @@ def test_workflow_is_valid_states_language(machine: str, tmp_path: Path) -> None
         "RoleArn": "arn:aws:iam::123456789012:role/workflow",
         "Definition": definition(machine),
     }
-    workflow = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
+    state_machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
     path = tmp_path / "workflow.json"
-    path.write_text(json.dumps({"Resources": {"Workflow": workflow}}), encoding="utf-8")
+    path.write_text(json.dumps({"Resources": {"Workflow": state_machine}}), encoding="utf-8")
     assert lint(path) == []
 
 
 def test_linter_would_find_a_mistake_in_a_workflow(tmp_path: Path) -> None:
-    workflow = {
+    state_machine = {
         "Type": "AWS::StepFunctions::StateMachine",
         "Properties": {
             "RoleArn": "arn:aws:iam::123456789012:role/workflow",
@@ -649,21 +598,8 @@ def test_linter_would_find_a_mistake_in_a_workflow(tmp_path: Path) -> None:
         },
     }
     path = tmp_path / "workflow.json"
-    path.write_text(json.dumps({"Resources": {"Workflow": workflow}}), encoding="utf-8")
+    path.write_text(json.dumps({"Resources": {"Workflow": state_machine}}), encoding="utf-8")
     assert lint(path)
-
-
-def test_steps_have_the_names_of_the_walkthrough() -> None:
-    assert {
-        "Split Input File into chunks",
-        "Call Step function for each chunk",
-        "Merge all Files",
-        "Email the file",
-    } <= definition(MACHINES[0])["States"].keys()
-    chunk = definition(MACHINES[1])
-    steps = ["Read File", "Validate Data", "Get Financial Data", "Write output file"]
-    assert chunk["StartAt"] == steps[0]
-    assert [chunk["States"][step]["Next"] for step in steps[:-1]] == steps[1:]
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -689,53 +625,6 @@ def test_task_is_given_longer_than_its_function_takes(machine: str, name: str) -
     elif ":states:startExecution" in state["Resource"]:
         assert state["TimeoutSeconds"] > definition(MACHINES[1])["TimeoutSeconds"]
         assert state["TimeoutSeconds"] < definition(MACHINES[0])["TimeoutSeconds"]
-
-
-# Retried: throttles and faults of services that pass, and functions that died.
-TRANSIENT = {
-    "TransientError",
-    "States.Timeout",
-    "Sandbox.Timedout",
-    "Runtime.ExitError",
-    "Runtime.OutOfMemory",
-    # How the local engine reports any exception of a Python function.
-    "Runtime.HandlerError",
-}
-# AWS service -> the prefix of its errors in Step Functions.
-PREFIXES = {
-    "lambda": "Lambda",
-    "dynamodb": "DynamoDB",
-    "sns": "SNS",
-    "states": "StepFunctions",
-}
-PASSING = re.compile(
-    r"\w+\.(Throttling|Throttled|KMSThrottling|TooManyRequests|RequestLimitExceeded|SdkClient|"
-    r"ProvisionedThroughputExceeded|InternalServerError|InternalError|Service|ServiceUnavailable|"
-    r"AWSLambda|AmazonDynamoDB|AmazonSNS|AWSStepFunctions|ExecutionLimitExceeded|"
-    r"ClientExecutionTimeout)Exception|Lambda\.Unknown"
-)
-
-
-@pytest.mark.parametrize(("machine", "name"), TASKS)
-def test_task_retries_what_may_pass_and_nothing_else(machine: str, name: str) -> None:
-    state = states(machine)[name]
-    service = state["Resource"].split(":::")[-1].split(":")[0]
-    service = "lambda" if ":function:" in state["Resource"] else service
-    for retry in state["Retry"]:
-        for error in retry["ErrorEquals"]:
-            assert error in TRANSIENT or (
-                PASSING.fullmatch(error) and error.startswith(f"{PREFIXES[service]}.")
-            )
-
-
-@pytest.mark.parametrize(("machine", "name"), TASKS)
-def test_retries_are_spread_and_bounded(machine: str, name: str) -> None:
-    for retry in states(machine)[name]["Retry"]:
-        assert retry["JitterStrategy"] == "FULL"
-        assert retry["BackoffRate"] > 1
-        assert retry["IntervalSeconds"] >= 1
-        assert 1 <= retry["MaxAttempts"] <= 99
-        assert retry["IntervalSeconds"] < retry["MaxDelaySeconds"] <= 300
 
 
 @pytest.mark.parametrize(("machine", "name"), ALL_STATES)
@@ -775,7 +664,7 @@ def records(state: State) -> bool:
     values = state.get("Parameters", {}).get("ExpressionAttributeValues", {})
     return (
         state.get("Resource", "").endswith("dynamodb:updateItem")
-        and {"S": items.FAILED} in values.values()
+        and {"S": workflow.FAILED} in values.values()
     )
 
 
@@ -926,17 +815,28 @@ def test_phases_that_the_workflow_calls_for_are_those_of_the_function(load_app: 
     assert sorted(phases) == sorted(load_app("split-ip-file").PHASES)
 
 
+def chunk_execution_name(job: str, chunk: int, attempt: int) -> str:
+    """Return the name that the main workflow gives to the execution of a chunk."""
+    name = states(MACHINES[0])["Process chunk"]["Parameters"]["Name.$"]
+    call = re.fullmatch(r"States\.Format\('([^']+)', (.+)\)", name)
+    assert call is not None
+    values: dict[str, Any] = {"$.jobId": job, "$.chunk.number": chunk, "$.attempt": attempt}
+    return call[1].format(*(values[path] for path in call[2].split(", ")))
+
+
 def test_chunk_is_a_named_execution_that_knows_its_parent() -> None:
     process = states(MACHINES[0])["Process chunk"]
     assert process["Resource"] == "arn:aws:states:::states:startExecution.sync:2"
     parameters = process["Parameters"]
     started_by = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID.$"
     assert parameters["Input"][started_by] == "$$.Execution.Id"
-    values: dict[str, Any] = {"$.jobId": "job", "$.chunk.number": 7, "$.attempt": 2}
-    call = re.fullmatch(r"States\.Format\('([^']+)', (.+)\)", parameters["Name.$"])
-    assert call is not None
-    name = call[1].format(*(values[path] for path in call[2].split(", ")))
-    assert name == jobs.chunk_execution_name("job", 7, 2)
+    assert chunk_execution_name("job", 7, 2) == "job-7-a2"
+
+
+def test_name_of_a_chunks_execution_is_as_short_as_step_functions_wants_it() -> None:
+    longest = "x" * jobs.SLUG_LENGTH + "-" + "0" * jobs.DIGEST_LENGTH
+    # AWS Step Functions, StartExecution: a name has 1 to 80 characters.
+    assert len(chunk_execution_name(longest, 999_999, 10_000)) <= 80
 
 
 def test_child_gives_back_nothing() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from batchcore import items
+from batchcore import items, workflow
 
+from batchops.core.ledger import ChunkEntry, JobEntry
 from batchops.inspection import frames
 from batchops.inspection.timings import BETWEEN, speeds_frame, step_times, stragglers
 
@@ -15,20 +16,22 @@ BEGIN = pd.Timestamp("2026-11-23T06:00:00Z")
 STEPS = {"read": 10, "validate": 20, "enrich": 300, "write": 40}
 
 
-def chunk(number: int, *, ms: float = 500, **changed: Any) -> dict[str, Any]:
+def chunk(number: int, *, ms: float = 500, **changed: Any) -> ChunkEntry:
     """Return the ledger's entry of a chunk of 100 rows that took so many milliseconds."""
-    return {
+    entry = {
         "entry": items.chunk_entry(number),
-        "status": items.SUCCEEDED,
+        "status": workflow.SUCCEEDED,
+        "attempt": 1,
         "rows": 100,
         "startTime": BEGIN.isoformat(),
         "endTime": (BEGIN + pd.Timedelta(milliseconds=ms)).isoformat(),
         "stepMs": STEPS,
-    } | changed
+    }
+    return ChunkEntry(entry | changed)
 
 
-def chunks(*entries: dict[str, Any]) -> pd.DataFrame:
-    return frames.chunks_frame(entries, job_start=BEGIN.isoformat())
+def chunks(*entries: ChunkEntry) -> pd.DataFrame:
+    return frames.chunks_frame(entries, job_start=BEGIN.to_pydatetime())
 
 
 def test_step_times_add_up_to_the_time_of_the_chunks() -> None:
@@ -43,8 +46,8 @@ def test_step_times_add_up_to_the_time_of_the_chunks() -> None:
 
 
 def test_step_times_leave_out_chunks_that_did_not_succeed() -> None:
-    failed = chunk(2, status=items.FAILED, stepMs={"read": 9_000})
-    running = chunk(3, status=items.RUNNING, stepMs={}, endTime=None)
+    failed = chunk(2, status=workflow.FAILED, stepMs={"read": 9_000})
+    running = chunk(3, status=workflow.RUNNING, stepMs={}, endTime=None)
     found = step_times(chunks(chunk(1), failed, running))
     assert set(found["chunks"]) == {1}
     assert found["max_ms"].max() == 300
@@ -74,22 +77,23 @@ def test_no_chunk_is_a_straggler_among_its_like() -> None:
     assert found.dtypes.equals(stragglers(chunks(chunk(1), chunk(2, ms=9_000))).dtypes)
 
 
-def job(name: str, **changed: Any) -> dict[str, Any]:
-    return {
+def job(name: str, **changed: Any) -> JobEntry:
+    entry = {
         "jobId": name,
-        "status": items.SUCCEEDED,
+        "status": workflow.SUCCEEDED,
         "attempt": 1,
         "startTime": "2026-11-23T06:00:00.000Z",
         "endTime": "2026-11-23T06:00:04.000Z",
         "rowsIn": 1_000,
         "chunkRows": 600,
         "chunks": 2,
-    } | changed
+    }
+    return JobEntry(entry | changed)
 
 
 def test_speeds_are_those_of_jobs_that_succeeded_at_once() -> None:
     found = speeds_frame(
-        [job("a"), job("b", status=items.FAILED), job("c", attempt=2), job("d", rowsIn=400)]
+        [job("a"), job("b", status=workflow.FAILED), job("c", attempt=2), job("d", rowsIn=400)]
     )
     assert list(found["job"]) == ["a", "d"]
     assert list(found["rows_per_s"]) == [250, 100]

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from batchcore import sizing
+from batchcore import aws, reference, sizing
 from support import SCHEMA, SOURCE, TEMPLATE, LoadApp, environment, function_of
 
 from batchops.planning import function_times, scan, workload
@@ -113,12 +113,11 @@ def test_functions_are_arm64_as_priced() -> None:
     assert TEMPLATE["Globals"]["Function"]["Architectures"] == ["arm64"]
 
 
-def test_numbers_of_the_functions_are_theirs(load_app: LoadApp) -> None:
-    enrich, merge = map(load_app, ("enrich-data", "merge-s3-files"))
-    assert merge.COPY_PART_BYTES == workload.COPY_PART_BYTES
-    assert merge.COPIES_IN_FLIGHT == function_times.COPIES_IN_FLIGHT
+def test_numbers_of_the_functions_are_theirs() -> None:
+    assert aws.COPY_PART_BYTES == workload.COPY_PART_BYTES
+    assert aws.COPIES_IN_FLIGHT == function_times.COPIES_IN_FLIGHT
     assert environment("merge-s3-files")["MERGE_GROUP_BYTES"] == str(workload.MERGE_GROUP_BYTES)
-    assert (enrich.KEYS_PER_CALL, enrich.CALLS_IN_FLIGHT) == (
+    assert (reference.KEYS_PER_CALL, reference.CALLS_IN_FLIGHT) == (
         workload.KEYS_PER_CALL,
         workload.CALLS_IN_FLIGHT,
     )

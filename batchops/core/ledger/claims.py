@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from batchcore import aws, items
+from batchcore import aws, items, workflow
 from batchcore.errors import StaleAttemptError
 
 from batchops.core.errors import JobRunningError, translated
@@ -65,7 +65,7 @@ def claim(
     values: dict[str, Any] = items.attributes(
         {
             "attempt": attempt,
-            "status": items.RUNNING,
+            "status": workflow.RUNNING,
             "attemptTime": items.utc_now(),
             "attemptToken": token,
             **(settings or {}),
@@ -129,7 +129,7 @@ def abort(stack: StackRef, job_id: str, entry: str, *, attempt: int, was: str, c
 def release(stack: StackRef, job_id: str, attempt: int, token: str, error: BaseException) -> None:
     """Enter that a claimed attempt was not started, so that the next need not wait."""
     cause = f"{type(error).__name__}: {error}"
-    values = {"status": items.FAILED, "endTime": items.utc_now(), "error": "NotStarted"}
+    values = {"status": workflow.FAILED, "endTime": items.utc_now(), "error": "NotStarted"}
     condition: dict[str, str | int] = {"attempt": attempt, "attemptToken": token}
     found = items.attributes({**values, "cause": cause})
     _update(stack, job_id, items.JOB_ENTRY, found, condition=condition)

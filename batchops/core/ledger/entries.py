@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from batchcore import items, keys
+from batchcore import items, keys, workflow
 
 from batchops.core.errors import explain_failure
 
@@ -213,7 +213,7 @@ class JobEntry(Entry):
     @property
     def mail_reason(self) -> str:
         """Why the mail could not be sent; empty if it was, or was not tried."""
-        if self.mail_status != items.MAIL_FAILED:
+        if self.mail_status != workflow.MAIL_FAILED:
             return ""
         return explain_failure(self.get("mailError", ""), self.get("mailCause", ""))
 
@@ -254,7 +254,7 @@ class ChunkEntry(Entry):
     @property
     def balances(self) -> bool:
         """Whether the chunk succeeded with each of its rows accepted or rejected."""
-        return self.status == items.SUCCEEDED and self.rows == (self.valid or 0) + (
+        return self.status == workflow.SUCCEEDED and self.rows == (self.valid or 0) + (
             self.rejected or 0
         )
 

@@ -1,4 +1,4 @@
-"""The AWS calls that more than one function makes, each safe to repeat."""
+"""AWS calls that more than one function makes. Each is safe to repeat."""
 
 import random
 import time
@@ -23,29 +23,41 @@ T = TypeVar("T")
 WRITE_BATCH = 25
 GET_BATCH = 100
 
-# Four in flight keep a table busy without a burst that it would throttle.
+# Four batches in flight keep a table busy without a burst that it would throttle.
 WORKERS = 4
 
-# Uploads at a time: so many, if they have no more bytes together; or one that has.
+# The most uploads in flight, and the most bytes that they hold together. A single upload may be
+# larger than that.
 UPLOADS_IN_FLIGHT = 32
 UPLOAD_BYTES_IN_FLIGHT = 16 * 1024 * 1024
 
-# As long as a batch gets smaller there is no limit; without any progress, this many tries.
+# S3 copies an input to the archive in parts of this size, and this many parts at a time, because
+# one stream would be slow.
+COPY_PART_BYTES = 256 * 1024 * 1024
+COPIES_IN_FLIGHT = 64
+
+# How long a link to a result file works. The function signs it with its role's credentials, and the
+# link works no longer than these. They are sure to last longer than an hour.
+LINK_EXPIRES_S = 3600
+
+# A batch is repeated as long as it gets smaller. This many tries may pass without progress.
 _BACKOFF_TRIES = 8
 _BACKOFF_BASE_S = 0.05
 _BACKOFF_CAP_S = 5.0
 
-# Short connects and the SDK's own retries first; what is left over the workflow retries.
+# The SDK retries first, with short time-outs for connecting. What still fails, the workflow
+# retries.
 CONFIG = Config(
     connect_timeout=5,
     read_timeout=60,
     retries={"mode": "standard", "max_attempts": 5},
     max_pool_connections=16,
-    # Half of the processor time of a BatchWriteItem; the service checks its requests itself.
+    # Validation takes half of the processor time of a BatchWriteItem, and the service validates
+    # its requests anyway.
     parameter_validation=False,
 )
 
-# The tag by which the bucket's lifecycle knows what only a rerun may need.
+# The bucket's lifecycle rule removes objects with this tag: only a rerun may still need them.
 INTERMEDIATE = "kind=intermediate"
 
 
@@ -55,27 +67,25 @@ def put_intermediate(s3: "S3Client", bucket: str, key: str, body: bytes) -> None
 
 
 def put_version(s3: "S3Client", bucket: str, key: str, body: bytes) -> dict[str, str]:
-    """Store such an object and return its ``key`` and ``versionId``, for `read_version`.
+    """Store an intermediate object and return its ``key`` and ``versionId``, for `read_version`.
 
-    The next step reads that version and no other: a call of an earlier attempt that is still under
-    way, though its attempt was given up, can put nothing in its place.
+    The next step reads exactly that version. So a call of an abandoned attempt that is still
+    running cannot put anything in its place.
     """
     answer = s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
     return {"key": key, "versionId": answer["VersionId"]}
 
 
 def put_many(s3: "S3Client", bucket: str, objects: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Store objects as `put_version` does, side by side, and return their versions, in order.
+    """Store intermediate objects in parallel and return their versions, in order.
 
-    They are taken as they are written.
-
-    Small ones many at a time, for each takes its time whatever its size; large ones few, for they
-    are held in memory.
+    Many small objects are uploaded at a time, because each request takes a while whatever its
+    size. Few large ones are, because they are held in memory.
 
     Parameters
     ----------
     objects
-        Keys and contents.
+        Keys and contents. They are consumed as they are uploaded.
     """
     pending: deque[tuple[Future[dict[str, str]], int]] = deque()
     versions = []
@@ -95,12 +105,12 @@ def put_many(s3: "S3Client", bucket: str, objects: Iterable[tuple[str, bytes]]) 
 
 
 def read_object(s3: "S3Client", bucket: str, key: str) -> bytes:
-    """Return a whole object as it is now; only for lists of one attempt, whose size is bounded."""
+    """Return the latest version of an object, whole; for lists, whose size is bounded."""
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
 def read_version(s3: "S3Client", bucket: str, stored: Mapping[str, Any]) -> bytes:
-    """Return what a step stored, as its result or the manifest names it: `put_version`."""
+    """Return the object version that a step's result or the manifest names: see `put_version`."""
     return s3.get_object(Bucket=bucket, Key=stored["key"], VersionId=stored["versionId"])[
         "Body"
     ].read()
@@ -113,7 +123,7 @@ def batches(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def _until_done(call: Callable[[Sized], Sized], pending: Sized, *, what: str) -> None:
-    """Repeat a batch call on what it left over, waiting longer each time, with full jitter."""
+    """Repeat a batch call on what it left unprocessed, with full-jitter backoff."""
     fruitless = 0
     while fruitless < _BACKOFF_TRIES:
         before = len(pending)
@@ -123,7 +133,7 @@ def _until_done(call: Callable[[Sized], Sized], pending: Sized, *, what: str) ->
         fruitless = fruitless + 1 if len(pending) == before else 0
         ceiling = min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**fruitless)
         time.sleep(random.uniform(0, ceiling))  # noqa: S311  (jitter, not a secret)
-    raise TransientError(f"{what} processed nothing in {_BACKOFF_TRIES} tries")
+    raise TransientError(f"{what} made no progress in {_BACKOFF_TRIES} tries")
 
 
 def batch_write(
@@ -134,8 +144,8 @@ def batch_write(
     Parameters
     ----------
     requests
-        WriteRequests (``{"PutRequest": {"Item": ...}}``), no two for the same key. They are taken
-        as they are written, so a generator is never held in memory.
+        WriteRequests (``{"PutRequest": {"Item": ...}}``), no two for the same key. They are
+        consumed as they are written, so a generator is never held in memory.
 
     Raises
     ------
@@ -160,7 +170,7 @@ def batch_write(
 def batch_get(
     dynamodb: "DynamoDBClient", table: str, keys: Sequence[Mapping[str, Any]]
 ) -> list[items.Item]:
-    """Return the items that exist for any number of distinct keys, in no order.
+    """Return the items that exist for any number of distinct keys, in any order.
 
     Raises
     ------
@@ -190,17 +200,17 @@ def update_entry(
     remove: Sequence[str] = (),
     begins: bool = False,
 ) -> dict[str, Any]:
-    """Set and remove attributes of one ledger entry, and its attempt.
+    """Update attributes of one ledger entry and record the attempt that does it.
 
     Returns
     -------
     dict
-        The entry as it was before; empty if there was none.
+        The entry before the update; empty if there was none.
 
     Raises
     ------
     StaleAttemptError
-        If the entry is a later attempt's; with `begins`, also if it has ended in this one.
+        If the entry belongs to a later attempt, or, with `begins`, has ended in this one.
     """
     try:
         answer = dynamodb.update_item(
@@ -211,7 +221,7 @@ def update_entry(
         )
     except dynamodb.exceptions.ConditionalCheckFailedException as error:
         raise StaleAttemptError(
-            f"{entry} of {job} belongs to a later attempt than {attempt}, or has ended in it"
+            f"{entry} of {job} belongs to a later attempt than {attempt}, or has ended already"
         ) from error
     return items.plain(answer.get("Attributes", {}))
 
@@ -219,12 +229,12 @@ def update_entry(
 def require_attempt(
     dynamodb: "DynamoDBClient", table: str, job: str, entry: str, *, attempt: int
 ) -> None:
-    """See that a ledger entry is not a later attempt's, before something is written elsewhere.
+    """Check that no later attempt has taken over a ledger entry, before writing elsewhere.
 
     Raises
     ------
     StaleAttemptError
-        If it is.
+        If one has.
     """
     found = dynamodb.get_item(
         TableName=table,

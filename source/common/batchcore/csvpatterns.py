@@ -1,12 +1,13 @@
-"""Patterns of CSV records, and how to count records many at a time; for `batchcore.csvtext`.
+"""Regular expressions for CSV records, and fast counting of records; used by `batchcore.csvtext`.
 
-A run of records is *orderly* if each quote in it is an opening or a closing one: no quote stands
-within an unquoted field. Then quotes come in pairs, and a line ends a record where no pair is open.
+A run of records is *orderly* if every quote in it opens or closes a field, so that no quote occurs
+inside an unquoted field. Quotes then come in pairs, and a line break ends a record if no pair is
+open there.
 """
 
 import re
 
-# What is left of a window without these bytes are its quotes and LFs.
+# Deleting these bytes from a window leaves its quotes and LFs.
 _NEITHER_QUOTE_NOR_LF = bytes(set(range(256)) - set(b'"\n'))
 _QUOTED_LFS = re.compile(rb'"\n*+"')
 
@@ -14,13 +15,13 @@ _QUOTED_LFS = re.compile(rb'"\n*+"')
 def record_pattern(delimiter: str, *, open_at_start: bool = False) -> re.Pattern[bytes]:
     """Return a pattern that matches one whole record with its terminator.
 
-    No match means that a quoted field is still open at the end of the data. Every repetition is
-    possessive, so a match never backtracks and time is linear in the record's length.
+    If it does not match, a quoted field is still open at the end of the data. Every repetition is
+    possessive, so that a match never backtracks and takes time linear in the record's length.
 
     Parameters
     ----------
     open_at_start
-        Match the rest of a record from within one of its quoted fields.
+        Match the rest of a record, starting inside one of its quoted fields.
     """
     d = re.escape(delimiter).encode()
     quoted_rest = rb'[^"]*+(?:""[^"]*+)*+"[^' + d + rb"\r\n]*+"
@@ -31,10 +32,11 @@ def record_pattern(delimiter: str, *, open_at_start: bool = False) -> re.Pattern
 
 
 def _orderly_patterns(delimiter: str) -> tuple[bytes, bytes]:
-    """Return patterns of a quote that opens a field, and of the fields that follow from there.
+    """Return a pattern for an opening quote, and one for the quoted fields that start with it.
 
-    A quote opens a field where it begins one; that a doubled quote closes a field and opens the
-    next is as good. Going on right after a delimiter needs no look back, which is faster.
+    A quote opens a field if it is the field's first character. A doubled quote is treated as one
+    that closes a field and one that opens the next, which gives the same result. A quoted field
+    right after a delimiter needs no lookbehind, which is faster.
     """
     d = re.escape(delimiter).encode()
     opening = rb"(?<![^" + d + rb'\r\n"])"'
@@ -42,23 +44,23 @@ def _orderly_patterns(delimiter: str) -> tuple[bytes, bytes]:
 
 
 def orderly_pattern(delimiter: str) -> re.Pattern[bytes]:
-    """Return a pattern of records each of whose quotes is an opening or a closing one.
+    """Return a pattern that matches orderly records.
 
-    It begins where a record begins, and may end anywhere.
+    It must start at the beginning of a record and may end anywhere.
     """
     opening, fields = _orderly_patterns(delimiter)
     return re.compile(rb'(?:[^"]*+%b)*+[^"]*+(?:%b[^"]*+)?+' % (fields, opening))
 
 
 def run_pattern(delimiter: str, records: int) -> re.Pattern[bytes]:
-    """Return a pattern of so many such records, none of them blank, each with an LF at its end."""
+    """Return a pattern that matches this many orderly records, none blank, each ending in LF."""
     _, fields = _orderly_patterns(delimiter)
     record = rb'(?=[^\r\n])(?:[^"\r\n]*+%b)*+[^"\r\n]*+\r?+\n' % fields
     return re.compile(rb"(?:%b){%d}+" % (record, records))
 
 
 def is_odd(window: bytes) -> bool:
-    """Tell whether lines and records may differ: blank lines, or CRs outside a CRLF."""
+    """Tell whether the window has blank lines, or CRs that are not part of a CRLF."""
     if window[0] in b"\r\n" or b"\n\n" in window:
         return True
     if b"\r" not in window:
@@ -67,10 +69,10 @@ def is_odd(window: bytes) -> bool:
 
 
 def count_lines(window: bytes, want: int) -> tuple[int, int]:
-    """Return how many records a window of orderly ones holds, and how many lines they have.
+    """Return how many records a window of orderly records holds, and how many lines they take.
 
-    At most `want` records. What is left without the other bytes are quotes and LFs; two quotes in
-    a row hold no LF, and of the others each first one opens a field, each second one closes it.
+    It counts `want` records at most. After all other bytes are deleted, quotes and LFs remain. Two
+    quotes in a row have no LF between them; the others alternately open and close a field.
     """
     left = window.translate(None, _NEITHER_QUOTE_NOR_LF).replace(b'""', b"")
     if b'"' in left:

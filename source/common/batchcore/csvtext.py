@@ -1,8 +1,9 @@
-"""CSV at the level of bytes: where records end, and which bytes are whose.
+"""Split CSV into records and chunks as bytes, without changing any of them.
 
-The rules are those of Python's `csv` in its default dialect: a quote opens a quoted field only
-as the field's first character, a doubled quote stands for one, whatever follows the closing quote
-up to the delimiter belongs to the field, and a record ends at LF, CRLF or a lone CR outside quotes.
+The rules are those of Python's `csv` in its default dialect: a quote opens a quoted field only if
+it is the field's first character, a doubled quote stands for one quote, text between the closing
+quote and the next delimiter belongs to the field, and a record ends at an LF, CRLF or lone CR
+outside quotes.
 """
 
 import csv
@@ -14,26 +15,27 @@ from dataclasses import dataclass
 from batchcore import csvpatterns
 from batchcore.errors import RecordTooLongError, UnterminatedQuoteError
 
-# A chunk is held in memory whole by each function that works on it, and a record never spans two:
-# a chunk ends with the record that takes it here, so it has less than twice as much.
+# Each function that works on a chunk holds all of it in memory, and a record never spans two
+# chunks. A chunk ends with the record that reaches this size, so it has less than twice as much.
 MAX_CHUNK_BYTES = 16 * 1024 * 1024
 
 BOM = b"\xef\xbb\xbf"
 
-# A window of lines is looked at several times over: it should stay in the processor's cache.
+# A window of lines is scanned several times, so it should fit into the processor's cache.
 _WINDOW_BYTES = 64 * 1024
-# Records that are matched together in a burst, the most first.
+# Numbers of records that are matched together, the largest first.
 _RUNS = (128, 16)
-# After a window that cannot be taken as a whole, as many records pass before the next is tried.
+# After a window that cannot be scanned as a whole, this many records are scanned in smaller runs
+# before the next window is tried.
 _BURST = 1024
 
-# csv refuses fields over 128 KiB unless told otherwise; the bound that counts is the chunk's.
+# By default csv refuses fields over 128 KiB; here only the chunk's size limits a field.
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """A run of records, exactly as they stand in the file, under the prefix asked for."""
+class SplitChunk:
+    """Consecutive records of a file, byte for byte, after the requested prefix."""
 
     number: int
     first_row: int
@@ -43,27 +45,29 @@ class Chunk:
 
 
 class Splitter:
-    """Splits a stream of bytes into its header and chunks of whole records.
+    """Splits a stream of bytes into the header and chunks of whole records.
 
     Parameters
     ----------
     blocks
-        The file's bytes in any portions.
+        The file's bytes, in blocks of any size.
     delimiter
         One ASCII character.
     chunk_rows
-        Records a chunk, blank lines not counted; a chunk ends earlier at `max_chunk_bytes`.
+        Records per chunk, not counting blank lines. A chunk has fewer if it reaches
+        `max_chunk_bytes` first.
     max_chunk_bytes
-        A chunk ends with the record that takes it there; and the longest record that is accepted.
+        A chunk ends with the record that reaches this size. Also the length of the longest record
+        that is accepted.
     first_row, first_chunk
-        The number of the first record of the bytes, and of the first chunk.
+        The number of the first record in the bytes, and of the first chunk.
     part
-        The bytes end somewhere in a file: a record that is still open there is a record, see
+        The bytes are part of a file and may end inside a record. Such a record counts as one; see
         `open_bytes`.
 
     Notes
     -----
-    Memory is bounded by a few times `max_chunk_bytes` and one block, whatever the file's size.
+    Memory is bounded by a few times `max_chunk_bytes` plus one block, whatever the file's size.
     Blank lines between records stay in the chunk's bytes, because a record's number counts them.
     """
 
@@ -78,9 +82,9 @@ class Splitter:
         first_chunk: int = 1,
         part: bool = False,
     ) -> None:
-        self.row = first_row  # the number of the next record in the file
-        self.position = 0  # up to where the bytes are scanned, from their first on
-        self.open_bytes = 0  # of a record that is still open at the end of a part
+        self.row = first_row  # number of the next record in the file
+        self.position = 0  # bytes scanned so far
+        self.open_bytes = 0  # length of a record that is still open at the end of a part
         self._blocks = iter(blocks)
         self._delimiter = delimiter
         self._record = csvpatterns.record_pattern(delimiter).match
@@ -90,16 +94,16 @@ class Splitter:
         self._max_bytes = max_chunk_bytes
         self._part = part
         self._buffer = b""
-        self._start = 0  # of the chunk under way, in the buffer
-        self._at = 0  # up to where the buffer is scanned
+        self._start = 0  # where the current chunk starts in the buffer
+        self._at = 0  # how far the buffer is scanned
         self._final = False
         self._chunk = first_chunk
-        self._first_row = first_row  # of the chunk under way
+        self._first_row = first_row  # of the current chunk
         self._rows = 0
         self._record_bytes = 128.0  # running estimate
 
     def header(self) -> bytes:
-        """Return the first record that is not blank, with its terminator and, if any, the BOM."""
+        """Return the first record that is not blank, with its terminator and any BOM."""
         while len(self._buffer) < len(BOM) and not self._final:
             self._read()
         bom = BOM if self._buffer.startswith(BOM) else b""
@@ -113,13 +117,13 @@ class Splitter:
         return bom + header if header else b""
 
     def rest_of_record(self) -> tuple[int, bool]:
-        """Pass the rest of a record that is open, within quotes, where the bytes begin.
+        """Skip the rest of a record whose quoted field is open where the bytes begin.
 
         Returns
         -------
         tuple
-            Its length in bytes, and whether it ends there. One that does not is either open up to
-            the end, or longer than a record may be.
+            The number of bytes skipped, and whether the record ended. If it did not, it is open at
+            the end of the bytes, or longer than a record may be.
         """
         match = csvpatterns.record_pattern(self._delimiter, open_at_start=True).match
         while True:
@@ -131,14 +135,14 @@ class Splitter:
             if len(self._buffer) > self._max_bytes or not self._read():
                 return len(self._buffer), False
 
-    def chunks(self, *, prefix: bytes = b"") -> Iterator[Chunk]:
-        """Yield the chunks in order; blank lines in front of a chunk belong to none.
+    def chunks(self, *, prefix: bytes = b"") -> Iterator[SplitChunk]:
+        """Yield the chunks in order. Blank lines before a chunk's first record are dropped.
 
         Parameters
         ----------
         prefix
-            What each chunk's data begins with, such as the header. Put there at once, because
-            whoever put it there later would hold the data twice.
+            Bytes to put before each chunk's records, such as the header. Adding them here avoids a
+            second copy of the data.
         """
         while True:
             while not self._full() and (self._scan_window() or self._scan_records(_BURST)):
@@ -150,9 +154,9 @@ class Splitter:
             elif not self._read():
                 return
 
-    def _cut(self, prefix: bytes) -> Chunk:
+    def _cut(self, prefix: bytes) -> SplitChunk:
         data = b"".join((prefix, memoryview(self._buffer)[self._start : self._at]))
-        return Chunk(self._chunk, self._first_row, self.row - 1, self._rows, data)
+        return SplitChunk(self._chunk, self._first_row, self.row - 1, self._rows, data)
 
     def _full(self) -> bool:
         full = self._rows == self._chunk_rows or self._at - self._start >= self._max_bytes
@@ -162,19 +166,19 @@ class Splitter:
         self._start, self._first_row, self._rows = self._at, self.row, 0
 
     def _advance(self, end: int, *, rows: int, lines: int | None = None) -> None:
-        """Take in records up to a place in the buffer."""
+        """Add the records up to a place in the buffer to the current chunk."""
         self.position += end - self._at
         self._at = end
         self._rows += rows
         self.row += rows if lines is None else lines
 
     def _read(self) -> bool:
-        """Append one block to what is not yet handed out; False at the end of the stream."""
+        """Append one block to the buffer, without the chunks already yielded; False at the end."""
         if self._final:
             return False
         block = next(self._blocks, None)
         if block is None:
-            self._final = True  # which may complete a record
+            self._final = True  # the end may complete a record
             return True
         self._buffer = self._buffer[self._start :] + block
         self._at -= self._start
@@ -182,7 +186,7 @@ class Splitter:
         return True
 
     def _scan_window(self) -> bool:
-        """Advance over many records at once; False if the next ones have to be looked at singly."""
+        """Advance over many records at once; False if the next ones need a closer look."""
         buffer, at = self._buffer, self._at
         want = self._chunk_rows - self._rows
         size = min(_WINDOW_BYTES, int(want * self._record_bytes) + 512)
@@ -206,7 +210,7 @@ class Splitter:
         return True
 
     def _scan_records(self, most: int) -> int:
-        """Advance over so many records at most, by patterns; return over how many."""
+        """Advance over at most this many records, using patterns, and return their number."""
         done = 0
         while done < most and not self._full():
             found = self._scan_run(most - done) or self._scan_singly(min(most - done, _RUNS[-1]))
@@ -216,7 +220,7 @@ class Splitter:
         return done
 
     def _scan_run(self, most: int) -> int:
-        """Advance over a run of records, quotes honoured; 0 if there is something else in it."""
+        """Advance over a run of orderly records and return their number; 0 if there is none."""
         most = min(most, self._chunk_rows - self._rows)
         for size, match in self._runs:
             if size <= most:
@@ -227,7 +231,7 @@ class Splitter:
         return 0
 
     def _scan_singly(self, most: int) -> int:
-        """Advance over some records one by one, blank lines and lone CRs among them."""
+        """Advance over records one by one, including blank lines and lone CRs."""
         for done in range(most):
             at, buffer = self._at, self._buffer
             if self._full() or at == len(buffer):
@@ -248,7 +252,7 @@ class Splitter:
         return most
 
     def _whole(self, found: re.Match[bytes] | None) -> int:
-        """Return where a record ends; 0 if its rest, or the LF of its CRLF, is still to come."""
+        """Return where a record ends; 0 if more of it, or the LF of its CRLF, is not read yet."""
         if found is None:
             return 0
         end = found.end()
@@ -257,23 +261,23 @@ class Splitter:
 
 
 def unterminated_quote(row: int) -> UnterminatedQuoteError:
-    """Return the error of a record whose quoted field is open at the end of the file."""
+    """Return the error for a record whose quoted field is open at the end of the file."""
     return UnterminatedQuoteError(
         f"the record in row {row} has a quoted field that is still open at the end of the file: "
-        "close the quote, or double it if it is meant as a character"
+        "close the quote, or double it if it is part of the text"
     )
 
 
 def record_too_long(row: int, max_bytes: int) -> RecordTooLongError:
-    """Return the error of a record that is longer than a chunk may be."""
+    """Return the error for a record that is longer than a chunk may be."""
     return RecordTooLongError(
-        f"the record in row {row} is longer than {max_bytes:,} bytes; most often a quote is opened "
-        "there and never closed"
+        f"the record in row {row} is longer than {max_bytes:,} bytes: most often a quote opens "
+        "there and is never closed"
     )
 
 
 def iter_records(data: bytes, *, delimiter: str) -> Iterator[bytes]:
-    """Yield the records of `data` with their terminators, blank lines included."""
+    """Yield the records of `data` with their terminators, including blank lines."""
     if b'"' not in data:
         yield from data.splitlines(keepends=True)
         return
@@ -289,7 +293,7 @@ def iter_records(data: bytes, *, delimiter: str) -> Iterator[bytes]:
         found = match(data, start)
         if found is None:
             raise UnterminatedQuoteError(
-                f"a quoted field is still open at the end (byte {start:,})"
+                f"the record at byte {start:,} has a quoted field that is still open at the end"
             )
         skip_to = found.end()
         yield data[start:skip_to]

@@ -1,6 +1,6 @@
-"""Date formats of a schema: any text made of D, M and Y, such as ``M/D/YY`` or ``DD.MM.YYYY``.
+"""Check dates in formats written with D, M and Y, such as ``M/D/YY`` or ``DD.MM.YYYY``.
 
-One letter stands for one or two digits, two or four for exactly that many.
+A single letter stands for one or two digits; two or four letters stand for exactly that many.
 """
 
 import datetime
@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-# The year that strptime's %y gives to 69 is 1969, and to 68 it is 2068 (POSIX).
+# strptime's %y reads 69 as 1969 and 68 as 2068 (POSIX).
 _CENTURY_PIVOT = 69
 
 _FORMAT_PARTS = re.compile(r"D+|M+|Y+|.", re.DOTALL)
@@ -22,9 +22,9 @@ _PARTS = {
     "YYYY": r"(?P<year>\d{4})",
 }
 
-# The calendar as patterns, with "0" where one digit may stand alone, for `date_pattern`. Every
-# fourth year from 1969 to 2068 is a leap year; of others every fourth but not every hundredth,
-# yet every four-hundredth is. There is no year 0.
+# The calendar as patterns, for `date_pattern`; {0} stands for the leading zero of a day or month.
+# Of two-digit years, 1969 to 2068, every fourth is a leap year. Of four-digit years, every fourth
+# is, except the hundredths that are not four-hundredths. There is no year 0.
 _FOURTH = "(?:0[48]|[2468][048]|[13579][26])"
 _ANY = {
     "YY": "[0-9][0-9]",
@@ -40,7 +40,7 @@ _DAYS_OF_MONTHS = (
 
 
 def is_date_format(text: str) -> bool:
-    """Tell whether a ``format`` is one of our date formats."""
+    """Tell whether a schema's ``format`` is a date format as described here."""
     parts = [part for part in _FORMAT_PARTS.findall(text) if part not in _SEPARATORS]
     return sorted(part[0] for part in parts) == ["D", "M", "Y"] and set(parts) <= set(_PARTS)
 
@@ -50,7 +50,7 @@ def date_check(date_format: str) -> Callable[[str], bool]:
     parts = _FORMAT_PARTS.findall(date_format)
     pattern = re.compile("".join(_PARTS.get(part) or re.escape(part) for part in parts))
 
-    @lru_cache(maxsize=16384)  # a file has few distinct dates
+    @lru_cache(maxsize=16384)  # a file has few different dates
     def is_date(text: str) -> bool:
         match = pattern.fullmatch(text)
         if match is None or not text.isascii():
@@ -68,9 +68,10 @@ def date_check(date_format: str) -> Callable[[str], bool]:
 
 
 def date_pattern(date_format: str) -> str | None:
-    """Return a pattern that matches exactly what `date_check` accepts; None if none is sure to.
+    """Return a pattern that matches exactly what `date_check` accepts, or None.
 
-    That is so where nothing separates the parts: the same digits may then be read in two ways.
+    None is returned if nothing separates two parts of the date, because the same digits can then
+    be read in two ways.
     """
     if re.search("D[MY]|M[DY]|Y[DM]", date_format):
         return None

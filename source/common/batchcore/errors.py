@@ -2,8 +2,8 @@
 
 ::
 
-    JobError                    the job cannot go on; retrying changes nothing
-    ├── FileError               the upload itself is not acceptable
+    JobEndingError              the job cannot continue, and retrying would not help
+    ├── FileError               the uploaded file is not acceptable
     │   ├── NameTooLongError
     │   ├── EmptyFileError
     │   ├── NoRowsError
@@ -16,39 +16,39 @@
     │   ├── UnterminatedQuoteError
     │   ├── RecordTooLongError
     │   └── TooManyChunksError
-    ├── InputGoneError          the object version to be processed no longer exists
+    ├── InputGoneError          the uploaded object version no longer exists
     ├── ChunksFailedError       some chunks have no result; rerun the job
-    ├── ResultTooLargeError     a merged file would be larger than can be joined
+    ├── ResultTooLargeError     a merged file would be too large to be joined
     └── BalanceError            rows in are not rows out plus rows rejected
     StaleAttemptError           a later attempt of the job has taken over
-    TransientError              throttling, a time-out, a lost connection: try again
+    TransientError              throttling, a time-out, a lost connection: retry
     SchemaError                 the schema file cannot be used
     ReferenceDataError          the reference data cannot be used
 
-A `JobError` is an outcome, not a crash: the entry point returns its name and text to the
-workflow, which ends the job with them. So a function's error metric counts faults, never somebody's
-malformed file. `TransientError` is raised, and its name is what the workflows retry.
+A `JobEndingError` is an outcome, not a crash: the function returns its name and text to the
+workflow, which ends the job with them. So a function's error metric counts faults only, and never a
+malformed file. A `TransientError` is raised, and the workflows retry errors of that name.
 """
 
 
-class JobError(Exception):
-    """The job cannot go on, and trying again would not help."""
+class JobEndingError(Exception):
+    """The job cannot continue, and retrying would not help."""
 
 
-class FileError(JobError):
+class FileError(JobEndingError):
     """The uploaded file is not acceptable as a whole."""
 
 
 class NameTooLongError(FileError):
-    """The results, or the archived input, would have a key that S3 does not accept."""
+    """The results or the archived input would have a key that is too long for S3."""
 
 
 class EmptyFileError(FileError):
-    """The file holds nothing but, at most, blank lines."""
+    """The file is empty or has only blank lines."""
 
 
 class NoRowsError(FileError):
-    """The file holds a header and nothing else."""
+    """The file has a header and no rows."""
 
 
 class NotTextError(FileError):
@@ -56,7 +56,7 @@ class NotTextError(FileError):
 
 
 class Utf16Error(FileError):
-    """The file is UTF-16 text; UTF-8 is wanted."""
+    """The file is UTF-16 text; it must be UTF-8."""
 
 
 class NoHeaderError(FileError):
@@ -64,7 +64,7 @@ class NoHeaderError(FileError):
 
 
 class WrongDelimiterError(FileError):
-    """The header is delimited by another character than the stack's."""
+    """The header uses another delimiter than the stack expects."""
 
 
 class MissingColumnsError(FileError):
@@ -80,35 +80,35 @@ class UnterminatedQuoteError(FileError):
 
 
 class RecordTooLongError(FileError):
-    """A record is longer than a chunk may be; mostly a quote that was never closed."""
+    """A record is longer than a chunk may be, usually because a quote was never closed."""
 
 
 class TooManyChunksError(FileError):
     """The file has more chunks than one Distributed Map can report on."""
 
 
-class InputGoneError(JobError):
-    """The object version that the job is about no longer exists."""
+class InputGoneError(JobEndingError):
+    """The object version that the job is to process no longer exists."""
 
 
-class ChunksFailedError(JobError):
-    """Some chunks have no result, so there is nothing whole to merge."""
+class ChunksFailedError(JobEndingError):
+    """Some chunks have no result, so the job cannot be merged."""
 
 
-class ResultTooLargeError(JobError):
+class ResultTooLargeError(JobEndingError):
     """A merged file would be larger than the merge can join."""
 
 
-class BalanceError(JobError):
+class BalanceError(JobEndingError):
     """The rows that came in are not the rows that went out plus those rejected."""
 
 
 class StaleAttemptError(Exception):
-    """What runs here belongs to an attempt that a later one has replaced."""
+    """A later attempt of the job has replaced the one that this call works for."""
 
 
 class TransientError(Exception):
-    """Something that may well work on the next try."""
+    """A fault that may be gone on the next try."""
 
 
 class SchemaError(Exception):

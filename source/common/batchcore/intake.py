@@ -1,20 +1,35 @@
-"""Whether an uploaded file can be worked on at all; what cannot is refused with the reason."""
+"""Check whether an uploaded file can be processed at all, and refuse it with a reason if not."""
 
-from collections.abc import Iterator
+import csv
+import io
+from collections.abc import Iterator, Sequence
 
 from batchcore import csvtext
-from batchcore.errors import EmptyFileError, NoRowsError, NotTextError, Utf16Error
-from batchcore.records import map_header
+from batchcore.errors import (
+    DuplicateColumnsError,
+    EmptyFileError,
+    FileError,
+    MissingColumnsError,
+    NoHeaderError,
+    NoRowsError,
+    NotTextError,
+    Utf16Error,
+    WrongDelimiterError,
+)
 from batchcore.schema import RecordSchema
 
-# What a text file never begins with: ZIP (also XLSX), gzip, PDF, Parquet, PNG, old Excel.
+# How files that are not text begin: ZIP (also XLSX), gzip, PDF, Parquet, PNG, old Excel.
 _MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\x89PNG", b"\xd0\xcf\x11\xe0")
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _SNIFFED_BYTES = 4096
 
+# Delimiters that a file may have instead of the expected one, and how many columns a message names.
+_OTHER_DELIMITERS = ",;\t|"
+_NAMED_COLUMNS = 12
+
 
 def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Pass the blocks on, once the first one looks like text in an encoding that we read.
+    """Yield the blocks, after checking that the first one looks like text in a known encoding.
 
     Raises
     ------
@@ -25,22 +40,22 @@ def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
     if not head:
         raise EmptyFileError("the file has 0 bytes")
     if head.startswith(_MAGIC):
-        raise NotTextError("the file is not text but a spreadsheet, archive or image; export CSV")
+        raise NotTextError("the file is a spreadsheet, archive or image, not text: export CSV")
     if head.startswith(_UTF16_BOMS) or _looks_like_utf16(head):
-        raise Utf16Error("the file is UTF-16 text; save it as UTF-8 (in Excel: CSV UTF-8)")
+        raise Utf16Error("the file is UTF-16 text: save it as UTF-8 (in Excel: CSV UTF-8)")
     yield first
     yield from blocks
 
 
 def _looks_like_utf16(head: bytes) -> bool:
-    """Tell whether NULs stand in every other place, and only there, as in UTF-16 without a BOM."""
+    """Tell whether nearly every second byte, and no other, is NUL: UTF-16 without a BOM."""
     fewer, more = sorted((head[::2].count(0), head[1::2].count(0)))
     half = len(head) // 2
     return half > 1 and more > 0.4 * half and fewer < 0.05 * half
 
 
 def read_header(splitter: csvtext.Splitter, schema: RecordSchema, *, delimiter: str) -> bytes:
-    """Return the header with its line end, if it names the columns that the schema requires.
+    """Return the header with a line end, after checking that it has the required columns.
 
     Raises
     ------
@@ -49,13 +64,76 @@ def read_header(splitter: csvtext.Splitter, schema: RecordSchema, *, delimiter: 
     """
     header = splitter.header()
     if not header:
-        raise EmptyFileError("the file holds nothing but blank lines")
+        raise EmptyFileError("the file has only blank lines")
     if any(byte < 0x20 and byte not in b"\t\n\r" for byte in header[:_SNIFFED_BYTES]):
-        raise NotTextError("the first row is not text; export the data as CSV in UTF-8")
+        raise NotTextError("the first row is not text: export the data as CSV in UTF-8")
     map_header(header, schema, delimiter=delimiter)
     return header if header.endswith((b"\n", b"\r")) else header + b"\n"
 
 
+def map_header(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[str, int]:
+    """Return the position in the file of each column of the schema.
+
+    Parameters
+    ----------
+    header
+        The file's first record.
+
+    Raises
+    ------
+    NoHeaderError, WrongDelimiterError, MissingColumnsError, DuplicateColumnsError
+        If a required column is missing, or a column of the schema occurs more than once.
+    """
+    text = header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
+    names = [name.strip() for name in csvtext.parse_row(text, delimiter=delimiter)]
+    missing = [column for column in schema.required if column not in names]
+    if missing:
+        raise _header_error(text, names, missing, schema, delimiter)
+    twice = [column for column in schema.columns if names.count(column) > 1]
+    if twice:
+        raise DuplicateColumnsError(f"the header names {_listed(twice)} more than once")
+    return {column: names.index(column) for column in schema.columns if column in names}
+
+
+def _header_error(
+    text: str, names: list[str], missing: list[str], schema: RecordSchema, delimiter: str
+) -> FileError:
+    for other in _OTHER_DELIMITERS.replace(delimiter, ""):
+        fields = _first_line_names(text, other)
+        if len(set(schema.required) & set(fields)) > len(set(schema.required) & set(names)):
+            return WrongDelimiterError(
+                f"the header is delimited by {other!r}, but the stack expects {delimiter!r}: "
+                "convert the file, or deploy with another FileDelimiter"
+            )
+    if len(missing) == len(schema.required):
+        lower = {column.lower() for column in schema.columns}
+        if not any(name.lower() in lower for name in names):
+            # The message does not quote the row, because it may be somebody's data.
+            return NoHeaderError(
+                "the first row names none of the columns "
+                f"{_listed(schema.required)}: it looks like data, so put a header above it"
+            )
+    return MissingColumnsError(
+        f"the header lacks {_listed(missing)}: columns are matched by their exact names, and the "
+        f"file has {_listed(names)}"
+    )
+
+
+def _first_line_names(text: str, delimiter: str) -> list[str]:
+    """Return the names in a header's first line if another delimiter is used.
+
+    With another delimiter, a line break may be outside of quotes and end the record.
+    """
+    lines = io.StringIO(text, newline="")
+    return [name.strip() for name in next(csv.reader(lines, delimiter=delimiter), [])]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name[:60]) for name in names[:_NAMED_COLUMNS])
+    rest = len(names) - _NAMED_COLUMNS
+    return shown + (f" and {rest} more" if rest > 0 else "")
+
+
 def no_rows() -> NoRowsError:
-    """Return the error of a file that has nothing behind its header."""
-    return NoRowsError("the file has a header and no rows; upload one with data")
+    """Return the error for a file that has no rows after its header."""
+    return NoRowsError("the file has a header and no rows: upload a file with data")

@@ -1,8 +1,8 @@
-"""The items of ErrorTable and JobTable: names, shapes and sort keys.
+"""Build and read the items of ErrorTable and JobTable: attribute names, shapes and sort keys.
 
 ErrorTable: partition ``jobId``, sort ``errorId`` (``<source_row, 10 digits>#<column>#<rule>``).
 JobTable, the ledger: partition ``jobId``, sort ``entry`` (``JOB`` or ``CHUNK#000001``); the index
-``JobsByStart`` (``listed``, ``startTime``) holds the JOB entries only.
+``JobsByStart`` (``listed``, ``startTime``) has the JOB entries only.
 """
 
 from collections import Counter
@@ -10,42 +10,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+# The number of the format of both tables and of a job's objects in S3. The stack's output
+# LedgerFormat says the same number; a stack without that output has format 1.
+LEDGER_FORMAT = 1
+
 JOB_ENTRY = "JOB"
 CHUNK_PREFIX = "CHUNK#"
 LISTED = "JOB"
 JOBS_BY_START = "JobsByStart"
 
-# Job and chunk statuses.
-SUBMITTED = "SUBMITTED"
-RUNNING = "RUNNING"
-SUCCEEDED = "SUCCEEDED"
-FAILED = "FAILED"
-
-# Mail statuses of a job.
-MAIL_SENT = "SENT"
-MAIL_FAILED = "FAILED"
-
-# An item may have 400 KB (Amazon DynamoDB quotas); a row is kept whole in the rejects file.
+# An item may have 400 KB (Amazon DynamoDB quotas), so long values are cut. The rejects file has the
+# whole row.
 MAX_RAW_CHARACTERS = 32_000
 MAX_VALUE_CHARACTERS = 4_000
 
-# What the first attribute of an update, its attempt, must find.
+# Conditions of an update. #0 and :0 are its first attribute, the attempt.
 _NOT_LATER = "attribute_not_exists(#0) OR #0 <= :0"
 _UNENDED = "attribute_not_exists(#0) OR #0 < :0 OR (#0 = :0 AND attribute_not_exists(endTime))"
 
 Item = dict[str, dict[str, str]]
 
-# What an attribute of a ledger entry may be set to.
+# The value of an attribute in a ledger entry.
 Value = str | int | Mapping[str, str | int]
 
 
 def utc_now() -> str:
-    """Return the time as Step Functions writes it: ISO 8601, UTC, milliseconds, ``Z``."""
+    """Return the current time as Step Functions writes it: ISO 8601, UTC, milliseconds, ``Z``."""
     return timestamp(datetime.now(UTC))
 
 
 def timestamp(moment: datetime) -> str:
-    """Return a time that knows its zone in that form, in which text and time sort alike."""
+    """Return a time with a zone in the form of `utc_now`, whose texts sort by time."""
     utc = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return utc.replace("+00:00", "Z")
 
@@ -56,12 +51,12 @@ def chunk_entry(number: int) -> str:
 
 
 def row_prefix(source_row: int) -> str:
-    """Return the start of the sort keys of a row's errors."""
+    """Return the prefix of the sort keys of a row's errors."""
     return f"{source_row:010d}#"
 
 
 def row_range(first_row: int, last_row: int) -> tuple[str, str]:
-    """Return the bounds, both inclusive, of the sort keys of a range of rows."""
+    """Return the lowest and highest possible sort key of the errors in a range of rows."""
     return row_prefix(first_row), f"{last_row:010d}$"  # "$" follows "#" in ASCII
 
 
@@ -75,7 +70,7 @@ def error_items(
     record
         A rejected record, see `batchcore.records`.
     time
-        When the chunk's execution started, ISO 8601, so that a repeated step writes the same item.
+        When the chunk's execution started (ISO 8601), so that a repeated step writes the same item.
     ttl
         Seconds since the epoch after which DynamoDB may delete the item.
     """
@@ -83,7 +78,7 @@ def error_items(
     for error in record["errors"]:
         rule = f"{error['column']}#{error['rule']}"
         seen[rule] += 1
-        # A schema may hold several rules of one kind for a column, in allOf for example.
+        # A schema may have several rules of one kind for a column, for example in allOf.
         again = f"#{seen[rule]}" if seen[rule] > 1 else ""
         strings = {
             "jobId": job,
@@ -111,7 +106,7 @@ def _cut(text: str, length: int) -> str:
 
 
 def attributes(values: Mapping[str, str | int]) -> dict[str, Any]:
-    """Return an item of plain values as DynamoDB wants it."""
+    """Return plain values as a DynamoDB item."""
     return {name: _attribute(value) for name, value in values.items()}
 
 
@@ -124,9 +119,9 @@ def assignments(
 ) -> dict[str, Any]:
     """Return the arguments of an UpdateItem that sets and removes attributes of an entry.
 
-    It is made by an attempt, which it records, and fails if a later one has written the entry; one
-    that `begins` the entry's work fails also if that has ended in the same attempt, since it can
-    only be a call that comes late.
+    The update records the attempt that makes it, and fails if a later attempt has written the
+    entry. With `begins`, it also fails if the entry's work has ended in the same attempt, because
+    then it comes from a late call.
     """
     given = {"attempt": attempt, **values}
     names = {f"#{n}": name for n, name in enumerate([*given, *remove])}
@@ -153,7 +148,7 @@ def _attribute(value: Value) -> dict[str, Any]:
 
 
 def plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an item's attributes as Python values: str, int or dict."""
+    """Return the attributes of a DynamoDB item as Python values: str, int or dict."""
     return {name: _value(attribute) for name, attribute in item.items()}
 
 

@@ -1,4 +1,4 @@
-"""Pieces joined into one object in S3, by one function or by several, in bounded memory."""
+"""Join pieces into one object in S3, in one function call or several, in bounded memory."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +15,15 @@ from batchcore.pieces import PART_BYTES, Group, Part, Piece, plan_groups, total_
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Pieces are small and many as a rule, so fetching them is a matter of latency.
+# Most pieces are small and there are many, so latency decides how long fetching takes.
 FETCHES_IN_FLIGHT = 32
 
-# The parts that are held at a time, each in one buffer: at most so many, and so many bytes, or one.
+# The most parts held in memory, each in one buffer, and the most bytes that they may have together.
+# A single part may be larger than that.
 PARTS_IN_FLIGHT = 4
 BYTES_IN_FLIGHT = 512 * 1024 * 1024
 
-# What of a piece is outside its part's buffer at a time.
+# A piece is copied into the buffer of its part in blocks of this size.
 BLOCK_BYTES = 1024 * 1024
 
 _CSV = "text/csv"
@@ -31,19 +32,22 @@ _CSV = "text/csv"
 def join_pieces(
     s3: "S3Client", bucket: str, pieces: Sequence[Piece], key: str, *, confirm: Callable[[], None]
 ) -> None:
-    """Write the pieces as one object, in parts if it is large; repeating it gives the same.
+    """Write the pieces as one object, in a multipart upload if it is large.
+
+    Repeating the call writes the same object.
 
     Parameters
     ----------
     pieces
         In order, none of them empty.
     confirm
-        Called when all is uploaded, before the object comes into being; may raise.
+        Called after the upload and before the object is created. If it raises, no object is
+        created.
 
     Raises
     ------
     BalanceError
-        If a piece has another size than it must have; no object is written then.
+        If a piece does not have its recorded size. No object is created.
     ResultTooLargeError
     """
     if total_bytes(pieces) < PART_BYTES:
@@ -53,7 +57,7 @@ def join_pieces(
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=_CSV)
         return
     (group,) = plan_groups(pieces)
-    plan = uuid4().hex  # only this call's, so that a completed file is known to be its own
+    plan = uuid4().hex  # unique, so that this call can tell whether it completed the file
     upload = begin_upload(s3, bucket, key, plan=plan)
     try:
         etags = upload_group(s3, bucket, group, key=key, upload=upload)
@@ -65,21 +69,21 @@ def join_pieces(
 
 
 def begin_upload(s3: "S3Client", bucket: str, key: str, *, plan: str) -> str:
-    """Begin a multipart upload and return its id; the object will name the plan it was made by."""
+    """Begin a multipart upload and return its id. The object's metadata will name the plan."""
     return s3.create_multipart_upload(
         Bucket=bucket, Key=key, ContentType=_CSV, Metadata={"plan": plan}
     )["UploadId"]
 
 
 def upload_group(s3: "S3Client", bucket: str, group: Group, *, key: str, upload: str) -> list[str]:
-    """Upload a group's parts, each made of its pieces' exact versions; return their entity tags.
+    """Upload a group's parts, made of the exact versions of its pieces; return their entity tags.
 
-    A part that is there already is replaced by the same bytes.
+    A part that was uploaded before is replaced by the same bytes.
 
     Raises
     ------
     BalanceError
-        If a piece has another size than it must have.
+        If a piece does not have its recorded size.
     """
     largest = max(map(total_bytes, group.parts))
     at_once = max(1, min(PARTS_IN_FLIGHT, BYTES_IN_FLIGHT // largest))
@@ -96,9 +100,9 @@ def upload_group(s3: "S3Client", bucket: str, group: Group, *, key: str, upload:
 
 
 def _assemble(s3: "S3Client", bucket: str, part: Part, fetches: ThreadPoolExecutor) -> Any:
-    """Fetch what a part is made of, many pieces at a time, each to its place.
+    """Fetch the pieces of a part, many at a time, each into its place in one buffer.
 
-    Returns a bytearray, which boto3 takes as it is, though the stubs do not say so.
+    Returns a bytearray. boto3 accepts it without a copy, although its type stubs do not say so.
     """
     buffer = bytearray(total_bytes(part))
     view = memoryview(buffer)
@@ -123,7 +127,7 @@ def _assemble(s3: "S3Client", bucket: str, part: Part, fetches: ThreadPoolExecut
 def complete_upload(
     s3: "S3Client", bucket: str, key: str, *, upload: str, etags: Sequence[str], plan: str
 ) -> None:
-    """Make the object of its parts; if this was done before, leave it as it is."""
+    """Create the object from its parts. If an earlier call did so, do nothing."""
     parts: Any = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]
     try:
         s3.complete_multipart_upload(
@@ -132,13 +136,13 @@ def complete_upload(
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchUpload":
             raise
-        # Its answer may have been lost, or the function have died after it.
+        # An earlier call may have completed it, and its response was lost or the function died.
         if s3.head_object(Bucket=bucket, Key=key)["Metadata"].get("plan") != plan:
             raise
 
 
 def abort_uploads(s3: "S3Client", bucket: str, key: str, *, before: datetime) -> None:
-    """Abort the uploads of an object that were begun before a time, and free what they hold."""
+    """Abort the multipart uploads of an object that began before a time, and free their storage."""
     pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key)
     for page in pages:
         for upload in page.get("Uploads", ()):

@@ -1,4 +1,4 @@
-"""Where everything lies in the bucket: one function per kind of object."""
+"""Make the S3 key of each kind of object in the bucket."""
 
 from pathlib import PurePosixPath
 
@@ -10,8 +10,8 @@ MAX_KEY_BYTES = 1_024
 INPUT_PREFIX = "input/"
 JOBS_PREFIX = "jobs/"
 
-# The header of the merged files is written by the split as piece 0, so that a merge is nothing but
-# the pieces one after the other.
+# The split writes the headers of the merged files as piece 0, so that the merge only concatenates
+# pieces.
 HEADER_PIECE = 0
 
 
@@ -20,10 +20,10 @@ def _in_job(job: str, *parts: str) -> str:
 
 
 def manifest(job: str, attempt: int) -> str:
-    """Return the key of the list of all of the job's chunks, as an attempt made them.
+    """Return the key of the list of all chunks of the job, as written by one attempt.
 
-    It is the attempt that split the file, or that put mended rows into chunks; the ledger names the
-    one that counts.
+    Such an attempt has split the file, or put fixed rows into its chunks. The ledger names the
+    manifest that is valid.
     """
     return _in_job(job, f"manifest-{attempt:04d}.json")
 
@@ -34,22 +34,22 @@ def resume_manifest(job: str, attempt: int) -> str:
 
 
 def chunk(job: str, number: int) -> str:
-    """Return the key of a chunk: the input's header and some of its records, byte for byte."""
+    """Return the key of a chunk: the input's header and consecutive records, byte for byte."""
     return _in_job(job, "chunks", f"{number:06d}.csv")
 
 
 def survey(job: str, attempt: int, number: int) -> str:
-    """Return the key of what a range of a large input holds: JSON."""
+    """Return the key of the survey of one range of a large input: JSON."""
     return _in_job(job, "ranges", f"{attempt:04d}", f"survey-{number:04d}.json")
 
 
 def cuts(job: str, attempt: int) -> str:
-    """Return the key of the list of what is cut from a large input: JSON."""
+    """Return the key of the list of cuts to make in a large input: JSON."""
     return _in_job(job, "ranges", f"{attempt:04d}", "cuts.json")
 
 
 def cut_part(job: str, attempt: int, number: int) -> str:
-    """Return the key of the part of the manifest that one cut gave: JSON."""
+    """Return the key of one cut's part of the manifest: JSON."""
     return _in_job(job, "ranges", f"{attempt:04d}", f"cut-{number:04d}.json")
 
 
@@ -79,17 +79,17 @@ def rejected_piece(job: str, number: int) -> str:
 
 
 def merge_plan(job: str, plan: str) -> str:
-    """Return the key of a plan to merge in groups: one item a group."""
+    """Return the key of a merge plan: a JSON list with one item per group."""
     return _in_job(job, "merge", plan, "plan.json")
 
 
 def merge_group(job: str, plan: str, number: int) -> str:
-    """Return the key of a group of a plan: its pieces, and the numbers of their parts."""
+    """Return the key of a group in a merge plan: its pieces and the numbers of its parts."""
     return _in_job(job, "merge", plan, f"group-{number:06d}.json")
 
 
 def merge_parts(job: str, plan: str, number: int) -> str:
-    """Return the key of what uploading a group came to: its parts' entity tags, or a fault."""
+    """Return the key of the result of uploading a group: its parts' entity tags, or a fault."""
     return _in_job(job, "merge", plan, f"parts-{number:06d}.json")
 
 
@@ -104,17 +104,17 @@ def rejected(job: str, input_key: str) -> str:
 
 
 def mail(job: str) -> str:
-    """Return the key of the mail as it was, or was to be, sent: JSON."""
+    """Return the key of the job's mail as JSON, whether or not it could be sent."""
     return _in_job(job, "mail.json")
 
 
 def archive(folder: str, input_key: str) -> str:
-    """Return where the input goes when its job has succeeded; its path under ``input/`` is kept."""
+    """Return the key of the archived input. Its path under ``input/`` is kept."""
     return f"{folder.strip('/')}/{input_key.removeprefix(INPUT_PREFIX)}"
 
 
 def check_name(job: str, input_key: str, archive_folder: str) -> None:
-    """Refuse an input whose results or archived copy could not be stored under their keys.
+    """Refuse an input if the keys of its results or its archived copy would be too long.
 
     Raises
     ------
@@ -124,6 +124,7 @@ def check_name(job: str, input_key: str, archive_folder: str) -> None:
     surplus = max(len(key.encode()) for key in wanted) - MAX_KEY_BYTES
     if surplus > 0:
         raise NameTooLongError(
-            f"the file's name makes keys {surplus:,} bytes longer than the {MAX_KEY_BYTES:,} that "
-            f"S3 allows: upload it under a name that is {surplus:,} bytes shorter"
+            f"the keys made from the file's name are {surplus:,} bytes longer than the "
+            f"{MAX_KEY_BYTES:,} that S3 allows: upload it under a name that is {surplus:,} bytes "
+            "shorter"
         )

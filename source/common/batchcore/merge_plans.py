@@ -1,8 +1,8 @@
-"""A merge that several functions share: who uploads which pieces, stored in S3 under a plan's name.
+"""Share a large merge between several function calls, by a plan that is stored in S3.
 
-The workflow's state has the plan's key alone, and each item of the plan the place of its pieces, so
-neither grows with the job. Every call that plans makes a plan and uploads of its own: two of them,
-one being repeated because the other was given up, never mix.
+The workflow's state has only the plan's key, and each item of the plan only the key of its pieces,
+so neither grows with the job. Each call that plans makes its own plan with its own uploads. So if
+the call is repeated because an earlier one was abandoned, the two never mix.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from batchcore.pieces import Group, Piece, plan_groups
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-Item = dict[str, Any]
+PlanItem = dict[str, Any]
 
 
 def store_plan(
@@ -33,26 +33,31 @@ def store_plan(
     attempt: int,
     group_bytes: int,
 ) -> dict[str, Any]:
-    """Begin the uploads of some files and store who uploads what; return the plan's key.
+    """Begin the uploads of some files and store the plan of who uploads what.
 
-    Uploads of these files that were begun before are aborted: nobody will complete them.
+    Earlier uploads of these files are aborted, because nobody will complete them.
 
     Parameters
     ----------
     files
-        The pieces of each file, in order, by its key.
+        The pieces of each file, in order, by the file's key.
     group_bytes
-        See `batchcore.pieces.plan_groups`; the files are grouped each for itself.
+        See `batchcore.pieces.plan_groups`. Each file is divided into groups of its own.
+
+    Returns
+    -------
+    dict
+        ``key``, where the plan is stored, and ``groups``, the number of its items.
 
     Raises
     ------
     ResultTooLargeError
-        If a file would be larger than can be joined; nothing is begun then.
+        If a file would be too large to be joined. No upload is begun.
     """
     begun = datetime.now(UTC)
     grouped = {k: plan_groups(pieces, group_bytes=group_bytes) for k, pieces in files.items()}
     name = f"{attempt:04d}-{uuid4().hex[:12]}"
-    plan: list[Item] = []
+    plan: list[PlanItem] = []
     for key, groups in grouped.items():
         joining.abort_uploads(s3, bucket, key, before=begun)
         upload = joining.begin_upload(s3, bucket, key, plan=name)
@@ -65,14 +70,14 @@ def store_plan(
     return {"key": stored, "groups": len(plan)}
 
 
-def upload_item(s3: "S3Client", bucket: str, job: str, item: Item) -> int:
-    """Upload the parts of one item of a plan and note their entity tags; return how many.
+def upload_item(s3: "S3Client", bucket: str, job: str, item: PlanItem) -> int:
+    """Upload the parts of one item of a plan, store their entity tags, and return their number.
 
     Raises
     ------
     BalanceError
-        If a piece has another size than it must have. It is noted in their place, for the Map that
-        calls this hands on no results.
+        If a piece does not have its recorded size. The fault is also stored instead of the entity
+        tags, because the Map that calls this function passes on no results.
     """
     place = (job, item["plan"], item["number"])
     noted = partial(aws.put_intermediate, s3, bucket, keys.merge_parts(*place))
@@ -86,22 +91,22 @@ def upload_item(s3: "S3Client", bucket: str, job: str, item: Item) -> int:
     return len(etags)
 
 
-class Plan:
-    """A stored plan whose items are uploaded, read back to be completed.
+class MergePlan:
+    """A stored plan, read back after its items were uploaded, to complete the uploads.
 
     Raises
     ------
     BalanceError
-        If an item has no result, or a fault in its place.
+        If an item has no result, or has a fault.
     """
 
     def __init__(self, s3: "S3Client", bucket: str, job: str, key: str) -> None:
         self._s3, self._bucket = s3, bucket
-        self._items: list[Item] = orjson.loads(aws.read_object(s3, bucket, key))
+        self._items: list[PlanItem] = orjson.loads(aws.read_object(s3, bucket, key))
         with ThreadPoolExecutor(joining.FETCHES_IN_FLIGHT) as pool:
             self._etags = list(pool.map(lambda item: self._parts(job, item), self._items))
 
-    def _parts(self, job: str, item: Item) -> list[str]:
+    def _parts(self, job: str, item: PlanItem) -> list[str]:
         key = keys.merge_parts(job, item["plan"], item["number"])
         try:
             found = orjson.loads(aws.read_object(self._s3, self._bucket, key))
@@ -116,8 +121,8 @@ class Plan:
         return etags
 
     def complete(self) -> None:
-        """Make each file of its parts; doing it twice changes nothing."""
-        uploads: dict[str, tuple[Item, list[str]]] = {}
+        """Create each file from its parts. Repeating this changes nothing."""
+        uploads: dict[str, tuple[PlanItem, list[str]]] = {}
         for item, etags in zip(self._items, self._etags, strict=True):
             uploads.setdefault(item["key"], (item, []))[1].extend(etags)
         for key, (item, etags) in uploads.items():

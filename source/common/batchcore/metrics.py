@@ -1,7 +1,8 @@
-"""Rows in, out and rejected as CloudWatch metrics, in the log line that CloudWatch reads them from.
+"""Publish the numbers of rows in, out and rejected as CloudWatch metrics.
 
-The embedded metric format costs no call and no permission. The namespace is ``batchops``, the
-dimension ``service`` the stack's name (``POWERTOOLS_SERVICE_NAME``).
+The metrics are written to the log in the embedded metric format, which needs no call and no
+permission. Their namespace is ``batchops``; the dimension ``service`` is the stack's name
+(``POWERTOOLS_SERVICE_NAME``).
 """
 
 from collections.abc import Mapping
@@ -17,15 +18,15 @@ ROWS = {"rowsIn": "RowsIn", "rowsOut": "RowsOut", "rowsRejected": "RowsRejected"
 
 
 def publish_rows(now: Mapping[str, Any], before: Mapping[str, Any]) -> None:
-    """Publish by how much a job's counts of rows have changed in the ledger.
+    """Publish how much a job's numbers of rows have changed in the ledger.
 
-    Only the change, so that sums over any time agree with the ledger: a step that is repeated adds
-    nothing, and a repair moves its rows from rejected (less than 0) to out.
+    Because only changes are published, sums over any period agree with the ledger: a repeated step
+    adds nothing, and a repair moves its rows from rejected (a negative change) to out.
 
     Parameters
     ----------
     now, before
-        Attributes of the JOB entry after an update, and those that it replaced.
+        Attributes of the JOB entry after and before an update.
     """
     changes = {
         metric: now[name] - before.get(name, 0) for name, metric in ROWS.items() if name in now

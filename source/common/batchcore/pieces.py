@@ -1,7 +1,7 @@
-"""How pieces become one object: which of them make each part of a multipart upload.
+"""Plan which pieces make up each part of a multipart upload.
 
-Pure planning: the pieces' sizes are known before any of them is read. `batchcore.joining` does what
-is planned here.
+The sizes of all pieces are known before any piece is read, so this makes no calls.
+`batchcore.joining` carries the plan out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,12 +12,12 @@ from batchcore.errors import ResultTooLargeError
 
 T = TypeVar("T")
 
-# Amazon S3 user guide, multipart upload limits (2026-11): at most 10,000 parts, each at least 5 MiB
-# but the last.
+# Amazon S3 user guide, multipart upload limits (2026-11): at most 10,000 parts, all but the last of
+# at least 5 MiB.
 MAX_PARTS = 10_000
 
-# S3 takes 48.8 TiB (the same page), but of much more than this, merge-s3-files could not hold a
-# part, which the SDK may copy, in its memory.
+# S3 accepts 48.8 TiB (same page). But the parts of an object much larger than this would not fit
+# into the memory of merge-s3-files, since the SDK may copy a part.
 MAX_OBJECT_BYTES = 5 * 1024**4
 
 PART_BYTES = 8 * 1024 * 1024
@@ -25,7 +25,7 @@ PART_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One version of an object, which never changes, and its size in bytes."""
+    """One version of an object, which never changes, and its size."""
 
     key: str
     version_id: str
@@ -37,14 +37,14 @@ Part = tuple[Piece, ...]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Consecutive parts of an upload that one function sends.
+    """Consecutive parts of an upload that one function call sends.
 
     Attributes
     ----------
     first_part : int
-        The number of the first of them; those of an upload count from 1.
+        The number of the first part in the upload, counting from 1.
     parts : tuple of tuple of Piece
-        What each is made of, in order.
+        The pieces of each part, in order.
     """
 
     first_part: int
@@ -52,36 +52,31 @@ class Group:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Group":
-        """Return the group that was stored as JSON."""
+        """Return a group from its plain values, as stored in JSON."""
         parts = (tuple(Piece(**piece) for piece in part) for part in values["parts"])
         return cls(values["first_part"], tuple(parts))
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of it."""
-        return sum(map(total_bytes, self.parts))
-
 
 def total_bytes(pieces: Iterable[Piece]) -> int:
-    """Return the size of the pieces together."""
+    """Return the total size of the pieces."""
     return sum(piece.size_bytes for piece in pieces)
 
 
 def part_bytes(size_bytes: int) -> int:
-    """Return the least size of the parts, but the last, that an object of this size is sent in."""
+    """Return the minimum size of all parts but the last for an object of this size."""
     return max(PART_BYTES, -(-size_bytes // (MAX_PARTS - 1)))
 
 
 def plan_groups(pieces: Sequence[Piece], *, group_bytes: int | None = None) -> list[Group]:
-    """Divide the pieces of one object into the parts of its upload, and those into groups.
+    """Divide the pieces of one object into parts of its upload, and the parts into groups.
 
     Parameters
     ----------
     pieces
         All pieces of the object, in order, none of them empty.
     group_bytes
-        A group ends with the part that takes it here, and the last one with the last part. By
-        default all parts are one group.
+        A group ends with the part that makes it reach this size. By default, all parts are one
+        group.
 
     Raises
     ------
@@ -90,13 +85,13 @@ def plan_groups(pieces: Sequence[Piece], *, group_bytes: int | None = None) -> l
 
     Notes
     -----
-    A part is whole pieces, and ends with the one that takes it to `part_bytes`. So all have that,
-    but the last of the object, and less than that and one piece more.
+    A part consists of whole pieces and ends with the piece that makes it reach `part_bytes`. So
+    every part but the last has at least that size, and at most one piece more.
     """
     total = total_bytes(pieces)
     if total > MAX_OBJECT_BYTES:
         raise ResultTooLargeError(
-            f"the merged file would have {total:,} bytes, and at most {MAX_OBJECT_BYTES:,} can be "
+            f"the merged file would have {total:,} bytes, but at most {MAX_OBJECT_BYTES:,} can be "
             "joined: submit the input in several files"
         )
     parts = list(_runs(pieces, [piece.size_bytes for piece in pieces], part_bytes(total)))
@@ -110,7 +105,7 @@ def plan_groups(pieces: Sequence[Piece], *, group_bytes: int | None = None) -> l
 
 
 def _runs(values: Sequence[T], sizes: Sequence[int], least: int) -> Iterator[tuple[T, ...]]:
-    """Yield runs of consecutive values, each ending with the one that takes it to `least`."""
+    """Yield runs of consecutive values, each ending with the value that makes it reach `least`."""
     start = reached = 0
     for end, size in enumerate(sizes, 1):
         reached += size

@@ -1,12 +1,13 @@
-"""A large file in ranges that are split side by side, record for record as in one pass.
+"""Split a large file in ranges of bytes in parallel, with the same result as in one pass.
 
-A range begins after the first LF at or after a multiple of its size. There, one of two things is
-true: a record begins, or a quoted field goes on. So each range is surveyed under both hypotheses,
-all of them side by side; then the surveys are put together from the first range to the last, since
-what one ends with is what the next begins with; and then each range is cut, its first row and its
-first chunk being known. The record that a range ends within belongs to it as a whole.
+A range starts after the first LF at or after a multiple of the range size. There, either a record
+starts or a quoted field continues. So each range is surveyed under both hypotheses, all ranges in
+parallel. Then the surveys are combined from the first range to the last, since the state at the end
+of one range is the state at the start of the next. After that, the first row and the first chunk of
+each range are known, and all ranges are cut into chunks in parallel. If a record is open at the end
+of a range, all of it belongs to that range.
 
-A file whose only line ends are lone CRs has no place to begin a range at: it is one range.
+A file whose only line ends are lone CRs has no place where a range could start: it is one range.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,28 +20,29 @@ from batchcore.errors import RecordTooLongError
 from batchcore.intake import no_rows
 from batchcore.sizing import MAX_CHUNKS, too_many_chunks
 
-# So many numbers, and what their children return, are a few KiB of the workflow's state.
+# This many range numbers, and the results of their Map children, take a few KiB of the workflow's
+# state.
 MAX_RANGES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a range holds, if a record begins with it, or else if a quoted field goes on in it.
+    """What a range contains under one hypothesis about its start.
 
     Attributes
     ----------
     carried_bytes : int
-        Of the record that is open where the range begins.
+        Bytes of the record that is open at the start of the range.
     closed : bool
         Whether that record ends in the range.
     rows : int
-        Records that begin in the range after it, blank lines included.
+        Records that start in the range after it, including blank lines.
     chunks : int
-        Chunks that these are cut into.
+        Chunks that these records are cut into.
     open_bytes : int
-        Of the last of them, if it is still open where the range ends; otherwise 0.
+        Bytes of the last of them if it is still open at the end of the range; otherwise 0.
     too_long : bool
-        Whether the one that follows on the rows counted is longer than a record may be.
+        Whether the record after the counted rows is longer than a record may be.
     """
 
     carried_bytes: int
@@ -53,26 +55,26 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class RangeSurvey:
-    """What a range holds: its bytes, and what they are under either hypothesis."""
+    """The size of a range, and what it contains under each hypothesis."""
 
     size_bytes: int
     at_record: Survey
     in_quotes: Survey
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
+        """Return the survey as plain values, for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RangeSurvey":
-        """Take it from plain values."""
+        """Return a survey from its plain values."""
         surveys = (Survey(**values[name]) for name in ("at_record", "in_quotes"))
         return cls(values["size_bytes"], *surveys)
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Bytes of a file that begin and end with records, and the numbers of their first ones."""
+    """Consecutive whole records of a file: their bytes, first row, first chunk and chunks."""
 
     start: int
     end: int
@@ -81,33 +83,35 @@ class Cut:
     chunks: int
 
     def to_dict(self) -> dict[str, int]:
-        """Return it as plain values, for JSON."""
+        """Return the cut as plain values, for JSON."""
         return asdict(self)
 
 
 def range_starts(start: int, end: int, *, range_bytes: int) -> list[int]:
-    """Return from where on each range looks for its first LF; the first one begins there itself.
+    """Return the place from which each range looks for its first LF.
+
+    The first range starts at its place itself.
 
     Parameters
     ----------
     start, end
-        The bytes of the file behind its header.
+        The bytes of the file after its header.
     range_bytes
-        As many bytes a range; more where there would be over `MAX_RANGES`.
+        Bytes per range; more if there would be over `MAX_RANGES` ranges.
     """
     size = max(range_bytes, -(-(end - start) // MAX_RANGES))
     return list(range(start, end, size))
 
 
 def whole_lines(blocks: Iterable[bytes], *, first: bool, length: int) -> Iterator[bytes]:
-    """Yield the bytes of a range, given the file's from the range's nominal start on.
+    """Yield the bytes of a range, given the bytes of the file from the range's nominal start on.
 
     Parameters
     ----------
     first
-        The range begins at once, not after the first LF.
+        Whether this is the first range, which starts at once and not after an LF.
     length
-        Its nominal length: it ends with the first LF at or after that, or with the file.
+        Nominal length. The range ends with the first LF at or after it, or with the file.
     """
     offset = 0  # of the block
     for block in blocks:
@@ -116,7 +120,7 @@ def whole_lines(blocks: Iterable[bytes], *, first: bool, length: int) -> Iterato
             begin = block.find(b"\n") + 1
             first = begin > 0
             if offset + (begin or len(block)) > length:
-                return  # the next range begins at the same LF
+                return  # the next range starts after this LF
         if first:
             end = block.find(b"\n", max(begin, length - offset)) + 1
             yield block[begin : end or None]
@@ -132,9 +136,9 @@ def survey_range(
     chunk_rows: int,
     max_chunk_bytes: int = csvtext.MAX_CHUNK_BYTES,
 ) -> RangeSurvey:
-    """Read the bytes of a range once and say what they are under either hypothesis.
+    """Read the bytes of a range once and survey them under both hypotheses.
 
-    The one that has come less far goes on, so what is in memory is bounded as in a
+    The hypothesis that is behind always continues first, so that memory is bounded as in a
     `batchcore.csvtext.Splitter`.
     """
     size = 0
@@ -154,7 +158,7 @@ def survey_range(
         behind = min(under_way, key=lambda surveyor: surveyor.position)
         if not behind.go_on():
             found[behind.open_at_start] = behind.result()
-            under_way.remove(behind)  # or the blocks of the other would be kept for it
+            under_way.remove(behind)  # otherwise the other's blocks would be kept for it
             del behind
     return RangeSurvey(size, found[False], found[True])
 
@@ -186,11 +190,11 @@ class _Surveyor:
 
     @property
     def position(self) -> int:
-        """How many bytes are accounted for."""
+        """Bytes surveyed so far."""
         return self._splitter.position
 
     def go_on(self) -> bool:
-        """Take in the record that is open, or a chunk; False if there is nothing more."""
+        """Survey the open record or one chunk; return False if there is nothing more."""
         if self._chunks is None:
             self._carried, self._closed = self._splitter.rest_of_record()
             self._chunks = self._splitter.chunks()
@@ -204,7 +208,7 @@ class _Surveyor:
         return more
 
     def result(self) -> Survey:
-        """Return what was found, when there is nothing more."""
+        """Return the survey, once there is nothing more to read."""
         return Survey(
             carried_bytes=self._carried,
             closed=self._closed,
@@ -215,7 +219,7 @@ class _Surveyor:
         )
 
 
-def number_ranges(
+def plan_cuts(
     surveys: Sequence[RangeSurvey],
     *,
     start: int,
@@ -223,19 +227,19 @@ def number_ranges(
     chunk_rows: int,
     max_chunk_bytes: int = csvtext.MAX_CHUNK_BYTES,
 ) -> list[Cut]:
-    """Put the surveys of all ranges together, and say what is to be cut.
+    """Combine the surveys of all ranges and return the cuts to make.
 
     Parameters
     ----------
     surveys
-        Of the ranges in the file's order.
+        The surveys of all ranges, in the file's order.
     start, first_row
-        The place and the number of the record behind the header.
+        The place and the number of the first record after the header.
 
     Raises
     ------
     RecordTooLongError, UnterminatedQuoteError, TooManyChunksError, NoRowsError
-        What splitting in one pass would raise.
+        The same error as splitting the file in one pass would raise.
     """
     begun: list[tuple[int, int, int, int]] = []
     row, chunk, open_bytes = first_row, 1, 0

@@ -1,18 +1,18 @@
-"""A chunk's records on their way through the chunk workflow, one JSON object a line.
+"""Read, reject and write the records of a chunk.
 
-Every record of a chunk stays in the file from Read File to Write output file, in order, whether it
-is good or rejected, so the last step can hold what it writes against what came in.
+The steps of the chunk workflow pass a chunk's records on as JSON lines, one object per record. From
+Read File to Write output file, every record stays in the file, in order, whether it is good or
+rejected. So the last step can compare what it writes with what came in.
 
 * good, after Read File: ``row`` (number in the uploaded file), ``raw`` (the record's text with its
-  terminator), ``fields`` (column -> value, the schema's columns only);
-* good, after Get Financial Data: ``row``, ``raw``, ``values`` (the enrichment's, in order);
-* rejected, from the step that found fault on: ``row``, ``raw`` (or ``raw64``, Base64, where the
-  bytes are not UTF-8), ``key``, ``errors``.
+  terminator), ``fields`` (column -> value, for the schema's columns only);
+* good, after Get Financial Data: ``row``, ``raw``, ``values`` (the enrichment's values, in order);
+* rejected, from the step that rejected it on: ``row``, ``raw`` (with ``raw64``, Base64, if the
+  bytes are not UTF-8, and ``surplus`` if the number of fields is wrong), ``key``, ``errors``.
 """
 
 import base64
 import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
@@ -20,101 +20,31 @@ from typing import Any
 import orjson
 
 from batchcore import csvtext
-from batchcore.errors import (
-    DuplicateColumnsError,
-    MissingColumnsError,
-    NoHeaderError,
-    WrongDelimiterError,
-)
+from batchcore.intake import map_header
 from batchcore.schema import RecordSchema, Violation
+from batchcore.workflow import READ
 
 Record = dict[str, Any]
 
 REJECT_COLUMNS = ("source_row", "rules", "messages")
 
-_OTHER_DELIMITERS = ",;\t|"
-_NAMED_COLUMNS = 12
-
-
-def map_header(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[str, int]:
-    """Return where each column of the schema stands in the file.
-
-    Parameters
-    ----------
-    header
-        The file's first record.
-
-    Raises
-    ------
-    NoHeaderError, WrongDelimiterError, MissingColumnsError, DuplicateColumnsError
-        If the schema's required columns are not all there, once each.
-    """
-    text = header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
-    names = [name.strip() for name in csvtext.parse_row(text, delimiter=delimiter)]
-    missing = [column for column in schema.required if column not in names]
-    if missing:
-        raise _header_error(text, names, missing, schema, delimiter)
-    twice = [column for column in schema.columns if names.count(column) > 1]
-    if twice:
-        raise DuplicateColumnsError(f"the header names {_listed(twice)} more than once")
-    return {column: names.index(column) for column in schema.columns if column in names}
-
-
-def _header_error(
-    text: str, names: list[str], missing: list[str], schema: RecordSchema, delimiter: str
-) -> Exception:
-    for other in _OTHER_DELIMITERS.replace(delimiter, ""):
-        fields = _first_line_names(text, other)
-        if len(set(schema.required) & set(fields)) > len(set(schema.required) & set(names)):
-            return WrongDelimiterError(
-                f"the header is delimited by {other!r}, the stack expects {delimiter!r}: convert "
-                "the file, or deploy with another FileDelimiter"
-            )
-    if len(missing) == len(schema.required):
-        lower = {column.lower() for column in schema.columns}
-        if not any(name.lower() in lower for name in names):
-            # What stands there is not repeated: it may be somebody's data.
-            return NoHeaderError(
-                "the first row names none of the columns "
-                f"{_listed(schema.required)}: it looks like data; put a header above it"
-            )
-    return MissingColumnsError(
-        f"the header lacks {_listed(missing)}; columns are matched by name, upper and lower case "
-        f"distinguished, and the file has {_listed(names)}"
-    )
-
-
-def _first_line_names(text: str, delimiter: str) -> list[str]:
-    """Return the names that a header has if it is delimited by another character than its own.
-
-    A line break that stood inside quotes may then stand outside, which would end the record.
-    """
-    lines = io.StringIO(text, newline="")
-    return [name.strip() for name in next(csv.reader(lines, delimiter=delimiter), [])]
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:60]) for name in names[:_NAMED_COLUMNS])
-    rest = len(names) - _NAMED_COLUMNS
-    return shown + (f" and {rest} more" if rest > 0 else "")
-
 
 def read_records(
     data: bytes, schema: RecordSchema, *, delimiter: str, first_row: int
 ) -> Iterator[Record]:
-    """Yield the records of a chunk file, good and rejected, in order.
+    """Yield the records of a chunk, good and rejected, in order.
 
     Parameters
     ----------
     data
-        The chunk: the file's header and whole records.
+        The chunk's bytes: the file's header and whole records.
     first_row
         The number of the first record after the header in the uploaded file.
 
     Notes
     -----
-    Rejected here: records that are not UTF-8 (rule ``encoding``) and those with another number of
-    fields than the header (rule ``fieldCount``).
+    Records that are not UTF-8 (rule ``encoding``) or have another number of fields than the header
+    (rule ``fieldCount``) are rejected here.
     """
     records = csvtext.iter_records(data.removeprefix(csvtext.BOM), delimiter=delimiter)
     header = next(records)
@@ -129,10 +59,11 @@ def read_records(
     texts, all_utf8 = _decode_all(raws)
     rows = csv.reader(texts, delimiter=delimiter)
     names = tuple(positions)
-    # One call a row instead of one a field; of a single column it would not give a tuple.
+    # One call per row instead of one per field. For a single column, itemgetter would not return a
+    # tuple, so it gets the first field as well.
     pick = itemgetter(*positions.values(), *[0] * (len(names) == 1))
     for row, raw, text, fields in zip(numbers, raws, texts, rows, strict=True):
-        # Only the file's last record may lack its terminator.
+        # Only the last record of the file can lack its terminator.
         line = text if text[-1] in "\n\r" else text + terminator
         utf8 = all_utf8 or line.isascii() or _is_utf8(line)
         if utf8 and len(fields) == width:
@@ -147,11 +78,11 @@ def read_records(
             shown["raw64"] = base64.b64encode(line.encode("utf-8", "surrogateescape")).decode()
             shown["raw"] = raw.decode("utf-8", "backslashreplace")
             key = key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        yield reject(shown, stage="read", key=key, faults=faults)
+        yield reject(shown, stage=READ.name, key=key, faults=faults)
 
 
 def _decode_all(raws: list[bytes]) -> tuple[list[str], bool]:
-    """Return the texts of all records, and whether all are UTF-8."""
+    """Return the text of each record, and whether all records are UTF-8."""
     try:
         return [raw.decode() for raw in raws], True
     except UnicodeDecodeError:
@@ -168,7 +99,11 @@ def _is_utf8(text: str) -> bool:
 
 def _field_count(found: int, expected: int) -> Violation:
     return Violation(
-        "", "fieldCount", str(found), str(expected), f"has {found} fields, the header {expected}"
+        "",
+        "fieldCount",
+        str(found),
+        str(expected),
+        f"has {found} fields, but the header has {expected}",
     )
 
 
@@ -176,13 +111,13 @@ def _not_utf8(raw: bytes) -> Violation:
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        where = f"byte {error.start + 1} of the row (0x{raw[error.start]:02X})"
-        return Violation("", "encoding", "", "UTF-8", f"is not UTF-8 at {where}")
+        where = f"byte {error.start + 1} is 0x{raw[error.start]:02X}"
+        return Violation("", "encoding", "", "UTF-8", f"is not UTF-8: {where}")
     raise AssertionError("called for a row that is UTF-8")
 
 
 def reject(record: Mapping[str, Any], *, stage: str, key: str, faults: list[Violation]) -> Record:
-    """Return a record as rejected, with every rule that it breaks."""
+    """Return a record as a rejected one, with every rule that it breaks."""
     kept = {name: record[name] for name in ("row", "raw", "raw64", "surplus") if name in record}
     errors = [
         {
@@ -198,16 +133,11 @@ def reject(record: Mapping[str, Any], *, stage: str, key: str, faults: list[Viol
     return {**kept, "key": key, "errors": errors}
 
 
-def dump_lines(records: Iterable[Record]) -> bytes:
-    """Return records as JSON lines."""
-    newline = orjson.OPT_APPEND_NEWLINE
-    return b"".join([orjson.dumps(record, option=newline) for record in records])
-
-
 def dump_counted(records: Iterable[Record]) -> tuple[bytes, int, int]:
-    """Return records as JSON lines, how many they are, and how many of them are rejected.
+    """Return records as JSON lines, their number, and the number of rejected ones.
 
-    None is kept once it is text: the garbage collector would go over all of them again and again.
+    No record is kept after it is encoded, because the garbage collector would scan all of them
+    again and again.
     """
     newline = orjson.OPT_APPEND_NEWLINE
     lines, rejected = [], 0
@@ -218,40 +148,40 @@ def dump_counted(records: Iterable[Record]) -> tuple[bytes, int, int]:
 
 
 def load_lines(data: bytes) -> Iterator[Record]:
-    """Yield the records of JSON lines."""
+    """Yield the records in JSON lines."""
     return map(orjson.loads, data.splitlines())
 
 
 class _Echo:
-    """A file for `csv.writer`, which hands on what its write() returns: here the line itself."""
+    """A file for `csv.writer`, whose writerow() then returns the formatted line."""
 
     write = staticmethod(str)
 
 
 class RowWriter:
-    """Formats the rows of the completed file and of the rejects, with the input's bytes kept."""
+    """Formats rows of the completed file and of the rejects, and keeps the input's bytes."""
 
     def __init__(self, *, delimiter: str) -> None:
         self._delimiter = delimiter
-        # A field is quoted for a line break only if that is in the writer's own terminator.
+        # csv quotes a field with a line break only if the writer's own terminator contains it.
         self._writer = csv.writer(_Echo(), delimiter=delimiter, lineterminator="\r\n")
 
     def header(self, header: bytes, columns: Sequence[str]) -> bytes:
-        """Return the file's header with columns appended."""
+        """Return the file's header with more columns appended."""
         body = header.rstrip(b"\r\n")
         return body + self._tail(columns) + (header[len(body) :] or b"\n")
 
     def completed(self, record: Mapping[str, Any]) -> bytes:
-        """Return a good record as it came, with the enrichment's values appended."""
+        """Return a good record's original bytes with the enrichment's values appended."""
         raw: bytes = record["raw"].encode()
         body = raw.rstrip(b"\r\n")
         return body + self._tail(record["values"]) + raw[len(body) :]
 
     def rejected(self, record: Mapping[str, Any]) -> bytes:
-        """Return a rejected record as it came, then its row number, rules and messages.
+        """Return a rejected record's original bytes with its row number, rules and messages.
 
-        A record with too few fields is padded so that those three stand in their columns; of one
-        with too many, the surplus fields come after them.
+        A record with too few fields is padded, so that these three are in their columns. If a
+        record has too many fields, the surplus ones come after them.
         """
         raw = base64.b64decode(record["raw64"]) if "raw64" in record else record["raw"].encode()
         errors = record["errors"]

@@ -1,15 +1,15 @@
-"""What the chunks of a job came to, as the ledger has it: whether it is whole, and its pieces."""
+"""Check the results of a job's chunks in the ledger, and list the pieces to merge."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from batchcore import items
+from batchcore import items, workflow
 from batchcore.errors import BalanceError, ChunksFailedError
 from batchcore.pieces import Piece
 
 LISTED_CHUNKS = 100
 
-# Totals of a job in the ledger, and what of the chunks each is the sum of.
+# Total in a job's ledger entry -> the attribute of its chunks' entries that is summed up.
 TOTALS = {"rowsIn": "rows", "rowsOut": "valid", "rowsRejected": "rejected", "errors": "errors"}
 
 
@@ -20,26 +20,26 @@ def match_chunks(
     rerun: set[int],
     attempt: int,
 ) -> list[dict[str, Any]]:
-    """Return the ledger's entry of each chunk in the manifest, in order.
+    """Return the ledger entry of each chunk in the manifest, in order, after checking them.
 
     Parameters
     ----------
     rerun
-        The chunks that this attempt was to run: only its own result counts for them.
+        The chunks that this attempt had to run. Only a result of this attempt counts for them.
 
     Raises
     ------
     ChunksFailedError
         If a chunk has not succeeded.
     BalanceError
-        If a chunk's rows in are not its rows out plus its rows rejected.
+        If a chunk's rows in differ from its rows out plus its rows rejected.
     """
     by_entry = {entry["entry"]: entry for entry in entries}
     found = [by_entry.get(items.chunk_entry(chunk["number"]), {}) for chunk in manifest]
     failed = [
         chunk["number"]
         for chunk, entry in zip(manifest, found, strict=True)
-        if entry.get("status") != items.SUCCEEDED
+        if entry.get("status") != workflow.SUCCEEDED
         or (chunk["number"] in rerun and entry["attempt"] != attempt)
     ]
     if failed:
@@ -65,9 +65,9 @@ def list_pieces(
     *,
     header: Piece,
 ) -> list[Piece]:
-    """Return the pieces that hold something, in order, the header's first.
+    """Return the pieces that are not empty, in order, after the header's piece.
 
-    Each is the version that its chunk's result names, whatever was written over it since.
+    Each is the object version that the chunk's result names, whatever was written later.
 
     Parameters
     ----------
@@ -84,5 +84,5 @@ def list_pieces(
 
 
 def count_rows(chunks: list[dict[str, Any]]) -> dict[str, int]:
-    """Return what the chunks, each of them matched, come to together."""
+    """Return the totals of all chunks, given the entries that `match_chunks` returned."""
     return {total: sum(chunk[name] for chunk in chunks) for total, name in TOTALS.items()}

@@ -1,4 +1,4 @@
-"""What every function's handler shares: one log line, outcomes, and errors by their right name."""
+"""Wrappers for handlers: one log line per call, outcomes, and names for transient errors."""
 
 import sys
 import time
@@ -17,14 +17,14 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from batchcore.errors import JobError, TransientError
+from batchcore.errors import JobEndingError, TransientError
 
 Event = dict[str, Any]
 Result = dict[str, Any]
 Handler = Callable[[Event, Any], Result]
 
-# On stderr, because the local engine waits 50 ms for a line there after each call; on Lambda both
-# streams end in the same log.
+# Log to stderr, because the local engine waits 50 ms for a line there after each call. On Lambda,
+# both streams go to the same log.
 logger = Logger(stream=sys.stderr, utc=True)
 
 _THROTTLES = {
@@ -55,7 +55,7 @@ _PASSING = (
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether an error of the SDK is one that a later try may not meet."""
+    """Tell whether an error of the SDK may be gone on a later try."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error.response.get("Error", {}).get("Code") in _THROTTLES or status >= 500
@@ -63,7 +63,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def entry_point(handler: Handler) -> Handler:
-    """Wrap a handler: log one line when it ends, and give transient errors their right name."""
+    """Wrap a handler: log one line when it ends, and raise transient errors as `TransientError`."""
 
     @wraps(handler)
     def wrapper(event: Event, context: Any) -> Result:
@@ -86,7 +86,7 @@ def entry_point(handler: Handler) -> Handler:
 
 
 def step(handler: Handler) -> Handler:
-    """Wrap the handler of a workflow step: an entry point whose result says how long it took."""
+    """Wrap the handler of a workflow step: an entry point that adds its duration to the result."""
 
     @wraps(handler)
     def timed(event: Event, context: Any) -> Result:
@@ -96,23 +96,23 @@ def step(handler: Handler) -> Handler:
     return entry_point(timed)
 
 
-def failure(error: JobError) -> Result:
-    """Return a failure as an outcome, in the shape that a state's Catch would give."""
+def failure(error: JobEndingError) -> Result:
+    """Return an error as an outcome, in the shape that a state's Catch would produce."""
     return {"failure": {"Error": type(error).__name__, "Cause": str(error)}}
 
 
 def job_step(handler: Handler) -> Handler:
-    """Wrap the handler of a step that decides over the whole job.
+    """Wrap the handler of a step that can end the job.
 
-    A `batchcore.errors.JobError` becomes a `failure`, for the workflow to end the job with.
+    A `batchcore.errors.JobEndingError` becomes a `failure`, with which the workflow ends the job.
     """
 
     @wraps(handler)
     def deciding(event: Event, context: Any) -> Result:
         try:
             return handler(event, context)
-        except JobError as error:
-            logger.warning("the job cannot go on", extra={"error": type(error).__name__})
+        except JobEndingError as error:
+            logger.warning("the job cannot continue", extra={"error": type(error).__name__})
             return failure(error)
 
     return step(deciding)

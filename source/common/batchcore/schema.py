@@ -1,10 +1,11 @@
-"""The record schema: which columns a file has, what is valid in each, and what enrichment adds.
+"""Read the record schema: a file's columns, their rules, and the columns that enrichment adds.
 
-One JSON Schema (draft 2020-12) describes a row as an object of strings. A property's name is its
-column's name in the CSV header. Two keys of our own say the rest: ``x-key`` names the column whose
-value is looked up in the reference data, ``x-enrichment`` the columns that the look-up adds.
+A JSON Schema (draft 2020-12) describes a row as an object of strings. The name of a property is the
+name of its column in the CSV header. Two keys of our own are added: ``x-key`` names the column
+whose value is looked up in the reference data, and ``x-enrichment`` lists the columns that the
+look-up adds.
 
-Dates are checked with ``format``, see `batchcore.dates`.
+Dates are checked with ``format``; see `batchcore.dates`.
 """
 
 import json
@@ -23,16 +24,16 @@ from batchcore.errors import SchemaError
 
 FILE_NAME = "record.schema.json"
 
-# What the rules of one column may refer to.
+# Parts of the schema that the rules of a column may refer to.
 _SHARED = ("$schema", "$id", "$defs", "definitions", "properties")
 
-# A limit may be a list of hundreds of values, and a message may quote the value.
+# A limit can be a list of hundreds of values, and a message can quote the value.
 _MAX_TEXT_CHARACTERS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One rule that one value breaks: `rule` is the schema keyword, `limit` what it allows."""
+    """One rule that a value breaks: `rule` is the schema keyword and `limit` what it allows."""
 
     column: str
     rule: str
@@ -52,7 +53,7 @@ class RecordSchema:
     Raises
     ------
     SchemaError
-        If it is not a valid schema, describes no columns, or misuses ``x-key``/``x-enrichment``.
+        If it is not a valid schema, has no columns, or misuses ``x-key`` or ``x-enrichment``.
     """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
@@ -68,14 +69,14 @@ class RecordSchema:
         self._check()
         self._validator = _compile(self.document)
         self._quick_validator = _compile(_with_patterns(self.document))
-        # The whole document, since the key's rules may refer to its definitions.
+        # The key's rules may refer to definitions elsewhere in the document.
         pointer = quote(self.key.replace("~", "~0").replace("/", "~1"))
         shared = {n: v for n, v in self.document.items() if n in _SHARED}
         self._key_validator = _compile({**shared, "$ref": f"#/properties/{pointer}"})
 
     @classmethod
     def load(cls, path: Path | None = None) -> "RecordSchema":
-        """Read a schema file; without a path, the one in the layer of the running function."""
+        """Read a schema file, by default the one in the layer of the running function."""
         path = path or find_in_layer(FILE_NAME)
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
@@ -90,11 +91,11 @@ class RecordSchema:
         return bool(self._quick_validator.is_valid(fields))
 
     def is_key(self, key: str) -> bool:
-        """Tell whether a text is well formed as a key."""
+        """Tell whether a text is a well-formed key."""
         return bool(self._key_validator.is_valid(key))
 
     def violations(self, fields: Mapping[str, str]) -> list[Violation]:
-        """Return every rule that a row breaks, in the order of the schema's columns."""
+        """Return every rule that a row breaks, ordered by the schema's columns."""
         found = [self._violation(error) for error in self._validator.iter_errors(fields)]
         order = {column: number for number, column in enumerate(self.columns)}
         return sorted(set(found), key=lambda v: (order.get(v.column, -1), v.rule, v.limit))
@@ -115,23 +116,23 @@ class RecordSchema:
     def _names(self, keyword: str) -> tuple[str, ...]:
         names = self.document.get(keyword, [])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise SchemaError(f"{keyword!r} must be a list of column names; it is {names!r}")
+            raise SchemaError(f"{keyword!r} must be a list of column names, but it is {names!r}")
         return tuple(names)
 
     def _check(self) -> None:
         unknown = [name for name in self.required if name not in self.properties]
         if unknown:
-            raise SchemaError(f"'required' names columns that 'properties' lacks: {unknown}")
+            raise SchemaError(f"'required' names columns that are not in 'properties': {unknown}")
         if self.key not in self.required:
             raise SchemaError(
-                "'x-key' must name a required column, the one that the reference data is looked "
-                f"up by; it is {self.key!r}"
+                "'x-key' must name a required column, whose values are looked up in the reference "
+                f"data, but it is {self.key!r}"
             )
         both = [name for name in self.enrichment if name in self.properties]
         if both or not self.enrichment:
             raise SchemaError(
                 "'x-enrichment' must list the columns that the reference data adds, none of "
-                f"them in 'properties'; it is {list(self.enrichment)}"
+                f"them in 'properties', but it is {list(self.enrichment)}"
             )
 
 
@@ -150,7 +151,7 @@ def _compile(document: dict[str, Any]) -> Any:
 
 
 def _with_patterns(node: Any) -> Any:
-    """Return a schema that accepts the same, with patterns for dates: no call of Python a date."""
+    """Return an equivalent schema with patterns for dates, which need no Python call per date."""
     if isinstance(node, list):
         return [_with_patterns(child) for child in node]
     if not isinstance(node, dict):
@@ -167,8 +168,8 @@ def _with_patterns(node: Any) -> Any:
 
 
 def _refuse(uri: str) -> NoReturn:
-    """Fetch nothing: a schema may refer to itself only, not to files here or to servers."""
-    raise ValueError(f"it refers to {uri}: move what is meant into its own $defs")
+    """Refuse a reference: a schema may refer only to itself, not to files or servers."""
+    raise ValueError(f"it refers to {uri}: move what it refers to into its own $defs")
 
 
 def _format_names(node: Any) -> set[str]:
@@ -182,29 +183,30 @@ def _format_names(node: Any) -> set[str]:
 
 def _explain(rule: str, value: str, limit: Any, fallback: str) -> str:
     if rule == "maxLength":
-        return f"has {len(value)} characters, at most {limit} are allowed"
+        return f"has {len(value)} characters, but at most {limit} are allowed"
     if rule == "minLength":
         return (
-            "is empty" if not value else f"has {len(value)} characters, at least {limit} are needed"
+            f"has {len(value)} characters, but at least {limit} are needed" if value else "is empty"
         )
     if rule == "enum":
         return f"is not one of {', '.join(map(str, limit))}"
     if rule == "format":
-        return f"is not a date as {limit}" if is_date_format(limit) else f"is not a valid {limit}"
+        is_date = is_date_format(limit)
+        return f"is not a date in the format {limit}" if is_date else f"is not a valid {limit}"
     if rule == "pattern":
         return f"does not match {limit}"
     return fallback
 
 
 def find_in_layer(name: str) -> Path:
-    """Return the path of a file that one of the running function's layers holds.
+    """Return the path of a file in one of the running function's layers.
 
     Raises
     ------
     FileNotFoundError
     """
-    # A layer's root is /opt on AWS; the local engine puts each layer's root on sys.path instead.
+    # On AWS, layers are unpacked into /opt. The local engine puts each layer's root on sys.path.
     for folder in [Path(os.path.sep, "opt"), *map(Path, sys.path)]:
         if (folder / name).is_file():
             return folder / name
-    raise FileNotFoundError(f"no layer of this function holds {name}")
+    raise FileNotFoundError(f"no layer of this function contains {name}")

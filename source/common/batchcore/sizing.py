@@ -1,46 +1,47 @@
-"""How many rows a chunk has where the stack leaves that to the file: ``FileChunkSize=0``."""
+"""Choose the rows per chunk to fit a file, for stacks with ``FileChunkSize=0``."""
 
 from batchcore import csvtext
 from batchcore.errors import TooManyChunksError
+from batchcore.reference import KEYS_PER_CALL
 
-# template.yaml: the MaxValue of FileChunkSize, what the chunk functions' memory is made for.
+# The MaxValue of FileChunkSize in template.yaml. The chunk functions have enough memory for it.
 MAX_CHUNK_ROWS = 20_000
 
-# Every child of the Distributed Map returns "{}", and the list of them may have 256 KiB.
+# Every child of the Distributed Map returns "{}", and the list of these results may have 256 KiB.
 MAX_CHUNKS = 80_000
 
-# A size is a multiple of what one call of the reference data's API takes: no call goes half empty.
-STEP_ROWS = 500
+# Sizes are multiples of the keys in one call of the reference data's API, so that calls are full.
+STEP_ROWS = KEYS_PER_CALL
 
-# Below this a chunk is dearer and no sooner done: what it costs whatever is in it, some 30 requests
-# and transitions and the start of its workflow, is then more than its rows' share.
+# With fewer rows a chunk costs more and is not done sooner: its fixed costs, some 30 requests and
+# transitions and the start of its workflow, are then larger than the cost of its rows.
 LEAST_ROWS = 2_500
 
-# As many chunks at least, if they can have so many rows each: eight rounds of the default
-# MaxConcurrency, so that the places that are idle while the last chunks end do not count for much.
+# The number of chunks, if they then have at least LEAST_ROWS rows: eight rounds of the default
+# MaxConcurrency, so that idle places during the last round matter little.
 _CHUNKS_WANTED = 64
 
-# Rows further on may be longer or shorter than the first ones: so much of a limit is planned with.
+# The share of a limit to plan with, because later rows may be longer or shorter than the first.
 _MARGIN = 0.5
 
-# The beginning of the file by which its records' length is judged.
+# The length of records is estimated from this many bytes at the beginning of the file.
 HEAD_BYTES = 256 * 1024
 
 
 def choose_chunk_rows(size_bytes: int, head: bytes, *, delimiter: str) -> int:
-    """Return the rows a chunk of a file, for the split and for a plan of it alike.
+    """Return the rows per chunk for a file. The split uses it, and the client's plan of a file.
 
-    The file is cut into 64 chunks, but no chunk has less than 2,500 rows (each costs as much in
-    transitions and requests, whatever is in it) or more than 20,000 (memory), and none half of the
-    16 MiB where it would end by its bytes. Files for which that would make more than half of the
-    80,000 chunks that are possible take larger ones, up to 20,000 rows.
+    The file is cut into 64 chunks, with at least 2,500 rows each (because of a chunk's fixed
+    costs), at most 20,000 (because of memory), and at most half of the 16 MiB at which a chunk ends
+    by its bytes. If that makes more than half of the 80,000 possible chunks, chunks get more rows,
+    up to 20,000.
 
     Parameters
     ----------
     size_bytes
-        Of the whole file.
+        The size of the whole file.
     head
-        Its first `HEAD_BYTES`, or all of it.
+        The first `HEAD_BYTES` of the file, or all of it.
     """
     splitter = csvtext.Splitter([head], delimiter=delimiter, chunk_rows=MAX_CHUNK_ROWS, part=True)
     splitter.header()
@@ -57,8 +58,8 @@ def choose_chunk_rows(size_bytes: int, head: bytes, *, delimiter: str) -> int:
 
 
 def too_many_chunks(chunk_rows: int) -> TooManyChunksError:
-    """Return the error of a file that has more chunks than one Distributed Map can report on."""
+    """Return the error for a file with more chunks than one Distributed Map can report on."""
     return TooManyChunksError(
         f"the file has more than {MAX_CHUNKS:,} chunks of {chunk_rows:,} rows: deploy with "
-        "a larger FileChunkSize, or with 0, which fits it to the file, and submit it again"
+        "a larger FileChunkSize, or with 0 to fit it to the file, and submit the file again"
     )

@@ -1,8 +1,7 @@
-"""What the split reads from S3 and writes there: blocks of the input, chunks, parts of its work.
+"""Read the input of a split from S3, and write its chunks and the results of its phases.
 
-The phases of a split in ranges (see `batchcore.ranges`) hand on what they found as parts: JSON
-under ``jobs/<job id>/ranges/<attempt>/``. A part may be a failure: the next phase ends the job with
-it.
+The phases of a split in ranges (see `batchcore.ranges`) pass on their results as JSON under
+``jobs/<job id>/ranges/<attempt>/``. If a result is a failure, the next phase ends the job with it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ import orjson
 from botocore.exceptions import ClientError
 
 from batchcore import aws, csvtext, intake, items, keys, ranges
-from batchcore.errors import BalanceError, InputGoneError, JobError
+from batchcore.errors import BalanceError, InputGoneError, JobEndingError
 from batchcore.runtime import Event, Result, failure
 from batchcore.schema import RecordSchema
 from batchcore.sizing import MAX_CHUNKS, too_many_chunks
@@ -25,21 +24,25 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 4 * 1024 * 1024
 
-Part = dict[str, Any]
+# The result of a phase for one range, as stored in JSON.
+Found = dict[str, Any]
+
+# A chunk as the manifest lists it.
+ManifestEntry = dict[str, Any]
 
 
 def read_blocks(
     s3: "S3Client", event: Event, start: int = 0, end: int | None = None
 ) -> Iterator[bytes]:
-    """Yield bytes of exactly the object version that the job is about, all of them or a range.
+    """Yield the bytes of exactly the object version that the job is to process, or a range of them.
 
-    A server may leave a Range out of account (RFC 9110, 14.2), as the local engine does where
-    a version is named: what was not asked for is then passed over here.
+    A server may ignore a Range (RFC 9110, 14.2), and the local engine does if a version is named.
+    Bytes that were not asked for are then skipped here.
 
     Raises
     ------
     InputGoneError
-        If it is no longer there.
+        If the version no longer exists.
     """
     wanted = {"Bucket": event["bucket"], "Key": event["key"], "VersionId": event["versionId"]}
     if start or end is not None:
@@ -52,7 +55,7 @@ def read_blocks(
         raise InputGoneError(
             f"version {event['versionId']} of {event['key']} is no longer in the bucket"
         ) from error
-    offset = start if "ContentRange" in answer else 0  # of the block
+    offset = start if "ContentRange" in answer else 0  # of the block in the file
     with closing(answer["Body"]) as body:
         for block in body.iter_chunks(BLOCK_BYTES):
             if end is not None and offset >= end:
@@ -63,15 +66,17 @@ def read_blocks(
                 yield found
 
 
-def upload_chunks(s3: "S3Client", event: Event, chunks: Iterator[csvtext.Chunk]) -> list[Part]:
-    """Upload the chunks, which begin with the header, and return their entries of the manifest.
+def upload_chunks(
+    s3: "S3Client", event: Event, chunks: Iterator[csvtext.SplitChunk]
+) -> list[ManifestEntry]:
+    """Upload the chunks and return their entries in the manifest.
 
     Raises
     ------
     TooManyChunksError
-        Before the first one is uploaded that is too many.
+        Before the first chunk above the limit is uploaded.
     """
-    manifest: list[Part] = []
+    manifest: list[ManifestEntry] = []
 
     def objects() -> Iterator[tuple[str, bytes]]:
         for chunk in chunks:
@@ -89,7 +94,7 @@ def upload_chunks(s3: "S3Client", event: Event, chunks: Iterator[csvtext.Chunk])
                     "sizeBytes": len(body),
                 }
             )
-            del chunk  # or it would be held while the next one is cut
+            del chunk  # otherwise it would stay in memory while the next one is cut
             yield key, body
 
     versions = aws.put_many(s3, event["bucket"], objects())
@@ -102,9 +107,9 @@ def upload_chunks(s3: "S3Client", event: Event, chunks: Iterator[csvtext.Chunk])
 
 
 def survey(s3: "S3Client", event: Event) -> Result:
-    """Survey one range of the input, and store what it holds."""
+    """Survey one range of the input and store the survey."""
 
-    def work() -> Part:
+    def work() -> Found:
         starts, at = _starts(event), event["range"]
         end = (*starts, event["sizeBytes"])[at + 1]
         blocks = read_blocks(s3, event, starts[at])
@@ -119,19 +124,19 @@ def survey(s3: "S3Client", event: Event) -> Result:
 
 
 def number(s3: "S3Client", event: Event) -> Result:
-    """Put the surveys together and store what is to be cut; return its numbers.
+    """Combine the surveys, store the cuts to make, and return their numbers as ``ranges``.
 
     Raises
     ------
     FileError
-        If the file as a whole is not acceptable, as splitting it in one pass would raise it.
+        If the file is not acceptable: the same error as splitting it in one pass would raise.
     """
     split = event["split"]
     parts = _load(s3, event, [keys.survey(*_attempt(event), n) for n in split["ranges"]])
     for part in parts:
         if "failure" in part:
             return part
-    cuts = ranges.number_ranges(
+    cuts = ranges.plan_cuts(
         [ranges.RangeSurvey.from_dict(part) for part in parts],
         start=split["headerBytes"],
         first_row=split["firstRow"],
@@ -143,9 +148,9 @@ def number(s3: "S3Client", event: Event) -> Result:
 
 
 def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
-    """Write the chunks of one cut, and store their entries of the manifest."""
+    """Write the chunks of one cut and store their entries in the manifest."""
 
-    def work() -> Part:
+    def work() -> Found:
         cuts = orjson.loads(aws.read_object(s3, event["bucket"], keys.cuts(*_attempt(event))))
         own = ranges.Cut(**cuts[event["range"]])
         header = read_header(s3, event, schema)
@@ -159,16 +164,16 @@ def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
         chunks = upload_chunks(s3, event, splitter.chunks(prefix=header))
         if len(chunks) != own.chunks:
             raise BalanceError(
-                f"range {event['range']} gave {len(chunks):,} chunks, but {own.chunks:,} when "
-                "it was surveyed"
+                f"range {event['range']} was cut into {len(chunks):,} chunks, but its survey "
+                f"found {own.chunks:,}"
             )
         return {"chunks": chunks}
 
     return _store(s3, event, keys.cut_part(*_attempt(event), event["range"]), work)
 
 
-def collect(s3: "S3Client", event: Event) -> Part:
-    """Return the manifest of all cuts as ``chunks``, or the failure of one of them."""
+def collect(s3: "S3Client", event: Event) -> Found:
+    """Return the manifest of all cuts as ``chunks``, or the failure of a cut."""
     numbers = event["split"]["ranges"]
     parts = _load(s3, event, [keys.cut_part(*_attempt(event), n) for n in numbers])
     for part in parts:
@@ -186,7 +191,7 @@ def read_header(s3: "S3Client", event: Event, schema: RecordSchema) -> bytes:
 
 
 def _attempt(event: Event) -> tuple[str, int]:
-    """Return what the keys of the parts begin with: no attempt reads or replaces another's."""
+    """Return job and attempt, which are in each result's key: attempts share no results."""
     return event["jobId"], event["attempt"]
 
 
@@ -197,17 +202,17 @@ def _starts(event: Event) -> list[int]:
     )
 
 
-def _store(s3: "S3Client", event: Event, key: str, work: Callable[[], Part]) -> Result:
-    """Store what a phase found of a range; a job that cannot go on is found, too."""
+def _store(s3: "S3Client", event: Event, key: str, work: Callable[[], Found]) -> Result:
+    """Store the result of a phase for one range, or the error that ends the job, as a failure."""
     try:
         part = work()
-    except JobError as error:
+    except JobEndingError as error:
         part = failure(error)
     aws.put_intermediate(s3, event["bucket"], key, orjson.dumps(part))
     return {}
 
 
-def _load(s3: "S3Client", event: Event, wanted: Sequence[str]) -> list[Part]:
+def _load(s3: "S3Client", event: Event, wanted: Sequence[str]) -> list[Found]:
     read = partial(aws.read_object, s3, event["bucket"])
     with ThreadPoolExecutor(aws.UPLOADS_IN_FLIGHT) as pool:
         return [orjson.loads(body) for body in pool.map(read, wanted)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
+from batchcore import workflow
 
 from batchops.plots.chunk_plots import chunk_timeline, step_durations
 from batchops.show import markup
@@ -49,7 +50,7 @@ def draw_timings(chunks: pd.DataFrame) -> tuple[Picture, Picture]:
 
 def failed_chunks(chunks: pd.DataFrame) -> str:
     """Return the first twenty chunks that did not succeed, with their causes, as HTML."""
-    ended = chunks["end"].notna() & (chunks["status"] != "SUCCEEDED")
+    ended = chunks["end"].notna() & (chunks["status"] != workflow.SUCCEEDED)
     found = chunks.loc[ended, [*_FAILED_COLUMNS]]
     table = markup.table(_FAILED_COLUMNS, found.head(_FAILED_SHOWN).to_numpy())
     left = len(found) - _FAILED_SHOWN

@@ -13,7 +13,7 @@ _CELL_CHARACTERS = 60
 def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table for a terminal: columns as wide as they need be, long cells wrapped."""
     wrapped = [
-        [textwrap.wrap(printable(cell), _CELL_CHARACTERS) or [""] for cell in row]
+        [textwrap.wrap(printable(shorten(cell)), _CELL_CHARACTERS) or [""] for cell in row]
         for row in [columns, *rows]
     ]
     widths = [
@@ -28,12 +28,13 @@ def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text, shortened, that can neither break a line nor colour a terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in shorten(text))
+    """Return a text on one line that cannot colour a terminal; other signs as Python writes them.
+
+    Texts of several lines that reach a terminal go through `batchcore.texts.visible`.
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def shorten(text: str) -> str:
-    """Return a text as long as a cell of a table may be."""
-    if len(text) <= _MAX_CELL_CHARACTERS:
-        return text
-    return text[: _MAX_CELL_CHARACTERS - 4] + " ..."
+def shorten(text: str, length: int = _MAX_CELL_CHARACTERS) -> str:
+    """Return a text cut to a length; by default that of a table's cell."""
+    return text if len(text) <= length else f"{text[: length - 4]} ..."

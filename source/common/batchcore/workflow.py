@@ -1,0 +1,90 @@
+"""The steps of a job and the statuses that jobs, chunks and mails can have.
+
+The workflows in ``source/statemachine`` and the functions in ``source`` use these names, and the
+client reads them back from the ledger. Tests hold this module to the workflows and the template.
+"""
+
+from dataclasses import dataclass
+
+# --------------------------------------------------------------------------------- steps
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowStep:
+    """A state of a workflow that calls a function.
+
+    Attributes
+    ----------
+    name : str
+        What the step is called where a short name is needed: the place of its result in the
+        workflow's state, the key of its milliseconds in the ledger (``stepMs``) and, for a step
+        that can reject rows, the stage of their errors.
+    state : str
+        The state's name in the workflow; the ledger's ``failedStep`` for a chunk that failed here.
+    function : str
+        The function's folder in ``source``. Its deployed name is ``<stack>-<function>``.
+    """
+
+    name: str
+    state: str
+    function: str
+
+
+SPLIT = WorkflowStep("split", "Split Input File into chunks", "split-ip-file")
+MERGE = WorkflowStep("merge", "Merge all Files", "merge-s3-files")
+EMAIL = WorkflowStep("email", "Email the file", "send-email")
+
+# The main workflow runs these once for a job, and the chunk workflow between split and merge.
+JOB_STEPS = (SPLIT, MERGE, EMAIL)
+
+READ = WorkflowStep("read", "Read File", "read-file")
+VALIDATE = WorkflowStep("validate", "Validate Data", "validate-data")
+ENRICH = WorkflowStep("enrich", "Get Financial Data", "enrich-data")
+WRITE = WorkflowStep("write", "Write output file", "write-output-chunk")
+
+# The chunk workflow runs these for each chunk, in this order.
+CHUNK_STEPS = (READ, VALIDATE, ENRICH, WRITE)
+
+# The steps that can reject a row.
+REJECTING_STEPS = (READ, VALIDATE, ENRICH)
+
+# The main workflow's Distributed Map that starts the chunk workflow for each chunk.
+CHUNKS_STATE = "Call Step function for each chunk"
+CHUNKS_LABEL = "Chunks"
+
+# ----------------------------------------------------------------------------- functions
+
+# S3 calls the first for each upload; API Gateway calls the second for each look-up.
+NOTIFICATION = "s3-lambda-notification"
+GET_DATA = "get-data"
+
+# The functions that work on chunks.
+CHUNK_FUNCTIONS = (READ.function, VALIDATE.function, ENRICH.function, GET_DATA, WRITE.function)
+
+# The functions that a job's result depends on, in the order in which they work.
+JOB_FUNCTIONS = (SPLIT.function, *CHUNK_FUNCTIONS, MERGE.function, EMAIL.function)
+
+# ------------------------------------------------------------------------------ statuses
+
+# A job whose file is not split yet.
+SUBMITTED = "SUBMITTED"
+# A chunk that an attempt has to run and has not started.
+PENDING = "PENDING"
+RUNNING = "RUNNING"
+SUCCEEDED = "SUCCEEDED"
+FAILED = "FAILED"
+# Somebody stopped the job, or the chunk with its job.
+ABORTED = "ABORTED"
+# The workflow timed out. This is a status in Step Functions only, never in the ledger.
+TIMED_OUT = "TIMED_OUT"
+
+# The statuses that a job and a chunk can have in the ledger.
+JOB_STATUSES = (SUBMITTED, RUNNING, SUCCEEDED, FAILED, ABORTED)
+CHUNK_STATUSES = (PENDING, RUNNING, SUCCEEDED, FAILED, ABORTED)
+
+# The statuses of a job that is not finished, and of one that is.
+UNFINISHED = frozenset({SUBMITTED, RUNNING})
+ENDED = frozenset({SUCCEEDED, FAILED, ABORTED, TIMED_OUT})
+
+MAIL_SENT = "SENT"
+MAIL_FAILED = "FAILED"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ from batchops.local.engine import LocalEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Every engine of a test, whoever starts it, waits a tenth of what the workflows say before a retry.
+# How often they retry stays, and what they say is held by tests/unit/test_retries.py.
+os.environ["SFN_WAIT_SCALE"] = "0.1"
 
 # How long an example takes depends on what else the machine does, so it fails no test.
 settings.register_profile(

@@ -217,7 +217,9 @@ class LocalEngine:
         Nothing else is inherited: a profile, a proxy or an endpoint of the caller's shell must not
         reach a function.
         """
-        kept = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+        kept = ["PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"]
+        # MiniStack's own setting: it shortens the pauses between a workflow's retries, for tests.
+        kept += ["SFN_WAIT_SCALE"]
         inherited = {name: os.environ[name] for name in kept if name in os.environ}
         return inherited | {
             "GATEWAY_PORT": str(port),

@@ -6,6 +6,8 @@ import json
 import time
 from typing import Any
 
+from e2e.jobs import TIMEOUT_S
+
 from batchops.stack import Stack
 from tools.drill.rig import subscribe_queue
 
@@ -18,7 +20,7 @@ class Inbox:
         self._url = subscribe_queue(stack, "e2e-notices")
         self._seen: list[dict[str, Any]] = []
 
-    def about(self, job_id: str, *, timeout_s: float = 20) -> list[str]:
+    def about(self, job_id: str, *, timeout_s: float = TIMEOUT_S) -> list[str]:
         """Return the texts of the notices about one job, waiting for the first."""
         deadline = time.monotonic() + timeout_s
         while True:

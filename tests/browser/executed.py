@@ -1,4 +1,4 @@
-"""Execute notebooks headless, and read what their cells show."""
+"""Read what the cells of an executed notebook show; execute notebooks where there is no browser."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ class Executed:
 
 
 class Bench:
-    """Executes the notebooks of a folder in another, each once, after the first of them."""
+    """Executes the notebooks of a folder in another, without a browser.
+
+    Each runs once, after the first of them.
+    """
 
     def __init__(self, source: Path, home: Path) -> None:
         self._source, self._home = source, home

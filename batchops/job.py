@@ -176,7 +176,7 @@ class Job(JobRef):
         if limit is not None and limit < 1:
             raise InputError(f"limit={limit}: give 1 or more, or leave it out")
         where = ledger.ErrorFilter(column=column, rule=rule)
-        found = ledger.error_items(self.stack, self.id, where)
+        found = ledger.stored_errors(self.stack, self.id, where)
         frame = frames.errors_frame(islice(found, limit))
         frame.attrs["complete"] = self.status().status == workflow.SUCCEEDED
         frame.attrs["cut"] = next(found, None) is not None
@@ -184,7 +184,7 @@ class Job(JobRef):
 
     def iter_errors(self, *, lines: int = 10_000) -> Iterator[pd.DataFrame]:
         """Yield the errors in DataFrames of at most `lines` lines, with the columns of `errors`."""
-        found = ledger.error_items(self.stack, self.id)
+        found = ledger.stored_errors(self.stack, self.id)
         yield from frames.error_frames(found, lines=lines)
 
     def error_page(
@@ -508,4 +508,4 @@ class Job(JobRef):
         ------
         JobNotFoundError
         """
-        return dict(self.ledger_entry())
+        return dict(self.ledger_entry().item)

@@ -89,7 +89,7 @@ class Stack(StackRef):
         return Project.find(self._project_root)
 
     def _outputs_of(self, values: Mapping[str, str]) -> ShownOutputs:
-        return ShownOutputs(values)
+        return ShownOutputs(values, self.name)
 
     # ------------------------------------------------------------------- deployment
 

@@ -10,7 +10,7 @@
     |   |-- EngineInstallError           its environment cannot be made
     |   |-- EngineStartError             it does not come up
     |   `-- EngineNotRunningError        it is needed, and does not run
-    |-- AwsError                     a service refused, or cannot be reached
+    |-- AwsError                     a service refused a request, or cannot be reached
     |   |-- CredentialsError             none, expired or unknown
     |   |-- RegionError                  none configured
     |   |-- AccessDeniedError            the credentials may not do this
@@ -28,8 +28,8 @@
         |-- JobRunningError              it still runs
         `-- WaitTimeoutError             still running when the time was up
 
-What the message says is also there as attributes, for code that has to decide. Errors of boto3 are
-turned into this tree once, at the edge, by `translate`.
+Code that has to decide finds what the message says in attributes, too. Errors of boto3 are turned
+into this tree in one place, `translated`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class PackagingError(BatchOpsError):
 
 
 class EngineError(BatchOpsError):
-    """The local engine."""
+    """The local engine cannot be used."""
 
 
 class EngineInstallError(EngineError):
@@ -70,7 +70,7 @@ class EngineInstallError(EngineError):
 
 
 class EngineStartError(EngineError):
-    """The engine does not come up.
+    """The engine does not start.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class AwsError(BatchOpsError):
 
 
 class CredentialsError(AwsError):
-    """There are no credentials, or they have expired, or nobody knows them."""
+    """There are no credentials, or AWS does not accept them."""
 
 
 class RegionError(AwsError):
@@ -110,7 +110,7 @@ class RegionError(AwsError):
 
 
 class AccessDeniedError(AwsError):
-    """The credentials are good, and may not do this."""
+    """AWS accepts the credentials, but they lack a permission."""
 
 
 class EndpointError(AwsError):
@@ -118,7 +118,7 @@ class EndpointError(AwsError):
 
 
 class StackError(BatchOpsError):
-    """The CloudFormation stack.
+    """Something is wrong with a CloudFormation stack.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class StackBusyError(StackError):
 
 
 class StackStuckError(StackError):
-    """The stack is in a state that takes a decision before it can be deployed.
+    """The stack is in a state that needs a decision before it can be deployed.
 
     Attributes
     ----------
@@ -154,7 +154,7 @@ class StackStuckError(StackError):
 
 
 class StackTimeoutError(StackError, TimeoutError):
-    """The stack was still being worked on when the time was up."""
+    """An operation on the stack did not end in time."""
 
 
 class DeployFailedError(StackError):
@@ -191,9 +191,9 @@ class FunctionFailedError(BatchOpsError):
     Attributes
     ----------
     function, error_type : str
-        The function, and the name of what it raised.
+        The function, and the name of the error that it raised.
     log : str
-        The end of what it wrote, at most 4 KB.
+        The end of its log, at most 4 KB.
     """
 
     def __init__(self, message: str, *, function: str, error_type: str, log: str) -> None:
@@ -204,7 +204,7 @@ class FunctionFailedError(BatchOpsError):
 
 
 class JobError(BatchOpsError):
-    """One job.
+    """Something is wrong with a job.
 
     Attributes
     ----------
@@ -226,11 +226,11 @@ class JobFailedError(JobError):
 
 
 class JobRunningError(JobError):
-    """The job still runs, and what was asked needs it to have ended."""
+    """The job still runs, but must have ended for what was asked."""
 
 
 class WaitTimeoutError(JobError, TimeoutError):
-    """The job was still running when the time was up."""
+    """The job did not end in time."""
 
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -321,10 +321,11 @@ def _from_service(error: boto_errors.ClientError, doing: str) -> AwsError:
 
 
 def explain_failure(error: str, cause: str) -> str:
-    """Return an execution's error and cause for a person; none where it has neither.
+    """Return an execution's error and cause as text for a person.
 
-    Lambda gives the cause as JSON with ``errorMessage`` and ``errorType``; others as text. Either
-    may hold a file's name, which its uploader chose: what steers a terminal is made visible.
+    Lambda gives the cause as JSON with ``errorMessage`` and ``errorType``, others give text. Both
+    may contain a file's name, which its uploader chose, so characters that steer a terminal are
+    made visible.
     """
     if not error and not cause:
         return "no reason was given"

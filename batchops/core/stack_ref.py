@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from batchops.core.errors import InputError, StackNotFoundError, translated
+from batchops.core.errors import InputError, StackError, StackNotFoundError, translated
 from batchops.core.stack_states import EMPTY, refuse_unusable
 
 if TYPE_CHECKING:
@@ -22,16 +22,33 @@ _NAME = re.compile(rf"[A-Za-z][A-Za-z0-9-]{{0,{MAX_NAME_CHARACTERS - 1}}}")
 
 
 class Outputs(dict[str, str]):
-    """A stack's outputs by name; each is an attribute too: ``stack.outputs.SourceBucketName``."""
+    """A stack's outputs by name; each is an attribute too: ``stack.outputs.SourceBucketName``.
+
+    Parameters
+    ----------
+    values
+        The outputs.
+    stack_name
+        The stack that has them.
+    """
+
+    def __init__(self, values: Mapping[str, str], stack_name: str) -> None:
+        super().__init__(values)
+        self._stack_name = stack_name
+
+    def __missing__(self, name: str) -> str:
+        """Raise an error that says what to do about an output that the stack lacks."""
+        raise StackError(
+            f"stack {self._stack_name!r} has no output {name!r}: it was not deployed completely, "
+            "or with another version of the template; deploy it again",
+            stack_name=self._stack_name,
+        )
 
     def __getattr__(self, name: str) -> str:
         """Return an output."""
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(
-                f"the stack has no output {name!r}: it has {', '.join(self)}"
-            ) from None
+        if name not in self:
+            raise AttributeError(f"the stack has no output {name!r}: it has {', '.join(self)}")
+        return self[name]
 
     def __dir__(self) -> list[str]:
         """List the outputs among the attributes, for completion."""
@@ -88,7 +105,7 @@ class StackRef:
         return self._outputs
 
     def _outputs_of(self, values: Mapping[str, str]) -> Outputs:
-        return Outputs(values)
+        return Outputs(values, self.name)
 
 
 def describe_stack(cfn: CloudFormationClient, stack_name: str) -> dict[str, Any] | None:

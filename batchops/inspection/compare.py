@@ -134,7 +134,7 @@ def compare(
 
 def _errors(source: Any, label: str) -> tuple[str, pd.DataFrame]:
     if isinstance(source, JobRef):
-        return source.id, errors_frame(ledger.error_items(source.stack, source.id))
+        return source.id, errors_frame(ledger.stored_errors(source.stack, source.id))
     needed = {"source_row", "uuid", "column", "rule"}
     if not needed <= set(getattr(source, "columns", ())):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Repairs on the deployed stack: mended rows get through, everything else stays as it was."""
+"""Repairs on the deployed stack: fixed rows are accepted, everything else stays as it was."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,23 @@ import pandas as pd
 import pytest
 from batchcore import keys
 from batchcore.csvtext import iter_records, parse_row
+from e2e.jobs import TIMEOUT_S, completed, finished, stored
 from e2e.rows import HEADER, order, to_csv
 
 from batchops.core.errors import InputError, JobError, JobRunningError
 from batchops.inspection.compare import compare
 from batchops.job import Job
-from batchops.local.engine import LocalEngine
+from batchops.recovery.attempts import Attempt
 from batchops.recovery.lineage import lineage
-from batchops.recovery.repair import execute_repair, patch_chunks, plan_repair, repair
-from batchops.recovery.rerun import execute_rerun, rerun
+from batchops.recovery.repair import execute_repair, patch_chunks, repair
+from batchops.recovery.repair_plan import plan_repair
+from batchops.recovery.rerun import claim_planned, rerun
+from batchops.recovery.rerun_plan import RerunPlan
 from batchops.samples.sample import Sample, make_sample
 from batchops.samples.sample_orders import COLUMNS, enrichment
 from batchops.stack import Stack
 
 ROWS = 400
-TIMEOUT_S = 180
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +45,8 @@ def clean_records() -> dict[int, bytes]:
 
 
 @pytest.fixture(scope="module")
-def stack(
-    engine: LocalEngine, bad_sample: Sample, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    files = bad_sample.write(tmp_path_factory.mktemp("repair"))
-    stack = Stack("repair", engine=engine)
-    stack.deploy(reference_data=files.reference, FileChunkSize=50)
-    yield stack
-    stack.destroy(dry_run=False)
-
-
-def _finished(stack: Stack, data: bytes, name: str) -> Job:
-    job = stack.submit(data, name=name)
-    job.wait(timeout_s=TIMEOUT_S)
-    return job
+def stack(small: Stack) -> Stack:
+    return small
 
 
 def _mend(bad: pd.DataFrame, clean: dict[int, bytes], *, but: set[int]) -> pd.DataFrame:
@@ -68,12 +59,6 @@ def _mend(bad: pd.DataFrame, clean: dict[int, bytes], *, but: set[int]) -> pd.Da
     return mended
 
 
-def _object(job: Job, key: str) -> bytes:
-    bucket = job.entry()["bucket"]
-    body: bytes = job.stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    return body
-
-
 def _versions(job: Job) -> dict[str, str]:
     """Return the latest version of everything that the job has in the bucket."""
     s3, bucket = job.stack.client("s3"), job.entry()["bucket"]
@@ -84,7 +69,7 @@ def _versions(job: Job) -> dict[str, str]:
 def test_mended_rows_of_the_sample_get_through_and_the_unmendable_stay(
     stack: Stack, bad_sample: Sample, clean_records: dict[int, bytes]
 ) -> None:
-    job = _finished(stack, bad_sample.csv, "sample.csv")
+    job = finished(stack, bad_sample.csv, "sample.csv")
     unmendable = {v.source_row for v in bad_sample.bad if v.rule == "reference"}
     assert unmendable
     before, chunks = job.errors(), _versions(job)
@@ -102,7 +87,7 @@ def test_mended_rows_of_the_sample_get_through_and_the_unmendable_stay(
     assert balance.holds
     assert balance.rows_rejected == len(unmendable)
     assert set(job.errors()["source_row"]) == unmendable
-    assert _object(job, job.entry()["completedKey"]) == _expected(clean_records, unmendable)
+    assert completed(job) == _expected(clean_records, unmendable)
     assert list(lineage(job)["kind"]) == ["start", "repair"]
     compared = compare(before, job)
     assert compared.newly_broken.empty
@@ -155,7 +140,7 @@ ODD = b"".join(
 
 @pytest.fixture
 def odd(stack: Stack) -> Job:
-    job = _finished(stack, ODD, "odd.csv")
+    job = finished(stack, ODD, "odd.csv")
     assert list(job.rejects()["source_row"]) == ["4", "5", "6", "7"]
     return job
 
@@ -163,7 +148,7 @@ def odd(stack: Stack) -> Job:
 def _chunk(job: Job) -> bytes:
     """Return the chunk as the job's list of chunks names it."""
     entry, s3 = job.entry(), job.stack.client("s3")
-    manifest = json.loads(_object(job, entry["manifestKey"]))
+    manifest = json.loads(stored(job, entry["manifestKey"]))
     at = {"Key": manifest[0]["key"], "VersionId": manifest[0]["versionId"]}
     body: bytes = s3.get_object(Bucket=entry["bucket"], **at)["Body"].read()
     return body
@@ -247,17 +232,20 @@ class PowerCutError(Exception):
     pass
 
 
+@contextmanager
+def cut_off(job: Job, plan: RerunPlan) -> Iterator[Attempt]:
+    """Claim the attempt that was planned, and have the process die at the end of the block."""
+    with suppress(PowerCutError), claim_planned(job, plan) as attempt:
+        yield attempt
+        raise PowerCutError
+
+
 def test_repair_that_was_cut_off_loses_nothing(odd: Job) -> None:
     mended = odd.rejects()
     mended.loc[0, "Order Priority"] = "H"
     plan = plan_repair(odd, mended)
-
-    def patch_and_die(attempt: int) -> None:
-        patch_chunks(odd, {1: {4: plan.patches[1][4]}}, attempt=attempt)
-        raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        execute_rerun(odd, plan.rerun, kind="repair", prepare=patch_and_die)
+    with cut_off(odd, plan.rerun) as attempt:
+        patch_chunks(attempt, plan.rerun.manifest, {1: {4: plan.patches[1][4]}})
     assert odd.status().status == "FAILED"
     assert not odd.balance().holds
     assert [c.reason for c in rerun(odd).chunks] == ["was to run in attempt 2, and did not"]
@@ -277,13 +265,8 @@ def test_repair_that_is_cut_off_between_two_chunks_has_changed_nothing_and_its_r
     mended.loc[0, "Order Priority"] = "H"
     plan = plan_repair(odd, mended.iloc[[0]])
     at = {"Bucket": odd.entry()["bucket"], "Key": keys.chunk(odd.id, 1)}
-
-    def patch_and_die(_: int) -> None:
+    with cut_off(odd, plan.rerun) as attempt:
         odd.stack.client("s3").put_object(**at, Body=b"half a repair")
-        raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        execute_rerun(odd, plan.rerun, kind="repair", prepare=patch_and_die)
     assert _chunk(odd) == ODD
     assert repair(odd, mended.iloc[[0]], dry_run=False).mended == (4,)
     odd.wait(timeout_s=TIMEOUT_S)
@@ -293,7 +276,7 @@ def test_repair_that_is_cut_off_between_two_chunks_has_changed_nothing_and_its_r
     odd.wait(timeout_s=TIMEOUT_S)
     assert list(odd.rejects()["source_row"]) == ["5", "6", "7"]
     with pytest.raises(JobRunningError, match="while its chunks were patched"):
-        patch_chunks(odd, plan.patches, attempt=2)
+        patch_chunks(attempt, plan.rerun.manifest, plan.patches)
 
 
 def test_schema_to_check_with_can_be_given(odd: Job, tmp_path: Path, project_root: Path) -> None:
@@ -310,8 +293,7 @@ def test_schema_to_check_with_can_be_given(odd: Job, tmp_path: Path, project_roo
 
 
 def test_job_without_chunks_cannot_be_repaired(stack: Stack, odd: Job) -> None:
-    refused = stack.submit(b"", name="empty.csv")
-    refused.wait(timeout_s=TIMEOUT_S, check=False)
+    refused = finished(stack, b"", "empty.csv", check=False)
     frame: Any = odd.rejects()
     with pytest.raises(JobError, match="never split"):
         plan_repair(refused, frame)

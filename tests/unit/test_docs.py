@@ -93,9 +93,9 @@ def names(kind: Any) -> set[str]:
 
 
 def shown(kind: Any) -> set[str]:
-    """Return those names as scripts see them: a job is ``job`` and a stack is ``stack``."""
+    """Return the fields that scripts see, as they see them: a job is ``job``, a stack ``stack``."""
     short = {"job_id": "job", "stack_name": "stack"}
-    return {short.get(name, name) for name in names(kind)}
+    return {short.get(field.name, field.name) for field in fields(kind) if field.repr}
 
 
 def test_every_verb_is_described_and_no_other() -> None:

@@ -43,7 +43,6 @@ from batchops.deployment.holdings import Holdings
 from batchops.deployment.preview import Preview
 from batchops.deployment.stack_events import StackEvent, StackEvents
 from batchops.deployment.stack_status import StackStatus
-from batchops.drill import CaseReport, DrillReport, Fault
 from batchops.inspection import frames
 from batchops.inspection.balance import Balance
 from batchops.inspection.checks import Check, Diagnosis
@@ -84,9 +83,6 @@ EVIL = '<img src=x onerror="alert(1)">\'"&'
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 LIMIT = Limit(EVIL, 9.0, 10.0, EVIL, EVIL)
 COST = Cost((CostLine(EVIL, EVIL, 1.0, 1.0),), 1.0, 2.0, 1.0, EVIL)
-DRILLED = CaseReport(
-    Fault(EVIL, EVIL, 1, 1, EVIL, 0, EVIL), EVIL, 1, EVIL, EVIL, 0, 1, EVIL, None, False, (EVIL,), 1
-)
 EVENT = StackEvent(EVIL, NOW, EVIL, EVIL, f"{EVIL}_FAILED", EVIL, EVIL)
 HOLDINGS = Holdings({EVIL: 1}, {EVIL: 1}, 1, (EVIL,))
 ERRORS = pd.DataFrame(
@@ -139,12 +135,11 @@ VALUES: list[Any] = [
     Destruction(EVIL, False, HOLDINGS),
     Diagnosis(EVIL, (Check(EVIL, False, EVIL, EVIL),)),
     ChunkGrid(EVIL, (), ()),
-    DrillReport(1, 1, 1, NOW, 1, {EVIL: EVIL}, (DRILLED,)),
     Email(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL),
     ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, f"2#{EVIL}", 1),
     JobStatus(EVIL, reason=EVIL, mail=EVIL),
     LIMIT,
-    ShownOutputs({EVIL: EVIL}),
+    ShownOutputs({EVIL: EVIL}, EVIL),
     Preview(EVIL, False, (Change(EVIL, EVIL, EVIL, EVIL, (EVIL,)),), False),
     Picture(EVIL, b""),
     Progress(JobStatus(EVIL, reason=EVIL), job_id=EVIL),

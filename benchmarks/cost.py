@@ -7,11 +7,19 @@ from typing import Any
 
 from batchcore import workflow
 
-from batchops.planning.aws_facts import price, priced_at, quota
-from batchops.planning.cost import STEPS, job_cost
-from batchops.planning.cost_values import NOT_COUNTED, Cost
-from batchops.planning.function_times import BEST, ROW_US, VCPU_SLOWNESS, WORST, function_seconds
-from batchops.planning.workload import MEMORY_MB, Workload
+from batchops.core.ledger import ChunkEntry, JobEntry
+from batchops.planning.actual_cost import job_cost
+from batchops.planning.aws_facts import price, priced_at
+from batchops.planning.cost import NOT_COUNTED, Cost
+from batchops.planning.function_times import (
+    BEST,
+    ROW_US,
+    VCPU_SLOWNESS,
+    WORST,
+    function_seconds,
+    vcpus,
+)
+from batchops.planning.workload import Workload
 from batchops.show.numbers import usd_text
 from benchmarks import results
 from benchmarks.machine import describe_machine
@@ -22,6 +30,8 @@ from benchmarks.workloads import sample_workload
 ROWS = 1_000_000
 CHUNK_SIZES = (600, 5_000, 20_000)
 TIMES_CHEAPER = 100
+# Each step of a chunk and its function.
+STEPS = tuple((step.name, step.function) for step in workflow.CHUNK_STEPS)
 
 # What the design that it is compared with does for each row: states of an inline Map's iteration,
 # calls of a function, requests to the API. Nothing else of it is counted: no time, no storage.
@@ -80,7 +90,7 @@ def chunk_cost(work: Workload, row_us: dict[str, float]) -> Cost:
         },
         "stepMs": {step: 1000 * s for step, s in seconds.items()},
     }
-    return job_cost(entry, [chunk] * work.chunks)
+    return job_cost(JobEntry(entry), [ChunkEntry(chunk)] * work.chunks, work.settings)
 
 
 def step_seconds(work: Workload, row_us: dict[str, float]) -> dict[str, float]:
@@ -91,16 +101,11 @@ def step_seconds(work: Workload, row_us: dict[str, float]) -> dict[str, float]:
     """
     best, worst = (function_seconds(work, side) for side in (BEST, WORST))
     found = {}
-    for step, name in STEPS.items():
+    for step, name in STEPS:
         planned = (best[name] + worst[name]) / 2
         slower = (row_us.get(step, ROW_US[name]) - ROW_US[name]) * work.rows_per_chunk / 1e6
-        found[step] = planned + slower * fmean(VCPU_SLOWNESS) / vcpus(name)
+        found[step] = planned + slower * fmean(VCPU_SLOWNESS) / vcpus(work, name)
     return found
-
-
-def vcpus(function: str) -> float:
-    """Return the share of a processor that comes with a function's memory, at most one."""
-    return min(1.0, MEMORY_MB[function] / quota("lambda.vcpu_memory_mb"))
 
 
 def row_by_row_usd(rows: int) -> float:
@@ -148,14 +153,16 @@ def _table(costs: dict[int, Cost], by_row: float) -> Table:
 def _assumptions(measured: dict[str, float]) -> Table:
     work = sample_workload(ROWS, CHUNK_SIZES[0])
     rows = []
-    for step, name in STEPS.items():
+    for step, name in STEPS:
         source = "measured in the same run" if step in measured else "the plan's figure"
         us = measured.get(step, ROW_US[name])
         by_size = (
             f"{1000 * step_seconds(work.rechunked(size), measured)[step]:,.0f}"
             for size in CHUNK_SIZES
         )
-        rows.append((name, f"{MEMORY_MB[name]:,}", f"{us:.1f}", source, *by_size))
+        rows.append(
+            (name, f"{work.settings.functions[name].memory_mb:,}", f"{us:.1f}", source, *by_size)
+        )
     return Table(
         "What the cost is made from: memory, computing, and milliseconds a chunk on Lambda",
         (

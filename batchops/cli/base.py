@@ -17,6 +17,7 @@ from batchcore.texts import visible
 from rich.console import Console
 
 from batchops.core.errors import BatchOpsError, JobFailedError
+from batchops.core.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,12 +28,25 @@ NOT_WELL = 3
 
 # The package speaks of its methods; who types verbs is told the verb.
 _CALL = re.compile(
-    r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False)?\)(?![\w.])"
+    r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False|[A-Z]\w*=\d+)?\)(?![\w.])"
 )
-_OPTIONS = {"dry_run=False": "--yes", "force=True": "--force", "region=...": "--region ..."}
+_OPTIONS = {
+    "dry_run=False": "--yes",
+    "force=True": "--force",
+    "replace=True": "--replace",
+    "profile=...": "--profile ...",
+    "region=...": "--region ...",
+    "target='aws'": "--target aws",
+    "target='local'": "--target local",
+}
+
+YES = click.option(
+    "--yes", is_flag=True, help="Do it; without this the command only says what it would do."
+)
+TIMEOUT = click.option("--timeout", "timeout_s", default=3600.0, show_default=True, help="Seconds.")
 
 # Lines are for people and for pipes alike, so only tables are fitted to the width.
-console = Console(soft_wrap=True)
+screen = Console(soft_wrap=True)
 
 
 @dataclass
@@ -88,7 +102,7 @@ class _Group(click.Group):
 )
 @click.option("--region", help="AWS region; by default the profile's.")
 @click.option("--profile", help="Profile of the AWS configuration.")
-@click.version_option(package_name="batchops")
+@click.version_option(__version__, prog_name="batchops")
 @click.pass_context
 def main(
     ctx: click.Context, stack_name: str, target: str, region: str | None, profile: str | None
@@ -126,11 +140,12 @@ def in_verbs(text: str) -> str:
     def verb(found: re.Match[str]) -> str:
         if found[1] not in main.commands:
             return found[0]
-        return f"'batchops {found[1]}{' JOB --yes' if found[2] else ''}'"
+        given = {None: "", "dry_run=False": " JOB --yes"}.get(found[2], f" {found[2]}")
+        return f"'batchops {found[1]}{given}'"
 
     text = _CALL.sub(verb, text)
     for argument, option in _OPTIONS.items():
-        text = re.sub(rf"\b{re.escape(argument)}(?=[ ,)])", option, text)
+        text = re.sub(rf"\b{re.escape(argument)}(?=[ ,:;)]|$)", option, text)
     return text
 
 

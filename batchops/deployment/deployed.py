@@ -1,4 +1,4 @@
-"""What is deployed now: the functions' code, by which a rerun may differ, and the record schema."""
+"""Read what is deployed now: the functions' code and the record schema."""
 
 from __future__ import annotations
 
@@ -13,23 +13,13 @@ from zipfile import BadZipFile, ZipFile
 
 from batchcore.errors import SchemaError
 from batchcore.schema import FILE_NAME, RecordSchema
+from batchcore.workflow import JOB_FUNCTIONS, VALIDATE
 
 from batchops.core.errors import AwsError, translated
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
-# The functions that a job's result depends on, in the order in which they work.
-FUNCTIONS = (
-    "split-ip-file",
-    "read-file",
-    "validate-data",
-    "enrich-data",
-    "get-data",
-    "write-output-chunk",
-    "merge-s3-files",
-    "send-email",
-)
 _TIMEOUT_S = 30.0
 
 
@@ -62,7 +52,7 @@ def deployed_code(stack: StackRef) -> dict[str, FunctionCode]:
     client = stack.client("lambda")
     found = {}
     with translated(f"reading the functions of stack {stack.name!r}"):
-        for name in FUNCTIONS:
+        for name in JOB_FUNCTIONS:
             answer = client.get_function_configuration(FunctionName=f"{stack.name}-{name}")
             found[name] = FunctionCode(
                 sha256=answer["CodeSha256"],
@@ -79,7 +69,7 @@ def _layer(arn: str) -> str:
 def changed_code(
     now: Mapping[str, FunctionCode], recorded: Mapping[str, str], *, since: datetime
 ) -> tuple[str, ...]:
-    """Say what changed since an attempt, and in which functions, one line a change.
+    """Describe what changed since an attempt, and in which functions, a line for each change.
 
     Parameters
     ----------
@@ -121,16 +111,16 @@ def deployed_schema(stack: StackRef) -> RecordSchema:
         If the layer cannot be read.
     """
     client = stack.client("lambda")
-    prefix = f"{stack.name}-schema:"
+    function, prefix = f"{stack.name}-{VALIDATE.function}", f"{stack.name}-schema:"
     with translated(f"reading the schema of stack {stack.name!r}"):
-        answer = client.get_function_configuration(FunctionName=f"{stack.name}-validate-data")
-        arns = [layer["Arn"] for layer in answer.get("Layers", ())]
-        arn = next((arn for arn in arns if _layer(arn).startswith(prefix)), None)
-        if arn is None:
-            raise AwsError(
-                f"{stack.name}-validate-data has no layer {prefix}N: deploy the stack again, or "
-                "pass the schema file that the rows are to be held against"
-            )
+        answer = client.get_function_configuration(FunctionName=function)
+    arns = [layer["Arn"] for layer in answer.get("Layers", ())]
+    arn = next((arn for arn in arns if _layer(arn).startswith(prefix)), None)
+    if arn is None:
+        raise AwsError(
+            f"{function} has no layer {prefix}N: deploy the stack again, or pass the schema file "
+            "that the rows are to be held against"
+        )
     return _unpack_schema(download_layer(stack, arn), arn)
 
 

@@ -1,17 +1,18 @@
-"""What a deployment would change, as a table; and tables of text and HTML as such."""
+"""Preview a deployment: what it would change, as a table."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchops.deployment import change_sets
+from batchops.deployment import change_sets, delivery
 from batchops.show import markup, terminal
 
 if TYPE_CHECKING:
     import pandas as pd
-    from mypy_boto3_cloudformation import CloudFormationClient
 
+    from batchops.core.project import Project
+    from batchops.core.stack_ref import StackRef
     from batchops.deployment.change_sets import Change, ChangeSet
 
 _COLUMNS = ("action", "logical_id", "type", "replacement", "properties")
@@ -30,7 +31,7 @@ class Preview:
     creates : bool
         Whether the stack would be created.
     changes : tuple of Change
-        One a resource; empty if the stack is as the template says already, or if only its outputs
+        One a resource; empty if the stack is up to date, or if only its outputs
         would change.
     unchanged : bool
         Whether there is nothing to deploy.
@@ -98,22 +99,20 @@ class Preview:
         ]
 
 
-def take_preview(cfn: CloudFormationClient, change_set: ChangeSet) -> Preview:
-    """Return what a change set would do, and discard it.
-
-    Parameters
-    ----------
-    cfn
-        Client of the stack's account and region.
-    change_set
-        As `create_change_set` made it; it cannot be executed afterwards.
+def preview_stack(stack: StackRef, project: Project, order: delivery.Order) -> Preview:
+    """Return what a deployment would change, and change nothing.
 
     Raises
     ------
-    AwsError
-        The change set could not be deleted.
+    InputError, StackError, PackagingError, AwsError, EngineError
     """
-    change_sets.discard_change_set(cfn, change_set)
+    change_set = delivery.prepare(stack, project, order).change_set
+    change_sets.discard_change_set(stack.client("cloudformation"), change_set)
+    return preview_of(change_set)
+
+
+def preview_of(change_set: ChangeSet) -> Preview:
+    """Return what a change set would do."""
     return Preview(
         stack_name=change_set.stack_name,
         creates=change_set.creates,

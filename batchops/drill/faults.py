@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from batchops.deployment.deployed import FUNCTIONS
+from batchcore.workflow import JOB_FUNCTIONS
 
 # What carries a fault out: the proxy in front of the engine, or the drill itself through AWS calls.
 Action = Literal[
@@ -15,7 +15,7 @@ Action = Literal[
 NOTIFICATION = "s3-lambda-notification"
 MAIL = "send-email"
 # The functions of a job, by their folder in source/, in the order in which they work.
-STEPS = (NOTIFICATION, *FUNCTIONS)
+STEPS = (NOTIFICATION, *JOB_FUNCTIONS)
 # Those that work on one chunk a call.
 CHUNK_STEPS = frozenset(
     {"read-file", "validate-data", "enrich-data", "get-data", "write-output-chunk"}

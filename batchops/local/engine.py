@@ -1,4 +1,4 @@
-"""The local engine: MiniStack, an emulator of AWS, as a process of its own on this computer.
+"""Run the local engine: MiniStack, an emulator of AWS, as a separate process on this computer.
 
 It outlives the command that starts it and is found again through a record in its home folder, by
 process id and start time. Its home holds everything it writes: state, objects, logs, temporary
@@ -47,7 +47,7 @@ class EngineInfo:
 
 
 class LocalEngine:
-    """The engine with one home folder; objects with the same home mean the same engine.
+    """The local engine in a home folder; objects with the same home are the same engine.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class LocalEngine:
         return self.home / "engine.json"
 
     def install(self) -> None:
-        """Make the engine's Python environment unless it is there.
+        """Install the engine into a Python environment of its own, unless that is there.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class LocalEngine:
         engine_env.install(self.env_home)
 
     def find(self) -> EngineInfo | None:
-        """Return the running engine, or None where none runs and answers."""
+        """Return the running engine; None if none runs and answers."""
         process = self._process()
         if process is None or not engine_process.answers(process.port):
             return None
@@ -134,7 +134,7 @@ class LocalEngine:
                 shutil.rmtree(self.home / name, ignore_errors=True)
 
     def logs(self, *, lines: int = 100) -> str:
-        """Return the last lines that the engine wrote; empty where there are none."""
+        """Return the last lines that the engine wrote."""
         try:
             with self.log_file.open("rb") as handle:
                 handle.seek(max(0, self.log_file.stat().st_size - 400 * lines))
@@ -201,7 +201,7 @@ class LocalEngine:
         return process is not None
 
     def _secret(self) -> str:
-        """Return this home's secret key, made on first use and kept over restarts."""
+        """Return this home's secret key, which is made on first use and kept."""
         path = self.home / "secret"
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -212,7 +212,7 @@ class LocalEngine:
         return path.read_text(encoding="ascii")
 
     def _environment(self, port: int) -> dict[str, str]:
-        """Return all that the engine's process sees, and with it every function that it runs.
+        """Return the whole environment of the engine's process and of the functions that it runs.
 
         Nothing else is inherited: a profile, a proxy or an endpoint of the caller's shell must not
         reach a function.

@@ -1,4 +1,4 @@
-"""The operating system's side of the local engine: start a process, know it again, end it."""
+"""Start the local engine's process, find it again, and end it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class EngineProcess:
-    """A process that runs, or ran, the engine; the start time tells it from a later namesake."""
+    """A process that runs, or ran, the engine; the start time tells it from a reused id."""
 
     pid: int
     port: int
@@ -90,7 +90,7 @@ def launch(
 
 
 def is_alive(process: EngineProcess) -> bool:
-    """Tell whether this very process still runs."""
+    """Return whether this process still runs."""
     return _find(process) is not None
 
 
@@ -106,7 +106,7 @@ def _find(process: EngineProcess) -> psutil.Process | None:
 
 
 def answers(port: int, *, timeout_s: float = 5) -> bool:
-    """Tell whether an engine answers at the port."""
+    """Return whether an engine answers at the port."""
     try:
         with _OPENER.open(f"http://127.0.0.1:{port}{_HEALTH}", timeout=timeout_s) as response:
             status: int = response.status

@@ -1,4 +1,4 @@
-"""The mails that the local engine took instead of sending them."""
+"""Read the mails that the local engine kept instead of sending them."""
 
 from __future__ import annotations
 

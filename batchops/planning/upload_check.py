@@ -1,4 +1,4 @@
-"""Whether a file that somebody hands over is fit to be submitted: its size, columns and plan."""
+"""Check a file that somebody hands over before it is submitted: its size, columns and plan."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchops.planning.planner import plan_for
 from batchops.show import markup
 from batchops.show.terminal import shorten
 
@@ -14,17 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchops.core.stack_ref import StackRef
-    from batchops.planning.plan_stack import plan_for
-from batchops.planning.plan import Plan
+    from batchops.planning.plan import Plan
 
-# A browser hands a file over in one message, and Jupyter's server takes messages of 10 MiB (default
-# of Tornado 6's websocket_max_message_size); the rest of the message takes less than one.
+# A browser sends a file in one message, and Jupyter's server accepts messages of 10 MiB (the
+# default of Tornado 6's websocket_max_message_size). The rest of the message takes less than 1 MiB.
 MAX_UPLOAD_BYTES = 9 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class UploadCheck:
-    """What is known of a file before anything is sent.
+    """The result of checking a file before anything is uploaded.
 
     Attributes
     ----------
@@ -33,11 +33,11 @@ class UploadCheck:
     size_bytes : int
         Its size.
     problems : tuple of str
-        Why it cannot be submitted, a line each; empty if it can.
+        Why it cannot be submitted, one line each; empty if it can.
     warnings : tuple of str
-        What is worth a look before.
+        What to look at before it is submitted.
     plan : Plan or None
-        What it would come to, to be given to `Stack.submit`; None for a file too large to be read.
+        The plan of the file, for `Stack.submit`; None for a file that is too large to be read.
     """
 
     name: str
@@ -56,7 +56,7 @@ class UploadCheck:
         return f"{self.name} ({self.size_bytes:,} bytes) {verdict}"
 
     def _columns(self) -> Iterator[str]:
-        """Yield which columns the file has, lacks, and has beyond the schema's, a line each."""
+        """Yield the columns that were found, are missing and are extra, one line each."""
         if self.plan is None:
             return
         found = [name for name in self.plan.columns if name not in self.plan.extra]
@@ -66,7 +66,7 @@ class UploadCheck:
                 yield f"columns {kind}: {', '.join(map(shorten, names))}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it."""
+        """Return plain values, for JSON."""
         return {
             "name": self.name,
             "size_bytes": self.size_bytes,
@@ -77,7 +77,7 @@ class UploadCheck:
         }
 
     def __str__(self) -> str:
-        """Say it in a few lines."""
+        """Return the verdict, the problems and the columns in a few lines."""
         lines = [self._title(), *(f"  problem: {text}" for text in self.problems)]
         lines += [f"  note: {text}" for text in self.warnings]
         lines += [f"  {line}" for line in self._columns()]
@@ -102,7 +102,7 @@ def check_upload(
     check_keys: bool = False,
     max_bytes: int = MAX_UPLOAD_BYTES,
 ) -> UploadCheck:
-    """Hold a file against the stack's schema, delimiter and limits, and send nothing.
+    """Check a file against the stack's schema, delimiter and limits, and upload nothing.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def check_upload(
     check_keys
         Look every key up in the reference data too; on AWS that costs half a read unit a key.
     max_bytes
-        Of bytes, which came through a browser, the most that are read; a path has no limit.
+        The most bytes that are read of a file from a browser; a path has no limit.
 
     Raises
     ------

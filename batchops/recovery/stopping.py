@@ -12,7 +12,7 @@ from batchops.core import ledger
 from batchops.core.errors import JobError, WaitTimeoutError
 from batchops.core.executions import execution_arn, stop_chunks, stop_execution
 from batchops.core.job_ref import JobRef
-from batchops.deployment.resources import running_jobs
+from batchops.deployment.holdings import running_jobs
 from batchops.inspection.status import StatusReader
 from batchops.show.numbers import number_ranges
 from batchops.show.shown import Block, Shown

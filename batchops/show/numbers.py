@@ -18,6 +18,19 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600:,} h {whole % 3600 // 60:02} min"
 
 
+def rough_duration(seconds: float) -> str:
+    """Return an estimated duration in one unit, with as many digits as an estimate has."""
+    if seconds < 0.1:
+        return "<0.1 s"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7_200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.1f} h"
+
+
 def usd_text(usd: float) -> str:
     """Return an amount with two decimals, or as many as two digits take."""
     if usd == 0 or abs(usd) >= 1:
@@ -27,6 +40,19 @@ def usd_text(usd: float) -> str:
         return f"{sign}<$0.000001"
     decimals = max(2, 1 - math.floor(math.log10(abs(usd))))
     return f"{sign}${abs(usd):.{decimals}f}"
+
+
+def number_text(value: float) -> str:
+    """Return a number whole, or if it is small with two digits that count."""
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"
+
+
+def share_text(share: float) -> str:
+    """Return a share in per cent, as few digits as tell it from nothing."""
+    percent = share * 100
+    if 0 < percent < 0.05:
+        return "<0.1 %"
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %"
 
 
 def number_ranges(numbers: Iterable[int]) -> str:

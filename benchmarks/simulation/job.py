@@ -13,19 +13,16 @@ from typing import Any
 
 import simpy
 
-from benchmarks.simulation.model import (
-    DISPATCH,
+from batchops.planning.job_model import (
     ENVIRONMENTS,
-    EXECUTIONS,
     FUNCTIONS,
     SERVICE,
     SLOTS,
-    Limits,
-    Outcome,
+    JobModel,
     Rate,
     Step,
-    Times,
 )
+from benchmarks.simulation.outcome import Outcome
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -47,18 +44,18 @@ class _Bucket:
 
 
 class _Job:
-    def __init__(self, chunks: int, steps: tuple[Step, ...], times: Times, limits: Limits) -> None:
+    def __init__(self, model: JobModel) -> None:
         self.env = simpy.Environment()
-        self._numbers = range(1, chunks + 1)
-        self._steps, self._times = steps, times
+        self._numbers = range(1, model.chunks + 1)
+        self._steps, self._times, limits = model.steps, model.times, model.limits
         self._slots = simpy.Resource(self.env, limits.slots)
         pool = limits.functions or _UNLIMITED
         self._functions = simpy.Container(self.env, capacity=pool, init=pool)
-        outer = {DISPATCH: limits.dispatch, EXECUTIONS: limits.executions}
-        rates = {**limits.requests, **{k: rate for k, rate in outer.items() if rate is not None}}
+        self._starts = tuple(limits.starts)
+        rates = {**limits.starts, **limits.requests}
         self._buckets = {name: _Bucket(rate) for name, rate in rates.items()}
         grown = limits.environments
-        self._grown = {step.name: _Bucket(grown) for step in steps} if grown else {}
+        self._grown = {step.name: _Bucket(grown) for step in self._steps} if grown else {}
         self._idle: defaultdict[str, int] = defaultdict(int)
         self.waits: defaultdict[str, float] = defaultdict(float)
         self.starts: dict[int, float] = {}
@@ -85,8 +82,8 @@ class _Job:
         with self._slots.request() as slot:
             yield slot
             self.waits[SLOTS] += self.env.now - asked
-            yield from self._take(DISPATCH, 1)
-            yield from self._take(EXECUTIONS, 1)
+            for name in self._starts:
+                yield from self._take(name, 1)
             self.starts[number] = self.env.now
             yield self.env.timeout(self._times.before)
             for step in self._steps:
@@ -99,7 +96,7 @@ class _Job:
         asked = self.env.now
         yield self._functions.get(step.functions)
         self.waits[FUNCTIONS] += self.env.now - asked
-        yield from self._environment(step.name)
+        yield from self._environment(step)
         for name, amount in step.requests.items():
             yield from self._take(name, amount)
         yield self.env.timeout(step.seconds)
@@ -107,8 +104,9 @@ class _Job:
         self._idle[step.name] += 1
         yield self._functions.put(step.functions)
 
-    def _environment(self, name: str) -> Process:
+    def _environment(self, step: Step) -> Process:
         """Take a warm environment of a function, or wait for a new one."""
+        name = step.name
         if self._idle[name]:
             self._idle[name] -= 1
             return
@@ -116,8 +114,8 @@ class _Job:
             wait = self._grown[name].take(self.env.now, 1)
             self.waits[ENVIRONMENTS] += wait
             yield self.env.timeout(wait)
-        self.waits[SERVICE] += self._times.cold
-        yield self.env.timeout(self._times.cold)
+        self.waits[SERVICE] += step.cold_s
+        yield self.env.timeout(step.cold_s)
 
     def _take(self, name: str, amount: float) -> Process:
         bucket = self._buckets.get(name)
@@ -127,7 +125,7 @@ class _Job:
             yield self.env.timeout(wait)
 
 
-def simulate(chunks: int, steps: tuple[Step, ...], times: Times, limits: Limits) -> Outcome:
+def simulate(model: JobModel) -> Outcome:
     """Simulate a job from its upload to its mail.
 
     Raises
@@ -135,9 +133,9 @@ def simulate(chunks: int, steps: tuple[Step, ...], times: Times, limits: Limits)
     ValueError
         If a step needs more functions than may run at all.
     """
-    needed = max(step.functions for step in steps)
-    if limits.functions is not None and needed > limits.functions:
-        raise ValueError(f"a step needs {needed} functions, and {limits.functions} may run")
-    job = _Job(chunks, steps, times, limits)
+    needed, functions = max(step.functions for step in model.steps), model.limits.functions
+    if functions is not None and needed > functions:
+        raise ValueError(f"a step needs {needed} functions, and {functions} may run")
+    job = _Job(model)
     job.env.run(job.env.process(job.run()))
     return Outcome(job.env.now, job.parts, job.starts, job.ends, dict(job.waits))

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 
+from batchops.planning.job_model import JobModel, Limits, Step, Times
 from batchops.samples.sample import write_sample
 from benchmarks.jobs import Run, local_stack, run_job
 from benchmarks.simulation.job import simulate
-from benchmarks.simulation.model import Limits, Outcome, Step, Times
+from benchmarks.simulation.outcome import Outcome
 
 CHUNK_ROWS = 600
 # The job that the engine's times are taken from, as a share of the one that is predicted.
@@ -65,7 +66,9 @@ def compare(rows: int) -> Comparison:
         known = run_job(stack, files[small], small)
         measured = run_job(stack, files[rows], rows)
     steps, times = engine_times(known, slots)
-    return Comparison(slots, simulate(measured.chunks, steps, times, Limits(slots)), measured)
+    return Comparison(
+        slots, simulate(JobModel(measured.chunks, steps, times, Limits(slots))), measured
+    )
 
 
 def engine_times(run: Run, slots: int) -> tuple[tuple[Step, ...], Times]:

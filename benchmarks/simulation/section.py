@@ -7,15 +7,17 @@ import time
 from batchcore.sizing import HEAD_BYTES, MAX_CHUNKS, choose_chunk_rows
 
 from batchops.planning import limits
-from batchops.planning.durations import estimate_duration, seconds_text
+from batchops.planning.durations import estimate_duration
 from batchops.planning.function_times import BEST, WORST
+from batchops.planning.job_model import model_job
 from batchops.planning.workload import Workload
 from batchops.samples.sample import make_sample
+from batchops.show.numbers import rough_duration
 from benchmarks.machine import describe_machine
 from benchmarks.results import Section, Table, Target
 from benchmarks.settings import Settings
 from benchmarks.simulation import local
-from benchmarks.simulation.aws import simulate_aws
+from benchmarks.simulation.job import simulate
 from benchmarks.workloads import sample_workload
 
 CHUNK_SIZES = (600, 5_000, 20_000)
@@ -64,20 +66,18 @@ def _simulated(rows: int, text: str, chunk_rows: int) -> list[tuple[str, ...]]:
         return [(*head, "", "", "", refused)]
     found: list[tuple[str, ...]] = []
     for at_once in CONCURRENCIES:
-        best, worst = (
-            simulate_aws(work, max_concurrency=at_once, side=side) for side in (BEST, WORST)
-        )
+        work = sample_workload(rows, chunk_rows, bad_share=BAD_SHARE, max_concurrency=at_once)
+        best, worst = (simulate(model_job(work, side)) for side in (BEST, WORST))
         neck = dict.fromkeys((best.bottleneck, worst.bottleneck))
-        time_text = f"{seconds_text(best.seconds)} to {seconds_text(worst.seconds)}"
-        passed = ", ".join(_passed(work, at_once)) or "none"
+        time_text = f"{rough_duration(best.seconds)} to {rough_duration(worst.seconds)}"
+        passed = ", ".join(_passed(work)) or "none"
         found.append((*head, f"{at_once}", time_text, ", or ".join(neck), passed))
     return found
 
 
-def _passed(work: Workload, at_once: int) -> list[str]:
+def _passed(work: Workload) -> list[str]:
     """Return the limits at which the job would fail, as a plan has them; no rate is among them."""
-    duration = estimate_duration(work, max_concurrency=at_once)
-    found = limits.find_limits(work, duration, max_concurrency=at_once, name="")
+    found = limits.find_limits(work, estimate_duration(work), name="")
     return [limit.name for limit in found if limit.hard and limit.share > 1]
 
 

@@ -15,7 +15,7 @@ from batchcore import keys, workflow
 from e2e.rows import COMPLETED_HEADER, enriched, order, to_csv
 
 from batchops.core.errors import JobRunningError, StackBusyError
-from batchops.deployment.resources import running_jobs
+from batchops.deployment.holdings import running_jobs
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
 from batchops.samples.sample import Sample

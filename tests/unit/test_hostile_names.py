@@ -23,6 +23,13 @@ from batchcore.errors import SchemaError
 from batchcore.runtime import logger
 from batchcore.schema import RecordSchema
 from batchcore.texts import visible
+from batchops.deployment.events import StackEvents
+from batchops.deployment.stack_state import StackEvent
+from batchops.deployment.stack_values import Deployment, Destruction
+from batchops.planning.cost_values import Cost, CostComparison, CostLine
+from batchops.planning.findings import Refusal, RuleCount
+from batchops.planning.limit_values import Limit
+from batchops.planning.what_if_values import WhatIf
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -37,11 +44,8 @@ from batchops.core.ledger import JobEntry
 from batchops.core.project import make_private
 from batchops.deployment import packaging
 from batchops.deployment.change_sets import Change
-from batchops.deployment.events import StackEvents
 from batchops.deployment.preview import Preview
 from batchops.deployment.resources import Holdings, StackStatus
-from batchops.deployment.stack_state import StackEvent
-from batchops.deployment.stack_values import Deployment, Destruction
 from batchops.drill import CaseReport, DrillReport, Fault
 from batchops.inspection import frames
 from batchops.inspection.balance import Balance
@@ -55,13 +59,9 @@ from batchops.inspection.result_files import ResultFile, download
 from batchops.inspection.status import JobStatus
 from batchops.inspection.why import Cause, Why
 from batchops.job import Job
-from batchops.planning.cost_values import Cost, CostComparison, CostLine
 from batchops.planning.durations import Duration, Part
-from batchops.planning.findings import Refusal, RuleCount
-from batchops.planning.limit_values import Limit
 from batchops.planning.plan import Plan
 from batchops.planning.upload_check import UploadCheck
-from batchops.planning.what_if_values import WhatIf
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome
@@ -140,7 +140,7 @@ VALUES: list[Any] = [
     Email(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL),
     ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, f"2#{EVIL}", 1),
     JobStatus(EVIL, reason=EVIL, mail=EVIL),
-    ShownOutputs({EVIL: EVIL}),
+    ShownOutputs({EVIL: EVIL}, "demo"),
     Preview(EVIL, False, (Change(EVIL, EVIL, EVIL, EVIL, (EVIL,)),), False),
     Picture(EVIL, b""),
     Progress(JobStatus(EVIL, reason=EVIL), job_id=EVIL),

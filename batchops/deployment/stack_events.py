@@ -1,20 +1,20 @@
-"""A stack that exists: its status, outputs and events, and how it is deleted."""
+"""Follow an operation on a stack by its events, and show them as they come."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
 
-from batchops.core.errors import (
-    StackBusyError,
-    StackTimeoutError,
-    translated,
-)
-from batchops.core.stack_ref import EMPTY, describe_stack
+from batchops.core.errors import StackTimeoutError, translated
+from batchops.core.stack_ref import describe_stack
+from batchops.show import markup
+from batchops.show.displays import NotebookOutput, in_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,23 +22,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudformation import CloudFormationClient
 
-_STUCK = {
-    "ROLLBACK_COMPLETE": "its first deployment failed and was undone, so it holds nothing: "
-    "deploy with replace=True, which deletes it first",
-    "ROLLBACK_FAILED": "its first deployment failed and could not be undone wholly: "
-    "deploy with replace=True, which deletes what is left of it first",
-    "CREATE_FAILED": "its first deployment failed: "
-    "deploy with replace=True, which deletes what is left of it first",
-    "DELETE_FAILED": "its deletion failed, as it does while a bucket holds objects: destroy it "
-    "again, or deploy with replace=True, which tries to delete the rest first",
-    "UPDATE_ROLLBACK_FAILED": "an update failed, and undoing it failed too. It may hold data, so "
-    "it is never replaced: remove the cause that its events name, have CloudFormation continue "
-    "the rollback (aws cloudformation continue-update-rollback), then deploy again",
-    "UPDATE_FAILED": "an update failed and was not undone: roll it back "
-    "(aws cloudformation rollback-stack), then deploy again",
-}
-# What a failed creation or deletion leaves: nothing that served anybody is lost with it.
-DELETABLE = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
+_COLUMNS = ("time (UTC)", "status", "resource", "type")
+_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -55,7 +40,7 @@ class StackEvent:
 
     @property
     def failed(self) -> bool:
-        """Whether this is a failure of its own, not one that another failure brought about."""
+        """Whether this is a failure, and not the consequence of another one."""
         return self.status.endswith("_FAILED") and "cancelled" not in self.reason.lower()
 
     def __str__(self) -> str:
@@ -76,28 +61,13 @@ class Followed:
 OnEvent = Callable[[StackEvent], object]
 
 
-def explain_stuck(stack_name: str, name: str) -> str | None:
-    """Return what to do about a stack in this status; None where it can be deployed."""
-    reason = _STUCK.get(name)
-    return f"the stack {stack_name!r} is in {name}: {reason}" if reason else None
-
-
-def refuse_busy(stack_name: str, name: str) -> None:
-    """Raise StackBusyError where the status says that something is under way."""
-    if name.endswith("_IN_PROGRESS") and name not in EMPTY:
-        raise StackBusyError(
-            f"the stack {stack_name!r} is in {name}: wait until that has ended, then repeat",
-            stack_name=stack_name,
-        )
-
-
 def last_event_id(cfn: CloudFormationClient, stack_id: str) -> str | None:
     """Return the id of the newest event, which tells an operation's events from older ones."""
     events = cfn.describe_stack_events(StackName=stack_id)["StackEvents"]
     return events[0]["EventId"] if events else None
 
 
-def follow(
+def follow_operation(
     cfn: CloudFormationClient,
     stack_id: str,
     *,
@@ -106,11 +76,30 @@ def follow(
     timeout_s: float,
     poll_s: float,
 ) -> Followed:
-    """Pass on the events of an operation, oldest first, until it has ended."""
+    """Wait until an operation on a stack ends, passing on its events.
+
+    Parameters
+    ----------
+    stack_id
+        The stack's ARN, which it keeps when it is deleted.
+    since
+        The id of the last event before the operation.
+    on_event
+        Called with each event of the operation, oldest first.
+    timeout_s, poll_s
+        Seconds to wait at most, and between two questions.
+
+    Raises
+    ------
+    StackTimeoutError
+        It has not ended in time. CloudFormation goes on with it.
+    AwsError, EngineError
+    """
+    stack_name = stack_id.split("/")[1]
     seen = {since}
     own_status, own_reason, first_failure = "", "", None
-    with translated(f"following the stack {stack_id}"):
-        for _ in ticks(stack_id, timeout_s=timeout_s, poll_s=poll_s):
+    with translated(f"following the stack {stack_name!r}"):
+        for _ in ticks(stack_name, timeout_s=timeout_s, poll_s=poll_s):
             found = describe_stack(cfn, stack_id) or {"StackStatus": "DELETE_COMPLETE"}
             for event in _new_events(cfn, stack_id, seen):
                 if event.physical_id == stack_id:
@@ -135,7 +124,8 @@ def validation_failure(cfn: CloudFormationClient, **of: str) -> StackEvent | Non
     try:
         answer: Any = cfn.describe_events(Filters={"FailedEvents": True}, **of)
     except (ClientError, BotoCoreError):
-        return None  # a finer reason for a failure that is reported anyway
+        # It would only refine the reason for a failure that is reported anyway.
+        return None
     events = sorted(answer["OperationEvents"], key=lambda item: item["Timestamp"])
     for item in events:
         same = item.get("OperationId") == events[-1].get("OperationId")
@@ -173,14 +163,60 @@ def _event(item: Any) -> StackEvent:
 
 
 def ticks(stack_name: str, *, timeout_s: float, poll_s: float) -> Iterator[None]:
-    """Yield now and then every poll_s seconds; raise StackTimeoutError when the time is up."""
+    """Yield at once and then every `poll_s` seconds; raise StackTimeoutError after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while True:
         yield
         if time.monotonic() + poll_s > deadline:
             raise StackTimeoutError(
-                f"CloudFormation was not through with {stack_name} after {timeout_s:.0f} s; it "
-                "goes on by itself: look at the stack's status later, or give a longer timeout_s",
+                f"CloudFormation has not finished with the stack {stack_name!r} after "
+                f"{timeout_s:.0f} s; it continues by itself: look at the stack's status later",
                 stack_name=stack_name,
             )
         time.sleep(poll_s)
+
+
+class StackEvents:
+    """Shows the events of a deployment: ``stack.deploy(on_event=StackEvents())``.
+
+    In a notebook one display is kept up to date: how many resources are in which state, the last
+    events, and every failure. Elsewhere each event is a line.
+
+    Parameters
+    ----------
+    console
+        Where to print the lines; by default the notebook's output, or the standard output.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = None if console is None and in_notebook() else console or Console()
+        self._output = NotebookOutput()
+        self._last: deque[StackEvent] = deque(maxlen=_SHOWN)
+        self._failures: list[StackEvent] = []
+        self._states: dict[str, str] = {}
+
+    def __call__(self, event: StackEvent) -> None:
+        """Show an event."""
+        self._last.append(event)
+        self._states[event.logical_id] = event.status
+        if event.failed:
+            self._failures.append(event)
+        if self._console is not None:
+            line = f"  {event}"
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            self._output.show(self._repr_html_(), str(self))
+
+    def __str__(self) -> str:
+        """Say how many resources are in which state."""
+        counts = Counter(self._states.values()).most_common()
+        return ", ".join(f"{count:,} {status}" for status, count in counts) or "no events yet"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (f"{event.time:%H:%M:%S}", event.status, event.logical_id, event.resource_type)
+            for event in self._last
+        ]
+        return (
+            markup.paragraph(self) + markup.table(_COLUMNS, rows) + markup.bullets(self._failures)
+        )

@@ -1,4 +1,4 @@
-"""The bucket that artefacts are deployed from, one per account and region."""
+"""Store artifacts in the bucket that stacks are deployed from, one per account and region."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from batchops.core.errors import PackagingError, translate, translated
+from batchops.core.errors import PackagingError, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Mapping
 
     from mypy_boto3_s3 import S3Client
 
     from batchops.core.target import Target
-    from batchops.deployment.packaging import Artefact
+    from batchops.deployment.packaging import Artifact
 
 _NONCURRENT_DAYS = 30
 _ABSENT = {"404", "NoSuchBucket", "NotFound"}
@@ -26,21 +26,28 @@ _FOREIGN = {"301", "403", "AccessDenied", "BucketAlreadyExists", "PermanentRedir
 
 @dataclass(frozen=True)
 class Published:
-    """How many files a deployment needed, and where they are."""
+    """The files that a deployment needs, and where they are.
 
-    bucket: str
+    Attributes
+    ----------
+    places : mapping
+        Bucket and Key of each, by the logical id of the resource that it is for.
+    uploaded, reused : int
+        How many were uploaded, and how many were there.
+    """
+
+    places: Mapping[str, Mapping[str, str]]
     uploaded: int
     reused: int
-    uploaded_bytes: int
 
 
 def bucket_name(target: Target) -> str:
-    """Return the name of the artefact bucket of the target's account and region."""
+    """Return the name of the artifact bucket of the target's account and region."""
     return f"batchops-artifacts-{target.account_id}-{target.region}"
 
 
-def publish(target: Target, artefacts: Iterable[Artefact]) -> Published:
-    """Upload the artefacts that the bucket lacks, making the bucket on first use.
+def publish(target: Target, artifacts: Collection[Artifact]) -> Published:
+    """Upload the artifacts that the bucket lacks, making the bucket on first use.
 
     Raises
     ------
@@ -50,16 +57,19 @@ def publish(target: Target, artefacts: Iterable[Artefact]) -> Published:
         A request was refused.
     """
     bucket = ensure_bucket(target)
-    wanted = {artefact.key: artefact for artefact in artefacts}
+    wanted = {artifact.key: artifact for artifact in artifacts}
     s3: S3Client = target.client("s3")
-    uploaded = uploaded_bytes = 0
+    uploaded = 0
     with translated(f"uploading to the bucket {bucket}"):
-        for key, artefact in wanted.items():
+        for key, artifact in wanted.items():
             if not _has_object(s3, bucket, key, target.account_id):
-                _put(s3, bucket, key, artefact.path.read_bytes(), target.account_id)
+                _put(s3, bucket, key, artifact.path.read_bytes(), target.account_id)
                 uploaded += 1
-                uploaded_bytes += artefact.size_bytes
-    return Published(bucket, uploaded, len(wanted) - uploaded, uploaded_bytes)
+    return Published(
+        places={a.logical_id: {"Bucket": bucket, "Key": a.key} for a in artifacts},
+        uploaded=uploaded,
+        reused=len(wanted) - uploaded,
+    )
 
 
 def publish_template(target: Target, text: str) -> str:
@@ -78,27 +88,27 @@ def publish_template(target: Target, text: str) -> str:
 
 
 def ensure_bucket(target: Target) -> str:
-    """Make the artefact bucket unless it is there, and return its name."""
+    """Make the artifact bucket unless it is there, and return its name."""
     s3: S3Client = target.client("s3")
     bucket, owner = bucket_name(target), target.account_id
-    try:
-        if not _bucket_exists(s3, bucket, owner):
-            # us-east-1 is the region that must not be named.
-            place: Any = {"LocationConstraint": target.region}
-            extra = {} if target.region == "us-east-1" else {"CreateBucketConfiguration": place}
-            s3.create_bucket(Bucket=bucket, **extra)
-        if not _is_set_up(s3, bucket, owner):
-            _set_up(s3, bucket, owner)
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in _FOREIGN and error.operation_name in ("HeadBucket", "CreateBucket"):
+    with translated(f"preparing the bucket {bucket}"):
+        try:
+            if not _bucket_exists(s3, bucket, owner):
+                # us-east-1 is the region that must not be named.
+                place: Any = {"LocationConstraint": target.region}
+                extra = {} if target.region == "us-east-1" else {"CreateBucketConfiguration": place}
+                s3.create_bucket(Bucket=bucket, **extra)
+        except ClientError as error:
+            # Of these two calls alone, such an answer means that the bucket is somebody else's.
+            code = error.response["Error"]["Code"]
+            if code not in _FOREIGN:
+                raise
             raise PackagingError(
-                f"the artefact bucket {bucket} belongs to another account, or these credentials "
+                f"the artifact bucket {bucket} belongs to another account, or these credentials "
                 f"may not use it ({code}): have s3 access to it granted, or use another region"
             ) from error
-        raise translate(error, doing=f"preparing the bucket {bucket}") from error
-    except BotoCoreError as error:
-        raise translate(error, doing=f"preparing the bucket {bucket}") from error
+        if not _is_set_up(s3, bucket, owner):
+            _set_up(s3, bucket, owner)
     return bucket
 
 
@@ -106,6 +116,7 @@ def _bucket_exists(s3: S3Client, bucket: str, owner: str) -> bool:
     try:
         s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=owner)
     except ClientError as error:
+        # A head request has no other way to say that there is no bucket.
         if error.response["Error"]["Code"] in _ABSENT:
             return False
         raise
@@ -117,6 +128,7 @@ def _is_set_up(s3: S3Client, bucket: str, owner: str) -> bool:
     try:
         s3.get_bucket_policy(Bucket=bucket, ExpectedBucketOwner=owner)
     except ClientError as error:
+        # It has a class of its own in no version of boto3.
         if error.response["Error"]["Code"] == "NoSuchBucketPolicy":
             return False
         raise
@@ -124,7 +136,7 @@ def _is_set_up(s3: S3Client, bucket: str, owner: str) -> bool:
 
 
 def _set_up(s3: S3Client, bucket: str, owner: str) -> None:
-    arn = f"arn:{_partition(s3)}:s3:::{bucket}"
+    arn = f"arn:{s3.meta.partition}:s3:::{bucket}"
     tls_only = {
         "Sid": "TlsOnly",
         "Effect": "Deny",
@@ -171,14 +183,11 @@ def _set_up(s3: S3Client, bucket: str, owner: str) -> None:
     s3.put_bucket_policy(Bucket=bucket, ExpectedBucketOwner=owner, Policy=json.dumps(policy))
 
 
-def _partition(s3: S3Client) -> str:
-    return s3.meta.partition
-
-
 def _has_object(s3: S3Client, bucket: str, key: str, owner: str) -> bool:
     try:
         s3.head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=owner)
     except ClientError as error:
+        # A head request has no other way to say that there is no such object.
         if error.response["Error"]["Code"] in _ABSENT:
             return False
         raise

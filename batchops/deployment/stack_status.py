@@ -60,7 +60,8 @@ class StackStatus:
         line += f": {self.advice}" if self.advice else ""
         if not self.parameters:
             return line
-        return f"{line}\n{terminal.text_table(('parameter', 'value'), sorted(self.parameters.items()))}"
+        table = terminal.text_table(("parameter", "value"), sorted(self.parameters.items()))
+        return f"{line}\n{table}"
 
     def _repr_html_(self) -> str:
         rows = [

@@ -11,7 +11,7 @@ from batchops.planning.limits import NEAR, ROWS
 from batchops.planning.size_advice import describe_saving
 from batchops.show import markup
 from batchops.show.numbers import number_text, rough_duration, share_text, usd_text
-from batchops.show.texts import printable
+from batchops.show.terminal import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import nbformat
+from browser.executed import FIRST, Executed
 
 from tools.lab import Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
-FIRST = "01-deploy"
+_SAVED_S = 120.0
 
 # Chromium draws no higher picture.
 _MAX_HEIGHT = 16_000
@@ -77,6 +82,8 @@ class Shown:
         Errors that the browser told.
     picture : Path
         The whole page.
+    executed : Executed
+        The notebook with its outputs, as JupyterLab saved it.
     """
 
     text: str
@@ -89,6 +96,7 @@ class Shown:
     widgets: int
     console: list[str]
     picture: Path
+    executed: Executed
 
 
 @dataclass
@@ -133,7 +141,8 @@ class Desk:
         picture = self.folder / f"{name}.png"
         page.screenshot(path=picture)
         shown: dict[str, Any] = page.evaluate(_READ)
-        return Shown(**shown, console=told, picture=picture)
+        executed = save(page, self.lab.root / f"{name}.ipynb")
+        return Shown(**shown, console=told, picture=picture, executed=executed)
 
 
 def show_whole(page: Page, drawings: int) -> None:
@@ -144,3 +153,16 @@ def show_whole(page: Page, drawings: int) -> None:
     assert size is not None
     height = min(max(size["height"], page.evaluate(_HEIGHT)), _MAX_HEIGHT)
     page.set_viewport_size({"width": size["width"], "height": height})
+
+
+def save(page: Page, path: Path) -> Executed:
+    """Save the notebook that is open, and return it as it then is."""
+    page.get_by_role("menuitem", name="File", exact=True).click()
+    page.get_by_role("menuitem", name=re.compile("^Save Notebook(?! As)")).click()
+    deadline = time.monotonic() + _SAVED_S
+    while True:
+        notebook = nbformat.read(path, as_version=4)
+        if any(cell.get("execution_count") for cell in notebook.cells):
+            return Executed(notebook)
+        assert time.monotonic() < deadline, f"{path} was not saved"
+        page.wait_for_timeout(100)

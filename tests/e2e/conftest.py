@@ -1,4 +1,8 @@
-"""The whole stack on the local engine, deployed once for all end-to-end tests."""
+"""The whole stack on the local engine, deployed once for all end-to-end tests.
+
+Each stack has processes of its own for its functions, which take longer to start than a small job
+to run: a test deploys another stack only where it changes or destroys it.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,8 @@ from batchops.local.engine import LocalEngine
 from batchops.samples.sample import Sample, make_sample
 from batchops.stack import Stack
 
-# Some keys of the reference data, for rows that a test writes itself.
 ROWS = 5_000
+SMALL_CHUNK_ROWS = 50
 
 
 @pytest.fixture(scope="session")
@@ -22,15 +26,27 @@ def sample() -> Sample:
 
 
 @pytest.fixture(scope="session")
-def stack(
-    engine: LocalEngine, sample: Sample, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    """A deployed stack with small chunks and the sample's reference data."""
-    files = sample.write(tmp_path_factory.mktemp("sample"))
+def reference(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's reference data; rows that a test writes itself have keys of it."""
+    return sample.write(tmp_path_factory.mktemp("sample")).reference
+
+
+@pytest.fixture(scope="session")
+def stack(engine: LocalEngine, reference: Path) -> Iterator[Stack]:
+    """A deployed stack as it is by default, with the sample's reference data."""
     stack = Stack("e2e", engine=engine)
-    stack.deploy(reference_data=files.reference)
+    stack.deploy(reference_data=reference)
     yield stack
-    stack.destroy(dry_run=False)
+    stack.destroy(dry_run=False, force=True)
+
+
+@pytest.fixture(scope="session")
+def small(engine: LocalEngine, reference: Path) -> Iterator[Stack]:
+    """A deployed stack with chunks so small that a small file has several."""
+    stack = Stack("small", engine=engine)
+    stack.deploy(reference_data=reference, FileChunkSize=SMALL_CHUNK_ROWS)
+    yield stack
+    stack.destroy(dry_run=False, force=True)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,10 @@ import json
 import time
 from typing import Any
 
-from batchops.drill.rig import subscribe_queue
+from e2e.jobs import TIMEOUT_S
+
 from batchops.stack import Stack
+from tools.drill.rig import subscribe_queue
 
 
 class Inbox:
@@ -18,7 +20,7 @@ class Inbox:
         self._url = subscribe_queue(stack, "e2e-notices")
         self._seen: list[dict[str, Any]] = []
 
-    def about(self, job_id: str, *, timeout_s: float = 20) -> list[str]:
+    def about(self, job_id: str, *, timeout_s: float = TIMEOUT_S) -> list[str]:
         """Return the texts of the notices about one job, waiting for the first."""
         deadline = time.monotonic() + timeout_s
         while True:

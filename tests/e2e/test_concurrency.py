@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote_plus
 
 import pytest
 from batchcore import keys, workflow
+from e2e.jobs import TIMEOUT_S, completed, deliver, finished, stored, wait_until
 from e2e.rows import COMPLETED_HEADER, enriched, order, to_csv
 
 from batchops.core.errors import JobRunningError, StackBusyError
 from batchops.deployment.holdings import running_jobs
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
-from batchops.samples.sample import Sample
 from batchops.stack import Stack
 
 CHUNK_ROWS = 20
-TIMEOUT_S = 300
 
 
 @pytest.fixture(scope="module")
-def own(
-    engine: LocalEngine, sample: Sample, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    """A stack of its own, with chunks so small that a small file has several."""
-    files = sample.write(tmp_path_factory.mktemp("concurrency"))
+def own(engine: LocalEngine, reference: Path) -> Iterator[Stack]:
+    """A stack of its own, which is updated and destroyed under its jobs."""
     stack = Stack("concurrency", engine=engine)
-    stack.deploy(reference_data=files.reference, FileChunkSize=CHUNK_ROWS)
+    stack.deploy(reference_data=reference, FileChunkSize=CHUNK_ROWS)
     yield stack
     if stack.status().deployed:
         stack.destroy(dry_run=False, force=True)
@@ -56,15 +50,9 @@ def _assert_whole(job: Job, start: int, count: int) -> None:
     """Check that a job came to what the same file comes to alone, to the byte."""
     job.wait(timeout_s=TIMEOUT_S)
     assert job.balance().holds
-    assert _object(job, job.entry()["completedKey"]) == _completed(start, count)
+    assert completed(job) == _completed(start, count)
     assert list(job.errors()["source_row"]) == [3]
     assert list(job.rejects()["source_row"]) == ["3"]
-
-
-def _object(job: Job, key: str) -> bytes:
-    bucket = job.entry()["bucket"]
-    body: bytes = job.stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    return body
 
 
 def _all_at_once(calls: list[Callable[[], Any]]) -> list[Any]:
@@ -72,7 +60,7 @@ def _all_at_once(calls: list[Callable[[], Any]]) -> list[Any]:
     together = threading.Barrier(len(calls))
 
     def make(call: Callable[[], Any]) -> Any:
-        together.wait(timeout=30)
+        together.wait(timeout=TIMEOUT_S)
         try:
             return call()
         except JobRunningError as error:
@@ -82,17 +70,10 @@ def _all_at_once(calls: list[Callable[[], Any]]) -> list[Any]:
         return list(pool.map(make, calls))
 
 
-def _wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def _start(stack: Stack, name: str, *, start: int = 0, count: int) -> Job:
     """Submit a file of many chunks, and wait until some of them are through."""
     job = stack.submit(to_csv(_rows(start, count)), name=name)
-    _wait_until(lambda: job.status().chunks_done > 0)
+    wait_until(lambda: job.status().chunks_done > 0)
     assert not job.status().ended
     return job
 
@@ -120,33 +101,27 @@ def test_files_at_once_are_jobs_that_do_not_mix(stack: Stack, bucket: str) -> No
 
 def test_event_delivered_five_times_at_once_starts_one_job(own: Stack) -> None:
     job = own.submit(to_csv(_rows(7, 25)), name="five events.csv")
-    _wait_until(lambda: job.status().status != "WAITING")
+    wait_until(lambda: job.status().status != "WAITING")
     entry = job.entry()
-    s3_object = {
-        "key": quote_plus(entry["key"], safe="/"),
-        "size": entry["sizeBytes"],
-        "versionId": entry["versionId"],
-    }
-    event = {"Records": [{"s3": {"bucket": {"name": entry["bucket"]}, "object": s3_object}}]}
-    function = "concurrency-s3-lambda-notification"
-
-    def deliver() -> Any:
-        answer = own.client("lambda").invoke(
-            FunctionName=function, Payload=json.dumps(event).encode()
-        )
-        return json.loads(answer["Payload"].read())["started"]
-
-    assert _all_at_once([deliver] * 5) == [0] * 5
+    answers = _all_at_once([lambda: deliver(own, entry)] * 5)
+    assert [answer["started"] for answer in answers] == [0] * 5
     _assert_whole(job, 7, 25)
+    # Nor when it has ended.
+    entry = job.entry()
+    assert deliver(own, entry)["started"] == 0
+    assert job.entry() == entry
     assert list(job.lineage()["attempt"]) == [1]
+    machine = own.outputs["MainOrchestratorArn"]
+    pages = own.client("stepfunctions").get_paginator("list_executions")
+    executions = pages.paginate(stateMachineArn=machine).search("executions[].name")
+    assert [name for name in executions if name.startswith(job.id)] == [job.id]
 
 
 # ---------------------------------------------------------------- reruns and repairs at once
 
 
 def test_of_reruns_and_repairs_at_once_one_wins_and_the_others_are_told(own: Stack) -> None:
-    job = own.submit(to_csv(_rows(3, 60)), name="raced.csv")
-    job.wait(timeout_s=TIMEOUT_S)
+    job = finished(own, to_csv(_rows(3, 60)), "raced.csv")
     mended = job.rejects().assign(**{"Order Priority": "M"})
     results = _all_at_once(
         [
@@ -172,16 +147,15 @@ def test_of_reruns_and_repairs_at_once_one_wins_and_the_others_are_told(own: Sta
 
 
 def test_running_job_is_neither_rerun_nor_repaired(own: Stack) -> None:
-    done = own.submit(to_csv(_rows(4, 60)), name="repaired while it runs.csv")
-    done.wait(timeout_s=TIMEOUT_S)
+    done = finished(own, to_csv(_rows(4, 60)), "repaired while it runs.csv")
     mended = done.rejects().assign(**{"Order Priority": "M"})
-    before = {key: _object(done, key) for key in (keys.chunk(done.id, n) for n in (1, 2, 3))}
+    before = {key: stored(done, key) for key in (keys.chunk(done.id, n) for n in (1, 2, 3))}
     done.rerun(everything=True, dry_run=False)
     for attempt in (lambda: done.repair(mended, dry_run=False), lambda: done.rerun(chunks=[1])):
         with pytest.raises(JobRunningError, match=r"is RUNNING \(attempt 2\)"):
             attempt()
     _assert_whole(done, 4, 60)
-    assert {key: _object(done, key) for key in before} == before
+    assert {key: stored(done, key) for key in before} == before
 
 
 # --------------------------------------------------------------- the stack under running jobs

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from batchcore.csvtext import iter_records
+from e2e.jobs import TIMEOUT_S
 
 import batchops as bo
 from batchops.local.engine import LocalEngine
@@ -20,7 +21,6 @@ from batchops.widgets.console import Console
 
 ROWS = 400
 NAME = "console"
-TIMEOUT_S = 180.0
 
 
 @pytest.fixture(scope="module")

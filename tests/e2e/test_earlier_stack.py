@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from batchcore import items
+from e2e.jobs import TIMEOUT_S
 from e2e.permissions import denied
 from e2e.rows import order, to_csv
 
@@ -25,7 +26,6 @@ CHUNK_ROWS = 30
 ROWS = 80
 # Rows of the file that are bad, the header being row 1: in the first chunk and in the last.
 BAD_ROWS = [7, 72]
-TIMEOUT_S = 120
 
 
 def _file() -> bytes:

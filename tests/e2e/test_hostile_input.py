@@ -1,4 +1,4 @@
-"""Odd values, odd names and a mailbox that is refused, on the deployed stack.
+"""Odd values and a mailbox that is refused, on the deployed stack; names are in test_uploads.py.
 
 The whole corpus of files is in the unit tests.
 """
@@ -8,19 +8,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from batchcore import jobs, keys
-from e2e.rows import COMPLETED_HEADER, HEADER, enriched, order, to_csv
+from e2e.jobs import TIMEOUT_S, completed, finished, rejected
+from e2e.rows import HEADER, order, to_csv
 from pipeline import assert_conserved, rows_of
 
 from batchops.core.project import checkout_root
 from batchops.inspection.doctor_aws import check_recipient
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
-from batchops.samples.sample import Sample
 from batchops.samples.sample_orders import ENRICHMENT, enrichment, key_at
 from batchops.stack import Stack
 
@@ -56,7 +55,7 @@ BYTES = (
 
 @pytest.fixture(scope="module")
 def lax(
-    engine: LocalEngine, sample: Sample, tmp_path_factory: pytest.TempPathFactory
+    engine: LocalEngine, reference: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """A stack whose schema takes any text for a key."""
     folder = tmp_path_factory.mktemp("hostile")
@@ -67,7 +66,7 @@ def lax(
     stack = Stack("hostile", engine=engine)
     stack.deploy(
         schema=folder / "schema.json",
-        reference_data=sample.write(folder).reference,
+        reference_data=reference,
         FileChunkSize=20,
         SESRecipient=RECIPIENT,
     )
@@ -93,21 +92,11 @@ def odd_file() -> bytes:
 
 @pytest.fixture(scope="module")
 def odd(lax: Stack, odd_file: bytes) -> Job:
-    job = lax.submit(odd_file, name="odd rows.csv")
-    job.wait(timeout_s=180)
-    return job
-
-
-def _object(job: Job, key: str) -> bytes:
-    s3, bucket = job.stack.client("s3"), job.entry()["bucket"]
-    body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    return body
+    return finished(lax, odd_file, "odd rows.csv")
 
 
 def test_odd_rows_end_once_with_their_own_bytes(odd: Job, odd_file: bytes) -> None:
-    entry = odd.entry()
-    completed, rejects = _object(odd, entry["completedKey"]), _object(odd, entry["rejectedKey"])
-    bad = assert_conserved(odd_file, completed, rejects, REFERENCE)
+    bad = assert_conserved(odd_file, completed(odd), rejected(odd), REFERENCE)
     rows = [number for number, row in enumerate(rows_of(odd_file[3:], ","), 1) if row][1:]
     last = len(REGIONS) + len(BAD_DATES) + len(BAD_KEYS) + 1
     assert [n for n in rows if n not in bad] == [*rows[: len(REGIONS)], rows[last], rows[-1]]
@@ -132,45 +121,6 @@ def test_odd_rows_are_read_back_as_they_are(odd: Job) -> None:
     assert not odd.repair(rejects).needed
 
 
-NAMES = (
-    "..hidden.csv",
-    "+++.csv",
-    " leading and trailing .csv ",
-    unicodedata.normalize("NFC", "é.csv"),
-    unicodedata.normalize("NFD", "é.csv"),
-    "tab\tand quote\"'.csv",
-    "~!@$&*()=:,;?",
-    "data/",
-    "x" * 900,
-)
-
-
-def test_objects_of_any_name_are_jobs_of_their_own(stack: Stack, bucket: str) -> None:
-    """Put there by whoever may, not by `Stack.submit`; one by one, which takes few processes."""
-    found = set()
-    for n, name in enumerate(NAMES):
-        job = _put(stack, bucket, name, to_csv([order(n)]))
-        job.wait(timeout_s=180)
-        found.add(job.id)
-        line = enriched(",".join(order(n)), n)
-        entry = job.entry()
-        assert _object(job, entry["completedKey"]) == f"{COMPLETED_HEADER}\n{line}\n".encode()
-        assert entry["archiveKey"] == f"input_archive/{name}"
-        assert _object(job, entry["archiveKey"]) == to_csv([order(n)])
-    assert len(found) == len(NAMES)
-
-
-def test_name_whose_results_could_not_be_stored_is_refused_at_once(
-    stack: Stack, bucket: str
-) -> None:
-    name = "n" * 1_018
-    job = _put(stack, bucket, name, to_csv([order(0)]))
-    status = job.wait(timeout_s=120, check=False)
-    assert status.reason.startswith("NameTooLongError: ")
-    assert "63 bytes shorter" in status.reason
-    stack.client("s3").head_object(Bucket=bucket, Key=f"{keys.INPUT_PREFIX}{name}")
-
-
 def test_recipient_that_the_sandbox_of_ses_refuses_costs_the_mail_and_not_the_job(
     lax: Stack,
 ) -> None:
@@ -179,7 +129,7 @@ def test_recipient_that_the_sandbox_of_ses_refuses_costs_the_mail_and_not_the_jo
     ses.put_account_details(**sandbox, ProductionAccessEnabled=False)
     try:
         job = lax.submit(to_csv([order(0)]), name="unmailed.csv")
-        status = job.wait(timeout_s=120)
+        status = job.wait(timeout_s=TIMEOUT_S)
         check = check_recipient(ses, lax.status().parameters)
     finally:
         ses.put_account_details(**sandbox, ProductionAccessEnabled=True)
@@ -193,9 +143,3 @@ def test_recipient_that_the_sandbox_of_ses_refuses_costs_the_mail_and_not_the_jo
     # The mail that was not sent can be read all the same, and the file fetched.
     assert job.email().status == "FAILED"
     assert len(job.output()) == 1
-
-
-def _put(stack: Stack, bucket: str, name: str, data: bytes) -> Job:
-    key = keys.INPUT_PREFIX + name
-    version = stack.client("s3").put_object(Bucket=bucket, Key=key, Body=data)["VersionId"]
-    return Job(stack, jobs.job_id(bucket, key, version))

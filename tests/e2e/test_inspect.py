@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from batchcore import keys
+from e2e.jobs import TIMEOUT_S, finished, wait_until
 from e2e.rows import order, to_csv
 
 from batchops.core.errors import FunctionFailedError, InputError, StackBusyError
@@ -40,9 +41,7 @@ from batchops.stack import Stack
 def job(stack: Stack) -> Job:
     """A job of three rows, two of them bad."""
     rows = [order(0), order(1, Order_Priority="X"), order(2, Country="<b>13/40/10</b>" * 9)]
-    job = stack.submit(to_csv(rows), name="inspected.csv")
-    job.wait(timeout_s=120)
-    return job
+    return finished(stack, to_csv(rows), "inspected.csv")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +68,7 @@ def test_doctor_finds_nothing_wrong_with_a_deployed_stack(stack: Stack) -> None:
     diagnosis = run_doctor(stack)
     assert diagnosis.ok, str(diagnosis)
     found = {check.name: check for check in diagnosis.checks}
-    info = stack.target.engine_info
+    info = stack.target.endpoint
     assert info is not None
     assert found["engine"].found == f"{info.endpoint_url}, process {info.pid}"
     assert found["engine's ports"].found == f"127.0.0.1:{info.port}"
@@ -79,7 +78,7 @@ def test_doctor_finds_nothing_wrong_with_a_deployed_stack(stack: Stack) -> None:
 @pytest.fixture
 def account(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """The same stack through the AWS target's code, which asks the engine: there is no account."""
-    info = stack.target.engine_info
+    info = stack.target.endpoint
     assert info is not None
     monkeypatch.setenv("AWS_ENDPOINT_URL", info.endpoint_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", info.access_key_id)
@@ -190,13 +189,10 @@ def test_holdings_count_objects_rows_and_jobs(stack: Stack, job: Job) -> None:
 
 def test_jobs_that_run_stand_in_the_way_of_a_destruction(stack: Stack) -> None:
     job = stack.submit(to_csv([order(place) for place in range(1_300)]), name="running.csv")
-    deadline = time.monotonic() + 60
-    while job.id not in running_jobs(stack):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: job.id in running_jobs(stack))
     with pytest.raises(StackBusyError, match=job.id):
         refuse_running(stack)
-    job.wait(timeout_s=120)
+    job.wait(timeout_s=TIMEOUT_S)
     assert job.id not in running_jobs(stack)
 
 
@@ -239,8 +235,8 @@ def test_why_counts_each_rule_with_an_example(job: Job) -> None:
 
 
 def test_why_of_a_wrong_delimiter_is_the_deployment_that_accepts_it(stack: Stack) -> None:
-    job = stack.submit(to_csv([order(0)]).replace(b",", b";"), name="semicolons.csv")
-    job.wait(timeout_s=120, check=False)
+    data = to_csv([order(0)]).replace(b",", b";")
+    job = finished(stack, data, "semicolons.csv", check=False)
     (cause,) = why(job).causes
     assert cause.kind == "failure"
     assert cause.next_call == "stack.deploy(FileDelimiter=';'); job.rerun(dry_run=False)"
@@ -304,10 +300,10 @@ class Debugger:
     """A client of the Debug Adapter Protocol, as editors are, speaking as little as is needed."""
 
     def __init__(self, port: int) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + TIMEOUT_S
         while True:
             try:
-                self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+                self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
                 break
             except OSError:
                 if time.monotonic() > deadline:
@@ -433,6 +429,6 @@ def test_breakpoint_in_a_function_is_hit(
     debugger.event("terminated")
     # Until then the process stays, for whoever wants its exit code.
     debugger.send("disconnect")
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0, errors
     assert json.loads(output)["rejected"] == 2

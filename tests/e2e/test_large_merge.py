@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from batchcore import keys
+from e2e.jobs import TIMEOUT_S, completed, rejected
 from e2e.rows import order, to_csv
 
 from batchops.inspection.steps import steps
-from batchops.job import Job
 from batchops.stack import Stack
 
-TIMEOUT_S = 240.0
 GROUPS = "Upload the groups of a large merge"
 LAST = "Complete a large merge"
 
@@ -44,15 +43,6 @@ def large_csv() -> bytes:
     return b"\n".join([header + b",Note", *(line + b"," + note for line in lines), b""])
 
 
-def content(stack: Stack, job: Job) -> tuple[bytes, bytes]:
-    s3, entry = stack.client("s3"), job.entry()
-    completed, rejected = (
-        s3.get_object(Bucket=entry["bucket"], Key=entry[name])["Body"].read()
-        for name in ("completedKey", "rejectedKey")
-    )
-    return completed, rejected
-
-
 def test_large_merge_gives_the_files_that_a_small_one_gives(stack: Stack) -> None:
     with merging_in_groups_of(stack, 1024):
         job = stack.submit(large_csv(), name="large-merge.csv")
@@ -67,10 +57,10 @@ def test_large_merge_gives_the_files_that_a_small_one_gives(stack: Stack) -> Non
     groups = [item for item in listed["Contents"] if "/group-" in item["Key"]]
     assert len(groups) == 3
     assert stack.client("s3").list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
-    shared = content(stack, job)
+    shared = completed(job), rejected(job)
 
     # The same chunks' results again, joined by one call.
     job.rerun(chunks=[1], dry_run=False)
     job.wait(timeout_s=TIMEOUT_S)
     assert GROUPS not in set(steps(job)["state"])
-    assert content(stack, job) == shared
+    assert (completed(job), rejected(job)) == shared

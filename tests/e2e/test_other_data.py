@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from batchcore.csvtext import iter_records
+from e2e.jobs import TIMEOUT_S, finished
 
 from batchops.core.errors import InputError
 from batchops.job import Job
@@ -16,7 +17,6 @@ from batchops.stack import Stack
 DATA = Path(__file__).parents[1] / "data"
 SCHEMA = DATA / "parts.schema.json"
 REFERENCE = DATA / "parts.reference.csv"
-TIMEOUT_S = 180
 
 # Semicolons, CRLF, umlauts, decimal commas; delimiters, quotes and line ends inside quotes.
 PARTS = (
@@ -74,9 +74,7 @@ def parts(stack: Stack) -> Job:
 
 
 def _run(stack: Stack, name: str, text: str = PARTS) -> Job:
-    job = stack.submit(text.encode(), name=name)
-    job.wait(timeout_s=TIMEOUT_S)
-    return job
+    return finished(stack, text.encode(), name)
 
 
 def _completed(job: Job, folder: Path, *, rejected: bool = False) -> str:
@@ -124,8 +122,8 @@ def test_file_of_another_delimiter_is_refused_by_plan_and_by_job(stack: Stack) -
     commas = PARTS.replace(";", ",")
     plan = stack.plan(commas.encode())
     assert "delimited by ','" in plan.obstacles[0]
-    job = stack.submit(commas.encode(), name="kommas.csv")
-    assert "WrongDelimiterError" in job.wait(timeout_s=TIMEOUT_S, check=False).reason
+    job = finished(stack, commas.encode(), "kommas.csv", check=False)
+    assert "WrongDelimiterError" in job.status().reason
 
 
 def test_column_that_the_schema_does_not_require_may_be_missing(

@@ -11,11 +11,11 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from batchcore import items, keys
+from e2e.jobs import TIMEOUT_S, finished
 from e2e.permissions import Grant, as_list, without_grant
 from e2e.rows import order, to_csv
 from e2e.test_large_merge import merging_in_groups_of
@@ -84,9 +84,7 @@ def _local(resource: Any) -> list[Any]:
 @pytest.fixture(scope="module")
 def job(stack: Stack) -> Job:
     """A job that has succeeded, with a row of each kind."""
-    job = stack.submit(FILE, name="permissions.csv")
-    job.wait(timeout_s=120)
-    return job
+    return finished(stack, FILE, "permissions.csv")
 
 
 @pytest.fixture(scope="module")
@@ -213,9 +211,6 @@ def _function(role: str) -> str:
 
 LINK = Grant("SendEmailRole", "Link", "s3:GetObject", 0)
 CUSTOM_RESOURCE_GRANTS = [grant for grant in _grants() if grant.role == "CustomResourceRole"]
-STEP_GRANTS = [grant for grant in _grants() if grant not in (LINK, *CUSTOM_RESOURCE_GRANTS)]
-
-
 # What only a split in ranges needs, and the phase that does; what only a shared merge needs.
 RANGE_PHASES = {
     Grant("SplitIpFileRole", "Ranges", "s3:GetObject", 0): "number",
@@ -228,6 +223,7 @@ SHARED_MERGE = {
     Grant("MergeS3FilesRole", "Results", "s3:GetObject", 1),
     Grant("MergeS3FilesRole", "Missing", "s3:ListBucketMultipartUploads", 0),
 }
+OTHERS = {LINK, *CUSTOM_RESOURCE_GRANTS, *SHARED_MERGE}
 
 
 def _name(grant: Grant) -> str:
@@ -235,18 +231,19 @@ def _name(grant: Grant) -> str:
 
 
 @pytest.mark.usefixtures("_unnotified")
-@pytest.mark.parametrize("grant", STEP_GRANTS, ids=_name)
+@pytest.mark.parametrize("grant", [g for g in _grants() if g not in OTHERS], ids=_name)
 def test_step_fails_without_any_one_grant_of_its_role(
     stack: Stack, job: Job, events: dict[str, Any], grant: Grant
 ) -> None:
     event = _event(stack, job, events, grant.role, grant.action)
     if grant in RANGE_PHASES:
         event = _range_event(event, RANGE_PHASES[grant])
-    with merging_in_groups_of(stack, 1) if grant in SHARED_MERGE else nullcontext():
-        if grant in SHARED_MERGE:
-            event = _shared_merge_event(stack, event, grant)
-        with without_grant(stack, grant), pytest.raises(FunctionFailedError) as caught:
-            stack.invoke(_function(grant.role), event)
+    _assert_denied(stack, grant, event)
+
+
+def _assert_denied(stack: Stack, grant: Grant, event: dict[str, Any]) -> None:
+    with without_grant(stack, grant), pytest.raises(FunctionFailedError) as caught:
+        stack.invoke(_function(grant.role), event)
     denial = DENIALS.get(grant[:2]) or DENIALS.get(grant[:3]) or f"to perform: {grant.action} "
     assert denial in str(caught.value)
 
@@ -261,7 +258,7 @@ def test_step_succeeds_with_all_grants_of_its_role(
 
 
 @pytest.mark.usefixtures("_unnotified")
-def test_split_in_ranges_and_shared_merge_succeed_with_all_grants_of_their_roles(
+def test_split_in_ranges_succeeds_with_all_grants_of_its_role(
     stack: Stack, job: Job, events: dict[str, Any]
 ) -> None:
     event = _event(stack, job, events, "SplitIpFileRole", "")
@@ -269,11 +266,6 @@ def test_split_in_ranges_and_shared_merge_succeed_with_all_grants_of_their_roles
         found = stack.invoke("split-ip-file", _range_event(event, phase))
         assert "failure" not in found
     assert found["rows"] == 3
-    event = _event(stack, job, events, "MergeS3FilesRole", "")
-    with merging_in_groups_of(stack, 1):
-        completing = _uploaded_plan(stack, event)
-        for _ in range(2):
-            assert stack.invoke("merge-s3-files", completing)["rowsIn"] == 3
 
 
 def test_link_in_the_mail_opens_with_the_grant_of_the_role_that_signed_it(
@@ -283,13 +275,13 @@ def test_link_in_the_mail_opens_with_the_grant_of_the_role_that_signed_it(
     mail = json.load(s3.get_object(Bucket=bucket, Key=keys.mail(job.id))["Body"])
     text = mail["Content"]["Simple"]["Body"]["Text"]["Data"]
     link = text.split("Download it here: ")[1].split()[0]
-    with urllib.request.urlopen(link, timeout=10) as answer:
+    with urllib.request.urlopen(link, timeout=TIMEOUT_S) as answer:
         assert answer.read().startswith(b"uuid,")
     with (
         without_grant(stack, LINK),
         pytest.raises(urllib.error.HTTPError) as caught,
     ):
-        urllib.request.urlopen(link, timeout=10)
+        urllib.request.urlopen(link, timeout=TIMEOUT_S)
     with caught.value:
         assert caught.value.code == 403
 
@@ -333,3 +325,35 @@ def test_whatever_the_engine_cannot_tell_is_granted_somewhere() -> None:
         for action in as_list(statement["Action"])
     }
     assert granted >= NOT_ENFORCED.keys()
+
+
+# --------------------------------------------------------------- a merge that is shared, the last
+
+
+@pytest.fixture(scope="module")
+def _shared(stack: Stack) -> Iterator[None]:
+    """From the first test that wants it on, no call of the merge takes on more than a byte."""
+    with merging_in_groups_of(stack, 1):
+        yield
+
+
+@pytest.mark.usefixtures("_unnotified", "_shared")
+@pytest.mark.parametrize("grant", sorted(SHARED_MERGE), ids=_name)
+def test_shared_merge_fails_without_any_one_grant_that_only_it_needs(
+    stack: Stack, job: Job, events: dict[str, Any], grant: Grant
+) -> None:
+    event = _event(stack, job, events, grant.role, grant.action)
+    _assert_denied(stack, grant, _shared_merge_event(stack, event, grant))
+
+
+@pytest.mark.usefixtures("_unnotified", "_shared")
+def test_shared_merge_succeeds_with_all_grants_of_its_role(
+    stack: Stack, job: Job, events: dict[str, Any]
+) -> None:
+    completing = _uploaded_plan(stack, _event(stack, job, events, "MergeS3FilesRole", ""))
+    for _ in range(2):
+        assert stack.invoke("merge-s3-files", completing)["rowsIn"] == 3
+
+
+def test_every_grant_that_only_a_shared_merge_needs_is_in_the_template() -> None:
+    assert set(_grants()) >= SHARED_MERGE | RANGE_PHASES.keys()

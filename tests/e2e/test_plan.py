@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from e2e.jobs import finished
 
 from batchops.job import Job
 from batchops.planning import workload
@@ -18,21 +19,19 @@ ROWS = 900
 
 
 @pytest.fixture(scope="module")
-def small() -> Sample:
+def planned() -> Sample:
     # Its keys are the first of the stack's reference data.
     return make_sample(ROWS, bad_share=0.1)
 
 
 @pytest.fixture(scope="module")
-def plan(stack: Stack, small: Sample) -> Plan:
-    return plan_for(stack, small.csv, name="planned.csv", check_keys=True)
+def plan(stack: Stack, planned: Sample) -> Plan:
+    return plan_for(stack, planned.csv, name="planned.csv", check_keys=True)
 
 
 @pytest.fixture(scope="module")
-def job(stack: Stack, small: Sample) -> Job:
-    job = stack.submit(small.csv, name="planned.csv")
-    job.wait(timeout_s=180)
-    return job
+def job(stack: Stack, planned: Sample) -> Job:
+    return finished(stack, planned.csv, "planned.csv")
 
 
 def test_plan_takes_schema_and_parameters_from_the_stack(stack: Stack, plan: Plan) -> None:
@@ -42,10 +41,10 @@ def test_plan_takes_schema_and_parameters_from_the_stack(stack: Stack, plan: Pla
     assert plan.can_succeed
 
 
-def test_job_comes_to_what_was_planned(plan: Plan, job: Job, small: Sample) -> None:
+def test_job_comes_to_what_was_planned(plan: Plan, job: Job, planned: Sample) -> None:
     balance = job.balance()
     assert (plan.rows, plan.rejected) == (balance.rows_in, balance.rows_rejected)
-    assert plan.rejected == len(small.bad_rows)
+    assert plan.rejected == len(planned.bad_rows)
     assert plan.chunks == balance.chunks
     errors = job.errors()
     found = Counter(errors[["stage", "column", "rule"]].itertuples(index=False, name=None))

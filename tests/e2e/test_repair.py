@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 from batchcore import keys
 from batchcore.csvtext import iter_records, parse_row
+from e2e.jobs import TIMEOUT_S, completed, finished, stored
 from e2e.rows import HEADER, order, to_csv
 
 from batchops.core.errors import InputError, JobError, JobRunningError
 from batchops.inspection.compare import compare
 from batchops.job import Job
-from batchops.local.engine import LocalEngine
 from batchops.recovery.attempts import Attempt
 from batchops.recovery.lineage import lineage
 from batchops.recovery.repair import execute_repair, patch_chunks, repair
@@ -31,7 +31,6 @@ from batchops.samples.sample_orders import COLUMNS, enrichment
 from batchops.stack import Stack
 
 ROWS = 400
-TIMEOUT_S = 180
 
 
 @pytest.fixture(scope="module")
@@ -46,20 +45,8 @@ def clean_records() -> dict[int, bytes]:
 
 
 @pytest.fixture(scope="module")
-def stack(
-    engine: LocalEngine, bad_sample: Sample, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    files = bad_sample.write(tmp_path_factory.mktemp("repair"))
-    stack = Stack("repair", engine=engine)
-    stack.deploy(reference_data=files.reference, FileChunkSize=50)
-    yield stack
-    stack.destroy(dry_run=False)
-
-
-def _finished(stack: Stack, data: bytes, name: str) -> Job:
-    job = stack.submit(data, name=name)
-    job.wait(timeout_s=TIMEOUT_S)
-    return job
+def stack(small: Stack) -> Stack:
+    return small
 
 
 def _mend(bad: pd.DataFrame, clean: dict[int, bytes], *, but: set[int]) -> pd.DataFrame:
@@ -72,12 +59,6 @@ def _mend(bad: pd.DataFrame, clean: dict[int, bytes], *, but: set[int]) -> pd.Da
     return mended
 
 
-def _object(job: Job, key: str) -> bytes:
-    bucket = job.entry()["bucket"]
-    body: bytes = job.stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    return body
-
-
 def _versions(job: Job) -> dict[str, str]:
     """Return the latest version of everything that the job has in the bucket."""
     s3, bucket = job.stack.client("s3"), job.entry()["bucket"]
@@ -88,7 +69,7 @@ def _versions(job: Job) -> dict[str, str]:
 def test_mended_rows_of_the_sample_get_through_and_the_unmendable_stay(
     stack: Stack, bad_sample: Sample, clean_records: dict[int, bytes]
 ) -> None:
-    job = _finished(stack, bad_sample.csv, "sample.csv")
+    job = finished(stack, bad_sample.csv, "sample.csv")
     unmendable = {v.source_row for v in bad_sample.bad if v.rule == "reference"}
     assert unmendable
     before, chunks = job.errors(), _versions(job)
@@ -106,7 +87,7 @@ def test_mended_rows_of_the_sample_get_through_and_the_unmendable_stay(
     assert balance.holds
     assert balance.rows_rejected == len(unmendable)
     assert set(job.errors()["source_row"]) == unmendable
-    assert _object(job, job.entry()["completedKey"]) == _expected(clean_records, unmendable)
+    assert completed(job) == _expected(clean_records, unmendable)
     assert list(lineage(job)["kind"]) == ["start", "repair"]
     compared = compare(before, job)
     assert compared.newly_broken.empty
@@ -159,7 +140,7 @@ ODD = b"".join(
 
 @pytest.fixture
 def odd(stack: Stack) -> Job:
-    job = _finished(stack, ODD, "odd.csv")
+    job = finished(stack, ODD, "odd.csv")
     assert list(job.rejects()["source_row"]) == ["4", "5", "6", "7"]
     return job
 
@@ -167,7 +148,7 @@ def odd(stack: Stack) -> Job:
 def _chunk(job: Job) -> bytes:
     """Return the chunk as the job's list of chunks names it."""
     entry, s3 = job.entry(), job.stack.client("s3")
-    manifest = json.loads(_object(job, entry["manifestKey"]))
+    manifest = json.loads(stored(job, entry["manifestKey"]))
     at = {"Key": manifest[0]["key"], "VersionId": manifest[0]["versionId"]}
     body: bytes = s3.get_object(Bucket=entry["bucket"], **at)["Body"].read()
     return body
@@ -312,8 +293,7 @@ def test_schema_to_check_with_can_be_given(odd: Job, tmp_path: Path, project_roo
 
 
 def test_job_without_chunks_cannot_be_repaired(stack: Stack, odd: Job) -> None:
-    refused = stack.submit(b"", name="empty.csv")
-    refused.wait(timeout_s=TIMEOUT_S, check=False)
+    refused = finished(stack, b"", "empty.csv", check=False)
     frame: Any = odd.rejects()
     with pytest.raises(JobError, match="never split"):
         plan_repair(refused, frame)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +11,9 @@ from typing import Any
 
 import pytest
 from batchcore import keys
+from e2e.conftest import SMALL_CHUNK_ROWS
+from e2e.inbox import Inbox
+from e2e.jobs import TIMEOUT_S, completed, finished, stored, wait_until
 from e2e.permissions import denied, without_permission
 from e2e.rows import order, to_csv
 
@@ -24,23 +25,17 @@ from batchops.recovery.lineage import lineage
 from batchops.recovery.rerun import claim_planned, execute_rerun, rerun
 from batchops.recovery.rerun_plan import plan_rerun
 from batchops.recovery.stopping import stop
-from batchops.samples.sample import Sample
 from batchops.stack import Stack
-
-CHUNK_ROWS = 50
-TIMEOUT_S = 180
 
 
 @pytest.fixture(scope="module")
-def stack(
-    engine: LocalEngine, sample: Sample, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    """A stack of its own, with chunks so small that a small file has several."""
-    files = sample.write(tmp_path_factory.mktemp("rerun"))
-    stack = Stack("rerun", engine=engine)
-    stack.deploy(reference_data=files.reference, FileChunkSize=CHUNK_ROWS)
-    yield stack
-    stack.destroy(dry_run=False)
+def stack(small: Stack) -> Stack:
+    return small
+
+
+@pytest.fixture(scope="module")
+def inbox(stack: Stack) -> Inbox:
+    return Inbox(stack)
 
 
 def _orders(rows: int = 150) -> list[list[str]]:
@@ -54,21 +49,12 @@ def _submit(stack: Stack, name: str, rows: int = 150) -> Job:
 
 
 def _finished(stack: Stack, name: str) -> Job:
-    job = _submit(stack, name)
-    job.wait(timeout_s=TIMEOUT_S)
-    return job
-
-
-def _wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    return finished(stack, to_csv(_orders()), name)
 
 
 def _submit_and_wait_for_a_chunk(stack: Stack, name: str) -> Job:
     job = _submit(stack, name, rows=600)
-    _wait_until(lambda: job.status().chunks_done > 0)
+    wait_until(lambda: job.status().chunks_done > 0)
     return job
 
 
@@ -79,16 +65,6 @@ def _running(job: Job) -> list[str]:
         stateMachineArn=machine, statusFilter="RUNNING"
     )
     return [execution["name"] for execution in found["executions"]]
-
-
-def _object(job: Job, key: str) -> bytes:
-    bucket = job.entry()["bucket"]
-    body: bytes = job.stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    return body
-
-
-def _completed(job: Job) -> bytes:
-    return _object(job, job.entry()["completedKey"])
 
 
 def _assert_whole(job: Job) -> None:
@@ -142,12 +118,21 @@ def test_rerun_runs_what_failed_reuses_the_rest_and_completes_the_job(half_faile
     assert "error" not in job.entry()
 
 
-def test_rerun_of_all_failed_chunks_completes_the_job(stack: Stack) -> None:
+def test_rerun_of_all_failed_chunks_completes_the_job(stack: Stack, inbox: Inbox) -> None:
     with without_permission(stack, "EnrichDataRole", "Api"):
         job = _submit(stack, "all failed.csv", rows=100)
-        assert job.wait(timeout_s=TIMEOUT_S, check=False).chunks_failed == 2
+        status = job.wait(timeout_s=TIMEOUT_S, check=False)
+    assert (status.status, status.chunks_failed) == ("FAILED", 2)
+    assert status.reason.startswith("ChunksFailedError: 2 of 2 chunks have no result: 1, 2")
+    assert len(inbox.about(job.id)) == 1
+    chunks = job.chunks()
+    assert set(chunks["failed_step"]) == {"Get Financial Data"}
+    assert chunks["cause"].str.contains("403").all()
+    assert not job.balance().holds
     rerun(job, dry_run=False)
     _assert_whole(job)
+    assert set(job.errors()["attempt"]) == {2}
+    assert "error" not in job.entry()
     found = lineage(job)
     assert list(found["status"]) == ["FAILED", "SUCCEEDED"]
     assert list(found["kind"]) == ["start", "rerun"]
@@ -182,26 +167,24 @@ def test_chunk_whose_result_is_gone_runs_again(stack: Stack) -> None:
     _assert_whole(job)
 
 
-def test_rerun_of_a_job_that_succeeded_is_no_rerun(stack: Stack) -> None:
-    job = _finished(stack, "done.csv")
+def test_job_that_succeeded_runs_again_only_where_chunks_or_everything_are_asked_for(
+    stack: Stack,
+) -> None:
+    job = _finished(stack, "again.csv")
     plan = rerun(job, dry_run=False)
     assert not plan.needed
     assert not plan.started
     assert len(lineage(job)) == 1
     assert job.status().status == "SUCCEEDED"
-
-
-def test_named_chunks_and_everything_run_again_and_give_the_same(stack: Stack) -> None:
-    job = _finished(stack, "again.csv")
-    before, errors = _completed(job), job.errors()
+    before, errors = completed(job), job.errors()
     plan = rerun(job, chunks=[3, 1], dry_run=False)
     assert {chunk.number: chunk.reason for chunk in plan.chunks} == {1: "named", 3: "named"}
     _assert_whole(job)
-    assert _completed(job) == before
+    assert completed(job) == before
     assert list(job.chunks()["attempt"]) == [2, 1, 2]
     assert len(rerun(job, everything=True, dry_run=False).chunks) == 3
     _assert_whole(job)
-    assert _completed(job) == before
+    assert completed(job) == before
     assert list(job.errors()["source_row"]) == list(errors["source_row"])
     with pytest.raises(InputError, match="no chunk 4"):
         rerun(job, chunks=[4])
@@ -212,7 +195,7 @@ def test_named_chunks_and_everything_run_again_and_give_the_same(stack: Stack) -
 
 def test_job_that_runs_is_not_rerun(stack: Stack) -> None:
     job = _submit(stack, "running.csv", rows=400)
-    _wait_until(lambda: job.status().status != "WAITING")
+    wait_until(lambda: job.status().status != "WAITING")
     with pytest.raises(JobRunningError, match="stop"):
         rerun(job)
     job.wait(timeout_s=TIMEOUT_S)
@@ -287,9 +270,8 @@ def test_redrive_is_refused_on_the_local_engine(half_failed: Job) -> None:
 
 
 def test_file_that_was_refused_is_split_anew_with_the_parameters_of_now(
-    engine: LocalEngine, sample: Sample, tmp_path: Path
+    engine: LocalEngine, reference: Path, tmp_path: Path
 ) -> None:
-    reference = sample.write(tmp_path).reference
     stack = Stack("rerun-refused", engine=engine)
     stack.deploy(reference_data=reference, FileChunkSize=600)
     job = stack.submit(to_csv(_orders(), delimiter=";").replace(b",", b";"), name="other.csv")
@@ -304,7 +286,7 @@ def test_file_that_was_refused_is_split_anew_with_the_parameters_of_now(
     shipped = Path(__file__).parents[2] / "source/schema/record.schema.json"
     schema.write_text(json.dumps({**json.loads(shipped.read_text()), "title": "Another"}))
     stack.deploy(
-        reference_data=reference, schema=schema, FileChunkSize=CHUNK_ROWS, FileDelimiter=";"
+        reference_data=reference, schema=schema, FileChunkSize=SMALL_CHUNK_ROWS, FileDelimiter=";"
     )
     plan = rerun(job, dry_run=False)
     # The first attempt left no record of its code, so it is known by the time of the update.
@@ -315,6 +297,22 @@ def test_file_that_was_refused_is_split_anew_with_the_parameters_of_now(
     (change,) = plan_rerun(job, chunks=[1]).code_changed
     assert change.startswith("layer rerun-refused-schema:")
     stack.destroy(dry_run=False)
+
+
+def test_chunk_that_cannot_be_stored_fails_the_job_and_the_input_stays(stack: Stack) -> None:
+    data = to_csv(_orders())
+    bucket = stack.outputs["SourceBucketName"]
+    chunk = f"arn:aws:s3:::{bucket}/jobs/*/chunks/000002.csv"
+    with denied(stack, "SplitIpFileRole", "s3:PutObject", chunk):
+        job = finished(stack, data, "half stored.csv", check=False)
+    status = job.status()
+    assert status.status == "FAILED"
+    assert "PutObject" in status.reason
+    assert stored(job, "input/half stored.csv") == data
+    assert job.chunks().empty
+
+    assert job.rerun(dry_run=False).from_start
+    _assert_whole(job)
 
 
 def _remove(job: Job, prefix: str) -> None:
@@ -343,17 +341,13 @@ def test_job_whose_chunks_expired_is_split_again_as_long_as_its_input_is_there(
     assert list(lineage(job)["kind"]) == ["start", "start"]
 
 
-@pytest.mark.parametrize(
-    ("folder", "what"),
-    [("chunks/000002", "chunks 2 are gone"), ("output/000000", "headers"), ("manifest", "list")],
-)
-def test_job_whose_chunks_and_input_are_gone_is_refused_and_says_what(
-    folder: str, what: str, stack: Stack
-) -> None:
+def test_job_whose_chunks_and_input_are_gone_is_refused_and_says_what(stack: Stack) -> None:
     job = _finished(stack, "gone.csv")
-    _remove(job, f"jobs/{job.id}/{folder}")
-    with pytest.raises(JobError, match=f"{what}.*input_archive/gone.csv"):
-        rerun(job, everything=True)
+    gone = {"output/000000": "headers", "chunks/000002": "chunks 2 are gone", "manifest": "list"}
+    for folder, what in gone.items():
+        _remove(job, f"jobs/{job.id}/{folder}")
+        with pytest.raises(JobError, match=f"{what}.*input_archive/gone.csv"):
+            rerun(job, everything=True)
 
 
 # ---------------------------------------------------------------------------- stopping

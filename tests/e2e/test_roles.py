@@ -13,33 +13,39 @@ from functools import cache, partial
 from typing import Any
 
 import pytest
+from batchcore import keys
 from botocore.exceptions import ClientError
+from e2e.jobs import finished
 from e2e.permissions import physical_id, taken_role
 from e2e.rows import order, to_csv
 from support import SESSION, resources
 
 from batchops.stack import Stack
 
-# What a role can do with objects is tried once for each kind of them.
+JOB = "probe-0"
+# What a role can do with objects is tried once for each kind of them, under the keys of the code.
 OBJECTS = {
-    "input": "input/probe.csv",
-    "archive": "input_archive/probe.csv",
-    "manifest": "jobs/probe-0/manifest-0001.json",
-    "resumed manifest": "jobs/probe-0/manifest-0002-resumed.json",
-    "ranges": "jobs/probe-0/ranges/0001/cuts.json",
-    "chunks": "jobs/probe-0/chunks/000001.csv",
-    "records": "jobs/probe-0/records/000001.jsonl",
-    "valid": "jobs/probe-0/valid/000001.jsonl",
-    "enriched": "jobs/probe-0/enriched/000001.jsonl",
-    "header of output": "jobs/probe-0/output/000000.csv",
-    "output": "jobs/probe-0/output/000001.csv",
-    "header of rejects": "jobs/probe-0/rejects/000000.csv",
-    "rejects": "jobs/probe-0/rejects/000001.csv",
-    "merge plan": "jobs/probe-0/merge/0001-a/plan.json",
-    "merge group": "jobs/probe-0/merge/0001-a/group-000001.json",
-    "completed": "jobs/probe-0/completed/probe.csv",
-    "rejected": "jobs/probe-0/rejected/probe.csv",
-    "mail": "jobs/probe-0/mail.json",
+    "input": f"{keys.INPUT_PREFIX}a/b.csv",
+    "archive": keys.archive("input_archive", "input/a/b.csv"),
+    "manifest": keys.manifest(JOB, 1),
+    "resumed manifest": keys.resume_manifest(JOB, 2),
+    "survey": keys.survey(JOB, 1, 0),
+    "cuts": keys.cuts(JOB, 1),
+    "cut part": keys.cut_part(JOB, 1, 0),
+    "chunks": keys.chunk(JOB, 1),
+    "records": keys.records(JOB, 1),
+    "valid": keys.valid(JOB, 1),
+    "enriched": keys.enriched(JOB, 1),
+    "header of output": keys.output(JOB, keys.HEADER_PIECE),
+    "output": keys.output(JOB, 1),
+    "header of rejects": keys.rejected_piece(JOB, keys.HEADER_PIECE),
+    "rejects": keys.rejected_piece(JOB, 1),
+    "merge plan": keys.merge_plan(JOB, "0001-a"),
+    "merge group": keys.merge_group(JOB, "0001-a", 1),
+    "merge parts": keys.merge_parts(JOB, "0001-a", 1),
+    "completed": keys.completed(JOB, "input/a.csv"),
+    "rejected": keys.rejected(JOB, "input/a.csv"),
+    "mail": keys.mail(JOB),
     "elsewhere": "elsewhere/probe.csv",
 }
 TABLES = ("FinancialTable", "ErrorTable", "JobTable")
@@ -51,8 +57,8 @@ MAY: dict[str, set[str]] = {
     "SplitIpFileRole": {
         "get version input",
         "list bucket",
-        "get ranges",
-        *(f"put {kind}" for kind in ("manifest", "resumed manifest", "ranges", "chunks")),
+        *(f"{verb} {kind}" for verb in ("get", "put") for kind in ("survey", "cuts", "cut part")),
+        *(f"put {kind}" for kind in ("manifest", "resumed manifest", "chunks")),
         *(f"put {kind}" for kind in ("header of output", "header of rejects")),
         "update JobTable",
     },
@@ -72,7 +78,7 @@ MAY: dict[str, set[str]] = {
         "get manifest",
         "get resumed manifest",
         *(f"get version {kind}" for kind in PIECES),
-        *(f"{verb} merge {kind}" for verb in ("get", "put") for kind in ("plan", "group")),
+        *(f"{verb} merge {kind}" for verb in ("get", "put") for kind in ("plan", "group", "parts")),
         *(f"{verb} {kind}" for verb in ("get", "put") for kind in ("completed", "rejected")),
         "put archive",
         "get version input",
@@ -130,8 +136,7 @@ def probes(stack: Stack) -> dict[str, Probe]:
     names |= {name: physical_id(stack, name) for name in ("SNSTopic", "SourceBucket")}
     names |= {"queue": stack.outputs["UnstartedUploadsQueueUrl"]}
     # What has run already is not started again.
-    job = stack.submit(to_csv([order()]), name="probe.csv")
-    job.wait(timeout_s=120)
+    job = finished(stack, to_csv([order()]), "probe.csv")
     executions = dict(zip(MACHINES, (job.id, f"{job.id}-1-a1"), strict=True))
     return {
         **_object_probes(names["SourceBucket"]),

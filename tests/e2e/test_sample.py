@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import urllib.request
 from pathlib import Path
 
 import pytest
+from e2e.jobs import completed, finished
 
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
@@ -16,9 +18,7 @@ from batchops.stack import Stack
 
 @pytest.fixture(scope="module")
 def job(stack: Stack, sample: Sample) -> Job:
-    job = stack.submit(sample.csv, name="whole sample.csv")
-    job.wait(timeout_s=180)
-    return job
+    return finished(stack, sample.csv, "whole sample.csv")
 
 
 def test_every_row_and_every_violation_is_where_the_sample_says(
@@ -49,21 +49,17 @@ def test_chunks_tell_rows_and_milliseconds_of_every_step(job: Job, sample: Sampl
 def test_mail_tells_the_counts_and_links_to_the_output(
     job: Job, engine: LocalEngine, sample: Sample
 ) -> None:
-    import urllib.request
-
     mails = [mail for mail in read_mailbox(engine) if job.id in mail.text]
     assert len(mails) == 1
     assert f"Rows rejected: {len(sample.bad_rows)}" in mails[0].text
     link = next(word for word in mails[0].text.split() if word.startswith("http"))
     with urllib.request.urlopen(link) as answer:
-        assert answer.read() == _completed(job)
+        assert answer.read() == completed(job)
 
 
 def test_link_opens_the_output_without_credentials(job: Job) -> None:
-    import urllib.request
-
     with urllib.request.urlopen(job.link(expires_s=60)) as answer:
-        assert answer.read() == _completed(job)
+        assert answer.read() == completed(job)
 
 
 def test_input_is_archived_once_the_job_has_succeeded(job: Job, stack: Stack, bucket: str) -> None:
@@ -83,9 +79,3 @@ def test_intermediates_carry_the_tag_that_the_lifecycle_knows(
         tags = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
         kept = "/completed/" in key or "/rejected/" in key
         assert tags == ([] if kept else [{"Key": "kind", "Value": "intermediate"}]), key
-
-
-def _completed(job: Job) -> bytes:
-    s3 = job.stack.client("s3")
-    entry = job.entry()
-    return bytes(s3.get_object(Bucket=entry["bucket"], Key=entry["completedKey"])["Body"].read())

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from batchcore import items, keys
 from e2e.inbox import Inbox
+from e2e.jobs import TIMEOUT_S, finish_all, finished
 from e2e.permissions import denied
 from e2e.rows import HEADER, order, to_csv
 
@@ -57,14 +58,10 @@ REFUSED = {
 def jobs(stack: Stack, inbox: Inbox) -> dict[str, Job]:
     """Jobs that have ended, with the marks in their files; the inbox was there before them."""
     role, bucket = "WriteOutputChunkRole", stack.outputs["SourceBucketName"]
-    found = {"rows.csv": stack.submit(_marked_rows(), name="rows.csv")}
-    found |= {name: stack.submit(body, name=name) for name, body in REFUSED.items()}
-    for job in found.values():
-        job.wait(timeout_s=120, check=False)
+    found = finish_all(stack, {"rows.csv": _marked_rows(), **REFUSED}, check=False)
     # And one whose last step dies with the rows in its hands.
     with denied(stack, role, "s3:PutObject", f"arn:aws:s3:::{bucket}/jobs/*/rejects/*"):
-        found["dies.csv"] = stack.submit(_marked_rows(), name="dies.csv")
-        found["dies.csv"].wait(timeout_s=120, check=False)
+        found["dies.csv"] = finished(stack, _marked_rows(), "dies.csv", check=False)
     return found
 
 
@@ -184,7 +181,7 @@ def test_ledger_and_notices_say_what_is_wrong_without_quoting_rows(
     for name, job in jobs.items():
         for entry in (job.entry(), *(chunk.item for chunk in job.chunk_entries())):
             _assert_clean(name, json.dumps(entry), columns=True)
-        notices = inbox.about(job.id, timeout_s=0 if name == "rows.csv" else 20)
+        notices = inbox.about(job.id, timeout_s=0 if name == "rows.csv" else TIMEOUT_S)
         assert len(notices) == (name != "rows.csv")
         _assert_clean(name, "".join(notices), columns=True)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from e2e.jobs import completed, finished, rejected
 
-from batchops.job import Job
 from batchops.local.engine import LocalEngine
 from batchops.samples.sample import Sample
 from batchops.stack import Stack
@@ -18,36 +18,21 @@ RANGES = ["Survey each range", "Number the ranges", "Cut each range", "Collect t
 
 
 @pytest.fixture(scope="module")
-def ranged(
-    engine: LocalEngine, sample: Sample, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
+def ranged(engine: LocalEngine, reference: Path) -> Iterator[Stack]:
     """A stack that splits in ranges what has more than 100,000 bytes, in chunks that fit it."""
-    files = sample.write(tmp_path_factory.mktemp("ranges"))
     stack = Stack("ranges", engine=engine)
-    stack.deploy(reference_data=files.reference, FileChunkSize=0, SplitRangeBytes=100_000)
+    stack.deploy(reference_data=reference, FileChunkSize=0, SplitRangeBytes=100_000)
     yield stack
     stack.destroy(dry_run=False)
 
 
-def result(job: Job, folder: Path) -> dict[str, bytes]:
-    """Return the files that a job gave."""
-    job.wait(timeout_s=300)
-    return {
-        name: job.download(
-            folder / f"{job.id}-{name}.csv", rejected=name == "rejected"
-        ).read_bytes()
-        for name in ("completed", "rejected")
-    }
-
-
-def test_job_split_in_ranges_ends_as_any_other(
-    stack: Stack, ranged: Stack, sample: Sample, tmp_path: Path
-) -> None:
+def test_job_split_in_ranges_ends_as_any_other(stack: Stack, ranged: Stack, sample: Sample) -> None:
     # Every range has its quoted fields, with line ends in some of them.
     data = sample.csv
     assert len(data) > 3 * 100_000
-    one, many = (each.submit(data, name="large.csv") for each in (stack, ranged))
-    assert result(many, tmp_path) == result(one, tmp_path)
+    one, many = (finished(each, data, "large.csv") for each in (stack, ranged))
+    assert completed(many) == completed(one)
+    assert rejected(many) == rejected(one)
     assert many.balance().holds
     numbers = ["source_row", "column", "rule", "value"]
     errors = [job.errors()[numbers].sort_values(numbers).values.tolist() for job in (one, many)]
@@ -65,7 +50,7 @@ def test_job_split_in_ranges_ends_as_any_other(
 
 def test_large_file_that_is_refused_says_why(ranged: Stack, sample: Sample) -> None:
     lines = sample.csv.splitlines(keepends=True)
-    job = ranged.submit(b"".join(lines) + b'"open\n' + lines[1] * 50, name="open.csv")
-    status = job.wait(timeout_s=300, check=False)
+    data = b"".join(lines) + b'"open\n' + lines[1] * 50
+    status = finished(ranged, data, "open.csv", check=False).status()
     assert status.status == "FAILED"
     assert status.reason.startswith(f"UnterminatedQuoteError: the record in row {sample.rows + 2} ")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
+
+import pandas as pd
+from e2e.jobs import TIMEOUT_S
 
 import batchops as bo
 from batchops.local.engine import LocalEngine
 
-ROWS = 20_000
+ROWS = 4_000
 COLUMNS = 8
 
 
@@ -19,24 +24,24 @@ def test_a_file_is_planned_run_understood_repaired_and_proved(
     stack = bo.Stack("story", engine=engine)
     assert stack.doctor().ok
     assert not stack.preview(reference_data=files.reference).unchanged
-    assert stack.deploy(reference_data=files.reference, FileChunkSize=5_000).changed
+    assert stack.deploy(reference_data=files.reference, FileChunkSize=1_000).changed
 
     plan = stack.plan(files.orders, check_keys=True)
     assert plan.can_succeed
     assert (plan.rows, plan.chunks, plan.rejected) == (ROWS, 4, len(sample.bad_rows))
 
     job = stack.submit(plan)
-    assert job.watch(timeout_s=300).status == "SUCCEEDED"
+    assert job.watch(timeout_s=TIMEOUT_S).status == "SUCCEEDED"
     assert sum(cause.count for cause in job.why().causes) == len(sample.bad)
     before = job.errors()
     assert before.attrs["complete"]
     assert len(before) == len(sample.bad)
     assert str(job.cost(plan=plan))
 
-    mended = _mend(job, tmp_path)
+    mended = _mend(job)
     assert job.repair(mended).rerun.needed
     assert job.repair(mended, dry_run=False).rerun.started
-    job.wait(timeout_s=300)
+    job.wait(timeout_s=TIMEOUT_S)
     assert job.balance().holds
     assert job.balance().rows_rejected == 0
     assert not job.repair(mended).needed
@@ -45,8 +50,7 @@ def test_a_file_is_planned_run_understood_repaired_and_proved(
     assert (len(comparison.fixed), len(comparison.newly_broken)) == (len(sample.bad), 0)
     job.download(tmp_path / "completed.csv")
     clean = bo.make_sample(ROWS, bad_share=0)
-    reference = clean.reference.splitlines()
-    lines = [line.split(b",", 1)[0] for line in reference]
+    lines = [line.split(b",", 1)[0] for line in clean.reference.splitlines()]
     assert (tmp_path / "completed.csv").read_bytes().count(b"\n") >= ROWS
     assert list(job.output()["uuid"]) == [key.decode() for key in lines[1:]]
     assert list(job.lineage()["attempt"]) == [1, 2]
@@ -56,11 +60,8 @@ def test_a_file_is_planned_run_understood_repaired_and_proved(
     assert stack.destroy(dry_run=False).deleted
 
 
-def _mend(job: bo.Job, folder: Path) -> object:
+def _mend(job: bo.Job) -> pd.DataFrame:
     """Return the rejects with every row as it is in the clean sample."""
-    import csv
-    import io
-
     clean = bo.make_sample(ROWS, bad_share=0).csv.decode()
     rows = list(csv.reader(io.StringIO(clean, newline="")))
     rejects = job.rejects()

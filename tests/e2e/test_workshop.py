@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from e2e.jobs import TIMEOUT_S
 
 from batchops.samples.sample import make_sample
 from batchops.samples.workshop import sample_fault, sample_job
@@ -26,12 +27,12 @@ def policies(stack: Stack) -> list[str]:
 def test_sample_job_is_found_again_as_long_as_nobody_has_run_it_again(
     stack: Stack,
 ) -> None:
-    stack.submit(make_sample(ROWS - 1).csv, name="orders.csv").wait(timeout_s=60)
+    stack.submit(make_sample(ROWS - 1).csv, name="orders.csv").wait(timeout_s=TIMEOUT_S)
     job = sample_job(stack, rows=ROWS)
     assert (job.balance().rows_in, job.balance().rows_rejected) == (ROWS, ROWS * 3 // 100)
     assert sample_job(stack, rows=ROWS).id == job.id
     job.rerun(everything=True, dry_run=False)
-    job.wait(timeout_s=60)
+    job.wait(timeout_s=TIMEOUT_S)
     assert sample_job(stack, rows=ROWS).id != job.id
 
 
@@ -40,10 +41,10 @@ def test_fault_strikes_the_named_file_alone_and_is_gone_whatever_happens(stack: 
     with pytest.raises(KeyboardInterrupt), sample_fault(stack, file="a (b).csv", chunks=(1,)):  # noqa: PT012
         struck = stack.submit(two_chunks.csv, name="a (b).csv")
         spared = stack.submit(one_chunk.csv, name="ab.csv")
-        assert spared.wait(timeout_s=60).chunks_done == 1
-        status = struck.wait(check=False, timeout_s=60)
+        assert spared.wait(timeout_s=TIMEOUT_S).chunks_done == 1
+        status = struck.wait(check=False, timeout_s=TIMEOUT_S)
         assert (status.chunks_failed, status.chunks_done) == (1, 1)
         raise KeyboardInterrupt
     assert policies(stack) == before
     struck.rerun(dry_run=False)
-    assert struck.wait(timeout_s=60).chunks_done == 2
+    assert struck.wait(timeout_s=TIMEOUT_S).chunks_done == 2

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 ENV_HOME = checkout_root() / ".batchops"
 SLEEPER = """
 import time

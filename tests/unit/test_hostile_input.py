@@ -21,6 +21,8 @@ from batchops.planning.scan import scan_file
 if TYPE_CHECKING:
     from support import Account, LoadApp
 
+pytestmark = pytest.mark.slow
+
 KEYS = [f"{n:09}" for n in range(1, 6)]
 REFERENCE = {key: values_of(key) for key in KEYS}
 COLUMNS = HEADER.decode().rstrip().split(",")

@@ -26,6 +26,7 @@ from batchcore.texts import visible
 from batchops.deployment.events import StackEvents
 from batchops.deployment.stack_state import StackEvent
 from batchops.deployment.stack_values import Deployment, Destruction
+from batchops.drill import CaseReport, DrillReport, Fault
 from batchops.planning.cost_values import Cost, CostComparison, CostLine
 from batchops.planning.findings import Refusal, RuleCount
 from batchops.planning.limit_values import Limit
@@ -46,7 +47,6 @@ from batchops.deployment import packaging
 from batchops.deployment.change_sets import Change
 from batchops.deployment.preview import Preview
 from batchops.deployment.resources import Holdings, StackStatus
-from batchops.drill import CaseReport, DrillReport, Fault
 from batchops.inspection import frames
 from batchops.inspection.balance import Balance
 from batchops.inspection.checks import Check, Diagnosis

@@ -18,6 +18,8 @@ from batchops.core.project import Project, checkout_root
 from batchops.deployment import packaging
 from batchops.deployment.template import load_template, parse_template, render
 
+pytestmark = pytest.mark.slow
+
 COMMON = checkout_root() / "source" / "common"
 AARCH64 = 183  # e_machine in an ELF header
 TEMPLATE = """

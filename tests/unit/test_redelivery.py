@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from support import SESSION, mocked_account, stack_ref
 
-from batchops.recovery.redelivery import redeliver
+from batchops.recovery.redelivery import Redelivery, WaitingUpload, redeliver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,3 +59,17 @@ def test_message_that_is_no_upload_stays_where_it_is_and_hinders_no_other(
     assert sorted(redeliver(stack).files) == ["", "input/a.csv"]
     found = {upload.file: upload.outcome for upload in redeliver(stack).uploads}
     assert found == {"": "stays in the queue", "input/a.csv": "waits"}
+
+
+def test_redelivery_says_what_waits_and_what_was_done() -> None:
+    assert str(Redelivery("a", True, ())) == "no upload waits in stack a"
+    upload = WaitingUpload("input/<b>.csv", "2026-11-23T06:00:00.000Z", "no such bucket")
+    waiting = Redelivery("a", True, (upload,))
+    assert waiting.files == ("input/<b>.csv",)
+    assert str(waiting).splitlines()[0] == (
+        "1 upload in the queue of stack a; nothing is started yet (dry_run=False starts them)"
+    )
+    assert ">input/&lt;b&gt;.csv</td>" in waiting._repr_html_()
+    started = Redelivery("a", False, (replace(upload, outcome="started"),))
+    assert "dry run" not in str(started)
+    assert str(started).endswith("started")

@@ -32,11 +32,11 @@ from batchops.planning.job_model import (
     job_times,
     model_job,
 )
-from benchmarks.jobs import Run
-from benchmarks.simulation import local
-from benchmarks.simulation.job import simulate
-from benchmarks.simulation.outcome import Outcome
-from benchmarks.workloads import sample_workload
+from tools.benchmarks.jobs import Run
+from tools.benchmarks.simulation import local
+from tools.benchmarks.simulation.job import simulate
+from tools.benchmarks.simulation.outcome import Outcome
+from tools.benchmarks.workloads import sample_workload
 
 NO_TIMES = Times()
 STEPS = (Step("read", 1.0), Step("write", 2.0, requests={"writes": 5.0}))

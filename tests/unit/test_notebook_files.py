@@ -1,0 +1,68 @@
+"""Notebooks as they are kept: without outputs, short, and ready for AWS by their first cell."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from support import ROOT
+
+FOLDER = ROOT / "notebooks"
+PATHS = sorted(FOLDER.glob("*.ipynb"))
+# Those without a number, such as the operations console.
+OTHERS = [path.stem for path in PATHS if not path.stem[0].isdigit()]
+
+
+def code(path: Path) -> list[str]:
+    notebook = nbformat.read(path, as_version=4)
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def names(source: str) -> list[str]:
+    """Return what a cell assigns to."""
+    targets = [node.targets for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+    return [target.id for (target,) in targets if isinstance(target, ast.Name)]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_notebook_is_kept_without_outputs_and_can_be_opened(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in cells)
+    assert cells[0].metadata.tags == ["parameters"]
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_notebook_is_short_and_defines_no_function(path: Path) -> None:
+    cells = code(path)
+    assert len(cells) <= 15
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    for source in cells:
+        assert not any(isinstance(node, kinds) for node in ast.walk(ast.parse(source)))
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_first_cell_is_all_that_aws_takes(path: Path) -> None:
+    first, *others = code(path)
+    assert names(first)[:3] == ["target", "stack_name", "region"]
+    # On AWS the stack wants mail addresses.
+    assert names(first)[3:] == (["parameters"] if path.stem == "01-deploy" else [])
+    assert not any(set(names(source)) & set(names(first)) for source in others)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_every_link_leads_to_a_notebook(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert [link for link in links if not (FOLDER / link).is_file()] == []
+
+
+def test_notebooks_are_numbered_from_one_to_ten() -> None:
+    numbered = [path.stem for path in PATHS if path.stem not in OTHERS]
+    assert [int(name.partition("-")[0]) for name in numbered] == list(range(1, 11))

@@ -225,7 +225,8 @@ def test_comparison_holds_each_service_and_the_total_side_by_side() -> None:
     comparison = CostComparison(planned, found)
     assert [name for name, *_ in comparison.rows] == [*planned.by_service, "total"]
     assert comparison.rows[-1] == ("total", planned.total_usd, found.total_usd)
-    assert str(comparison).splitlines()[1].split() == ["Step", "Functions", "$0.00057", "$0.00057"]
+    line = ["Step", "Functions", "$0.00057", "$0.00057", "$0.00"]  # planned, actual, difference
+    assert str(comparison).splitlines()[1].split() == line
     assert "difference" in comparison._repr_html_()
     assert json.loads(json.dumps(comparison.to_dict()))["actual"]["total_usd"] == found.total_usd
 

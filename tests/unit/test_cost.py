@@ -205,7 +205,7 @@ def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
 
 
 def test_chunks_that_are_not_done_are_not_counted() -> None:
-    failed = ChunkEntry(entry="CHUNK#000002", status="FAILED", attempt=1, rows=500)
+    failed = chunk(2, status="FAILED")
     entries = [chunk(1), failed]
     assert job_workload(job_entry(), entries, shipped_settings()).chunks == 1
     assert quantities(actual(*entries))["Step Functions", "state transitions"] == 9 + 7

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 from batchops.core.errors import EngineError, EngineStartError
 from batchops.core.project import make_private, state_home
-from batchops.local import engine_env, engine_process
+from batchops.local import engine_env, engine_process, gate
 from batchops.local.locks import file_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -42,6 +42,7 @@ class EngineInfo:
     port: int
     access_key_id: str
     secret_access_key: str = field(repr=False)
+    request_headers: Mapping[str, str] = field(repr=False)
     region: str = REGION
     account_id: str = ACCOUNT_ID
 
@@ -87,7 +88,7 @@ class LocalEngine:
     def find(self) -> EngineInfo | None:
         """Return the running engine; None if none runs and answers."""
         process = self._process()
-        if process is None or not engine_process.answers(process.port):
+        if process is None or not engine_process.answers(process.port, self._headers()):
             return None
         return self._info(process)
 
@@ -110,7 +111,7 @@ class LocalEngine:
             process = self._process() or self._launch(deadline)
             # A process without an answer is one whose starter was killed, or one that is busy. A
             # second engine on the same state would destroy it, so this one is waited for.
-            if not engine_process.wait_until_ready(process, deadline=deadline):
+            if not engine_process.wait_until_ready(process, self._headers(), deadline=deadline):
                 raise EngineStartError(
                     f"the local engine (process {process.pid}) does not answer after "
                     f"{timeout_s:.0f} s: stop it and start it again",
@@ -165,6 +166,7 @@ class LocalEngine:
             port=process.port,
             access_key_id=_ACCESS_KEY_ID,
             secret_access_key=self._secret(),
+            request_headers=self._headers(),
         )
 
     def _launch(self, deadline: float) -> engine_process.EngineProcess:
@@ -179,13 +181,13 @@ class LocalEngine:
             # The last port again, where it is free: clients and URLs made before a restart live on.
             port = last if attempt == 0 and last and _is_free(last) else _free_port()
             process = engine_process.launch(
-                [str(engine_env.env_python(self.env_home)), "-m", "ministack"],
+                self._command(port),
                 port=port,
                 env=self._environment(port),
                 log_file=self.log_file,
                 record_file=self._record_file,
             )
-            if engine_process.wait_until_ready(process, deadline=deadline):
+            if engine_process.wait_until_ready(process, self._headers(), deadline=deadline):
                 return process
             if engine_process.is_alive(process) or _is_free(port):
                 break  # too slow, or broken: another port would not help
@@ -193,6 +195,14 @@ class LocalEngine:
         raise EngineStartError(
             f"the local engine did not start; its log is {self.log_file}", log=self.logs(lines=20)
         )
+
+    def _command(self, port: int) -> list[str]:
+        # -P: the folder of the gate is not searched for modules.
+        python = str(engine_env.env_python(self.env_home))
+        return [python, "-P", gate.__file__, "--host", HOST, "--port", str(port)]
+
+    def _headers(self) -> dict[str, str]:
+        return {gate.SECRET_HEADER: gate.gate_secret(self._secret())}
 
     def _stop(self, timeout_s: float) -> bool:
         process = self._process()

@@ -13,6 +13,7 @@ from batchops.core.errors import (
     BatchOpsError,
 )
 from batchops.deployment.artifact_bucket import bucket_name
+from batchops.deployment.settings import shipped_settings
 from batchops.deployment.stack_status import stack_status
 from batchops.inspection.checks import Check, check_stack, run_check
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from batchops.core.stack_ref import StackRef
 
-_DEFAULT_CONCURRENCY = 8  # the template's MaxConcurrency
 # Names of quotas as Service Quotas lists them for Step Functions; which there are may change.
 _STATES_QUOTAS = re.compile(
     r"open executions|map runs|StateTransition|StartExecution", re.IGNORECASE
@@ -45,7 +45,8 @@ def aws_checks(stack: StackRef) -> Iterator[Check]:
         parameters = stack_status(stack).parameters
     except BatchOpsError:
         parameters = {}
-    wanted = int(parameters.get("MaxConcurrency", _DEFAULT_CONCURRENCY))
+    given = parameters.get("MaxConcurrency")
+    wanted = shipped_settings().max_concurrency if given is None else int(given)
     yield run_check("Lambda", partial(check_concurrency, stack.client("lambda"), wanted))
     yield run_check("Step Functions", partial(check_quotas, stack.client("service-quotas")))
     yield run_check("API Gateway", partial(check_api_logs, stack.client("apigateway")))

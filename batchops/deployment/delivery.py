@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from batchops.core.stack_ref import describe_stack
 from batchops.core.stack_states import EMPTY, is_leftover
 from batchops.deployment import artifact_bucket, change_sets, packaging
 from batchops.deployment import template as templates
+from batchops.deployment.deployed import deployed_template
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -164,15 +164,8 @@ def _living(cfn: CloudFormationClient, stack_name: str, *, replace: bool) -> dic
 
 def _kept_files(cfn: CloudFormationClient, stack_name: str) -> dict[str, Mapping[str, str]]:
     """Return where the user's own files are that the stack was deployed with and keeps."""
-    with translated(f"reading the template of {stack_name!r}"):
-        answer: Any = cfn.get_template(StackName=stack_name, TemplateStage="Original")
-    body = answer["TemplateBody"]
-    if isinstance(body, str):
-        try:
-            body = json.loads(body)
-        except ValueError:  # YAML, so deployed by another tool
-            return {}
-    kept: dict[str, Mapping[str, str]] = body.get("Metadata", {}).get(templates.OWN_FILES, {})
+    metadata = deployed_template(cfn, stack_name).get("Metadata", {})
+    kept: dict[str, Mapping[str, str]] = metadata.get(templates.OWN_FILES, {})
     return kept
 
 

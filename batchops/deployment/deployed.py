@@ -1,4 +1,4 @@
-"""Read what is deployed now: the functions' code and the record schema."""
+"""Read what is deployed now: the template, the functions' code, the record schema."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from batchcore.schema import FILE_NAME, RecordSchema
 from batchcore.workflow import JOB_FUNCTIONS, VALIDATE
 
 from batchops.core.errors import AwsError, translated
+from batchops.deployment.template import parse_template
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
     from batchops.core.stack_ref import StackRef
 
 _TIMEOUT_S = 30.0
@@ -100,6 +103,24 @@ def _differences(recorded: str, code: FunctionCode) -> list[str]:
         elif not any(other.startswith(f"{name}:") for other in code.layers):
             what.append(f"without layer {layer}")
     return what
+
+
+def deployed_template(cfn: CloudFormationClient, stack_name: str) -> dict[str, Any]:
+    """Return the template that a stack was deployed from, before the SAM transform.
+
+    Raises
+    ------
+    ProjectError
+        If it cannot be read.
+    AwsError, EngineError
+    """
+    with translated(f"reading the template of stack {stack_name!r}"):
+        answer: Any = cfn.get_template(StackName=stack_name, TemplateStage="Original")
+    body = answer["TemplateBody"]
+    # boto3 reads JSON by itself; other tools than this package deploy YAML.
+    if isinstance(body, str):
+        return parse_template(body, name=f"the template of stack {stack_name!r}")
+    return dict(body)
 
 
 def deployed_schema(stack: StackRef) -> RecordSchema:

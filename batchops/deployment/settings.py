@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import jobs, workflow
 
-from batchops.core.errors import StackError, translated
+from batchops.core.errors import StackError
 from batchops.core.project import Project
 from batchops.core.stack_ref import describe_stack
-from batchops.deployment.template import load_template, parse_template
+from batchops.deployment.deployed import deployed_template
+from batchops.deployment.template import load_template
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -117,11 +117,7 @@ def deployed_settings(stack: StackRef) -> StackSettings:
         parameter["ParameterKey"]: parameter["ParameterValue"]
         for parameter in described.get("Parameters", [])
     }
-    with translated(f"reading the template of stack {stack.name!r}"):
-        answer: Any = cfn.get_template(StackName=stack.name, TemplateStage="Original")
-    body = answer["TemplateBody"]
-    text = body if isinstance(body, str) else json.dumps(body)
-    template = parse_template(text, name=f"the template of stack {stack.name!r}")
+    template = deployed_template(cfn, stack.name)
     try:
         return read_settings(template, parameters)
     except (KeyError, TypeError, ValueError) as error:

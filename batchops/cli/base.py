@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +16,7 @@ from rich.console import Console
 
 from batchops.core.errors import BatchOpsError, JobFailedError
 from batchops.core.version import __version__
+from batchops.show.shown import plain_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,37 +178,9 @@ def write_csv(frame: pd.DataFrame, *, header: bool = True) -> None:
 
 def write_json(value: Any) -> None:
     """Write one JSON document."""
-    _write(json.dumps(to_data(value), indent=2, ensure_ascii=False) + "\n")
+    _write(json.dumps(plain_values(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def _write(text: str) -> None:
     """Write to standard output: to a terminal what cannot steer it, to a pipe or file as it is."""
     click.echo(visible(text) if sys.stdout.isatty() else text, nl=False, color=True)
-
-
-def to_data(value: Any) -> Any:
-    """Return a value as what JSON knows: times as ISO 8601, DataFrames as lists of objects."""
-    if hasattr(value, "to_dict") and not hasattr(value, "to_csv"):
-        return to_data(value.to_dict())
-    if hasattr(value, "to_csv"):
-        return _records(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return to_data(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(name): to_data(item) for name, item in value.items()}
-    if isinstance(value, str | int | float | bool) or value is None:
-        return value
-    if isinstance(value, Sequence | set | frozenset):
-        return [to_data(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"no JSON for a {type(value).__name__}")
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    # pandas itself writes missing values as null and times as ISO 8601.
-    text = frame.to_json(orient="records", date_format="iso", date_unit="ms", index=False)
-    records: list[dict[str, Any]] = json.loads(text)
-    return records

@@ -22,7 +22,6 @@ from batchops.cli.base import (
     main,
     screen,
     show,
-    to_data,
     wants_json,
     with_stack,
 )
@@ -116,7 +115,7 @@ def show_job(stack: Stack, job_id: str) -> None:
     """Show a job's status."""
     job = stack.job(job_id)
     found = job.status()
-    show(f"{job_id} {found}", data={"job": job_id, **to_data(found)})
+    show(f"{job_id} {found}", data={"job": job_id, **found.to_dict()})
 
 
 @main.command()
@@ -157,6 +156,6 @@ def wait_for(stack: Stack, job_id: str, timeout_s: float) -> None:
 
 
 def _end(job_id: str, status: JobStatus) -> None:
-    show(f"{job_id} {status.status}", data={"job": job_id, **to_data(status)})
+    show(f"{job_id} {status.status}", data={"job": job_id, **status.to_dict()})
     if status.status != SUCCEEDED:
         sys.exit(NOT_WELL)

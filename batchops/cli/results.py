@@ -35,7 +35,7 @@ _TIMELINE, _ERRORS, _DURATIONS, _GRAPH = "timeline", "errors", "durations", "gra
 def balance(stack: Stack, job_id: str) -> None:
     """Prove that each row of a job went out or was rejected, exactly once."""
     found = stack.job(job_id).balance()
-    show(found, data={**vars(found), "holds": found.holds})
+    show(found)
     if not found.holds:
         sys.exit(NOT_WELL)
 

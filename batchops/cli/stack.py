@@ -93,9 +93,7 @@ def print_event(event: StackEvent) -> None:
 def status(stack: Stack) -> None:
     """Show the stack's status and parameters."""
     found = stack.status()
-    data = {"stack": found.stack_name, **vars(found)}
-    del data["stack_name"]
-    show(found, data=data, advises=True)
+    show(found, advises=True)
 
 
 @main.command()
@@ -120,9 +118,7 @@ def resources(stack: Stack) -> None:
 def destroy(stack: Stack, yes: bool, force: bool) -> None:
     """Delete the stack with everything that it holds."""
     found = stack.destroy(dry_run=not yes, force=force)
-    data = {"stack": found.stack_name, **vars(found)}
-    del data["stack_name"]
-    show(found, data=data, advises=True)
+    show(found, advises=True)
 
 
 @main.command()

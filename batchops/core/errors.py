@@ -257,18 +257,25 @@ _UNREACHABLE = (boto_errors.HTTPClientError, boto_errors.ConnectionError)
 _LOCAL_HOSTS = ("://127.0.0.1", "://localhost")
 
 
-def translate(
-    error: boto_errors.ClientError | boto_errors.BotoCoreError, *, doing: str
-) -> BatchOpsError:
-    """Turn an error of boto3 into one that says what to do next.
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn the errors of boto3 that the block raises into errors that say what to do next.
 
     Parameters
     ----------
-    error
-        What boto3 raised; raise the result ``from`` it.
     doing
-        What was being done, as it reads after "while": ``"reading the stack 'workshop'"``.
+        What the block does, as it reads after "while": ``"reading the stack 'workshop'"``.
     """
+    try:
+        yield
+    except (boto_errors.ClientError, boto_errors.BotoCoreError) as error:
+        raise _translate(error, doing) from error
+
+
+def _translate(
+    error: boto_errors.ClientError | boto_errors.BotoCoreError, doing: str
+) -> BatchOpsError:
+    """Return an error that says what to do next in place of an error of boto3."""
     if isinstance(error, boto_errors.ClientError):
         return _from_service(error, doing)
     code = type(error).__name__
@@ -284,15 +291,6 @@ def translate(
     if isinstance(error, _UNREACHABLE):
         return _from_network(error, doing, code)
     return AwsError(f"{error} (while {doing})", code=code)
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn errors of boto3 inside the block into ours; `doing` reads after "while"."""
-    try:
-        yield
-    except (boto_errors.ClientError, boto_errors.BotoCoreError) as error:
-        raise translate(error, doing=doing) from error
 
 
 def _from_network(error: Exception, doing: str, code: str) -> BatchOpsError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from batchops.core.stack_states import explain_stuck, refuse_busy
 from batchops.deployment import stack_events
 from batchops.deployment.buckets import delete_bucket
 from batchops.deployment.holdings import BUCKETS, Holdings, count_holdings, refuse_running
-from batchops.show import markup
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -24,7 +24,7 @@ StopJobs = Callable[[StackRef], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Destruction:
+class Destruction(Shown):
     """What deleting a stack takes away.
 
     Attributes
@@ -44,15 +44,12 @@ class Destruction:
     holdings: Holdings
     stopped: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        """Say it in a few lines."""
+    def _blocks(self) -> Iterator[Block]:
         verb = "is deleted" if self.deleted else "would be deleted (dry_run=False deletes it)"
-        text = f"stack {self.stack_name} {verb}, with everything that it held\n{self.holdings}"
-        return f"{text}\nstopped first: {', '.join(self.stopped)}" if self.stopped else text
-
-    def _repr_html_(self) -> str:
-        first, *holdings = str(self).splitlines()
-        return markup.paragraph(first) + markup.bullets(holdings)
+        yield Block.line(f"stack {self.stack_name} {verb}, with everything that it held")
+        yield Block.facts(str(self.holdings).splitlines())
+        if self.stopped:
+            yield Block.facts([f"stopped first: {', '.join(self.stopped)}"])
 
 
 def destroy_stack(

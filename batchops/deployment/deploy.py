@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from batchops.core.errors import DeployFailedError, translated
 from batchops.core.stack_ref import read_outputs
 from batchops.core.stack_states import explain_stuck
 from batchops.deployment import delivery, stack_events
-from batchops.show import markup
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Deployment:
+class Deployment(Shown):
     """What a deployment did.
 
     Attributes
@@ -49,18 +49,14 @@ class Deployment:
         """Whether anything changed."""
         return bool(self.changes)
 
-    def __str__(self) -> str:
-        """Say it in a line."""
+    def _blocks(self) -> Iterator[Block]:
         what = f"{len(self.changes)} resources changed" if self.changed else "unchanged"
-        return (
+        yield Block.line(
             f"{what}, {self.uploaded} artifacts uploaded, {self.reused} reused, "
             f"{self.seconds:.1f} s"
         )
-
-    def _repr_html_(self) -> str:
         rows = sorted(self.outputs.items())
-        table = markup.table(("output", "value"), rows)
-        return markup.paragraph(self) + markup.folded(f"{len(rows):,} outputs", table)
+        yield Block.table(("output", "value"), rows, lines=[], folded=f"{len(rows):,} outputs")
 
 
 def deploy_stack(

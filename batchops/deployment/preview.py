@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batchops.deployment import change_sets, delivery
-from batchops.show import markup, terminal
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from batchops.core.project import Project
@@ -21,7 +23,7 @@ _UNFOLDED = 12
 
 
 @dataclass(frozen=True)
-class Preview:
+class Preview(Shown):
     """What a deployment would change. Nothing has been changed.
 
     Attributes
@@ -47,17 +49,10 @@ class Preview:
         """The changes that put a new resource in the place of the old, or may do so."""
         return tuple(c for c in self.changes if c.replacement in ("True", "Conditional"))
 
-    def __str__(self) -> str:
-        """Say it in a line, then one line a change."""
-        if not self.changes:
-            return self._summary()
-        return f"{self._summary()}\n{terminal.text_table(_COLUMNS, self._rows())}"
-
-    def _repr_html_(self) -> str:
-        table = markup.table(_COLUMNS, self._rows())
-        if len(self.changes) > _UNFOLDED:
-            table = markup.folded("each of them", table)
-        return markup.paragraph(self._summary()) + table
+    def _blocks(self) -> Iterator[Block]:
+        yield Block.line(self._summary())
+        folded = "each of them" if len(self.changes) > _UNFOLDED else ""
+        yield Block.table(_COLUMNS, self._rows(), folded=folded)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the changes.
@@ -73,15 +68,6 @@ class Preview:
         import pandas as pd
 
         return pd.DataFrame(self._rows(), columns=list(_COLUMNS), dtype="str")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
-        return {
-            "stack": self.stack_name,
-            "creates": self.creates,
-            "unchanged": self.unchanged,
-            "changes": [{**asdict(c), "properties": list(c.properties)} for c in self.changes],
-        }
 
     def _summary(self) -> str:
         if self.unchanged:

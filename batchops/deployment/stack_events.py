@@ -15,6 +15,7 @@ from batchops.core.errors import StackTimeoutError, translated
 from batchops.core.stack_ref import describe_stack
 from batchops.show import markup
 from batchops.show.displays import NotebookOutput, in_notebook
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,7 +177,7 @@ def ticks(stack_name: str, *, timeout_s: float, poll_s: float) -> Iterator[None]
         time.sleep(poll_s)
 
 
-class StackEvents:
+class StackEvents(Shown):
     """Shows the events of a deployment: ``stack.deploy(on_event=StackEvents())``.
 
     In a notebook one display is kept up to date: how many resources are in which state, the last
@@ -207,16 +208,13 @@ class StackEvents:
         else:
             self._output.show(self._repr_html_(), str(self))
 
-    def __str__(self) -> str:
-        """Say how many resources are in which state."""
+    def _blocks(self) -> Iterator[Block]:
         counts = Counter(self._states.values()).most_common()
-        return ", ".join(f"{count:,} {status}" for status, count in counts) or "no events yet"
-
-    def _repr_html_(self) -> str:
+        states = ", ".join(f"{count:,} {status}" for status, count in counts)
+        yield Block.line(states or "no events yet")
         rows = [
             (f"{event.time:%H:%M:%S}", event.status, event.logical_id, event.resource_type)
             for event in self._last
         ]
-        return (
-            markup.paragraph(self) + markup.table(_COLUMNS, rows) + markup.bullets(self._failures)
-        )
+        yield Block.table(_COLUMNS, rows, lines=[])
+        yield Block(html=markup.bullets(self._failures))

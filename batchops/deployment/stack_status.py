@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchops.core.stack_ref import describe_stack
 from batchops.core.stack_states import EMPTY, explain_stuck
-from batchops.show import markup, terminal
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,7 +19,7 @@ NOT_DEPLOYED = "NOT_DEPLOYED"
 
 
 @dataclass(frozen=True)
-class StackStatus:
+class StackStatus(Shown):
     """A stack's status and parameters.
 
     Attributes
@@ -51,25 +51,13 @@ class StackStatus:
         """Whether there is a stack whose last operation succeeded, or was undone."""
         return self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
-    def __str__(self) -> str:
-        """Say it in a line, then the parameters."""
+    def _blocks(self) -> Iterator[Block]:
         when = self.updated or self.created
         line = f"stack {self.stack_name}: {self.status}"
         line += f" since {when:%Y-%m-%d %H:%M} UTC" if when else ""
         line += f" ({self.reason})" if self.reason else ""
-        line += f": {self.advice}" if self.advice else ""
-        if not self.parameters:
-            return line
-        table = terminal.text_table(("parameter", "value"), sorted(self.parameters.items()))
-        return f"{line}\n{table}"
-
-    def _repr_html_(self) -> str:
-        rows = [
-            ("status", self.status),
-            *(("what to do", text) for text in [self.advice] if text),
-            *sorted(self.parameters.items()),
-        ]
-        return markup.table((self.stack_name, ""), rows)
+        yield Block.line(line + (f": {self.advice}" if self.advice else ""))
+        yield Block.table(("parameter", "value"), sorted(self.parameters.items()))
 
 
 def stack_status(stack: StackRef) -> StackStatus:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchcore import workflow
 from batchcore.reference import KEYS_PER_CALL
@@ -22,6 +22,7 @@ from batchops.planning.function_times import BEST
 from batchops.planning.workload import Workload
 from batchops.show import markup
 from batchops.show.numbers import usd_text
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class CostComparison:
+class CostComparison(Shown):
     """A planned cost and the actual one.
 
     Attributes
@@ -51,23 +52,11 @@ class CostComparison:
         pairs = [(name, planned.get(name, 0.0), actual.get(name, 0.0)) for name in services]
         return (*pairs, ("total", self.planned.total_usd, self.actual.total_usd))
 
-    def __str__(self) -> str:
-        """Return a table with a line for each service."""
-        lines = [f"{'':<16}{'planned':>12}{'actual':>12}"]
-        lines += [f"{n:<16}{usd_text(p):>12}{usd_text(a):>12}" for n, p, a in self.rows]
-        return "\n".join([*lines, f"planned: {self.planned.basis}; actual: {self.actual.basis}"])
-
-    def _repr_html_(self) -> str:
+    def _blocks(self) -> Iterator[Block]:
         rows = [(name, usd_text(p), usd_text(a), usd_text(a - p)) for name, p, a in self.rows]
-        table = markup.table(("service", "planned", "actual", "difference"), rows)
-        return table + markup.paragraph(
-            f"planned: {self.planned.basis}; actual: {self.actual.basis}; not counted: "
-            f"{NOT_COUNTED}"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return {"planned": self.planned.to_dict(), "actual": self.actual.to_dict()}
+        yield Block.table(("service", "planned", "actual", "difference"), rows)
+        basis = f"planned: {self.planned.basis}; actual: {self.actual.basis}"
+        yield Block(basis, markup.paragraph(f"{basis}; not counted: {NOT_COUNTED}"))
 
 
 def compare_cost(job: JobRef, *, plan: Plan | None = None) -> CostComparison:

@@ -6,9 +6,9 @@ the local engine costs nothing: its cost is what the same counts would cost on A
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batchcore import workflow
 from batchcore.aws import WORKERS, WRITE_BATCH
@@ -18,6 +18,7 @@ from batchops.planning.aws_facts import price, priced_at
 from batchops.planning.function_times import BEST, CHUNK_FUNCTIONS, WORST, function_seconds
 from batchops.show import markup
 from batchops.show.numbers import usd_text
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
@@ -47,7 +48,7 @@ class CostLine:
 
 
 @dataclass(frozen=True)
-class Cost:
+class Cost(Shown):
     """What a job costs.
 
     Attributes
@@ -61,6 +62,8 @@ class Cost:
     basis : str
         Where the counts and prices are from.
     """
+
+    _also_in_json = ("total_usd", "by_service", "not_counted")
 
     lines: tuple[CostLine, ...]
     low_usd: float
@@ -81,39 +84,31 @@ class Cost:
             sums[line.service] = sums.get(line.service, 0.0) + line.usd
         return dict(sorted(sums.items(), key=lambda item: -item[1]))
 
-    def __str__(self) -> str:
-        """Return the total, the services and the basis in one line."""
-        text = usd_text(self.total_usd)
-        if self.high_usd > self.low_usd:
-            text += f" ({usd_text(self.low_usd)} to {usd_text(self.high_usd)})"
-        parts = ", ".join(f"{name} {usd_text(usd)}" for name, usd in self.by_service.items())
-        return f"{text}: {parts}; {self.basis}"
+    @property
+    def not_counted(self) -> str:
+        """What the cost leaves out."""
+        return NOT_COUNTED
 
-    def _repr_html_(self) -> str:
+    def _blocks(self) -> Iterator[Block]:
         rows = [
             (line.service, line.what, f"{line.quantity:,.6g}", usd_text(line.usd))
             for line in self.lines
         ]
         total = ("total", "", "", usd_text(self.total_usd))
+        columns = ("service", "what", "quantity", "USD")
+        yield Block.table(columns, [*rows, total], lines=[self._summary()])
         note = (
             f"{self.basis}; not counted: {NOT_COUNTED}. The stack's key costs "
             f"{usd_text(self.monthly_usd)} a month."
         )
-        table = markup.table(("service", "what", "quantity", "USD"), [*rows, total])
-        return table + markup.paragraph(note)
+        yield Block(html=markup.paragraph(note))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return {
-            "total_usd": self.total_usd,
-            "low_usd": self.low_usd,
-            "high_usd": self.high_usd,
-            "monthly_usd": self.monthly_usd,
-            "by_service": self.by_service,
-            "lines": [asdict(line) for line in self.lines],
-            "basis": self.basis,
-            "not_counted": NOT_COUNTED,
-        }
+    def _summary(self) -> str:
+        text = usd_text(self.total_usd)
+        if self.high_usd > self.low_usd:
+            text += f" ({usd_text(self.low_usd)} to {usd_text(self.high_usd)})"
+        parts = ", ".join(f"{name} {usd_text(usd)}" for name, usd in self.by_service.items())
+        return f"{text}: {parts}; {self.basis}"
 
 
 def estimate_cost(work: Workload) -> Cost:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from batchcore import workflow
 from batchcore.csvtext import MAX_CHUNK_BYTES
@@ -14,6 +15,7 @@ from batchops.planning import workload
 from batchops.planning.aws_facts import quota
 from batchops.planning.function_times import BEST, CHUNK_FUNCTIONS, WORST, function_seconds
 from batchops.show.numbers import number_text, rough_duration, share_text
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.planning.durations import Duration
@@ -33,7 +35,7 @@ _MB = 1_000_000
 
 
 @dataclass(frozen=True)
-class Limit:
+class Limit(Shown):
     """A limit, and how near a job comes to it.
 
     Attributes
@@ -52,13 +54,15 @@ class Limit:
         For estimates, the value if all goes as well as is assumed possible.
     """
 
+    _also_in_json = ("share", "fatal")
+
     name: str
     value: float
     limit: float
     unit: str
     says: str
     hard: bool = True
-    at_best: float | None = None
+    at_best: float | None = field(default=None, repr=False)
 
     @property
     def share(self) -> float:
@@ -71,25 +75,11 @@ class Limit:
         surely = self.value if self.at_best is None else self.at_best
         return self.hard and surely > self.limit
 
-    def __str__(self) -> str:
-        """Return the limit in one line, with its share and what it means."""
-        return (
+    def _blocks(self) -> Iterator[Block]:
+        yield Block.line(
             f"{self.name}: {number_text(self.value)} of {number_text(self.limit)} {self.unit} "
             f"({share_text(self.share)}); {self.says}"
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return {
-            "name": self.name,
-            "value": self.value,
-            "limit": self.limit,
-            "unit": self.unit,
-            "share": self.share,
-            "hard": self.hard,
-            "fatal": self.fatal,
-            "says": self.says,
-        }
 
 
 def find_limits(work: Workload, duration: Duration, *, name: str) -> tuple[Limit, ...]:

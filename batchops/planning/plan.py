@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchops.planning.aws_facts import priced_at
@@ -11,6 +12,7 @@ from batchops.planning.limits import NEAR, ROWS
 from batchops.planning.size_advice import describe_saving
 from batchops.show import markup
 from batchops.show.numbers import number_text, rough_duration, share_text, usd_text
+from batchops.show.shown import Block, Shown
 from batchops.show.terminal import printable
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ _MANY_REJECTED = 0.2
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Shown):
     """What a stack would make of a file. All times and costs on AWS are estimates.
 
     Attributes
@@ -66,6 +68,8 @@ class Plan:
     source
         The file that was planned, for `Stack.submit`.
     """
+
+    _also_in_json = ("can_succeed", "obstacles", "warnings", "basis")
 
     name: str
     size_bytes: int
@@ -119,6 +123,11 @@ class Plan:
         )
         return (*found, saving) if saving else tuple(found)
 
+    @property
+    def basis(self) -> str:
+        """Where the cost is from, and what it leaves out."""
+        return f"estimate, {priced_at()}; not measured on AWS; not counted: {NOT_COUNTED}"
+
     def sizes(self) -> pd.DataFrame:
         """Return the estimated cost and time with other chunk sizes.
 
@@ -146,22 +155,19 @@ class Plan:
 
     # ------------------------------------------------------------------------ shown
 
-    def __str__(self) -> str:
-        """Return the plan in about a dozen lines."""
-        lines = [self._headline(), f"columns: {self._columns()}"]
-        lines += [f"CANNOT SUCCEED: {obstacle}" for obstacle in self.obstacles]
-        lines.append(f"rejected: {self._rejected()}")
-        lines += [f"  {rule}" for rule in self.rules[:_SHOWN]]
-        if len(self.rules) > _SHOWN:
-            lines.append(f"  and {_count(len(self.rules) - _SHOWN, 'rule')} more")
-        if self.limits:
-            near = ", ".join(f"{each.name} {share_text(each.share)}" for each in self.limits[:3])
-            lines.append(f"nearest limits: {near}")
+    def _blocks(self) -> Iterator[Block]:
+        yield _line(self._headline())
+        yield _line(f"columns: {self._columns()}")
+        yield from (_line(f"CANNOT SUCCEED: {obstacle}") for obstacle in self.obstacles)
+        yield _line(f"rejected: {self._rejected()}")
+        yield from (_line(f"note: {warning}") for warning in self.warnings)
+        yield self._rules_block()
+        yield self._limits_block()
         if self.cost and self.duration:
-            lines.append(f"cost: {self.cost}")
-            lines.append(f"time on AWS: {self.duration} (assumed, not measured there)")
-        lines += [f"note: {warning}" for warning in self.warnings]
-        return "\n".join(printable(line) for line in lines)
+            yield _line(f"cost: {self.cost}")
+            yield Block(html=markup.folded("the cost by service", self.cost._repr_html_()))
+            yield _line(f"time on AWS: {self.duration} (assumed, not measured there)")
+        yield self._sizes_block()
 
     def _headline(self) -> str:
         blank = f" and {_count(self.blank_lines, 'blank line')}" if self.blank_lines else ""
@@ -186,27 +192,20 @@ class Plan:
         keys = "" if self.keys_checked else "; keys not looked up"
         return f"{_count(self.rejected, 'row')}{share}, {_count(self.errors, 'error')}{keys}"
 
-    def _repr_html_(self) -> str:
-        rules = [
+    def _rules_block(self) -> Block:
+        rows = [
             (f"{r.rows:,}", r.stage, r.column, r.rule, f"{r.source_row:,}", r.message)
             for r in self.rules[:_SHOWN_HTML]
         ]
-        parts = [
-            markup.paragraph(self._headline()),
-            markup.paragraph(f"Columns: {self._columns()}. Rejected: {self._rejected()}."),
-            markup.bullets(f"cannot succeed: {obstacle}" for obstacle in self.obstacles),
-            markup.bullets(self.warnings),
-            markup.table(("rows", "stage", "column", "rule", "first row", "message"), rules),
-        ]
-        if self.cost and self.duration:
-            cost = markup.paragraph(
-                f"Cost on AWS: {usd_text(self.cost.total_usd)}. Time there: {self.duration}; "
-                "assumed, not measured."
-            )
-            parts += [cost, markup.folded("the cost by service", self.cost._repr_html_())]
-        return "".join([*parts, self._limits_html(), self._sizes_html()])
+        lines = [printable(f"  {rule}") for rule in self.rules[:_SHOWN]]
+        if len(self.rules) > _SHOWN:
+            lines.append(f"  and {_count(len(self.rules) - _SHOWN, 'rule')} more")
+        columns = ("rows", "stage", "column", "rule", "first row", "message")
+        return Block.table(columns, rows, lines=lines)
 
-    def _limits_html(self) -> str:
+    def _limits_block(self) -> Block:
+        if not self.limits:
+            return Block()
         rows = [
             (
                 each.name,
@@ -217,11 +216,12 @@ class Plan:
             )
             for each in self.limits
         ]
-        nearest = f"limits, the nearest: {rows[0][0]}, {rows[0][3]}" if rows else ""
+        near = ", ".join(f"{each.name} {share_text(each.share)}" for each in self.limits[:3])
         columns = ("limit", "takes", "of", "share", "what it is")
-        return markup.folded(nearest, markup.table(columns, rows))
+        nearest = f"nearest limits: {near}"
+        return Block.table(columns, rows, lines=[nearest], folded=nearest)
 
-    def _sizes_html(self) -> str:
+    def _sizes_block(self) -> Block:
         rows = [
             (
                 f"{o.chunk_rows:,}" + (" (now)" if o.chunk_rows == self.chunk_rows else ""),
@@ -232,27 +232,12 @@ class Plan:
             for o in self.options
         ]
         columns = ("rows a chunk", "chunks", "cost", "time on AWS")
-        return markup.folded("other chunk sizes", markup.table(columns, rows))
+        return Block.table(columns, rows, lines=[], folded="other chunk sizes")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON; the keys are stable."""
-        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.repr}
-        return {
-            **plain,
-            "columns": list(self.columns),
-            "missing": list(self.missing),
-            "extra": list(self.extra),
-            "rules": [asdict(rule) for rule in self.rules],
-            "refusal": asdict(self.refusal) if self.refusal else None,
-            "can_succeed": self.can_succeed,
-            "obstacles": list(self.obstacles),
-            "warnings": list(self.warnings),
-            "limits": [limit.to_dict() for limit in self.limits],
-            "options": [asdict(option) for option in self.options],
-            "cost": self.cost.to_dict() if self.cost else None,
-            "duration": asdict(self.duration) if self.duration else None,
-            "basis": f"estimate, {priced_at()}; not measured on AWS; not counted: {NOT_COUNTED}",
-        }
+
+def _line(text: str) -> Block:
+    """Return a line whose names, which the file chose, cannot steer a terminal."""
+    return Block.line(printable(text))
 
 
 def _count(number: int, noun: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchops.planning.planner import plan_for
-from batchops.show import markup
+from batchops.show.marks import MARKS
+from batchops.show.shown import Block, Shown
 from batchops.show.terminal import shorten
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ MAX_UPLOAD_BYTES = 9 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class UploadCheck:
+class UploadCheck(Shown):
     """The result of checking a file before anything is uploaded.
 
     Attributes
@@ -39,6 +40,8 @@ class UploadCheck:
     plan : Plan or None
         The plan of the file, for `Stack.submit`; None for a file that is too large to be read.
     """
+
+    _also_in_json = ("acceptable",)
 
     name: str
     size_bytes: int
@@ -65,33 +68,15 @@ class UploadCheck:
             if names:
                 yield f"columns {kind}: {', '.join(map(shorten, names))}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return {
-            "name": self.name,
-            "size_bytes": self.size_bytes,
-            "acceptable": self.acceptable,
-            "problems": list(self.problems),
-            "warnings": list(self.warnings),
-            "plan": self.plan.to_dict() if self.plan else None,
-        }
-
-    def __str__(self) -> str:
-        """Return the verdict, the problems and the columns in a few lines."""
-        lines = [self._title(), *(f"  problem: {text}" for text in self.problems)]
-        lines += [f"  note: {text}" for text in self.warnings]
-        lines += [f"  {line}" for line in self._columns()]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        mark = "\N{CHECK MARK}" if self.acceptable else "\N{MULTIPLICATION X}"
-        plan = self.plan._repr_html_() if self.plan and self.acceptable else ""
-        return (
-            f"<p><b>{mark} {escape(self._title())}</b></p>"
-            + markup.bullets(f"problem: {text}" for text in self.problems)
-            + markup.bullets(self._columns())
-            + plan
-        )
+    def _blocks(self) -> Iterator[Block]:
+        mark = MARKS["done" if self.acceptable else "failed"]
+        yield Block(self._title(), f"<p><b>{mark} {escape(self._title())}</b></p>")
+        yield Block.facts(f"problem: {text}" for text in self.problems)
+        # In HTML the plan below has them.
+        yield Block("\n".join(f"  note: {text}" for text in self.warnings))
+        yield Block.facts(self._columns())
+        if self.plan and self.acceptable:
+            yield Block(html=self.plan._repr_html_())
 
 
 def check_upload(

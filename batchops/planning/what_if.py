@@ -19,7 +19,7 @@ from batchcore.records import Record, read_records
 from batchcore.schema import RecordSchema, Violation
 
 from batchops.core.errors import InputError
-from batchops.show import markup
+from batchops.show.shown import Block, Shown, plain_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ _COUNTS = ("column", "rule", "now", "then")
 
 
 @dataclass(frozen=True)
-class WhatIf:
+class WhatIf(Shown):
     """What another schema would do to the rows of a file or of a job.
 
     Attributes
@@ -80,31 +80,20 @@ class WhatIf:
     rejected: pd.DataFrame = field(repr=False, compare=False)
     accepted: pd.DataFrame = field(repr=False, compare=False)
 
-    def __str__(self) -> str:
-        """Return a summary, and one line for each rule whose count would change."""
-        lines = [self._summary()]
-        lines += [
+    def _blocks(self) -> Iterator[Block]:
+        yield Block.line(self._summary())
+        lines = [
             f"  {column or 'the row'}: {rule}: {now:,} rows now, {then:,} then"
             for column, rule, now, then in self.rules
         ]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
         rows = [(c or "(row)", rule, f"{a:,}", f"{b:,}") for c, rule, a, b in self.rules]
-        return markup.paragraph(self._summary()) + markup.table(_COUNTS, rows)
+        yield Block.table(_COUNTS, rows, lines=lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
-        return {
-            "name": self.name,
-            "rows": self.rows,
-            "newly_rejected": self.newly_rejected,
-            "newly_accepted": self.newly_accepted,
-            "rejected_by_both": self.rejected_by_both,
-            "rules": [dict(zip(_COUNTS, rule, strict=True)) for rule in self.rules],
-            "rejected": self.rejected.to_dict(orient="records"),
-            "accepted": self.accepted.to_dict(orient="records"),
-        }
+        rules = [dict(zip(_COUNTS, rule, strict=True)) for rule in self.rules]
+        frames = {"rejected": plain_values(self.rejected), "accepted": plain_values(self.accepted)}
+        return {**super().to_dict(), "rules": rules, **frames}
 
     def _summary(self) -> str:
         return (

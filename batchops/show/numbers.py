@@ -1,4 +1,4 @@
-"""Numbers as people read them: durations, amounts of money, runs of numbers."""
+"""Numbers as text: durations, amounts of money, ranges of numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MAX_RUNS = 20
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration for a person: ``8 s``, ``1 min 20 s``, ``2 h 05 min``."""
+    """Return a duration as text: ``8 s``, ``1 min 20 s``, ``2 h 05 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -32,7 +32,7 @@ def rough_duration(seconds: float) -> str:
 
 
 def usd_text(usd: float) -> str:
-    """Return an amount with two decimals, or as many as two digits take."""
+    """Return an amount with two decimals; with more if it is below a dollar and needs them."""
     if usd == 0 or abs(usd) >= 1:
         return f"${usd:,.2f}"
     sign = "-" if usd < 0 else ""
@@ -56,7 +56,7 @@ def share_text(share: float) -> str:
 
 
 def number_ranges(numbers: Iterable[int]) -> str:
-    """Return numbers in the shortest form: ``1-3, 7``; beyond twenty runs it says how many more."""
+    """Return numbers as ranges, ``1-3, 7``; after twenty ranges, how many numbers are left."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][1] + 1:

@@ -205,7 +205,7 @@ def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
 
 
 def test_chunks_that_are_not_done_are_not_counted() -> None:
-    failed = ChunkEntry(entry="CHUNK#000002", status="FAILED", attempt=1, rows=500)
+    failed = chunk(2, status="FAILED")
     entries = [chunk(1), failed]
     assert job_workload(job_entry(), entries, shipped_settings()).chunks == 1
     assert quantities(actual(*entries))["Step Functions", "state transitions"] == 9 + 7
@@ -225,7 +225,8 @@ def test_comparison_holds_each_service_and_the_total_side_by_side() -> None:
     comparison = CostComparison(planned, found)
     assert [name for name, *_ in comparison.rows] == [*planned.by_service, "total"]
     assert comparison.rows[-1] == ("total", planned.total_usd, found.total_usd)
-    assert str(comparison).splitlines()[1].split() == ["Step", "Functions", "$0.00057", "$0.00057"]
+    line = ["Step", "Functions", "$0.00057", "$0.00057", "$0.00"]  # planned, actual, difference
+    assert str(comparison).splitlines()[1].split() == line
     assert "difference" in comparison._repr_html_()
     assert json.loads(json.dumps(comparison.to_dict()))["actual"]["total_usd"] == found.total_usd
 

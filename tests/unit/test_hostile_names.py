@@ -81,6 +81,7 @@ if TYPE_CHECKING:
 
 EVIL = '<img src=x onerror="alert(1)">\'"&'
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
+LIMIT = Limit(EVIL, 9.0, 10.0, EVIL, EVIL)
 COST = Cost((CostLine(EVIL, EVIL, 1.0, 1.0),), 1.0, 2.0, 1.0, EVIL)
 EVENT = StackEvent(EVIL, NOW, EVIL, EVIL, f"{EVIL}_FAILED", EVIL, EVIL)
 HOLDINGS = Holdings({EVIL: 1}, {EVIL: 1}, 1, (EVIL,))
@@ -118,7 +119,7 @@ def plan() -> Plan:
         rules=(RuleCount(EVIL, EVIL, EVIL, 1, 2, EVIL),),
         keys_checked=True,
         refusal=Refusal(EVIL, EVIL),
-        limits=(Limit(EVIL, 9.0, 10.0, EVIL, EVIL),),
+        limits=(LIMIT,),
         options=(),
         suggested_chunk_rows=1,
         cost=COST,
@@ -137,6 +138,7 @@ VALUES: list[Any] = [
     Email(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL),
     ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, f"2#{EVIL}", 1),
     JobStatus(EVIL, reason=EVIL, mail=EVIL),
+    LIMIT,
     ShownOutputs({EVIL: EVIL}, EVIL),
     Preview(EVIL, False, (Change(EVIL, EVIL, EVIL, EVIL, (EVIL,)),), False),
     Picture(EVIL, b""),

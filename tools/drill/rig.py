@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ from batchcore.workflow import ENRICH, GET_DATA
 
 from batchops.core.errors import EngineError
 from batchops.local.engine import LocalEngine
+from batchops.local.gate import HOSTS_PATH
 from batchops.stack import Stack
 from tools.drill.faults import STEPS
 from tools.drill.injector import Injector
@@ -77,9 +78,17 @@ class Rig:
 
     def set_wait_scale(self, scale: float) -> None:
         """Scale the pauses of workflows, of every stack on the engine."""
+        self._ask_engine("/_ministack/config", {"stepfunctions._SFN_WAIT_SCALE": scale})
+
+    def admit_hosts(self, urls: Iterable[str]) -> None:
+        """Let the engine's gate take requests that were sent to these addresses, and no others."""
+        self._ask_engine(HOSTS_PATH, [url.removeprefix("http://") for url in urls])
+
+    def _ask_engine(self, path: str, document: Any) -> None:
         request = urllib.request.Request(  # noqa: S310  (an address of this computer)
-            f"{self._info.endpoint_url}/_ministack/config",
-            data=json.dumps({"stepfunctions._SFN_WAIT_SCALE": scale}).encode(),
+            self._info.endpoint_url + path,
+            data=json.dumps(document).encode(),
+            headers=dict(self._info.request_headers),
         )
         with urllib.request.urlopen(request, timeout=_ADMIN_TIMEOUT_S) as answer:  # noqa: S310
             answer.read()
@@ -89,6 +98,7 @@ class Rig:
         self.engine.stop()
         self._info = self._connected()
         self.set_wait_scale(WAIT_SCALE)
+        self.admit_hosts(map(self.proxy.url, STEPS))
 
     # ------------------------------------------------------------------- the functions
 
@@ -98,6 +108,7 @@ class Rig:
 
     def place_proxy(self) -> None:
         """Point each function to the proxy, and shorten its time-out."""
+        self.admit_hosts(map(self.proxy.url, STEPS))
         client = self.stack.client("lambda")
         for step in STEPS:
             name = self.function_name(step)
@@ -170,6 +181,7 @@ def raised(
             yield rig
     finally:
         rig.set_wait_scale(1)
+        rig.admit_hosts(())
         stack.destroy(dry_run=False, force=True)
 
 

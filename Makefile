@@ -15,14 +15,18 @@ SAM := .tools/sam
 # JupyterLab refuses to run as root unless it is told to, as in a container it has to.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 SCAN := .tools/scan
+# Test files run side by side, each as a whole in one process; JOBS=1 runs them one by one.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test lint audit format lab console docs pictures bench bench-quick drill clean setup setup-dev
+.PHONY: help demo test check code lint audit format lab console docs pictures bench bench-quick drill clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make lab     JupyterLab on notebooks/"
 	@echo "make console the operations console as an app, on 127.0.0.1"
-	@echo "make lint    ruff, mypy --strict, cfn-lint, sam validate, checkov"
+	@echo "make check   ruff, mypy --strict, import-linter and the fast tests, in about a minute"
+	@echo "make lint    as check without tests, and cfn-lint, sam validate, checkov, the docs"
 	@echo "make audit   known vulnerabilities of every package; needs the network"
 	@echo "make docs    the API reference, into site/"
 	@echo "make pictures  the pictures of README and docs, from notebooks run in a browser"
@@ -81,14 +85,21 @@ console: $(VENV)/ready-console
 	$(BIN)/voila notebooks/operations-console.ipynb --Voila.ip=127.0.0.1 --token
 
 test: setup-dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
-lint: setup-dev $(SCAN)/ready
+# For every change while working; slow are the unit tests that take seconds each.
+check: code
+	$(PYTEST) tests/unit -m "not slow"
+
+code: $(VENV)/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy batchops source/common/batchcore source/common/build_layer.py tools benchmarks
-	@# Folder by folder, because every function's module is called app.
+	$(BIN)/lint-imports
+	$(BIN)/mypy batchops source/common/batchcore source/common/build_layer.py tools
+	@# One by one, because every function's module is called app.
 	for app in source/*/app.py; do $(BIN)/mypy $$app; done
+
+lint: code setup-dev $(SCAN)/ready
 	$(BIN)/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region us-east-1
 	$(SCAN)/bin/checkov --file template.yaml --config-file .checkov.yaml
@@ -114,14 +125,14 @@ format: setup-dev
 
 # All sizes, some ten minutes on an idle machine; make bench-quick for a look.
 bench: $(VENV)/ready-bench
-	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.render
+	$(BIN)/python -m tools.benchmarks
+	$(BIN)/python -m tools.benchmarks.render
 
 bench-quick: $(VENV)/ready-bench
-	$(BIN)/python -m benchmarks --quick
+	$(BIN)/python -m tools.benchmarks --quick
 
 drill: setup
-	$(BIN)/batchops drill --into docs/reliability.md
+	$(BIN)/python -m tools.drill --into docs/reliability.md
 
 clean:
 	-test ! -x $(BIN)/batchops || $(BIN)/batchops engine stop

@@ -7,7 +7,8 @@
 >>> job.wait()
 >>> print(job.balance())
 
-Names are loaded when first used, so that the import is quick.
+Errors are names of the package too: ``except bo.JobFailedError``. Names are loaded when first used,
+so that the import is quick.
 """
 
 from __future__ import annotations
@@ -15,13 +16,42 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from batchops.core.version import __version__
+
 if TYPE_CHECKING:
-    from batchops.core.errors import BatchOpsError
-    from batchops.core.ledger.reading import ErrorFilter
-    from batchops.deployment.events import StackEvents
+    from batchops.core.errors import (
+        AccessDeniedError,
+        AwsError,
+        BatchOpsError,
+        CredentialsError,
+        DeployFailedError,
+        EndpointError,
+        EngineError,
+        EngineInstallError,
+        EngineNotRunningError,
+        EngineStartError,
+        FunctionFailedError,
+        InputError,
+        JobError,
+        JobFailedError,
+        JobNotFoundError,
+        JobRunningError,
+        PackagingError,
+        ProjectError,
+        RegionError,
+        StackBusyError,
+        StackError,
+        StackNotFoundError,
+        StackStuckError,
+        StackTimeoutError,
+        WaitTimeoutError,
+    )
+    from batchops.core.ledger.error_table import ErrorFilter
+    from batchops.deployment.deletion import Destruction
+    from batchops.deployment.deploy import Deployment
     from batchops.deployment.listing import list_stacks
     from batchops.deployment.preview import Preview
-    from batchops.deployment.stack_values import Deployment, Destruction
+    from batchops.deployment.stack_events import StackEvents
     from batchops.inspection.balance import Balance
     from batchops.inspection.checks import Diagnosis
     from batchops.inspection.chunk_grid import ChunkGrid
@@ -33,10 +63,11 @@ if TYPE_CHECKING:
     from batchops.inspection.why import Why
     from batchops.job import Job
     from batchops.local.engine import LocalEngine
-    from batchops.planning.cost_values import Cost, CostComparison
+    from batchops.planning.actual_cost import CostComparison
+    from batchops.planning.cost import Cost
     from batchops.planning.plan import Plan
     from batchops.planning.upload_check import UploadCheck, check_upload
-    from batchops.planning.what_if_values import WhatIf
+    from batchops.planning.what_if import WhatIf
     from batchops.plots.data_plots import plot_totals
     from batchops.recovery.redelivery import Redelivery
     from batchops.recovery.repair_plan import RepairPlan
@@ -47,48 +78,88 @@ if TYPE_CHECKING:
     from batchops.stack import Stack
     from batchops.widgets.console import Console, console
 
-_HOMES = {
-    "Balance": "batchops.inspection.balance",
-    "BatchOpsError": "batchops.core.errors",
-    "ChunkGrid": "batchops.inspection.chunk_grid",
-    "Comparison": "batchops.inspection.compare",
-    "Console": "batchops.widgets.console",
-    "Cost": "batchops.planning.cost_values",
-    "CostComparison": "batchops.planning.cost_values",
-    "Deployment": "batchops.deployment.stack_values",
-    "Destruction": "batchops.deployment.stack_values",
-    "Diagnosis": "batchops.inspection.checks",
-    "Email": "batchops.inspection.email",
-    "ErrorFilter": "batchops.core.ledger.reading",
-    "ErrorPage": "batchops.inspection.error_pages",
-    "Job": "batchops.job",
-    "JobStatus": "batchops.inspection.status",
-    "LocalEngine": "batchops.local.engine",
-    "Plan": "batchops.planning.plan",
-    "Preview": "batchops.deployment.preview",
-    "Redelivery": "batchops.recovery.redelivery",
-    "RepairPlan": "batchops.recovery.repair_plan",
-    "RerunPlan": "batchops.recovery.rerun_plan",
-    "ResultFile": "batchops.inspection.result_files",
-    "Sample": "batchops.samples.sample",
-    "Stack": "batchops.stack",
-    "StackEvents": "batchops.deployment.events",
-    "UploadCheck": "batchops.planning.upload_check",
-    "WhatIf": "batchops.planning.what_if_values",
-    "Why": "batchops.inspection.why",
-    "WorkflowGraph": "batchops.show.graph",
-    "check_upload": "batchops.planning.upload_check",
-    "compare": "batchops.inspection.compare",
-    "console": "batchops.widgets.console",
-    "list_stacks": "batchops.deployment.listing",
-    "make_sample": "batchops.samples.sample",
-    "plot_totals": "batchops.plots.data_plots",
-    "sample_fault": "batchops.samples.workshop",
-    "sample_job": "batchops.samples.workshop",
-    "write_sample": "batchops.samples.sample",
+# The module that each name is loaded from.
+_MODULES = {
+    "batchops.core.errors": (
+        "AccessDeniedError",
+        "AwsError",
+        "BatchOpsError",
+        "CredentialsError",
+        "DeployFailedError",
+        "EndpointError",
+        "EngineError",
+        "EngineInstallError",
+        "EngineNotRunningError",
+        "EngineStartError",
+        "FunctionFailedError",
+        "InputError",
+        "JobError",
+        "JobFailedError",
+        "JobNotFoundError",
+        "JobRunningError",
+        "PackagingError",
+        "ProjectError",
+        "RegionError",
+        "StackBusyError",
+        "StackError",
+        "StackNotFoundError",
+        "StackStuckError",
+        "StackTimeoutError",
+        "WaitTimeoutError",
+    ),
+    "batchops.core.ledger.error_table": ("ErrorFilter",),
+    "batchops.deployment.deletion": ("Destruction",),
+    "batchops.deployment.deploy": ("Deployment",),
+    "batchops.deployment.listing": ("list_stacks",),
+    "batchops.deployment.preview": ("Preview",),
+    "batchops.deployment.stack_events": ("StackEvents",),
+    "batchops.inspection.balance": ("Balance",),
+    "batchops.inspection.checks": ("Diagnosis",),
+    "batchops.inspection.chunk_grid": ("ChunkGrid",),
+    "batchops.inspection.compare": (
+        "Comparison",
+        "compare",
+    ),
+    "batchops.inspection.email": ("Email",),
+    "batchops.inspection.error_pages": ("ErrorPage",),
+    "batchops.inspection.result_files": ("ResultFile",),
+    "batchops.inspection.status": ("JobStatus",),
+    "batchops.inspection.why": ("Why",),
+    "batchops.job": ("Job",),
+    "batchops.local.engine": ("LocalEngine",),
+    "batchops.planning.actual_cost": ("CostComparison",),
+    "batchops.planning.cost": ("Cost",),
+    "batchops.planning.plan": ("Plan",),
+    "batchops.planning.upload_check": (
+        "UploadCheck",
+        "check_upload",
+    ),
+    "batchops.planning.what_if": ("WhatIf",),
+    "batchops.plots.data_plots": ("plot_totals",),
+    "batchops.recovery.redelivery": ("Redelivery",),
+    "batchops.recovery.repair_plan": ("RepairPlan",),
+    "batchops.recovery.rerun_plan": ("RerunPlan",),
+    "batchops.samples.sample": (
+        "Sample",
+        "make_sample",
+        "write_sample",
+    ),
+    "batchops.samples.workshop": (
+        "sample_fault",
+        "sample_job",
+    ),
+    "batchops.show.graph": ("WorkflowGraph",),
+    "batchops.stack": ("Stack",),
+    "batchops.widgets.console": (
+        "Console",
+        "console",
+    ),
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "AccessDeniedError",
+    "AwsError",
     "Balance",
     "BatchOpsError",
     "ChunkGrid",
@@ -96,28 +167,51 @@ __all__ = [
     "Console",
     "Cost",
     "CostComparison",
+    "CredentialsError",
+    "DeployFailedError",
     "Deployment",
     "Destruction",
     "Diagnosis",
     "Email",
+    "EndpointError",
+    "EngineError",
+    "EngineInstallError",
+    "EngineNotRunningError",
+    "EngineStartError",
     "ErrorFilter",
     "ErrorPage",
+    "FunctionFailedError",
+    "InputError",
     "Job",
+    "JobError",
+    "JobFailedError",
+    "JobNotFoundError",
+    "JobRunningError",
     "JobStatus",
     "LocalEngine",
+    "PackagingError",
     "Plan",
     "Preview",
+    "ProjectError",
     "Redelivery",
+    "RegionError",
     "RepairPlan",
     "RerunPlan",
     "ResultFile",
     "Sample",
     "Stack",
+    "StackBusyError",
+    "StackError",
     "StackEvents",
+    "StackNotFoundError",
+    "StackStuckError",
+    "StackTimeoutError",
     "UploadCheck",
+    "WaitTimeoutError",
     "WhatIf",
     "Why",
     "WorkflowGraph",
+    "__version__",
     "check_upload",
     "compare",
     "console",

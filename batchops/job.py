@@ -29,10 +29,9 @@ if TYPE_CHECKING:
     from batchops.inspection.chunk_grid import ChunkGrid
     from batchops.inspection.error_pages import ErrorPage
     from batchops.inspection.why import Why
-    from batchops.planning.cost_values import CostComparison
+    from batchops.planning.actual_cost import CostComparison
     from batchops.planning.plan import Plan
-    from batchops.planning.what_if import SchemaSource
-    from batchops.planning.what_if_values import WhatIf
+    from batchops.planning.what_if import SchemaSource, WhatIf
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
     from batchops.recovery.stopping import Stopped
@@ -177,7 +176,7 @@ class Job(JobRef):
         if limit is not None and limit < 1:
             raise InputError(f"limit={limit}: give 1 or more, or leave it out")
         where = ledger.ErrorFilter(column=column, rule=rule)
-        found = ledger.error_items(self.stack, self.id, where)
+        found = ledger.stored_errors(self.stack, self.id, where)
         frame = frames.errors_frame(islice(found, limit))
         frame.attrs["complete"] = self.status().status == workflow.SUCCEEDED
         frame.attrs["cut"] = next(found, None) is not None
@@ -185,7 +184,7 @@ class Job(JobRef):
 
     def iter_errors(self, *, lines: int = 10_000) -> Iterator[pd.DataFrame]:
         """Yield the errors in DataFrames of at most `lines` lines, with the columns of `errors`."""
-        found = ledger.error_items(self.stack, self.id)
+        found = ledger.stored_errors(self.stack, self.id)
         yield from frames.error_frames(found, lines=lines)
 
     def error_page(
@@ -363,11 +362,9 @@ class Job(JobRef):
 
     def cost(self, *, plan: Plan | None = None) -> CostComparison:
         """Compare the job's cost on AWS, by the ledger, with its plan or an estimate."""
-        from batchops.planning.cost import compare_cost, estimate_cost, job_cost, job_workload
+        from batchops.planning.actual_cost import compare_cost
 
-        entry, chunks = self.ledger_entry(), list(self.chunk_entries())
-        planned = plan.cost if plan and plan.cost else estimate_cost(job_workload(entry, chunks))
-        return compare_cost(planned, job_cost(entry, chunks))
+        return compare_cost(self, plan=plan)
 
     # ------------------------------------------------------------------------- results
 
@@ -511,4 +508,4 @@ class Job(JobRef):
         ------
         JobNotFoundError
         """
-        return dict(self.ledger_entry())
+        return dict(self.ledger_entry().item)

@@ -1,28 +1,24 @@
-"""The stack: deploy it, hand it files, find its jobs, take it down."""
+"""The stack: deploy it, submit files, find its jobs, destroy it."""
 
 from __future__ import annotations
 
-import time
+import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from batchcore import jobs
 
 from batchops.core import ledger
 from batchops.core.errors import InputError
 from batchops.core.project import Project
 from batchops.core.stack_ref import Outputs, StackRef
 from batchops.core.target import Engine, TargetName
-from batchops.deployment import buckets, delivery, deploy
-from batchops.deployment.deletion import delete_stack
-from batchops.deployment.resources import BUCKETS, count_holdings, refuse_running
-from batchops.deployment.stack_values import Deployment, Destruction
+from batchops.deployment.deletion import Destruction, destroy_stack
+from batchops.deployment.delivery import Order
+from batchops.deployment.deploy import Deployment, deploy_stack
 from batchops.inspection import frames
 from batchops.job import Job
 from batchops.local.targets import make_target
-from batchops.planning import uploads
 from batchops.show import markup
 
 if TYPE_CHECKING:
@@ -31,12 +27,11 @@ if TYPE_CHECKING:
 
     from batchops.deployment.change_sets import ParameterValue
     from batchops.deployment.preview import Preview
-    from batchops.deployment.resources import StackStatus
-    from batchops.deployment.stack_state import OnEvent
+    from batchops.deployment.stack_events import OnEvent
+    from batchops.deployment.stack_status import StackStatus
     from batchops.inspection.checks import Diagnosis
     from batchops.planning.plan import Plan
-    from batchops.planning.what_if import SchemaSource
-    from batchops.planning.what_if_values import WhatIf
+    from batchops.planning.what_if import SchemaSource, WhatIf
     from batchops.recovery.redelivery import Redelivery
 
 File = str | Path
@@ -94,12 +89,12 @@ class Stack(StackRef):
         return Project.find(self._project_root)
 
     def _outputs_of(self, values: Mapping[str, str]) -> ShownOutputs:
-        return ShownOutputs(values)
+        return ShownOutputs(values, self.name)
 
     # ------------------------------------------------------------------- deployment
 
     def doctor(self) -> Diagnosis:
-        """Look for what is missing before anything starts, and say what to do about it."""
+        """Check the set-up before anything starts, and say what to do about what is missing."""
         from batchops.inspection.doctor import run_doctor
 
         return run_doctor(self, project=self._project_root)
@@ -111,17 +106,15 @@ class Stack(StackRef):
         reference_data: File | None = None,
         **parameters: ParameterValue,
     ) -> Preview:
-        """Say what `deploy` with the same arguments would change, and change nothing.
+        """Return what `deploy` with the same arguments would change, and change nothing.
 
         Raises
         ------
         InputError, StackError, PackagingError, AwsError, EngineError
         """
-        from batchops.deployment.preview import take_preview
+        from batchops.deployment.preview import preview_stack
 
-        order = self._order(schema, reference_data, parameters)
-        prepared = delivery.prepare(self.target, self.project, order)
-        return take_preview(self.client("cloudformation"), prepared.change_set)
+        return preview_stack(self, self.project, Order(schema, reference_data, parameters))
 
     def deploy(
         self,
@@ -133,7 +126,7 @@ class Stack(StackRef):
         timeout_s: float = 3600,
         **parameters: ParameterValue,
     ) -> Deployment:
-        """Create or update the stack; one that needs no change is left as it is.
+        """Create or update the stack; leave one that needs no change as it is.
 
         Parameters
         ----------
@@ -153,43 +146,20 @@ class Stack(StackRef):
         ------
         InputError, StackError, PackagingError, AwsError, EngineError
         """
-        started = time.monotonic()
-        order = self._order(schema, reference_data, parameters)
-        prepared = delivery.prepare(
-            self.target, self.project, order, replace=replace, on_event=on_event
-        )
-        outputs = deploy.execute(
-            self.client("cloudformation"),
-            prepared.change_set,
+        done = deploy_stack(
+            self,
+            self.project,
+            Order(schema, reference_data, parameters),
+            replace=replace,
             on_event=on_event,
             timeout_s=timeout_s,
-            poll_s=self.target.poll_s,
         )
-        self._outputs = self._outputs_of(outputs)
-        return Deployment(
-            changes=prepared.change_set.changes,
-            outputs=self._outputs,
-            uploaded=prepared.published.uploaded,
-            reused=prepared.published.reused,
-            seconds=time.monotonic() - started,
-        )
-
-    def _order(
-        self,
-        schema: File | None,
-        reference_data: File | None,
-        parameters: Mapping[str, ParameterValue],
-    ) -> delivery.Order:
-        return delivery.Order(
-            stack_name=self.name,
-            schema=Path(schema) if schema else None,
-            reference_data=Path(reference_data) if reference_data else None,
-            parameters=parameters,
-        )
+        self._outputs = self._outputs_of(done.outputs)
+        return dataclasses.replace(done, outputs=self._outputs)
 
     def status(self) -> StackStatus:
-        """Say how the stack stands, with its parameters; one that is not deployed says so."""
-        from batchops.deployment.resources import stack_status
+        """Return the stack's status and parameters; a stack that is not deployed says so."""
+        from batchops.deployment.stack_status import stack_status
 
         return stack_status(self)
 
@@ -237,23 +207,16 @@ class Stack(StackRef):
         """
         from batchops.recovery.stopping import stop_running
 
-        holdings = count_holdings(self)
-        if dry_run:
-            return Destruction(self.name, deleted=False, holdings=holdings)
-        stopped: tuple[str, ...] = ()
-        if force:
-            # What ran on would write into the buckets as they are emptied.
-            stopped = stop_running(self)
-        else:
-            refuse_running(self)
-        cfn, s3 = self.client("cloudformation"), self.client("s3")
-        for bucket in (self.outputs[name] for name in BUCKETS if name in self.outputs):
-            buckets.delete_bucket(s3, bucket)
-        delete_stack(
-            cfn, self.name, on_event=on_event, timeout_s=timeout_s, poll_s=self.target.poll_s
+        done = destroy_stack(
+            self,
+            dry_run=dry_run,
+            stop_jobs=stop_running if force else None,
+            on_event=on_event,
+            timeout_s=timeout_s,
         )
-        self._outputs = None
-        return Destruction(self.name, deleted=True, holdings=holdings, stopped=stopped)
+        if done.deleted:
+            self._outputs = None
+        return done
 
     # ------------------------------------------------------------------------- jobs
 
@@ -264,7 +227,7 @@ class Stack(StackRef):
         name: str | None = None,
         check_keys: bool = False,
     ) -> Plan:
-        """Say what a file would come to before anything is uploaded: rejects, limits, cost, time.
+        """Predict the job of a file before anything is uploaded: rejects, limits, cost, time.
 
         Parameters
         ----------
@@ -279,7 +242,7 @@ class Stack(StackRef):
         ------
         InputError, StackNotFoundError, AwsError
         """
-        from batchops.planning.plan_stack import plan_for
+        from batchops.planning.planner import plan_for
 
         return plan_for(self, source, name=name, check_keys=check_keys)
 
@@ -304,7 +267,7 @@ class Stack(StackRef):
         *,
         name: str | None = None,
     ) -> WhatIf:
-        """Say which rows of a file another schema would newly reject, or newly accept.
+        """Return which rows of a file another schema would newly reject, or newly accept.
 
         Both schemas are applied here; nothing is deployed or uploaded.
 
@@ -349,25 +312,12 @@ class Stack(StackRef):
         ------
         InputError, StackNotFoundError, AwsError
         """
-        from batchops.planning.plan import Plan
-        from batchops.planning.plan_stack import check_submittable
+        from batchops.planning.submission import submit_file
 
-        if isinstance(source, Plan):
-            check_submittable(source, force=force)
-            name = name or source.name
-        file_source: Any = source.source if isinstance(source, Plan) else source
-        s3, bucket = self.client("s3"), self.outputs["SourceBucketName"]
-        if isinstance(file_source, str) and file_source.startswith("s3://"):
-            key, version = uploads.copy_object(s3, bucket, file_source, name=name)
-        else:
-            delimiter = jobs.parse_delimiter(self.outputs["FileDelimiter"])
-            file, upload_name = uploads.open_source(file_source, name=name, delimiter=delimiter)
-            with file:
-                key, version = uploads.upload(s3, bucket, file, upload_name)
-        return Job(self, jobs.job_id(bucket, key, version))
+        return Job(self, submit_file(self, source, name=name, force=force))
 
     def job(self, job_id: str) -> Job:
-        """Return the handle of a job that the ledger knows.
+        """Return the job with this id.
 
         Raises
         ------
@@ -430,10 +380,10 @@ class Stack(StackRef):
         raise InputError(f"stack {self.name!r} has no jobs yet: submit a file first")
 
     def redeliver(self, *, dry_run: bool = True) -> Redelivery:
-        """Look at the uploads whose job could not be started, or have their jobs started.
+        """List the uploads whose jobs could not be started, or start those jobs.
 
         Lambda gives up on an upload's event after some tries; a notice then goes to the topic.
-        What kept the job from starting must be gone first.
+        Fix first what kept the jobs from starting.
 
         Parameters
         ----------
@@ -449,7 +399,7 @@ class Stack(StackRef):
         return redeliver(self, dry_run=dry_run)
 
     def speeds(self, *, name: str | None = None, limit: int = 100) -> pd.DataFrame:
-        """Return how fast the latest jobs were that succeeded at their first attempt.
+        """Return how fast the latest jobs were that succeeded in their first attempt.
 
         Parameters
         ----------
@@ -473,7 +423,7 @@ class Stack(StackRef):
     def plot_speeds(
         self, *, name: str | None = None, limit: int = 100, ax: Axes | None = None
     ) -> Axes:
-        """Draw how fast those jobs were by the size of their chunks."""
+        """Draw how fast jobs were by the size of their chunks, see `speeds`."""
         from batchops.plots.size_plots import measured_sizes
 
         return measured_sizes(self.speeds(name=name, limit=limit), ax=ax)

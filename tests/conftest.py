@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from batchops.core.project import checkout_root
 from batchops.local.engine import LocalEngine
@@ -14,8 +17,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Every engine of a test, whoever starts it, waits a tenth of what the workflows say before a retry.
-# How often they retry stays, and what they say is held by tests/unit/test_template.py.
+# How often they retry stays, and what they say is held by tests/unit/test_retries.py.
 os.environ["SFN_WAIT_SCALE"] = "0.1"
+
+# How long an example takes depends on what else the machine does, so it fails no test.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+
+# Side by side, files that take long start first: the many short ones then fill up both ends.
+TESTS = Path(__file__).parent
+LONG_FIRST = ("browser", "notebooks", "integration", "e2e", "unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests by kind, the longest first."""
+    items.sort(key=lambda item: LONG_FIRST.index(item.path.relative_to(TESTS).parts[0]))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the imported modules hold out of garbage collections: it saves a tenth."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

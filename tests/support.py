@@ -31,6 +31,8 @@ from batchops.deployment.template import load_template
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from batchops.core.target import Endpoint
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "source"
 TEMPLATE = load_template(ROOT / "template.yaml")
@@ -131,23 +133,38 @@ def context(remaining_ms: int = 300_000) -> Any:
     )
 
 
-class GivenClients(Target):
-    """A target on AWS whose clients a test gives."""
+class _NoEngine:
+    """A local engine that does not run, and need not: the clients are given."""
 
-    def __init__(self, clients: Mapping[str, Any]) -> None:
-        super().__init__("aws", region=REGION, session=SESSION)
+    def find(self) -> None:
+        return None
+
+    def start(self) -> Endpoint:
+        raise NotImplementedError
+
+
+class GivenClients(Target):
+    """A target whose clients a test gives."""
+
+    def __init__(self, clients: Mapping[str, Any], *, local: bool = False) -> None:
+        if local:
+            super().__init__("local", engine=_NoEngine())
+        else:
+            super().__init__("aws", region=REGION, session=SESSION)
         self._given = clients
 
     def client(self, service: str) -> Any:
         return self._given[service]
 
-    def new_client(self, service: str, config: Any) -> Any:
+    def new_client(self, service: str, *_: Any) -> Any:
         return self._given[service]
 
 
-def stack_ref(name: str = STACK, *, outputs: Mapping[str, str], **clients: Any) -> StackRef:
+def stack_ref(
+    name: str = STACK, *, outputs: Mapping[str, str], local: bool = False, **clients: Any
+) -> StackRef:
     """Return a stack with given outputs, and clients by the name of their service."""
-    return StackRef(name, GivenClients(clients), outputs=outputs)
+    return StackRef(name, GivenClients(clients, local=local), outputs=outputs)
 
 
 @dataclass

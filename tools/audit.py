@@ -32,7 +32,7 @@ def main(pip_audit: str, places: Iterable[str]) -> int:
 
 
 def audit(pip_audit: str, place: str) -> Mapping[str, Any] | str:
-    """Return pip-audit's report on a place, or what it said where it gave none."""
+    """Return pip-audit's report on a place, or its message if it gave none."""
     options = ["--progress-spinner", "off", "--format", "json"]
     where = (
         ["--path", place]
@@ -54,7 +54,7 @@ def audit(pip_audit: str, place: str) -> Mapping[str, Any] | str:
 
 
 def judge(report: Mapping[str, Any] | str) -> tuple[int, str]:
-    """Return the exit code and the line that a report comes to."""
+    """Return the exit code and the line for a report."""
     if isinstance(report, str):
         return 2, f"NOT AUDITED, the vulnerability service cannot be reached: {report}"
     packages = [p for p in report["dependencies"] if p["name"] != _OWN]

@@ -1,7 +1,7 @@
-"""JupyterLab in the machine's own Chromium: for the tests in a browser, and for the pictures.
+"""Run JupyterLab in the machine's own Chromium, for the tests in a browser and for the pictures.
 
-Nothing that people have configured is read, and nothing of the checkout is written: notebooks are
-served from a copy, and the state folder is one that the caller gives.
+No configuration of the user is read, and nothing in the checkout is written: notebooks are served
+from a copy, and the caller gives the state folder.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ StartServer = Callable[..., "Server"]
 
 
 def find_browser() -> str | None:
-    """Return the path of a Chromium, None where there is none."""
+    """Return the path of a Chromium, or None if there is none."""
     named = os.environ.get(BROWSER_VARIABLE)
     return named or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @contextmanager
 def launched(path: str) -> Iterator[Browser]:
-    """Give that browser, headless."""
+    """Launch that browser, headless."""
     with sync_playwright() as playwright:
         # A sandbox of its own it cannot make where it runs as root.
         options = [] if os.getuid() else ["--no-sandbox"]
@@ -105,11 +105,11 @@ class Server:
     settings: Path
 
     def choose_theme(self, theme: str) -> None:
-        """Have pages that are opened from now on look light or dark."""
+        """Set the theme, light or dark, of pages that are opened from now on."""
         self._write("@jupyterlab/apputils-extension/themes", {"theme": theme})
 
     def set_up(self) -> None:
-        """Keep away whatever opens by itself and takes the clicks."""
+        """Close whatever opens by itself and would take the clicks."""
         self._write(
             "@jupyterlab/apputils-extension/notification",
             {"fetchNews": "false", "checkForUpdates": False},
@@ -124,20 +124,20 @@ class Server:
         path.write_text(json.dumps(values))
 
     def open_notebook(self, page: Page, name: str) -> None:
-        """Open a notebook and wait until its kernel is there."""
+        """Open a notebook, and wait until its kernel is ready."""
         page.goto(f"{self.url}/lab/tree/{name}?token={self.token}&reset")
         page.locator(".jp-Notebook").wait_for()
         page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
 
     def run_all(self, page: Page) -> None:
-        """Run all cells of the notebook that is open, and wait until no cell runs any more."""
+        """Run all cells of the open notebook, and wait until they have run."""
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         page.wait_for_function(_THROUGH, timeout=_RUN_TIMEOUT_MS)
         page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
 
     def end_kernels(self) -> None:
-        """End all kernels, so that each page that is opened from now on begins with a new one."""
+        """Shut all kernels down, so that the next page starts with a new one."""
         for session in json.loads(self._ask("GET", "sessions")):
             self._ask("DELETE", f"sessions/{session['id']}")
 
@@ -153,7 +153,7 @@ class Server:
 
 
 def make_home(folder: Path) -> Path:
-    """Make a state folder that shares with the checkout's what is long in the making, no more.
+    """Create a state folder that shares only what takes long to build with the checkout's.
 
     That is the engine's Python environment and what was built of the sources, each under a name
     that tells what it was made from.
@@ -167,7 +167,7 @@ def make_home(folder: Path) -> Path:
 
 @contextmanager
 def servers(home: Path, new_folder: Callable[[], Path]) -> Iterator[StartServer]:
-    """Give a function that starts a Jupyter server; all are stopped in the end.
+    """Yield a function that starts a Jupyter server, and stop all servers at the end.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def _started(command: tuple[str, ...], health: str, home: Path, folder: Path) ->
 
 
 def _environment(folder: Path, home: Path) -> dict[str, str]:
-    """Return an environment in which nothing is read that people have configured."""
+    """Return an environment without the user's configuration."""
     own = {
         "HOME": folder,
         "IPYTHONDIR": folder / "ipython",

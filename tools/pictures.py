@@ -1,7 +1,7 @@
 """Make the pictures of README and docs from the notebooks, run on a local engine; `make pictures`.
 
-Each picture is a part of a page of JupyterLab in a browser, in a palette of its own, which keeps it
-small. Nothing is drawn by hand: what a picture shows, a job has done.
+Each picture is a part of a JupyterLab page in a browser, reduced to a palette, which keeps it
+small. Nothing is drawn by hand: a picture shows what a job did.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def make_pictures(browser: Browser, lab: Server, folder: Path) -> Iterator[Path]
 
 
 def take(cell: Locator, shot: Shot, picture: Path) -> None:
-    """Take a picture of a cell's output, once it is drawn."""
+    """Take a picture of a cell's output once it is drawn."""
     cell.page.mouse.move(0, 0)  # or the line under it is another colour
     cell.page.set_viewport_size(_HIGH if shot.part else _VIEWPORT)
     cell.evaluate("cell => cell.scrollIntoView()")
@@ -111,7 +111,7 @@ def take(cell: Locator, shot: Shot, picture: Path) -> None:
 
 
 def reduce_colours(picture: Path) -> None:
-    """Store a picture anew with a palette."""
+    """Reduce a stored picture to a palette."""
     with Image.open(picture) as full:
         small = full.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
     small.save(picture, optimize=True)

@@ -8,7 +8,7 @@ With ``--json`` a command writes one JSON document to standard output and nothin
 it fails: ``{"error": {"type": ..., "message": ...}}``.
 """
 
-from batchops.cli import drill, engine, jobs, local, results, stack
+from batchops.cli import engine, jobs, local, recovery, results, stack
 from batchops.cli.base import main
 
-__all__ = ["drill", "engine", "jobs", "local", "main", "results", "stack"]
+__all__ = ["engine", "jobs", "local", "main", "recovery", "results", "stack"]

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +15,8 @@ from batchcore.texts import visible
 from rich.console import Console
 
 from batchops.core.errors import BatchOpsError, JobFailedError
+from batchops.core.version import __version__
+from batchops.show.shown import plain_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,12 +27,25 @@ NOT_WELL = 3
 
 # The package speaks of its methods; who types verbs is told the verb.
 _CALL = re.compile(
-    r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False)?\)(?![\w.])"
+    r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False|[A-Z]\w*=\d+)?\)(?![\w.])"
 )
-_OPTIONS = {"dry_run=False": "--yes", "force=True": "--force", "region=...": "--region ..."}
+_OPTIONS = {
+    "dry_run=False": "--yes",
+    "force=True": "--force",
+    "replace=True": "--replace",
+    "profile=...": "--profile ...",
+    "region=...": "--region ...",
+    "target='aws'": "--target aws",
+    "target='local'": "--target local",
+}
+
+YES = click.option(
+    "--yes", is_flag=True, help="Do it; without this the command only says what it would do."
+)
+TIMEOUT = click.option("--timeout", "timeout_s", default=3600.0, show_default=True, help="Seconds.")
 
 # Lines are for people and for pipes alike, so only tables are fitted to the width.
-console = Console(soft_wrap=True)
+screen = Console(soft_wrap=True)
 
 
 @dataclass
@@ -88,7 +101,7 @@ class _Group(click.Group):
 )
 @click.option("--region", help="AWS region; by default the profile's.")
 @click.option("--profile", help="Profile of the AWS configuration.")
-@click.version_option(package_name="batchops")
+@click.version_option(__version__, prog_name="batchops")
 @click.pass_context
 def main(
     ctx: click.Context, stack_name: str, target: str, region: str | None, profile: str | None
@@ -126,11 +139,12 @@ def in_verbs(text: str) -> str:
     def verb(found: re.Match[str]) -> str:
         if found[1] not in main.commands:
             return found[0]
-        return f"'batchops {found[1]}{' JOB --yes' if found[2] else ''}'"
+        given = {None: "", "dry_run=False": " JOB --yes"}.get(found[2], f" {found[2]}")
+        return f"'batchops {found[1]}{given}'"
 
     text = _CALL.sub(verb, text)
     for argument, option in _OPTIONS.items():
-        text = re.sub(rf"\b{re.escape(argument)}(?=[ ,)])", option, text)
+        text = re.sub(rf"\b{re.escape(argument)}(?=[ ,:;)]|$)", option, text)
     return text
 
 
@@ -164,37 +178,9 @@ def write_csv(frame: pd.DataFrame, *, header: bool = True) -> None:
 
 def write_json(value: Any) -> None:
     """Write one JSON document."""
-    _write(json.dumps(to_data(value), indent=2, ensure_ascii=False) + "\n")
+    _write(json.dumps(plain_values(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def _write(text: str) -> None:
     """Write to standard output: to a terminal what cannot steer it, to a pipe or file as it is."""
     click.echo(visible(text) if sys.stdout.isatty() else text, nl=False, color=True)
-
-
-def to_data(value: Any) -> Any:
-    """Return a value as what JSON knows: times as ISO 8601, DataFrames as lists of objects."""
-    if hasattr(value, "to_dict") and not hasattr(value, "to_csv"):
-        return to_data(value.to_dict())
-    if hasattr(value, "to_csv"):
-        return _records(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return to_data(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(name): to_data(item) for name, item in value.items()}
-    if isinstance(value, str | int | float | bool) or value is None:
-        return value
-    if isinstance(value, Sequence | set | frozenset):
-        return [to_data(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"no JSON for a {type(value).__name__}")
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    # pandas itself writes missing values as null and times as ISO 8601.
-    text = frame.to_json(orient="records", date_format="iso", date_unit="ms", index=False)
-    records: list[dict[str, Any]] = json.loads(text)
-    return records

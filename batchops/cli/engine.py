@@ -6,17 +6,17 @@ import sys
 
 import click
 
-from batchops.cli.base import NOT_WELL, main, show
+from batchops.cli.base import NOT_WELL, YES, main, show
 
 
 @main.group()
 def engine() -> None:
-    """Start, stop and look into the local engine."""
+    """Start, stop and inspect the local engine."""
 
 
 @engine.command()
 def install() -> None:
-    """Make the engine's own Python environment."""
+    """Install the engine into a Python environment of its own."""
     from batchops.local.engine import LocalEngine
 
     LocalEngine().install()
@@ -61,7 +61,7 @@ def logs(lines: int) -> None:
 
 
 @engine.command()
-@click.option("--yes", is_flag=True, help="Do it; otherwise it is only said what would go.")
+@YES
 def reset(yes: bool) -> None:
     """Stop the engine and delete its state, with every local stack in it."""
     from batchops.local.engine import LocalEngine

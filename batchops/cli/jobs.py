@@ -1,4 +1,4 @@
-"""Verbs about jobs, from plan and submit to rerun, repair and compare."""
+"""Verbs that start jobs and follow them: plan, submit, jobs, show, watch, wait."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from batchcore.texts import visible
+from batchcore.workflow import JOB_STATUSES, SUCCEEDED
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -16,9 +17,10 @@ from rich.table import Table
 
 from batchops.cli.base import (
     NOT_WELL,
-    console,
+    TIMEOUT,
     job_argument,
     main,
+    screen,
     show,
     wants_json,
     with_stack,
@@ -30,12 +32,7 @@ if TYPE_CHECKING:
     from batchops.inspection.status import JobStatus
     from batchops.stack import Stack
 
-_TIMEOUT = click.option(
-    "--timeout", "timeout_s", default=3600.0, show_default=True, help="Seconds."
-)
-_YES = click.option("--yes", is_flag=True, help="Do it; otherwise it is only said what would be.")
-_STATUSES = ["SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED", "ABORTED"]
-_WAIT = click.option("--wait", "waits", is_flag=True, help="Wait for the job's end.")
+WAIT = click.option("--wait", "waits", is_flag=True, help="Wait until the job ends.")
 
 
 @main.command()
@@ -43,7 +40,7 @@ _WAIT = click.option("--wait", "waits", is_flag=True, help="Wait for the job's e
 @click.option("--check-keys", is_flag=True, help="Look every key up in the reference data too.")
 @with_stack
 def plan(stack: Stack, file: Path, check_keys: bool) -> None:
-    """Say what FILE would come to: rejects, limits, cost, time. Nothing is uploaded."""
+    """Predict the job of FILE: rejects, limits, cost, time. Nothing is uploaded."""
     found = stack.plan(file, check_keys=check_keys)
     show(found)
     if not found.can_succeed:
@@ -53,8 +50,8 @@ def plan(stack: Stack, file: Path, check_keys: bool) -> None:
 @main.command()
 @click.argument("file")
 @click.option("--name", help="Name to upload it under; it may have folders.")
-@_WAIT
-@_TIMEOUT
+@WAIT
+@TIMEOUT
 @with_stack
 def submit(stack: Stack, file: str, name: str | None, waits: bool, timeout_s: float) -> None:
     """Upload FILE (a path, or s3://bucket/key), which starts its job, and print the job's id."""
@@ -64,15 +61,15 @@ def submit(stack: Stack, file: str, name: str | None, waits: bool, timeout_s: fl
     elif not waits:
         show(job.id, data={"job": job.id})
     if waits:
-        _wait(stack, job.id, timeout_s)
+        wait_for(stack, job.id, timeout_s)
 
 
 @main.command()
 @click.option(
     "--status",
     metavar="STATUS",
-    type=click.Choice(_STATUSES, case_sensitive=False),
-    help=f"Only jobs that are {', '.join(_STATUSES)}.",
+    type=click.Choice(JOB_STATUSES, case_sensitive=False),
+    help=f"Only jobs that are {', '.join(JOB_STATUSES)}.",
 )
 @click.option("--since", help="Only jobs started since: 30m, 2h, 1d ago.")
 @click.option("--name", help="Only files whose name holds this.")
@@ -87,7 +84,7 @@ def jobs(stack: Stack, status: str | None, since: str | None, name: str | None, 
         chosen = status or since or name
         show("no such jobs" if chosen else "no jobs yet: 'batchops submit FILE' starts one")
     else:
-        console.print(_jobs_table(found), soft_wrap=False)
+        screen.print(_jobs_table(found), soft_wrap=False)
 
 
 def _jobs_table(found: pd.DataFrame) -> Table:
@@ -115,36 +112,37 @@ def _count(value: Any) -> str:
 @job_argument
 @with_stack
 def show_job(stack: Stack, job_id: str) -> None:
-    """Say how a job stands."""
+    """Show a job's status."""
     job = stack.job(job_id)
     found = job.status()
-    show(f"{job_id} {found}", data={"job": job_id, **_status_data(found)})
+    show(f"{job_id} {found}", data={"job": job_id, **found.to_dict()})
 
 
 @main.command()
 @job_argument
-@_TIMEOUT
+@TIMEOUT
 @with_stack
 def watch(stack: Stack, job_id: str, timeout_s: float) -> None:
-    """Show how a job comes along until it has ended; Ctrl-C leaves the job alone."""
+    """Show a job's progress until it ends; Ctrl-C leaves the job alone."""
     from batchops.job import Job
 
     # Standard output is the script's, where there is one.
-    shown = Console(stderr=True) if wants_json() else console
+    shown = Console(stderr=True) if wants_json() else screen
     # Not stack.job(): of a file submitted just now the ledger may not know yet.
     _end(job_id, Job(stack, job_id).watch(timeout_s=timeout_s, console=shown))
 
 
 @main.command()
 @job_argument
-@_TIMEOUT
+@TIMEOUT
 @with_stack
 def wait(stack: Stack, job_id: str, timeout_s: float) -> None:
-    """Wait until a job has ended."""
-    _wait(stack, job_id, timeout_s)
+    """Wait until a job ends."""
+    wait_for(stack, job_id, timeout_s)
 
 
-def _wait(stack: Stack, job_id: str, timeout_s: float) -> None:
+def wait_for(stack: Stack, job_id: str, timeout_s: float) -> None:
+    """Wait until a job ends, and show how; end with exit code 3 unless it succeeded."""
     from batchops.inspection.front_ends import JobProgress
     from batchops.job import Job
 
@@ -152,115 +150,12 @@ def _wait(stack: Stack, job_id: str, timeout_s: float) -> None:
     if wants_json():
         _end(job_id, job.wait(timeout_s=timeout_s, check=False))
         return
-    with JobProgress(console) as progress:
+    with JobProgress(screen) as progress:
         status = job.wait(timeout_s=timeout_s, on_status=progress)
     _end(job_id, status)
 
 
 def _end(job_id: str, status: JobStatus) -> None:
-    show(f"{job_id} {status.status}", data={"job": job_id, **_status_data(status)})
-    if status.status != "SUCCEEDED":
+    show(f"{job_id} {status.status}", data={"job": job_id, **status.to_dict()})
+    if status.status != SUCCEEDED:
         sys.exit(NOT_WELL)
-
-
-def _status_data(status: JobStatus) -> dict[str, Any]:
-    from batchops.cli.base import to_data
-
-    data: dict[str, Any] = to_data(status)
-    return data
-
-
-@main.command()
-@job_argument
-@with_stack
-def stop(stack: Stack, job_id: str) -> None:
-    """Stop a job; a rerun takes it up again."""
-    show(stack.job(job_id).stop(), advises=True)
-
-
-@main.command()
-@job_argument
-@click.option("--chunks", help="Chunks to run, such as 3,7; by default those without a result.")
-@click.option("--everything", is_flag=True, help="Run every chunk.")
-@click.option("--engine", type=click.Choice(["resume", "redrive"]), default="resume")
-@_YES
-@_WAIT
-@_TIMEOUT
-@with_stack
-def rerun(
-    stack: Stack,
-    job_id: str,
-    chunks: str | None,
-    everything: bool,
-    engine: Any,
-    yes: bool,
-    waits: bool,
-    timeout_s: float,
-) -> None:
-    """Say what a rerun would run and reuse; with --yes start it."""
-    try:
-        numbers = [int(text) for text in chunks.split(",")] if chunks else None
-    except ValueError as error:
-        raise click.BadParameter(f"--chunks {chunks!r} is no list such as 3,7") from error
-    found = stack.job(job_id).rerun(
-        chunks=numbers, everything=everything, dry_run=not yes, engine=engine
-    )
-    _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
-
-
-@main.command()
-@job_argument
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--schema", type=click.Path(path_type=Path), help="Check against this schema.")
-@_YES
-@_WAIT
-@_TIMEOUT
-@with_stack
-def repair(
-    stack: Stack,
-    job_id: str,
-    file: Path,
-    schema: Path | None,
-    yes: bool,
-    waits: bool,
-    timeout_s: float,
-) -> None:
-    """Say what the edited rejects in FILE would do to a job; with --yes put them in."""
-    found = stack.job(job_id).repair(file, schema=schema, dry_run=not yes)
-    _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
-
-
-@main.command()
-@_YES
-@with_stack
-def redeliver(stack: Stack, yes: bool) -> None:
-    """Say which uploads could not be started; with --yes have their jobs started."""
-    show(stack.redeliver(dry_run=not yes), advises=True)
-
-
-def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: float) -> None:
-    if not (waits and wants_json()):
-        show(found, advises=True)
-    if waits:
-        _wait(stack, job_id, timeout_s)
-
-
-@main.command()
-@click.argument("job_a")
-@click.argument("job_b")
-@click.option("--by", type=click.Choice(["source_row", "uuid"]), default="source_row")
-@with_stack
-def compare(stack: Stack, job_a: str, job_b: str, by: Any) -> None:
-    """Compare the errors of two jobs: fixed, newly broken, same."""
-    from batchops.inspection.compare import compare as compare_jobs
-
-    show(compare_jobs(stack.job(job_a), stack.job(job_b), by=by))
-
-
-@main.command("what-if")
-@job_argument
-@click.argument("schema", type=click.Path(path_type=Path))
-@with_stack
-def what_if(stack: Stack, job_id: str, schema: Path) -> None:
-    """Say which rows of a job the schema in the file SCHEMA would newly reject or accept."""
-    show(stack.job(job_id).what_if(schema))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from batchops.cli.base import NOT_WELL, console, main
+from batchops.cli.base import NOT_WELL, main, screen
 
 
 @main.command()
@@ -23,7 +23,7 @@ def demo(rows: int, folder: Path) -> None:
     """Run a sample file through the whole stack on the local engine, and check the result."""
     from batchops.samples.demo import run_demo
 
-    if not run_demo(folder, rows=rows, console=console):
+    if not run_demo(folder, rows=rows, console=screen):
         sys.exit(NOT_WELL)
 
 

@@ -11,9 +11,9 @@ from rich.progress import Progress
 
 from batchops.cli.base import (
     NOT_WELL,
-    console,
     job_argument,
     main,
+    screen,
     show,
     wants_json,
     with_stack,
@@ -33,9 +33,9 @@ _TIMELINE, _ERRORS, _DURATIONS, _GRAPH = "timeline", "errors", "durations", "gra
 @job_argument
 @with_stack
 def balance(stack: Stack, job_id: str) -> None:
-    """Prove that every row of a job went out or was rejected, once."""
+    """Prove that each row of a job went out or was rejected, exactly once."""
     found = stack.job(job_id).balance()
-    show(found, data={**vars(found), "holds": found.holds})
+    show(found)
     if not found.holds:
         sys.exit(NOT_WELL)
 
@@ -44,7 +44,7 @@ def balance(stack: Stack, job_id: str) -> None:
 @job_argument
 @with_stack
 def why(stack: Stack, job_id: str) -> None:
-    """Say what went wrong with a job, by cause, and what to do next."""
+    """Explain what went wrong with a job, by cause, and what to do next."""
     show(stack.job(job_id).why())
 
 
@@ -95,7 +95,7 @@ def lineage(stack: Stack, job_id: str) -> None:
 @job_argument
 @with_stack
 def cost(stack: Stack, job_id: str) -> None:
-    """Say what a job costs on AWS, estimated and by its ledger."""
+    """Show what a job costs on AWS, as planned and as its ledger says."""
     show(stack.job(job_id).cost())
 
 
@@ -123,11 +123,11 @@ def rejects(stack: Stack, job_id: str) -> None:
 def download(stack: Stack, job_id: str, path: Path, rejected: bool) -> None:
     """Store a job's completed file at PATH."""
     job = stack.job(job_id)
-    if not console.is_terminal or wants_json():
+    if not screen.is_terminal or wants_json():
         stored = job.download(path, rejected=rejected)
         show(stored, data={"path": str(stored)})
         return
-    with Progress(console=console, transient=True) as progress:
+    with Progress(console=screen, transient=True) as progress:
         task = progress.add_task("downloading", total=None)
         stored = job.download(
             path, rejected=rejected, on_bytes=lambda count: progress.advance(task, count)
@@ -150,7 +150,7 @@ def link(stack: Stack, job_id: str, expires_s: int, rejected: bool) -> None:
 @job_argument
 @with_stack
 def email(stack: Stack, job_id: str) -> None:
-    """Print a job's mail as it was, or was to be, sent."""
+    """Print the mail that a job sent, or tried to send."""
     show(stack.job(job_id).email())
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchops.cli.base import NOT_WELL, main, show, wants_json, with_stack
+from batchops.cli.base import NOT_WELL, TIMEOUT, YES, main, show, wants_json, with_stack
 
 if TYPE_CHECKING:
-    from batchops.deployment.stack_state import StackEvent
+    from batchops.deployment.stack_events import StackEvent
     from batchops.stack import Stack
 
 _PARAMETERS = click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
@@ -25,9 +25,9 @@ _REFERENCE = click.option(
 @main.command()
 @with_stack
 def doctor(stack: Stack) -> None:
-    """Look for what is missing, and say what to do about it."""
+    """Check the set-up, and say what to do about what is missing."""
     diagnosis = stack.doctor()
-    show(diagnosis)
+    show(diagnosis, advises=True)
     if not diagnosis.ok:
         sys.exit(NOT_WELL)
 
@@ -40,7 +40,7 @@ def doctor(stack: Stack) -> None:
 def preview(
     stack: Stack, parameters: tuple[str, ...], schema: Path | None, reference_data: Path | None
 ) -> None:
-    """Say what deploy with the same arguments would change."""
+    """Show what deploy with the same arguments would change."""
     given = parse_parameters(parameters)
     show(stack.preview(schema=schema, reference_data=reference_data, **given))
 
@@ -49,8 +49,8 @@ def preview(
 @_PARAMETERS
 @_SCHEMA
 @_REFERENCE
-@click.option("--replace", is_flag=True, help="Delete what a failed first deployment left.")
-@click.option("--timeout", "timeout_s", default=3600.0, show_default=True, help="Seconds.")
+@click.option("--replace", is_flag=True, help="Delete first what a failed first deployment left.")
+@TIMEOUT
 @with_stack
 def deploy(
     stack: Stack,
@@ -91,11 +91,9 @@ def print_event(event: StackEvent) -> None:
 @main.command()
 @with_stack
 def status(stack: Stack) -> None:
-    """Say how the stack stands."""
+    """Show the stack's status and parameters."""
     found = stack.status()
-    data = {"stack": found.stack_name, **vars(found)}
-    del data["stack_name"]
-    show(found, data=data, advises=True)
+    show(found, advises=True)
 
 
 @main.command()
@@ -114,15 +112,13 @@ def resources(stack: Stack) -> None:
 
 
 @main.command()
-@click.option("--yes", is_flag=True, help="Do it; otherwise it is only said what would go.")
-@click.option("--force", is_flag=True, help="Even while jobs run: they are stopped first.")
+@YES
+@click.option("--force", is_flag=True, help="Stop the jobs that run, then delete the stack.")
 @with_stack
 def destroy(stack: Stack, yes: bool, force: bool) -> None:
     """Delete the stack with everything that it holds."""
     found = stack.destroy(dry_run=not yes, force=force)
-    data = {"stack": found.stack_name, **vars(found)}
-    del data["stack_name"]
-    show(found, data=data, advises=True)
+    show(found, advises=True)
 
 
 @main.command()
@@ -142,6 +138,6 @@ def logs(stack: Stack, function: str, since: str | None, job_id: str | None, lim
 @click.option("--here", is_flag=True, help="In this process, so that a debugger can stop in it.")
 @with_stack
 def invoke(stack: Stack, function: str, event: Path, here: bool) -> None:
-    """Call FUNCTION with the event in the JSON file EVENT, and print what it returns."""
+    """Call FUNCTION with the event in the JSON file EVENT, and print its result."""
     result = stack.invoke(function, event, here=here)
     show(json.dumps(result, indent=2, ensure_ascii=False), data=result)

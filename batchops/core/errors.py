@@ -5,12 +5,12 @@
     BatchOpsError
     |-- InputError                   an argument, a parameter or a file is not usable
     |-- ProjectError                 the template or the checkout cannot be found
-    |-- PackagingError               an artefact cannot be built or stored
+    |-- PackagingError               an artifact cannot be built or stored
     |-- EngineError                  the local engine
     |   |-- EngineInstallError           its environment cannot be made
     |   |-- EngineStartError             it does not come up
     |   `-- EngineNotRunningError        it is needed, and does not run
-    |-- AwsError                     a service refused, or cannot be reached
+    |-- AwsError                     a service refused a request, or cannot be reached
     |   |-- CredentialsError             none, expired or unknown
     |   |-- RegionError                  none configured
     |   |-- AccessDeniedError            the credentials may not do this
@@ -28,8 +28,8 @@
         |-- JobRunningError              it still runs
         `-- WaitTimeoutError             still running when the time was up
 
-What the message says is also there as attributes, for code that has to decide. Errors of boto3 are
-turned into this tree once, at the edge, by `translate`.
+Code that has to decide finds what the message says in attributes, too. Errors of boto3 are turned
+into this tree in one place, `translated`.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ class ProjectError(BatchOpsError):
 
 
 class PackagingError(BatchOpsError):
-    """An artefact cannot be built or stored."""
+    """An artifact cannot be built or stored."""
 
 
 class EngineError(BatchOpsError):
-    """The local engine."""
+    """The local engine cannot be used."""
 
 
 class EngineInstallError(EngineError):
@@ -70,7 +70,7 @@ class EngineInstallError(EngineError):
 
 
 class EngineStartError(EngineError):
-    """The engine does not come up.
+    """The engine does not start.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class AwsError(BatchOpsError):
 
 
 class CredentialsError(AwsError):
-    """There are no credentials, or they have expired, or nobody knows them."""
+    """There are no credentials, or AWS does not accept them."""
 
 
 class RegionError(AwsError):
@@ -110,7 +110,7 @@ class RegionError(AwsError):
 
 
 class AccessDeniedError(AwsError):
-    """The credentials are good, and may not do this."""
+    """AWS accepts the credentials, but they lack a permission."""
 
 
 class EndpointError(AwsError):
@@ -118,7 +118,7 @@ class EndpointError(AwsError):
 
 
 class StackError(BatchOpsError):
-    """The CloudFormation stack.
+    """Something is wrong with a CloudFormation stack.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class StackBusyError(StackError):
 
 
 class StackStuckError(StackError):
-    """The stack is in a state that takes a decision before it can be deployed.
+    """The stack is in a state that needs a decision before it can be deployed.
 
     Attributes
     ----------
@@ -154,7 +154,7 @@ class StackStuckError(StackError):
 
 
 class StackTimeoutError(StackError, TimeoutError):
-    """The stack was still being worked on when the time was up."""
+    """An operation on the stack did not end in time."""
 
 
 class DeployFailedError(StackError):
@@ -191,9 +191,9 @@ class FunctionFailedError(BatchOpsError):
     Attributes
     ----------
     function, error_type : str
-        The function, and the name of what it raised.
+        The function, and the name of the error that it raised.
     log : str
-        The end of what it wrote, at most 4 KB.
+        The end of its log, at most 4 KB.
     """
 
     def __init__(self, message: str, *, function: str, error_type: str, log: str) -> None:
@@ -204,7 +204,7 @@ class FunctionFailedError(BatchOpsError):
 
 
 class JobError(BatchOpsError):
-    """One job.
+    """Something is wrong with a job.
 
     Attributes
     ----------
@@ -226,11 +226,11 @@ class JobFailedError(JobError):
 
 
 class JobRunningError(JobError):
-    """The job still runs, and what was asked needs it to have ended."""
+    """The job still runs, but must have ended for what was asked."""
 
 
 class WaitTimeoutError(JobError, TimeoutError):
-    """The job was still running when the time was up."""
+    """The job did not end in time."""
 
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -257,18 +257,25 @@ _UNREACHABLE = (boto_errors.HTTPClientError, boto_errors.ConnectionError)
 _LOCAL_HOSTS = ("://127.0.0.1", "://localhost")
 
 
-def translate(
-    error: boto_errors.ClientError | boto_errors.BotoCoreError, *, doing: str
-) -> BatchOpsError:
-    """Turn an error of boto3 into one that says what to do next.
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn the errors of boto3 that the block raises into errors that say what to do next.
 
     Parameters
     ----------
-    error
-        What boto3 raised; raise the result ``from`` it.
     doing
-        What was being done, as it reads after "while": ``"reading the stack 'workshop'"``.
+        What the block does, as it reads after "while": ``"reading the stack 'workshop'"``.
     """
+    try:
+        yield
+    except (boto_errors.ClientError, boto_errors.BotoCoreError) as error:
+        raise _translate(error, doing) from error
+
+
+def _translate(
+    error: boto_errors.ClientError | boto_errors.BotoCoreError, doing: str
+) -> BatchOpsError:
+    """Return an error that says what to do next in place of an error of boto3."""
     if isinstance(error, boto_errors.ClientError):
         return _from_service(error, doing)
     code = type(error).__name__
@@ -284,15 +291,6 @@ def translate(
     if isinstance(error, _UNREACHABLE):
         return _from_network(error, doing, code)
     return AwsError(f"{error} (while {doing})", code=code)
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn errors of boto3 inside the block into ours; `doing` reads after "while"."""
-    try:
-        yield
-    except (boto_errors.ClientError, boto_errors.BotoCoreError) as error:
-        raise translate(error, doing=doing) from error
 
 
 def _from_network(error: Exception, doing: str, code: str) -> BatchOpsError:
@@ -321,10 +319,11 @@ def _from_service(error: boto_errors.ClientError, doing: str) -> AwsError:
 
 
 def explain_failure(error: str, cause: str) -> str:
-    """Return an execution's error and cause for a person; none where it has neither.
+    """Return an execution's error and cause as text for a person.
 
-    Lambda gives the cause as JSON with ``errorMessage`` and ``errorType``; others as text. Either
-    may hold a file's name, which its uploader chose: what steers a terminal is made visible.
+    Lambda gives the cause as JSON with ``errorMessage`` and ``errorType``, others give text. Both
+    may contain a file's name, which its uploader chose, so characters that steer a terminal are
+    made visible.
     """
     if not error and not cause:
         return "no reason was given"

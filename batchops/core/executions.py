@@ -1,31 +1,32 @@
-"""Executions of a job's main workflow: where they are, what their history says, how they ended."""
+"""Executions of a job's workflows: their names, how they ended, and how to stop them."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchcore import jobs, workflow
+from botocore.exceptions import ClientError
 
-from batchops.core.errors import explain_failure, translated
+from batchops.core.errors import WaitTimeoutError, explain_failure, translated
 
 if TYPE_CHECKING:
+    from batchops.core.job_ref import JobRef
     from batchops.core.ledger import JobEntry
     from batchops.core.stack_ref import StackRef
 
-# How a job stands once nothing more will happen to it.
-ENDED = frozenset({workflow.SUCCEEDED, workflow.FAILED, "ABORTED", "TIMED_OUT"})
-# An execution with one of these statuses has not come to its end.
+# The statuses of an execution that has not ended: workflow.UNFINISHED are those of a job.
 UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
-# The ledger knows an attempt, and Step Functions has no execution of it: when does that mean that
-# it never started? Two policies, on purpose.
+# When does an attempt that the ledger knows, and Step Functions does not, count as never started?
+# There are two policies, on purpose.
 # For a status: after Lambda's own retries of the upload's event, which take some minutes (AWS
 # Lambda, asynchronous invocation). What has no execution by then never gets one by itself.
 REPORT_UNSTARTED_AFTER_S = 600.0
-# For a rerun, much sooner: it takes the job over, and a start that comes late finds a later attempt
-# and does nothing. Between the entry and the start lie seconds.
+# For a rerun: much sooner, because the entry and the start are only seconds apart. The rerun takes
+# the job over; a start that comes late finds a later attempt and does nothing.
 CLAIM_UNSTARTED_AFTER_S = 120.0
 
 
@@ -38,11 +39,11 @@ class AttemptState:
     status : str
         The ledger's status; Step Functions' where the execution ended without entering its end.
     reason : str
-        Why it ended; empty if it succeeded, has not ended, or gave no reason.
+        Why it ended; empty if it succeeded, has not ended, or there is no reason.
     ended : bool
         Whether nothing more will happen.
     started : bool
-        False if the attempt has not ended by the ledger and has no execution.
+        False if the ledger has no end of the attempt, and Step Functions has no execution.
     """
 
     status: str
@@ -52,13 +53,13 @@ class AttemptState:
 
 
 def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
-    """Return how a job's last attempt stands, asking Step Functions unless the ledger has its end.
+    """Return how a job's last attempt stands; ask Step Functions if the ledger has no end of it.
 
     Raises
     ------
     AwsError, EngineError
     """
-    if entry.status in ENDED:
+    if entry.status in workflow.ENDED:
         return AttemptState(entry.status, entry.reason, ended=True)
     execution = find_execution(stack, entry.job_id, entry.attempt)
     if execution is None:
@@ -72,13 +73,13 @@ def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
 
 
 def execution_arn(stack: StackRef, job_id: str, attempt: int) -> str:
-    """Return the ARN that the main workflow's execution of an attempt has, started or not."""
+    """Return the ARN of the main workflow's execution of an attempt, whether it started or not."""
     machine = stack.outputs["MainOrchestratorArn"].replace(":stateMachine:", ":execution:")
     return f"{machine}:{jobs.execution_name(job_id, attempt)}"
 
 
 def find_execution(stack: StackRef, job_id: str, attempt: int) -> dict[str, Any] | None:
-    """Return what Step Functions says of an attempt's execution, None where there is none.
+    """Return Step Functions' description of an attempt's execution, or None if there is none.
 
     Step Functions forgets an execution 90 days after its end (AWS Step Functions quotas).
     """
@@ -91,20 +92,78 @@ def find_execution(stack: StackRef, job_id: str, attempt: int) -> dict[str, Any]
         return found
 
 
-def read_history(stack: StackRef, job_id: str, attempt: int) -> Iterator[Any]:
-    """Yield the events of an attempt's execution, see `read_events`."""
-    return read_events(stack, execution_arn(stack, job_id, attempt))
-
-
-def read_events(stack: StackRef, arn: str) -> Iterator[Any]:
-    """Yield an execution's events, none where there is none; at most 25,000 (AWS quota)."""
-    states = stack.client("stepfunctions")
-    pages = states.get_paginator("get_execution_history").paginate(
-        executionArn=arn, includeExecutionData=False, PaginationConfig={"PageSize": 1000}
-    )
-    with translated(f"reading the history of execution {arn.rsplit(':', 1)[-1]!r}"):
+def stop_execution(job: JobRef, arn: str, *, cause: str) -> bool:
+    """Stop an execution; False if it has ended by itself."""
+    states = job.stack.client("stepfunctions")
+    with translated(f"stopping {arn.rsplit(':', 1)[-1]}"):
         try:
-            for page in pages:
-                yield from page["events"]
+            states.stop_execution(executionArn=arn, error="Stopped", cause=cause)
         except states.exceptions.ExecutionDoesNotExist:
-            return
+            return False
+        except ClientError as error:
+            # The local engine refuses to stop what has ended, where AWS says nothing.
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            return False
+    return True
+
+
+def stop_chunks(job: JobRef, attempt: int, *, cause: str, timeout_s: float) -> list[int]:
+    """Stop the chunk workflows of an attempt whose main workflow has been stopped.
+
+    Step Functions stops the children of a Distributed Map with their parent, and mostly what they
+    have started, too. The local engine continues with the next chunk. So this stops what it finds
+    until the map itself has ended.
+
+    Returns
+    -------
+    list of int
+        The chunks that were stopped, in order.
+
+    Raises
+    ------
+    WaitTimeoutError
+        If chunks still run when the time is up.
+    """
+    deadline = time.monotonic() + timeout_s
+    stopped: set[int] = set()
+    while True:
+        under_way = _map_is_running(job, attempt)
+        running = list(_running_chunks(job, attempt))
+        stopped.update(n for n, arn in running if stop_execution(job, arn, cause=cause))
+        if not under_way and not running:
+            return sorted(stopped)
+        if time.monotonic() >= deadline:
+            raise WaitTimeoutError(
+                f"chunks of attempt {attempt} of job {job.id} still run after {timeout_s:g} s of "
+                "stopping them: repeat this",
+                job_id=job.id,
+            )
+        time.sleep(job.stack.target.poll_s)
+
+
+def _map_is_running(job: JobRef, attempt: int) -> bool:
+    states = job.stack.client("stepfunctions")
+    with translated(f"reading the chunks of job {job.id!r} that run"):
+        try:
+            found = states.list_map_runs(executionArn=execution_arn(job.stack, job.id, attempt))[
+                "mapRuns"
+            ]
+        except states.exceptions.ExecutionDoesNotExist:
+            return False
+        runs = (states.describe_map_run(mapRunArn=run["mapRunArn"]) for run in found)
+        return any(run["status"] == "RUNNING" for run in runs)
+
+
+def _running_chunks(job: JobRef, attempt: int) -> Iterator[tuple[int, str]]:
+    """Yield number and ARN of each chunk workflow of an attempt that runs."""
+    states = job.stack.client("stepfunctions")
+    pages = states.get_paginator("list_executions").paginate(
+        stateMachineArn=job.stack.outputs["ProcessChunkArn"], statusFilter="RUNNING"
+    )
+    with translated(f"reading the chunks of job {job.id!r} that run"):
+        for execution in (found for page in pages for found in page["executions"]):
+            head, _, tail = execution["name"].rpartition("-a")
+            owner, _, number = head.rpartition("-")
+            if owner == job.id and tail == str(attempt):
+                yield int(number), execution["executionArn"]

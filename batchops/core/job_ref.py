@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class JobRef:
-    """A job of a stack by its id; it holds nothing else, so it may be made anew anywhere.
+    """A job of a stack by its id. It has no other state, so it can be created anywhere.
 
     Parameters
     ----------
     stack
         The stack that the job runs in.
     job_id
-        The job's id; the ledger need not know it (yet).
+        The job's id. The job need not be in the ledger (yet).
     """
 
     def __init__(self, stack: StackRef, job_id: str) -> None:

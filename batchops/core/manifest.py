@@ -1,4 +1,4 @@
-"""The list of a job's chunks, and the chunks themselves, as they lie in the bucket."""
+"""The list of a job's chunks, and the chunks themselves, as they are in the bucket."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class ManifestChunk:
     entry : str
         Its sort key in the ledger.
     key, version_id : str
-        Where its file lies, and the version that counts.
+        The key of its file, and the version that counts.
     first_row, last_row : int
         Its rows in the uploaded file, both inclusive, the header being row 1.
     rows : int
-        Its records; blank lines are none.
+        Its records, which blank lines are not.
     size_bytes : int
         Bytes of its file.
     """
@@ -78,12 +78,15 @@ class ManifestChunk:
 def read_manifest(job: JobRef, entry: JobEntry) -> list[ManifestChunk] | None:
     """Return the chunks that a job was split into; None if it never was, or the list is gone."""
     key = entry.manifest_key
-    if key is None:
-        return None
+    return None if key is None else read_chunks(job, entry.bucket, key)
+
+
+def read_chunks(job: JobRef, bucket: str, key: str) -> list[ManifestChunk] | None:
+    """Return a stored list of chunks; None if it is not there (any more)."""
     s3 = job.stack.client("s3")
     with translated(f"reading {key}"):
         try:
-            found = orjson.loads(aws.read_object(s3, entry.bucket, key))
+            found = orjson.loads(aws.read_object(s3, bucket, key))
         except s3.exceptions.NoSuchKey:
             return None
     return [ManifestChunk.of(item) for item in found]
@@ -135,3 +138,9 @@ def read_piece(job: JobRef, bucket: str, key: str, version_id: str) -> bytes:
                 "fixed rows as a file of their own",
                 job_id=job.id,
             ) from error
+
+
+def put_piece(job: JobRef, bucket: str, key: str, body: bytes) -> str:
+    """Store a file of the job, such as a chunk, and return its version."""
+    with translated(f"writing {key}"):
+        return aws.put_version(job.stack.client("s3"), bucket, key, body)["versionId"]

@@ -82,5 +82,5 @@ class Project:
 
     @property
     def build(self) -> Path:
-        """The folder for built artefacts."""
+        """The folder for built artifacts."""
         return self.state / "build"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from batchops.core.errors import InputError, StackNotFoundError, translated
+from batchops.core.errors import InputError, StackError, StackNotFoundError, translated
+from batchops.core.stack_states import EMPTY, refuse_unusable
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -19,21 +20,35 @@ if TYPE_CHECKING:
 MAX_NAME_CHARACTERS = 41
 _NAME = re.compile(rf"[A-Za-z][A-Za-z0-9-]{{0,{MAX_NAME_CHARACTERS - 1}}}")
 
-# Stacks without a single resource, made for a change set that was never executed.
-EMPTY = frozenset({"REVIEW_IN_PROGRESS"})
-
 
 class Outputs(dict[str, str]):
-    """A stack's outputs by name; each is an attribute too: ``stack.outputs.SourceBucketName``."""
+    """A stack's outputs by name; each is an attribute too: ``stack.outputs.SourceBucketName``.
+
+    Parameters
+    ----------
+    values
+        The outputs.
+    stack_name
+        The stack that has them.
+    """
+
+    def __init__(self, values: Mapping[str, str], stack_name: str) -> None:
+        super().__init__(values)
+        self._stack_name = stack_name
+
+    def __missing__(self, name: str) -> str:
+        """Raise an error that says what to do about an output that the stack lacks."""
+        raise StackError(
+            f"stack {self._stack_name!r} has no output {name!r}: it was not deployed completely, "
+            "or with another version of the template; deploy it again",
+            stack_name=self._stack_name,
+        )
 
     def __getattr__(self, name: str) -> str:
         """Return an output."""
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(
-                f"the stack has no output {name!r}: it has {', '.join(self)}"
-            ) from None
+        if name not in self:
+            raise AttributeError(f"the stack has no output {name!r}: it has {', '.join(self)}")
+        return self[name]
 
     def __dir__(self) -> list[str]:
         """List the outputs among the attributes, for completion."""
@@ -82,13 +97,15 @@ class StackRef:
         ------
         StackNotFoundError
             If it is not deployed.
+        StackBusyError, StackStuckError
+            If it was never completed, or is being deleted.
         """
         if self._outputs is None:
             self._outputs = self._outputs_of(read_outputs(self.client("cloudformation"), self.name))
         return self._outputs
 
     def _outputs_of(self, values: Mapping[str, str]) -> Outputs:
-        return Outputs(values)
+        return Outputs(values, self.name)
 
 
 def describe_stack(cfn: CloudFormationClient, stack_name: str) -> dict[str, Any] | None:
@@ -108,8 +125,8 @@ def describe_stack(cfn: CloudFormationClient, stack_name: str) -> dict[str, Any]
     return dict(answer["Stacks"][0])
 
 
-def read_outputs(cfn: CloudFormationClient, stack_name: str) -> dict[str, str]:
-    """Return the stack's outputs by name.
+def describe_deployed(cfn: CloudFormationClient, stack_name: str) -> dict[str, Any]:
+    """Return CloudFormation's description of a stack that has resources, whatever its state.
 
     Raises
     ------
@@ -122,4 +139,24 @@ def read_outputs(cfn: CloudFormationClient, stack_name: str) -> dict[str, str]:
             f"no stack {stack_name!r} in {cfn.meta.region_name}: run Stack.deploy() first",
             stack_name=stack_name,
         )
-    return {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", [])}
+    return found
+
+
+def read_outputs(cfn: CloudFormationClient, stack_name: str) -> dict[str, str]:
+    """Return the outputs, by name, of a stack that can be used.
+
+    Raises
+    ------
+    StackNotFoundError
+        There is no such stack, or only an empty one that was never deployed.
+    StackBusyError, StackStuckError
+        It is being created or deleted, or that failed; the message says what to do.
+    """
+    found = describe_deployed(cfn, stack_name)
+    refuse_unusable(stack_name, found["StackStatus"])
+    return outputs_of(found)
+
+
+def outputs_of(described: Mapping[str, Any]) -> dict[str, str]:
+    """Return the outputs in CloudFormation's description of a stack."""
+    return {item["OutputKey"]: item["OutputValue"] for item in described.get("Outputs", [])}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from batchops.core.errors import AwsError, translate, translated
+from batchops.core.errors import AwsError, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -14,32 +14,8 @@ if TYPE_CHECKING:
 _DELETE_TRIES = 5
 
 
-def empty_bucket(s3: S3Client, bucket: str) -> int:
-    """Delete every version of every object, and unfinished uploads; return how many versions.
-
-    Raises
-    ------
-    AwsError
-        A version could not be deleted, or a request was refused.
-    """
-    deleted = 0
-    with translated(f"emptying the bucket {bucket}"):
-        # A page has at most 1,000 entries, which is also what one DeleteObjects takes.
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            if entries:
-                _delete(s3, bucket, entries)
-                deleted += len(entries)
-        for uploads in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-            for upload in uploads.get("Uploads", []):
-                s3.abort_multipart_upload(
-                    Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                )
-    return deleted
-
-
-def count_versions(s3: S3Client, bucket: str) -> int:
-    """Return how many versions and delete markers a bucket holds.
+def count_versions(s3: S3Client, bucket: str) -> int | None:
+    """Return how many versions and delete markers a bucket holds; None if there is no bucket.
 
     Raises
     ------
@@ -48,7 +24,10 @@ def count_versions(s3: S3Client, bucket: str) -> int:
     """
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
     with translated(f"listing the bucket {bucket}"):
-        return sum(len(p.get("Versions", [])) + len(p.get("DeleteMarkers", [])) for p in pages)
+        try:
+            return sum(len(p.get("Versions", [])) + len(p.get("DeleteMarkers", [])) for p in pages)
+        except s3.exceptions.NoSuchBucket:
+            return None  # a deletion that failed has got that far
 
 
 def delete_bucket(s3: S3Client, bucket: str) -> int:
@@ -60,21 +39,38 @@ def delete_bucket(s3: S3Client, bucket: str) -> int:
     Raises
     ------
     AwsError
-        It keeps filling up, or a request was refused.
+        It keeps filling up, a version could not be deleted, or a request was refused.
     """
     deleted = 0
-    for _ in range(_DELETE_TRIES):
-        try:
-            deleted += empty_bucket(s3, bucket)
-            s3.delete_bucket(Bucket=bucket)
-        except s3.exceptions.NoSuchBucket:
-            return deleted
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "BucketNotEmpty":
-                raise translate(error, doing=f"deleting the bucket {bucket}") from error
-        else:
-            return deleted
+    with translated(f"deleting the bucket {bucket}"):
+        for _ in range(_DELETE_TRIES):
+            try:
+                deleted += _empty(s3, bucket)
+                s3.delete_bucket(Bucket=bucket)
+            except s3.exceptions.NoSuchBucket:
+                return deleted  # somebody else has deleted it, or an earlier try
+            except ClientError as error:
+                # Something was written between the two calls: empty it once more.
+                if error.response["Error"]["Code"] != "BucketNotEmpty":
+                    raise
+            else:
+                return deleted
     raise AwsError(f"the bucket {bucket} fills up as it is emptied: stop what writes to it")
+
+
+def _empty(s3: S3Client, bucket: str) -> int:
+    """Delete every version of every object, and unfinished uploads; return how many versions."""
+    deleted = 0
+    # A page has at most 1,000 entries, which is also what one DeleteObjects takes.
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if entries:
+            _delete(s3, bucket, entries)
+            deleted += len(entries)
+    for uploads in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+        for upload in uploads.get("Uploads", []):
+            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    return deleted
 
 
 def _delete(s3: S3Client, bucket: str, entries: list[Any]) -> None:

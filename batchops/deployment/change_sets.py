@@ -1,4 +1,4 @@
-"""Change sets: what CloudFormation would do to a stack, worked out before it is done."""
+"""Make and discard change sets: what CloudFormation would do to a stack, before it does it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from batchops.core.errors import DeployFailedError, InputError, StackStuckError, translated
-from batchops.core.stack_ref import EMPTY, describe_stack
-from batchops.deployment import stack_state
+from batchops.core.errors import DeployFailedError, InputError, translated
+from batchops.core.stack_ref import describe_stack
+from batchops.core.stack_states import EMPTY, is_leftover
+from batchops.deployment import stack_events
 from batchops.deployment.deletion import delete_stack
-from batchops.deployment.stack_state import DELETABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_cloudformation import CloudFormationClient
 
-    from batchops.deployment.stack_state import OnEvent
+    from batchops.deployment.stack_events import OnEvent
 
 _CAPABILITIES: Any = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
@@ -51,7 +51,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """A change set that waits to be executed, or the news that there is nothing to execute.
+    """A change set that is ready to be executed, or a finding that nothing has to be.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ def create_change_set(
     poll_s: float = 2.0,
     on_event: OnEvent | None = None,
 ) -> ChangeSet:
-    """Have CloudFormation work out what a deployment would change.
+    """Have CloudFormation compute what a deployment would change.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def create_change_set(
     """
     with translated(f"preparing the deployment of {stack_name!r}"):
         found = describe_stack(cfn, stack_name)
-        if found is not None and _is_leftover(stack_name, found["StackStatus"], replace=replace):
+        if found is not None and is_leftover(stack_name, found["StackStatus"], replace=replace):
             delete_stack(cfn, stack_name, on_event=on_event, timeout_s=timeout_s, poll_s=poll_s)
             found = None
         creates = found is None or found["StackStatus"] in EMPTY
@@ -141,23 +141,12 @@ def create_change_set(
 
 
 def discard_change_set(cfn: CloudFormationClient, change_set: ChangeSet) -> None:
-    """Delete a change set that is not wanted, and the empty stack that it was made for."""
+    """Delete a change set, and the empty stack that CloudFormation made for it."""
     with translated(f"discarding the change set of {change_set.stack_name!r}"):
         if change_set.change_set_id is not None:
             cfn.delete_change_set(ChangeSetName=change_set.change_set_id)
         if change_set.creates:
             _drop_empty_stack(cfn, change_set.stack_id)
-
-
-def _is_leftover(stack_name: str, status: str, *, replace: bool) -> bool:
-    """Tell whether the stack is to be deleted first; raise where it cannot be deployed at all."""
-    stack_state.refuse_busy(stack_name, status)
-    stuck = stack_state.explain_stuck(stack_name, status)
-    if stuck is None:
-        return False
-    if not replace or status not in DELETABLE:
-        raise StackStuckError(stuck, stack_name=stack_name, status=status)
-    return True
 
 
 def _parameters(
@@ -199,6 +188,7 @@ def _request_change_set(
             StackName=stack_name, ChangeSetName=name, Capabilities=_CAPABILITIES, **request
         )
     except ClientError as error:
+        # So CloudFormation refuses a template; whatever else it says is no matter of the template.
         if error.response["Error"]["Code"] != "ValidationError":
             raise
         raise _refused(stack_name, error.response["Error"]["Message"]) from error
@@ -208,7 +198,7 @@ def _request_change_set(
 def _await_change_set(
     cfn: CloudFormationClient, stack_name: str, name: str, timeout_s: float, poll_s: float
 ) -> dict[str, Any]:
-    for _ in stack_state.ticks(stack_name, timeout_s=timeout_s, poll_s=poll_s):
+    for _ in stack_events.ticks(stack_name, timeout_s=timeout_s, poll_s=poll_s):
         described: Any = cfn.describe_change_set(ChangeSetName=name)
         if described["Status"] in ("CREATE_COMPLETE", "FAILED"):
             break
@@ -233,7 +223,7 @@ def _change_set(
         return ChangeSet(stack_name, stack_id, made["Id"], creates, wanted)
     reason = described.get("StatusReason", "")
     unchanged = not creates and any(text in reason for text in _NO_CHANGES)
-    first = None if unchanged else stack_state.validation_failure(cfn, ChangeSetName=made["Id"])
+    first = None if unchanged else stack_events.validation_failure(cfn, ChangeSetName=made["Id"])
     discard_change_set(cfn, ChangeSet(stack_name, stack_id, made["Id"], creates, ()))
     if unchanged:
         return ChangeSet(stack_name, stack_id, None, creates, ())
@@ -241,7 +231,7 @@ def _change_set(
 
 
 def _refused(
-    stack_name: str, reason: str, first: stack_state.StackEvent | None = None
+    stack_name: str, reason: str, first: stack_events.StackEvent | None = None
 ) -> DeployFailedError:
     where = f" at {first.logical_id} ({first.resource_type})" if first else ""
     return DeployFailedError(

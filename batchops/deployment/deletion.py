@@ -1,17 +1,109 @@
-"""Delete a stack, following the deletion to its end."""
+"""Delete a stack with everything that it holds."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchops.core.errors import StackStuckError, translated
-from batchops.core.stack_ref import describe_stack
-from batchops.deployment import stack_state
+from batchops.core.stack_ref import StackRef, describe_deployed, describe_stack, outputs_of
+from batchops.core.stack_states import explain_stuck, refuse_busy
+from batchops.deployment import stack_events
+from batchops.deployment.buckets import delete_bucket
+from batchops.deployment.holdings import BUCKETS, Holdings, count_holdings, refuse_running
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-    from batchops.deployment.stack_state import OnEvent
+    from batchops.deployment.stack_events import OnEvent
+
+# Stops the jobs that run in a stack, and returns their ids.
+StopJobs = Callable[[StackRef], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Destruction(Shown):
+    """What deleting a stack takes away.
+
+    Attributes
+    ----------
+    stack_name : str
+        The stack.
+    deleted : bool
+        Whether it is deleted; False after a dry run.
+    holdings : Holdings
+        What it held.
+    stopped : tuple of str
+        Ids of the jobs that ran and were stopped first.
+    """
+
+    stack_name: str
+    deleted: bool
+    holdings: Holdings
+    stopped: tuple[str, ...] = ()
+
+    def _blocks(self) -> Iterator[Block]:
+        verb = "is deleted" if self.deleted else "would be deleted (dry_run=False deletes it)"
+        yield Block.line(f"stack {self.stack_name} {verb}, with everything that it held")
+        yield Block.facts(str(self.holdings).splitlines())
+        if self.stopped:
+            yield Block.facts([f"stopped first: {', '.join(self.stopped)}"])
+
+
+def destroy_stack(
+    stack: StackRef,
+    *,
+    dry_run: bool,
+    stop_jobs: StopJobs | None = None,
+    on_event: OnEvent | None = None,
+    timeout_s: float = 3600,
+) -> Destruction:
+    """Say what deleting a stack would take away, or empty its buckets and delete it.
+
+    A stack whose creation or deletion failed is deleted too, with what is left of it.
+
+    Parameters
+    ----------
+    stack
+        The stack.
+    dry_run
+        Only look.
+    stop_jobs
+        Stops the jobs that run; without it, jobs that run keep the stack from being deleted.
+    on_event
+        Called with each stack event as it comes.
+    timeout_s
+        Seconds to wait for CloudFormation at most.
+
+    Raises
+    ------
+    StackNotFoundError, StackStuckError, StackTimeoutError, AwsError
+    StackBusyError
+        Jobs run, or another operation is under way; nothing has been deleted.
+    """
+    cfn = stack.client("cloudformation")
+    described = describe_deployed(cfn, stack.name)
+    # The outputs that there are, be they few: what is left of a stack has to be deletable.
+    left = StackRef(stack.name, stack.target, outputs=outputs_of(described))
+    holdings = count_holdings(left)
+    if dry_run:
+        return Destruction(stack.name, deleted=False, holdings=holdings)
+    refuse_busy(stack.name, described["StackStatus"])
+    stopped: tuple[str, ...] = ()
+    if stop_jobs is None:
+        refuse_running(left)
+    else:
+        # Jobs that ran on would write into the buckets as they are emptied.
+        stopped = stop_jobs(left)
+    for name in BUCKETS:
+        if name in left.outputs:
+            delete_bucket(stack.client("s3"), left.outputs[name])
+    delete_stack(
+        cfn, stack.name, on_event=on_event, timeout_s=timeout_s, poll_s=stack.target.poll_s
+    )
+    return Destruction(stack.name, deleted=True, holdings=holdings, stopped=stopped)
 
 
 def delete_stack(
@@ -22,7 +114,7 @@ def delete_stack(
     timeout_s: float = 3600,
     poll_s: float = 2.0,
 ) -> bool:
-    """Delete the stack, follow it to its end, and return whether there was one.
+    """Delete a stack, wait until it is gone, and return whether there was one.
 
     Buckets have to be empty: on AWS, one that holds objects makes the deletion fail.
 
@@ -33,23 +125,23 @@ def delete_stack(
     StackStuckError
         A resource could not be deleted; it names the first, and the reason.
     StackTimeoutError
-        It was not through in time. CloudFormation goes on with it.
+        It has not ended in time. CloudFormation goes on with it.
     """
     with translated(f"deleting the stack {stack_name!r}"):
         found = describe_stack(cfn, stack_name)
         if found is None:
             return False
-        stack_state.refuse_busy(stack_name, found["StackStatus"])
+        refuse_busy(stack_name, found["StackStatus"])
         # By its ARN from here on: a deleted stack has no name any more.
-        since = stack_state.last_event_id(cfn, found["StackId"])
+        since = stack_events.last_event_id(cfn, found["StackId"])
         cfn.delete_stack(StackName=found["StackId"])
-    done = stack_state.follow(
+    done = stack_events.follow_operation(
         cfn, found["StackId"], since=since, on_event=on_event, timeout_s=timeout_s, poll_s=poll_s
     )
     if done.status != "DELETE_COMPLETE":
         first = done.first_failure
         why = f"{first.logical_id}: {first.reason}" if first else done.reason
-        hint = stack_state.explain_stuck(stack_name, done.status) or f"it is in {done.status}"
+        hint = explain_stuck(stack_name, done.status) or f"it is in {done.status}"
         raise StackStuckError(
             f"deleting {stack_name!r} failed at {why}\n{hint}",
             stack_name=stack_name,

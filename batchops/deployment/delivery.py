@@ -1,16 +1,15 @@
-"""From the checkout to a change set: check the user's files, package, upload, compare."""
+"""Turn a checkout into a change set: check the user's files, package, upload, compare."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
 
 from batchcore.errors import ReferenceDataError, SchemaError
 from batchcore.reference import FILE_NAME as REFERENCE_FILE
@@ -18,17 +17,22 @@ from batchcore.reference import read_reference
 from batchcore.schema import FILE_NAME as SCHEMA_FILE
 from batchcore.schema import RecordSchema
 
-from batchops.core.errors import InputError, translated
+from batchops.core.errors import InputError, PackagingError, translated
 from batchops.core.project import make_private
-from batchops.core.stack_ref import EMPTY, describe_stack
-from batchops.deployment import artifacts, change_sets, packaging, stack_state
+from batchops.core.stack_ref import describe_stack
+from batchops.core.stack_states import EMPTY, is_leftover
+from batchops.deployment import artifact_bucket, change_sets, packaging
 from batchops.deployment import template as templates
+from batchops.deployment.deployed import deployed_template
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
     from batchops.core.project import Project
+    from batchops.core.stack_ref import StackRef
     from batchops.core.target import Target
     from batchops.deployment.change_sets import ChangeSet, ParameterValue
-    from batchops.deployment.stack_state import OnEvent
+    from batchops.deployment.stack_events import OnEvent
 
 SCHEMA_LAYER = "SchemaLayer"
 REFERENCE_LAYER = "ReferenceLayer"
@@ -39,56 +43,60 @@ _LOCAL_MAIL = "batchops@example.com"
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be deployed: the stack's name, the user's files and parameters."""
+    """What is to be deployed: the user's files and parameters.
 
-    stack_name: str
-    schema: Path | None
-    reference_data: Path | None
-    parameters: Mapping[str, ParameterValue]
+    Attributes
+    ----------
+    schema, reference_data : path or None
+        Files to use in place of those deployed, or of those shipped.
+    parameters : mapping
+        The template's parameters by name.
+    """
+
+    schema: str | Path | None = None
+    reference_data: str | Path | None = None
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A change set, and how many artefacts it took."""
+    """A change set, and how many artifacts it took."""
 
     change_set: ChangeSet
-    published: artifacts.Published
+    published: artifact_bucket.Published
 
 
 def prepare(
-    target: Target,
+    stack: StackRef,
     project: Project,
     order: Order,
     *,
     replace: bool = False,
     on_event: OnEvent | None = None,
 ) -> Prepared:
-    """Package and upload what the template names, and have CloudFormation work out the changes.
+    """Package and upload what the template names, and have CloudFormation compute the changes.
 
     Raises
     ------
     InputError, PackagingError, StackError, AwsError, EngineError
     """
-    target.connect(start=True)
-    found = _living(target, order.stack_name)
-    kept = {} if found is None else _kept_files(target, order.stack_name)
-    own = _fetch_kept(target, project, kept)
-    overrides = check_files(project, order.schema, order.reference_data, kept=own)
+    target = stack.target.connect(start=True)
+    cfn = target.client("cloudformation")
+    found = _living(cfn, stack.name, replace=replace)
+    kept = {} if found is None else _kept_files(cfn, stack.name)
+    overrides = check_files(project, order, kept=_fetch_kept(target, project, kept))
     platform: packaging.Platform = "host" if target.local else "lambda"
     built = packaging.build(project, platform=platform, overrides=overrides)
-    published = artifacts.publish(target, built)
-    kept = {n: place for n, place in kept.items() if n not in overrides}
+    published = artifact_bucket.publish(target, built)
+    # Files given now come before those that the stack has.
+    places = {**published.places, **{n: p for n, p in kept.items() if n not in overrides}}
     text = templates.render(
-        templates.load_template(project.template),
-        built,
-        published.bucket,
-        own=overrides,
-        kept=kept,
+        templates.load_template(project.template), places, own={*overrides, *kept}
     )
     change_set = change_sets.create_change_set(
-        target.client("cloudformation"),
-        order.stack_name,
-        template_url=artifacts.publish_template(target, text),
+        cfn,
+        stack.name,
+        template_url=artifact_bucket.publish_template(target, text),
         parameters=_parameters(target, order.parameters, new=found is None),
         replace=replace,
         on_event=on_event,
@@ -97,19 +105,25 @@ def prepare(
     return Prepared(change_set, published)
 
 
-def check_files(
-    project: Project,
-    schema: Path | None,
-    reference_data: Path | None,
-    *,
-    kept: Mapping[str, Path],
-) -> dict[str, Path]:
-    """Check the files given in place of the shipped ones, and lay each into a folder of its own.
+def check_files(project: Project, order: Order, *, kept: Mapping[str, Path]) -> dict[str, Path]:
+    """Check the files given in place of the shipped ones, and copy each to a folder of its own.
+
+    Parameters
+    ----------
+    project
+        The checkout with the shipped files.
+    order
+        The files that are given.
+    kept
+        Copies of the user's own files that the stack has already, by their layer.
 
     Raises
     ------
     InputError
+        A file cannot be used, or the two do not fit each other.
     """
+    schema = Path(order.schema) if order.schema else None
+    reference_data = Path(order.reference_data) if order.reference_data else None
     schema_path = schema or kept.get(SCHEMA_LAYER, project.source / "schema" / SCHEMA_FILE)
     shipped = project.source / "reference" / REFERENCE_FILE
     data_path = reference_data or kept.get(REFERENCE_LAYER, shipped)
@@ -125,48 +139,40 @@ def check_files(
         ) from error
     found = {}
     if schema:
-        found[SCHEMA_LAYER] = _lay_out(project, schema, SCHEMA_FILE)
+        found[SCHEMA_LAYER] = _copy_alone(project, schema, SCHEMA_FILE)
     if reference_data:
-        found[REFERENCE_LAYER] = _lay_out(project, reference_data, REFERENCE_FILE)
+        found[REFERENCE_LAYER] = _copy_alone(project, reference_data, REFERENCE_FILE)
     return found
 
 
-def _lay_out(project: Project, source: Path, name: str) -> Path:
+def _copy_alone(project: Project, source: Path, name: str) -> Path:
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     folder = make_private(project.build / f"{Path(name).stem}-{digest}")
     shutil.copyfile(source, folder / name)
     return folder
 
 
-def _living(target: Target, stack_name: str) -> dict[str, Any] | None:
-    """Return the stack, unless there is none or only what a failed creation left."""
-    with translated(f"reading the stack {stack_name!r}"):
-        found = describe_stack(target.client("cloudformation"), stack_name)
-    if found is None or found["StackStatus"] in stack_state.DELETABLE | EMPTY:
+def _living(cfn: CloudFormationClient, stack_name: str, *, replace: bool) -> dict[str, Any] | None:
+    """Return the stack's description; None if the deployment creates the stack."""
+    found = describe_stack(cfn, stack_name)
+    if found is None or found["StackStatus"] in EMPTY:
         return None
-    return found
+    # Here already, before minutes go into building what cannot be deployed.
+    leftover = is_leftover(stack_name, found["StackStatus"], replace=replace)
+    return None if leftover else found
 
 
-def _kept_files(target: Target, stack_name: str) -> dict[str, Mapping[str, str]]:
-    """Return where the user's own files of the deployed stack lie; like parameters, they stay."""
-    with translated(f"reading the template of {stack_name!r}"):
-        answer: Any = target.client("cloudformation").get_template(
-            StackName=stack_name, TemplateStage="Original"
-        )
-    body = answer["TemplateBody"]
-    if isinstance(body, str):
-        try:
-            body = json.loads(body)
-        except ValueError:  # YAML, so deployed by another tool
-            return {}
-    kept: dict[str, Mapping[str, str]] = body.get("Metadata", {}).get(templates.OWN_FILES, {})
+def _kept_files(cfn: CloudFormationClient, stack_name: str) -> dict[str, Mapping[str, str]]:
+    """Return where the user's own files are that the stack was deployed with and keeps."""
+    metadata = deployed_template(cfn, stack_name).get("Metadata", {})
+    kept: dict[str, Mapping[str, str]] = metadata.get(templates.OWN_FILES, {})
     return kept
 
 
 def _fetch_kept(
     target: Target, project: Project, kept: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Path]:
-    """Return copies of the user's own files that the deployed stack has, by their layer."""
+    """Download the user's own files that the stack keeps; return them by their layer."""
     found = {}
     for layer, name in ((SCHEMA_LAYER, SCHEMA_FILE), (REFERENCE_LAYER, REFERENCE_FILE)):
         if layer in kept:
@@ -175,8 +181,13 @@ def _fetch_kept(
             archive = folder / "layer.zip"
             with translated(f"reading {place['Key']}"):
                 target.client("s3").download_file(place["Bucket"], place["Key"], str(archive))
-            with ZipFile(archive) as files:
-                files.extract(name, folder)
+            try:
+                with ZipFile(archive) as files:
+                    files.extract(name, folder)
+            except (BadZipFile, KeyError) as error:
+                raise PackagingError(
+                    f"{place['Key']} in {place['Bucket']} holds no {name}: pass the file again"
+                ) from error
             found[layer] = folder / name
     return found
 
@@ -184,7 +195,7 @@ def _fetch_kept(
 def _parameters(
     target: Target, given: Mapping[str, ParameterValue], *, new: bool
 ) -> dict[str, ParameterValue]:
-    """Add what follows from the target to the parameters of a first deployment."""
+    """Return the given parameters, with those that the target decides in a first deployment."""
     if target.local:
         return _local_parameters(target, given, new=new)
     if str(given.get("LocalEngine", "false")).lower() != "false":
@@ -208,11 +219,12 @@ def _local_parameters(
     chosen = {**defaults, **given} if new else dict(given)
     for name in ("SESSender", "SESIdentityName"):
         if name in chosen:
-            target.client("ses").verify_email_identity(EmailAddress=str(chosen[name]))
+            with translated(f"having {chosen[name]} accepted as a sender"):
+                target.client("ses").verify_email_identity(EmailAddress=str(chosen[name]))
     return chosen
 
 
 def _api_logs_are_set(target: Target) -> bool:
-    """Tell whether the region has a role for API Gateway's logs, not ours to change."""
+    """Return whether the region already has a role for API Gateway's logs."""
     with translated("reading API Gateway's settings"):
         return bool(target.client("apigateway").get_account().get("cloudwatchRoleArn"))

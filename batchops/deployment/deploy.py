@@ -1,18 +1,110 @@
-"""Carry out a change set, following it to its end."""
+"""Deploy a stack: execute a change set and wait until it is done."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchops.core.errors import DeployFailedError, translated
 from batchops.core.stack_ref import read_outputs
-from batchops.deployment import stack_state
+from batchops.core.stack_states import explain_stuck
+from batchops.deployment import delivery, stack_events
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-    from batchops.deployment.change_sets import ChangeSet
-    from batchops.deployment.stack_state import OnEvent
+    from batchops.core.project import Project
+    from batchops.core.stack_ref import StackRef
+    from batchops.deployment.change_sets import Change, ChangeSet
+    from batchops.deployment.stack_events import Followed, OnEvent
+
+
+@dataclass(frozen=True)
+class Deployment(Shown):
+    """What a deployment did.
+
+    Attributes
+    ----------
+    changes : tuple of Change
+        What changed, a resource each; empty if the stack was up to date.
+    outputs : mapping of str to str
+        The stack's outputs.
+    uploaded, reused : int
+        Artifacts that were uploaded, and those that were there.
+    seconds : float
+        How long it took, packaging included.
+    """
+
+    changes: tuple[Change, ...]
+    outputs: Mapping[str, str]
+    uploaded: int
+    reused: int
+    seconds: float
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything changed."""
+        return bool(self.changes)
+
+    def _blocks(self) -> Iterator[Block]:
+        what = f"{len(self.changes)} resources changed" if self.changed else "unchanged"
+        yield Block.line(
+            f"{what}, {self.uploaded} artifacts uploaded, {self.reused} reused, "
+            f"{self.seconds:.1f} s"
+        )
+        rows = sorted(self.outputs.items())
+        yield Block.table(("output", "value"), rows, lines=[], folded=f"{len(rows):,} outputs")
+
+
+def deploy_stack(
+    stack: StackRef,
+    project: Project,
+    order: delivery.Order,
+    *,
+    replace: bool = False,
+    on_event: OnEvent | None = None,
+    timeout_s: float = 3600,
+) -> Deployment:
+    """Create or update a stack; leave one that needs no change as it is.
+
+    Parameters
+    ----------
+    stack
+        The stack; it need not exist.
+    project
+        The checkout with the template.
+    order
+        The user's files and parameters.
+    replace
+        Delete a stack first that is left over from a failed creation.
+    on_event
+        Called with each stack event as it comes.
+    timeout_s
+        Seconds to wait for CloudFormation at most.
+
+    Raises
+    ------
+    InputError, StackError, PackagingError, AwsError, EngineError
+    """
+    started = time.monotonic()
+    prepared = delivery.prepare(stack, project, order, replace=replace, on_event=on_event)
+    outputs = execute(
+        stack.client("cloudformation"),
+        prepared.change_set,
+        on_event=on_event,
+        timeout_s=timeout_s,
+        poll_s=stack.target.poll_s,
+    )
+    return Deployment(
+        changes=prepared.change_set.changes,
+        outputs=outputs,
+        uploaded=prepared.published.uploaded,
+        reused=prepared.published.reused,
+        seconds=time.monotonic() - started,
+    )
 
 
 def execute(
@@ -23,20 +115,20 @@ def execute(
     timeout_s: float = 3600,
     poll_s: float = 2.0,
 ) -> dict[str, str]:
-    """Carry out a change set, follow it to its end, and return the stack's outputs.
+    """Execute a change set, wait until it is done, and return the stack's outputs.
 
     Raises
     ------
     DeployFailedError
         A resource failed; it names the first, and the reason.
     StackTimeoutError
-        It was not through in time. CloudFormation goes on with it.
+        It has not ended in time. CloudFormation goes on with it.
     """
     if change_set.change_set_id is not None:
         with translated(f"deploying {change_set.stack_name!r}"):
-            since = stack_state.last_event_id(cfn, change_set.stack_id)
+            since = stack_events.last_event_id(cfn, change_set.stack_id)
             cfn.execute_change_set(ChangeSetName=change_set.change_set_id)
-        done = stack_state.follow(
+        done = stack_events.follow_operation(
             cfn,
             change_set.stack_id,
             since=since,
@@ -49,15 +141,15 @@ def execute(
     return read_outputs(cfn, change_set.stack_name)
 
 
-def _failure(
-    cfn: CloudFormationClient, change_set: ChangeSet, done: stack_state.Followed
-) -> DeployFailedError:
+def _failure(cfn: CloudFormationClient, change_set: ChangeSet, done: Followed) -> DeployFailedError:
     stack_name = change_set.stack_name
-    first = done.first_failure or stack_state.validation_failure(cfn, StackName=change_set.stack_id)
+    first = done.first_failure or stack_events.validation_failure(
+        cfn, StackName=change_set.stack_id
+    )
     reason = first.reason if first else done.reason
     where = f"{first.logical_id} ({first.resource_type})" if first else "the stack"
-    undone = f"the stack is as it was before ({done.status}): repair that, then deploy again"
-    hint = stack_state.explain_stuck(stack_name, done.status) or undone
+    undone = f"the stack is as it was before ({done.status}): fix that, then deploy again"
+    hint = explain_stuck(stack_name, done.status) or undone
     return DeployFailedError(
         f"deploying {stack_name!r} failed at {where}: {reason}\n{hint}",
         stack_name=stack_name,

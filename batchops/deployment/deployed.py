@@ -1,4 +1,4 @@
-"""What is deployed now: the functions' code, by which a rerun may differ, and the record schema."""
+"""Read what is deployed now: the template, the functions' code, the record schema."""
 
 from __future__ import annotations
 
@@ -13,23 +13,16 @@ from zipfile import BadZipFile, ZipFile
 
 from batchcore.errors import SchemaError
 from batchcore.schema import FILE_NAME, RecordSchema
+from batchcore.workflow import JOB_FUNCTIONS, VALIDATE
 
 from batchops.core.errors import AwsError, translated
+from batchops.deployment.template import parse_template
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
     from batchops.core.stack_ref import StackRef
 
-# The functions that a job's result depends on, in the order in which they work.
-FUNCTIONS = (
-    "split-ip-file",
-    "read-file",
-    "validate-data",
-    "enrich-data",
-    "get-data",
-    "write-output-chunk",
-    "merge-s3-files",
-    "send-email",
-)
 _TIMEOUT_S = 30.0
 
 
@@ -62,7 +55,7 @@ def deployed_code(stack: StackRef) -> dict[str, FunctionCode]:
     client = stack.client("lambda")
     found = {}
     with translated(f"reading the functions of stack {stack.name!r}"):
-        for name in FUNCTIONS:
+        for name in JOB_FUNCTIONS:
             answer = client.get_function_configuration(FunctionName=f"{stack.name}-{name}")
             found[name] = FunctionCode(
                 sha256=answer["CodeSha256"],
@@ -79,7 +72,7 @@ def _layer(arn: str) -> str:
 def changed_code(
     now: Mapping[str, FunctionCode], recorded: Mapping[str, str], *, since: datetime
 ) -> tuple[str, ...]:
-    """Say what changed since an attempt, and in which functions, one line a change.
+    """Describe what changed since an attempt, and in which functions, a line for each change.
 
     Parameters
     ----------
@@ -112,6 +105,24 @@ def _differences(recorded: str, code: FunctionCode) -> list[str]:
     return what
 
 
+def deployed_template(cfn: CloudFormationClient, stack_name: str) -> dict[str, Any]:
+    """Return the template that a stack was deployed from, before the SAM transform.
+
+    Raises
+    ------
+    ProjectError
+        If it cannot be read.
+    AwsError, EngineError
+    """
+    with translated(f"reading the template of stack {stack_name!r}"):
+        answer: Any = cfn.get_template(StackName=stack_name, TemplateStage="Original")
+    body = answer["TemplateBody"]
+    # boto3 reads JSON by itself; other tools than this package deploy YAML.
+    if isinstance(body, str):
+        return parse_template(body, name=f"the template of stack {stack_name!r}")
+    return dict(body)
+
+
 def deployed_schema(stack: StackRef) -> RecordSchema:
     """Return the record schema that the deployed functions validate with, read from its layer.
 
@@ -121,16 +132,16 @@ def deployed_schema(stack: StackRef) -> RecordSchema:
         If the layer cannot be read.
     """
     client = stack.client("lambda")
-    prefix = f"{stack.name}-schema:"
+    function, prefix = f"{stack.name}-{VALIDATE.function}", f"{stack.name}-schema:"
     with translated(f"reading the schema of stack {stack.name!r}"):
-        answer = client.get_function_configuration(FunctionName=f"{stack.name}-validate-data")
-        arns = [layer["Arn"] for layer in answer.get("Layers", ())]
-        arn = next((arn for arn in arns if _layer(arn).startswith(prefix)), None)
-        if arn is None:
-            raise AwsError(
-                f"{stack.name}-validate-data has no layer {prefix}N: deploy the stack again, or "
-                "pass the schema file that the rows are to be held against"
-            )
+        answer = client.get_function_configuration(FunctionName=function)
+    arns = [layer["Arn"] for layer in answer.get("Layers", ())]
+    arn = next((arn for arn in arns if _layer(arn).startswith(prefix)), None)
+    if arn is None:
+        raise AwsError(
+            f"{function} has no layer {prefix}N: deploy the stack again, or pass the schema file "
+            "that the rows are to be held against"
+        )
     return _unpack_schema(download_layer(stack, arn), arn)
 
 
@@ -146,8 +157,12 @@ def download_layer(stack: StackRef, arn: str) -> bytes:
         place = stack.client("lambda").get_layer_version_by_arn(Arn=arn)["Content"]["Location"]
     # A proxy of the environment cannot reach this computer's loopback address.
     proxies = urllib.request.ProxyHandler({} if stack.target.local else None)
+    endpoint = stack.target.endpoint
+    request = urllib.request.Request(  # noqa: S310  (Lambda gave the address)
+        place, headers=dict(endpoint.request_headers) if endpoint is not None else {}
+    )
     try:
-        with urllib.request.build_opener(proxies).open(place, timeout=_TIMEOUT_S) as answer:
+        with urllib.request.build_opener(proxies).open(request, timeout=_TIMEOUT_S) as answer:
             content: bytes = answer.read()
     except OSError as error:
         raise AwsError(f"the layer {arn} cannot be fetched: {error}") from error

@@ -1,11 +1,11 @@
-"""Which stacks of ours a target has."""
+"""List the stacks that were deployed from the template."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from batchops.core.errors import translated
-from batchops.core.stack_ref import EMPTY
+from batchops.core.stack_states import EMPTY
 from batchops.local.targets import make_target
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ def list_stacks(
 
 
 def is_ours(described: dict[str, Any]) -> bool:
-    """Tell whether a stack, as CloudFormation describes it, was deployed from the template."""
+    """Return whether a stack, as CloudFormation describes it, was deployed from the template."""
     names = {output["OutputKey"] for output in described.get("Outputs", ())}
     return names >= _MARKS and described["StackStatus"] not in EMPTY
 
 
 def stacks_frame(found: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return descriptions as `list_stacks` does; none give no lines, same columns."""
+    """Return stacks, as CloudFormation describes them, in the shape of `list_stacks`."""
     import pandas as pd
 
     stacks = sorted(found, key=lambda stack: str(stack["StackName"]))

@@ -1,6 +1,6 @@
 """Build what a stack runs: one archive per function and layer, one file per state machine.
 
-An artefact is named by the SHA-256 of its content. The same sources give the same name on every
+An artifact is named by the SHA-256 of its content. The same sources give the same name on every
 machine, so what is in the bucket already is never uploaded again.
 """
 
@@ -36,7 +36,7 @@ _READABLE = 0o100644 << 16
 
 
 @dataclass(frozen=True)
-class Artefact:
+class Artifact:
     """A built file, and the resource that it is for.
 
     Attributes
@@ -48,7 +48,7 @@ class Artefact:
     path : Path
         The file on this computer.
     key : str
-        Its key in the artefact bucket.
+        Its key in the artifact bucket.
     """
 
     logical_id: str
@@ -56,16 +56,11 @@ class Artefact:
     path: Path
     key: str
 
-    @property
-    def size_bytes(self) -> int:
-        """The file's size."""
-        return self.path.stat().st_size
-
 
 def build(
     project: Project, *, platform: Platform, overrides: Mapping[str, Path] | None = None
-) -> tuple[Artefact, ...]:
-    """Build every artefact that the project's template names.
+) -> tuple[Artifact, ...]:
+    """Build every artifact that the project's template names.
 
     Parameters
     ----------
@@ -89,7 +84,7 @@ def build(
     unknown = sorted(set(replaced) - set(contents))
     if unknown:
         raise InputError(f"nothing to replace in {', '.join(unknown)}: known are {list(contents)}")
-    artefacts = []
+    artifacts = []
     for logical_id, uri in contents.items():
         resource = template["Resources"][logical_id]
         source = project.template.parent / uri
@@ -99,11 +94,11 @@ def build(
                 raise InputError(f"the override for {logical_id} is not a folder: {source}")
         elif resource.get("Metadata", {}).get("BuildMethod") == "makefile":
             source = build_layer(source, project.build, platform=platform)
-        artefacts.append(_artefact(logical_id, resource, source, project.build / "artifacts"))
-    return tuple(artefacts)
+        artifacts.append(_artifact(logical_id, resource, source, project.build / "artifacts"))
+    return tuple(artifacts)
 
 
-def _artefact(logical_id: str, resource: Mapping[str, Any], source: Path, store: Path) -> Artefact:
+def _artifact(logical_id: str, resource: Mapping[str, Any], source: Path, store: Path) -> Artifact:
     if not source.exists():
         name = CONTENT_PROPERTIES[resource["Type"]]
         raise PackagingError(f"{name} of {logical_id} is not there: {source}")
@@ -122,11 +117,11 @@ def _artefact(logical_id: str, resource: Mapping[str, Any], source: Path, store:
         path = store / f"{sha256}.zip"
         if not path.exists():
             _write_whole(path, zip_bytes(files))
-    return Artefact(logical_id, sha256, path, key=f"artifacts/{path.name}")
+    return Artifact(logical_id, sha256, path, key=f"artifacts/{path.name}")
 
 
 def collect_files(folder: Path) -> dict[str, bytes]:
-    """Return the folder's files by their path in it, sorted; no caches, nothing hidden.
+    """Return the folder's files by their path in it, sorted; skip caches and hidden files.
 
     Raises
     ------

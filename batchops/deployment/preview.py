@@ -1,17 +1,20 @@
-"""What a deployment would change, as a table; and tables of text and HTML as such."""
+"""Preview a deployment: what it would change, as a table."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from batchops.deployment import change_sets
-from batchops.show import markup, terminal
+from batchops.deployment import change_sets, delivery
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from mypy_boto3_cloudformation import CloudFormationClient
+    from collections.abc import Iterator
 
+    import pandas as pd
+
+    from batchops.core.project import Project
+    from batchops.core.stack_ref import StackRef
     from batchops.deployment.change_sets import Change, ChangeSet
 
 _COLUMNS = ("action", "logical_id", "type", "replacement", "properties")
@@ -20,7 +23,7 @@ _UNFOLDED = 12
 
 
 @dataclass(frozen=True)
-class Preview:
+class Preview(Shown):
     """What a deployment would change. Nothing has been changed.
 
     Attributes
@@ -30,7 +33,7 @@ class Preview:
     creates : bool
         Whether the stack would be created.
     changes : tuple of Change
-        One a resource; empty if the stack is as the template says already, or if only its outputs
+        One a resource; empty if the stack is up to date, or if only its outputs
         would change.
     unchanged : bool
         Whether there is nothing to deploy.
@@ -46,17 +49,10 @@ class Preview:
         """The changes that put a new resource in the place of the old, or may do so."""
         return tuple(c for c in self.changes if c.replacement in ("True", "Conditional"))
 
-    def __str__(self) -> str:
-        """Say it in a line, then one line a change."""
-        if not self.changes:
-            return self._summary()
-        return f"{self._summary()}\n{terminal.text_table(_COLUMNS, self._rows())}"
-
-    def _repr_html_(self) -> str:
-        table = markup.table(_COLUMNS, self._rows())
-        if len(self.changes) > _UNFOLDED:
-            table = markup.folded("each of them", table)
-        return markup.paragraph(self._summary()) + table
+    def _blocks(self) -> Iterator[Block]:
+        yield Block.line(self._summary())
+        folded = "each of them" if len(self.changes) > _UNFOLDED else ""
+        yield Block.table(_COLUMNS, self._rows(), folded=folded)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the changes.
@@ -72,15 +68,6 @@ class Preview:
         import pandas as pd
 
         return pd.DataFrame(self._rows(), columns=list(_COLUMNS), dtype="str")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
-        return {
-            "stack": self.stack_name,
-            "creates": self.creates,
-            "unchanged": self.unchanged,
-            "changes": [{**asdict(c), "properties": list(c.properties)} for c in self.changes],
-        }
 
     def _summary(self) -> str:
         if self.unchanged:
@@ -98,22 +85,20 @@ class Preview:
         ]
 
 
-def take_preview(cfn: CloudFormationClient, change_set: ChangeSet) -> Preview:
-    """Return what a change set would do, and discard it.
-
-    Parameters
-    ----------
-    cfn
-        Client of the stack's account and region.
-    change_set
-        As `create_change_set` made it; it cannot be executed afterwards.
+def preview_stack(stack: StackRef, project: Project, order: delivery.Order) -> Preview:
+    """Return what a deployment would change, and change nothing.
 
     Raises
     ------
-    AwsError
-        The change set could not be deleted.
+    InputError, StackError, PackagingError, AwsError, EngineError
     """
-    change_sets.discard_change_set(cfn, change_set)
+    change_set = delivery.prepare(stack, project, order).change_set
+    change_sets.discard_change_set(stack.client("cloudformation"), change_set)
+    return preview_of(change_set)
+
+
+def preview_of(change_set: ChangeSet) -> Preview:
+    """Return what a change set would do."""
     return Preview(
         stack_name=change_set.stack_name,
         creates=change_set.creates,

@@ -1,4 +1,4 @@
-"""Read a SAM template in YAML, and write it as JSON with artefacts in place of local paths."""
+"""Read a SAM template in YAML, and write it as JSON with artifacts in place of local paths."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import yaml
 from batchops.core.errors import PackagingError, ProjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
-
-    from batchops.deployment.packaging import Artefact
 
 # The property of each resource type that names local content.
 CONTENT_PROPERTIES = {
@@ -125,45 +123,36 @@ def local_contents(template: Mapping[str, Any]) -> dict[str, str]:
 
 def render(
     template: Mapping[str, Any],
-    artefacts: Iterable[Artefact],
-    bucket: str,
+    places: Mapping[str, Mapping[str, str]],
     *,
     own: Collection[str] = (),
-    kept: Mapping[str, Mapping[str, str]] | None = None,
 ) -> str:
-    """Return the template as JSON text, local paths replaced by places in the bucket.
+    """Return the template as JSON text, local paths replaced by places in S3.
 
     Parameters
     ----------
     template
         The template as loaded.
-    artefacts
-        What its local paths stand for.
-    bucket
-        Where they are stored.
+    places
+        Bucket and Key of what was built for each local path, by logical id.
     own
-        Logical ids whose artefact is made of the user's own files. Their places are noted in the
+        Logical ids whose content is the user's own files. Their places are noted in the
         template's metadata, so that a later deployment can keep them.
-    kept
-        Places of such files from an earlier deployment, by logical id, used instead of artefacts.
 
     Raises
     ------
     PackagingError
-        A resource names local content, and there is no artefact for it.
+        A resource names local content, and has no place.
     """
     # A copy, so that the caller's template still names its folders.
     rendered: dict[str, Any] = json.loads(json.dumps(template))
-    places: dict[str, Mapping[str, str]] = {
-        artefact.logical_id: {"Bucket": bucket, "Key": artefact.key} for artefact in artefacts
-    } | dict(kept or {})
     lacking = sorted(set(local_contents(rendered)) - set(places))
     if lacking:
         raise PackagingError(f"nothing was built for {', '.join(lacking)}: build it first")
     for logical_id, place in places.items():
         resource = rendered["Resources"][logical_id]
         resource["Properties"][CONTENT_PROPERTIES[resource["Type"]]] = place
-    noted = {name: places[name] for name in places if name in own or name in (kept or {})}
+    noted = {name: place for name, place in places.items() if name in own}
     if noted:
         rendered.setdefault("Metadata", {})[OWN_FILES] = noted
     return json.dumps(rendered, indent=1, ensure_ascii=False)

@@ -93,5 +93,5 @@ def job_balance(job: JobRef) -> Balance:
     ------
     JobNotFoundError, AwsError
     """
-    errors = ledger.error_items(job.stack, job.id)
+    errors = ledger.stored_errors(job.stack, job.id)
     return strike_balance(job.ledger_entry(), job.chunk_entries(), errors)

@@ -13,7 +13,7 @@ from batchops.core.errors import (
     EngineNotRunningError,
     translated,
 )
-from batchops.deployment.resources import NOT_DEPLOYED, stack_status
+from batchops.deployment.stack_status import NOT_DEPLOYED, stack_status
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:

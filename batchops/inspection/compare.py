@@ -10,7 +10,7 @@ from batchops.core import ledger
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
 from batchops.inspection.frames import errors_frame
-from batchops.show.shown import Block, Shown, as_json
+from batchops.show.shown import Block, Shown, plain_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ class Comparison(Shown):
             "fixed": len(self.fixed),
             "newly_broken": len(self.newly_broken),
             "same": len(self.same),
-            "rules": as_json(self.counts().rename(columns={"newly broken": "newly_broken"})),
+            "rules": plain_values(self.counts().rename(columns={"newly broken": "newly_broken"})),
         }
 
     def counts(self) -> pd.DataFrame:
@@ -134,7 +134,7 @@ def compare(
 
 def _errors(source: Any, label: str) -> tuple[str, pd.DataFrame]:
     if isinstance(source, JobRef):
-        return source.id, errors_frame(ledger.error_items(source.stack, source.id))
+        return source.id, errors_frame(ledger.stored_errors(source.stack, source.id))
     needed = {"source_row", "uuid", "column", "rule"}
     if not needed <= set(getattr(source, "columns", ())):
         raise InputError(

@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 from batchops.core.errors import (
     BatchOpsError,
 )
-from batchops.deployment import artifacts
-from batchops.deployment.resources import stack_status
+from batchops.deployment.artifact_bucket import bucket_name
+from batchops.deployment.settings import shipped_settings
+from batchops.deployment.stack_status import stack_status
 from batchops.inspection.checks import Check, check_stack, run_check
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from batchops.core.stack_ref import StackRef
 
-_DEFAULT_CONCURRENCY = 8  # the template's MaxConcurrency
 # Names of quotas as Service Quotas lists them for Step Functions; which there are may change.
 _STATES_QUOTAS = re.compile(
     r"open executions|map runs|StateTransition|StartExecution", re.IGNORECASE
@@ -31,7 +31,7 @@ _STATES_QUOTAS = re.compile(
 
 def aws_checks(stack: StackRef) -> Iterator[Check]:
     """Yield the checks of the account; without credentials nothing is checked."""
-    names = ("region", "stack", "artefacts", "Lambda", "Step Functions", "API Gateway", "mail")
+    names = ("region", "stack", "artifacts", "Lambda", "Step Functions", "API Gateway", "mail")
     credentials = run_check("credentials", partial(check_credentials, stack))
     yield credentials
     if credentials.ok is not True:
@@ -40,12 +40,13 @@ def aws_checks(stack: StackRef) -> Iterator[Check]:
         return
     yield Check("region", True, stack.target.region)
     yield run_check("stack", partial(check_stack, stack))
-    yield run_check("artefacts", partial(check_artefacts, stack))
+    yield run_check("artifacts", partial(check_artifacts, stack))
     try:
         parameters = stack_status(stack).parameters
     except BatchOpsError:
         parameters = {}
-    wanted = int(parameters.get("MaxConcurrency", _DEFAULT_CONCURRENCY))
+    given = parameters.get("MaxConcurrency")
+    wanted = shipped_settings().max_concurrency if given is None else int(given)
     yield run_check("Lambda", partial(check_concurrency, stack.client("lambda"), wanted))
     yield run_check("Step Functions", partial(check_quotas, stack.client("service-quotas")))
     yield run_check("API Gateway", partial(check_api_logs, stack.client("apigateway")))
@@ -61,20 +62,20 @@ def check_credentials(stack: StackRef) -> Check:
     return Check("credentials", True, f"{answer['Arn']} in account {answer['Account']}")
 
 
-def check_artefacts(stack: StackRef) -> Check:
-    """Check that the bucket for artefacts can be used or created."""
-    bucket = artifacts.bucket_name(stack.target)
+def check_artifacts(stack: StackRef) -> Check:
+    """Check that the bucket for artifacts can be used or created."""
+    bucket = bucket_name(stack.target)
     try:
         stack.client("s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=stack.target.account_id)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == "403":
             advice = "ask for S3 access to it, or use another region"
-            return Check("artefacts", False, f"the bucket {bucket} refuses access", advice)
+            return Check("artifacts", False, f"the bucket {bucket} refuses access", advice)
         if code != "404":
             raise
-        return Check("artefacts", True, f"no bucket {bucket} yet: deploy() creates it")
-    return Check("artefacts", True, f"the bucket {bucket}")
+        return Check("artifacts", True, f"no bucket {bucket} yet: deploy() creates it")
+    return Check("artifacts", True, f"the bucket {bucket}")
 
 
 def check_concurrency(client: LambdaClient, wanted: int) -> Check:

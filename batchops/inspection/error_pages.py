@@ -94,7 +94,7 @@ def error_page(
     if min(lines, max_read) < 1:
         raise InputError(f"lines={lines}, max_read={max_read}: give at least 1 of each")
     total = job.ledger_entry().errors
-    found, read, after = ledger.error_page(
+    found, read, after = ledger.stored_error_page(
         job.stack, job.id, where or ErrorFilter(), after=after, lines=lines, max_read=max_read
     )
     return ErrorPage(errors_frame(found), read=read, next=after, total=total)

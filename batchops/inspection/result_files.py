@@ -11,7 +11,6 @@ from typing import IO, TYPE_CHECKING
 from batchcore import workflow
 
 from batchops.core.errors import InputError, JobFailedError, JobRunningError, translated
-from batchops.core.executions import ENDED
 from batchops.inspection import frames
 from batchops.inspection.status import settle
 from batchops.show.shown import Block, Shown
@@ -71,7 +70,7 @@ def result_key(job: JobRef, *, rejected: bool) -> str:
     if key is not None and entry.status == workflow.SUCCEEDED:
         return key
     status, reason = settle(job.stack, entry)
-    if status in ENDED:
+    if status in workflow.ENDED:
         raise JobFailedError(
             f"job {job.id} ended {status}, so it has no result: {reason}", job_id=job.id
         )

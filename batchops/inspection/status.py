@@ -17,7 +17,7 @@ from batchops.core.errors import (
     explain_failure,
     translated,
 )
-from batchops.core.executions import ENDED, REPORT_UNSTARTED_AFTER_S, attempt_state
+from batchops.core.executions import REPORT_UNSTARTED_AFTER_S, attempt_state
 from batchops.core.following import follow
 from batchops.inspection.tally import ChunkTally
 from batchops.show.shown import Block, Shown
@@ -76,7 +76,7 @@ class JobStatus(Shown):
     @property
     def ended(self) -> bool:
         """Whether the job has ended."""
-        return self.status in ENDED
+        return self.status in workflow.ENDED
 
     @property
     def seen(self) -> bool:
@@ -146,7 +146,7 @@ class StatusReader:
             )
         if not entry.was_split:  # nor any chunk to be read
             return JobStatus(**known)
-        tally = self._read_chunks(entry.attempt, ended=status in ENDED)
+        tally = self._read_chunks(entry.attempt, ended=status in workflow.ENDED)
         return JobStatus(
             **known,
             rows_done=tally.rows_done,
@@ -159,7 +159,7 @@ class StatusReader:
         """Return status and reason; Step Functions is asked only every few seconds."""
         now = self._clock()
         recently = self._asked_at is not None and now - self._asked_at < EXECUTION_EVERY_S
-        if entry.status not in ENDED and recently:
+        if entry.status not in workflow.ENDED and recently:
             return entry.status, ""
         self._asked_at = now
         return settle(self._job.stack, entry)

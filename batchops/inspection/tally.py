@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from batchcore import workflow
 
-from batchops.core.ledger.claims import PENDING
-
 if TYPE_CHECKING:
     from batchops.core.ledger import ChunkEntry
 
@@ -66,7 +64,7 @@ class ChunkTally:
 
     def _count(self, number: int, entry: ChunkEntry) -> None:
         status = entry.status
-        if status == PENDING:  # this attempt has claimed it, and not started it
+        if status == workflow.PENDING:  # this attempt has claimed it, and not started it
             return
         if status == workflow.RUNNING:
             self.running.add(number)

@@ -134,7 +134,7 @@ def why(job: JobRef) -> Why:
     # The job's own error, that chunks failed, says less than theirs.
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
-    errors = ledger.error_items(job.stack, job.id)
+    errors = ledger.stored_errors(job.stack, job.id)
     rejections = rejection_causes(errors, succeeded=status.status == workflow.SUCCEEDED)
     causes = (*failures, *mail_causes(entry), *rejections)
     return Why(job.id, status.status, causes)

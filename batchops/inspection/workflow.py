@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from batchcore import workflow
 
 from batchops.core.errors import translated
-from batchops.core.executions import read_history
+from batchops.core.histories import StateVisit, read_history, state_visits
 from batchops.inspection.frames import chunks_frame
 from batchops.inspection.status import job_status
 from batchops.show.graph import NOT_REACHED, Flow, Node, StateRun, WorkflowGraph
@@ -55,7 +55,7 @@ def job_graph(job: JobRef) -> WorkflowGraph:
     return workflow_graph(
         _deployed_definition(job.stack, "MainOrchestratorArn"),
         _deployed_definition(job.stack, "ProcessChunkArn"),
-        runs=state_runs(read_history(job.stack, job.id, entry.attempt)),
+        runs=state_runs(state_visits(read_history(job.stack, job.id, entry.attempt))),
         chunks=chunks,
         total=entry.chunks,
         title=f"Job {job.id}, attempt {entry.attempt}: {job_status(job).status}",
@@ -119,29 +119,9 @@ def parse_definition(text: str) -> Definition:
     return definition
 
 
-def state_runs(events: Iterable[Mapping[str, Any]]) -> Run:
-    """Return what came of each state, from the events of an execution's history, oldest first."""
-    runs: Run = {}
-    since: dict[str, Any] = {}
-    failed = False
-    for event in events:
-        kind, at = event["type"], event["timestamp"]
-        if kind.endswith("StateEntered"):
-            name = event["stateEnteredEventDetails"]["name"]
-            since[name], failed = at, False
-            runs[name] = StateRun(workflow.RUNNING)
-        elif kind.endswith("StateExited"):
-            name = event["stateExitedEventDetails"]["name"]
-            ms = (at - since.pop(name)).total_seconds() * 1000
-            runs[name] = StateRun(workflow.FAILED if failed else workflow.SUCCEEDED, ms)
-        elif kind in ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"):
-            status = {"ExecutionAborted": "ABORTED", "ExecutionTimedOut": "TIMED_OUT"}.get(kind)
-            runs |= {name: StateRun(status or workflow.FAILED) for name in since}
-        elif kind.endswith(("Failed", "TimedOut")):  # of a task: it may be tried again
-            failed = True
-        elif kind.endswith("Succeeded"):
-            failed = False
-    return runs
+def state_runs(visits: Iterable[StateVisit]) -> Run:
+    """Return what came of each state; of one that was entered more than once, the last time."""
+    return {visit.state: StateRun(visit.status, visit.ms) for visit in visits}
 
 
 def chunk_runs(definition: Definition, chunks: pd.DataFrame) -> Run:

@@ -1,4 +1,4 @@
-"""The local engine: MiniStack, an emulator of AWS, as a process of its own on this computer.
+"""Run the local engine: MiniStack, an emulator of AWS, as a separate process on this computer.
 
 It outlives the command that starts it and is found again through a record in its home folder, by
 process id and start time. Its home holds everything it writes: state, objects, logs, temporary
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 from batchops.core.errors import EngineError, EngineStartError
 from batchops.core.project import make_private, state_home
-from batchops.local import engine_env, engine_process
+from batchops.local import engine_env, engine_process, gate
 from batchops.local.locks import file_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -42,12 +42,13 @@ class EngineInfo:
     port: int
     access_key_id: str
     secret_access_key: str = field(repr=False)
+    request_headers: Mapping[str, str] = field(repr=False)
     region: str = REGION
     account_id: str = ACCOUNT_ID
 
 
 class LocalEngine:
-    """The engine with one home folder; objects with the same home mean the same engine.
+    """The local engine in a home folder; objects with the same home are the same engine.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ class LocalEngine:
         return self.home / "engine.json"
 
     def install(self) -> None:
-        """Make the engine's Python environment unless it is there.
+        """Install the engine into a Python environment of its own, unless that is there.
 
         Raises
         ------
@@ -85,9 +86,9 @@ class LocalEngine:
         engine_env.install(self.env_home)
 
     def find(self) -> EngineInfo | None:
-        """Return the running engine, or None where none runs and answers."""
+        """Return the running engine; None if none runs and answers."""
         process = self._process()
-        if process is None or not engine_process.answers(process.port):
+        if process is None or not engine_process.answers(process.port, self._headers()):
             return None
         return self._info(process)
 
@@ -110,7 +111,7 @@ class LocalEngine:
             process = self._process() or self._launch(deadline)
             # A process without an answer is one whose starter was killed, or one that is busy. A
             # second engine on the same state would destroy it, so this one is waited for.
-            if not engine_process.wait_until_ready(process, deadline=deadline):
+            if not engine_process.wait_until_ready(process, self._headers(), deadline=deadline):
                 raise EngineStartError(
                     f"the local engine (process {process.pid}) does not answer after "
                     f"{timeout_s:.0f} s: stop it and start it again",
@@ -134,7 +135,7 @@ class LocalEngine:
                 shutil.rmtree(self.home / name, ignore_errors=True)
 
     def logs(self, *, lines: int = 100) -> str:
-        """Return the last lines that the engine wrote; empty where there are none."""
+        """Return the last lines that the engine wrote."""
         try:
             with self.log_file.open("rb") as handle:
                 handle.seek(max(0, self.log_file.stat().st_size - 400 * lines))
@@ -165,6 +166,7 @@ class LocalEngine:
             port=process.port,
             access_key_id=_ACCESS_KEY_ID,
             secret_access_key=self._secret(),
+            request_headers=self._headers(),
         )
 
     def _launch(self, deadline: float) -> engine_process.EngineProcess:
@@ -179,13 +181,13 @@ class LocalEngine:
             # The last port again, where it is free: clients and URLs made before a restart live on.
             port = last if attempt == 0 and last and _is_free(last) else _free_port()
             process = engine_process.launch(
-                [str(engine_env.env_python(self.env_home)), "-m", "ministack"],
+                self._command(port),
                 port=port,
                 env=self._environment(port),
                 log_file=self.log_file,
                 record_file=self._record_file,
             )
-            if engine_process.wait_until_ready(process, deadline=deadline):
+            if engine_process.wait_until_ready(process, self._headers(), deadline=deadline):
                 return process
             if engine_process.is_alive(process) or _is_free(port):
                 break  # too slow, or broken: another port would not help
@@ -194,6 +196,14 @@ class LocalEngine:
             f"the local engine did not start; its log is {self.log_file}", log=self.logs(lines=20)
         )
 
+    def _command(self, port: int) -> list[str]:
+        # -P: the folder of the gate is not searched for modules.
+        python = str(engine_env.env_python(self.env_home))
+        return [python, "-P", gate.__file__, "--host", HOST, "--port", str(port)]
+
+    def _headers(self) -> dict[str, str]:
+        return {gate.SECRET_HEADER: gate.gate_secret(self._secret())}
+
     def _stop(self, timeout_s: float) -> bool:
         process = self._process()
         if process is not None:
@@ -201,7 +211,7 @@ class LocalEngine:
         return process is not None
 
     def _secret(self) -> str:
-        """Return this home's secret key, made on first use and kept over restarts."""
+        """Return this home's secret key, which is made on first use and kept."""
         path = self.home / "secret"
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -212,7 +222,7 @@ class LocalEngine:
         return path.read_text(encoding="ascii")
 
     def _environment(self, port: int) -> dict[str, str]:
-        """Return all that the engine's process sees, and with it every function that it runs.
+        """Return the whole environment of the engine's process and of the functions that it runs.
 
         Nothing else is inherited: a profile, a proxy or an endpoint of the caller's shell must not
         reach a function.

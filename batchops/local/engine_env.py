@@ -1,4 +1,4 @@
-"""The Python environment that the local engine runs in, made once and then reused."""
+"""Make the Python environment that the local engine runs in, once."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def env_python(env_home: Path) -> Path:
 
 
 def is_installed(env_home: Path) -> bool:
-    """Tell whether the environment is there, and whole."""
+    """Return whether the environment is there and complete."""
     return (env_folder(env_home) / _DONE).exists() and env_python(env_home).exists()
 
 
 def install(env_home: Path) -> Path:
     """Make the environment unless it is there, and return its interpreter.
 
-    Two processes at once make it once. One that was begun and not finished is made again.
+    Of two processes at once, one makes it. One that was begun and not finished is made again.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The operating system's side of the local engine: start a process, know it again, end it."""
+"""Start the local engine's process, find it again, and end it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class EngineProcess:
-    """A process that runs, or ran, the engine; the start time tells it from a later namesake."""
+    """A process that runs, or ran, the engine; the start time tells it from a reused id."""
 
     pid: int
     port: int
@@ -90,7 +91,7 @@ def launch(
 
 
 def is_alive(process: EngineProcess) -> bool:
-    """Tell whether this very process still runs."""
+    """Return whether this process still runs."""
     return _find(process) is not None
 
 
@@ -105,21 +106,24 @@ def _find(process: EngineProcess) -> psutil.Process | None:
         return None
 
 
-def answers(port: int, *, timeout_s: float = 5) -> bool:
-    """Tell whether an engine answers at the port."""
+def answers(port: int, headers: Mapping[str, str], *, timeout_s: float = 5) -> bool:
+    """Return whether the engine that takes these headers answers at the port."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{_HEALTH}", headers=dict(headers))
     try:
-        with _OPENER.open(f"http://127.0.0.1:{port}{_HEALTH}", timeout=timeout_s) as response:
+        with _OPENER.open(request, timeout=timeout_s) as response:
             status: int = response.status
     except (OSError, urllib.error.URLError):
         return False
     return status == 200
 
 
-def wait_until_ready(process: EngineProcess, *, deadline: float) -> bool:
+def wait_until_ready(
+    process: EngineProcess, headers: Mapping[str, str], *, deadline: float
+) -> bool:
     """Wait until the process answers; False when it has ended, or the time is up."""
     while is_alive(process):
         # The port may be another engine's, taken in the same moment: only its owner counts.
-        if answers(process.port) and _listens(process):
+        if answers(process.port, headers) and _listens(process):
             return True
         if time.monotonic() >= deadline:
             return False

@@ -1,4 +1,4 @@
-"""A lock between processes, kept as a file."""
+"""Lock between processes by a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def file_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
-    """Hold the lock while the body runs; the system drops it when a process dies.
+    """Hold the lock while the body runs; the system releases it if the process dies.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The mails that the local engine took instead of sending them."""
+"""Read the mails that the local engine kept instead of sending them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from batchops.core.errors import EngineNotRunningError
 from batchops.local.engine import LocalEngine
 
 _TIMEOUT_S = 10
+# A proxy of the environment cannot reach this computer's loopback address.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,11 @@ def read_mailbox(engine: LocalEngine) -> list[Mail]:
     info = engine.find()
     if info is None:
         raise EngineNotRunningError("the local engine does not run, so there is no mail to read")
-    address = f"{info.endpoint_url}/_ministack/ses/messages"
+    request = urllib.request.Request(  # noqa: S310  (an address of this computer)
+        f"{info.endpoint_url}/_ministack/ses/messages", headers=dict(info.request_headers)
+    )
     try:
-        with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+        with _OPENER.open(request, timeout=_TIMEOUT_S) as answer:
             messages = json.load(answer)["messages"].get(info.account_id, [])
     except (urllib.error.URLError, TimeoutError) as error:
         raise EngineNotRunningError(f"the local engine does not answer: {error}") from error

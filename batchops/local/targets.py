@@ -1,4 +1,4 @@
-"""Targets by name; the local one is the project's own engine unless another is given."""
+"""Make targets; the local one uses the project's own engine unless another is given."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a file would come to, before it is submitted: limits, cost, time."""
+"""Plan a file before it is submitted: rejected rows, limits, cost and time; then submit it."""

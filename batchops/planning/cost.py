@@ -1,12 +1,13 @@
-"""What a job costs on AWS, service by service: estimated before, and from the ledger afterwards.
+"""What a job costs on AWS, service by service: counts times prices.
 
-Both are sums of counts and prices (`aws_facts`); nothing is read from a bill. A job on the local
-engine costs nothing: its cost is what the same counts would cost on AWS.
+Nothing is read from a bill. The prices are in `aws_facts`, and the counts in `workload`. A job on
+the local engine costs nothing: its cost is what the same counts would cost on AWS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
@@ -14,37 +15,109 @@ from batchcore.aws import WORKERS, WRITE_BATCH
 
 from batchops.planning import workload
 from batchops.planning.aws_facts import price, priced_at
-from batchops.planning.cost_values import Cost, CostComparison, CostLine
-from batchops.planning.function_times import BEST, WORST, function_seconds
-from batchops.planning.workload import KEYS_PER_CALL, MEMORY_MB, Workload
+from batchops.planning.function_times import BEST, CHUNK_FUNCTIONS, WORST, function_seconds
+from batchops.show import markup
+from batchops.show.numbers import usd_text
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
-    from batchops.core.ledger import ChunkEntry, JobEntry
+    from batchops.planning.workload import Workload
 
-# Assumed: what a call of a function leaves in the log, its own line and Lambda's three; and a call
-# of the API in its access log.
+NOT_COUNTED = (
+    "storage, object tags, traffic to the internet, X-Ray, alarms, notices, tries that failed, "
+    "watching the job, and what AWS's free tiers take off"
+)
+
+# Assumed: bytes that one call of a function writes to its log (its own line and Lambda's three),
+# and that one call of the API writes to the access log.
 LOG_BYTES = 1_000
 API_LOG_BYTES = 400
 _GB = 1e9
 
-# The ledger's name of a step, and the function that it is.
-STEPS = {
-    "read": "read-file",
-    "validate": "validate-data",
-    "enrich": "enrich-data",
-    "write": "write-output-chunk",
-}
-
 Seconds = Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class CostLine:
+    """One kind of charge: how much of it, and what that costs in USD."""
+
+    service: str
+    what: str
+    quantity: float
+    usd: float
+
+
+@dataclass(frozen=True)
+class Cost(Shown):
+    """What a job costs.
+
+    Attributes
+    ----------
+    lines : tuple of CostLine
+        One for each kind of charge.
+    low_usd, high_usd : float
+        The total with the functions' times at best and at worst; the same where times are known.
+    monthly_usd : float
+        What the stack costs each month even if no job runs: its encryption key.
+    basis : str
+        Where the counts and prices are from.
+    """
+
+    _also_in_json = ("total_usd", "by_service", "not_counted")
+
+    lines: tuple[CostLine, ...]
+    low_usd: float
+    high_usd: float
+    monthly_usd: float
+    basis: str
+
+    @property
+    def total_usd(self) -> float:
+        """The sum of all lines."""
+        return sum(line.usd for line in self.lines)
+
+    @property
+    def by_service(self) -> dict[str, float]:
+        """The sum for each service in USD, the most expensive first."""
+        sums: dict[str, float] = {}
+        for line in self.lines:
+            sums[line.service] = sums.get(line.service, 0.0) + line.usd
+        return dict(sorted(sums.items(), key=lambda item: -item[1]))
+
+    @property
+    def not_counted(self) -> str:
+        """What the cost leaves out."""
+        return NOT_COUNTED
+
+    def _blocks(self) -> Iterator[Block]:
+        rows = [
+            (line.service, line.what, f"{line.quantity:,.6g}", usd_text(line.usd))
+            for line in self.lines
+        ]
+        total = ("total", "", "", usd_text(self.total_usd))
+        columns = ("service", "what", "quantity", "USD")
+        yield Block.table(columns, [*rows, total], lines=[self._summary()])
+        note = (
+            f"{self.basis}; not counted: {NOT_COUNTED}. The stack's key costs "
+            f"{usd_text(self.monthly_usd)} a month."
+        )
+        yield Block(html=markup.paragraph(note))
+
+    def _summary(self) -> str:
+        text = usd_text(self.total_usd)
+        if self.high_usd > self.low_usd:
+            text += f" ({usd_text(self.low_usd)} to {usd_text(self.high_usd)})"
+        parts = ", ".join(f"{name} {usd_text(usd)}" for name, usd in self.by_service.items())
+        return f"{text}: {parts}; {self.basis}"
+
+
 def estimate_cost(work: Workload) -> Cost:
-    """Estimate what a job costs that goes well at once."""
-    best, worst = (_lambda_seconds(work, side) for side in (BEST, WORST))
+    """Estimate what a job costs that succeeds at its first attempt."""
+    best, worst = (lambda_seconds(work, side) for side in (BEST, WORST))
     middle = {name: (best[name] + worst[name]) / 2 for name in best}
-    totals = [sum(line.usd for line in _lines(work, seconds)) for seconds in (best, worst)]
+    totals = [sum(line.usd for line in price_job(work, seconds)) for seconds in (best, worst)]
     return Cost(
-        lines=_lines(work, middle),
+        lines=price_job(work, middle),
         low_usd=totals[BEST],
         high_usd=totals[WORST],
         monthly_usd=price("kms.key_month"),
@@ -52,106 +125,41 @@ def estimate_cost(work: Workload) -> Cost:
     )
 
 
-def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Cost:
-    """Return what a job's counts and milliseconds, as the ledger has them, cost on AWS.
-
-    Parameters
-    ----------
-    entry
-        The JOB entry of a job that has been split.
-    chunk_entries
-        Its CHUNK entries.
-
-    Notes
-    -----
-    The ledger has the times of a chunk's four functions; those of the others are estimated. It has
-    a chunk's last attempt only: an earlier one is counted once, as if it had come to the same end.
-    Keys are taken for all different, and an error for one write unit.
-    """
-    entries = _succeeded(chunk_entries)
-    runs = sum(min(2, chunk.attempt) for chunk in entries)
-    work = job_workload(entry, entries)
-    estimated = _lambda_seconds(work, BEST)
-    known = {
-        name: sum(chunk.step_ms[step] * min(2, chunk.attempt) for chunk in entries) / 1000
-        for step, name in STEPS.items()
-    }
-    lines = _lines(work, {**estimated, **known}, runs=runs, attempts=entry.attempt)
-    total = sum(line.usd for line in lines)
-    return Cost(
-        lines=lines,
-        low_usd=total,
-        high_usd=total,
-        monthly_usd=price("kms.key_month"),
-        basis=f"from the ledger's counts and milliseconds, {priced_at()}",
-    )
-
-
-def compare_cost(planned: Cost, actual: Cost) -> CostComparison:
-    """Hold a planned cost against the one that came of it, service by service."""
-    return CostComparison(planned, actual)
-
-
-def job_workload(entry: JobEntry, chunk_entries: Iterable[ChunkEntry]) -> Workload:
-    """Return what a job asked of the stack, as far as the ledger tells of chunks that are done."""
-    done = _succeeded(chunk_entries)
-    sizes = [chunk.piece_bytes for chunk in done]
-    keys = sum(chunk.valid or 0 for chunk in done)
-    errors = sum(chunk.errors or 0 for chunk in done)
-    return Workload(
-        size_bytes=entry.size_bytes,
-        rows=sum(chunk.rows or 0 for chunk in done),
-        chunks=len(done),
-        chunk_rows=entry.chunk_rows,
-        rejected=sum(chunk.rejected or 0 for chunk in done),
-        errors=errors,
-        error_writes=errors,
-        keys=keys,
-        api_calls=sum(-(-(chunk.valid or 0) // KEYS_PER_CALL) for chunk in done),
-        output_bytes=sum(size["output"] for size in sizes),
-        rejects_bytes=sum(size["rejects"] for size in sizes),
-        reject_pieces=sum(bool(size["rejects"]) for size in sizes),
-    )
-
-
-def _succeeded(chunk_entries: Iterable[ChunkEntry]) -> list[ChunkEntry]:
-    return [chunk for chunk in chunk_entries if chunk.status == workflow.SUCCEEDED]
-
-
-def _lambda_seconds(work: Workload, side: int) -> dict[str, float]:
-    """Return how long each function runs in the whole job, cold starts not counted."""
+def lambda_seconds(work: Workload, side: int) -> dict[str, float]:
+    """Return how many seconds each function runs in the whole job, without cold starts."""
     calls = _invocations(work, work.chunks)
     each = function_seconds(work, side)
     return {name: count * each[name] for name, count in calls.items()}
 
 
 def _invocations(work: Workload, runs: int, attempts: int = 1) -> dict[str, float]:
-    chunk_calls: dict[str, float] = dict.fromkeys(STEPS.values(), runs)
+    chunk_calls: dict[str, float] = dict.fromkeys(CHUNK_FUNCTIONS, runs)
     return {
-        "s3-lambda-notification": 1,
-        # Of ranges each is surveyed and cut; a survey writes nothing, and is counted as if it did.
-        "split-ip-file": 1 + (2 * work.ranges + 2 if work.ranges else 0),
+        workflow.NOTIFICATION: 1,
+        # Each range is surveyed and cut. A survey writes nothing, but counts as if it did.
+        workflow.SPLIT.function: 1 + (2 * work.ranges + 2 if work.ranges else 0),
         **chunk_calls,
-        "get-data": work.calls_per_chunk * runs,
-        "merge-s3-files": workload.merge_calls(work) * attempts,
-        "send-email": attempts,
+        workflow.GET_DATA: work.calls_per_chunk * runs,
+        workflow.MERGE.function: workload.merge_calls(work) * attempts,
+        workflow.EMAIL.function: attempts,
     }
 
 
-def _lines(
+def price_job(
     work: Workload, seconds: Seconds, *, runs: int | None = None, attempts: int = 1
 ) -> tuple[CostLine, ...]:
-    """Price a job: `runs` of chunks in all, and `attempts` of the job."""
+    """Price a job with this many runs of chunks and attempts in all."""
     runs = work.chunks if runs is None else runs
     again = attempts - 1
     calls = _invocations(work, runs, attempts)
-    lookups = calls["get-data"]
+    lookups = calls[workflow.GET_DATA]
     transitions = (
-        workload.JOB_TRANSITIONS
+        workload.transitions(work)
         + again * workload.RESUME_TRANSITIONS
-        + runs * workload.CHUNK_TRANSITIONS
+        + (runs - work.chunks) * workload.CHUNK_TRANSITIONS
     )
-    gb_seconds = sum(seconds[name] * MEMORY_MB[name] / 1024 for name in calls)
+    memory_mb = {name: work.settings.functions[name].memory_mb for name in calls}
+    gb_seconds = sum(seconds[name] * memory_mb[name] / 1024 for name in calls)
     writes = workload.JOB_WRITES * attempts + workload.CHUNK_WRITES * runs + work.error_writes
     log_gb = (LOG_BYTES * sum(calls.values()) + API_LOG_BYTES * lookups) / _GB
     puts = workload.s3_puts(work) + workload.CHUNK_PUTS * (runs - work.chunks)
@@ -175,9 +183,10 @@ def _lines(
 
 
 def _read_units(work: Workload) -> float:
-    """Return the read units: half a one a key, and the ledger when merging and mailing.
+    """Return the read units of DynamoDB.
 
-    It is asked before each file is written and before each round of errors, too.
+    Each key takes half a unit. Merge and mail read the ledger, which the functions also ask before
+    each file and before each round of errors that they write.
     """
     ledger = -(-work.chunks * workload.CHUNK_ENTRY_BYTES // 4096)
     rounds = -(-work.errors // (WRITE_BATCH * WORKERS)) + work.chunks * bool(work.errors)

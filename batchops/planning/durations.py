@@ -1,45 +1,29 @@
-"""How long a job is likely to take on AWS: from what was measured here, and what is assumed there.
+"""How long a job is likely to take on AWS, computed from its model.
 
-Every number is a pair, at best and at worst. What the functions take is `function_times`; how long
-Step Functions and Lambda take around them is assumed, each assumption being named below.
+Every number is a pair: at best and at worst. `batchops.planning.job_model` has the model and all
+assumptions. The chunks take as long as the tightest limit allows, each limit taken on its own. A
+test compares that with the simulation, in which all limits work at once.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchops.planning.aws_facts import quota
-from batchops.planning.function_times import (
-    BEST,
-    CHUNK_STEPS,
-    WORST,
-    Pair,
-    function_seconds,
-    ranges_seconds,
-)
-from batchops.planning.workload import CALLS_IN_FLIGHT, merge_groups
+from batchops.planning.function_times import BEST, WORST
+from batchops.planning.job_model import SERVICE, JobModel, model_job
+from batchops.show.numbers import rough_duration
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
 
-# Assumed: a new environment of a function, imports included; at best all are warm.
-COLD_START_S: Pair = (0.0, 3.0)
-# Assumed: from the upload to the start of the workflow, event and notification function included.
-START_S: Pair = (0.5, 5.0)
-# Assumed: Step Functions between two states, and around a child that is started and waited for.
-STATE_S: Pair = (0.02, 0.1)
-CHILD_S: Pair = (0.3, 3.0)
-MAP_START_S: Pair = (0.5, 10.0)
-
-_STATES_OF_A_CHUNK = 6
-_STATES_OF_A_JOB = 8
+# A limit is named only if it makes all chunks take this many times as long as one chunk alone.
+_NOTABLE = 1.25
 
 
 @dataclass(frozen=True)
-class Part:
+class Estimate:
     """A part of a job, or a bound of one, in seconds at best and at worst."""
 
     name: str
@@ -54,49 +38,31 @@ class Duration:
     Attributes
     ----------
     low_s, high_s : float
-        Seconds from the upload to the mail, if everything is as assumed at best and at worst.
-    parts : tuple of Part
+        Seconds from the upload to the mail, with all assumptions at best and at worst.
+    parts : tuple of Estimate
         What they are made of: start, split, chunks, merge, mail.
-    bounds : tuple of Part
-        What the chunks cannot be faster than, each for itself; the largest decides.
+    bounds : tuple of Estimate
+        How long each limit alone makes the chunks take; the largest decides.
     bottleneck : str
         The part, or the bound of the chunks, that most of the time goes to.
     """
 
     low_s: float
     high_s: float
-    parts: tuple[Part, ...]
-    bounds: tuple[Part, ...]
+    parts: tuple[Estimate, ...]
+    bounds: tuple[Estimate, ...]
     bottleneck: str
 
-    @property
-    def expected_s(self) -> float:
-        """The geometric mean of the two, to compare plans by."""
-        return math.sqrt(self.low_s * self.high_s)
-
     def __str__(self) -> str:
-        """Say it in a line."""
-        return f"{seconds_text(self.low_s)} to {seconds_text(self.high_s)}, {self.bottleneck}"
+        """Return the two times and the bottleneck in one line."""
+        return f"{rough_duration(self.low_s)} to {rough_duration(self.high_s)}, {self.bottleneck}"
 
 
-def estimate_duration(
-    work: Workload, *, max_concurrency: int, account_concurrency: int | None = None
-) -> Duration:
-    """Estimate how long a job takes on AWS.
-
-    Parameters
-    ----------
-    work
-        The file, as counted.
-    max_concurrency
-        The stack's MaxConcurrency: chunks in progress at a time.
-    account_concurrency
-        Functions that the account may run at a time, by default Lambda's default quota.
-    """
-    account = int(account_concurrency or quota("lambda.concurrency"))
-    sides = [_parts(work, max_concurrency, account, side) for side in (BEST, WORST)]
-    parts = _pair_up(*(parts for parts, _ in sides))
-    bounds = _pair_up(*(bounds for _, bounds in sides))
+def estimate_duration(work: Workload) -> Duration:
+    """Estimate how long the job of a file takes on AWS."""
+    models = [model_job(work, side) for side in (BEST, WORST)]
+    parts = _pair_up(*(_parts(model) for model in models))
+    bounds = _pair_up(*(model.bounds() for model in models))
     return Duration(
         low_s=sum(part.low_s for part in parts),
         high_s=sum(part.high_s for part in parts),
@@ -106,90 +72,26 @@ def estimate_duration(
     )
 
 
-def _bottleneck(parts: tuple[Part, ...], bounds: tuple[Part, ...]) -> str:
-    """Name the longest part; of the chunks, what bounds them, if more than one chunk's own time."""
+def _bottleneck(parts: tuple[Estimate, ...], bounds: tuple[Estimate, ...]) -> str:
+    """Name the longest part of the job; if that is the chunks, name the limit that decides."""
     longest = max(parts, key=lambda part: part.high_s)
     if longest.name != "chunks":
         return f"mostly the {longest.name}"
     largest = max(bounds, key=lambda bound: bound.high_s)
-    own = bounds[0]
-    return f"mostly {(own if largest.high_s < 1.25 * own.high_s else largest).name}"
+    (own,) = (bound for bound in bounds if bound.name == SERVICE)
+    return f"mostly {(own if largest.high_s < _NOTABLE * own.high_s else largest).name}"
 
 
-def _pair_up(best: Mapping[str, float], worst: Mapping[str, float]) -> tuple[Part, ...]:
-    return tuple(Part(name, best[name], worst[name]) for name in best)
-
-
-def _parts(
-    work: Workload, max_concurrency: int, account: int, side: int
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the job's parts, and the bounds of its chunks, in seconds."""
-    calls = function_seconds(work, side)
-    bounds = _chunk_bounds(work, max_concurrency, account, side)
-    cold = COLD_START_S[side]
+def _parts(model: JobModel) -> dict[str, float]:
+    times = model.times
     return {
-        "start": START_S[side],
-        "split": _split_seconds(work, calls["split-ip-file"], max_concurrency, side) + cold,
-        # Every step's environments are new to the first chunks, those behind the API included.
-        "chunks": MAP_START_S[side] + max(bounds.values()) + cold * (len(CHUNK_STEPS) + 1),
-        "merge": _merge_rounds(work, max_concurrency) * (calls["merge-s3-files"] + cold),
-        "mail": calls["send-email"] + cold + _STATES_OF_A_JOB * STATE_S[side],
-    }, bounds
-
-
-def _merge_rounds(work: Workload, max_concurrency: int) -> int:
-    """Return how many calls of the merge follow one another; groups are uploaded side by side."""
-    groups = merge_groups(work)
-    return 1 if groups == 1 else 2 + math.ceil(groups / max_concurrency)
-
-
-def _split_seconds(work: Workload, call_s: float, max_concurrency: int, side: int) -> float:
-    """Return what the split takes, in one call or in ranges that two Maps work on."""
-    if not work.ranges:
-        return call_s
-    ranges_s = ranges_seconds(work, side, at_once=max_concurrency)
-    return ranges_s + 2 * (MAP_START_S[side] + COLD_START_S[side])
-
-
-def _chunk_bounds(
-    work: Workload, max_concurrency: int, account: int, side: int
-) -> dict[str, float]:
-    """Return what keeps the chunks from being done sooner, each bound for itself, in seconds."""
-    chunk_s = chunk_seconds(work, side)
-    at_once = min(work.chunks, max_concurrency)
-    # A chunk takes one function at a time, and while it is looked up those behind its calls too.
-    functions = 1 + min(CALLS_IN_FLIGHT, work.calls_per_chunk)
-    per_account = max(1.0, account / functions)
-    ramp = quota("lambda.new_environments_per_10_seconds")
-    writes = ("dynamodb.table_writes_per_second", "dynamodb.partition_writes_per_second")[side]
-    return {
-        "the time that one chunk takes": chunk_s,
-        f"the chunks that run at a time (MaxConcurrency {max_concurrency:,})": chunk_s
-        * math.ceil(work.chunks / at_once),
-        "the account's concurrent functions": chunk_s * max(1.0, work.chunks / per_account),
-        "the rate at which chunks are started": chunk_s
-        + work.chunks / quota("step_functions.map_starts_per_second"),
-        "the rate at which functions scale out": chunk_s + 10 * max(0.0, at_once / ramp - 1),
-        "the rate at which errors are written": work.error_writes / quota(writes),
-        "the rate of API Gateway": work.api_calls / quota("api_gateway.requests_per_second"),
+        "start": times.start,
+        "split": times.split,
+        "chunks": model.chunks_s,
+        "merge": times.merge,
+        "mail": times.mail,
     }
 
 
-def chunk_seconds(work: Workload, side: int) -> float:
-    """Return how long an average chunk takes, from its start to the notice of its end."""
-    calls = function_seconds(work, side)
-    steps = sum(calls[name] for name in CHUNK_STEPS)
-    return steps + _STATES_OF_A_CHUNK * STATE_S[side] + CHILD_S[side]
-
-
-def seconds_text(seconds: float) -> str:
-    """Return a duration as a person would say it."""
-    if seconds < 0.1:
-        return "<0.1 s"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7_200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3_600:.1f} h"
+def _pair_up(best: Mapping[str, float], worst: Mapping[str, float]) -> tuple[Estimate, ...]:
+    return tuple(Estimate(name, best[name], worst[name]) for name in best)

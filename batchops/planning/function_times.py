@@ -1,7 +1,8 @@
 """How long one call of each function is likely to take on AWS.
 
-Nobody has measured this stack on AWS. The functions' processor times are measured here; how fast a
-vCPU of Lambda is and how long a call takes are assumptions, a pair each: at best and at worst.
+Nobody has measured this stack on AWS. The functions' processor times were measured on a computer of
+its developers. How fast a vCPU of Lambda is and how long a call takes are assumptions, each a pair:
+at best and at worst.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from batchcore import workflow
 from batchcore.aws import (
+    COPIES_IN_FLIGHT,
+    COPY_PART_BYTES,
     GET_BATCH,
     UPLOAD_BYTES_IN_FLIGHT,
     UPLOADS_IN_FLIGHT,
@@ -18,9 +22,10 @@ from batchcore.aws import (
     WRITE_BATCH,
 )
 from batchcore.joining import FETCHES_IN_FLIGHT
+from batchcore.reference import CALLS_IN_FLIGHT
 
 from batchops.planning.aws_facts import quota
-from batchops.planning.workload import CALLS_IN_FLIGHT, COPY_PART_BYTES, MEMORY_MB, merge_groups
+from batchops.planning.workload import merge_groups
 
 if TYPE_CHECKING:
     from batchops.planning.workload import Workload
@@ -28,12 +33,12 @@ if TYPE_CHECKING:
 BEST, WORST = 0, 1
 Pair = tuple[float, float]
 
-# Processor time of the functions, microseconds a row (of get-data a key), and for each broken rule
-# besides. Measured on 2026-11-23 on one x86-64 core of the machine this was developed on, Python
-# 3.11. Of the chunk functions: their handlers over S3 and DynamoDB in memory, the best of five
-# runs over chunks of 20,000 rows, 2 % of them bad; of enrich-data, without the calls. Of get-data:
-# its handler with 500 keys through botocore, answers given in its place, the best of 40. Of
-# split-ip-file and of the rules: their pure parts, the best of five runs.
+# Processor time of the functions in microseconds per row (get-data: per key), and what each broken
+# rule adds. Measured on 2026-11-23 with Python 3.11 on one x86-64 core. Chunk functions: their
+# handlers over S3 and DynamoDB in memory, the best of five runs over chunks of 20,000 rows, 2 % of
+# them bad; enrich-data without its calls. get-data: its handler with 500 keys through botocore,
+# which is given the answers, the best of 40 runs. split-ip-file and the rules: their pure parts,
+# the best of five runs.
 ROW_US: Mapping[str, float] = {
     "split-ip-file": 0.3,
     "read-file": 2.9,
@@ -44,25 +49,23 @@ ROW_US: Mapping[str, float] = {
 }
 ERROR_US: Mapping[str, float] = {"validate-data": 7.0, "write-output-chunk": 10.0}
 
-# Assumed: how many times slower than that core one vCPU of Lambda is.
+# Assumed: how many times slower one vCPU of Lambda is than that core.
 VCPU_SLOWNESS: Pair = (1.0, 3.0)
-# Assumed: seconds of one call from a function in the same region.
+# Assumed: seconds that one call to a service in the same region takes.
 S3_CALL_S: Pair = (0.02, 0.1)
 DYNAMODB_CALL_S: Pair = (0.005, 0.03)
 API_OVERHEAD_S: Pair = (0.01, 0.1)  # of API Gateway and Lambda around get-data
 MAIL_CALL_S: Pair = (0.1, 1.0)
-# Assumed: bytes a second between a function and S3.
+# Assumed: bytes per second between a function and S3.
 S3_BYTES_PER_S: Pair = (80e6, 25e6)
-# source/merge-s3-files asks for as many parts of the archive's copy at a time.
-COPIES_IN_FLIGHT = 64
-# Assumed: bytes a second that S3 copies within itself, of each part.
+# Assumed: bytes per second of each part that S3 copies within itself.
 S3_COPY_BYTES_PER_S: Pair = (200e6, 50e6)
 
-CHUNK_STEPS = ("read-file", "validate-data", "enrich-data", "write-output-chunk")
+CHUNK_FUNCTIONS = tuple(step.function for step in workflow.CHUNK_STEPS)
 
 
 def function_seconds(work: Workload, side: int) -> dict[str, float]:
-    """Return how long one warm call of each function takes, for a chunk of average size.
+    """Return how many seconds one warm call of each function takes for an average chunk.
 
     Parameters
     ----------
@@ -74,11 +77,11 @@ def function_seconds(work: Workload, side: int) -> dict[str, float]:
     calls = work.calls_per_chunk
     keys_per_call = work.keys / work.api_calls if work.api_calls else 0.0
     batches = math.ceil(errors / WRITE_BATCH)
-    get_data = _cpu("get-data", keys_per_call, 0, side) + dynamodb * math.ceil(
+    get_data = _cpu(work, "get-data", keys_per_call, 0, side) + dynamodb * math.ceil(
         keys_per_call / GET_BATCH
     )
     look_up = math.ceil(calls / CALLS_IN_FLIGHT) * (get_data + API_OVERHEAD_S[side])
-    chunk = {name: _cpu(name, rows, errors, side) for name in CHUNK_STEPS}
+    chunk = {name: _cpu(work, name, rows, errors, side) for name in CHUNK_FUNCTIONS}
     return {
         "s3-lambda-notification": 2 * dynamodb,
         "split-ip-file": _split_seconds(work, side),
@@ -95,36 +98,37 @@ def function_seconds(work: Workload, side: int) -> dict[str, float]:
 
 
 def _split_seconds(work: Workload, side: int) -> float:
-    """Return the split's time: it reads and uploads the file, or one range of it."""
+    """Return the seconds of the split, which reads and uploads the file or one range of it."""
     ranges = max(1, work.ranges)
     moved = 2 * work.size_bytes / S3_BYTES_PER_S[side]
     chunk_bytes = work.size_bytes / max(1, work.chunks)
     at_once = min(UPLOADS_IN_FLIGHT, max(1.0, UPLOAD_BYTES_IN_FLIGHT / max(1.0, chunk_bytes)))
     uploads = work.chunks * S3_CALL_S[side] / at_once
     others = 4 * S3_CALL_S[side] + DYNAMODB_CALL_S[side]
-    return (_cpu("split-ip-file", work.rows, 0, side) + moved + uploads) / ranges + others
+    return (_cpu(work, "split-ip-file", work.rows, 0, side) + moved + uploads) / ranges + others
 
 
-def ranges_seconds(work: Workload, side: int, *, at_once: int) -> float:
-    """Return what a split in ranges takes: each of them surveyed, then each cut, some at a time."""
+def ranges_seconds(work: Workload, side: int) -> float:
+    """Return the seconds of a split in ranges, which surveys all ranges and then cuts them."""
     read = work.size_bytes / work.ranges / S3_BYTES_PER_S[side]
-    # Two hypotheses are followed in a survey.
-    survey = read + 2 * _cpu("split-ip-file", work.rows / work.ranges, 0, side)
-    rounds = math.ceil(work.ranges / at_once)
+    # A survey follows two hypotheses.
+    survey = read + 2 * _cpu(work, "split-ip-file", work.rows / work.ranges, 0, side)
+    rounds = math.ceil(work.ranges / work.settings.max_concurrency)
     parts = 2 * work.ranges * S3_CALL_S[side] / UPLOADS_IN_FLIGHT
     return rounds * (survey + _split_seconds(work, side)) + parts + 12 * S3_CALL_S[side]
 
 
 def _merge_seconds(work: Workload, side: int) -> float:
-    """Return the merge's time: it reads the pieces, uploads two files and archives the input.
+    """Return the seconds of the merge, which joins the pieces and copies the input to the archive.
 
-    Where several calls share it, that of the longest: one of a group, or the last, which archives.
+    If several calls share the merge, these are the seconds of the longest: the upload of a group,
+    or the last call, which copies the input.
     """
     moved = 2 * (work.output_bytes + work.rejects_bytes) / S3_BYTES_PER_S[side]
     fetches = (work.chunks + work.reject_pieces) * S3_CALL_S[side] / FETCHES_IN_FLIGHT
     at_once = min(COPIES_IN_FLIGHT, -(-work.size_bytes // COPY_PART_BYTES)) or 1
     copies = work.size_bytes / (S3_COPY_BYTES_PER_S[side] * at_once) + 2 * S3_CALL_S[side]
-    # The ledger's entries come a megabyte at a time, about 2,000 of them.
+    # A query returns a megabyte of the ledger at a time, which is about 2,000 entries.
     others = 8 * S3_CALL_S[side] + (3 + work.chunks / 2_000) * DYNAMODB_CALL_S[side]
     groups = merge_groups(work)
     if groups == 1:
@@ -132,8 +136,12 @@ def _merge_seconds(work: Workload, side: int) -> float:
     return max((moved + fetches) / groups, copies + others)
 
 
-def _cpu(name: str, rows: float, errors: float, side: int) -> float:
-    """Return the seconds of computing in a function that has its share of a vCPU, at most one."""
+def _cpu(work: Workload, name: str, rows: float, errors: float, side: int) -> float:
+    """Return the seconds that a function computes."""
     measured_s = (rows * ROW_US[name] + errors * ERROR_US.get(name, 0.0)) / 1e6
-    share = min(1.0, MEMORY_MB[name] / quota("lambda.vcpu_memory_mb"))
-    return measured_s * VCPU_SLOWNESS[side] / share
+    return measured_s * VCPU_SLOWNESS[side] / vcpus(work, name)
+
+
+def vcpus(work: Workload, name: str) -> float:
+    """Return the share of a vCPU that a function gets with its memory; it uses at most one."""
+    return min(1.0, work.settings.functions[name].memory_mb / quota("lambda.vcpu_memory_mb"))

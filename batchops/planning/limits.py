@@ -1,62 +1,110 @@
-"""The limits that a job runs up against, on AWS and in this stack, and how near each is."""
+"""The limits of AWS and of the stack, and how near a job comes to each."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batchcore import workflow
 from batchcore.csvtext import MAX_CHUNK_BYTES
+from batchcore.reference import CALLS_IN_FLIGHT
 from batchcore.sizing import MAX_CHUNK_ROWS, MAX_CHUNKS
 
 from batchops.planning import workload
 from batchops.planning.aws_facts import quota
-from batchops.planning.durations import seconds_text
-from batchops.planning.function_times import BEST, WORST, function_seconds
-from batchops.planning.limit_values import ROWS, Limit
+from batchops.planning.function_times import BEST, CHUNK_FUNCTIONS, WORST, function_seconds
+from batchops.show.numbers import number_text, rough_duration, share_text
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.planning.durations import Duration
     from batchops.planning.workload import Workload
 
-# What the state of the main workflow holds at most beside the file's key, which stands in it five
-# times (key, completed, rejected and archived file, manifest): ids, numbers, names, a cause.
+# A limit with at least this share taken is worth a warning.
+NEAR = 0.8
+
+ROWS = "rows a chunk"
+
+# The state of the main workflow holds the file's key five times (key, completed, rejected and
+# archived file, manifest), and at most so many bytes more: ids, numbers, names, a cause.
 _STATE_BYTES = 4_000
 _KEYS_IN_STATE = 5
 _JOB_PREFIX_BYTES = 80
 _MB = 1_000_000
 
 
-def find_limits(
-    work: Workload,
-    duration: Duration,
-    *,
-    max_concurrency: int,
-    name: str,
-    account_concurrency: int | None = None,
-) -> tuple[Limit, ...]:
+@dataclass(frozen=True)
+class Limit(Shown):
+    """A limit, and how near a job comes to it.
+
+    Attributes
+    ----------
+    name : str
+        What is limited.
+    value, limit : float
+        What the job takes, and what there is. Seconds, memory and rates are estimates at worst.
+    unit : str
+        Of both.
+    says : str
+        Where the limit is from, and what happens beyond it or what to do.
+    hard : bool
+        Whether a job fails beyond it; otherwise it is slower, or done in another way.
+    at_best : float or None
+        For estimates, the value if all goes as well as is assumed possible.
+    """
+
+    _also_in_json = ("share", "fatal")
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+    says: str
+    hard: bool = True
+    at_best: float | None = field(default=None, repr=False)
+
+    @property
+    def share(self) -> float:
+        """The share of the limit that the job takes; more than 1 is beyond it."""
+        return self.value / self.limit
+
+    @property
+    def fatal(self) -> bool:
+        """Whether the job fails even at best."""
+        surely = self.value if self.at_best is None else self.at_best
+        return self.hard and surely > self.limit
+
+    def _blocks(self) -> Iterator[Block]:
+        yield Block.line(
+            f"{self.name}: {number_text(self.value)} of {number_text(self.limit)} {self.unit} "
+            f"({share_text(self.share)}); {self.says}"
+        )
+
+
+def find_limits(work: Workload, duration: Duration, *, name: str) -> tuple[Limit, ...]:
     """Return the limits, the nearest first.
 
     Parameters
     ----------
     work, duration
         The file as counted, and how long its job is likely to take.
-    max_concurrency, account_concurrency
-        As for `batchops.planning.durations.estimate_duration`.
     name
         The file's name, which is in the state of the workflow.
     """
-    account = account_concurrency or quota("lambda.concurrency")
     found = [
         *_chunk_limits(work),
-        *_workflow_limits(work, duration, max_concurrency, name),
+        *_workflow_limits(work, duration, name),
         *_time_limits(work),
         *_size_limits(work),
-        *_rate_limits(work, duration, max_concurrency, account),
+        *_rate_limits(work, duration),
     ]
     return tuple(sorted(found, key=lambda limit: -limit.share))
 
 
 def _chunk_limits(work: Workload) -> list[Limit]:
-    memory = min(workload.MEMORY_MB[name] for name in ("read-file", "write-output-chunk"))
+    functions = work.settings.functions
+    memory = min(functions[name].memory_mb for name in CHUNK_FUNCTIONS)
     return [
         Limit(
             ROWS,
@@ -91,9 +139,7 @@ def _chunk_limits(work: Workload) -> list[Limit]:
     ]
 
 
-def _workflow_limits(
-    work: Workload, duration: Duration, max_concurrency: int, name: str
-) -> list[Limit]:
+def _workflow_limits(work: Workload, duration: Duration, name: str) -> list[Limit]:
     payload = _STATE_BYTES + _KEYS_IN_STATE * (len(name.encode()) + _JOB_PREFIX_BYTES)
     return [
         Limit(
@@ -119,7 +165,7 @@ def _workflow_limits(
         ),
         Limit(
             "history of the main workflow",
-            workload.JOB_EVENTS + (workload.RANGES_EVENTS if work.ranges else 0),
+            workload.job_events(work),
             quota("step_functions.history_events"),
             "events",
             "chunks and ranges have histories of their own: it does not grow with the file",
@@ -133,7 +179,7 @@ def _workflow_limits(
         ),
         Limit(
             "chunks at a time",
-            min(work.chunks, max_concurrency),
+            min(work.chunks, work.settings.max_concurrency),
             quota("step_functions.map_children"),
             "children",
             "what a Distributed Map runs at a time",
@@ -151,30 +197,25 @@ def _workflow_limits(
 
 
 def _time_limits(work: Workload) -> list[Limit]:
-    """Return how long each function takes against its time-out."""
+    """Return how near each function comes to its time-out."""
     best, worst = (function_seconds(work, side) for side in (BEST, WORST))
     advice = {
-        "split-ip-file": "a call; take a larger FileChunkSize, or a smaller SplitRangeBytes",
-        "merge-s3-files": "it copies the input to the archive: upload the file in several",
+        workflow.SPLIT.function: (
+            "a call; take a larger FileChunkSize, or a smaller SplitRangeBytes"
+        ),
+        workflow.MERGE.function: "it copies the input to the archive: upload the file in several",
     }
     return [
         Limit(
             f"time of {name}",
             worst[name],
-            workload.TIMEOUT_S[name],
+            work.settings.functions[name].timeout_s,
             "s",
-            f"{seconds_text(best[name])} at best; "
+            f"{rough_duration(best[name])} at best; "
             + advice.get(name, "a chunk each; take a smaller FileChunkSize"),
             at_best=best[name],
         )
-        for name in (
-            "split-ip-file",
-            "read-file",
-            "validate-data",
-            "enrich-data",
-            "write-output-chunk",
-            "merge-s3-files",
-        )
+        for name in (workflow.SPLIT.function, *CHUNK_FUNCTIONS, workflow.MERGE.function)
     ]
 
 
@@ -190,17 +231,15 @@ def _size_limits(work: Workload) -> list[Limit]:
     ]
 
 
-def _rate_limits(
-    work: Workload, duration: Duration, max_concurrency: int, account: float
-) -> list[Limit]:
+def _rate_limits(work: Workload, duration: Duration) -> list[Limit]:
     chunks_s = next(part.low_s for part in duration.parts if part.name == "chunks")
-    lookups = min(workload.CALLS_IN_FLIGHT, work.calls_per_chunk)
+    lookups = min(CALLS_IN_FLIGHT, work.calls_per_chunk)
     says = "what is throttled is tried again: the job is slower"
     return [
         Limit(
             "concurrent functions",
-            min(work.chunks, max_concurrency) * (1 + lookups),
-            account,
+            min(work.chunks, work.settings.max_concurrency) * (1 + lookups),
+            quota("lambda.concurrency"),
             "executions",
             f"{says}. A new account may have 10 in all",
             hard=False,

@@ -1,76 +1,75 @@
-"""Before money is spent: what a file would come to, which limits are near, what it costs and takes.
-
-One pass over the file, in bounded memory, through the code that the functions run. Nothing is
-asked of AWS but, if wanted, which keys its reference data has.
-"""
+"""A plan: what a stack would make of a file, what limits are near, and what it costs and takes."""
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any
 
-from batchcore.errors import TooManyChunksError
-from batchcore.sizing import HEAD_BYTES, choose_chunk_rows
-
-from batchops.core.errors import InputError
-from batchops.planning import limits, plan_text, sizing, uploads
-from batchops.planning.cost import estimate_cost
-from batchops.planning.durations import estimate_duration
-from batchops.planning.findings import Refusal, RuleCount
-from batchops.planning.limit_values import Limit
-from batchops.planning.scan import KnownKeys, scan_file
-from batchops.planning.sizing import ChunkOption
+from batchops.planning.aws_facts import priced_at
+from batchops.planning.cost import NOT_COUNTED
+from batchops.planning.limits import NEAR, ROWS
+from batchops.planning.size_advice import describe_saving
+from batchops.show import markup
+from batchops.show.numbers import number_text, rough_duration, share_text, usd_text
+from batchops.show.shown import Block, Shown
+from batchops.show.terminal import printable
 
 if TYPE_CHECKING:
     import pandas as pd
-    from batchcore.schema import RecordSchema
     from matplotlib.axes import Axes
 
-    from batchops.planning.cost_values import Cost
+    from batchops.planning.cost import Cost
     from batchops.planning.durations import Duration
-    from batchops.planning.workload import Workload
+    from batchops.planning.limits import Limit
+    from batchops.planning.scan import Refusal, RuleCount
+    from batchops.planning.size_advice import ChunkOption
 
-    Source = str | Path | bytes | IO[bytes] | pd.DataFrame
+# How many broken rules and columns the text shows, and how many rules the HTML; JSON has all.
+_SHOWN = 5
+_SHOWN_HTML = 50
+# From this share of rejected rows on, the file as a whole may be wrong.
+_MANY_REJECTED = 0.2
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a file would come to. All about AWS is estimated, nothing measured there.
+class Plan(Shown):
+    """What a stack would make of a file. All times and costs on AWS are estimates.
 
     Attributes
     ----------
     name : str
         The name that the file would be uploaded under.
     size_bytes, rows, blank_lines : int
-        Of the file; blank lines are skipped, and row numbers count them. Of a file that is refused
-        the rows up to the place where it is.
+        Of the file. Blank lines are skipped, but count in row numbers. For a refused file, the rows
+        before the place where it is refused.
     columns, missing, extra : tuple of str
-        The header's names; those that the schema requires and the file lacks; those that the
-        schema does not know, which pass through to the output.
+        The names in the header; those that the schema requires and the file does not have; those
+        that the schema does not know, which pass through to the output.
     chunks, chunk_rows, max_concurrency : int
-        Chunks, rows a chunk at most, and chunks in progress at a time.
+        Chunks, the most rows in a chunk, and the most chunks in progress at a time.
     rejected, errors : int
-        Rows that would be rejected, and the rules that they break in all.
+        Rows that would be rejected, and how many rules they break in all.
     rules : tuple of RuleCount
         Each broken rule with its rows, the most frequent first.
     keys_checked : bool
-        Whether rows whose key the reference data lacks are among them.
+        Whether unknown keys are among them, because the keys were looked up.
     refusal : Refusal or None
-        Why the job would fail at once, where the file as a whole is not acceptable.
+        Why the stack would refuse the file as a whole.
     limits : tuple of Limit
-        How near each limit is, the nearest first; none where the file is refused unread.
+        How near each limit is, the nearest first; empty if the file is refused.
     options : tuple of ChunkOption
-        What other chunk sizes would come to.
+        Cost and time with other chunk sizes.
     suggested_chunk_rows : int
-        The cheapest of those that are about as fast as any.
+        The cheapest size that is about as fast as any.
     cost : Cost or None
     duration : Duration or None
-        Estimates; None where the file is refused unread.
+        Estimates; None if the file is refused.
     source
-        What was planned, to be submitted.
+        The file that was planned, for `Stack.submit`.
     """
+
+    _also_in_json = ("can_succeed", "obstacles", "warnings", "basis")
 
     name: str
     size_bytes: int
@@ -96,36 +95,48 @@ class Plan:
 
     @property
     def can_succeed(self) -> bool:
-        """Whether nothing is known that makes the job fail."""
+        """Whether nothing is known that would make the job fail."""
         return not self.obstacles
 
     @property
     def obstacles(self) -> tuple[str, ...]:
-        """Why the job cannot succeed, a line each."""
+        """The reasons why the job cannot succeed, one line each."""
         refused = [str(self.refusal)] if self.refusal else []
         return (*refused, *(str(limit) for limit in self.limits if limit.fatal))
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is worth a look before the file is submitted, a line each."""
-        return plan_text.warnings(self)
+        """What to look at before the file is submitted, one line each."""
+        found = [
+            f"{'beyond' if limit.share > 1 else 'near'} a limit: {limit}"
+            for limit in self.limits
+            if limit.share >= NEAR and not limit.fatal and limit.name != ROWS
+        ]
+        if self.rows and self.rejected >= _MANY_REJECTED * self.rows:
+            share = share_text(self.rejected / self.rows)
+            found.append(f"{share} of the rows would be rejected")
+        if self.extra:
+            names = _names(self.extra)
+            found.append(f"columns that the schema does not know pass through: {names}")
+        saving = describe_saving(
+            self.options, current=self.chunk_rows, suggested=self.suggested_chunk_rows
+        )
+        return (*found, saving) if saving else tuple(found)
 
-    def __str__(self) -> str:
-        """Say it in a dozen lines."""
-        return plan_text.as_text(self)
-
-    def _repr_html_(self) -> str:
-        return plan_text.as_html(self)
+    @property
+    def basis(self) -> str:
+        """Where the cost is from, and what it leaves out."""
+        return f"estimate, {priced_at()}; not measured on AWS; not counted: {NOT_COUNTED}"
 
     def sizes(self) -> pd.DataFrame:
-        """Return what other chunk sizes would come to.
+        """Return the estimated cost and time with other chunk sizes.
 
         Returns
         -------
         DataFrame
             One line a size, the smallest first: ``chunk_rows``, ``chunks`` (int64), ``usd``,
-            ``low_s``, ``high_s`` (float64, the estimated cost and time on AWS). Empty where the
-            file is refused unread.
+            ``low_s``, ``high_s`` (float64, the estimated cost and time on AWS). Empty if the file
+            is refused.
         """
         import pandas as pd
 
@@ -142,118 +153,97 @@ class Plan:
             self.sizes(), current=self.chunk_rows, suggested=self.suggested_chunk_rows, ax=ax
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return plan_text.as_dict(self)
+    # ------------------------------------------------------------------------ shown
 
+    def _blocks(self) -> Iterator[Block]:
+        yield _line(self._headline())
+        yield _line(f"columns: {self._columns()}")
+        yield from (_line(f"CANNOT SUCCEED: {obstacle}") for obstacle in self.obstacles)
+        yield _line(f"rejected: {self._rejected()}")
+        yield from (_line(f"note: {warning}") for warning in self.warnings)
+        yield self._rules_block()
+        yield self._limits_block()
+        if self.cost and self.duration:
+            yield _line(f"cost: {self.cost}")
+            yield Block(html=markup.folded("the cost by service", self.cost._repr_html_()))
+            yield _line(f"time on AWS: {self.duration} (assumed, not measured there)")
+        yield self._sizes_block()
 
-def plan_file(
-    source: Source,
-    *,
-    schema: RecordSchema,
-    delimiter: str,
-    chunk_rows: int,
-    max_concurrency: int,
-    name: str | None = None,
-    known_keys: KnownKeys | None = None,
-    account_concurrency: int | None = None,
-) -> Plan:
-    """Read a file once and say what a stack would make of it.
-
-    Parameters
-    ----------
-    source
-        A path, bytes, a DataFrame, or a file opened in binary mode, which is read to its end.
-    schema, delimiter, chunk_rows, max_concurrency
-        Of the stack: the record schema that its functions have, and three of its parameters. With
-        0 rows a chunk the size is the one that the split would choose for the file.
-    name
-        The name to upload it under, if not its own.
-    known_keys
-        Given some keys, returns those that the reference data has; called once a chunk. Without it
-        no key counts as unknown.
-    account_concurrency
-        Functions that the AWS account may run at a time; by default Lambda's default quota.
-
-    Raises
-    ------
-    InputError
-        If the source cannot be read. What is wrong inside the file is part of the plan.
-    """
-    file, name = _open(source, name, delimiter)
-    try:
-        chunk_rows = chunk_rows or _fitting_rows(file, name, delimiter)
-        scan = scan_file(
-            file, schema=schema, delimiter=delimiter, chunk_rows=chunk_rows, known_keys=known_keys
+    def _headline(self) -> str:
+        blank = f" and {_count(self.blank_lines, 'blank line')}" if self.blank_lines else ""
+        read = " before it is refused" if self.refusal and not self.limits else ""
+        return (
+            f"{self.name}: {_count(self.size_bytes, 'byte')}, {_count(self.rows, 'row')}{blank}"
+            f"{read}, {_count(self.chunks, 'chunk')} of at most {_count(self.chunk_rows, 'row')}"
         )
-    finally:
-        if file is not source:
-            file.close()
-    # One with too many chunks was read whole; of other files that are refused, nothing follows.
-    refused = scan.refusal is not None and scan.refusal.error != TooManyChunksError.__name__
-    about = (
-        None if refused else _Estimates.of(scan.work, max_concurrency, account_concurrency, name)
-    )
-    options = about.options if about else ()
-    return Plan(
-        name=name,
-        size_bytes=scan.work.size_bytes,
-        rows=scan.work.rows,
-        blank_lines=scan.blank_lines,
-        columns=scan.columns,
-        missing=scan.missing,
-        extra=scan.extra,
-        chunks=scan.work.chunks,
-        chunk_rows=chunk_rows,
-        max_concurrency=max_concurrency,
-        rejected=scan.work.rejected,
-        errors=scan.work.errors,
-        rules=scan.rules,
-        keys_checked=scan.keys_checked,
-        refusal=scan.refusal,
-        limits=about.limits if about else (),
-        options=options,
-        suggested_chunk_rows=sizing.suggest_chunk_rows(options, current=chunk_rows),
-        cost=about.cost if about else None,
-        duration=about.duration if about else None,
-        source=source,
-    )
+
+    def _columns(self) -> str:
+        if not self.columns:
+            return "no header was found"
+        text = f"{len(self.columns) - len(self.extra)} of the schema"
+        if self.extra:
+            text += f", {len(self.extra)} more"
+        if self.missing:
+            text += f"; missing: {_names(self.missing)}"
+        return text
+
+    def _rejected(self) -> str:
+        share = f" ({share_text(self.rejected / self.rows)})" if self.rows else ""
+        keys = "" if self.keys_checked else "; keys not looked up"
+        return f"{_count(self.rejected, 'row')}{share}, {_count(self.errors, 'error')}{keys}"
+
+    def _rules_block(self) -> Block:
+        rows = [
+            (f"{r.rows:,}", r.stage, r.column, r.rule, f"{r.source_row:,}", r.message)
+            for r in self.rules[:_SHOWN_HTML]
+        ]
+        lines = [printable(f"  {rule}") for rule in self.rules[:_SHOWN]]
+        if len(self.rules) > _SHOWN:
+            lines.append(f"  and {_count(len(self.rules) - _SHOWN, 'rule')} more")
+        columns = ("rows", "stage", "column", "rule", "first row", "message")
+        return Block.table(columns, rows, lines=lines)
+
+    def _limits_block(self) -> Block:
+        if not self.limits:
+            return Block()
+        rows = [
+            (
+                each.name,
+                f"{number_text(each.value)} {each.unit}",
+                number_text(each.limit),
+                share_text(each.share),
+                each.says,
+            )
+            for each in self.limits
+        ]
+        near = ", ".join(f"{each.name} {share_text(each.share)}" for each in self.limits[:3])
+        columns = ("limit", "takes", "of", "share", "what it is")
+        nearest = f"nearest limits: {near}"
+        return Block.table(columns, rows, lines=[nearest], folded=nearest)
+
+    def _sizes_block(self) -> Block:
+        rows = [
+            (
+                f"{o.chunk_rows:,}" + (" (now)" if o.chunk_rows == self.chunk_rows else ""),
+                f"{o.chunks:,}",
+                usd_text(o.usd),
+                f"{rough_duration(o.low_s)} to {rough_duration(o.high_s)}",
+            )
+            for o in self.options
+        ]
+        columns = ("rows a chunk", "chunks", "cost", "time on AWS")
+        return Block.table(columns, rows, lines=[], folded="other chunk sizes")
 
 
-class _Estimates(NamedTuple):
-    """What follows for a file that was read to its end."""
-
-    duration: Duration
-    limits: tuple[Limit, ...]
-    cost: Cost
-    options: tuple[ChunkOption, ...]
-
-    @classmethod
-    def of(cls, work: Workload, chunks: int, account: int | None, name: str) -> _Estimates:
-        """Estimate for `chunks` at a time in an account that runs as many functions at a time."""
-        duration = estimate_duration(work, max_concurrency=chunks, account_concurrency=account)
-        found = limits.find_limits(
-            work, duration, max_concurrency=chunks, account_concurrency=account, name=name
-        )
-        options = sizing.chunk_options(work, max_concurrency=chunks, account_concurrency=account)
-        return cls(duration, found, estimate_cost(work), options)
+def _line(text: str) -> Block:
+    """Return a line whose names, which the file chose, cannot steer a terminal."""
+    return Block.line(printable(text))
 
 
-def _fitting_rows(file: IO[bytes], name: str, delimiter: str) -> int:
-    """Return the rows a chunk that the split chooses; the file stands then where it stood."""
-    if not file.seekable():
-        raise InputError(f"the size of {name} is not known beforehand: give its path, or its bytes")
-    start = file.tell()
-    head = file.read(HEAD_BYTES)
-    size_bytes = file.seek(0, io.SEEK_END) - start
-    file.seek(start)
-    return choose_chunk_rows(size_bytes, head, delimiter=delimiter)
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def _open(source: Source, name: str | None, delimiter: str) -> tuple[IO[bytes], str]:
-    if isinstance(source, io.TextIOBase):
-        raise InputError("the file is open as text: open it in binary mode, or give its path")
-    # Of the type, because a DataFrame shows its columns as attributes.
-    if hasattr(type(source), "read"):
-        return cast("IO[bytes]", source), name or "upload.csv"
-    return uploads.open_source(cast("Any", source), name=name, delimiter=delimiter)
+def _names(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(repr(name[:60]) for name in names[:_SHOWN]) + more

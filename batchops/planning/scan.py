@@ -1,71 +1,148 @@
-"""Read a file once, as the stack's functions will, and count what comes of it."""
+"""Read a file once, as the stack's functions will, and count what they would find."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import IO, Any
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING, Any
 
-from batchcore import csvtext, intake, items
+from batchcore import csvtext, intake, items, workflow
 from batchcore.errors import FileError
 from batchcore.records import Record, RowWriter, read_records, reject
-from batchcore.schema import RecordSchema, Violation
+from batchcore.reference import KEYS_PER_CALL, unknown_key
+from batchcore.schema import RecordSchema
 from batchcore.sizing import MAX_CHUNKS, too_many_chunks
 
-from batchops.planning.findings import Refusal, RuleCount, Scan
-from batchops.planning.workload import ENRICHMENT_COLUMN_BYTES, KEYS_PER_CALL, Workload
+from batchops.planning.workload import ENRICHMENT_COLUMN_BYTES, Workload
 
-# Given the keys of some rows, returns those that the reference data has.
+if TYPE_CHECKING:
+    from batchops.deployment.settings import StackSettings
+
+# Returns those of some keys that the reference data has.
 KnownKeys = Callable[[Sequence[str]], Collection[str]]
 
 BLOCK_BYTES = 1024 * 1024
 
-# Refusals of a first row that names nothing: what stands there may be somebody's data.
+# Refusals of a first row that is no header. It may be somebody's data, so it is not shown.
 _NO_NAMES = frozenset({"NoHeaderError", "NotTextError"})
 
-# What source/enrich-data says of a key that the reference data lacks.
-UNKNOWN_KEY = "is not in the reference data"
-
 _WRITE_UNIT_BYTES = 1024
-# As long as the longest job id, for the size of an error's item; the times are of fixed length.
+# For the size of an error's item: an id as long as the longest, and times, whose length is fixed.
 _SOME_JOB = "j" * 53
 _SOME_TIME = "2026-11-23T06:00:00.000Z"
 _SOME_TTL = 1_800_000_000
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How many rows break one rule.
+
+    Attributes
+    ----------
+    stage, column, rule : str
+        As in ErrorTable; the column is empty if the row as a whole breaks the rule.
+    rows : int
+        Rows that break it. A row that breaks several rules counts for each.
+    source_row : int
+        The first of them, the header being row 1.
+    message : str
+        The message that the stack will write for that row.
+    """
+
+    stage: str
+    column: str
+    rule: str
+    rows: int
+    source_row: int
+    message: str
+
+    def __str__(self) -> str:
+        """Return the rule in a line, without the message."""
+        return (
+            f"{self.rows:,} {self.stage}: {self.column or 'row'} {self.rule}, "
+            f"first in row {self.source_row:,}"
+        )
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The error that a job would end with because the stack refuses its file."""
+
+    error: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return the error and its message in one line."""
+        return f"{self.error}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The findings of one pass over a file.
+
+    Attributes
+    ----------
+    work : Workload
+        The counts; for a refused file, up to the place where it is refused.
+    columns : tuple of str
+        The header's names, in the file's order.
+    missing, extra : tuple of str
+        Columns that the schema requires and the file does not have, and columns that the schema
+        does not know.
+    blank_lines : int
+        Blank lines before the last row. They are skipped, but count in row numbers.
+    rules : tuple of RuleCount
+        The broken rules, the most frequent first.
+    refusal : Refusal or None
+        Why the file as a whole is not acceptable.
+    keys_checked : bool
+        Whether keys were looked up, so that unknown ones are among the broken rules.
+    """
+
+    work: Workload
+    columns: tuple[str, ...]
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+    blank_lines: int
+    rules: tuple[RuleCount, ...]
+    refusal: Refusal | None
+    keys_checked: bool
 
 
 def scan_file(
     file: IO[bytes],
     *,
     schema: RecordSchema,
-    delimiter: str,
-    chunk_rows: int,
+    settings: StackSettings,
     known_keys: KnownKeys | None = None,
 ) -> Scan:
-    """Read a file to its end in bounded memory, through the code that the functions run.
+    """Read a file to its end, in bounded memory, with the code that the functions run.
 
     Parameters
     ----------
     file
-        The file, opened in binary mode; it is read from where it stands.
+        The file, opened in binary mode; it is read from its position.
+    schema, settings
+        The stack's record schema, and how it is set up.
     known_keys
-        Called once a chunk with its keys; without it no key counts as unknown.
+        Called once per chunk with its keys; without it, no key counts as unknown.
     """
-    counter = _Counter(schema, delimiter, chunk_rows, known_keys)
+    counter = _Counter(schema, settings, known_keys)
     refusal = None
     blocks = iter(lambda: file.read(BLOCK_BYTES), b"")
     try:
         counter.count(counter.measure(blocks))
     except FileError as error:
         refusal = Refusal(type(error).__name__, str(error))
-        # What the pass did not come to is still part of the file's size.
+        # The rest of the file still counts for its size.
         for block in blocks:
             counter.size_bytes += len(block)
     return counter.result(refusal)
 
 
 class _Splitter(csvtext.Splitter):
-    """A splitter that remembers the header that it found, also where it is refused."""
+    """A splitter that remembers the header that it found, even if that is refused."""
 
     found = b""
 
@@ -75,16 +152,17 @@ class _Splitter(csvtext.Splitter):
 
 
 class _Counter:
-    """The running counts of a pass; it holds one chunk at a time."""
+    """The counts of a pass so far; it holds one chunk at a time."""
 
     def __init__(
-        self, schema: RecordSchema, delimiter: str, chunk_rows: int, known_keys: KnownKeys | None
+        self, schema: RecordSchema, settings: StackSettings, known_keys: KnownKeys | None
     ) -> None:
         self.size_bytes = 0
-        self._schema, self._delimiter, self._known_keys = schema, delimiter, known_keys
-        self._writer = RowWriter(delimiter=delimiter)
+        self._schema, self._delimiter = schema, settings.delimiter
+        self._known_keys = known_keys
+        self._writer = RowWriter(delimiter=settings.delimiter)
         self._header = b""
-        self._work = Workload(0, 0, 0, chunk_rows)
+        self._work = Workload(0, 0, 0, settings.chunk_rows, settings=settings)
         self._rules: Counter[tuple[str, str, str]] = Counter()
         self._first: dict[tuple[str, str, str], tuple[int, str]] = {}
         self._blank_lines = 0
@@ -96,12 +174,12 @@ class _Counter:
             yield block
 
     def count(self, blocks: Iterator[bytes]) -> None:
-        """Take in the whole file.
+        """Count the whole file.
 
         Raises
         ------
         FileError
-            Whatever the split, or the reading of a chunk, would end the job with.
+            The error with which the split or read-file would end the job.
         """
         splitter = _Splitter(
             intake.check_text(blocks),
@@ -140,7 +218,7 @@ class _Counter:
                 good_bytes += len(record["raw"].encode())
             else:
                 faults = self._schema.violations(fields)
-                bad.append(reject(record, stage="validate", key=key, faults=faults))
+                bad.append(reject(record, stage=workflow.VALIDATE.name, key=key, faults=faults))
         unknown = list(self._unknown(good))
         good_bytes -= sum(len(record["raw"].encode()) for record in unknown)
         self._add(chunk, keys=len(good), good_bytes=good_bytes, bad=bad + unknown)
@@ -151,9 +229,9 @@ class _Counter:
         known = set(self._known_keys(sorted(good)))
         for key, records in good.items():
             if key not in known:
-                fault = Violation(self._schema.key, "reference", key, "", UNKNOWN_KEY)
+                fault = unknown_key(key, self._schema)
                 for record in records:
-                    yield reject(record, stage="enrich", key=key, faults=[fault])
+                    yield reject(record, stage=workflow.ENRICH.name, key=key, faults=[fault])
 
     def _add(
         self, chunk: csvtext.SplitChunk, *, keys: int, good_bytes: int, bad: list[Record]
@@ -179,7 +257,7 @@ class _Counter:
             largest_chunk_bytes=max(work.largest_chunk_bytes, len(chunk.data)),
         )
         body = chunk.data.rstrip(b"\r\n")
-        # The first line end belongs to the last record; what comes after it are blank lines.
+        # The first line end belongs to the last record; those after it are blank lines.
         trailing = max(0, len(chunk.data[len(body) :].splitlines()) - 1)
         self._blank_lines = chunk.last_row - trailing - 1 - self._work.rows
 

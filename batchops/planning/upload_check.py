@@ -1,14 +1,15 @@
-"""Whether a file that somebody hands over is fit to be submitted: its size, columns and plan."""
+"""Check a file that somebody hands over before it is submitted: its size, columns and plan."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from batchops.planning.plan_stack import plan_for
-from batchops.show import markup
+from batchops.planning.planner import plan_for
+from batchops.show.marks import MARKS
+from batchops.show.shown import Block, Shown
 from batchops.show.terminal import shorten
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
     from batchops.planning.plan import Plan
 
-# A browser hands a file over in one message, and Jupyter's server takes messages of 10 MiB (default
-# of Tornado 6's websocket_max_message_size); the rest of the message takes less than one.
+# A browser sends a file in one message, and Jupyter's server accepts messages of 10 MiB (the
+# default of Tornado 6's websocket_max_message_size). The rest of the message takes less than 1 MiB.
 MAX_UPLOAD_BYTES = 9 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class UploadCheck:
-    """What is known of a file before anything is sent.
+class UploadCheck(Shown):
+    """The result of checking a file before anything is uploaded.
 
     Attributes
     ----------
@@ -33,12 +34,14 @@ class UploadCheck:
     size_bytes : int
         Its size.
     problems : tuple of str
-        Why it cannot be submitted, a line each; empty if it can.
+        Why it cannot be submitted, one line each; empty if it can.
     warnings : tuple of str
-        What is worth a look before.
+        What to look at before it is submitted.
     plan : Plan or None
-        What it would come to, to be given to `Stack.submit`; None for a file too large to be read.
+        The plan of the file, for `Stack.submit`; None for a file that is too large to be read.
     """
+
+    _also_in_json = ("acceptable",)
 
     name: str
     size_bytes: int
@@ -56,7 +59,7 @@ class UploadCheck:
         return f"{self.name} ({self.size_bytes:,} bytes) {verdict}"
 
     def _columns(self) -> Iterator[str]:
-        """Yield which columns the file has, lacks, and has beyond the schema's, a line each."""
+        """Yield the columns that were found, are missing and are extra, one line each."""
         if self.plan is None:
             return
         found = [name for name in self.plan.columns if name not in self.plan.extra]
@@ -65,33 +68,15 @@ class UploadCheck:
             if names:
                 yield f"columns {kind}: {', '.join(map(shorten, names))}"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it."""
-        return {
-            "name": self.name,
-            "size_bytes": self.size_bytes,
-            "acceptable": self.acceptable,
-            "problems": list(self.problems),
-            "warnings": list(self.warnings),
-            "plan": self.plan.to_dict() if self.plan else None,
-        }
-
-    def __str__(self) -> str:
-        """Say it in a few lines."""
-        lines = [self._title(), *(f"  problem: {text}" for text in self.problems)]
-        lines += [f"  note: {text}" for text in self.warnings]
-        lines += [f"  {line}" for line in self._columns()]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        mark = "\N{CHECK MARK}" if self.acceptable else "\N{MULTIPLICATION X}"
-        plan = self.plan._repr_html_() if self.plan and self.acceptable else ""
-        return (
-            f"<p><b>{mark} {escape(self._title())}</b></p>"
-            + markup.bullets(f"problem: {text}" for text in self.problems)
-            + markup.bullets(self._columns())
-            + plan
-        )
+    def _blocks(self) -> Iterator[Block]:
+        mark = MARKS["done" if self.acceptable else "failed"]
+        yield Block(self._title(), f"<p><b>{mark} {escape(self._title())}</b></p>")
+        yield Block.facts(f"problem: {text}" for text in self.problems)
+        # In HTML the plan below has them.
+        yield Block("\n".join(f"  note: {text}" for text in self.warnings))
+        yield Block.facts(self._columns())
+        if self.plan and self.acceptable:
+            yield Block(html=self.plan._repr_html_())
 
 
 def check_upload(
@@ -102,7 +87,7 @@ def check_upload(
     check_keys: bool = False,
     max_bytes: int = MAX_UPLOAD_BYTES,
 ) -> UploadCheck:
-    """Hold a file against the stack's schema, delimiter and limits, and send nothing.
+    """Check a file against the stack's schema, delimiter and limits, and upload nothing.
 
     Parameters
     ----------
@@ -113,7 +98,7 @@ def check_upload(
     check_keys
         Look every key up in the reference data too; on AWS that costs half a read unit a key.
     max_bytes
-        Of bytes, which came through a browser, the most that are read; a path has no limit.
+        The most bytes that are read of a file from a browser; a path has no limit.
 
     Raises
     ------

@@ -1,15 +1,15 @@
-"""What another record schema would do to rows that are there, before it is deployed.
+"""What another record schema would do to existing rows, before it is deployed.
 
-Both schemas are applied here, through the code that the functions run, so nothing is deployed and
-nothing is written. Of the target only the keys of rows whose verdict changes are asked: such a row
-is not accepted by a laxer rule if the reference data lacks its key, nor newly rejected by a
-stricter one.
+Both schemas are applied here, with the code that the functions run, so nothing is deployed or
+written. The target is only asked for the keys of rows whose verdict changes: if the reference data
+does not have its key, a row is rejected under either schema.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -19,14 +19,16 @@ from batchcore.records import Record, read_records
 from batchcore.schema import RecordSchema, Violation
 
 from batchops.core.errors import InputError
-from batchops.planning.what_if_values import WhatIf
+from batchops.show.shown import Block, Shown, plain_values
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from batchops.planning.scan import KnownKeys
 
 SchemaSource = Mapping[str, Any] | str | Path
 
-# A chunk file, its header included, and the row of its first record.
+# A chunk file with its header, and the row of its first record.
 ChunkFile = tuple[bytes, int]
 
 _BLOCK_BYTES = 1024 * 1024
@@ -39,12 +41,69 @@ _DTYPES = {
     "message": "str",
     "raw": "str",
 }
-# So many lines of each list are kept; the counts are of all rows.
+# The most lines that each list keeps; the counts are of all rows.
 MAX_LINES = 10_000
+
+_COUNTS = ("column", "rule", "now", "then")
+
+
+@dataclass(frozen=True)
+class WhatIf(Shown):
+    """What another schema would do to the rows of a file or of a job.
+
+    Attributes
+    ----------
+    name : str
+        The job's id, or the file's name.
+    rows : int
+        All rows.
+    newly_rejected, newly_accepted : int
+        Rows whose verdict would change.
+    rejected_by_both : int
+        Rows that break rules of either schema, or whose key the reference data lacks where their
+        verdict would change otherwise.
+    rules : tuple of (str, str, int, int)
+        Column, rule, and how many rows break it by the deployed schema and by the other, where
+        these differ.
+    rejected, accepted : DataFrame
+        The first 10,000 lines on the newly rejected and the newly accepted rows, by row:
+        ``source_row`` (int64), ``column``, ``rule``, ``value``, ``message`` (of the rule that would
+        be broken, or is no longer), ``raw`` (str, the row's text).
+    """
+
+    name: str
+    rows: int
+    newly_rejected: int
+    newly_accepted: int
+    rejected_by_both: int
+    rules: tuple[tuple[str, str, int, int], ...]
+    rejected: pd.DataFrame = field(repr=False, compare=False)
+    accepted: pd.DataFrame = field(repr=False, compare=False)
+
+    def _blocks(self) -> Iterator[Block]:
+        yield Block.line(self._summary())
+        lines = [
+            f"  {column or 'the row'}: {rule}: {now:,} rows now, {then:,} then"
+            for column, rule, now, then in self.rules
+        ]
+        rows = [(c or "(row)", rule, f"{a:,}", f"{b:,}") for c, rule, a, b in self.rules]
+        yield Block.table(_COUNTS, rows, lines=lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        rules = [dict(zip(_COUNTS, rule, strict=True)) for rule in self.rules]
+        frames = {"rejected": plain_values(self.rejected), "accepted": plain_values(self.accepted)}
+        return {**super().to_dict(), "rules": rules, **frames}
+
+    def _summary(self) -> str:
+        return (
+            f"{self.name}, {self.rows:,} rows: {self.newly_rejected:,} newly rejected, "
+            f"{self.newly_accepted:,} newly accepted, {self.rejected_by_both:,} rejected by both"
+        )
 
 
 def load_schema(source: SchemaSource) -> RecordSchema:
-    """Return a schema that is given as a document, or as the path of its file.
+    """Return a schema given as a document or as the path of its file.
 
     Raises
     ------
@@ -57,11 +116,11 @@ def load_schema(source: SchemaSource) -> RecordSchema:
             raise InputError(f"no schema file {source}: give the path of a JSON Schema")
         return RecordSchema.load(Path(source))
     except SchemaError as error:
-        raise InputError(f"{error}: mend the schema that was given") from error
+        raise InputError(f"{error}: fix the schema that was given") from error
 
 
 def chunk_files(file: IO[bytes], schema: RecordSchema, *, delimiter: str) -> Iterator[ChunkFile]:
-    """Yield a file's content in chunks, as the split would cut it.
+    """Yield a file's content in chunks, as the split would cut them.
 
     Raises
     ------
@@ -86,18 +145,18 @@ def apply_schemas(
     delimiter: str,
     known_keys: KnownKeys,
 ) -> WhatIf:
-    """Hold rows against two schemas, and return what differs.
+    """Validate rows against two schemas, and return what differs.
 
     Parameters
     ----------
     chunks
         The rows.
     name
-        What they are called.
+        The job's id, or the file's name.
     now, then
         The deployed schema and the other.
     known_keys
-        Given some keys, returns those that the reference data has.
+        Returns those of some keys that the reference data has.
 
     Raises
     ------
@@ -114,7 +173,7 @@ def apply_schemas(
 
 
 class _Comparer:
-    """The running counts; it holds one chunk at a time, and the first lines of what changes."""
+    """The counts so far; it holds one chunk at a time, and the first lines of what changes."""
 
     def __init__(
         self, now: RecordSchema, then: RecordSchema, delimiter: str, known_keys: KnownKeys
@@ -127,7 +186,7 @@ class _Comparer:
         self._lines: dict[str, list[tuple[Any, ...]]] = {"rejected": [], "accepted": []}
 
     def add(self, data: bytes, first_row: int) -> None:
-        """Take in a chunk."""
+        """Compare the rows of a chunk."""
         options: dict[str, Any] = {"delimiter": self._delimiter, "first_row": first_row}
         changed: list[tuple[str, Record, list[Violation], str]] = []
         pairs = zip(

@@ -1,4 +1,4 @@
-"""What another schema would do to a file, or to a job, of a stack as it is deployed."""
+"""What another schema would do to a file or a job of a deployed stack."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from batchcore import jobs
 
 from batchops.core.manifest import read_piece, require_manifest
 from batchops.deployment.deployed import deployed_schema
-from batchops.planning import uploads
-from batchops.planning.plan_stack import reference_keys
+from batchops.planning.planner import reference_keys
+from batchops.planning.submission import open_source
 from batchops.planning.what_if import apply_schemas, chunk_files, load_schema
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from batchops.core.job_ref import JobRef
     from batchops.core.stack_ref import StackRef
-    from batchops.planning.what_if import ChunkFile, SchemaSource
-    from batchops.planning.what_if_values import WhatIf
+    from batchops.planning.what_if import ChunkFile, SchemaSource, WhatIf
 
 
 def what_if_file(
@@ -32,7 +31,7 @@ def what_if_file(
     *,
     name: str | None = None,
 ) -> WhatIf:
-    """Say what another schema would do to a file that is not uploaded yet.
+    """Return what another schema would do to a file that is not uploaded yet.
 
     Raises
     ------
@@ -40,14 +39,14 @@ def what_if_file(
     """
     then, now = load_schema(schema), deployed_schema(stack)
     delimiter = jobs.parse_delimiter(stack.outputs["FileDelimiter"])
-    file, found_name = uploads.open_source(source, name=name, delimiter=delimiter)
+    file, found_name = open_source(source, name=name, delimiter=delimiter)
     with file:
         chunks = chunk_files(file, now, delimiter=delimiter)
         return _apply(stack, chunks, name=found_name, now=now, then=then, delimiter=delimiter)
 
 
 def what_if_job(job: JobRef, schema: SchemaSource) -> WhatIf:
-    """Say what another schema would do to a job's rows, as they are in its chunks now.
+    """Return what another schema would do to the rows in a job's chunks.
 
     Raises
     ------
@@ -73,7 +72,11 @@ def _apply(
     then: RecordSchema,
     delimiter: str,
 ) -> WhatIf:
-    known = reference_keys(stack.client("dynamodb"), stack.outputs["FinancialTableName"])
     return apply_schemas(
-        chunks, name=name, now=now, then=then, delimiter=delimiter, known_keys=known
+        chunks,
+        name=name,
+        now=now,
+        then=then,
+        delimiter=delimiter,
+        known_keys=reference_keys(stack),
     )

@@ -1,110 +1,87 @@
-"""What a file asks of the stack, and what the stack does for it: counts, no seconds, no money.
+"""What a file asks of a stack, and what the stack does for it, as counts without seconds or money.
 
-The constants say how the template, the workflows and the functions are made; tests hold them to
-those files.
+The constants follow from the workflows and the functions; tests compare them with those files.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 from batchcore import pieces
+from batchcore.aws import COPY_PART_BYTES
 from batchcore.csvtext import MAX_CHUNK_BYTES
 from batchcore.ranges import range_starts
+from batchcore.reference import KEYS_PER_CALL
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from batchops.deployment.settings import StackSettings, shipped_settings
 
-# template.yaml: MemorySize and Timeout of each function that works on a job.
-MEMORY_MB: Mapping[str, int] = {
-    "s3-lambda-notification": 256,
-    "split-ip-file": 1769,
-    "read-file": 1024,
-    "validate-data": 1024,
-    "enrich-data": 1024,
-    "get-data": 512,
-    "write-output-chunk": 1024,
-    "merge-s3-files": 1769,
-    "send-email": 256,
-}
-TIMEOUT_S: Mapping[str, int] = {
-    "s3-lambda-notification": 60,
-    "split-ip-file": 900,
-    "read-file": 300,
-    "validate-data": 300,
-    "enrich-data": 900,
-    "get-data": 29,
-    "write-output-chunk": 900,
-    "merge-s3-files": 900,
-    "send-email": 60,
-}
 # Each child of the Map returns "{}" and a comma.
 MAP_OUTPUT_BYTES_PER_CHUNK = 3
 
-# source/statemachine, the way of a job that succeeds. A transition is a state that is entered, or
-# a child that a Distributed Map starts. (AWS's example of a price also counts an execution's
-# start, which would be one more a job and two more a chunk.)
+# State transitions of a job that succeeds (source/statemachine): a transition is a state that is
+# entered, or a child that a Distributed Map starts. (AWS's example of a price also counts the start
+# of an execution, which would be one more per job and two more per chunk.)
 JOB_TRANSITIONS = 9
 CHUNK_TRANSITIONS = 1 + 1 + 5  # the child, its one state, the chunk workflow's states
 RESUME_TRANSITIONS = 8
-# More for a file that is split in ranges: its six states, and for each range two children of one
-# state each.
+# A file that is split in ranges takes six states more, and for each range two children of one state
+# each.
 RANGES_TRANSITIONS = 6
 RANGE_TRANSITIONS = 2 * (1 + 1)
+# A merge that several calls share takes three states more, and for each group a child of one state.
+GROUPS_TRANSITIONS = 3
+GROUP_TRANSITIONS = 1 + 1
 
-# The same way in events of the execution's history.
+# Events in the histories of the same executions.
 JOB_EVENTS = 34
 RANGES_EVENTS = 22
-CHILD_EVENTS = 8
+GROUPS_EVENTS = 11
 CHUNK_EVENTS = 24
-# A try of a Lambda task that fails and is repeated: scheduled, started, failed.
+# A failed try of a Lambda task that is repeated: scheduled, started, failed.
 RETRY_EVENTS = 3
 
-# template.yaml: the default of SplitRangeBytes.
-RANGE_BYTES = 1024 * 1024 * 1024
-
-# Seconds after which the workflows give up (their TimeoutSeconds).
+# Seconds after which the main workflow gives up (its TimeoutSeconds).
 JOB_TIMEOUT_S = 86_400
-CHUNK_TIMEOUT_S = 14_000
 
-# source/enrich-data: keys a call, and calls at a time.
-KEYS_PER_CALL = 500
-CALLS_IN_FLIGHT = 4
-
-# Requests to S3. A chunk: chunk, records, valid, enriched, output and rejects are put; four of
-# them are read by the next function. A job: two headers, the manifest and the mail are put; the
-# manifest is read by the Map and the merge, the headers (and their heads) by the merge, and the
-# input by the split; the client and the copy to the archive ask for its head.
+# Requests to S3. A chunk puts its chunk, records, valid, enriched, output and rejects; the next
+# function reads four of them. A job puts two headers, the manifest and the mail. The Map and the
+# merge read the manifest, the merge reads the headers and their heads, the split reads the input,
+# and the client and the copy to the archive ask for the input's head.
 CHUNK_PUTS = 6
 CHUNK_GETS = 4
 JOB_PUTS = 4
 JOB_GETS = 9
+# A file that is split in ranges puts the list of cuts and reads the header once more. Each range
+# puts its survey and its manifest, reads the input twice, and reads the survey, the list of cuts,
+# the header and the manifest once.
+RANGES_PUTS, RANGES_GETS = 1, 1
+RANGE_PUTS, RANGE_GETS = 2, 6
+# A merge that several calls share puts its plan and lists the uploads of both files (LIST has the
+# price of PUT); the Map and the last call read the plan. Each group and the list of its parts are
+# put and read.
+GROUPS_PUTS, GROUPS_GETS = 3, 2
+GROUP_PUTS, GROUP_GETS = 2, 2
 
-# boto3's managed transfers: from 8 MiB on an object is sent in parts of 8 MiB, with one request to
+# boto3's managed transfers send an object of 8 MiB or more in parts of 8 MiB, with one request to
 # begin and one to end.
 PART_BYTES = 8 * 1024 * 1024
-# source/merge-s3-files: the parts that an input is copied to the archive in.
-COPY_PART_BYTES = 256 * 1024 * 1024
-# template.yaml: what is more to merge is uploaded by several calls, so much by each.
-MERGE_GROUP_BYTES = 4 * 1024**3
 
 # Writes to JobTable. The JOB entry is written when the job is entered, split, merged, mailed and
-# succeeded, each time in the index too; a chunk's when it starts and when it ends.
+# succeeded, each time to the index too. A chunk's entry is written when it starts and when it ends.
 JOB_WRITES = 5 * 2
 CHUNK_WRITES = 2
-# A chunk's entry in the ledger with names, in bytes: what the merge reads of each.
+# Bytes of a chunk's entry in the ledger, with the attributes' names; the merge reads all entries.
 CHUNK_ENTRY_BYTES = 550
 
-# What a column of the enrichment adds to a row of the output, in the shipped reference data.
+# Bytes that a column of the shipped reference data adds to a row of the output.
 ENRICHMENT_COLUMN_BYTES = 8
 
-# An entry of the manifest as JSON, with the longest job id.
+# Bytes of a manifest entry as JSON, with the longest job id.
 MANIFEST_ENTRY_BYTES = 300
 
-# Memory of the chunk functions: Python and boto3, and what a row and a byte of the chunk take in
-# read-file, the largest. Resident sizes measured on 2026-11-23 with Python 3.11 on Linux, in
-# chunks of 20,000 rows and of 16 MB.
+# Memory of read-file, which takes the most of the chunk functions: Python with boto3, and what each
+# row and byte of the chunk add. Resident sizes, measured on 2026-11-23 with Python 3.11 on Linux,
+# with chunks of 20,000 rows and of 16 MB.
 BASE_MEMORY_BYTES = 120_000_000
 ROW_MEMORY_BYTES = 5_000
 MEMORY_BYTES_PER_BYTE = 6
@@ -112,7 +89,7 @@ MEMORY_BYTES_PER_BYTE = 6
 
 @dataclass(frozen=True)
 class Workload:
-    """What a file asks of the stack.
+    """What a file asks of a stack.
 
     Attributes
     ----------
@@ -123,7 +100,7 @@ class Workload:
     error_writes : int
         Write units of ErrorTable for them.
     keys : int
-        Keys that are looked up: of each chunk the distinct ones of the rows that are valid.
+        Keys that are looked up: the distinct keys of the valid rows of each chunk.
     api_calls : int
         Calls of ``POST /financials`` for them.
     output_bytes, rejects_bytes : int
@@ -132,6 +109,8 @@ class Workload:
         Chunks with rejected rows.
     largest_chunk_bytes : int
         Of the records of the largest chunk.
+    settings : StackSettings
+        How the stack is set up; by default as this checkout deploys it.
     """
 
     size_bytes: int
@@ -147,16 +126,15 @@ class Workload:
     rejects_bytes: int = 0
     reject_pieces: int = 0
     largest_chunk_bytes: int = 0
+    settings: StackSettings = field(default_factory=shipped_settings, repr=False)
 
     @property
     def ranges(self) -> int:
-        """Ranges that the file is split in, side by side; 0 if one call splits it.
-
-        As SplitRangeBytes is by default.
-        """
-        if self.size_bytes <= RANGE_BYTES:
+        """Ranges that the file is split in, side by side; 0 if one call splits it."""
+        range_bytes = self.settings.range_bytes
+        if self.size_bytes <= range_bytes:
             return 0
-        return len(range_starts(0, self.size_bytes, range_bytes=RANGE_BYTES))
+        return len(range_starts(0, self.size_bytes, range_bytes=range_bytes))
 
     @property
     def rows_per_chunk(self) -> float:
@@ -169,7 +147,7 @@ class Workload:
         return self.api_calls / max(1, self.chunks)
 
     def rechunked(self, chunk_rows: int) -> Workload:
-        """Return the same file in chunks of another size, its rows taken for equally long."""
+        """Return the same file in chunks of another size, as if all rows were equally long."""
         by_rows = -(-self.rows // chunk_rows)
         by_bytes = -(-self.size_bytes // MAX_CHUNK_BYTES)
         chunks = max(by_rows, by_bytes)
@@ -184,55 +162,79 @@ class Workload:
 
 
 def put_requests(size_bytes: int, *, part_bytes: int = PART_BYTES) -> int:
-    """Return how many requests boto3 sends an object of this size with."""
+    """Return how many requests boto3 makes to upload an object of this size."""
     if size_bytes < part_bytes:
         return 1
     return 2 + -(-size_bytes // part_bytes)
 
 
 def merge_parts(size_bytes: int) -> int:
-    """Return how many parts the merge sends a file of this size in."""
+    """Return in how many parts the merge uploads a file of this size."""
     return max(min(1, size_bytes), size_bytes // pieces.part_bytes(size_bytes))
 
 
 def merge_groups(work: Workload) -> int:
-    """Return how many calls the merge of a file is shared by, each with a group of its pieces."""
+    """Return how many calls upload the result files, each of them a group of pieces."""
     total = work.output_bytes + work.rejects_bytes
-    if total <= MERGE_GROUP_BYTES:
+    most = work.settings.merge_group_bytes
+    if total <= most:
         return 1
-    return sum(-(-size // MERGE_GROUP_BYTES) for size in (work.output_bytes, work.rejects_bytes))
+    return sum(-(-size // most) for size in (work.output_bytes, work.rejects_bytes))
 
 
 def merge_calls(work: Workload) -> int:
-    """Return the calls of merge-s3-files: one, or one that plans, the groups', and the last."""
+    """Return the calls of merge-s3-files: one, or one that plans, one per group, and a last one."""
     groups = merge_groups(work)
     return groups if groups == 1 else groups + 2
 
 
 def s3_puts(work: Workload) -> int:
-    """Return the requests to S3 that cost what a PUT costs, the upload itself included."""
+    """Return the requests to S3 that have the price of a PUT, including the upload itself."""
+    groups = merge_groups(work)
     merged = sum(
-        2 + merge_parts(size) if size >= pieces.PART_BYTES else 1
+        2 + merge_parts(size) if size >= pieces.PART_BYTES or groups > 1 else 1
         for size in (work.output_bytes, work.rejects_bytes)
     )
     upload = put_requests(work.size_bytes)
     archive = put_requests(work.size_bytes, part_bytes=COPY_PART_BYTES)
-    return CHUNK_PUTS * work.chunks + JOB_PUTS + merged + upload + archive
+    found = CHUNK_PUTS * work.chunks + JOB_PUTS + merged + upload + archive
+    if work.ranges:
+        found += RANGES_PUTS + RANGE_PUTS * work.ranges
+    if groups > 1:
+        found += GROUPS_PUTS + GROUP_PUTS * groups
+    return found
 
 
 def s3_gets(work: Workload) -> int:
-    """Return the requests to S3 that cost what a GET costs; the merge reads what is not empty."""
-    return (CHUNK_GETS + 1) * work.chunks + work.reject_pieces + JOB_GETS
+    """Return the requests to S3 that have the price of a GET; empty rejects are not read."""
+    found = (CHUNK_GETS + 1) * work.chunks + work.reject_pieces + JOB_GETS
+    if work.ranges:
+        found += RANGES_GETS + RANGE_GETS * work.ranges
+    groups = merge_groups(work)
+    if groups > 1:
+        found += GROUPS_GETS + GROUP_GETS * groups
+    return found
 
 
 def transitions(work: Workload) -> int:
-    """Return the state transitions of a job that succeeds at once."""
-    ranges = RANGES_TRANSITIONS + RANGE_TRANSITIONS * work.ranges if work.ranges else 0
-    return JOB_TRANSITIONS + ranges + CHUNK_TRANSITIONS * work.chunks
+    """Return the state transitions of a job that succeeds at its first attempt."""
+    found = JOB_TRANSITIONS + CHUNK_TRANSITIONS * work.chunks
+    if work.ranges:
+        found += RANGES_TRANSITIONS + RANGE_TRANSITIONS * work.ranges
+    groups = merge_groups(work)
+    if groups > 1:
+        found += GROUPS_TRANSITIONS + GROUP_TRANSITIONS * groups
+    return found
+
+
+def job_events(work: Workload) -> int:
+    """Return the events in the history of the main workflow, if its first attempt succeeds."""
+    ranges = RANGES_EVENTS if work.ranges else 0
+    return JOB_EVENTS + ranges + (GROUPS_EVENTS if merge_groups(work) > 1 else 0)
 
 
 def chunk_memory_bytes(work: Workload) -> int:
-    """Return what the hungriest chunk function is likely to take for the largest chunk."""
+    """Return the memory that read-file is likely to take for the largest chunk."""
     rows = min(work.chunk_rows, work.rows)
     return (
         BASE_MEMORY_BYTES

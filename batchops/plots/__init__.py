@@ -1,1 +1,1 @@
-"""Plots: a DataFrame in, matplotlib Axes out. Nothing here knows AWS."""
+"""Plots: they take a DataFrame and return matplotlib Axes."""

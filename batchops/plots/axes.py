@@ -1,4 +1,4 @@
-"""What every plot has: where it is drawn, its colours, its title, units and legend.
+"""What all plots share: Axes, colours, titles, units and legends.
 
 A plot takes the Axes to draw on, or makes a figure as wide as a notebook, and returns the Axes.
 Text and lines have a grey that reads on white and on black, the background is clear, and words or a
@@ -15,24 +15,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-# Of contrast about 4.3 on white as on JupyterLab's black, #111111: more on both there is not.
+# Its contrast is about 4.3 on white and on JupyterLab's black, #111111; no grey has more on both.
 INK = "#797979"
-# The inline backend lays white under a clear picture whose tick labels are all darker than the
-# middle grey, which glares in a dark notebook, and black if they are all lighter. So it gets both.
+# The inline backend puts white behind a transparent picture if all its tick labels are darker than
+# the middle grey, which glares in a dark notebook, and black if all are lighter. So one axis is
+# darker and one is lighter.
 X_TICKS, Y_TICKS = "#7C7C7C", "#828282"
-# Those of the palette that stand out from white and from black, in the order to take them.
+# The colours of parts, in order; all stand out on white and on black.
 PART_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, INK)
 _SIZE_INCHES = (9.0, 4.0)
 _LABEL_LENGTH = 40
 
 
 def make_axes(ax: Axes | None) -> Axes:
-    """Return the Axes to draw on; of a new figure with a clear ground where none are given."""
+    """Return the given Axes, or those of a new figure with a transparent background."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
 
-    # With pyplot, so that notebooks show the figure and plt.show() finds it.
+    # Made by pyplot, so that notebooks show the figure and plt.show() finds it.
     figure, made = plt.subplots(figsize=_SIZE_INCHES, layout="constrained")
     figure.patch.set_alpha(0)
     made.patch.set_alpha(0)
@@ -40,7 +41,7 @@ def make_axes(ax: Axes | None) -> Axes:
 
 
 def say_why_empty(ax: Axes, title: str, text: str) -> Axes:
-    """Say why there is nothing to draw, in place of the drawing."""
+    """Write in place of the plot why there is nothing to draw."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=INK, size=13)
     ax.set_xticks([])
     ax.set_yticks([])
@@ -50,8 +51,8 @@ def say_why_empty(ax: Axes, title: str, text: str) -> Axes:
 def finish(
     ax: Axes, title: str, x_label: str, *, legend: bool = False, counts: bool = False
 ) -> Axes:
-    """Give the Axes its title, unit, legend beside the data, and colours for any ground."""
-    # As text, not as a formula: it may hold a name with dollar signs.
+    """Set title, unit, legend and the colours for any background, and return the Axes."""
+    # As text, not as a formula: a name in it may have dollar signs.
     ax.set_title(title, color=INK, loc="left", fontweight="bold", parse_math=False)
     ax.set_xlabel(x_label)
     if counts:
@@ -70,7 +71,7 @@ def finish(
 
 
 def count_on(axis: Axis) -> None:
-    """Mark whole numbers only."""
+    """Set ticks at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -78,7 +79,7 @@ def count_on(axis: Axis) -> None:
 
 
 def fit_label(text: str, length: int = _LABEL_LENGTH) -> str:
-    """Return text that fits a label: on one line, nothing unprintable, its middle left out."""
+    """Return a text that fits a label: one printable line, with its middle left out if long."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if len(line) <= length:
         return line

@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 
 STATUS_COLOURS = {workflow.SUCCEEDED: GREEN, workflow.FAILED: VERMILLION, workflow.RUNNING: BLUE}
 
-# Above it a bar is thinner than the eye can follow in a picture 4 inches high.
+# With more bars each is too thin to see in a figure 4 inches high.
 MAX_BARS = 80
 _MOMENTS = 300
-# So that one chunk is a bar, not a wall.
+# Leaves space, so that a single bar does not fill the figure.
 _MIN_BAR_PLACES = 8
 _MAX_POINTS = 200
 _SINCE_START = "seconds since the first chunk started"
 
 
 def chunk_timeline(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw when each chunk ran and what came of it.
+    """Draw when each chunk ran, and its status.
 
-    One bar a chunk from its start to its end, or to the latest time known where it still runs. More
-    than 80 chunks are drawn as the number in progress, see `concurrency`.
+    Each chunk is a bar from its start to its end; a running chunk ends at the latest time in the
+    data. More than 80 chunks are drawn as the number in progress, see `concurrency`.
 
     Parameters
     ----------
     chunks
-        As ``Job.chunks()`` returns it; of its columns chunk, status, start and end.
+        As ``Job.chunks()`` returns it; the columns chunk, status, start and end.
     ax
-        Where to draw; by default in a new figure.
+        The Axes to draw on; by default those of a new figure.
     """
     if len(chunks) > MAX_BARS:
         return concurrency(chunks, ax=ax)
@@ -60,7 +60,7 @@ def chunk_timeline(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             group["length"],
             left=group["start_s"],
             color=STATUS_COLOURS.get(str(status), INK),
-            # Not by colour alone; the bars of running chunks have no end yet.
+            # Colour is not enough, and the bars of running chunks have no end yet.
             hatch={workflow.FAILED: "xxxx", workflow.RUNNING: "...."}.get(str(status)),
             edgecolor="#FFFFFF" if status != workflow.SUCCEEDED else "none",
             linewidth=0,
@@ -81,9 +81,9 @@ def concurrency(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     chunks
-        As ``Job.chunks()`` returns it; of its columns chunk, status, start and end.
+        As ``Job.chunks()`` returns it; the columns chunk, status, start and end.
     ax
-        Where to draw; by default in a new figure.
+        The Axes to draw on; by default those of a new figure.
     """
     import numpy as np
 
@@ -93,8 +93,8 @@ def concurrency(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         return say_why_empty(ax, "Chunks in progress", "no chunk has started")
     starts = np.sort(spans["start_s"].to_numpy())
     ends = np.sort(spans["end_s"].to_numpy())
-    # Of many chunks the mean of each moment: between a chunk and the next in its place there is a
-    # gap too short to be drawn, and thousands of them would be all that is seen.
+    # Means of equal intervals for many chunks: between one chunk and the next there is a gap too
+    # short to draw, and thousands of these gaps would hide everything else.
     edges = np.unique([0, *starts, *ends, 0.001])
     if len(edges) > _MOMENTS:
         edges = np.linspace(0, edges[-1], _MOMENTS + 1)
@@ -111,20 +111,20 @@ def concurrency(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def step_durations(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw how long each step takes a chunk: quartiles, the median in words, and every chunk.
+    """Draw how long each step takes: quartiles, the median in words, and every chunk.
 
     Parameters
     ----------
     chunks
-        As ``Job.chunks()`` returns it; of its columns those that end in ``_ms``, but ``queue_ms``.
+        As ``Job.chunks()`` returns it; the columns that end in ``_ms``, except ``queue_ms``.
     ax
-        Where to draw; by default in a new figure. Of more than 200 chunks only those outside the
-        whiskers (1.5 times the box) are drawn as points.
+        The Axes to draw on; by default those of a new figure. With more than 200 chunks only those
+        outside the whiskers (1.5 times the box) are drawn as points.
     """
     import numpy as np
 
     ax = make_axes(ax)
-    # A chunk waits in the queue, it does not work there.
+    # Time in the queue is not time of a step.
     names = [name for name in chunks.columns if name.endswith("_ms") and name != "queue_ms"]
     found = {name.removesuffix("_ms"): chunks[name] for name in names}
     steps = {name: ms.dropna().to_numpy(dtype="float64") for name, ms in found.items()}
@@ -147,7 +147,7 @@ def step_durations(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     )
     for place, (line, ms) in enumerate(zip(boxes["medians"], steps.values(), strict=True), 1):
         if not several:
-            # Spread over the box's width, so that chunks that took the same time can be told apart.
+            # Spread over the width of the box, so that equal times do not cover each other.
             spread = np.linspace(-0.18, 0.18, len(ms)) if len(ms) > 1 else np.zeros(1)
             ax.plot(ms, place + spread, ".", color=BLUE, alpha=0.6, markersize=5)
         text = f"median {np.median(ms):,.0f} ms"
@@ -167,7 +167,7 @@ def _spans(chunks: pd.DataFrame) -> pd.DataFrame:
     """Return chunk, status, start_s, end_s and length (seconds) of the chunks that have a time."""
     import pandas as pd
 
-    # A chunk that failed before its first step has but an end; one that runs, but a start.
+    # A chunk that failed before its first step has only an end; a running one only a start.
     starts, ends = chunks["start"].fillna(chunks["end"]), chunks["end"]
     latest = pd.concat([starts, ends]).max()
     spans = pd.DataFrame({"chunk": chunks["chunk"], "status": chunks["status"]})
@@ -195,7 +195,7 @@ def _mark_failed(
 
 
 def _scale_times(ax: Axes, ms: Floats) -> None:
-    """Take a logarithmic scale where a linear one would press most of the times together."""
+    """Set a logarithmic scale if a linear one would squeeze most of the times."""
     import numpy as np
 
     if ms.max() > 20 * max(float(np.median(ms)), 1.0):
@@ -207,10 +207,7 @@ def _scale_times(ax: Axes, ms: Floats) -> None:
 
 
 def _time_before(moments: Floats, begins: Floats) -> Floats:
-    """Return, for each moment, the seconds that have passed since each of `begins`, summed up.
-
-    Both are sorted.
-    """
+    """Return for each moment the sum of the seconds since each of `begins`; both are sorted."""
     import numpy as np
 
     sums = np.concatenate([[0.0], begins.cumsum()])

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MAX_PARTS = len(PART_COLOURS)
-# So that one bar is a bar, not a wall.
+# Leaves space, so that a single bar does not fill the figure.
 _MIN_BAR_PLACES = 5
 _HATCHES = ("", "///", "...", "xxx", "ooo")
 
@@ -33,24 +33,24 @@ def plot_totals(
     Parameters
     ----------
     data
-        For example ``job.output(typed=True)``.
+        The rows, such as ``job.output(typed=True)``.
     by, value
         The column to group by, and the column of numbers to add up.
     split
-        A column with at most five values, by which each bar is parted.
+        A column with at most five values, which divides each bar.
     unit
-        The unit of `value`, to stand at the axis.
+        The unit of `value`, for the axis.
     sort
-        The largest sum on top; otherwise in the order of the groups.
+        Put the largest sum at the top; otherwise keep the order of the groups.
     top
-        Bars at most; the others are added up in one more.
+        The most bars; one more bar has the sum of the rest.
     ax
-        Where to draw; by default in a new figure.
+        The Axes to draw on; by default those of a new figure.
 
     Raises
     ------
     InputError
-        If there is no such column, `value` holds no numbers, or `split` too many values.
+        If there is no such column, `value` has no numbers, or `split` has too many values.
     """
     import pandas as pd
 
@@ -83,7 +83,7 @@ def _check(data: pd.DataFrame, by: str, value: str, split: str | None) -> None:
             raise InputError(f"there is no column {name!r}: there are {', '.join(data.columns)}")
     if data[value].dtype.kind not in "iuf":
         raise InputError(
-            f"{value!r} holds no numbers but {data[value].dtype}: take job.output(typed=True)"
+            f"{value!r} has no numbers but {data[value].dtype}: use job.output(typed=True)"
         )
     if split and data[split].nunique() > _MAX_PARTS:
         raise InputError(
@@ -93,7 +93,7 @@ def _check(data: pd.DataFrame, by: str, value: str, split: str | None) -> None:
 
 
 def _stack(ax: Axes, table: pd.DataFrame, *, labelled: bool) -> None:
-    """Draw the parts beside each other; gains go to the right of zero, losses to the left."""
+    """Draw the parts side by side; gains to the right of zero, losses to the left."""
     right = left = table.sum(axis=1).to_numpy() * 0.0
     for place, name in enumerate(table):
         sums = table[name].to_numpy(dtype="float64")
@@ -102,7 +102,7 @@ def _stack(ax: Axes, table: pd.DataFrame, *, labelled: bool) -> None:
             sums,
             left=[r if s >= 0 else a for s, r, a in zip(sums, right, left, strict=True)],
             color=PART_COLOURS[place],
-            hatch=_HATCHES[place],  # not by colour alone
+            hatch=_HATCHES[place],  # colour is not enough
             edgecolor="#FFFFFF",
             linewidth=0,
             label=fit_label(str(name)) if labelled else None,
@@ -111,7 +111,7 @@ def _stack(ax: Axes, table: pd.DataFrame, *, labelled: bool) -> None:
 
 
 def short_number(number: float, _place: object = None) -> str:
-    """Return 1,250,000 as 1.25 M, so that it fits below an axis."""
+    """Return a number short enough for an axis: 1,250,000 as ``1.25 M``."""
     for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if abs(number) >= size:
             return f"{number / size:,.6g}{letter}"

@@ -27,23 +27,23 @@ _STAGES = [step.name for step in workflow.REJECTING_STEPS]
 STAGE_COLOURS = dict(zip(_STAGES, (PURPLE, BLUE, VERMILLION), strict=True))
 
 TOP = 15
-# So that one bar is a bar, not a wall.
+# Leaves space, so that a single bar does not fill the figure.
 _MIN_BAR_PLACES = 5
 _BINS = 50
 _ROW = "(row)"
 
 
 def errors_by_rule(errors: pd.DataFrame, *, ax: Axes | None = None, top: int = TOP) -> Axes:
-    """Draw how often each rule of each column is broken, the most frequent on top.
+    """Draw how often each rule of each column is broken, the most frequent at the top.
 
     Parameters
     ----------
     errors
-        As ``Job.errors()`` returns it; of its columns source_row, column, rule and stage.
+        As ``Job.errors()`` returns it; the columns source_row, column, rule and stage.
     ax
-        Where to draw; by default in a new figure.
+        The Axes to draw on; by default those of a new figure.
     top
-        Bars at most; the others are counted together in one more.
+        The most bars; one more bar counts the rest.
     """
     return _bars(
         errors,
@@ -57,7 +57,7 @@ def errors_by_rule(errors: pd.DataFrame, *, ax: Axes | None = None, top: int = T
 
 
 def errors_by_column(errors: pd.DataFrame, *, ax: Axes | None = None, top: int = TOP) -> Axes:
-    """Draw how many errors each column has, the most first; parameters as of `errors_by_rule`."""
+    """Draw how many errors each column has; for the parameters see `errors_by_rule`."""
     return _bars(
         errors,
         by=("column",),
@@ -70,10 +70,11 @@ def errors_by_column(errors: pd.DataFrame, *, ax: Axes | None = None, top: int =
 
 
 def errors_by_value(errors: pd.DataFrame, *, ax: Axes | None = None, top: int = TOP) -> Axes:
-    """Draw which values break rules, the most frequent on top; parameters as of `errors_by_rule`.
+    """Draw which values break rules, the most frequent at the top.
 
-    A value that breaks several rules counts once for each. Of `errors` the column value is used
-    too; where the row as a whole is at fault, it is the number of its fields, or empty.
+    For the parameters see `errors_by_rule`; `errors` needs the column value, too. A value that
+    breaks several rules counts once for each. For an error of the whole row, the value is the
+    number of its fields, or empty.
     """
     return _bars(
         errors,
@@ -87,16 +88,16 @@ def errors_by_value(errors: pd.DataFrame, *, ax: Axes | None = None, top: int = 
 
 
 def errors_by_position(errors: pd.DataFrame, *, rows: int, ax: Axes | None = None) -> Axes:
-    """Draw where in the file the rejected rows are.
+    """Draw the positions of the rejected rows in the file.
 
     Parameters
     ----------
     errors
-        As ``Job.errors()`` returns it; of its columns source_row.
+        As ``Job.errors()`` returns it; the column source_row.
     rows
-        Rows of the file, the header not counted.
+        The number of rows of the file, without the header.
     ax
-        Where to draw; by default in a new figure.
+        The Axes to draw on; by default those of a new figure.
     """
     import numpy as np
 
@@ -126,7 +127,7 @@ def _bars(
     ax: Axes | None,
     top: int,
 ) -> Axes:
-    """Draw a bar for each group of errors, with a part for each stage that found some."""
+    """Draw a bar for each group of errors, with a part for each stage that found errors."""
     ax = make_axes(ax)
     if errors.empty:
         return say_why_empty(ax, f"Errors by {what}", "no errors")
@@ -140,7 +141,7 @@ def _bars(
         total = int(others.to_numpy().sum())
         ax.barh([len(shown)], [total], color=INK, hatch="///", label="all others")
         _write_total(ax, len(shown), total)
-    # As text, not as formulas: names may hold dollar signs.
+    # As text, not as formulas: names may have dollar signs.
     ax.set_yticks(range(len(labels)), labels, parse_math=False)
     ax.set_ylim(max(len(labels), _MIN_BAR_PLACES) - 0.4, -0.6)
     ax.set_ylabel(axis)
@@ -151,9 +152,9 @@ def _bars(
 
 
 def _stack(ax: Axes, counts: pd.DataFrame) -> None:
-    """Draw the groups' counts, the stages beside each other, and write each group's sum."""
+    """Draw the counts of the groups, the stages side by side, and write each group's sum."""
     left = counts.sum(axis=1) * 0
-    # The stages in the order in which they look at a row, as parts of a bar and in the legend.
+    # In bars and legend the stages come in the order in which they check a row.
     others = sorted(set(map(str, counts)) - set(STAGE_COLOURS))
     stages = [*STAGE_COLOURS, *others]
     for stage in [stage for stage in stages if stage in counts and counts[stage].any()]:

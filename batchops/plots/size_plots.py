@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
 _ROWS = "rows a chunk"
-# Room for the cost that stands at a point.
+# The distance of a cost from its point.
 _COST_OFFSET = (4, 5)
 
 
 def planned_sizes(
     sizes: pd.DataFrame, *, current: int, suggested: int, ax: Axes | None = None
 ) -> Axes:
-    """Draw how long a file would take with each chunk size, and write what it would cost.
+    """Draw the estimated time of a file by chunk size, and write the cost of each size.
 
     Parameters
     ----------
     sizes
         As ``Plan.sizes()`` returns it.
     current, suggested
-        The chunk size that the stack has, and the one that the plan suggests, in rows.
+        The chunk size of the stack, and the one that the plan suggests, in rows.
     ax
-        Where to draw; by default in a new figure.
+        The Axes to draw on; by default those of a new figure.
     """
     from batchops.show.numbers import usd_text
 
@@ -42,7 +42,7 @@ def planned_sizes(
     ax.plot(rows, middle, "o-", color=BLUE, label="in between, with its cost")
     last = None
     for place, usd in zip(zip(rows, middle, strict=True), sizes["usd"], strict=True):
-        # Sizes that lie close together would write over each other.
+        # The costs of close sizes would overlap.
         if last is None or place[0] > 1.6 * last:
             ax.annotate(
                 usd_text(usd),
@@ -64,14 +64,14 @@ def planned_sizes(
 
 
 def measured_sizes(speeds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw how fast jobs were by the size of their chunks: each job, and the median of each size.
+    """Draw the speed of jobs by chunk size: each job, and the median of each size.
 
     Parameters
     ----------
     speeds
-        As ``Stack.speeds()`` returns it; of its columns chunk_rows and rows_per_s.
+        As ``Stack.speeds()`` returns it; the columns chunk_rows and rows_per_s.
     ax
-        Where to draw; by default in a new figure.
+        The Axes to draw on; by default those of a new figure.
     """
     ax, title = make_axes(ax), "Speed of jobs by chunk size"
     if speeds.empty:
@@ -88,16 +88,16 @@ def measured_sizes(speeds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def _scale(ax: Axes) -> None:
-    """Take a logarithmic scale of rows."""
+    """Set a logarithmic scale of rows."""
     ax.set_xscale("log")
     low, high = ax.get_xlim()
-    if high < 4 * low:  # one size, or almost: otherwise there might be no number on the scale
+    if high < 4 * low:  # for one size the scale might have no number
         ax.set_xlim(low / 2, high * 2)
     _number(ax.xaxis)
 
 
 def _number(axis: Axis) -> None:
-    """Put round numbers, and nothing else, on a logarithmic scale."""
+    """Set ticks at round numbers only, on a logarithmic scale."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

@@ -1,42 +1,39 @@
-"""A job's next attempt: whether it may be made, who makes it, and how it starts.
+"""A job's next attempt: whether it is allowed, who makes it, and how it starts.
 
-An attempt is claimed by a conditional update of the JOB entry, before anything is changed, so that
-of two reruns at the same time one wins. Then the entries of the chunks that it is to run become
-PENDING, and only then is anything of theirs replaced. So whatever happens to the process that does
-this, no chunk counts as done whose result is not to be used, and the next rerun finds it.
+An attempt is claimed by a conditional update of the JOB entry before anything else changes, so that
+only one of two simultaneous reruns goes on. Then the entries of the chunks that it will run become
+PENDING, and only after that may their files be replaced. So whatever happens to the process in
+between, no chunk counts as done whose result must not be used, and the next rerun finds it.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from batchcore import jobs, keys
+from batchcore import jobs, keys, workflow
 from botocore.exceptions import ClientError
 
 from batchops.core import ledger
 from batchops.core.errors import JobRunningError, translated
-from batchops.core.executions import CLAIM_UNSTARTED_AFTER_S, attempt_state
+from batchops.core.execution_input import Resume, Settings, execution_input
+from batchops.core.executions import (
+    CLAIM_UNSTARTED_AFTER_S,
+    AttemptState,
+    attempt_state,
+    stop_chunks,
+)
 from batchops.core.manifest import ManifestChunk, put_manifest
-from batchops.recovery.running import stop_chunks
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import JobEntry
 
-Kind = Literal["rerun", "repair"]
-
-Chunks = Sequence[ManifestChunk]
-
-# Does what is to be done between claim and start of the attempt whose number it is given; returns
-# the chunks to run, if they are others thereafter.
-Prepare = Callable[[int], Chunks | None]
-
-# How a job stands whose attempt was entered in the ledger, and whose execution never came.
+# The status of an attempt that was entered in the ledger, and whose execution never started.
 UNSTARTED = "UNSTARTED"
 
 _STOP_TIMEOUT_S = 120.0
@@ -44,36 +41,50 @@ _STOP_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True)
 class Ended:
-    """A job that does not run: its ledger entry, how its last attempt ended, and why."""
+    """How a job's last attempt ended: the JOB entry, the status and the reason."""
 
     entry: JobEntry
     status: str
     reason: str
+
+    def __str__(self) -> str:
+        """Say how it ended: ``ended FAILED (why)``."""
+        return f"ended {self.status}" + (f" ({self.reason})" if self.reason else "")
 
     @property
     def attempt(self) -> int:
         """The attempt that ended."""
         return self.entry.attempt
 
-    @property
-    def started(self) -> datetime:
-        """When that attempt was entered, in UTC."""
-        return self.entry.attempt_started
 
-
-def last_attempt(job: JobRef) -> Ended:
+def last_attempt(job: JobRef, *, expected: int | None = None) -> Ended:
     """Return how a job's last attempt ended.
+
+    Parameters
+    ----------
+    expected
+        The attempt that a plan was made after, and that must still be the last.
 
     Raises
     ------
     JobNotFoundError
     JobRunningError
-        If it has not ended.
+        If the job has not ended, or has had another attempt than the expected one since.
     """
     entry = job.ledger_entry()
     state = attempt_state(job.stack, entry)
-    if state.ended:
-        return Ended(entry, state.status, state.reason)
+    if not state.ended:
+        state = _unstarted(job, entry, state)
+    if expected is not None and entry.attempt != expected:
+        raise JobRunningError(
+            f"job {job.id} has had attempt {entry.attempt} since this was planned: plan again",
+            job_id=job.id,
+        )
+    return Ended(entry, state.status, state.reason)
+
+
+def _unstarted(job: JobRef, entry: JobEntry, state: AttemptState) -> AttemptState:
+    """Return the state of an attempt that never started; raise an error if it may still run."""
     if state.started:
         raise JobRunningError(
             f"job {job.id} is {state.status} (attempt {entry.attempt}): wait() for its end, or "
@@ -87,105 +98,124 @@ def last_attempt(job: JobRef) -> Ended:
             f"should it not start, repeat this in {CLAIM_UNSTARTED_AFTER_S:.0f} s",
             job_id=job.id,
         )
-    return Ended(entry, UNSTARTED, "it was entered in the ledger, and its execution never started")
+    reason = "it was entered in the ledger, and its execution never started"
+    return AttemptState(UNSTARTED, reason, ended=True, started=False)
 
 
-def begin(
+@dataclass
+class Attempt:
+    """An attempt that this process has claimed and not started yet.
+
+    Attributes
+    ----------
+    job, entry
+        The job, and its JOB entry as it was before the claim.
+    number
+        The attempt's number.
+    """
+
+    job: JobRef
+    entry: JobEntry
+    number: int
+    _token: str
+    _settings: Settings | None
+    _list_key: str | None = field(default=None, init=False)
+
+    def list_chunks(self, chunks: Sequence[ManifestChunk]) -> None:
+        """Store the list of the chunks to run; without one the attempt splits the input again."""
+        self._list_key = keys.resume_manifest(self.job.id, self.number)
+        put_manifest(self.job, self.entry.bucket, self._list_key, chunks)
+
+    def start(self, *, by: Literal["rerun", "repair"]) -> None:
+        """Start the attempt's execution.
+
+        Parameters
+        ----------
+        by
+            What the job's lineage calls the attempt, if it does not split the input again.
+
+        Raises
+        ------
+        AwsError
+            If Step Functions refuses; the attempt is released.
+        """
+        job, states = self.job, self.job.stack.client("stepfunctions")
+        with translated(f"starting attempt {self.number} of job {job.id!r}"):
+            try:
+                states.start_execution(
+                    stateMachineArn=job.stack.outputs["MainOrchestratorArn"],
+                    name=jobs.execution_name(job.id, self.number),
+                    input=self._input(by),
+                )
+            except states.exceptions.ExecutionAlreadyExists:
+                # The attempt is ours, so this is a call of ours whose answer was lost.
+                return
+            except ClientError as error:
+                self.release(error)
+                raise
+
+    def _input(self, by: str) -> str:
+        resume = Resume(by, self._list_key) if self._list_key else None
+        return execution_input(self.entry, self.number, settings=self._settings, resume=resume)
+
+    def release(self, error: BaseException) -> None:
+        """Enter that the attempt was not started, so that the next one need not wait."""
+        ledger.release(self.job.stack, self.job.id, self.number, self._token, error)
+
+
+@contextmanager
+def claimed_attempt(
     job: JobRef,
-    last: Ended,
     *,
-    kind: Kind,
-    chunks: Chunks | None,
-    settings: Mapping[str, str | int] | None = None,
+    after: int,
+    chunks: Sequence[ManifestChunk] | None,
+    settings: Settings | None = None,
     code: Mapping[str, str] | None = None,
-    prepare: Prepare | None = None,
-) -> int:
-    """Claim the attempt after `last`, prepare it and start it; return its number.
+) -> Iterator[Attempt]:
+    """Claim a job's next attempt and mark its chunks; release it if the block fails.
+
+    Inside the block nobody else changes the chunks. `Attempt.start` comes after the block.
 
     Parameters
     ----------
+    after
+        The attempt that ended, as it was planned.
     chunks
-        The entries of the manifest that it runs; None to split the input again.
+        The chunks to run; None to split the input again.
     settings
-        ``chunkRows``, ``delimiter`` and ``archiveFolder``, if they are to be others.
+        The job's parameters that change, see `split_settings`.
     code
         Fingerprints of the functions, for the ledger.
-    prepare
-        Called when the attempt is claimed and its chunks are marked, before it starts.
 
     Raises
     ------
     JobRunningError
-        If another rerun was quicker.
+        If the job runs, or another attempt was made since it was planned.
     """
-    if last.status in ("ABORTED", "TIMED_OUT"):
+    last = last_attempt(job, expected=after)
+    if last.status in (workflow.ABORTED, workflow.TIMED_OUT):
         cause = f"attempt {last.attempt} has ended"
         stop_chunks(job, last.attempt, cause=cause, timeout_s=_STOP_TIMEOUT_S)
-    attempt, token = last.attempt + 1, uuid.uuid4().hex
-    ledger.claim(job.stack, last.entry, attempt=attempt, token=token, settings=settings, code=code)
+    attempt = Attempt(job, last.entry, after + 1, uuid.uuid4().hex, settings)
+    ledger.claim(
+        job.stack,
+        last.entry,
+        attempt=attempt.number,
+        token=attempt._token,
+        settings=settings,
+        code=code,
+    )
     try:
-        resume = None
-        # Those of a file that is split again are not done either, until they run.
-        ledger.mark_pending(job.stack, job.id, attempt, _to_mark(job, chunks))
-        prepared = prepare(attempt) if prepare is not None else None
-        if chunks is not None:
-            key = keys.resume_manifest(job.id, attempt)
-            put_manifest(job, last.entry.bucket, key, prepared or chunks)
-            resume = {"manifestKey": key, "by": kind}
-    except BaseException as error:  # an interrupt too must not leave the job as if it ran
-        ledger.release(job.stack, job.id, attempt, token, error)
+        ledger.mark_pending(job.stack, job.id, attempt.number, _to_mark(job, chunks))
+        yield attempt
+    except BaseException as error:  # after an interrupt, too, the job must not look running
+        attempt.release(error)
         raise
-    _start(job, last.entry, settings or {}, attempt, token, resume)
-    return attempt
 
 
-def _to_mark(job: JobRef, chunks: Chunks | None) -> Iterator[tuple[str, int]]:
-    """Yield the ledger entry and the rows of the chunks to run; None stands for all there are."""
-    if chunks is None:
+def _to_mark(job: JobRef, chunks: Sequence[ManifestChunk] | None) -> Iterator[tuple[str, int]]:
+    """Yield the ledger entry and the rows of the chunks to run; of all chunks for None."""
+    if chunks is None:  # when the input is split again, every chunk has to run again
         yield from ((chunk.name, chunk.rows or 0) for chunk in job.chunk_entries())
     else:
         yield from ((chunk.entry, chunk.rows) for chunk in chunks)
-
-
-def _start(
-    job: JobRef,
-    entry: JobEntry,
-    settings: Mapping[str, str | int],
-    attempt: int,
-    token: str,
-    resume: Mapping[str, str] | None,
-) -> None:
-    document: dict[str, Any] = {"jobId": job.id, "attempt": attempt, **entry.start_input(settings)}
-    if resume is not None:
-        document["resume"] = resume
-    states = job.stack.client("stepfunctions")
-    with translated(f"starting attempt {attempt} of job {job.id!r}"):
-        try:
-            states.start_execution(
-                stateMachineArn=job.stack.outputs["MainOrchestratorArn"],
-                name=jobs.execution_name(job.id, attempt),
-                input=json.dumps(document, sort_keys=True),
-            )
-        except states.exceptions.ExecutionAlreadyExists:
-            # The attempt is ours, so this is a call of ours whose answer was lost.
-            return
-        except ClientError as error:
-            ledger.release(job.stack, job.id, attempt, token, error)
-            raise
-
-
-def require_ended_unchanged(job: JobRef, *, attempt: int) -> Ended:
-    """Return how the attempt ended that a plan was made after.
-
-    Raises
-    ------
-    JobRunningError
-        If the job runs, or a later attempt was made since.
-    """
-    last = last_attempt(job)
-    if last.attempt != attempt:
-        raise JobRunningError(
-            f"job {job.id} has had attempt {last.attempt} since this was planned: plan again",
-            job_id=job.id,
-        )
-    return last

@@ -1,4 +1,4 @@
-"""Which chunks of a job have to run again, and why; of the others the results are reused."""
+"""Which chunks of a job have to run again and why; the results of the others are reused."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from batchcore import keys, workflow
 
-from batchops.core.errors import InputError, explain_failure
-from batchops.core.ledger.claims import PENDING
+from batchops.core.errors import InputError, explain_failure, translated
 from batchops.show.numbers import number_ranges
 
 if TYPE_CHECKING:
+    from batchops.core.job_ref import JobRef
     from batchops.core.ledger import ChunkEntry
     from batchops.core.manifest import ManifestChunk
 
@@ -28,7 +28,7 @@ class PlannedChunk:
 
 @dataclass(frozen=True, slots=True)
 class ReusedChunk:
-    """A chunk whose result stays: its number, its rows, and the attempt that the result is of."""
+    """A chunk whose result is reused: its number, its rows, and the attempt that wrote it."""
 
     number: int
     rows: int
@@ -43,7 +43,7 @@ def choose_chunks(
     sizes: Mapping[tuple[str, str], int],
     named: Mapping[int, str],
 ) -> tuple[tuple[PlannedChunk, ...], tuple[ReusedChunk, ...]]:
-    """Divide a job's chunks into those to run and those whose results are reused.
+    """Return the chunks that have to run, and those whose results are reused.
 
     Parameters
     ----------
@@ -52,14 +52,14 @@ def choose_chunks(
     entries
         The ledger's entries of those that have started.
     sizes
-        Bytes of each object under the job's ``output/`` and ``rejects/``, by key and version.
+        Bytes of each object of the job by key and version, see `stored_sizes`.
     named
-        Chunks to run whatever became of them, and why.
+        Chunks to run in any case, and why.
 
     Raises
     ------
     InputError
-        If a named chunk is none of the job's.
+        If the job has no chunk that is named.
     """
     unknown = sorted(set(named) - {chunk.number for chunk in manifest})
     if unknown:
@@ -90,16 +90,39 @@ def _fault(
     if entry.status == workflow.FAILED:
         why = explain_failure(entry.error, entry.cause)
         return f"failed at {entry.failed_step or 'an unknown step'}: {why}"
-    if entry.status == PENDING:
+    if entry.status == workflow.PENDING:
         return f"was to run in attempt {entry.attempt}, and did not"
     if entry.status != workflow.SUCCEEDED:
         return f"was under way when attempt {entry.attempt} ended"
     if not entry.balances or entry.rows != chunk.rows:
         return "its rows do not balance"
+    return _lost_piece(job_id, entry, sizes)
+
+
+def _lost_piece(job_id: str, entry: ChunkEntry, sizes: Mapping[tuple[str, str], int]) -> str:
+    """Say which piece of a chunk's result is not there any more; empty if none."""
     pieces = {"output": keys.output, "rejects": keys.rejected_piece}
     for kind, key_of in pieces.items():
         size = entry.piece_bytes[kind]
-        version = (key_of(job_id, chunk.number), entry.piece_versions[kind])
+        version = (key_of(job_id, entry.number), entry.piece_versions[kind])
         if size and sizes.get(version) != size:
             return f"its result is not in the bucket as it was written ({kind})"
     return ""
+
+
+def stored_sizes(job: JobRef, bucket: str) -> dict[tuple[str, str], int]:
+    """Return the bytes of the job's chunks and results that are in the bucket, by key and version.
+
+    Versions that were written over or deleted since count too: the ledger names which one it wants.
+    """
+    s3 = job.stack.client("s3")
+    found: dict[tuple[str, str], int] = {}
+    with translated(f"listing the files of job {job.id!r}"):
+        for folder in ("output/", "rejects/", "chunks/"):
+            pages = s3.get_paginator("list_object_versions").paginate(
+                Bucket=bucket, Prefix=f"{keys.JOBS_PREFIX}{job.id}/{folder}"
+            )
+            for page in pages:
+                for item in page.get("Versions", ()):
+                    found[item["Key"], item["VersionId"]] = item["Size"]
+    return found

@@ -1,14 +1,15 @@
-"""The attempts of a job, one after the other."""
+"""List the attempts of a job."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from batchcore import aws, jobs
+from batchcore import jobs
 
-from batchops.core.errors import explain_failure, translated
+from batchops.core.errors import explain_failure
+from batchops.core.execution_input import read_resume
 from batchops.core.executions import find_execution
+from batchops.core.manifest import read_chunks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,11 +35,12 @@ def lineage(job: JobRef) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One line an attempt: ``attempt`` (int64), ``kind`` (str: ``start`` where the input was
-        split, ``rerun``, ``repair``), ``execution`` (str, its name), ``status`` (str), ``start``,
+        One line per attempt: ``attempt`` (int64), ``kind`` (str: ``start`` if it split the input,
+        ``rerun``, ``repair``), ``execution`` (str, its name), ``status`` (str), ``start``,
         ``end`` (datetime64[ms, UTC]), ``chunks`` (Int64, how many it ran), ``error`` (str, empty
-        where there was none). Missing: not known (yet), or no longer: Step Functions forgets an
-        execution after 90 days, and the list of its chunks goes after IntermediateExpiryDays.
+        if there was none). A missing value is not known yet or no longer: Step Functions forgets
+        an execution after 90 days, and the list of its chunks expires after
+        IntermediateExpiryDays.
 
     Raises
     ------
@@ -63,23 +65,18 @@ def _attempt(job: JobRef, entry: JobEntry, number: int) -> dict[str, Any]:
     execution = find_execution(job.stack, job.id, number)
     if execution is None:
         return row
-    resume = json.loads(execution["input"]).get("resume")
-    error = execution.get("error")
+    resume, error = read_resume(execution["input"]), execution.get("error")
     return {
         **row,
-        "kind": resume.get("by", "rerun") if resume else "start",
+        "kind": resume.by if resume else "start",
         "status": execution["status"],
         "start": execution["startDate"],
         "end": execution.get("stopDate"),
-        "chunks": _count(job, entry, resume["manifestKey"]) if resume else entry.chunks or None,
+        "chunks": _count(job, entry, resume.manifest_key) if resume else entry.chunks or None,
         "error": explain_failure(error, execution.get("cause", "")) if error else "",
     }
 
 
 def _count(job: JobRef, entry: JobEntry, key: str) -> int | None:
-    s3 = job.stack.client("s3")
-    with translated(f"reading {key}"):
-        try:
-            return len(json.loads(aws.read_object(s3, entry.bucket, key)))
-        except s3.exceptions.NoSuchKey:
-            return None
+    chunks = read_chunks(job, entry.bucket, key)
+    return None if chunks is None else len(chunks)

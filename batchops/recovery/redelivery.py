@@ -1,40 +1,38 @@
-"""Uploads whose job could not be started: hand their events to the function once more.
+"""Start the jobs of uploads whose events Lambda gave up on, by sending each event once more.
 
-Lambda gives up on an event after its retries, and puts it into UnstartedUploadsQueue. An event
-names the version of its object, and so its job: however often it is delivered, one job comes of it.
+After its retries Lambda puts such an event into UnstartedUploadsQueue. An event names the version
+of its object, and so its job: however often it is delivered, it starts one job.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from batchcore import items
+from batchcore.workflow import NOTIFICATION
 
 from batchops.core.errors import FunctionFailedError, translated
 from batchops.inspection.invoke import invoke_target
-from batchops.show import markup
-from batchops.show.terminal import text_table
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
-_FUNCTION = "s3-lambda-notification"
-
-# As many as one call looks at; what is left shows when it is repeated.
+# At most as many are read by one call; repeat it for the rest.
 MAX_UPLOADS = 1_000
 
-# A short poll asks only some of the servers, and may find nothing where there is something.
+# A short poll asks only some of the servers of AWS, and may miss messages.
 _POLL_S = {"aws": 2, "local": 0}
 
-# Amazon SQS: 10 messages a call. Hidden for long enough to be looked at and started.
+# Amazon SQS returns 10 messages a call. They are hidden long enough to start their jobs.
 _MESSAGES_A_CALL = 10
 _HIDDEN_S = 600
-# What a message comes to with which it has done its work.
+# With these outcomes a message is done, and is deleted.
 _STARTED, _STARTED_BEFORE, _NO_FILE = "started", "is started already", "no file to start"
 _DONE = frozenset({_STARTED, _STARTED_BEFORE, _NO_FILE})
 _COLUMNS = ("file", "waits since", "reason", "outcome")
@@ -64,7 +62,7 @@ class WaitingUpload:
 
 
 @dataclass(frozen=True)
-class Redelivery:
+class Redelivery(Shown):
     """The uploads that wait in the stack's queue, and what became of them.
 
     Attributes
@@ -86,37 +84,23 @@ class Redelivery:
         """Their keys."""
         return tuple(upload.file for upload in self.uploads)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        """Say what waits, or what was started, a line each."""
+    def _blocks(self) -> Iterator[Block]:
         if not self.uploads:
-            return f"no upload waits in stack {self.stack}"
-        return f"{self._headline()}\n{text_table(_COLUMNS, self._rows())}"
-
-    def _repr_html_(self) -> str:
-        if not self.uploads:
-            return markup.paragraph(self)
-        return markup.paragraph(self._headline()) + markup.table(_COLUMNS, self._rows())
-
-    def _headline(self) -> str:
+            yield Block.line(f"no upload waits in stack {self.stack}")
+            return
         count = len(self.uploads)
-        which = f"{count} upload{'s' if count > 1 else ''} in the queue of stack {self.stack}"
+        line = f"{count} upload{'s' if count > 1 else ''} in the queue of stack {self.stack}"
         if self.dry_run:
-            return f"{which}; nothing is started yet (dry_run=False starts them)"
-        return which
-
-    def _rows(self) -> list[tuple[str, str, str, str]]:
-        return [(u.file, u.time, u.reason, u.outcome) for u in self.uploads]
+            line += "; nothing is started yet (dry_run=False starts them)"
+        yield Block.line(line)
+        yield Block.table(_COLUMNS, [(u.file, u.time, u.reason, u.outcome) for u in self.uploads])
 
 
 def redeliver(stack: StackRef, *, dry_run: bool = True) -> Redelivery:
-    """Look at the uploads that wait, and unless it is a dry run, start their jobs.
+    """Return the uploads that wait, and start their jobs unless it is a dry run.
 
-    The function gets the event that it failed on once more; since a job has the id of its object
-    version, none is started twice. What fails again stays in the queue.
+    The function gets the event that it failed on once more. A job has the id of its object version,
+    so none is started twice. What fails again stays in the queue.
 
     Raises
     ------
@@ -182,7 +166,7 @@ def _describe(body: dict[str, Any], time: str) -> WaitingUpload:
 
 def _start(stack: StackRef, event: dict[str, Any]) -> str:
     try:
-        answer: Any = invoke_target(stack, _FUNCTION, event)
+        answer: Any = invoke_target(stack, NOTIFICATION, event)
     except FunctionFailedError as error:
         return f"fails again: {str(error).splitlines()[0]}"
     if not answer["jobs"]:

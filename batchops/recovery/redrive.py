@@ -1,11 +1,11 @@
-"""Have Step Functions go on with an execution that was stopped, where AWS can do that.
+"""Have Step Functions continue an execution that was stopped, where AWS can do that.
 
-A redrive goes on at the state that did not succeed, with the same input and definition, within 14
-days (Step Functions developer guide, "Redriving executions", November 2026). That leaves little for
-it in this workflow. Its map tolerates failed chunks, so a Map Run with failures has succeeded;
-whatever fails is caught, so the state that did not succeed is the Fail state at the end; and the
-executions of chunks have fixed names, so one that began cannot begin again. What is left is an
-execution that was stopped, or ran out of time, between its chunks.
+A redrive continues at the state that did not succeed, with the same input and definition, within 14
+days (Step Functions developer guide, "Redriving executions", November 2026). Few executions of this
+workflow can be redriven. Its map tolerates failed chunks, so a Map Run with failures has succeeded.
+Every failure is caught, so the state that did not succeed is the Fail state at the end. And the
+executions of chunks have fixed names, so a chunk that began cannot begin again. What is left is an
+execution that was stopped, or timed out, between its chunks.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from batchops.core.errors import JobError, translated
 from batchops.core.executions import execution_arn, find_execution
 from batchops.recovery.attempts import Ended, last_attempt
 from batchops.recovery.chunk_choice import PlannedChunk
-from batchops.recovery.rerun_plan import RerunPlan
-from batchops.recovery.rerun_planning import plan_rerun
+from batchops.recovery.rerun_plan import RerunPlan, plan_rerun
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -47,7 +46,7 @@ def plan_redrive(job: JobRef) -> RerunPlan:
         raise _refuse(job, "the local engine has no RedriveExecution")
     last = last_attempt(job)
     execution = find_execution(job.stack, job.id, last.attempt)
-    plan = plan_rerun(job)
+    plan = plan_rerun(job, last=last)
     reason = refusal(last, execution, plan.chunks, now=datetime.now(UTC))
     if reason:
         raise _refuse(job, reason)
@@ -69,7 +68,7 @@ def refusal(
     *,
     now: datetime,
 ) -> str:
-    """Say why an attempt cannot be redriven with any use; empty if it can.
+    """Say why redriving an attempt is impossible or useless; empty if neither.
 
     Parameters
     ----------
@@ -116,10 +115,10 @@ def execute_redrive(job: JobRef, plan: RerunPlan) -> RerunPlan:
     Raises
     ------
     JobRunningError
-        If the job was taken up elsewhere.
+        If the job runs, or has run since the plan was made.
     AwsError
     """
-    last, token = last_attempt(job), uuid.uuid4().hex
+    last, token = last_attempt(job, expected=plan.attempt), uuid.uuid4().hex
     ledger.claim(job.stack, last.entry, attempt=plan.attempt, token=token)
     redrive_execution(
         job.stack.client("stepfunctions"),

@@ -1,15 +1,14 @@
-"""Hold mended rows against their chunk, the schema and the reference data, before anything runs."""
+"""Check fixed rows against their chunk, the schema and the reference data, before anything runs."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from batchcore import csvtext
+from batchcore import csvtext, reference, workflow
 from batchcore.records import Record, read_records, reject
-from batchcore.schema import RecordSchema, Violation
+from batchcore.schema import RecordSchema
 
-from batchops.recovery.repair_plan import DONE, FAILING, MENDED, UNCHANGED, WAITING, RowOutcome
 from batchops.recovery.repair_rows import (
     ChunkText,
     EditedRow,
@@ -19,12 +18,32 @@ from batchops.recovery.repair_rows import (
     undecodable,
 )
 
+# What becomes of a row: it will be accepted; it would be rejected again; nobody changed it; it was
+# put into its chunk before, which has not run since; it was accepted before. People and --json see
+# these words.
+MENDED = "mended"
+FAILING = "still failing"
+UNCHANGED = "unchanged"
+PATCHED = "waiting"
+DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """What becomes of one row; `rules` and `message` say why it fails, or what to know of it."""
+
+    source_row: int
+    chunk: int
+    outcome: str
+    rules: str = ""
+    message: str = ""
+
 
 @dataclass(frozen=True)
 class CheckedRow:
-    """A row with what becomes of it, and, where it is mended, its record and its key.
+    """A row with what becomes of it and, if it is fixed, its record and its key.
 
-    `refused` says why a row cannot be repaired at all; the outcome is then of no account.
+    `refused` says why a row cannot be repaired at all; the outcome then means nothing.
     """
 
     outcome: RowOutcome
@@ -43,16 +62,16 @@ def check_rows(
     schema: RecordSchema,
     delimiter: str,
 ) -> list[CheckedRow]:
-    """Say of the rows of one chunk what becomes of them.
+    """Return what becomes of each of the rows of one chunk.
 
     Parameters
     ----------
     number
         The chunk's.
     rejected
-        Rows of the chunk that ErrorTable has errors of.
+        Rows of the chunk that ErrorTable has errors for.
     done
-        Whether the chunk's result is that of its present bytes.
+        Whether the chunk has run with the bytes that it has now.
     """
     checker = _Checker(chunk, number, schema, delimiter)
     return [checker.check(row, rejected=row.source_row in rejected, done=done) for row in rows]
@@ -82,7 +101,7 @@ class _Checker:
         """Judge a row of a chunk that has not run since it was patched, if it was."""
         if self._faults(self._read(row, raw)):
             return CheckedRow(self._outcome(row, UNCHANGED))
-        return CheckedRow(self._outcome(row, WAITING, message="its chunk has not run since"))
+        return CheckedRow(self._outcome(row, PATCHED, message="its chunk has not run since"))
 
     def _judge(self, row: EditedRow, old: bytes, new: bytes) -> CheckedRow:
         record = self._read(row, new)
@@ -106,11 +125,11 @@ class _Checker:
     def _faults(self, record: Record) -> list[tuple[str, str]]:
         if "errors" not in record:
             found = self._schema.violations(record["fields"])
-            record = reject(record, stage="validate", key="", faults=found)
+            record = reject(record, stage=workflow.VALIDATE.name, key="", faults=found)
         return [(_rule(e["column"], e["rule"]), e["message"]) for e in record["errors"]]
 
     def _hidden(self, row: EditedRow, old: bytes) -> list[tuple[str, str]]:
-        """Return the fields that would be written as they are shown, not as they were."""
+        """Return an error if fields would be written as they are shown, not as they were."""
         places = undecodable(row, old, delimiter=self._delimiter)
         if not places:
             return []
@@ -142,14 +161,14 @@ def _rule(column: str, rule: str) -> str:
 def hold_against_reference(
     rows: Iterable[CheckedRow], known: Collection[str], schema: RecordSchema
 ) -> list[CheckedRow]:
-    """Return the rows, those failing whose key the reference data does not have."""
+    """Return the rows; those whose key the reference data lacks have become failing."""
     found = []
     for row in rows:
         if not row.key or row.key in known:
             found.append(row)
             continue
-        fault = Violation(schema.key, "reference", row.key, "", "is not in the reference data")
-        error = reject({}, stage="enrich", key=row.key, faults=[fault])["errors"][0]
+        fault = reference.unknown_key(row.key, schema)
+        error = reject({}, stage=workflow.ENRICH.name, key=row.key, faults=[fault])["errors"][0]
         outcome = replace(
             row.outcome,
             outcome=FAILING,

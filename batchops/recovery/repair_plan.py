@@ -1,43 +1,62 @@
-"""What a repair would do: which rows are mended, which would still fail, which chunks run."""
+"""What a repair would do: which rows it fixes, which would still fail, which chunks run."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from batchops.recovery.rerun_plan import RerunPlan
-from batchops.show import markup
+from batchcore import aws, csvtext, keys, reference, workflow
+from batchcore.errors import SchemaError, TransientError
+from batchcore.records import REJECT_COLUMNS
+from batchcore.schema import RecordSchema
+
+from batchops.core import ledger
+from batchops.core.errors import AwsError, InputError, JobError, translated
+from batchops.core.manifest import read_piece, require_manifest
+from batchops.deployment.deployed import deployed_schema
+from batchops.recovery.attempts import last_attempt
+from batchops.recovery.repair_check import (
+    DONE,
+    FAILING,
+    MENDED,
+    PATCHED,
+    UNCHANGED,
+    CheckedRow,
+    RowOutcome,
+    check_rows,
+    hold_against_reference,
+    patches_of,
+)
+from batchops.recovery.repair_rows import (
+    ChunkText,
+    EditedRow,
+    as_shown,
+    listed,
+    read_edited,
+    split_fields,
+)
+from batchops.recovery.rerun_plan import RerunPlan, plan_chunks
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# What becomes of a row: it gets through; it would be rejected again; nobody changed it; it is in
-# its chunk already, which has not run since; it got through before.
-MENDED = "mended"
-FAILING = "still failing"
-UNCHANGED = "unchanged"
-WAITING = "waiting"
-DONE = "done"
+    from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import JobEntry
+    from batchops.core.manifest import ManifestChunk
 
 _SHOWN_ROWS = 20
 _COLUMNS = ("source_row", "chunk", "outcome", "rules", "message")
-
-
-@dataclass(frozen=True, slots=True)
-class RowOutcome:
-    """What becomes of one row; `rules` and `message` say why it fails, or what to know of it."""
-
-    source_row: int
-    chunk: int
-    outcome: str
-    rules: str = ""
-    message: str = ""
+_WORKERS = 8
 
 
 @dataclass(frozen=True)
-class RepairPlan:
+class RepairPlan(Shown):
     """What a repair would do, or, once `started`, what it does.
 
     Attributes
@@ -45,11 +64,11 @@ class RepairPlan:
     job_id : str
         The job.
     rows : tuple of RowOutcome
-        Every row that was given, in the file's order.
+        Every row that was given, in the order of the file.
     checked_against : str
         Which schema the rows were held against, and that their keys were looked up.
     rerun : RerunPlan
-        The rerun of the chunks that hold mended rows.
+        The rerun of the chunks that have fixed rows.
     patches : mapping
         Chunk number -> row -> the record's new bytes.
     """
@@ -60,6 +79,8 @@ class RepairPlan:
     rerun: RerunPlan
     patches: Mapping[int, Mapping[int, bytes]] = field(repr=False)
 
+    _also_in_json = ("needed", "started", "mended", "failing")
+
     @property
     def started(self) -> bool:
         """Whether the rows were patched and the rerun was started."""
@@ -68,16 +89,16 @@ class RepairPlan:
     @property
     def needed(self) -> bool:
         """Whether there is anything to patch or to run."""
-        return any(row.outcome in (MENDED, WAITING) for row in self.rows)
+        return any(row.outcome in (MENDED, PATCHED) for row in self.rows)
 
     @property
     def mended(self) -> tuple[int, ...]:
-        """The rows that will get through."""
-        return self._rows(MENDED, WAITING)
+        """The rows that are fixed, and will be accepted."""
+        return self._rows(MENDED, PATCHED)
 
     @property
     def failing(self) -> tuple[int, ...]:
-        """The rows that were changed and would still be rejected; they stay as they are."""
+        """The rows that were changed and would still be rejected; they are left as they were."""
         return self._rows(FAILING)
 
     @property
@@ -87,19 +108,6 @@ class RepairPlan:
 
     def _rows(self, *outcomes: str) -> tuple[int, ...]:
         return tuple(row.source_row for row in self.rows if row.outcome in outcomes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it; the rows' new text is left out."""
-        return {
-            "job": self.job_id,
-            "needed": self.needed,
-            "started": self.started,
-            "mended": list(self.mended),
-            "failing": list(self.failing),
-            "rows": [asdict(row) for row in self.rows],
-            "checked_against": self.checked_against,
-            "rerun": self.rerun.to_dict(),
-        }
 
     def frame(self) -> pd.DataFrame:
         """Return the rows.
@@ -117,39 +125,170 @@ class RepairPlan:
         dtypes = {name: "int64" if name in ("source_row", "chunk") else "str" for name in _COLUMNS}
         return pd.DataFrame({n: pd.Series(values[n], dtype=dtypes[n]) for n in _COLUMNS})
 
-    def _title(self) -> str:
+    def _blocks(self) -> Iterator[Block]:
         counts = Counter(row.outcome for row in self.rows)
-        parts = [
-            f"{counts[outcome]:,} {outcome}"
-            for outcome in (MENDED, WAITING, FAILING, UNCHANGED, DONE)
-            if counts[outcome]
-        ]
-        what = ", ".join(parts) or "no rows"
-        return f"repair of job {self.job_id}: {what}; checked against {self.checked_against}"
-
-    def _told(self) -> list[RowOutcome]:
-        """Return the rows that there is something to say of."""
-        return [row for row in self.rows if row.message]
-
-    def _end(self) -> Iterator[str]:
-        left = len(self._told()) - _SHOWN_ROWS
-        if left > 0:
-            yield f"and {left:,} more such rows: see frame()"
-        if not self.needed:
-            yield "nothing to repair, so nothing is started"
-
-    def __str__(self) -> str:
-        """Say it in a few lines, row by row where a row fails."""
-        lines = [self._title()]
-        for row in self._told()[:_SHOWN_ROWS]:
-            lines.append(f"  row {row.source_row} is {row.outcome}: {row.message}")
-        lines += [f"  {line}" for line in self._end()]
+        outcomes = (MENDED, PATCHED, FAILING, UNCHANGED, DONE)
+        what = ", ".join(f"{counts[name]:,} {name}" for name in outcomes if counts[name])
+        yield Block.line(
+            f"repair of job {self.job_id}: {what or 'no rows'}; checked against "
+            f"{self.checked_against}"
+        )
+        told = [row for row in self.rows if row.message]
+        shown = told[:_SHOWN_ROWS]
+        lines = [f"  row {row.source_row} is {row.outcome}: {row.message}" for row in shown]
+        cells = [[getattr(row, name) for name in _COLUMNS] for row in shown]
+        yield Block.table(_COLUMNS, cells, lines=lines)
+        if len(told) > len(shown):
+            yield Block.facts([f"and {len(told) - len(shown):,} more such rows: see frame()"])
         if self.needed:
-            lines.append(str(self.rerun))
-        return "\n".join(lines)
+            yield Block.value(self.rerun)
+        else:
+            yield Block.facts(["nothing to repair, so nothing is started"])
 
-    def _repr_html_(self) -> str:
-        rows = [[getattr(row, name) for name in _COLUMNS] for row in self._told()[:_SHOWN_ROWS]]
-        rerun = self.rerun._repr_html_() if self.needed else ""
-        end = markup.bullets(self._end())
-        return markup.paragraph(self._title()) + markup.table(_COLUMNS, rows) + end + rerun
+
+def plan_repair(
+    job: JobRef,
+    source: pd.DataFrame | str | Path | bytes,
+    *,
+    schema: str | Path | None = None,
+) -> RepairPlan:
+    """Check fixed rows against the schema and the reference data, and change nothing.
+
+    Parameters
+    ----------
+    source
+        The DataFrame that ``job.rejects()`` gave, edited, or the edited rejects file, as a path or
+        bytes. A row's number in ``source_row`` says which it is; rows that are left out stay
+        rejected, and so do those that nobody changed. The reasons are ignored. Of a row that had
+        more fields than the header only those under the header are written.
+    schema
+        The schema file to check with; by default the deployed one, read from its layer.
+
+    Raises
+    ------
+    JobNotFoundError, AwsError
+    JobRunningError
+        If the job has not ended.
+    InputError
+        If the rows cannot be read, or some of them are not rejected rows of the job.
+    JobError
+        If the job has no chunks to put rows into, or no longer.
+    """
+    last = last_attempt(job)
+    manifest = require_manifest(job, last.entry)
+    columns = _columns(job, last.entry)
+    rows = read_edited(source, columns=columns, delimiter=last.entry.delimiter)
+    checked_with, against = _schema(job, schema)
+    checked = _check(job, last.entry, _by_chunk(job, rows, manifest), checked_with)
+    checked = hold_against_reference(checked, _known_keys(job, checked), checked_with)
+    patches = patches_of(checked)
+    named = {number: f"fixed rows: {len(records)}" for number, records in patches.items()}
+    rerun = plan_chunks(job, last, manifest, named=named)
+    if rerun.from_start:
+        raise JobError(f"job {job.id}: {rerun.lost}; rerun it first", job_id=job.id)
+    return RepairPlan(
+        job_id=job.id,
+        rows=tuple(row.outcome for row in checked),
+        checked_against=against,
+        rerun=rerun,
+        patches=patches,
+    )
+
+
+def _columns(job: JobRef, entry: JobEntry) -> list[str]:
+    """Return the input's columns, from the header that the split wrote for the rejects."""
+    key = keys.rejected_piece(job.id, keys.HEADER_PIECE)
+    version_id = entry.header_versions["rejects"]
+    header = read_piece(job, entry.bucket, key, version_id).removeprefix(csvtext.BOM)
+    names = split_fields(header, delimiter=entry.delimiter)
+    return [as_shown(name) for name in names[: -len(REJECT_COLUMNS)]]
+
+
+def read_chunk(job: JobRef, entry: JobEntry, chunk: ManifestChunk) -> ChunkText:
+    """Return a chunk's records, as the version has them that the manifest names."""
+    data = read_piece(job, entry.bucket, chunk.key, chunk.version_id)
+    return ChunkText(data, delimiter=entry.delimiter, first_row=chunk.first_row)
+
+
+def _schema(job: JobRef, given: str | Path | None) -> tuple[RecordSchema, str]:
+    if given is None:
+        return deployed_schema(job.stack), "the deployed schema and reference data"
+    try:
+        return RecordSchema.load(Path(given)), f"the schema {given} and the deployed reference data"
+    except SchemaError as error:
+        raise InputError(f"{error} (schema={str(given)!r})") from error
+
+
+def _by_chunk(
+    job: JobRef, rows: Iterable[EditedRow], manifest: Sequence[ManifestChunk]
+) -> list[tuple[ManifestChunk, list[EditedRow]]]:
+    """Return the chunks that the rows lie in, in order, each with its rows.
+
+    Raises
+    ------
+    InputError
+        If a row lies in none.
+    """
+    starts = [chunk.first_row for chunk in manifest]
+    found: dict[int, list[EditedRow]] = {}
+    strays = []
+    for row in sorted(rows):
+        place = bisect_right(starts, row.source_row) - 1
+        if place < 0 or row.source_row > manifest[place].last_row:
+            strays.append(row.source_row)
+        found.setdefault(place, []).append(row)
+    if strays:
+        raise InputError(f"job {job.id} has no such rows: {listed(strays)}")
+    return [(manifest[place], within) for place, within in found.items()]
+
+
+def _check(
+    job: JobRef,
+    entry: JobEntry,
+    chunks: Sequence[tuple[ManifestChunk, list[EditedRow]]],
+    schema: RecordSchema,
+) -> list[CheckedRow]:
+    """Check the rows chunk by chunk, a few chunks at a time.
+
+    Raises
+    ------
+    InputError
+        If rows are not such as a repair may change.
+    """
+    done = {each.number for each in job.chunk_entries() if each.status == workflow.SUCCEEDED}
+
+    def check(work: tuple[ManifestChunk, list[EditedRow]]) -> list[CheckedRow]:
+        chunk, rows = work
+        return check_rows(
+            rows,
+            read_chunk(job, entry, chunk),
+            number=chunk.number,
+            rejected=ledger.rejected_rows(job.stack, job.id, chunk.first_row, chunk.last_row),
+            done=chunk.number in done,
+            schema=schema,
+            delimiter=entry.delimiter,
+        )
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        checked = [row for found in pool.map(check, chunks) for row in found]
+    reasons: dict[str, list[int]] = {}
+    for row in checked:
+        if row.refused:
+            reasons.setdefault(row.refused, []).append(row.outcome.source_row)
+    if reasons:
+        text = "; ".join(f"{listed(rows)}: {why}" for why, rows in reasons.items())
+        raise InputError(f"job {job.id} cannot be repaired in these rows: {text}")
+    return checked
+
+
+def _known_keys(job: JobRef, rows: Iterable[CheckedRow]) -> set[str]:
+    """Return those of the rows' keys that the deployed reference data has."""
+    wanted = sorted({row.key for row in rows if row.key})
+    table = job.stack.outputs["FinancialTableName"]
+    primary = [reference.table_key(key) for key in wanted]
+    with translated("looking keys up in the reference data"):
+        try:
+            found = aws.batch_get(job.stack.client("dynamodb"), table, primary)
+        except TransientError as error:
+            raise AwsError(f"the reference data is throttled, try again: {error}") from error
+    return {reference.api_item(item)["uuid"] for item in found}

@@ -1,7 +1,7 @@
-"""Mended rows: read them as people send them, and put them into the bytes of their chunks.
+"""Read fixed rows as people send them, and put them into the bytes of their chunks.
 
-No AWS here. Rows are compared field by field with what stands in the chunk, so that a row nobody
-touched is known as such, however a spreadsheet or pandas has written it down.
+There is no AWS here. Rows are compared with the chunk field by field, so that a row that nobody
+changed is recognised, however a spreadsheet or pandas has written it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LISTED = 20
 
 
 class EditedRow(NamedTuple):
-    """One row as it came back: the header's fields, and what stands beyond them."""
+    """One row as it came back: the fields under the header, and the fields beyond them."""
 
     source_row: int
     fields: tuple[str, ...]
@@ -81,15 +81,15 @@ def join_fields(fields: Sequence[str], *, like: bytes, delimiter: str) -> bytes:
 
 
 def _has_wide(text: str) -> bool:
-    """Tell whether a text has lone surrogates that stand for no byte."""
+    """Return whether a text has lone surrogates that do not stand for a byte."""
     return any("\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff" for c in text)
 
 
 def is_untouched(row: EditedRow, record: bytes, *, delimiter: str) -> bool:
-    """Tell whether a row says what its record in the chunk says.
+    """Return whether a row says the same as its record in the chunk.
 
-    Empty fields beyond the header's are no difference that could be seen, and nothing is lost
-    without them: a record with such is never untouched, so that it can be mended.
+    Nobody can see, or edit, empty fields beyond the header's, and nothing is lost without them. So
+    a record that has some always counts as changed, and can be fixed by writing it without them.
     """
     fields = split_fields(record, delimiter=delimiter)
     width = len(row.fields)
@@ -107,9 +107,9 @@ def _same(edited: Sequence[str], fields: Sequence[str]) -> bool:
 
 
 def undecodable(row: EditedRow, record: bytes, *, delimiter: str) -> list[int]:
-    """Return which fields still show bytes that are not UTF-8 the way DataFrames show them.
+    """Return the places of fields that still show bytes that are not UTF-8 as DataFrames do.
 
-    Written down like that, four characters would stand where there was one byte.
+    Written like that, one byte would become four characters.
     """
     fields = split_fields(record, delimiter=delimiter)
     return [
@@ -134,8 +134,8 @@ def read_edited(
     Raises
     ------
     InputError
-        If the input's columns and ``source_row`` are not all there, once each; if a row has no
-        row number, or the same as another.
+        If one of the input's columns or ``source_row`` is missing or occurs twice; if a row has no
+        row number, or two rows have the same.
     """
     names, rows = _table(source, delimiter)
     if not rows:
@@ -152,7 +152,7 @@ def read_edited(
     counts = Counter(row.source_row for row in found)
     twice = sorted(row for row, count in counts.items() if count > 1)
     if twice:
-        raise InputError(f"these rows stand there more than once: {listed(twice)}")
+        raise InputError(f"these rows occur more than once: {listed(twice)}")
     return found
 
 
@@ -179,7 +179,7 @@ def _table(source: Any, delimiter: str) -> tuple[list[str], list[list[str]]]:
         )
     text = source.removeprefix(csvtext.BOM).decode("utf-8", "surrogateescape")
     header, *rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)) or [[]]
-    # A spreadsheet leaves rows of nothing but delimiters, and omits empty fields at the end.
+    # A spreadsheet writes rows of delimiters only, and leaves out empty fields at the end.
     names = [as_shown(name) for name in header]
     return names, [row + [""] * (len(names) - len(row)) for row in rows if any(row)]
 
@@ -187,16 +187,16 @@ def _table(source: Any, delimiter: str) -> tuple[list[str], list[list[str]]]:
 def _places(
     names: Sequence[str], columns: Sequence[str], delimiter: str
 ) -> tuple[list[int], int, list[int]]:
-    """Return where the input's columns, the row number and the surplus stand."""
+    """Return the places of the input's columns, of the row number and of the surplus."""
     width = len(columns)
-    # In the order of the rejects file even columns of one name are told apart.
+    # In the order of the rejects file even columns of the same name can be told apart.
     if list(names[: width + 1]) == [*columns, SOURCE_ROW]:
         rest = range(width + 1, len(names))
         return list(range(width)), width, [n for n in rest if names[n].startswith(_SURPLUS)]
     lacking = [name for name in (*columns, SOURCE_ROW) if names.count(name) != 1]
     if lacking:
         raise InputError(
-            f"the columns {', '.join(map(repr, lacking))} must stand there once each, delimited by "
+            f"the columns {', '.join(map(repr, lacking))} must occur once each, delimited by "
             f"{delimiter!r}; found are {', '.join(map(repr, names))}"
         )
     surplus = [n for n, name in enumerate(names) if name.startswith(_SURPLUS)]

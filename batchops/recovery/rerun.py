@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from batchops.core.errors import InputError, JobRunningError
-from batchops.core.manifest import read_manifest
-from batchops.deployment.deployed import deployed_code
-from batchops.recovery.attempts import Kind, Prepare, begin, require_ended_unchanged
+from batchops.core.errors import InputError
+from batchops.recovery.attempts import Attempt, claimed_attempt
 from batchops.recovery.redrive import execute_redrive, plan_redrive
-from batchops.recovery.rerun_plan import RerunPlan
-from batchops.recovery.rerun_planning import plan_rerun
-
-__all__ = ["execute_rerun", "plan_rerun", "rerun"]
+from batchops.recovery.rerun_plan import RerunPlan, plan_rerun
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
-
-Engine = Literal["resume", "redrive"]
 
 
 def rerun(
@@ -28,19 +22,19 @@ def rerun(
     chunks: Sequence[int] | None = None,
     everything: bool = False,
     dry_run: bool = True,
-    engine: Engine = "resume",
+    engine: Literal["resume", "redrive"] = "resume",
 ) -> RerunPlan:
-    """Say what a rerun would do, or start it; where nothing has to run, nothing is started.
+    """Plan a rerun, and start it unless it is a dry run or nothing has to run.
 
     Parameters
     ----------
     chunks, everything
         See `plan_rerun`.
     dry_run
-        Only look.
+        Only plan.
     engine
         ``"resume"`` starts a new execution of the workflow as it is deployed now. ``"redrive"``
-        has Step Functions go on with the old one, on AWS and where that is possible.
+        has Step Functions continue the old one, on AWS and where that is possible.
 
     Raises
     ------
@@ -55,21 +49,10 @@ def rerun(
     return plan if dry_run else execute_rerun(job, plan)
 
 
-def execute_rerun(
-    job: JobRef,
-    plan: RerunPlan,
-    *,
-    kind: Kind = "rerun",
-    prepare: Prepare | None = None,
-) -> RerunPlan:
+def execute_rerun(job: JobRef, plan: RerunPlan) -> RerunPlan:
     """Start the attempt that a plan describes, and return the plan as started.
 
-    Parameters
-    ----------
-    kind
-        What the lineage calls the attempt.
-    prepare
-        Called with its number once the attempt is claimed and before it starts.
+    Of what the plan has read, only the JOB entry is read again.
 
     Raises
     ------
@@ -78,21 +61,19 @@ def execute_rerun(
     """
     if not plan.needed:
         return plan
-    last = require_ended_unchanged(job, attempt=plan.attempt - 1)
-    wanted = {chunk.number for chunk in plan.chunks}
-    manifest = None if plan.from_start else read_manifest(job, last.entry)
-    if manifest is None and not plan.from_start:
-        raise JobRunningError(
-            f"the chunks of job {job.id} went away since this was planned: plan again",
-            job_id=job.id,
-        )
-    begin(
-        job,
-        last,
-        kind=kind,
-        chunks=manifest and [chunk for chunk in manifest if chunk.number in wanted],
-        settings=plan.settings,
-        code={name: code.fingerprint for name, code in deployed_code(job.stack).items()},
-        prepare=prepare,
-    )
+    with claim_planned(job, plan) as attempt:
+        if not plan.from_start:
+            attempt.list_chunks(plan.chunks_to_run(plan.manifest))
+    attempt.start(by="rerun")
     return replace(plan, started=True)
+
+
+def claim_planned(job: JobRef, plan: RerunPlan) -> AbstractContextManager[Attempt]:
+    """Claim the attempt that a plan describes, see `claimed_attempt`."""
+    return claimed_attempt(
+        job,
+        after=plan.attempt - 1,
+        chunks=None if plan.from_start else plan.chunks_to_run(plan.manifest),
+        settings=plan.settings,
+        code=plan.code,
+    )

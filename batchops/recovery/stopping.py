@@ -1,21 +1,21 @@
-"""Stop a job that runs, and have the ledger say so."""
+"""Stop a running job and its chunks, and enter that in the ledger."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batchcore import items, workflow
 
 from batchops.core import ledger
 from batchops.core.errors import JobError, WaitTimeoutError
-from batchops.core.executions import execution_arn
+from batchops.core.executions import execution_arn, stop_chunks, stop_execution
 from batchops.core.job_ref import JobRef
-from batchops.deployment.resources import running_jobs
+from batchops.deployment.holdings import running_jobs
 from batchops.inspection.status import StatusReader
-from batchops.recovery.running import stop_chunks, stop_execution
-from batchops.show import markup
 from batchops.show.numbers import number_ranges
+from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -25,21 +25,21 @@ _CAUSE = "stopped by batchops"
 
 
 @dataclass(frozen=True)
-class Stopped:
-    """What stopping a job did, or, as long as it is not `stopped`, would do.
+class Stopped(Shown):
+    """What stopping a job did or, if not `stopped`, would do.
 
     Attributes
     ----------
     job_id : str
         The job.
     attempt : int
-        The attempt that was under way.
+        The attempt that ran.
     status : str
-        How the ledger says that it ended: ABORTED, or as it ended by itself in the meantime.
+        The attempt's status in the ledger: ABORTED, or another if it ended by itself meanwhile.
     chunks : tuple of int
-        The chunks that were stopped at work. Those that were done stay done.
+        The chunks that were stopped while they ran. Finished chunks keep their results.
     stopped : bool
-        False after a dry run: `status` and `chunks` are then as they are.
+        False after a dry run; `status` and `chunks` then say what runs.
     """
 
     job_id: str
@@ -48,29 +48,20 @@ class Stopped:
     chunks: tuple[int, ...]
     stopped: bool = True
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it."""
-        data = asdict(self)
-        return {"job": data.pop("job_id"), **data}
-
-    def __str__(self) -> str:
-        """Say it in a line."""
+    def _blocks(self) -> Iterator[Block]:
         text = f"attempt {self.attempt} of job {self.job_id} is {self.status}"
         if self.chunks:
             how = "stopped at work" if self.stopped else "at work, that would be stopped"
             text += f"; chunks {how}: {number_ranges(self.chunks)}"
         if not self.stopped:
             text += "; what is done stays done, nothing is stopped yet (dry_run=False stops it)"
-        return f"{text}; rerun() takes it up again"
-
-    def _repr_html_(self) -> str:
-        return markup.paragraph(self)
+        yield Block.line(f"{text}; rerun() takes it up again")
 
 
 def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -> Stopped:
-    """Stop the attempt that runs, with its chunks, or say what that would do.
+    """Stop the running attempt and its chunks, or say what that would do.
 
-    A function that is at work is not interrupted: its step ends, and no other follows.
+    A running function is not interrupted: it ends, and no other step follows.
 
     Raises
     ------
@@ -81,7 +72,7 @@ def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -
         If chunks still run when the time is up.
     """
     entry = job.ledger_entry()
-    if entry.status not in (workflow.SUBMITTED, workflow.RUNNING):
+    if entry.status not in workflow.UNFINISHED:
         raise JobError(
             f"job {job.id} has ended {entry.status}: there is nothing to stop", job_id=job.id
         )
@@ -93,7 +84,7 @@ def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -
         return Stopped(job.id, attempt, status.status, tuple(sorted(at_work)), stopped=False)
     stop_execution(job, execution_arn(job.stack, job.id, attempt), cause=_CAUSE)
     chunks = set(stop_chunks(job, attempt, cause=_CAUSE, timeout_s=timeout_s))
-    # Neither could enter its own end.
+    # Neither could enter its own end. A job goes from SUBMITTED to RUNNING, so in this order.
     ends = [(items.JOB_ENTRY, was) for was in (workflow.SUBMITTED, workflow.RUNNING)]
     for chunk in job.chunk_entries():
         if chunk.status == workflow.RUNNING and chunk.attempt == attempt:
@@ -104,7 +95,7 @@ def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -
 
 
 def stop_running(stack: StackRef, *, timeout_s: float = _TIMEOUT_S) -> tuple[str, ...]:
-    """Stop every job of a stack that runs, and return the ids of those that were stopped.
+    """Stop every running job of a stack, and return the ids of the jobs that were stopped.
 
     Parameters
     ----------
@@ -123,6 +114,6 @@ def stop_running(stack: StackRef, *, timeout_s: float = _TIMEOUT_S) -> tuple[str
         except WaitTimeoutError:
             raise
         except JobError:
-            continue  # it has ended by itself, or somebody started the workflow by hand
+            continue  # it has ended by itself, or somebody has started the workflow by hand
         stopped.append(job_id)
     return tuple(stopped)

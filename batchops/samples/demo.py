@@ -1,4 +1,4 @@
-"""The demo: one sample file through the whole stack on the local engine, and checked row by row."""
+"""The demo sends a sample file through the stack on the local engine and checks every row."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ ROWS = 5_000
 
 
 def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) -> bool:
-    """Run the demo, print what comes of it, and tell whether it came out as the sample says.
+    """Run the demo, print the results, and return whether they are what the sample says.
 
     Parameters
     ----------
     folder
-        Where the sample and the results are written.
+        The folder for the sample and the results.
     rows
         Rows of the sample; 3 % of them are bad.
     """
@@ -60,7 +60,7 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
     with JobProgress(console) as progress:
         job.wait(timeout_s=600, on_status=progress)
 
-    console.rule("[bold]3. What came of it")
+    console.rule("[bold]3. The results")
     console.print(f"balance: {job.balance()}")
     console.print(_errors_table(job.errors()), soft_wrap=False)
     console.print(_chunks_table(job.chunks()), soft_wrap=False)
@@ -69,7 +69,7 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
     rejected = job.download(folder / "rejected.csv", rejected=True)
     console.print(f"completed file: {completed}\nrejected rows:  {rejected}")
 
-    console.rule("[bold]4. Checked against what the sample says")
+    console.rule("[bold]4. The check against the sample")
     faults = check(job, rows, folder)
     for fault in faults:
         console.print(f"[red]FAULT[/red] {fault}")
@@ -87,7 +87,7 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
 
 
 def check(job: Job, rows: int, folder: Path) -> list[str]:
-    """Return where the job's results differ from what the sample says, to the byte.
+    """Return the differences between the job's results and what the sample says, to the byte.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def check(job: Job, rows: int, folder: Path) -> list[str]:
 
 
 def _expected_output(sample: list[SampleRow], folder: Path) -> bytes:
-    """Return the completed file as it must be, made without any of the stack's code."""
+    """Return what the completed file must be, made without any of the stack's code."""
     reference = dict(
         line.split(b",", 1) for line in (folder / "reference.csv").read_bytes().splitlines()
     )

@@ -1,7 +1,7 @@
 """Sales-order CSV files with known bad rows, for the demo, the workshop and the tests.
 
 A sample with ``bad_share=0`` is the same file with every bad row repaired: the seed decides only
-which rows are bad, and how. What the good rows hold is `batchops.samples.sample_orders`.
+which rows are bad, and how. `batchops.samples.sample_orders` makes the good rows.
 """
 
 import csv
@@ -23,7 +23,7 @@ from batchops.samples.sample_orders import (
 )
 
 MAX_ROWS = 100_000_000
-# Unknown keys come from the last 10^8 places, which no sample and no reference data reaches.
+# Unknown keys come from the last 10^8 places, which are in no sample and no reference data.
 _FIRST_UNKNOWN = KEY_SPACE - MAX_ROWS
 _NO_DELIMITERS = string.ascii_letters + string.digits + '"\r\n\0'
 _NO_FAULT = (-1, "")
@@ -32,7 +32,7 @@ _NO_FAULT = (-1, "")
 _READ_FAULTS: dict[str, Callable[[list[str]], list[str]]] = {
     "too few fields": lambda fields: fields[:6],
     "too many fields": lambda fields: [*fields[:2], " Republic of", *fields[2:]],
-    # A lone surrogate stands for a byte that is no UTF-8: Latin-1's no-break space.
+    # A lone surrogate stands for a byte that is not UTF-8: Latin-1's no-break space.
     "bad encoding": lambda fields: [fields[0], fields[1] + "\udca0", *fields[2:]],
 }
 # Column, new value ({} is the old one), and the keywords of the schema that it violates.
@@ -63,11 +63,11 @@ KINDS = (*_READ_FAULTS, *_VALIDATE_FAULTS, "key unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
+class ExpectedError:
     """One rule that one row breaks.
 
     ``source_row`` is the record's number in the file, the header being row 1. ``column`` is empty
-    where the whole row is at fault. ``rule`` is a keyword of the JSON Schema, or ``fieldCount``,
+    if the whole row is bad. ``rule`` is a keyword of the JSON Schema, or ``fieldCount``,
     ``encoding`` or ``reference``.
     """
 
@@ -84,12 +84,12 @@ class SampleRow(NamedTuple):
     source_row: int
     line: bytes
     kind: str = ""
-    violations: tuple[Violation, ...] = ()
+    violations: tuple[ExpectedError, ...] = ()
 
 
 @dataclass(frozen=True)
 class SampleFiles:
-    """Where the files of a sample lie."""
+    """The paths of the files of a sample."""
 
     orders: Path
     reference: Path
@@ -103,11 +103,11 @@ class Sample:
     rows: int
     csv: bytes = field(repr=False)
     reference: bytes = field(repr=False)
-    bad: tuple[Violation, ...] = field(repr=False)
+    bad: tuple[ExpectedError, ...] = field(repr=False)
 
     @property
     def bad_rows(self) -> tuple[int, ...]:
-        """The source rows that are bad, each once, in the file's order."""
+        """The bad source rows, each once, in the order of the file."""
         return tuple(sorted({violation.source_row for violation in self.bad}))
 
     def write(self, folder: Path, *, name: str = "orders.csv") -> SampleFiles:
@@ -156,7 +156,7 @@ def make_sample(
     stream = sample_rows(rows, bad_share=bad_share, seed=seed, delimiter=delimiter)
     held = _check_reference_rows(rows, reference_rows)
     lines: list[bytes] = []
-    bad: list[Violation] = []
+    bad: list[ExpectedError] = []
     for row in stream:
         lines.append(row.line)
         bad += row.violations
@@ -173,7 +173,7 @@ def write_sample(
     delimiter: str = ",",
     reference_rows: int | None = None,
 ) -> SampleFiles:
-    """Write what ``make_sample(...).write(folder)`` writes, in memory that does not grow.
+    """Write what ``make_sample(...).write(folder)`` writes, but in bounded memory.
 
     Raises
     ------
@@ -190,14 +190,6 @@ def write_sample(
     return files
 
 
-def read_expected(path: Path) -> tuple[Violation, ...]:
-    """Read an ``expected.csv`` back."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
-        next(lines)
-        return tuple(Violation(int(row), *rest) for row, *rest in lines)
-
-
 def sample_rows(
     rows: int, *, bad_share: float = 0.03, seed: int = 1, delimiter: str = ","
 ) -> Iterator[SampleRow]:
@@ -206,7 +198,7 @@ def sample_rows(
     Raises
     ------
     ValueError
-        If an argument is out of its range; at once, not when the first record is taken.
+        If an argument is out of its range; raised at once, not with the first record.
     """
     if not 1 <= rows <= MAX_ROWS:
         raise ValueError(f"rows is {rows}: give a number from 1 to {MAX_ROWS:,}")
@@ -233,7 +225,7 @@ def _generate(rows: int, bad: int, seed: int, delimiter: str) -> Iterator[Sample
 
 
 def _choose_faults(rows: int, bad: int, seed: int) -> Iterator[tuple[int, str]]:
-    """Choose one place in each of `bad` equal parts of the file; every kind comes equally often."""
+    """Choose one place in each of `bad` equal parts of the file, and each kind equally often."""
     kinds: list[str] = []
     for part in range(bad):
         if not kinds:
@@ -247,22 +239,23 @@ def _chance(*of: object) -> int:
     return int.from_bytes(blake2b(repr(of).encode(), digest_size=8).digest())
 
 
-def _spoil(fields: list[str], kind: str, place: int) -> tuple[list[str], tuple[Violation, ...]]:
+def _spoil(fields: list[str], kind: str, place: int) -> tuple[list[str], tuple[ExpectedError, ...]]:
     row = place + 2
     if kind in _READ_FAULTS:
         spoilt = _READ_FAULTS[kind](fields)
         if kind == "bad encoding":
-            return spoilt, (Violation(row, "read", "", "encoding", ""),)
-        return spoilt, (Violation(row, "read", "", "fieldCount", str(len(spoilt))),)
+            return spoilt, (ExpectedError(row, "read", "", "encoding", ""),)
+        return spoilt, (ExpectedError(row, "read", "", "fieldCount", str(len(spoilt))),)
     values = dict(zip(COLUMNS, fields, strict=True))
     if kind == "key unknown":
         values[KEY] = key_at(_FIRST_UNKNOWN + place)
-        return list(values.values()), (Violation(row, "enrich", KEY, "reference", values[KEY]),)
-    violations: list[Violation] = []
+        return list(values.values()), (ExpectedError(row, "enrich", KEY, "reference", values[KEY]),)
+    found: list[ExpectedError] = []
     for column, template, rules in _VALIDATE_FAULTS[kind]:
         values[column] = template.format(values[column])
-        violations += (Violation(row, "validate", column, rule, values[column]) for rule in rules)
-    return list(values.values()), tuple(violations)
+        value = values[column]
+        found += (ExpectedError(row, "validate", column, rule, value) for rule in rules)
+    return list(values.values()), tuple(found)
 
 
 def _reference_lines(rows: int) -> Iterator[bytes]:
@@ -273,7 +266,7 @@ def _reference_lines(rows: int) -> Iterator[bytes]:
 
 
 class _Echo:
-    """A file that hands back what is written, so that ``writerow`` returns the line."""
+    """A file whose ``write`` returns the text, so that ``writerow`` returns the line."""
 
     def write(self, text: str) -> str:
         return text
@@ -300,13 +293,13 @@ def _prepare_files(folder: Path, name: str) -> SampleFiles:
     return SampleFiles(folder / name, folder / "reference.csv", folder / "expected.csv")
 
 
-def _copy_lines(stream: Iterable[SampleRow], file: BinaryIO) -> Iterator[Violation]:
+def _copy_lines(stream: Iterable[SampleRow], file: BinaryIO) -> Iterator[ExpectedError]:
     for row in stream:
         file.write(row.line)
         yield from row.violations
 
 
-def _write_expected(path: Path, violations: Iterable[Violation]) -> None:
+def _write_expected(path: Path, violations: Iterable[ExpectedError]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("source_row", "stage", "column", "rule", "value"))

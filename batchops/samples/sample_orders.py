@@ -1,4 +1,4 @@
-"""Made-up sales orders: everything about an order follows from its key, and the key from its place.
+"""Made-up sales orders: the place of an order gives its key, and the key everything else.
 
 So a larger sample begins with the orders of a smaller one, and reference data for M orders serves
 every sample of up to M.
@@ -40,7 +40,7 @@ class _Item(NamedTuple):
     share: int
 
 
-# Fruits leave so little that the discount on the largest orders turns them into a loss.
+# The margin of fruits is so small that the discount turns the largest orders into a loss.
 _ITEMS = (
     _Item("Baby Food", 24_950, 15_920, 6_000, 6),
     _Item("Beverages", 4_785, 3_130, 10_000, 14),
@@ -74,7 +74,7 @@ _PLACES = tuple(
     for region, countries in _COUNTRIES_BY_REGION.items()
     for country in countries.split("|")
 )
-# Valid all the same: commas, quotes, letters beyond ASCII, newlines inside a field.
+# Valid, although they have commas, quotes, letters beyond ASCII, newlines inside a field.
 _AWKWARD_PLACES = (
     ("Korea, Republic of", "Asia"),
     ("Tanzania, United Republic of", "Sub-Saharan Africa"),
@@ -115,7 +115,7 @@ def key_at(place: int) -> str:
 
 
 class _Draws(NamedTuple):
-    """The numbers below 2^32 that decide everything about one key."""
+    """The numbers below 2^32 that decide everything about the order with one key."""
 
     place: int
     item: int
@@ -156,7 +156,7 @@ def order_fields(key: str) -> list[str]:
 
 
 def enrichment(key: str) -> list[str]:
-    """Return what the reference data holds for this key, as `ENRICHMENT` names it."""
+    """Return what the reference data has for this key, as `ENRICHMENT` names it."""
     draws = _draw(key)
     item = draws.choose_item()
     largest = item.largest_order // 4 if draws.is_online() else item.largest_order

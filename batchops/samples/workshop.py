@@ -1,4 +1,4 @@
-"""What the notebooks need of a stack: a job to look at, and a fault to learn from."""
+"""What the notebooks need: a job to look at, and a fault to learn from."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ NAME = "orders.csv"
 
 _ROLE = "ReadFileRole"
 _POLICY = "batchops-sample-fault"
-# Changes of a policy reach every part of IAM within seconds, with no promise how many (IAM user
+# A changed policy reaches every part of IAM within seconds; how many is not promised (IAM user
 # guide, on eventual consistency).
 _SETTLE_S = {"aws": 15.0, "local": 0.0}
 
 
 def sample_job(stack: Stack, *, rows: int = ROWS, timeout_s: float = 600) -> Job:
-    """Return the stack's last job of the sample that succeeded at once, or run one.
+    """Return the last job of the sample that succeeded at its first attempt, or run one.
 
-    A job that was rerun or repaired since is passed over, so what the job holds is always what
+    Jobs that were rerun or repaired are passed over, so the job always has the rows that
     ``make_sample(rows)`` says.
 
     Parameters
@@ -59,19 +59,19 @@ def sample_job(stack: Stack, *, rows: int = ROWS, timeout_s: float = 600) -> Job
 
 @contextmanager
 def sample_fault(stack: Stack, *, file: str, chunks: Sequence[int] = (2,)) -> Iterator[None]:
-    """Have some chunks of one file fail as long as the block runs, and no other job.
+    """Make some chunks of one file fail while the block runs; other jobs go on as usual.
 
-    The role of the function read-file gets a policy more, which denies it those chunks in jobs of
-    files of that name. It is taken away again at the end of the block, whatever happens in it; what
-    is left of a block that was cut off, the next one takes away.
+    The role of the function read-file gets a policy that denies it those chunks in jobs of files of
+    that name. The policy is removed at the end of the block, whatever happens in it. If the process
+    is killed in the block, the next block removes it.
 
     Parameters
     ----------
     stack
         The stack.
     file
-        The name of the file that is submitted within the block. Names that differ in more than
-        letters and digits count as the same.
+        The name of the file that is submitted in the block. Names with the same letters and digits
+        count as the same name.
     chunks
         Numbers of the chunks that fail.
 
@@ -101,7 +101,7 @@ def _role(stack: Stack) -> str:
 
 
 def _denial(stack: Stack, file: str, chunks: Sequence[int]) -> dict[str, object]:
-    """Return the policy; a job's id is the file's name as a slug, and twelve characters more."""
+    """Return the policy. A job's id is the file's name as a slug, and twelve characters more."""
     job = f"{jobs.slug(file)}-{'?' * jobs.DIGEST_LENGTH}"
     partition = stack.outputs["MainOrchestratorArn"].split(":")[1]
     bucket = f"arn:{partition}:s3:::{stack.outputs['SourceBucketName']}"

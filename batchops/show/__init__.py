@@ -1,1 +1,1 @@
-"""Show a job: progress, workflow graph, plots."""
+"""Values as text, HTML and JSON: their base, markup, numbers, marks, the workflow graph."""

@@ -1,4 +1,4 @@
-"""Where values are shown: whether this is a notebook, and an output of it that is kept current."""
+"""Displays: whether code runs in a notebook, and an output there that is updated in place."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 
 class NotebookOutput:
-    """One output of a notebook cell, updated in place."""
+    """An output of a notebook cell that is updated in place."""
 
     def __init__(self) -> None:
         self._handle: Any = None
 
     def show(self, html: str, text: str) -> None:
-        """Show a value over what was shown before: HTML, and text for where there is no HTML."""
+        """Replace the output with a value's HTML, and its text for front ends without HTML."""
         from IPython.display import display
 
         bundle = {"text/html": html, "text/plain": text}
@@ -24,7 +24,7 @@ class NotebookOutput:
 
 
 def in_notebook() -> bool:
-    """Tell whether this runs in a kernel, whose front end can show HTML."""
-    ipython = sys.modules.get("IPython")  # where it is not imported, no kernel runs
+    """Return whether this runs in a kernel, whose front end can show HTML."""
+    ipython = sys.modules.get("IPython")  # it is imported in every kernel
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None

@@ -1,6 +1,6 @@
-"""The workflow of one job as a graph: every state with what came of it and how long it took.
+"""The workflow of one job as a graph: each state with its status and its time.
 
-`batchops.inspection.workflow` makes it of a job. The chunk workflow is drawn once, for all chunks
+`batchops.inspection.workflow` makes it for a job. The chunk workflow is drawn once, for all chunks
 together.
 """
 
@@ -19,7 +19,7 @@ from batchops.show.numbers import format_duration
 
 NOT_REACHED = "NOT REACHED"
 
-# status -> (sign, ground, ink), with the ink that reads better on each ground.
+# status -> (mark, background, ink); the ink is the one that reads better on the background.
 _LOOKS = {
     workflow.SUCCEEDED: (MARKS["done"], GREEN, "#000000"),
     workflow.FAILED: (MARKS["failed"], VERMILLION, "#000000"),
@@ -27,11 +27,11 @@ _LOOKS = {
     NOT_REACHED: (MARKS["waiting"], "none", "#797979"),
 }
 _OTHER_LOOK = (MARKS["failed"], ORANGE, "#000000")  # ABORTED, TIMED_OUT
-# Reads on white and on black.
+# A grey that reads on white and on black.
 _LINE = "#797979"
-# Sizes of the drawing in pixels; six columns make a notebook's width.
+# Sizes in pixels; six columns fill the width of a notebook.
 _COLUMN, _LANE, _WIDTH, _HEIGHT, _MARGIN = 150, 92, 132, 60, 12
-# Mermaid's: narrow boxes, or its text would be small where the drawing is fitted to the page.
+# Options of Mermaid. The boxes are narrow because the text shrinks if the page is narrower.
 _MERMAID = {
     "rankSpacing": 20,
     "nodeSpacing": 30,
@@ -43,18 +43,18 @@ _MERMAID = {
 
 @dataclass(frozen=True)
 class StateRun:
-    """What came of one state.
+    """The result of one state.
 
     Attributes
     ----------
     status : str
         SUCCEEDED, FAILED, RUNNING, NOT REACHED, ABORTED or TIMED_OUT.
     ms : float or None
-        Milliseconds that it took; of a chunk's step the median. None: not known.
+        Its time in milliseconds; for a chunk's step the median. None if not known.
     note : str
-        What is to be said instead of the status.
+        A text in place of the status.
     of : str
-        What the time is, where it is not one state's: ``"median "``.
+        What the time is, if it is not that of one state: ``"median "``.
     """
 
     status: str = NOT_REACHED
@@ -63,11 +63,11 @@ class StateRun:
     of: str = ""
 
     def __str__(self) -> str:
-        """Say it with the sign of its status."""
+        """Return mark, status and time."""
         return ", ".join(self.parts())
 
     def parts(self) -> list[str]:
-        """Return what came of it, and how long it took if that is known."""
+        """Return the status with its mark, and the time if it is known."""
         sign = _look(self.status)[0]
         text = f"{sign} {self.note or self.status.lower().replace('_', ' ')}"
         return [text] if self.ms is None else [text, f"{self.of}{_format_ms(self.ms)}"]
@@ -80,13 +80,13 @@ class Node:
     Attributes
     ----------
     key : str
-        Its name in the drawing: the workflow's letter and a number.
+        Its id in the drawing: the workflow's letter and a number.
     name : str
         Its name in the workflow.
     run : StateRun
-        What came of it.
+        Its result.
     column, lane : int
-        Its place: columns go with the flow, in lane 1 is what happens after a failure.
+        Its position: columns follow the flow; lane 1 has the states after a failure.
     """
 
     key: str
@@ -98,15 +98,15 @@ class Node:
 
 @dataclass(frozen=True)
 class Flow:
-    """One workflow: its states, and the lines between them as pairs of keys.
+    """One workflow: its states, and the lines between them.
 
     Attributes
     ----------
     title : str
-        What stands above it.
+        The title above the drawing.
     nodes : tuple of Node
     edges : tuple of (str, str, bool)
-        From, to, and whether that way is taken after a failure only.
+        The keys of two states, and whether only a failure leads from one to the other.
     """
 
     title: str
@@ -116,12 +116,12 @@ class Flow:
 
 @dataclass(frozen=True)
 class WorkflowGraph:
-    """A job's workflow; JupyterLab draws it without internet, and `to_svg` gives a file's content.
+    """A job's workflow; JupyterLab draws it without internet, and `to_svg` returns it as a file.
 
     Attributes
     ----------
     main, chunk : Flow
-        The main workflow, and the one that every chunk goes through.
+        The main workflow, and the chunk workflow.
     fan_out : str
         The key of the main workflow's state that starts the chunks; empty if there is none.
     """
@@ -131,7 +131,7 @@ class WorkflowGraph:
     fan_out: str
 
     def __str__(self) -> str:
-        """List the states with what came of them; those after a failure only if reached."""
+        """List the states with their results; states after a failure only if reached."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -143,7 +143,7 @@ class WorkflowGraph:
                     yield f"    {inner.name:<34} {inner.run}"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """Give the forms that front ends choose from."""
+        """Return the forms that front ends choose from."""
         return {
             "text/vnd.mermaid": self.to_mermaid(),
             "image/svg+xml": self.to_svg(),
@@ -151,17 +151,17 @@ class WorkflowGraph:
         }
 
     def to_mermaid(self) -> str:
-        """Return it in the language of Mermaid; states after a failure only if reached.
+        """Return the graph in Mermaid's language; states after a failure only if reached.
 
-        Mermaid fits a drawing to the width of the page, so what did not happen would make what did
-        too small to read. That the two workflows are not joined by a line has them one below the
-        other.
+        Mermaid fits a drawing to the width of the page, so states that were not reached would make
+        the others too small to read. No line joins the two workflows, so that Mermaid puts one
+        below the other.
         """
         lines = [
             f"%%{{init: {json.dumps({'flowchart': _MERMAID})}}}%%",
             "flowchart LR",
         ]
-        # The one that is named last is drawn on top.
+        # Mermaid draws the last one on top.
         for flow, name in ((self.chunk, "chunks"), (self.main, "main")):
             lines += [f'subgraph {name}["{_mermaid_text(flow.title)}"]', "direction LR"]
             lines.append(f"style {name} fill:none,stroke:{_LINE},color:{_LINE}")
@@ -180,7 +180,7 @@ class WorkflowGraph:
         return "\n".join(lines)
 
     def to_svg(self) -> str:
-        """Return it as an SVG document that needs nothing else."""
+        """Return the graph as an SVG document of its own."""
         columns = 1 + max((n.column for f in (self.main, self.chunk) for n in f.nodes), default=0)
         width, flow_height = columns * _COLUMN + _MARGIN, 2 * _LANE + 28
         parts = [
@@ -195,7 +195,7 @@ class WorkflowGraph:
         if self.fan_out:
             x, y = next(_centre(n, 0) for n in self.main.nodes if n.key == self.fan_out)
             side, level, gap = x + _WIDTH / 2, y + _HEIGHT / 2 - 10, x + _COLUMN / 2
-            # Down between two columns; its own way down is that of its failure.
+            # Down between two columns; straight down goes the line of its failure.
             path = f"M{side} {level}L{gap} {level}L{gap} {flow_height + 8}"
             parts.append(_svg_line(path, dashed=True))
         parts += _svg_flow(self.chunk, top=flow_height)
@@ -218,7 +218,7 @@ def _format_ms(ms: float) -> str:
 
 
 def _mermaid_text(text: str) -> str:
-    """Write whatever could mean something to Mermaid, or to HTML, by its number."""
+    """Return a text with all characters that mean something to Mermaid or HTML as numbers."""
     return "".join(c if c.isalnum() or c in " ,." else f"#{ord(c)};" for c in text)
 
 
@@ -266,7 +266,7 @@ def _svg_path(a: Node, b: Node, top: int) -> str:
     (ax, ay), (bx, by) = _centre(a, top), _centre(b, top)
     if a.lane == b.lane and b.column == a.column + 1:
         return f"M{ax + _WIDTH / 2} {ay}L{bx - _WIDTH / 2} {by}"
-    if a.lane == b.lane:  # over those between
+    if a.lane == b.lane:  # over the states between
         side = ay - _HEIGHT / 2
         return f"M{ax} {side}C{ax} {side - 26} {bx} {side - 26} {bx} {side}"
     down = 1 if a.lane < b.lane else -1

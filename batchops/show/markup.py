@@ -1,4 +1,4 @@
-"""The HTML form of values: whatever comes from data is escaped here, and only here."""
+"""HTML of paragraphs, lists and tables; all text is escaped here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html import escape
 
 from batchops.show.terminal import shorten
 
-# An amount, maybe with its unit: 1,234; $0.0012; <0.1 %; 12 s.
+# An amount, perhaps with its unit: 1,234; $0.0012; <0.1 %; 12 s.
 _AMOUNT = re.compile(r"[-<$]*[0-9][0-9.,e-]*( ?[%a-zA-Z]{1,3})?")
 
 
@@ -18,20 +18,20 @@ def paragraph(text: object) -> str:
 
 
 def bullets(lines: Iterable[object]) -> str:
-    """Return lines as a list; no lines give nothing."""
+    """Return lines as a list; without lines nothing."""
     found = "".join(f"<li>{escape(str(line))}</li>" for line in lines)
     return f"<ul>{found}</ul>" if found else ""
 
 
 def folded(summary: str, content: str) -> str:
-    """Return content, which is markup already, that shows on a click; no content gives nothing."""
+    """Return markup that shows on a click; without content nothing."""
     if not content:
         return ""
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return rows as a table with a header, amounts to the right; no rows give nothing."""
+    """Return rows as a table with a header, amounts to the right; without rows nothing."""
     texts = [[str(cell) for cell in row] for row in rows]
     if not texts:
         return ""
@@ -51,5 +51,5 @@ def _side(column: Iterable[str]) -> str:
 
 
 def _cell(tag: str, text: str, side: str) -> str:
-    # Said in each cell, because notebooks set all cells to the right.
+    # In each cell, because notebooks align all cells to the right.
     return f'<{tag} style="text-align:{side}">{escape(shorten(text))}</{tag}>'

@@ -1,4 +1,4 @@
-"""Numbers as people read them: durations, amounts of money, runs of numbers."""
+"""Numbers as text: durations, amounts of money, ranges of numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MAX_RUNS = 20
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration for a person: ``8 s``, ``1 min 20 s``, ``2 h 05 min``."""
+    """Return a duration as text: ``8 s``, ``1 min 20 s``, ``2 h 05 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -18,8 +18,21 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600:,} h {whole % 3600 // 60:02} min"
 
 
+def rough_duration(seconds: float) -> str:
+    """Return an estimated duration in one unit, with as many digits as an estimate has."""
+    if seconds < 0.1:
+        return "<0.1 s"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7_200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.1f} h"
+
+
 def usd_text(usd: float) -> str:
-    """Return an amount with two decimals, or as many as two digits take."""
+    """Return an amount with two decimals; with more if it is below a dollar and needs them."""
     if usd == 0 or abs(usd) >= 1:
         return f"${usd:,.2f}"
     sign = "-" if usd < 0 else ""
@@ -29,8 +42,21 @@ def usd_text(usd: float) -> str:
     return f"{sign}${abs(usd):.{decimals}f}"
 
 
+def number_text(value: float) -> str:
+    """Return a number whole, or if it is small with two digits that count."""
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"
+
+
+def share_text(share: float) -> str:
+    """Return a share in per cent, as few digits as tell it from nothing."""
+    percent = share * 100
+    if 0 < percent < 0.05:
+        return "<0.1 %"
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %"
+
+
 def number_ranges(numbers: Iterable[int]) -> str:
-    """Return numbers in the shortest form: ``1-3, 7``; beyond twenty runs it says how many more."""
+    """Return numbers as ranges, ``1-3, 7``; after twenty ranges, how many numbers are left."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][1] + 1:

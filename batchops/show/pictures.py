@@ -1,4 +1,4 @@
-"""Plots as pictures that can stand in HTML, drawn without pyplot, so that threads may draw them."""
+"""Plots as pictures in HTML, drawn without pyplot, so that threads may draw them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 _DPI = 110
 _SIZE_INCHES = (8.6, 3.4)
-# Matplotlib draws in any thread, but not in two at once (its FAQ, "Work with threads").
+# Matplotlib draws in any thread, but only in one at a time (its FAQ, "Work with threads").
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Picture(Shown):
-    """A plot as PNG, and its title, which also stands for it where pictures are not shown."""
+    """A plot as PNG, with its title, which is also its text."""
 
     title: str
     png: bytes = field(repr=False)
@@ -38,12 +38,12 @@ class Picture(Shown):
 
 
 def draw_picture(draw: Callable[[Axes], Axes]) -> Picture:
-    """Return what a plot draws, with a clear ground.
+    """Return a plot as a picture with a transparent background.
 
     Parameters
     ----------
     draw
-        Draws on the Axes that it is given: ``lambda ax: chunk_timeline(chunks, ax=ax)``.
+        A function that draws on Axes, such as ``lambda ax: chunk_timeline(chunks, ax=ax)``.
     """
     from matplotlib.figure import Figure
 

@@ -1,6 +1,6 @@
-"""One base for values that are shown: as text, as HTML in a notebook, as plain values for JSON.
+"""The base of values that are shown: as text, as HTML in a notebook, as plain values for JSON.
 
-A value lists its blocks once, and each block has both forms, so that text and HTML say the same.
+A value lists its blocks once; each block has a text and an HTML form, so that both say the same.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from batchops.show import markup, terminal
 if TYPE_CHECKING:
     import pandas as pd
 
-# Fields that have a shorter name in JSON, where it is clear what the id or the name is of.
+# Fields that have a shorter name in JSON.
 _JSON_NAMES = {"job_id": "job", "stack_name": "stack"}
 
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of what a value shows, in both forms; an empty form is left out.
+    """A part of what a value shows, in both forms; an empty form is left out.
 
     Attributes
     ----------
     text : str
         The lines for a terminal, without the last line break.
     html : str
-        The markup, in which every text from data is escaped.
+        The markup, in which all text from data is escaped.
     """
 
     text: str = ""
@@ -38,12 +38,12 @@ class Block:
 
     @classmethod
     def line(cls, text: object) -> Block:
-        """Return a line; in HTML a paragraph."""
+        """Return a line of text, a paragraph in HTML."""
         return cls(str(text), markup.paragraph(text))
 
     @classmethod
     def facts(cls, lines: Iterable[object]) -> Block:
-        """Return indented lines; in HTML a list. No lines show nothing."""
+        """Return indented lines of text, a list in HTML; without lines an empty block."""
         found = [str(line) for line in lines]
         return cls("\n".join(f"  {line}" for line in found), markup.bullets(found))
 
@@ -56,16 +56,16 @@ class Block:
         lines: Iterable[str] | None = None,
         folded: str = "",
     ) -> Block:
-        """Return a table; no rows show nothing.
+        """Return a table; without rows an empty block.
 
         Parameters
         ----------
         columns, rows
             The header and the cells.
         lines
-            What the text has in place of the table; an empty list for nothing.
+            The lines of the text form in place of the table; an empty list leaves it out.
         folded
-            The summary under which the HTML folds the table; by default it is not folded.
+            The summary under which HTML folds the table; by default it is not folded.
         """
         cells = [[str(cell) for cell in row] for row in rows]
         html = markup.table(columns, cells)
@@ -75,21 +75,21 @@ class Block:
 
     @classmethod
     def value(cls, value: Shown) -> Block:
-        """Return all that another value shows."""
+        """Return all that another value shows, as one block."""
         return cls(str(value), value._repr_html_())
 
 
 class Shown:
-    """Base of a value that is shown; a dataclass that lists its blocks in `_blocks`.
+    """The base of a value that is shown: a dataclass that lists its blocks in `_blocks`.
 
-    Its JSON has the dataclass's fields, but for those with ``repr=False``, and the properties that
-    `_also_in_json` names.
+    Its JSON has the fields of the dataclass, except those with ``repr=False``, and the properties
+    that `_also_in_json` names.
     """
 
     _also_in_json: ClassVar[tuple[str, ...]] = ()
 
     def _blocks(self) -> Iterable[Block]:
-        """Return what the value shows, from top to bottom."""
+        """Return the blocks from top to bottom."""
         raise NotImplementedError
 
     def __str__(self) -> str:
@@ -100,14 +100,14 @@ class Shown:
         return "".join(block.html for block in self._blocks())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the value as JSON knows it: times as ISO 8601, DataFrames as lists of objects."""
+        """Return plain values for JSON: times as ISO 8601, DataFrames as lists of objects."""
         found = _fields(self)
-        found |= {name: as_json(getattr(self, name)) for name in self._also_in_json}
+        found |= {name: plain_values(getattr(self, name)) for name in self._also_in_json}
         return found
 
 
-def as_json(value: Any) -> Any:
-    """Return a value as JSON knows it, see `Shown.to_dict`.
+def plain_values(value: Any) -> Any:
+    """Return a value as plain values for JSON, see `Shown.to_dict`.
 
     Raises
     ------
@@ -121,13 +121,13 @@ def as_json(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return _fields(value)
     if isinstance(value, Mapping):
-        return {str(name): as_json(item) for name, item in value.items()}
+        return {str(name): plain_values(item) for name, item in value.items()}
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str):
-        return [as_json(item) for item in value]
-    return _scalar_as_json(value)
+        return [plain_values(item) for item in value]
+    return _plain_scalar(value)
 
 
-def _scalar_as_json(value: Any) -> Any:
+def _plain_scalar(value: Any) -> Any:
     if isinstance(value, str | int | float | bool) or value is None:
         return value
     if isinstance(value, datetime):
@@ -139,7 +139,7 @@ def _scalar_as_json(value: Any) -> Any:
 
 def _fields(value: Any) -> dict[str, Any]:
     shown = [field.name for field in fields(value) if field.repr]
-    return {_JSON_NAMES.get(name, name): as_json(getattr(value, name)) for name in shown}
+    return {_JSON_NAMES.get(name, name): plain_values(getattr(value, name)) for name in shown}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Tables and texts for a terminal."""
+"""Texts and tables for a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CELL_CHARACTERS = 60
 
 
 def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table for a terminal: columns as wide as they need be, long cells wrapped."""
+    """Return a table for a terminal, with columns as wide as needed and long cells wrapped."""
     wrapped = [
         [textwrap.wrap(printable(shorten(cell)), _CELL_CHARACTERS) or [""] for cell in row]
         for row in [columns, *rows]
@@ -28,13 +28,13 @@ def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text on one line that cannot colour a terminal; other signs as Python writes them.
+    """Return a text on one line, with characters that are not printable as Python writes them.
 
-    Texts of several lines that reach a terminal go through `batchcore.texts.visible`.
+    For texts of several lines there is `batchcore.texts.visible`.
     """
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def shorten(text: str, length: int = _MAX_CELL_CHARACTERS) -> str:
-    """Return a text cut to a length; by default that of a table's cell."""
+    """Return a text cut to a length; by default to that of a table's cell."""
     return text if len(text) <= length else f"{text[: length - 4]} ..."

@@ -1,4 +1,4 @@
-"""What can be done with a job: rerun, repair, stop, link, download; each is shown before."""
+"""The actions on a job: rerun, repair, stop, link, download; each is previewed first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KEY = "action"
 
 @dataclass(frozen=True)
 class ActionResult:
-    """What came of an action: a text, safe HTML to follow it, and whether the job runs anew."""
+    """The result of an action: a text, safe HTML after it, and whether the job runs again."""
 
     text: str
     markup: str = ""
@@ -37,7 +37,7 @@ class ActionResult:
 
 
 def propose_rerun(job: Job) -> Proposal:
-    """Plan a rerun; what is carried out is this very plan, or nothing if the job ran since."""
+    """Propose a rerun; it starts exactly as planned, or not at all if the job has run since."""
     plan = job.rerun()
 
     def execute() -> ActionResult:
@@ -49,7 +49,7 @@ def propose_rerun(job: Job) -> Proposal:
 
 
 def propose_repair(job: Job, rows: bytes) -> Proposal:
-    """Plan a repair with an edited rejects file; what is carried out is this very plan.
+    """Propose a repair with an edited rejects file; it starts exactly as planned.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def propose_repair(job: Job, rows: bytes) -> Proposal:
 
 
 def propose_stop(job: Job) -> Proposal:
-    """Say what stopping a job would stop."""
+    """Propose stopping a job."""
     would = job.stop(dry_run=True)
     html = would._repr_html_()
 
@@ -80,7 +80,7 @@ def propose_stop(job: Job) -> Proposal:
 
 
 def propose_link(job: Job, *, rejected: bool = False) -> Proposal:
-    """Say which file a link would open."""
+    """Propose making a link to a result file."""
     file = job.result_file(rejected=rejected)
 
     def execute() -> ActionResult:
@@ -96,7 +96,7 @@ def propose_link(job: Job, *, rejected: bool = False) -> Proposal:
 
 
 def propose_download(job: Job, folder: str, *, rejected: bool = False) -> Proposal:
-    """Say which file would be stored where.
+    """Propose storing a result file in a folder.
 
     Parameters
     ----------
@@ -124,31 +124,29 @@ def propose_download(job: Job, folder: str, *, rejected: bool = False) -> Propos
 
 
 class Actions:
-    """The buttons, and the place where they say what they would do.
+    """The buttons, and the place for their proposals.
 
     Parameters
     ----------
     background
-        Where they work.
+        Runs the work.
     on_done
-        Called with what came of an action.
+        Called with the result of an action.
     """
 
     def __init__(self, background: Background, *, on_done: Callable[[ActionResult], None]) -> None:
         self._background = background
         self._job: Job | None = None
         self.confirmation = Confirmation(background, key=_KEY, on_done=on_done)
-        self.rerun = make_button(
-            "Rerun", "Run again what failed; says first what would run", "repeat"
-        )
+        self.rerun = make_button("Rerun", "Run again what failed; previews it first", "repeat")
         self.repair = widgets.FileUpload(
             description="Repair from CSV",
-            tooltip="Pick the mended rejects file; says first what it would change",
+            tooltip="Pick the edited rejects file; previews the changes first",
             accept=".csv,.txt,text/csv",
             icon="wrench",
             layout=widgets.Layout(width="190px"),
         )
-        self.stop = make_button("Stop", "Stop what runs; says first what that would be", "stop")
+        self.stop = make_button("Stop", "Stop what runs; previews it first", "stop")
         self.link = make_button("Link", "Make an address that opens the file", "link")
         self.download = make_button("Download", "Store the file in the folder", "download")
         self.file = widgets.Dropdown(
@@ -180,7 +178,7 @@ class Actions:
         self.show(None)
 
     def show(self, job: Job | None) -> None:
-        """Turn to another job; what was proposed for the one before is dropped."""
+        """Switch to another job; a proposal for the previous one is dropped."""
         self._job = job
         self.confirmation.drop()
         for button in self.buttons:

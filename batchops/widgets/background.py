@@ -1,4 +1,4 @@
-"""What takes long runs in threads, so that neither the kernel nor the widgets wait for it."""
+"""Run long calls in threads, so that neither the kernel nor the widgets wait for them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from batchops.core.errors import BatchOpsError
 
 T = TypeVar("T")
 
-# A download need not keep the errors of another job from being read.
+# So that a download does not keep the errors of another job waiting.
 _WORKERS = 4
 THREAD_PREFIX = "batchops-console"
 
 
 @dataclass(frozen=True)
 class _Call(Generic[T]):
-    """One call, and the turn that it has among those of its key."""
+    """One call, with its number among the calls of its key."""
 
     work: Callable[[], T]
     then: Callable[[T], None]
@@ -32,14 +32,14 @@ class _Call(Generic[T]):
 
 
 class Background:
-    """Runs calls in threads and hands on what they return, or what they raise.
+    """Runs calls in threads, and passes on their results and errors.
 
     Parameters
     ----------
     on_begin
-        Called with what is being done, when it begins.
+        Called with what a call does when it begins.
     on_end
-        Called with the same when it ends, and with what went wrong, for people; empty if nothing.
+        Called with the same when it ends, and with a message if it failed, otherwise empty.
     """
 
     def __init__(
@@ -68,32 +68,32 @@ class Background:
         Parameters
         ----------
         doing
-            What it is, to be said while it lasts: ``"planning the rerun"``.
+            What the call does, to display meanwhile: ``"planning the rerun"``.
         key
-            Of several calls with one key only the last one's result is handed on.
+            Of several calls with the same key only the last one's result is passed on.
         busy
-            Widgets that are disabled meanwhile.
+            Widgets to disable meanwhile.
         on_error
-            Called where `work` raised something, which has then been said.
+            Called if `work` failed; its error is displayed in any case.
         """
         with self._lock:
             if self._closed:
                 return
             self._disable(busy)
             turn = self._latest[key] = self._latest.get(key, 0) + 1
-            # Submitted under the lock, so that no call comes after the pool's shutdown.
+            # Under the lock, so that no call is submitted after the pool's shutdown.
             call = _Call(work, then, doing, key, turn, busy, on_error)
             future = self._pool.submit(self._carry_out, call)
             self._pending.add(future)
         future.add_done_callback(self._forget)
 
     def forget(self, key: str) -> None:
-        """Drop the result of what still runs under a key."""
+        """Drop the result of a call that still runs under a key."""
         with self._lock:
             self._latest[key] = self._latest.get(key, 0) + 1
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until nothing is under way, not even what that started; False if it still is."""
+        """Wait until no call runs, nor one that another started; return False if one still does."""
         deadline = time.monotonic() + timeout_s
         while True:
             with self._lock:
@@ -105,7 +105,7 @@ class Background:
                 return False
 
     def close(self) -> None:
-        """Begin nothing more, and drop the results of what is under way."""
+        """Start no more calls, and drop the results of those that run."""
         with self._lock:
             self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -117,7 +117,7 @@ class Background:
             result = call.work()
             if self._is_latest(call):
                 call.then(result)
-        except Exception as error:  # whatever it is, people are to see it, and not a log alone
+        except Exception as error:  # whatever it is, people must see it
             if self._is_latest(call):
                 trouble = describe_error(error, call.doing)
                 if call.on_error is not None:
@@ -150,7 +150,7 @@ class Background:
 
 
 def describe_error(error: Exception, doing: str) -> str:
-    """Return an error as a text: ours says what to do next, of any other its name is told too."""
+    """Return an error's message; for an error that is not batchops' own, with its type."""
     if isinstance(error, BatchOpsError):
         return str(error)
     return f"unexpected {type(error).__name__} while {doing}: {error}"

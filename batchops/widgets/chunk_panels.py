@@ -1,4 +1,4 @@
-"""The job's chunks by state, and how long they took."""
+"""The panels of the job's chunks: by state, and how long they took."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _FAILED_COLUMNS = ("chunk", "status", "failed_step", "error", "cause")
 
 
 class ChunkGridPanel:
-    """What `batchops.inspection.chunk_grid.ChunkGrid` shows, kept up to date."""
+    """The panel with the job's `ChunkGrid`."""
 
     def __init__(self) -> None:
         self.root = widgets.HTML()
 
     def show(self, grid: ChunkGrid) -> None:
-        """Show a reading; what is as it was is not sent to the browser."""
-        # What the marks mean stands above, with the progress.
+        """Show a reading; an unchanged one is not sent to the browser."""
+        # The progress panel above has the legend of the marks.
         each = grid.chunks_per_cell
         note = markup.paragraph(f"a cell is {each:,} chunks") if each > 1 else ""
         self.root.value = grid.cells_html() + note if grid.cells else ""
@@ -41,7 +41,7 @@ class ChunkGridPanel:
 
 
 def draw_timings(chunks: pd.DataFrame) -> tuple[Picture, Picture]:
-    """Return the plots of when the chunks ran and of how long their steps took."""
+    """Return the plots of the chunks over time and of the durations of their steps."""
     return (
         draw_picture(lambda ax: chunk_timeline(chunks, ax=ax)),
         draw_picture(lambda ax: step_durations(chunks, ax=ax)),
@@ -49,7 +49,7 @@ def draw_timings(chunks: pd.DataFrame) -> tuple[Picture, Picture]:
 
 
 def failed_chunks(chunks: pd.DataFrame) -> str:
-    """Return the first twenty chunks that did not succeed, with their causes, as HTML."""
+    """Return an HTML table of the first 20 chunks that did not succeed, with their causes."""
     ended = chunks["end"].notna() & (chunks["status"] != workflow.SUCCEEDED)
     found = chunks.loc[ended, [*_FAILED_COLUMNS]]
     table = markup.table(_FAILED_COLUMNS, found.head(_FAILED_SHOWN).to_numpy())
@@ -58,7 +58,7 @@ def failed_chunks(chunks: pd.DataFrame) -> str:
 
 
 class TimingsPanel:
-    """The chunks' times as plots, read when asked for: of 20,000 chunks that is ten queries."""
+    """Plots of the chunks' times, read on demand: 20,000 chunks take ten queries."""
 
     def __init__(self, background: Background) -> None:
         self._background = background
@@ -73,12 +73,12 @@ class TimingsPanel:
         self.draw.on_click(lambda _: self.load())
 
     def show(self, job: Job | None) -> None:
-        """Turn to another job; nothing is read yet."""
+        """Switch to another job; nothing is read yet."""
         self._background.forget("timings")
         self._job, self.plots.value = job, ""
 
     def load(self) -> None:
-        """Read the chunks and draw them."""
+        """Read the chunks and draw the plots."""
         job = self._job
         if job is None:
             self.plots.value = markup.paragraph("Pick a job first.")
@@ -96,5 +96,5 @@ class TimingsPanel:
 
 
 def timings_html(chunks: pd.DataFrame) -> str:
-    """Return the plots, and which chunks failed, as HTML of bounded size."""
+    """Return the plots and the failed chunks as HTML of limited size."""
     return "".join(p._repr_html_() for p in draw_timings(chunks)) + failed_chunks(chunks)

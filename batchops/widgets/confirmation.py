@@ -1,4 +1,4 @@
-"""Say first what would happen, and do it when people agree."""
+"""Preview an action, and carry it out after confirmation."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What would happen, and how to have it happen.
+    """A preview of an action, with the function that carries it out.
 
     Attributes
     ----------
     title : str
-        What it is about.
+        What the action does and to what.
     html : str
-        The dry run, escaped.
+        The result of the dry run, escaped.
     confirm : str
-        What the button says that does it; empty where there is nothing to do.
+        The text of the confirming button; empty if there is nothing to do.
     execute : callable
-        Does it, and returns what came of it.
+        Carries the action out, and returns its result.
     doing : str
-        What is said while it lasts.
+        What to display meanwhile.
     """
 
     title: str
@@ -41,16 +41,16 @@ class Proposal:
 
 
 class Confirmation:
-    """A proposal with a button that carries it out and one that drops it.
+    """A proposal, with a button that carries it out and one that drops it.
 
     Parameters
     ----------
     background
-        Where it is carried out.
+        Runs the action.
     key
-        What the calls that make its proposals run under.
+        The key of the calls that make its proposals.
     on_done
-        Called with what `execute` returned.
+        Called with the result of `execute`.
     """
 
     def __init__(self, background: Background, *, key: str, on_done: Callable[[Any], None]) -> None:
@@ -75,16 +75,16 @@ class Confirmation:
 
     @property
     def open(self) -> bool:
-        """Whether something is proposed."""
+        """Whether there is a proposal."""
         return self._proposal is not None
 
     def propose(self, proposal: Proposal, *, opener: Any = None) -> None:
-        """Show a proposal, instead of any other.
+        """Show a proposal in place of any other.
 
         Parameters
         ----------
         opener
-            The widget that asked for it, and gets the keyboard back when it is dropped.
+            The widget that asked for it; it gets the focus back if the proposal is dropped.
         """
         self._proposal, self._opener = proposal, opener
         self.text.value = f"<p><b>{escape(proposal.title)}</b></p>{proposal.html}"
@@ -93,10 +93,10 @@ class Confirmation:
         self.confirm.layout.display = "" if proposal.confirm else "none"
         self.cancel.description = "Cancel" if proposal.confirm else "Close"
         self.root.layout.display = ""
-        self.cancel.focus()  # not the other one: a key pressed too long must not confirm
+        self.cancel.focus()  # not the other: a key held too long must not confirm
 
     def drop(self) -> None:
-        """Drop what is proposed, or about to be."""
+        """Drop the proposal, or the one being prepared."""
         self._background.forget(self._key)
         self._hide()
 
@@ -114,7 +114,7 @@ class Confirmation:
         proposal = self._proposal
         if proposal is None:
             return
-        # Once: the proposal is gone before the next click can come.
+        # Only once: the proposal is gone before another click can come.
         self._proposal = None
         self._background.run(
             proposal.execute,

@@ -1,4 +1,4 @@
-"""The operations console: pick a stack and a job, see how it stands, and act on it."""
+"""The operations console: pick a stack and a job, see its state, and act on it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LIST_EVERY_S = 15.0
 _ERRORS, _TIMINGS, _LOGS, _UPLOAD = "Errors", "Timings", "Logs", "Upload"
 _CLOSED = "<p>The console is closed. Run its cell again to open it.</p>"
 
-# One console a stack: a cell that is run again must not leave the one before reading on.
+# One console per stack: running a cell again must not leave the previous console reading.
 _open: dict[tuple[str, str, str | None], Console] = {}
 
 
@@ -52,20 +52,20 @@ def console(
 ) -> Console:
     """Open the operations console, for a notebook cell or as an app with Voila.
 
-    What it shows is in the stack, so running the cell again, in a new kernel too, shows the same.
-    A console that was open for the stack is closed.
+    All that it shows is in the stack, so running the cell again shows the same, even in a new
+    kernel. A console that is open for the stack is closed.
 
     Parameters
     ----------
     stack_name, target, region, profile, engine
-        As `Stack` takes them; another stack can be picked in the console. It need not exist.
+        As `Stack` takes them. The stack need not exist, and another can be picked in the console.
     job
-        The job to show; by default the last that is under way, else the last one.
+        The job to show; by default the last unfinished one, or else the last one.
     refresh_s
-        Seconds between two readings of a job that runs; by default 2 on AWS, 1 on the local engine,
-        and never less than that.
+        Seconds between two readings of a running job; by default, and at least, 2 on AWS and 1 on
+        the local engine.
     timeout_s
-        Seconds to follow a job at most.
+        The longest time to follow a job, in seconds.
     """
     key = (target, stack_name, region)
     if key in _open:
@@ -81,10 +81,10 @@ def console(
 
 
 class Console:
-    """The console's parts and how they hang together; made by `console`.
+    """The console, which `console` makes: its panels, and how they work together.
 
-    The parts are attributes: ``stacks``, ``jobs``, ``progress``, ``grid``, ``actions``, ``errors``,
-    ``timings``, ``logs``, ``upload``. Whatever they show, a function gives as well:
+    The panels are attributes: ``stacks``, ``jobs``, ``progress``, ``grid``, ``actions``,
+    ``errors``, ``timings``, ``logs``, ``upload``. Functions return all that they show:
     `batchops.list_stacks`, `Stack.jobs`, `Job.status`, `Job.chunk_grid`, `Job.error_page`,
     `Job.why`, `Stack.logs`, `Stack.plan`, and the dry runs of `Job`.
     """
@@ -150,7 +150,7 @@ class Console:
         return f"<Console of {self.stack!r}, {self.job!r}>"
 
     def __str__(self) -> str:
-        """Say what it shows, for where there are no widgets."""
+        """Return what it shows as text, for front ends without widgets."""
         lines = [repr(self)]
         if self.progress.last is not None:
             lines.append(str(self.progress.last))
@@ -171,7 +171,7 @@ class Console:
         self._load_view()
 
     def _load_view(self) -> None:
-        """Read what the view shows; logs, which may take long, only when asked for."""
+        """Read what the view shows, but logs, which may take long, only on demand."""
         if self.job is not None and self.view.value == _ERRORS:
             self.errors.load()
         elif self.job is not None and self.view.value == _TIMINGS:
@@ -180,14 +180,14 @@ class Console:
     # -------------------------------------------------------------------------- choices
 
     def open(self) -> None:
-        """Begin to read, and wait a little, so that mostly there is something to be seen."""
+        """Start to read, and wait a little, so that there is usually something to see."""
         self._show_stack()
         self.settle(_OPENING_S)
 
     def settle(self, timeout_s: float = 60.0) -> bool:
-        """Wait until nothing that was begun is under way; False if it still is.
+        """Wait until all calls have ended; return False if one still runs.
 
-        A job that is followed does not count.
+        Following a job does not count.
         """
         return self.background.wait(timeout_s)
 
@@ -220,7 +220,7 @@ class Console:
         self.jobs.load(current=current)
 
     def pick_job(self, job_id: str) -> None:
-        """Show a job, and follow it as long as it runs."""
+        """Show a job, and follow it while it runs."""
         self._turn_to(job_id)
         self._load_view()
 
@@ -288,11 +288,11 @@ class Console:
 
     def _submitted(self, job: Job) -> None:
         self.messages.tell(f"the file is submitted: job {job.id}")
-        self._turn_to(job.id)  # the ledger does not know it yet, so there is nothing to load
+        self._turn_to(job.id)  # the ledger does not have it yet, so there is nothing to load
         self._list_jobs()
 
     def close(self) -> None:
-        """Read no more, and take the widgets away; jobs go on."""
+        """Stop reading, and remove the widgets; jobs go on."""
         if self.closed:
             return
         self.closed = True

@@ -1,4 +1,4 @@
-"""The job's errors a page at a time, filtered by rows, column, rule and stage."""
+"""The panel of the job's errors: one page at a time, filtered by rows, column, rule and stage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROWS = re.compile(r"(\d{1,10})?\s*(-)?\s*(\d{1,10})?")
 
 
 def parse_rows(text: str) -> tuple[int | None, int | None]:
-    """Return the first and last row that ``"7"``, ``"2-600"``, ``"600-"`` or ``"-600"`` means.
+    """Return the first and last row of ``"7"``, ``"2-600"``, ``"600-"`` or ``"-600"``.
 
     Raises
     ------
@@ -39,12 +39,12 @@ def parse_rows(text: str) -> tuple[int | None, int | None]:
 
 
 class ErrorsPanel:
-    """The page with its filters; the table filters, and no more is read than a page takes."""
+    """A page of errors with its filters; the table filters, and only the page is read."""
 
     def __init__(self, background: Background) -> None:
         self._background = background
         self._job: Job | None = None
-        self._starts: list[str] = [""]  # where each page up to this one begins
+        self._starts: list[str] = [""]  # the beginnings of the pages up to this one
         self._next = ""
         self.rows = _text("Rows", "2-600", "Rows of the uploaded file, the header being row 1")
         self.column = _combobox("Column", "Show only errors of this column")
@@ -79,14 +79,14 @@ class ErrorsPanel:
         self.causes.on_click(lambda _: self._explain())
 
     def show(self, job: Job | None) -> None:
-        """Turn to another job; nothing is read yet."""
+        """Switch to another job; nothing is read yet."""
         self._background.forget("errors")
         self._job, self.table.value = job, ""
         self.column.options = self.rule.options = ()
         self.previous.disabled = self.next.disabled = True
 
     def load(self) -> None:
-        """Read the first page with the filters as they are."""
+        """Read the first page with the current filters."""
         self._read([""])
 
     def _where(self) -> ErrorFilter:
@@ -114,7 +114,7 @@ class ErrorsPanel:
     def _take(self, page: ErrorPage, starts: list[str]) -> None:
         self._starts, self._next = starts, page.next
         self.previous.disabled, self.next.disabled = len(starts) == 1, not page.next
-        # What can be picked is what has been seen; whatever else may be typed.
+        # The options are the values seen so far; others can be typed.
         for box, column in ((self.column, "column"), (self.rule, "rule")):
             seen = {*box.options, *map(str, page.errors[column])} - {""}
             box.options = tuple(sorted(seen))

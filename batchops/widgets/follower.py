@@ -1,4 +1,4 @@
-"""Follow one job in a thread: read it now and then, hand it on, and end with it."""
+"""Follow one job in a thread until it ends."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from batchops.widgets.background import THREAD_PREFIX, describe_error
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
 
-# What a browser can draw and a person can follow; AWS is asked every 2 s at most, see
+# What a browser can draw and a person can follow; AWS is read every 2 s at most, see
 # `batchops.inspection.watch`.
 MIN_REFRESH_S = 1.0
-# A failed reading is tried again after twice the time, and after so many in a row no more.
+# A failed reading is repeated after twice the time; this many in a row end the following.
 MAX_FAILURES = 5
 _MAX_PAUSE_S = 60.0
 
@@ -27,22 +27,22 @@ OnRead = Callable[[Progress, ChunkGrid], None]
 
 
 class Follower:
-    """Reads a job's status until it has ended, or until it is stopped.
+    """Reads a job's status until the job has ended, or the follower is stopped.
 
     Parameters
     ----------
     job
-        The job; it need not be in the ledger yet.
+        The job, which need not be in the ledger yet.
     on_read
         Called with each reading, from the follower's thread.
     on_end
         Called when the job has ended.
     on_trouble
-        Called with a text when a reading failed, and when it is followed no longer.
+        Called with a message when a reading fails, and when the follower gives up.
     refresh_s
         Seconds between two readings.
     timeout_s
-        Seconds to follow it at most.
+        The longest time to follow the job, in seconds.
     """
 
     def __init__(
@@ -67,15 +67,15 @@ class Follower:
         )
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start to read."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Read no more; a reading that is under way is not handed on."""
+        """Stop reading; a reading in progress is not passed on."""
         self._stopped.set()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the thread's end; False if it still runs."""
+        """Wait for the thread's end; return False if it still runs."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -85,7 +85,7 @@ class Follower:
             for _ in follow(self._job, self._read, sleep=self._pause, **options):
                 if self._stopped.is_set() or self._failures == MAX_FAILURES:
                     break
-        except Exception as error:  # such as a job that the ledger does not come to know
+        except Exception as error:  # such as a job that does not appear in the ledger
             self._failures = MAX_FAILURES
             self._tell(describe_error(error, f"following job {self._job.id}"))
         if self._failures == MAX_FAILURES:
@@ -99,11 +99,11 @@ class Follower:
             self._on_end()
 
     def _read(self) -> JobStatus:
-        """Read the status and hand it on; return the one before where that fails."""
+        """Read the status and pass it on; if that fails, return the previous one."""
         try:
             self._status = self._read_once()
             self._failures = 0
-        except Exception as error:  # told where people look, not in a thread's traceback
+        except Exception as error:  # shown where people look, not in a thread's traceback
             self._failures += 1
             self._tell(describe_error(error, f"following job {self._job.id}"))
         return self._status
@@ -119,7 +119,7 @@ class Follower:
         return status
 
     def _pause(self, seconds: float) -> bool:
-        """Wait, the longer the more readings have failed; return whether to stop."""
+        """Wait, longer after failed readings; return whether to stop."""
         return self._stopped.wait(min(seconds * 2**self._failures, _MAX_PAUSE_S))
 
     def _tell(self, text: str) -> None:

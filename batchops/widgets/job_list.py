@@ -1,4 +1,4 @@
-"""Pick a job: the jobs of a stack, a page at a time, searched by status and file."""
+"""The list of a stack's jobs: one page at a time, searched by status and file."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _MAX_NAME = 40
 def job_page(
     stack: Stack, *, page: int = 0, status: str | None = None, name: str | None = None
 ) -> tuple[pd.DataFrame, bool]:
-    """Return a page of 50 jobs, the last started first, and whether there is another.
+    """Return a page of 50 jobs, the last started first, and whether another page follows.
 
     Parameters
     ----------
     page
-        0 for the first.
+        The page's number, from 0.
     status, name
         As `Stack.jobs` takes them.
 
@@ -49,12 +49,12 @@ def job_page(
 
 
 def job_options(jobs: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return, for each job, a line that says how it stands, and its id."""
+    """Return a line and the id of each job, for the list's options."""
     return [(job_label(row), str(row["job"])) for row in jobs.to_dict("records")]
 
 
 def job_label(row: dict[Any, Any]) -> str:
-    """Return a job in a line: mark, status, start, file, rows and what was rejected."""
+    """Return a job as a line: mark, status, start, file, rows and rejected rows."""
     import pandas as pd
 
     mark = _MARKS.get(row["status"], MARKS["failed"])
@@ -66,12 +66,12 @@ def job_label(row: dict[Any, Any]) -> str:
         parts.append(f"{row['rows_rejected']:,} rejected")
     if not pd.isna(row["attempt"]) and row["attempt"] > 1:
         parts.append(f"attempt {row['attempt']}")
-    # An option of a list takes several blanks for one.
+    # A list's option shows several spaces as one.
     return printable("  ".join(parts)).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def choose_job(jobs: pd.DataFrame, *, current: str | None) -> str | None:
-    """Return the job to show: the current one, else the last that is under way, else the last."""
+    """Return the job to show: the current one, or the last unfinished one, or the last one."""
     if current is not None or jobs.empty:
         return current
     under_way = jobs[jobs["status"].isin(workflow.UNFINISHED)]
@@ -79,14 +79,14 @@ def choose_job(jobs: pd.DataFrame, *, current: str | None) -> str | None:
 
 
 class JobList:
-    """The list with its search.
+    """The list, with its search.
 
     Parameters
     ----------
     background
-        Where the jobs are read.
+        Reads the jobs.
     on_pick
-        Called with a job's id when people pick it, or when the list picks the first.
+        Called with the id of a job that people pick, or that the list picks at first.
     """
 
     def __init__(self, background: Background, *, on_pick: Callable[[str], None]) -> None:
@@ -129,14 +129,14 @@ class JobList:
         self.jobs.observe(self._picked, "value")
 
     def show(self, stack: Stack | None) -> None:
-        """Show another stack's jobs, from the first on; none without a stack."""
+        """Switch to another stack, and its first page; without a stack show nothing."""
         self._stack, self._page, self._current = stack, 0, None
         self._fill([], None)
         self.newer.disabled = self.older.disabled = True
         self.note.value = ""
 
     def load(self, *, current: str | None) -> None:
-        """Read the jobs again, and mark the current one; without one, pick one."""
+        """Read the jobs again, and select the current one; without one, pick one."""
         stack, self._current = self._stack, current
         if stack is None:
             return
@@ -158,7 +158,7 @@ class JobList:
             self.jobs.value = chosen
 
     def _fill(self, options: list[tuple[str, str]], current: str | None) -> None:
-        self._filling = True  # or the list would pick its first line by itself
+        self._filling = True  # otherwise the list picks its first line by itself
         try:
             self.jobs.options = options
             ids = [job_id for _, job_id in options]
@@ -175,7 +175,7 @@ class JobList:
         self._reload()
 
     def _reload(self) -> None:
-        # A search picks nothing: what is looked at stays until people pick another job.
+        # A search picks no job: the current one stays until people pick another.
         self.load(current=self._current or "")
 
     def _picked(self, change: Any) -> None:

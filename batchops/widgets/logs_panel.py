@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
-from batchcore import workflow
+from batchcore.workflow import JOB_FUNCTIONS, NOTIFICATION
 
 from batchops.show import markup
 from batchops.widgets.theme import make_row
@@ -68,7 +68,7 @@ class LogsPanel:
         self._stack: Stack | None = None
         self._job: Job | None = None
         self.function = widgets.Dropdown(
-            options=(*workflow.JOB_FUNCTIONS, workflow.NOTIFICATION),
+            options=(*JOB_FUNCTIONS, NOTIFICATION),
             description="Function",
             tooltip="The function whose log to read",
             layout=widgets.Layout(width="260px"),

@@ -1,4 +1,4 @@
-"""What the console is doing, and what came of it, in a place that screen readers follow."""
+"""The console's messages, in a region that screen readers follow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_ERRORS = 3
 
 
 class Messages:
-    """A line of what is under way, the errors that stand, and the last outcome."""
+    """The line of running calls, the current errors, and the last result."""
 
     def __init__(self) -> None:
         self.root = widgets.HTML()
@@ -27,40 +27,40 @@ class Messages:
 
     @property
     def text(self) -> str:
-        """The errors that stand, and the last outcome, a line each."""
+        """The current errors and the last result, one line each."""
         with self._lock:
             return "\n".join(filter(None, (*dict.fromkeys(self._errors.values()), self._outcome)))
 
     def begin(self, doing: str) -> None:
-        """Say that something is under way."""
+        """Show that a call runs."""
         with self._lock:
             self._doing[doing] += 1
             self._show()
 
     def end(self, doing: str, trouble: str) -> None:
-        """Say that it has ended; its error stands until it ends without."""
+        """Show that a call has ended; its error stays until the same call succeeds."""
         with self._lock:
             self._doing[doing] -= 1
-            self._doing += Counter()  # drops what is down to nothing
+            self._doing += Counter()  # drops counts of 0
             self._errors.pop(doing, None)
             if trouble:
                 self._errors[doing] = trouble
             self._show()
 
     def complain(self, about: str, text: str) -> None:
-        """Say that something is wrong, until `settle` or the next complaint about the same."""
+        """Show an error, until `settle` or the next error about the same thing."""
         with self._lock:
             self._errors[about] = text
             self._show()
 
     def settle(self, about: str) -> None:
-        """Say that what was complained about is well again."""
+        """Remove the error about a thing."""
         with self._lock:
             if self._errors.pop(about, None) is not None:
                 self._show()
 
     def tell(self, text: str, *, markup: str = "") -> None:
-        """Say what came of something; `markup` is safe HTML that follows it."""
+        """Show the result of an action; `markup` is safe HTML after it."""
         with self._lock:
             self._outcome, self._markup = text, markup
             self._show()

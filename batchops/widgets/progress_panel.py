@@ -1,4 +1,4 @@
-"""How the job comes along: a bar with the numbers."""
+"""The panel of the job's progress: a bar with the numbers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ NOTHING = "<p>No job is picked.</p>"
 
 
 class ProgressPanel:
-    """What `batchops.inspection.progress.Progress` says, kept up to date."""
+    """The panel with the job's `Progress`."""
 
     def __init__(self) -> None:
         self.root = widgets.HTML(NOTHING)
         self.last: Progress | None = None
 
     def show(self, progress: Progress) -> None:
-        """Show a reading; what is as it was is not sent to the browser."""
+        """Show a reading; an unchanged one is not sent to the browser."""
         self.last = progress
         self.root.value = progress._repr_html_()
 

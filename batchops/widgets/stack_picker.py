@@ -1,4 +1,4 @@
-"""Pick a target and a stack."""
+"""The picker of a target and a stack."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class StackPicker:
-    """Target, region and name of a stack; those that are there are offered, others may be typed.
+    """Target, region and name of a stack; existing stacks are offered, others can be typed.
 
     Parameters
     ----------
     stack
-        The stack to begin with; the credentials' profile and the local engine stay its own.
+        The first stack; its profile and local engine are used for others, too.
     background
-        Where the stacks are listed.
+        Lists the stacks.
     on_pick
-        Called with the stack that people choose, and with None where there can be none such.
+        Called with the chosen stack, or with None if the choice is not valid.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class StackPicker:
             each.observe(lambda _: self._choose(), "value")
 
     def list(self, stack: Stack) -> None:
-        """Offer the stacks that there are where a stack is."""
+        """Offer the stacks in the same target as a stack."""
         target = stack.target
 
         def take(found: Any) -> None:
@@ -92,7 +92,7 @@ class StackPicker:
                 engine=self._engine if local else None,
             ),
             self._on_pick,
-            doing="turning to the stack",
+            doing="switching to the stack",
             key="stack",
             on_error=lambda: self._on_pick(None),
         )

@@ -1,4 +1,4 @@
-"""How the console looks: JupyterLab's own colours, light or dark, and few rules besides."""
+"""The console's style: JupyterLab's own colours, light or dark, and a few rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchops.show.marks import COLOURS
 
 CLASS = "batchops-console"
 
-# The fallbacks are for pages without JupyterLab's variables; Voila has them.
+# The fallbacks are for pages without JupyterLab's variables; Voila has the variables.
 STYLE = """<style>
 .batchops-console {
   color: var(--jp-ui-font-color1, #222); max-width: 980px; font-size: 13px; padding: 2px 4px;
@@ -76,13 +76,13 @@ body[data-jp-theme-light="false"] .batchops-console, .theme-dark .batchops-conso
 
 
 def make_row(*parts: Any) -> Any:
-    """Return widgets side by side, on several lines where the page is narrow."""
+    """Return widgets side by side; they wrap on a narrow page."""
     row = widgets.HBox(list(parts))
     row.add_class("batchops-row")
     return row
 
 
 def make_button(text: str, tooltip: str, icon: str, *, width_px: int = 110) -> Any:
-    """Return a button with a text, what it does in a few words, and a symbol."""
+    """Return a button with a text, a tooltip and an icon."""
     layout = widgets.Layout(width=f"{width_px}px")
     return widgets.Button(description=text, tooltip=tooltip, icon=icon, layout=layout)

@@ -1,4 +1,4 @@
-"""Upload a file: it is held against the schema, the delimiter and the limits before it is sent."""
+"""The upload panel: a file is checked against schema, delimiter and limits before it is sent."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ if TYPE_CHECKING:
 _KEY = "upload"
 _MEGABYTES = MAX_UPLOAD_BYTES // (1024 * 1024)
 _HELP = markup.paragraph(
-    f"Nothing is sent before you have seen what the file would come to. A browser hands over files "
-    f"of up to {_MEGABYTES} MB; of a larger one give the path on the computer that the kernel "
-    "runs on."
+    f"Nothing is sent before you have seen the plan for the file. A browser can hand over files of "
+    f"up to {_MEGABYTES} MB; for a larger file give its path on the computer that runs the kernel."
 )
 
 
 def propose_upload(stack: Stack, check: UploadCheck) -> Proposal:
-    """Say what submitting a file would come to; only what may be submitted can be."""
+    """Propose submitting a file; only an acceptable one can be confirmed."""
     confirm = "Submit" if check.acceptable else ""
 
     def execute() -> Job:
-        assert check.plan is not None  # noqa: S101  (what is acceptable has been planned)
+        assert check.plan is not None  # noqa: S101  (an acceptable file has a plan)
         return stack.submit(check.plan)
 
     return Proposal(
@@ -40,12 +39,12 @@ def propose_upload(stack: Stack, check: UploadCheck) -> Proposal:
 
 
 class UploadPanel:
-    """A file from the browser, or a path; its check; and the button that submits it.
+    """A file from the browser or a path, its check, and the button that submits it.
 
     Parameters
     ----------
     background
-        Where it is checked and sent.
+        Checks and sends the file.
     on_submitted
         Called with the job.
     """
@@ -96,7 +95,7 @@ class UploadPanel:
         self.check.on_click(lambda _: self._check_path())
 
     def show(self, stack: Stack | None) -> None:
-        """Turn to another stack; what was checked for the one before is dropped."""
+        """Switch to another stack; a check for the previous one is dropped."""
         self._stack = stack
         self.confirmation.drop()
         self.file.disabled = self.check.disabled = stack is None

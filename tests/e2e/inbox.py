@@ -8,8 +8,8 @@ from typing import Any
 
 from e2e.jobs import TIMEOUT_S
 
-from batchops.drill.rig import subscribe_queue
 from batchops.stack import Stack
+from tools.drill.rig import subscribe_queue
 
 
 class Inbox:

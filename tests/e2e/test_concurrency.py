@@ -14,7 +14,7 @@ from e2e.jobs import TIMEOUT_S, completed, deliver, finished, stored, wait_until
 from e2e.rows import COMPLETED_HEADER, enriched, order, to_csv
 
 from batchops.core.errors import JobRunningError, StackBusyError
-from batchops.deployment.resources import running_jobs
+from batchops.deployment.holdings import running_jobs
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
 from batchops.stack import Stack

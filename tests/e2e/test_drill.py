@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchops.drill import Drill, DrillReport, Fault
 from batchops.local.engine import LocalEngine
+from tools.drill import Drill, DrillReport, Fault
 
 NEVER_STRIKES = Fault("read-file", "kill", chunk=99)
 PLAN = (

@@ -20,16 +20,12 @@ from e2e.rows import order, to_csv
 from batchops.core.errors import FunctionFailedError, InputError, StackBusyError
 from batchops.core.project import Project
 from batchops.core.stack_ref import Outputs, describe_stack
-from batchops.deployment import artifacts, change_sets
-from batchops.deployment.preview import Preview, take_preview
-from batchops.deployment.resources import (
-    count_holdings,
-    functions,
-    refuse_running,
-    resources,
-    running_jobs,
-    stack_status,
-)
+from batchops.deployment import change_sets
+from batchops.deployment.artifact_bucket import publish_template
+from batchops.deployment.holdings import count_holdings, refuse_running, running_jobs
+from batchops.deployment.preview import Preview, preview_of
+from batchops.deployment.resources import functions, resources
+from batchops.deployment.stack_status import stack_status
 from batchops.inspection.doctor import run_doctor
 from batchops.inspection.invoke import invoke_target
 from batchops.inspection.invoke_here import invoke_here
@@ -120,11 +116,12 @@ def _preview(stack: Stack, name: str, **parameters: Any) -> Preview:
     change_set = change_sets.create_change_set(
         cfn,
         name,
-        template_url=artifacts.publish_template(stack.target, text),
+        template_url=publish_template(stack.target, text),
         parameters=parameters,
         poll_s=stack.target.poll_s,
     )
-    return take_preview(cfn, change_set)
+    change_sets.discard_change_set(cfn, change_set)
+    return preview_of(change_set)
 
 
 def test_preview_names_what_would_change_and_changes_nothing(stack: Stack) -> None:
@@ -175,7 +172,7 @@ def test_status_tells_parameters_and_what_to_do(engine: LocalEngine, stack: Stac
 
 
 def test_outputs_are_attributes_too(stack: Stack) -> None:
-    outputs = Outputs(stack.outputs)
+    outputs = Outputs(stack.outputs, stack.name)
     assert outputs.JobTableName == stack.outputs["JobTableName"]
     assert "JobTableName" in dir(outputs)
     with pytest.raises(AttributeError, match="no output 'Nothing'"):

@@ -9,9 +9,9 @@ from e2e.jobs import finished
 
 from batchops.job import Job
 from batchops.planning import workload
-from batchops.planning.cost import compare_cost, job_cost
+from batchops.planning.actual_cost import compare_cost
 from batchops.planning.plan import Plan
-from batchops.planning.plan_stack import plan_for
+from batchops.planning.planner import plan_for
 from batchops.samples.sample import Sample, make_sample
 from batchops.stack import Stack
 
@@ -66,8 +66,7 @@ def test_objects_of_the_job_are_those_that_are_priced(plan: Plan, job: Job, stac
 
 
 def test_cost_of_the_job_has_the_planned_counts(plan: Plan, job: Job) -> None:
-    assert plan.cost is not None
-    comparison = compare_cost(plan.cost, job_cost(job.ledger_entry(), job.chunk_entries()))
+    comparison = compare_cost(job, plan=plan)
     services = {name: (planned, actual) for name, planned, actual in comparison.rows}
     for name in ("Step Functions", "S3", "API Gateway", "SES"):
         planned, actual = services[name]

@@ -1,10 +1,12 @@
-"""Repairs on the deployed stack: mended rows get through, everything else stays as it was."""
+"""Repairs on the deployed stack: fixed rows are accepted, everything else stays as it was."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,12 @@ from e2e.rows import HEADER, order, to_csv
 from batchops.core.errors import InputError, JobError, JobRunningError
 from batchops.inspection.compare import compare
 from batchops.job import Job
+from batchops.recovery.attempts import Attempt
 from batchops.recovery.lineage import lineage
-from batchops.recovery.repair import execute_repair, patch_chunks, plan_repair, repair
-from batchops.recovery.rerun import execute_rerun, rerun
+from batchops.recovery.repair import execute_repair, patch_chunks, repair
+from batchops.recovery.repair_plan import plan_repair
+from batchops.recovery.rerun import claim_planned, rerun
+from batchops.recovery.rerun_plan import RerunPlan
 from batchops.samples.sample import Sample, make_sample
 from batchops.samples.sample_orders import COLUMNS, enrichment
 from batchops.stack import Stack
@@ -227,17 +232,20 @@ class PowerCutError(Exception):
     pass
 
 
+@contextmanager
+def cut_off(job: Job, plan: RerunPlan) -> Iterator[Attempt]:
+    """Claim the attempt that was planned, and have the process die at the end of the block."""
+    with suppress(PowerCutError), claim_planned(job, plan) as attempt:
+        yield attempt
+        raise PowerCutError
+
+
 def test_repair_that_was_cut_off_loses_nothing(odd: Job) -> None:
     mended = odd.rejects()
     mended.loc[0, "Order Priority"] = "H"
     plan = plan_repair(odd, mended)
-
-    def patch_and_die(attempt: int) -> None:
-        patch_chunks(odd, {1: {4: plan.patches[1][4]}}, attempt=attempt)
-        raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        execute_rerun(odd, plan.rerun, kind="repair", prepare=patch_and_die)
+    with cut_off(odd, plan.rerun) as attempt:
+        patch_chunks(attempt, plan.rerun.manifest, {1: {4: plan.patches[1][4]}})
     assert odd.status().status == "FAILED"
     assert not odd.balance().holds
     assert [c.reason for c in rerun(odd).chunks] == ["was to run in attempt 2, and did not"]
@@ -257,13 +265,8 @@ def test_repair_that_is_cut_off_between_two_chunks_has_changed_nothing_and_its_r
     mended.loc[0, "Order Priority"] = "H"
     plan = plan_repair(odd, mended.iloc[[0]])
     at = {"Bucket": odd.entry()["bucket"], "Key": keys.chunk(odd.id, 1)}
-
-    def patch_and_die(_: int) -> None:
+    with cut_off(odd, plan.rerun) as attempt:
         odd.stack.client("s3").put_object(**at, Body=b"half a repair")
-        raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        execute_rerun(odd, plan.rerun, kind="repair", prepare=patch_and_die)
     assert _chunk(odd) == ODD
     assert repair(odd, mended.iloc[[0]], dry_run=False).mended == (4,)
     odd.wait(timeout_s=TIMEOUT_S)
@@ -273,7 +276,7 @@ def test_repair_that_is_cut_off_between_two_chunks_has_changed_nothing_and_its_r
     odd.wait(timeout_s=TIMEOUT_S)
     assert list(odd.rejects()["source_row"]) == ["5", "6", "7"]
     with pytest.raises(JobRunningError, match="while its chunks were patched"):
-        patch_chunks(odd, plan.patches, attempt=2)
+        patch_chunks(attempt, plan.rerun.manifest, plan.patches)
 
 
 def test_schema_to_check_with_can_be_given(odd: Job, tmp_path: Path, project_root: Path) -> None:

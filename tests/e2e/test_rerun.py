@@ -22,7 +22,8 @@ from batchops.core.executions import CLAIM_UNSTARTED_AFTER_S
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
 from batchops.recovery.lineage import lineage
-from batchops.recovery.rerun import execute_rerun, plan_rerun, rerun
+from batchops.recovery.rerun import claim_planned, execute_rerun, rerun
+from batchops.recovery.rerun_plan import plan_rerun
 from batchops.recovery.stopping import stop
 from batchops.stack import Stack
 
@@ -250,12 +251,9 @@ def test_attempt_that_was_claimed_and_never_started_is_taken_over_after_a_while(
 
 def test_preparation_that_fails_leaves_a_job_that_can_be_rerun_at_once(stack: Stack) -> None:
     job = _finished(stack, "unprepared.csv")
-
-    def fail(_: int) -> None:
+    plan = plan_rerun(job, chunks=[2])
+    with pytest.raises(OSError, match="no space"), claim_planned(job, plan):
         raise OSError("no space left")
-
-    with pytest.raises(OSError, match="no space"):
-        execute_rerun(job, plan_rerun(job, chunks=[2]), prepare=fail)
     status = job.status()
     assert (status.status, status.reason) == ("FAILED", "NotStarted: OSError: no space left")
     plan = rerun(job, dry_run=False)
@@ -332,16 +330,13 @@ def test_job_whose_chunks_expired_is_split_again_as_long_as_its_input_is_there(
     plan = rerun(job)
     assert plan.from_start
     assert "the list of chunks is gone" in str(plan)
-    before: list[Any] = []
-
-    def look(attempt: int) -> None:
-        before.extend((job.status(), set(job.chunks()["status"]), attempt))
-
-    execute_rerun(job, plan, prepare=look)
-    assert before[2] == 2
-    # What the first attempt came to counts no more.
-    assert before[1] == {"PENDING"}
-    assert before[0].chunks_done == before[0].chunks_failed == 0
+    with claim_planned(job, plan) as attempt:
+        assert attempt.number == 2
+        # What the first attempt came to counts no more.
+        assert set(job.chunks()["status"]) == {"PENDING"}
+        status = job.status()
+        assert status.chunks_done == status.chunks_failed == 0
+    attempt.start(by="rerun")
     _assert_whole(job)
     assert list(lineage(job)["kind"]) == ["start", "start"]
 

@@ -179,7 +179,7 @@ def test_ledger_and_notices_say_what_is_wrong_without_quoting_rows(
     jobs: dict[str, Job], inbox: Inbox
 ) -> None:
     for name, job in jobs.items():
-        for entry in (job.entry(), *job.chunk_entries()):
+        for entry in (job.entry(), *(chunk.item for chunk in job.chunk_entries())):
             _assert_clean(name, json.dumps(entry), columns=True)
         notices = inbox.about(job.id, timeout_s=0 if name == "rows.csv" else TIMEOUT_S)
         assert len(notices) == (name != "rows.csv")

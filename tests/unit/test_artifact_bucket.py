@@ -7,37 +7,35 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.stub import ANY, Stubber
-from support import ACCOUNT_ID, REGION, ROOT, SESSION, SOURCE
+from support import ACCOUNT_ID, REGION, ROOT, SESSION, SOURCE, GivenClients
 
 from batchops.core.errors import PackagingError
 from batchops.core.project import Project
 from batchops.core.target import Target
-from batchops.deployment import artifacts, delivery
+from batchops.deployment.artifact_bucket import ensure_bucket, publish, publish_template
+from batchops.deployment.delivery import Order, check_files
+from batchops.deployment.packaging import Artifact
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from support import Account
 
+    from batchops.local.engine import LocalEngine
 
-class MockedTarget:
-    """A target on AWS with one client, of the mocked account unless another is given."""
 
-    account_id = ACCOUNT_ID
-    region = REGION
+BUCKET = f"batchops-artifacts-{ACCOUNT_ID}-{REGION}"
+OURS = {"Bucket": BUCKET, "ExpectedBucketOwner": ACCOUNT_ID}
 
-    def __init__(self, client: Any = None) -> None:
-        self._client = client or SESSION.client("s3")
 
-    def client(self, service: str) -> Any:
-        assert service == "s3"
-        return self._client
+def target(s3: Any = None) -> Target:
+    """Return a target of the mocked account, with a client of S3 if one is given."""
+    return GivenClients({"s3": s3 or SESSION.client("s3"), "sts": SESSION.client("sts")})
 
 
 @pytest.fixture
 def bucket(account: Account) -> str:
-    target: Any = MockedTarget()
-    return artifacts.ensure_bucket(target)
+    return ensure_bucket(target())
 
 
 def test_bucket_is_private_encrypted_versioned_and_without_acls(
@@ -60,6 +58,26 @@ def test_bucket_is_private_encrypted_versioned_and_without_acls(
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
 
 
+def test_bucket_drops_old_versions(bucket: str, account: Account) -> None:
+    (rule,) = account.s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+
+
+def test_what_is_in_the_bucket_is_not_uploaded_again(engine: LocalEngine, tmp_path: Path) -> None:
+    local = Target("local", engine=engine)
+    (tmp_path / "a.zip").write_bytes(b"one")
+    built = [Artifact(name, "a", tmp_path / "a.zip", "artifacts/a.zip") for name in "AB"]
+    first, second = publish(local, built), publish(local, built)
+    assert (first.uploaded, first.reused) == (1, 0)
+    assert (second.uploaded, second.reused) == (0, 1)
+    bucket = "batchops-artifacts-000000000000-us-east-1"
+    place = {"Bucket": bucket, "Key": "artifacts/a.zip"}
+    assert first.places == second.places == {"A": place, "B": place}
+    url = publish_template(local, "{}")
+    assert url == publish_template(local, "{}")
+    assert url.startswith(f"{engine.start().endpoint_url}/{bucket}/templates/")
+
+
 def test_bucket_answers_over_tls_only(bucket: str, account: Account) -> None:
     policy = json.loads(account.s3.get_bucket_policy(Bucket=bucket)["Policy"])
     (statement,) = policy["Statement"]
@@ -69,12 +87,9 @@ def test_bucket_answers_over_tls_only(bucket: str, account: Account) -> None:
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_every_call_names_the_account_that_must_own_the_bucket() -> None:
+def test_every_call_names_the_account_that_must_own_the_bucket(account: Account) -> None:
     """What is deployed never comes from a bucket that somebody else made under that name."""
     client = SESSION.client("s3")
-    target: Any = MockedTarget(client)
-    bucket = artifacts.bucket_name(target)
-    ours = {"Bucket": bucket, "ExpectedBucketOwner": ACCOUNT_ID}
     setting = {
         "public_access_block": "PublicAccessBlockConfiguration",
         "bucket_ownership_controls": "OwnershipControls",
@@ -85,25 +100,27 @@ def test_every_call_names_the_account_that_must_own_the_bucket() -> None:
     }
     rest = dict.fromkeys(("Key", "Body", "ChecksumAlgorithm"), ANY)
     with Stubber(client) as stubber:
-        stubber.add_response("head_bucket", {}, ours)
-        stubber.add_client_error("get_bucket_policy", "NoSuchBucketPolicy", expected_params=ours)
+        stubber.add_response("head_bucket", {}, OURS)
+        stubber.add_client_error("get_bucket_policy", "NoSuchBucketPolicy", expected_params=OURS)
         for name, value in setting.items():
-            stubber.add_response(f"put_{name}", {}, {**ours, value: ANY})
+            stubber.add_response(f"put_{name}", {}, {**OURS, value: ANY})
         stubber.add_client_error(
-            "head_object", "404", http_status_code=404, expected_params={**ours, "Key": ANY}
+            "head_object", "404", http_status_code=404, expected_params={**OURS, "Key": ANY}
         )
-        stubber.add_response("put_object", {}, {**ours, **rest})
-        artifacts.publish_template(target, "{}")
+        stubber.add_response("put_object", {}, {**OURS, **rest})
+        publish_template(target(client), "{}")
         stubber.assert_no_pending_responses()
 
 
-def test_bucket_of_somebody_else_is_refused() -> None:
+@pytest.mark.parametrize("status", [403, 301])
+def test_bucket_of_somebody_else_is_refused(account: Account, status: int) -> None:
     client = SESSION.client("s3")
-    target: Any = MockedTarget(client)
     with Stubber(client) as stubber:
-        stubber.add_client_error("head_bucket", "403", http_status_code=403)
+        stubber.add_client_error(
+            "head_bucket", str(status), http_status_code=status, expected_params=OURS
+        )
         with pytest.raises(PackagingError, match="belongs to another account"):
-            artifacts.ensure_bucket(target)
+            ensure_bucket(target(client))
 
 
 def test_credentials_of_a_profile_are_written_nowhere(
@@ -116,18 +133,18 @@ def test_credentials_of_a_profile_are_written_nowhere(
     credentials.write_text("\n".join(["[work]", *lines]))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
     monkeypatch.setenv("BATCHOPS_HOME", str(home))
-    target = Target("aws", region=REGION, profile="work")
+    mine = Target("aws", region=REGION, profile="work")
     with monkeypatch.context() as patched:
         # The mock's own would be taken before those of the profile.
         for name in names:
             patched.delenv(name.upper(), raising=False)
-        assert target.client("s3")._request_signer._credentials.secret_key == marks[1]
-    artifacts.ensure_bucket(target)
+        assert mine.client("s3")._request_signer._credentials.secret_key == marks[1]
+    ensure_bucket(mine)
     reference = SOURCE / "reference" / "reference.csv"
-    delivery.check_files(Project(ROOT), None, reference, kept={})
+    check_files(Project(ROOT), Order(reference_data=reference), kept={})
     written = [path for path in tmp_path.rglob("*") if path.is_file() and path != credentials]
     assert written
     for path in written:
         content = path.read_bytes()
         assert not [mark for mark in marks if mark.encode() in content]
-    assert not [mark for mark in marks if mark in repr(target)]
+    assert not [mark for mark in marks if mark in repr(mine)]

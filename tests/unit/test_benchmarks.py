@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import cost, inputs, results
-from benchmarks.__main__ import SECTIONS, main
-from benchmarks.measure import Spread, growth_exponent
-from benchmarks.render import (
+from tools.benchmarks import cost, inputs, results
+from tools.benchmarks.__main__ import SECTIONS, main
+from tools.benchmarks.measure import Spread, growth_exponent
+from tools.benchmarks.render import (
     HEADLINES,
     PAGE,
     README,
@@ -23,9 +23,9 @@ from benchmarks.render import (
     render_page,
     render_table,
 )
-from benchmarks.results import Section, Table, Target
-from benchmarks.stand_ins import DynamoDbStandIn, S3StandIn
-from benchmarks.workloads import sample_workload
+from tools.benchmarks.results import Section, Table, Target
+from tools.benchmarks.stand_ins import DynamoDbStandIn, S3StandIn
+from tools.benchmarks.workloads import sample_workload
 
 TABLE = Table("Speeds", ("step", "MB/s"), (("split", "1|2"), ("merge", "3")), note="Once.")
 SECTION = Section(
@@ -237,6 +237,7 @@ def test_page_has_a_place_for_every_section() -> None:
     assert marked_sections(PAGE.read_text(encoding="utf-8")) == list(SECTIONS)
 
 
+@pytest.mark.slow
 def test_functions_are_measured_in_every_way_that_needs_no_extra(tmp_path: Path) -> None:
     asked = ["--tiny", "--results", str(tmp_path), "handlers"]
     run = CliRunner().invoke(main, asked, catch_exceptions=False)

@@ -1,45 +1,275 @@
-"""Of two attempts at a job one goes on, and the other is told so."""
+"""Of two attempts at a job one goes on, and the other is told so: the ledger's conditional updates.
+
+The expressions are pinned to the letter: they are what keeps two attempts apart.
+"""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import items, workflow
-from support import JOB_TABLE
+from support import JOB_TABLE, SESSION, stack_ref
 
+from batchops.core import ledger
 from batchops.core.errors import JobRunningError
-from batchops.core.ledger.claims import PENDING, mark_pending
 
 if TYPE_CHECKING:
     from support import Account
 
+    from batchops.core.stack_ref import StackRef
+
 JOB = "orders-000000000001"
-CHUNKS = [{"entry": items.chunk_entry(number), "rows": 600} for number in (1, 2)]
+CHUNKS = [(items.chunk_entry(number), 600) for number in (1, 2)]
+NOW = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 @pytest.fixture
-def job(account: Account) -> Any:
-    outputs = {"JobTableName": JOB_TABLE}
-    stack = SimpleNamespace(client=lambda _: account.dynamodb, outputs=outputs)
-    return SimpleNamespace(id=JOB, stack=stack)
+def updates(account: Account) -> list[dict[str, Any]]:
+    """The requests to UpdateItem, in order."""
+    return []
 
 
-def test_marked_chunks_have_no_result_any_more(job: Any, account: Account) -> None:
-    account.put_entry(JOB, CHUNKS[0]["entry"], status=workflow.SUCCEEDED, attempt=1, valid=600)
-    mark_pending(job, 2, CHUNKS)
-    for chunk in CHUNKS:
-        entry = account.entry(JOB, chunk["entry"])
-        assert (entry["status"], entry["attempt"], entry["rows"]) == (PENDING, 2, 600)
+@pytest.fixture
+def stack(account: Account, updates: list[dict[str, Any]]) -> StackRef:
+    """The mocked account as a stack, whose updates are noted down."""
+    dynamodb = SESSION.client("dynamodb")
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        updates.append(dict(params))
+
+    dynamodb.meta.events.register("provide-client-params.dynamodb.UpdateItem", note)
+    return stack_ref(outputs={"JobTableName": JOB_TABLE}, dynamodb=dynamodb)
+
+
+def found(account: Account, **changed: Any) -> ledger.JobEntry:
+    """Enter a job whose first attempt failed, and return its entry."""
+    values = {
+        "status": workflow.FAILED,
+        "attempt": 1,
+        "error": "E",
+        "cause": "c",
+        "endTime": "then",
+    }
+    account.put_entry(JOB, items.JOB_ENTRY, **values | changed)
+    return ledger.JobEntry(account.entry(JOB))
+
+
+# -------------------------------------------------------------------------------- claim
+
+
+def test_claim_says_what_it_sets_removes_and_expects(
+    stack: StackRef, account: Account, updates: list[dict[str, Any]]
+) -> None:
+    settings = {"chunkRows": 10, "delimiter": ";"}
+    ledger.claim(
+        stack,
+        found(account),
+        attempt=2,
+        token="ours",
+        settings=settings,
+        code={"read-file": "sha layer:1"},
+    )
+    (request,) = updates
+    time = request["ExpressionAttributeValues"].pop(":attemptTime")["S"]
+    assert NOW.fullmatch(time)
+    assert request == {
+        "TableName": JOB_TABLE,
+        "Key": {"jobId": {"S": JOB}, "entry": {"S": "JOB"}},
+        "UpdateExpression": (
+            "SET #attempt = :attempt, #status = :status, #attemptTime = :attemptTime, "
+            "#attemptToken = :attemptToken, #chunkRows = :chunkRows, #delimiter = :delimiter, "
+            "#code = :code REMOVE #error, #cause, #endTime"
+        ),
+        "ConditionExpression": "#attempt = :was_attempt AND #status = :was_status",
+        "ExpressionAttributeNames": {
+            "#attempt": "attempt",
+            "#status": "status",
+            "#attemptTime": "attemptTime",
+            "#attemptToken": "attemptToken",
+            "#chunkRows": "chunkRows",
+            "#delimiter": "delimiter",
+            "#code": "code",
+            "#error": "error",
+            "#cause": "cause",
+            "#endTime": "endTime",
+        },
+        "ExpressionAttributeValues": {
+            ":attempt": {"N": "2"},
+            ":status": {"S": "RUNNING"},
+            ":attemptToken": {"S": "ours"},
+            ":chunkRows": {"N": "10"},
+            ":delimiter": {"S": ";"},
+            ":code": {"M": {"read-file": {"S": "sha layer:1"}}},
+            ":was_attempt": {"N": "1"},
+            ":was_status": {"S": "FAILED"},
+        },
+    }
+    entry = account.entry(JOB)
+    assert (entry["attempt"], entry["status"], entry["chunkRows"]) == (2, workflow.RUNNING, 10)
+    assert not {"error", "cause", "endTime"} & set(entry)
+
+
+def test_claim_without_settings_and_code_leaves_them_as_they_are(
+    stack: StackRef, account: Account, updates: list[dict[str, Any]]
+) -> None:
+    ledger.claim(stack, found(account), attempt=2, token="ours")
+    (request,) = updates
+    assert request["UpdateExpression"] == (
+        "SET #attempt = :attempt, #status = :status, #attemptTime = :attemptTime, "
+        "#attemptToken = :attemptToken REMOVE #error, #cause, #endTime"
+    )
+
+
+@pytest.mark.parametrize("since", [{"attempt": 2}, {"status": workflow.RUNNING}])
+def test_job_that_changed_since_it_was_read_is_not_claimed(
+    stack: StackRef, account: Account, since: dict[str, Any]
+) -> None:
+    before = found(account)
+    account.put_entry(JOB, items.JOB_ENTRY, attemptToken="theirs", **since)
+    changed = account.entry(JOB)
+    with pytest.raises(JobRunningError, match="taken up elsewhere while this was planned"):
+        ledger.claim(stack, before, attempt=2, token="ours")
+    assert account.entry(JOB) == changed
+
+
+def test_claim_whose_answer_was_lost_is_known_by_its_token(
+    stack: StackRef, account: Account
+) -> None:
+    before = found(account)
+    ledger.claim(stack, before, attempt=2, token="ours")
+    ledger.claim(stack, before, attempt=2, token="ours")
+    assert account.entry(JOB)["attempt"] == 2
+
+
+# ------------------------------------------------------------------- release and abort
+
+
+def test_release_enters_the_end_of_its_own_claim_only(
+    stack: StackRef, account: Account, updates: list[dict[str, Any]]
+) -> None:
+    ledger.claim(stack, found(account), attempt=2, token="ours")
+    ledger.release(stack, JOB, 2, "theirs", ValueError("x"))
+    assert account.entry(JOB)["status"] == workflow.RUNNING
+    ledger.release(stack, JOB, 2, "ours", ValueError("x"))
+    entry = account.entry(JOB)
+    assert (entry["status"], entry["error"], entry["cause"]) == (
+        workflow.FAILED,
+        "NotStarted",
+        "ValueError: x",
+    )
+    for request in updates[1:]:
+        assert request["UpdateExpression"] == (
+            "SET #status = :status, #endTime = :endTime, #error = :error, #cause = :cause"
+        )
+        assert request["ConditionExpression"] == (
+            "#attempt = :was_attempt AND #attemptToken = :was_attemptToken"
+        )
+    assert updates[2]["ExpressionAttributeValues"][":was_attemptToken"] == {"S": "ours"}
+
+
+@pytest.mark.parametrize(
+    ("expected", "aborted"),
+    [
+        ({"attempt": 1, "was": workflow.RUNNING}, True),
+        ({"attempt": 2, "was": workflow.RUNNING}, False),
+        ({"attempt": 1, "was": workflow.SUBMITTED}, False),
+    ],
+)
+def test_abort_ends_only_what_is_as_it_was(
+    stack: StackRef,
+    account: Account,
+    updates: list[dict[str, Any]],
+    expected: dict[str, Any],
+    aborted: bool,
+) -> None:
+    entry = CHUNKS[0][0]
+    account.put_entry(JOB, entry, status=workflow.RUNNING, attempt=1)
+    assert ledger.abort(stack, JOB, entry, cause="why", **expected) is aborted
+    now = account.entry(JOB, entry)
+    assert now["status"] == ("ABORTED" if aborted else workflow.RUNNING)
+    assert now.get("error") == ("Stopped" if aborted else None)
+    (request,) = updates
+    assert request["UpdateExpression"] == (
+        "SET #status = :status, #endTime = :endTime, #error = :error, #cause = :cause"
+    )
+    assert request["ConditionExpression"] == "#attempt = :was_attempt AND #status = :was_status"
+
+
+# --------------------------------------------------------------- chunks and manifest
+
+
+def test_marking_says_what_it_sets_removes_and_expects(
+    stack: StackRef, updates: list[dict[str, Any]]
+) -> None:
+    ledger.mark_pending(stack, JOB, 2, CHUNKS[:1])
+    (request,) = updates
+    assert request == {
+        "TableName": JOB_TABLE,
+        "Key": {"jobId": {"S": JOB}, "entry": {"S": CHUNKS[0][0]}},
+        "ReturnValues": "ALL_OLD",
+        "UpdateExpression": (
+            "SET #0 = :0, #1 = :1, #2 = :2 "
+            "REMOVE #3, #4, #5, #6, #7, #8, #9, #10, #11, #12, #13, #14"
+        ),
+        "ConditionExpression": "attribute_not_exists(#0) OR #0 <= :0",
+        "ExpressionAttributeNames": {
+            f"#{number}": name
+            for number, name in enumerate(
+                [
+                    "attempt",
+                    "status",
+                    "rows",
+                    "startTime",
+                    "endTime",
+                    "executionArn",
+                    "valid",
+                    "rejected",
+                    "errors",
+                    "sizeBytes",
+                    "versions",
+                    "stepMs",
+                    "failedStep",
+                    "error",
+                    "cause",
+                ]
+            )
+        },
+        "ExpressionAttributeValues": {":0": {"N": "2"}, ":1": {"S": "PENDING"}, ":2": {"N": "600"}},
+    }
+
+
+def test_marked_chunks_have_no_result_any_more(stack: StackRef, account: Account) -> None:
+    account.put_entry(JOB, CHUNKS[0][0], status=workflow.SUCCEEDED, attempt=1, valid=600)
+    ledger.mark_pending(stack, JOB, 2, CHUNKS)
+    for name, _ in CHUNKS:
+        entry = account.entry(JOB, name)
+        assert (entry["status"], entry["attempt"], entry["rows"]) == (workflow.PENDING, 2, 600)
         assert "valid" not in entry
 
 
 def test_chunk_that_a_later_attempt_has_taken_over_is_left_to_it(
-    job: Any, account: Account
+    stack: StackRef, account: Account
 ) -> None:
-    account.put_entry(JOB, CHUNKS[1]["entry"], status=workflow.RUNNING, attempt=3)
-    before = account.entry(JOB, CHUNKS[1]["entry"])
-    with pytest.raises(JobRunningError, match="taken up elsewhere"):
-        mark_pending(job, 2, CHUNKS)
-    assert account.entry(JOB, CHUNKS[1]["entry"]) == before
+    account.put_entry(JOB, CHUNKS[1][0], status=workflow.RUNNING, attempt=3)
+    before = account.entry(JOB, CHUNKS[1][0])
+    with pytest.raises(JobRunningError, match="taken up elsewhere while its chunks were marked"):
+        ledger.mark_pending(stack, JOB, 2, CHUNKS)
+    assert account.entry(JOB, CHUNKS[1][0]) == before
+
+
+def test_manifest_is_named_unless_a_later_attempt_has_the_job(
+    stack: StackRef, account: Account, updates: list[dict[str, Any]]
+) -> None:
+    found(account, attempt=2)
+    ledger.name_manifest(stack, JOB, "a", attempt=2)
+    assert account.entry(JOB)["manifestKey"] == "a"
+    account.put_entry(JOB, items.JOB_ENTRY, attempt=3)
+    with pytest.raises(JobRunningError, match="taken up elsewhere while its chunks were patched"):
+        ledger.name_manifest(stack, JOB, "b", attempt=2)
+    assert account.entry(JOB)["manifestKey"] == "a"
+    for request in updates:
+        assert request["UpdateExpression"] == "SET #0 = :0, #1 = :1"
+        assert request["ConditionExpression"] == "attribute_not_exists(#0) OR #0 <= :0"
+        assert request["ExpressionAttributeNames"] == {"#0": "attempt", "#1": "manifestKey"}

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import batchops
 from batchops.cli import main
 from batchops.cli.base import in_verbs
 from batchops.core.errors import InputError
-from batchops.deployment.resources import Holdings
-from batchops.deployment.stack_values import Destruction
+from batchops.deployment.deletion import Destruction
+from batchops.deployment.holdings import Holdings
 from batchops.planning.what_if import load_schema
 
 
@@ -27,6 +28,9 @@ from batchops.planning.what_if import load_schema
             "nothing is started yet (--yes starts it)",
         ),
         ("rerun(dry_run=False) starts it", "'batchops rerun JOB --yes' starts it"),
+        ("deploy(MaxConcurrency=8), or", "'batchops deploy MaxConcurrency=8', or"),
+        ("deploy with replace=True, which", "deploy with --replace, which"),
+        ("or use target='local'", "or use --target local"),
         (
             "as with stack.latest().wait(), or pass force=True, which",
             "as with 'batchops wait', or pass --force, which",
@@ -68,3 +72,8 @@ def test_argument_that_makes_no_sense_is_refused_before_anything_is_asked(
 def test_schema_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no schema file .*mine\.json: give the path"):
         load_schema(tmp_path / "mine.json")
+
+
+def test_version_is_the_packages() -> None:
+    done = CliRunner().invoke(main, ["--version"])
+    assert done.output == f"batchops, version {batchops.__version__}\n"

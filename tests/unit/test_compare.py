@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from batchops.core.errors import InputError
+from batchops.core.ledger import ErrorItem
 from batchops.inspection import frames
 from batchops.inspection.compare import compare
 
@@ -15,20 +16,22 @@ Spec = tuple[int, str, str, str]
 def _errors(*specs: Spec) -> pd.DataFrame:
     """Return errors as `Job.errors` does, from (source row, uuid, column, rule)."""
     return frames.errors_frame(
-        {
-            "sourceRow": row,
-            "uuid": key,
-            "column": column,
-            "rule": rule,
-            "value": "v",
-            "message": f"{column} breaks {rule}",
-            "limit": "",
-            "stage": "validate",
-            "raw": "",
-            "chunk": 1,
-            "attempt": 1,
-            "time": "2026-11-23T06:00:00.000Z",
-        }
+        ErrorItem(
+            {
+                "sourceRow": row,
+                "uuid": key,
+                "column": column,
+                "rule": rule,
+                "value": "v",
+                "message": f"{column} breaks {rule}",
+                "limit": "",
+                "stage": "validate",
+                "raw": "",
+                "chunk": 1,
+                "attempt": 1,
+                "time": "2026-11-23T06:00:00.000Z",
+            }
+        )
         for row, key, column, rule in specs
     )
 

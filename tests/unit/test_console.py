@@ -208,6 +208,9 @@ def test_a_thousand_jobs_come_a_page_at_a_time(
         read["calls"] += 1
         read["items"] += parsed["ScannedCount"]
 
+    # The end of the job that it followed has it list the jobs again.
+    wait_for(lambda: not any("follower" in thread.name for thread in threads()))
+    settle(console)
     assert console.stack is not None
     events = console.stack.client("dynamodb").meta.events
     events.register("after-call.dynamodb.Query", count)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batchops.core.ledger import ChunkEntry, JobEntry
+from batchops.deployment.settings import shipped_settings
 from batchops.planning import aws_facts
-from batchops.planning.cost import compare_cost, estimate_cost, job_cost, job_workload
-from batchops.planning.cost_values import Cost
+from batchops.planning.actual_cost import CostComparison, job_cost, job_workload
+from batchops.planning.cost import Cost, estimate_cost
 from batchops.planning.workload import Workload
 from batchops.show.numbers import usd_text
+
+GIB = 1024**3
 
 # 1,000 rows of 71 bytes, all good, in two chunks of 500.
 WORK = Workload(
@@ -24,10 +30,15 @@ WORK = Workload(
     api_calls=2,
     output_bytes=120_000,
 )
-ENTRY = {"status": "SUCCEEDED", "attempt": 1, "sizeBytes": 71_000, "chunkRows": 500}
 
 
-def chunk(number: int, **changed: Any) -> dict[str, Any]:
+def job_entry(**changed: Any) -> JobEntry:
+    """Return the ledger's entry of the job that succeeded at once."""
+    entry = {"status": "SUCCEEDED", "attempt": 1, "sizeBytes": 71_000, "chunkRows": 500}
+    return JobEntry({**entry, **changed})
+
+
+def chunk(number: int, **changed: Any) -> ChunkEntry:
     """Return the ledger's entry of a chunk of 500 good rows."""
     entry = {
         "entry": f"CHUNK#{number:06d}",
@@ -40,7 +51,12 @@ def chunk(number: int, **changed: Any) -> dict[str, Any]:
         "sizeBytes": {"output": 60_000, "rejects": 0},
         "stepMs": {"read": 100, "validate": 100, "enrich": 100, "write": 100},
     }
-    return {**entry, **changed}
+    return ChunkEntry({**entry, **changed})
+
+
+def actual(*chunks: ChunkEntry, **changed: Any) -> Cost:
+    """Return what the job cost with these chunks."""
+    return job_cost(job_entry(**changed), chunks, shipped_settings())
 
 
 def quantities(cost: Cost) -> dict[tuple[str, str], float]:
@@ -51,21 +67,15 @@ def quantities(cost: Cost) -> dict[tuple[str, str], float]:
 
 
 def test_every_fact_names_value_unit_source_grade_and_date() -> None:
-    facts = aws_facts.all_facts()
+    document = json.loads(Path(aws_facts.__file__).with_suffix(".json").read_text(encoding="utf-8"))
+    facts = {**document["prices"], **document["quotas"]}
     assert len(facts) > 20
     for name, fact in facts.items():
-        assert fact.value > 0, name
-        assert fact.unit, name
-        assert fact.source, name
-        assert fact.grade in {"A", "B"}, name
-        assert re.fullmatch(r"20\d\d-\d\d", fact.date), name
-
-
-def test_prices_are_for_one_unit() -> None:
-    assert aws_facts.price("step_functions.transition") == pytest.approx(0.000025)
-    assert aws_facts.price("lambda.request") == pytest.approx(0.0000002)
-    assert aws_facts.price("lambda.gb_second") == 0.0000133334
-    assert aws_facts.price("s3.put") == pytest.approx(0.000005)
+        assert fact["value"] > 0, name
+        assert fact["unit"], name
+        assert fact["source"], name
+        assert fact["grade"] in {"A", "B"}, name
+        assert re.fullmatch(r"20\d\d-\d\d", fact["date"]), name
 
 
 # ----------------------------------------------------------------------------- estimate
@@ -112,11 +122,50 @@ def test_sum_of_a_job_is_that_made_by_hand() -> None:
     assert cost.monthly_usd == 1
 
 
-def test_each_error_costs_its_write_units() -> None:
-    bad = Workload(71_000, 1_000, 2, 500, rejected=3, errors=4, error_writes=9, reject_pieces=1)
+def extra_counts(work: Workload, other: Workload) -> dict[tuple[str, str], float]:
+    """Return what the other job takes more of, seconds and the log left out."""
+    one, two = quantities(estimate_cost(work)), quantities(estimate_cost(other))
+    timed = {("Lambda", "GB-seconds"), ("CloudWatch Logs", "GB")}
+    return {key: two[key] - one[key] for key in one if two[key] != one[key] and key not in timed}
+
+
+def test_each_error_costs_its_write_units_and_each_piece_of_rejects_a_read() -> None:
     good = Workload(71_000, 1_000, 2, 500)
-    key = ("DynamoDB", "write units")
-    assert quantities(estimate_cost(bad))[key] - quantities(estimate_cost(good))[key] == 9
+    bad = replace(good, rejected=3, errors=4, error_writes=9, reject_pieces=2)
+    more = extra_counts(good, bad)
+    assert more["DynamoDB", "write units"] == 9
+    assert more["S3", "GET requests"] == 2
+
+
+def test_file_that_is_split_in_ranges_costs_what_the_ranges_take() -> None:
+    one_call = Workload(1 * GIB, rows=1_000, chunks=2, chunk_rows=500)
+    two_ranges = replace(one_call, size_bytes=1 * GIB + 1)
+    assert extra_counts(one_call, two_ranges) == {
+        # Six states, and for each range a child of two Maps with one state.
+        ("Step Functions", "state transitions"): 6 + 2 * 2 * 2,
+        # Each range is surveyed and cut; one call numbers them, one collects their manifests.
+        ("Lambda", "requests"): 2 * 2 + 2,
+        # The ranges' surveys and manifests, the list of cuts; a part of the upload and the archive.
+        ("S3", "PUT requests"): 2 * 2 + 1 + 2,
+        # Each range is read twice; its survey, its manifest, the cuts and the header once.
+        ("S3", "GET requests"): 2 * 6 + 1,
+    }
+
+
+def test_merge_that_several_calls_share_costs_what_its_groups_take() -> None:
+    one_call = Workload(1, 1_000, 2, 500, output_bytes=4 * GIB - 1, rejects_bytes=1)
+    two_groups = replace(one_call, output_bytes=4 * GIB)
+    assert extra_counts(one_call, two_groups) == {
+        # Three states, and for each of two groups a child with one state.
+        ("Step Functions", "state transitions"): 3 + 2 * 2,
+        # One call plans, one uploads each group, one completes both files.
+        ("Lambda", "requests"): 3,
+        # The groups, their parts' tags, the plan; both files' uploads are listed, the small file
+        # is sent in a part of its own, and the large one in a part more.
+        ("S3", "PUT requests"): 2 * 2 + 1 + 2 + 2 + 1,
+        # The plan for the Map and for the last call, the groups and their parts' tags.
+        ("S3", "GET requests"): 2 + 2 * 2,
+    }
 
 
 def test_file_without_a_key_that_is_looked_up_calls_no_api() -> None:
@@ -129,24 +178,24 @@ def test_file_without_a_key_that_is_looked_up_calls_no_api() -> None:
 
 
 def test_job_that_went_as_planned_has_the_counts_of_the_plan() -> None:
-    actual = quantities(job_cost(ENTRY, [chunk(1), chunk(2)]))
+    found = quantities(actual(chunk(1), chunk(2)))
     planned = quantities(estimate_cost(WORK))
     compute = ("Lambda", "GB-seconds")
-    assert {**actual, compute: 0} == {**planned, compute: 0}
+    assert {**found, compute: 0} == {**planned, compute: 0}
 
 
 def test_milliseconds_of_the_ledger_are_what_is_charged() -> None:
     slow = {"read": 350, "validate": 350, "enrich": 350, "write": 350}
     key = ("Lambda", "GB-seconds")
-    before = quantities(job_cost(ENTRY, [chunk(1), chunk(2)]))[key]
-    after = quantities(job_cost(ENTRY, [chunk(1), chunk(2, stepMs=slow)]))[key]
+    before = quantities(actual(chunk(1), chunk(2)))[key]
+    after = quantities(actual(chunk(1), chunk(2, stepMs=slow)))[key]
     # One second more in functions of 1,024 MB.
     assert after - before == pytest.approx(1.0)
 
 
 def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
-    first = quantities(job_cost(ENTRY, [chunk(1), chunk(2)]))
-    again = quantities(job_cost({**ENTRY, "attempt": 2}, [chunk(1), chunk(2, attempt=2)]))
+    first = quantities(actual(chunk(1), chunk(2)))
+    again = quantities(actual(chunk(1), chunk(2, attempt=2), attempt=2))
     more = {name: again[name] - first[name] for name in first}
     assert more["Step Functions", "state transitions"] == 8 + 7
     assert more["Lambda", "requests"] == 4 + 1 + 1 + 1
@@ -156,13 +205,14 @@ def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
 
 
 def test_chunks_that_are_not_done_are_not_counted() -> None:
-    entries = [chunk(1), {"entry": "CHUNK#000002", "status": "FAILED", "attempt": 1, "rows": 500}]
-    assert job_workload(ENTRY, entries).chunks == 1
-    assert quantities(job_cost(ENTRY, entries))["Step Functions", "state transitions"] == 9 + 7
+    failed = chunk(2, status="FAILED")
+    entries = [chunk(1), failed]
+    assert job_workload(job_entry(), entries, shipped_settings()).chunks == 1
+    assert quantities(actual(*entries))["Step Functions", "state transitions"] == 9 + 7
 
 
 def test_job_whose_file_was_refused_has_a_cost() -> None:
-    cost = job_cost({**ENTRY, "status": "FAILED"}, [])
+    cost = actual(status="FAILED")
     assert quantities(cost)["API Gateway", "requests"] == 0
     assert 0 < cost.total_usd < estimate_cost(WORK).total_usd
 
@@ -171,19 +221,20 @@ def test_job_whose_file_was_refused_has_a_cost() -> None:
 
 
 def test_comparison_holds_each_service_and_the_total_side_by_side() -> None:
-    planned, actual = estimate_cost(WORK), job_cost(ENTRY, [chunk(1), chunk(2)])
-    comparison = compare_cost(planned, actual)
+    planned, found = estimate_cost(WORK), actual(chunk(1), chunk(2))
+    comparison = CostComparison(planned, found)
     assert [name for name, *_ in comparison.rows] == [*planned.by_service, "total"]
-    assert comparison.rows[-1] == ("total", planned.total_usd, actual.total_usd)
-    assert str(comparison).splitlines()[1].split() == ["Step", "Functions", "$0.00057", "$0.00057"]
+    assert comparison.rows[-1] == ("total", planned.total_usd, found.total_usd)
+    line = ["Step", "Functions", "$0.00057", "$0.00057", "$0.00"]  # planned, actual, difference
+    assert str(comparison).splitlines()[1].split() == line
     assert "difference" in comparison._repr_html_()
-    assert json.loads(json.dumps(comparison.to_dict()))["actual"]["total_usd"] == actual.total_usd
+    assert json.loads(json.dumps(comparison.to_dict()))["actual"]["total_usd"] == found.total_usd
 
 
 def test_cost_says_what_it_is_and_what_it_leaves_out() -> None:
     cost = estimate_cost(WORK)
     assert "estimate, us-east-1 prices of 2026-05" in str(cost)
-    assert "ledger" in str(job_cost(ENTRY, [chunk(1), chunk(2)]))
+    assert "ledger" in str(actual(chunk(1), chunk(2)))
     page = cost._repr_html_()
     assert "not counted: storage" in page
     assert "a month" in page

@@ -21,7 +21,8 @@ from batchops.core.errors import (
 )
 from batchops.core.stack_ref import describe_stack, read_outputs
 from batchops.core.target import Target
-from batchops.deployment import artifacts, change_sets, deploy, stack_state
+from batchops.deployment import change_sets, deploy, stack_events
+from batchops.deployment.artifact_bucket import publish_template
 from batchops.deployment.deletion import delete_stack
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Deployer:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.cfn = target.client("cloudformation")
-        self.events: list[stack_state.StackEvent] = []
+        self.events: list[stack_events.StackEvent] = []
 
     def prepare(
         self, name: str, template: dict[str, Any], *, replace: bool = False, **parameters: Any
@@ -73,7 +74,7 @@ class Deployer:
         return change_sets.create_change_set(
             self.cfn,
             name,
-            template_url=artifacts.publish_template(self.target, json.dumps(template)),
+            template_url=publish_template(self.target, json.dumps(template)),
             parameters=parameters,
             replace=replace,
             poll_s=self.target.poll_s,
@@ -90,6 +91,12 @@ class Deployer:
 
     def delete(self, name: str) -> bool:
         return delete_stack(self.cfn, name, poll_s=self.target.poll_s, timeout_s=60)
+
+
+def state_of(cfn: Any, name: str) -> str | None:
+    """Return CloudFormation's name of a stack's state; None without a stack."""
+    found = describe_stack(cfn, name)
+    return None if found is None else str(found["StackStatus"])
 
 
 @pytest.fixture
@@ -135,10 +142,10 @@ def test_a_first_deployment_creates_the_stack(deployer: Deployer) -> None:
     assert [(c.action, c.logical_id, c.resource_type) for c in prepared.changes] == [
         ("Add", "Topic", "AWS::SNS::Topic")
     ]
-    seen: list[stack_state.StackEvent] = []
+    seen: list[stack_events.StackEvent] = []
     outputs = deploy.execute(deployer.cfn, prepared, on_event=seen.append, poll_s=0.1)
     assert outputs["TopicArn"].startswith("arn:aws:sns:us-east-1:000000000000:")
-    assert stack_state.status(deployer.cfn, "first") == "CREATE_COMPLETE"
+    assert state_of(deployer.cfn, "first") == "CREATE_COMPLETE"
     states = [(item.logical_id, item.status) for item in seen]
     assert states[0] == ("first", "CREATE_IN_PROGRESS")
     assert states[-1] == ("first", "CREATE_COMPLETE")
@@ -172,13 +179,13 @@ def test_parameters_that_are_not_given_keep_their_values(deployer: Deployer) -> 
 def test_an_unknown_parameter_is_an_error_that_lists_the_known_ones(deployer: Deployer) -> None:
     with pytest.raises(InputError, match="no parameter Titel: known are Title, Wanted"):
         deployer.prepare("typo", GOOD, Titel="x")
-    assert stack_state.status(deployer.cfn, "typo") is None
+    assert state_of(deployer.cfn, "typo") is None
 
 
 def test_a_preview_of_a_new_stack_leaves_nothing(deployer: Deployer) -> None:
     prepared = deployer.prepare("previewed", GOOD)
     change_sets.discard_change_set(deployer.cfn, prepared)
-    assert stack_state.status(deployer.cfn, "previewed") is None
+    assert state_of(deployer.cfn, "previewed") is None
 
 
 def test_a_preview_of_a_stack_leaves_the_stack(deployer: Deployer) -> None:
@@ -190,7 +197,7 @@ def test_a_preview_of_a_stack_leaves_the_stack(deployer: Deployer) -> None:
 
 def test_an_abandoned_preview_does_not_stop_a_deployment(deployer: Deployer) -> None:
     deployer.prepare("abandoned", GOOD)
-    assert stack_state.status(deployer.cfn, "abandoned") == "REVIEW_IN_PROGRESS"
+    assert state_of(deployer.cfn, "abandoned") == "REVIEW_IN_PROGRESS"
     assert deployer.deploy("abandoned", GOOD)
 
 
@@ -211,7 +218,7 @@ def test_a_stuck_stack_is_explained_and_replaced_when_asked(deployer: Deployer) 
         deployer.prepare("stuck", GOOD)
     assert caught.value.status == "ROLLBACK_COMPLETE"
     assert deployer.deploy("stuck", GOOD, replace=True)
-    assert stack_state.status(deployer.cfn, "stuck") == "CREATE_COMPLETE"
+    assert state_of(deployer.cfn, "stuck") == "CREATE_COMPLETE"
 
 
 def test_replace_leaves_a_healthy_stack_alone(deployer: Deployer) -> None:
@@ -237,7 +244,7 @@ def test_a_refused_template_leaves_no_stack(deployer: Deployer) -> None:
     with pytest.raises(DeployFailedError, match="AWS::Nothing::Known") as caught:
         deployer.deploy("refused", wrong)
     assert caught.value.status is None
-    assert stack_state.status(deployer.cfn, "refused") is None
+    assert state_of(deployer.cfn, "refused") is None
 
 
 def test_the_reason_is_found_where_cloudformation_checks_first(deployer: Deployer) -> None:
@@ -252,7 +259,7 @@ def test_deleting_twice_is_no_error(deployer: Deployer) -> None:
     deployer.deploy("deleted", GOOD)
     assert deployer.delete("deleted") is True
     assert deployer.delete("deleted") is False
-    assert stack_state.status(deployer.cfn, "deleted") is None
+    assert state_of(deployer.cfn, "deleted") is None
     with pytest.raises(StackNotFoundError, match=r"no stack 'deleted' in us-east-1"):
         read_outputs(deployer.cfn, "deleted")
 
@@ -295,7 +302,7 @@ def test_cancelled_resources_are_not_the_reason(scripted: tuple[Any, Stubber]) -
     stub.add_response("describe_stacks", described("ROLLBACK_COMPLETE"))
     stub.add_response("describe_stack_events", {"StackEvents": history})
     seen: list[str] = []
-    done = stack_state.follow(
+    done = stack_events.follow_operation(
         cfn,
         ARN,
         since="0",
@@ -319,7 +326,7 @@ def test_events_are_read_over_pages_and_told_once(scripted: tuple[Any, Stubber])
     stub.add_response("describe_stack_events", {"StackEvents": [ended], "NextToken": "n"})
     stub.add_response("describe_stack_events", {"StackEvents": [changed, begun, old]})
     seen: list[str] = []
-    done = stack_state.follow(
+    done = stack_events.follow_operation(
         cfn,
         ARN,
         since="0",
@@ -327,7 +334,7 @@ def test_events_are_read_over_pages_and_told_once(scripted: tuple[Any, Stubber])
         timeout_s=5,
         poll_s=0.01,
     )
-    assert done == stack_state.Followed("UPDATE_COMPLETE", "", None)
+    assert done == stack_events.Followed("UPDATE_COMPLETE", "", None)
     assert seen == ["1", "2", "3"]
     stub.assert_no_pending_responses()
 
@@ -354,8 +361,8 @@ def test_waiting_ends_when_the_time_is_up(scripted: tuple[Any, Stubber]) -> None
     cfn, stub = scripted
     stub.add_response("describe_stacks", described("CREATE_IN_PROGRESS"))
     stub.add_response("describe_stack_events", {"StackEvents": []})
-    with pytest.raises(StackTimeoutError, match="goes on by itself"):
-        stack_state.follow(cfn, ARN, since=None, timeout_s=0.01, poll_s=0.05)
+    with pytest.raises(StackTimeoutError, match="stack 's' after 0 s; it continues by itself"):
+        stack_events.follow_operation(cfn, ARN, since=None, timeout_s=0.01, poll_s=0.05)
 
 
 def change_set(status: str, reason: str = "") -> dict[str, Any]:
@@ -396,7 +403,7 @@ def test_a_parameter_without_default_needs_a_value(scripted: tuple[Any, Stubber]
         change_sets.create_change_set(cfn, "s", template_url="https://b.example/t")
 
 
-@pytest.mark.parametrize("call", [stack_state.status, read_outputs])
+@pytest.mark.parametrize("call", [describe_stack, read_outputs])
 def test_refusals_are_translated(
     scripted: tuple[Any, Stubber], call: Callable[[Any, str], object]
 ) -> None:

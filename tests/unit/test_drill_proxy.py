@@ -16,10 +16,10 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
-from batchops.drill.calls import Call, read_call
-from batchops.drill.faults import KINDS, Fault
-from batchops.drill.injector import Injector
-from batchops.drill.proxy import FaultProxy
+from tools.drill.calls import Call, read_call
+from tools.drill.faults import KINDS, Fault
+from tools.drill.injector import Injector
+from tools.drill.proxy import FaultProxy
 
 STEP = "write-output-chunk"
 CHUNK = "/bucket/jobs/orders-0/output/000002.csv"
@@ -97,68 +97,32 @@ def test_calls_are_noted_down_with_who_made_them(proxy: FaultProxy) -> None:
     assert proxy.injector.fired == 0
 
 
-@pytest.mark.parametrize(
-    ("step", "method", "target", "headers", "body", "expected"),
-    [
-        ("read-file", "GET", CHUNK, {"authorization": "s3"}, b"", ("s3", "GetObject", 2)),
-        ("split-ip-file", "PUT", CHUNK, {"authorization": "s3"}, b"", ("s3", "PutObject", None)),
-        (
-            "merge-s3-files",
-            "PUT",
-            "/bucket/archive/a.csv",
-            {"authorization": "s3", "x-amz-copy-source": "bucket/input/a.csv"},
-            b"",
-            ("s3", "CopyObject", None),
-        ),
-        (
-            "merge-s3-files",
-            "DELETE",
-            "/b/a",
-            {"authorization": "s3"},
-            b"",
-            ("s3", "DeleteObject", None),
-        ),
-        (
-            "read-file",
-            "POST",
-            "/",
-            {"authorization": "dynamodb", "x-amz-target": "DynamoDB_20120810.UpdateItem"},
-            b'{"Key": {"entry": {"S": "CHUNK#000004"}}}',
-            ("dynamodb", "UpdateItem", 4),
-        ),
-        (
-            STEP,
-            "POST",
-            "/",
-            {"authorization": "dynamodb", "x-amz-target": "DynamoDB_20120810.BatchWriteItem"},
-            b'{"Item": {"chunk": {"N": "7"}}}',
-            ("dynamodb", "BatchWriteItem", 7),
-        ),
-        (
-            "enrich-data",
-            "POST",
-            "/_aws/execute-api/abc/v1/financials",
-            {"authorization": "execute-api"},
-            b'{"uuids": ["1", "271828183"]}',
-            ("execute-api", "POST", 3),
-        ),
-    ],
+UPDATE = b'{"Key": {"entry": {"S": "CHUNK#000004"}}}'
+ITEMS = b'{"Item": {"chunk": {"N": "7"}}}'
+KEYS = b'{"uuids": ["1", "271828183"]}'
+REQUESTS: tuple[tuple[str, str, str, str, bytes, int | None], ...] = (
+    # function, call, path, header, body, chunk
+    ("read-file", "s3.GetObject", f"GET {CHUNK}", "", b"", 2),
+    ("split-ip-file", "s3.PutObject", f"PUT {CHUNK}", "", b"", None),
+    ("merge-s3-files", "s3.CopyObject", "PUT /b/a.csv", "x-amz-copy-source: b/a.csv", b"", None),
+    ("merge-s3-files", "s3.DeleteObject", "DELETE /b/a.csv", "", b"", None),
+    ("read-file", "dynamodb.UpdateItem", "POST /", "x-amz-target: D.UpdateItem", UPDATE, 4),
+    (STEP, "dynamodb.BatchWriteItem", "POST /", "x-amz-target: D.BatchWriteItem", ITEMS, 7),
+    ("enrich-data", "execute-api.POST", "POST /_aws/execute-api/abc/v1/f", "", KEYS, 3),
 )
-def test_calls_are_read_off_their_requests(  # noqa: PLR0917  (a request has its parts)
-    step: str, method: str, target: str, headers: dict[str, str], body: bytes, expected: Any
+
+
+@pytest.mark.parametrize(("step", "call", "path", "header", "body", "chunk"), REQUESTS)
+def test_call_is_read_from_its_request(  # noqa: PLR0917  (a request has its parts)
+    step: str, call: str, path: str, header: str, body: bytes, chunk: int | None
 ) -> None:
-    scope = (
-        f"AWS4-HMAC-SHA256 Credential=A/20261123/us-east-1/{headers['authorization']}/aws4_request"
-    )
-    call = read_call(
-        step,
-        method,
-        target,
-        {**headers, "authorization": scope},
-        body,
-        chunk_of_key={b"271828183": 3},
-    )
-    assert call == Call(step, *expected)
+    service, operation = call.split(".")
+    scope = f"AWS4-HMAC-SHA256 Credential=A/20261123/us-east-1/{service}/aws4_request"
+    headers = {"authorization": scope, **dict([header.split(": ")] if header else ())}
+    method, target = path.split()
+    keys = {b"271828183": 3}
+    found = read_call(step, method, target, headers, body, chunk_of_key=keys)
+    assert found == Call(step, service, operation, chunk)
 
 
 # -------------------------------------------------------------------- what is spoilt
@@ -211,19 +175,17 @@ def test_lost_answer_is_lost_after_the_write(proxy: FaultProxy, upstream: suppor
     assert [request.body for request in upstream.received] == [b"1,2\n"] * 2
 
 
-def test_batch_is_left_unprocessed_as_a_whole(proxy: FaultProxy, upstream: support.Server) -> None:
+def test_batches_are_left_unprocessed_as_a_whole(
+    proxy: FaultProxy, upstream: support.Server
+) -> None:
+    tables = client(proxy, "dynamodb")
     proxy.injector.arm(Fault(STEP, "unprocessed", 2))
-    requests = {"t": [{"PutRequest": {"Item": {"chunk": {"N": "2"}}}}]}
-    answer = client(proxy, "dynamodb").batch_write_item(RequestItems=requests)
-    assert answer["UnprocessedItems"] == requests
-    assert upstream.received == []
-
-
-def test_keys_are_left_unprocessed_as_a_whole(proxy: FaultProxy, upstream: support.Server) -> None:
+    puts = {"t": [{"PutRequest": {"Item": {"chunk": {"N": "2"}}}}]}
+    assert tables.batch_write_item(RequestItems=puts)["UnprocessedItems"] == puts
     proxy.injector.arm(Fault(STEP, "unprocessed", 3))
-    asked = {"t": {"Keys": [{"uuid": {"S": "271828183"}}]}}
-    answer = client(proxy, "dynamodb").batch_get_item(RequestItems=asked)
-    assert (answer["Responses"], answer["UnprocessedKeys"]) == ({"t": []}, asked)
+    gets = {"t": {"Keys": [{"uuid": {"S": "271828183"}}]}}
+    answer = tables.batch_get_item(RequestItems=gets)
+    assert (answer["Responses"], answer["UnprocessedKeys"]) == ({"t": []}, gets)
     assert upstream.received == []
 
 

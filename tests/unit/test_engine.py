@@ -27,10 +27,13 @@ from batchops.core.project import checkout_root
 from batchops.core.target import Target
 from batchops.local import engine_env
 from batchops.local.engine import LocalEngine
+from batchops.local.targets import make_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 ENV_HOME = checkout_root() / ".batchops"
 SLEEPER = """
@@ -163,8 +166,7 @@ def test_nothing_listens_beyond_this_computer(engine: LocalEngine) -> None:
 
 
 def test_everything_is_written_into_the_home(own_engine: LocalEngine) -> None:
-    info = own_engine.start()
-    assert (own_engine.home / "tmp" / f"ministack-{info.port}.pid").exists()
+    own_engine.start()
     assert stat.S_IMODE((own_engine.home / "secret").stat().st_mode) == 0o600
     assert stat.S_IMODE(own_engine.home.stat().st_mode) == 0o700
 
@@ -240,7 +242,7 @@ def test_the_callers_settings_do_not_reach_functions(
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "PYTHONPATH"):
         monkeypatch.setenv(name, "misleading")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    info = Target("local", engine=own_engine).connect(start=True).engine_info
+    info = Target("local", engine=own_engine).connect(start=True).endpoint
     assert info is not None
     seen = psutil.Process(info.pid).environ()
     assert "misleading" not in seen.values()
@@ -274,11 +276,21 @@ def test_clients_are_made_once(engine: LocalEngine) -> None:
 
 def test_options_of_the_other_target_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="profile"):
-        Target("local", profile="x")
+        make_target("local", profile="x")
     with pytest.raises(InputError, match="engine"):
-        Target("aws", engine=LocalEngine(tmp_path))
+        make_target("aws", engine=LocalEngine(tmp_path))
     with pytest.raises(InputError, match="no target"):
-        Target("moon")  # type: ignore[arg-type]
+        make_target("moon")  # type: ignore[arg-type]
+
+
+def test_local_target_uses_the_projects_engine_unless_another_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BATCHOPS_HOME", str(tmp_path))
+    own, other = make_target().engine, LocalEngine(tmp_path / "other")
+    assert isinstance(own, LocalEngine)
+    assert own.home == tmp_path / "engine"
+    assert make_target(engine=other).engine is other
 
 
 def test_aws_without_credentials_says_what_to_do(

@@ -30,12 +30,14 @@ def service_error(code: str) -> boto_errors.ClientError:
 def test_each_refusal_has_its_own_next_step(
     code: str, kind: type[errors.BatchOpsError], hint: str
 ) -> None:
-    translated = errors.translate(service_error(code), doing="reading the stack")
-    assert type(translated) is kind
-    assert hint in str(translated)
-    assert "reading the stack" in str(translated)
-    assert isinstance(translated, errors.AwsError)
-    assert translated.code == code
+    error = service_error(code)
+    with pytest.raises(errors.AwsError) as caught, errors.translated("reading the stack"):
+        raise error
+    assert caught.type is kind
+    assert hint in str(caught.value)
+    assert "reading the stack" in str(caught.value)
+    assert caught.value.code == code
+    assert caught.value.__cause__ is error
 
 
 @pytest.mark.parametrize(
@@ -61,10 +63,19 @@ def test_each_refusal_has_its_own_next_step(
 def test_each_failure_of_the_client_has_its_own_next_step(
     error: boto_errors.BotoCoreError, kind: type[errors.BatchOpsError], hint: str
 ) -> None:
-    translated = errors.translate(error, doing="listing jobs")
-    assert type(translated) is kind
-    assert hint in str(translated)
-    assert "listing jobs" in str(translated)
+    with pytest.raises(errors.BatchOpsError) as caught, errors.translated("listing jobs"):
+        raise error
+    assert caught.type is kind
+    assert hint in str(caught.value)
+    assert "listing jobs" in str(caught.value)
+    assert caught.value.__cause__ is error
+
+
+def test_errors_of_ours_and_of_python_pass_through() -> None:
+    for error in (errors.InputError("ours"), KeyError("python's")):
+        with pytest.raises(type(error)) as caught, errors.translated("reading"):
+            raise error
+        assert caught.value is error
 
 
 def test_every_error_is_a_batchops_error_and_drawn_in_the_tree() -> None:

@@ -7,10 +7,10 @@ import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 import support
 from batchcore import items, workflow
 
+from batchops.core.histories import StateVisit
 from batchops.core.ledger import ChunkEntry
 from batchops.inspection import frames
 from batchops.inspection.workflow import (
@@ -38,18 +38,6 @@ GOOD_WAY = [
 
 # Between the first two, where the file is too large for one call.
 RANGES = ["Survey each range", "Number the ranges", "Cut each range", "Collect the manifest"]
-
-
-def history(*events: tuple[float, str, str]) -> list[dict[str, Any]]:
-    """Return events of (second, type, state)."""
-    found = []
-    for second, kind, name in events:
-        event: dict[str, Any] = {"type": kind, "timestamp": BEGIN + timedelta(seconds=second)}
-        for change in ("Entered", "Exited"):
-            if kind.endswith(f"State{change}"):
-                event[f"state{change}EventDetails"] = {"name": name}
-        found.append(event)
-    return found
 
 
 def entry(number: int, status: str, **changed: Any) -> ChunkEntry:
@@ -182,57 +170,14 @@ def test_names_of_the_chunks_steps_are_those_of_the_workflow_and_of_the_frame() 
 # ------------------------------------------------------------------------------- runs
 
 
-def test_history_tells_status_and_time_of_each_state() -> None:
-    runs = state_runs(
-        history(
-            (0, "ExecutionStarted", ""),
-            (1, "TaskStateEntered", "Split Input File into chunks"),
-            (1, "TaskScheduled", ""),
-            (1.5, "TaskSucceeded", ""),
-            (1.5, "TaskStateExited", "Split Input File into chunks"),
-            (1.5, "MapStateEntered", "Call Step function for each chunk"),
-            (1.6, "MapRunStarted", ""),
-        )
-    )
-    assert runs == {
-        "Split Input File into chunks": StateRun(workflow.SUCCEEDED, 500),
-        "Call Step function for each chunk": StateRun(workflow.RUNNING),
+def test_what_came_of_a_state_is_what_its_last_visit_says() -> None:
+    first = StateVisit("A", "Task", BEGIN, BEGIN + timedelta(seconds=2), workflow.FAILED)
+    again = StateVisit("A", "Task", BEGIN, BEGIN + timedelta(milliseconds=500), workflow.SUCCEEDED)
+    other = StateVisit("B", "Map", BEGIN)
+    assert state_runs([first, other, again]) == {
+        "A": StateRun(workflow.SUCCEEDED, 500),
+        "B": StateRun(workflow.RUNNING),
     }
-
-
-@pytest.mark.parametrize("kind", ["TaskFailed", "LambdaFunctionFailed", "TaskTimedOut"])
-def test_a_state_whose_last_try_failed_has_failed_though_it_was_caught(kind: str) -> None:
-    runs = state_runs(
-        history((0, "TaskStateEntered", "A"), (1, kind, ""), (2, "TaskStateExited", "A"))
-    )
-    assert runs == {"A": StateRun(workflow.FAILED, 2000)}
-
-
-def test_a_state_that_succeeded_when_tried_again_has_succeeded() -> None:
-    runs = state_runs(
-        history(
-            (0, "TaskStateEntered", "A"),
-            (1, "TaskFailed", ""),
-            (2, "TaskSucceeded", ""),
-            (2, "TaskStateExited", "A"),
-            (2, "TaskStateEntered", "B"),
-            (3, "TaskStateExited", "B"),
-        )
-    )
-    assert [run.status for run in runs.values()] == [workflow.SUCCEEDED, workflow.SUCCEEDED]
-
-
-@pytest.mark.parametrize(
-    ("end", "status"),
-    [
-        ("ExecutionAborted", "ABORTED"),
-        ("ExecutionTimedOut", "TIMED_OUT"),
-        ("ExecutionFailed", workflow.FAILED),
-    ],
-)
-def test_the_state_in_which_an_execution_was_ended_says_so(end: str, status: str) -> None:
-    runs = state_runs(history((0, "TaskStateEntered", "A"), (9, end, "")))
-    assert runs == {"A": StateRun(status)}
 
 
 def test_a_state_left_for_a_failure_has_failed_whatever_its_function_returned() -> None:

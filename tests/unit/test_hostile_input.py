@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 from pipeline import Apps, Result, assert_conserved, bad_rows, rows_of, run, run_handlers
 from support import HEADER, SCHEMA, Server, financials, row, values_of
 
+from batchops.deployment.settings import shipped_settings
 from batchops.planning.scan import scan_file
 
 if TYPE_CHECKING:
     from support import Account, LoadApp
+
+pytestmark = pytest.mark.slow
 
 KEYS = [f"{n:09}" for n in range(1, 6)]
 REFERENCE = {key: values_of(key) for key in KEYS}
@@ -363,8 +366,7 @@ def test_plan_says_the_same_of_the_corpus(name: str) -> None:
     scan = scan_file(
         io.BytesIO(case.data),
         schema=SCHEMA,
-        delimiter=case.delimiter,
-        chunk_rows=2,
+        settings=replace(shipped_settings(), delimiter=case.delimiter, chunk_rows=2),
         known_keys=lambda wanted: set(wanted) & set(REFERENCE),
     )
     assert (scan.refusal.error if scan.refusal else "") == case.refused

@@ -37,12 +37,12 @@ from batchops.core.ledger import JobEntry
 from batchops.core.project import make_private
 from batchops.deployment import packaging
 from batchops.deployment.change_sets import Change
-from batchops.deployment.events import StackEvents
+from batchops.deployment.deletion import Destruction
+from batchops.deployment.deploy import Deployment
+from batchops.deployment.holdings import Holdings
 from batchops.deployment.preview import Preview
-from batchops.deployment.resources import Holdings, StackStatus
-from batchops.deployment.stack_state import StackEvent
-from batchops.deployment.stack_values import Deployment, Destruction
-from batchops.drill import CaseReport, DrillReport, Fault
+from batchops.deployment.stack_events import StackEvent, StackEvents
+from batchops.deployment.stack_status import StackStatus
 from batchops.inspection import frames
 from batchops.inspection.balance import Balance
 from batchops.inspection.checks import Check, Diagnosis
@@ -55,13 +55,14 @@ from batchops.inspection.result_files import ResultFile, download
 from batchops.inspection.status import JobStatus
 from batchops.inspection.why import Cause, Why
 from batchops.job import Job
-from batchops.planning.cost_values import Cost, CostComparison, CostLine
-from batchops.planning.durations import Duration, Part
-from batchops.planning.findings import Refusal, RuleCount
-from batchops.planning.limit_values import Limit
+from batchops.planning.actual_cost import CostComparison
+from batchops.planning.cost import Cost, CostLine
+from batchops.planning.durations import Duration, Estimate
+from batchops.planning.limits import Limit
 from batchops.planning.plan import Plan
+from batchops.planning.scan import Refusal, RuleCount
 from batchops.planning.upload_check import UploadCheck
-from batchops.planning.what_if_values import WhatIf
+from batchops.planning.what_if import WhatIf
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome
@@ -80,10 +81,8 @@ if TYPE_CHECKING:
 
 EVIL = '<img src=x onerror="alert(1)">\'"&'
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
+LIMIT = Limit(EVIL, 9.0, 10.0, EVIL, EVIL)
 COST = Cost((CostLine(EVIL, EVIL, 1.0, 1.0),), 1.0, 2.0, 1.0, EVIL)
-DRILLED = CaseReport(
-    Fault(EVIL, EVIL, 1, 1, EVIL, 0, EVIL), EVIL, 1, EVIL, EVIL, 0, 1, EVIL, None, False, (EVIL,), 1
-)
 EVENT = StackEvent(EVIL, NOW, EVIL, EVIL, f"{EVIL}_FAILED", EVIL, EVIL)
 HOLDINGS = Holdings({EVIL: 1}, {EVIL: 1}, 1, (EVIL,))
 ERRORS = pd.DataFrame(
@@ -103,7 +102,7 @@ def shown_events() -> StackEvents:
 
 
 def plan() -> Plan:
-    part = (Part(EVIL, 1, 2),)
+    part = (Estimate(EVIL, 1, 2),)
     return Plan(
         name=EVIL,
         size_bytes=1,
@@ -120,7 +119,7 @@ def plan() -> Plan:
         rules=(RuleCount(EVIL, EVIL, EVIL, 1, 2, EVIL),),
         keys_checked=True,
         refusal=Refusal(EVIL, EVIL),
-        limits=(Limit(EVIL, 9.0, 10.0, EVIL, EVIL),),
+        limits=(LIMIT,),
         options=(),
         suggested_chunk_rows=1,
         cost=COST,
@@ -136,11 +135,11 @@ VALUES: list[Any] = [
     Destruction(EVIL, False, HOLDINGS),
     Diagnosis(EVIL, (Check(EVIL, False, EVIL, EVIL),)),
     ChunkGrid(EVIL, (), ()),
-    DrillReport(1, 1, 1, NOW, 1, {EVIL: EVIL}, (DRILLED,)),
     Email(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL),
     ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, f"2#{EVIL}", 1),
     JobStatus(EVIL, reason=EVIL, mail=EVIL),
-    ShownOutputs({EVIL: EVIL}),
+    LIMIT,
+    ShownOutputs({EVIL: EVIL}, EVIL),
     Preview(EVIL, False, (Change(EVIL, EVIL, EVIL, EVIL, (EVIL,)),), False),
     Picture(EVIL, b""),
     Progress(JobStatus(EVIL, reason=EVIL), job_id=EVIL),

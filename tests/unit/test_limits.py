@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchops.planning import durations
-from batchops.planning.durations import Duration, estimate_duration, seconds_text
+from batchops.deployment.settings import shipped_settings
+from batchops.planning.durations import Duration, Estimate, estimate_duration
 from batchops.planning.function_times import BEST, WORST, function_seconds
-from batchops.planning.limit_values import Limit, number_text, share_text
-from batchops.planning.limits import find_limits
-from batchops.planning.sizing import chunk_options, largest_chunk_rows, suggest_chunk_rows
-from batchops.planning.workload import MEMORY_MB, Workload
+from batchops.planning.job_model import model_job
+from batchops.planning.limits import Limit, find_limits
+from batchops.planning.size_advice import chunk_options, largest_chunk_rows, suggest_chunk_rows
+from batchops.planning.workload import Workload
+from batchops.show.numbers import number_text, rough_duration, share_text
 
 MIB = 1024 * 1024
 
 
-def work_of(rows: int, *, chunk_rows: int = 600, row_bytes: int = 70) -> Workload:
-    """Return a file of good rows with different keys."""
+def work_of(rows: int, *, chunk_rows: int = 600, row_bytes: int = 70, at_once: int = 8) -> Workload:
+    """Return a file of good rows with different keys, for a stack of so many chunks at a time."""
     whole = Workload(
-        rows * row_bytes, rows, 1, chunk_rows, keys=rows, output_bytes=rows * (row_bytes + 48)
+        rows * row_bytes,
+        rows,
+        1,
+        chunk_rows,
+        keys=rows,
+        output_bytes=rows * (row_bytes + 48),
+        settings=replace(shipped_settings(), max_concurrency=at_once),
     )
     return whole.rechunked(chunk_rows)
 
 
-def limits_of(work: Workload, *, at_once: int = 8, name: str = "a.csv") -> dict[str, Limit]:
-    duration = estimate_duration(work, max_concurrency=at_once)
-    return {
-        each.name: each for each in find_limits(work, duration, max_concurrency=at_once, name=name)
-    }
+def limits_of(work: Workload, *, name: str = "a.csv") -> dict[str, Limit]:
+    return {each.name: each for each in find_limits(work, estimate_duration(work), name=name)}
 
 
-def bound(duration: Duration, word: str) -> durations.Part:
+def bound(duration: Duration, word: str) -> Estimate:
     (found,) = [each for each in duration.bounds if word in each.name]
     return found
 
@@ -94,9 +100,9 @@ def test_no_file_is_too_large_for_the_split() -> None:
 
 
 def test_split_in_ranges_is_faster_the_more_of_them_run_at_a_time() -> None:
-    work = work_of(100_000, row_bytes=1_000_000)
-    assert work.ranges == 94
-    one, many = (estimate_duration(work, max_concurrency=n).parts[1] for n in (1, 94))
+    works = [work_of(100_000, row_bytes=1_000_000, at_once=n) for n in (1, 94)]
+    assert works[0].ranges == 94
+    one, many = (estimate_duration(work).parts[1] for work in works)
     assert (one.name, many.name) == ("split", "split")
     assert one.low_s > 50 * many.low_s
     assert one.high_s > 20 * many.high_s
@@ -111,10 +117,17 @@ def test_memory_is_estimated_and_never_a_verdict() -> None:
 
 def test_errors_of_a_job_are_held_against_one_partition() -> None:
     work = Workload(
-        7_000_000, 100_000, 100, 1_000, rejected=100_000, errors=9, error_writes=500_000
+        7_000_000,
+        100_000,
+        100,
+        1_000,
+        rejected=100_000,
+        errors=9,
+        error_writes=500_000,
+        settings=replace(shipped_settings(), max_concurrency=1_000),
     )
-    found = limits_of(work, at_once=1_000)["writes of errors"]
-    duration = estimate_duration(work, max_concurrency=1_000)
+    found = limits_of(work)["writes of errors"]
+    duration = estimate_duration(work)
     chunks_s = next(part.low_s for part in duration.parts if part.name == "chunks")
     assert found.value == pytest.approx(500_000 / chunks_s)
     assert found.limit == 1_000
@@ -124,7 +137,7 @@ def test_errors_of_a_job_are_held_against_one_partition() -> None:
 
 def test_looked_up_chunks_take_the_functions_behind_the_api_too() -> None:
     # 2,000 keys a chunk are four calls at a time.
-    found = limits_of(work_of(100_000, chunk_rows=2_000), at_once=20)["concurrent functions"]
+    found = limits_of(work_of(100_000, chunk_rows=2_000, at_once=20))["concurrent functions"]
     assert found.value == 20 * (1 + 4)
     assert found.share == 100 / 1_000
 
@@ -142,54 +155,53 @@ def test_time_of_a_function_is_computing_plus_calls() -> None:
 
 
 def test_function_with_more_than_a_vcpu_is_no_faster_than_one() -> None:
-    assert MEMORY_MB["split-ip-file"] >= 1_769
     work = Workload(0, 1_000_000, 1, 1)
+    assert work.settings.functions["split-ip-file"].memory_mb >= 1_769
     seconds = function_seconds(work, BEST)["split-ip-file"]
     assert seconds == pytest.approx(0.3 + 0.02 / 32 + 4 * 0.02 + 0.005)
 
 
 def test_bounds_of_the_chunks_are_those_made_by_hand() -> None:
     work = work_of(60_000)  # 100 chunks
-    duration = estimate_duration(work, max_concurrency=8)
+    duration = estimate_duration(work)
     for side, name in ((BEST, "low_s"), (WORST, "high_s")):
-        one = durations.chunk_seconds(work, side)
+        one = model_job(work, side).chunk_s
         assert getattr(bound(duration, "one chunk"), name) == one
         assert getattr(bound(duration, "MaxConcurrency"), name) == pytest.approx(13 * one)
-        assert getattr(bound(duration, "started"), name) == pytest.approx(one + 100 / 100)
+        assert getattr(bound(duration, "started"), name) == pytest.approx(one + 99 / 100)
         assert getattr(bound(duration, "scale out"), name) == one
 
 
 def test_rate_of_starting_chunks_bounds_a_stack_that_runs_many() -> None:
-    duration = estimate_duration(work_of(12_000_000), max_concurrency=10_000)
+    duration = estimate_duration(work_of(12_000_000, at_once=10_000))
     largest = max(duration.bounds, key=lambda bound: bound.low_s)
     assert "chunks are started" in largest.name
-    assert largest.low_s > 20_000 / 100
+    assert largest.low_s > 19_999 / 100
 
 
 def test_many_small_chunks_take_their_uploads_in_the_split() -> None:
-    duration = estimate_duration(work_of(1_000_000, chunk_rows=20), max_concurrency=10_000)
+    duration = estimate_duration(work_of(1_000_000, chunk_rows=20, at_once=10_000))
     (split,) = [part for part in duration.parts if part.name == "split"]
     assert split.low_s > 50_000 * 0.02 / 32
 
 
 def test_functions_scale_out_a_thousand_in_ten_seconds() -> None:
-    work = work_of(1_800_000)  # 3,000 chunks
-    duration = estimate_duration(work, max_concurrency=3_000)
-    one = durations.chunk_seconds(work, BEST)
+    work = work_of(1_800_000, at_once=3_000)  # as many chunks
+    duration = estimate_duration(work)
+    one = model_job(work, BEST).chunk_s
     assert bound(duration, "scale out").low_s == pytest.approx(one + 20)
 
 
-def test_small_account_makes_the_job_slower_and_is_named() -> None:
-    work = work_of(600_000)
-    default = estimate_duration(work, max_concurrency=100)
-    small = estimate_duration(work, max_concurrency=100, account_concurrency=10)
-    assert small.low_s > default.low_s
-    assert small.high_s > default.high_s
-    assert small.bottleneck == "mostly the account's concurrent functions"
+def test_small_account_makes_the_job_slower_and_is_what_bounds_it() -> None:
+    model = model_job(work_of(600_000, at_once=100), WORST)
+    small = replace(model, limits=replace(model.limits, functions=10))
+    assert small.chunks_s > model.chunks_s
+    bounds = small.bounds()
+    assert max(bounds, key=lambda name: bounds[name]) == "the account's concurrent functions"
 
 
 def test_small_file_is_bound_by_its_one_chunk() -> None:
-    duration = estimate_duration(work_of(100), max_concurrency=8)
+    duration = estimate_duration(work_of(100))
     assert duration.bottleneck == "mostly the time that one chunk takes"
 
 
@@ -201,12 +213,11 @@ def test_small_file_is_bound_by_its_one_chunk() -> None:
 def test_best_is_never_slower_than_worst_and_more_at_a_time_never_slower(
     rows: int, chunk_rows: int, at_once: int
 ) -> None:
-    work = work_of(rows, chunk_rows=chunk_rows)
-    duration = estimate_duration(work, max_concurrency=at_once, account_concurrency=100_000)
+    one, two = (work_of(rows, chunk_rows=chunk_rows, at_once=n * at_once) for n in (1, 2))
+    duration, more = map(estimate_duration, (one, two))
     assert all(part.low_s <= part.high_s for part in (*duration.parts, *duration.bounds))
-    assert 0 < duration.low_s <= duration.expected_s <= duration.high_s
+    assert 0 < duration.low_s <= duration.high_s
     longer = bound(duration, "MaxConcurrency")
-    more = estimate_duration(work, max_concurrency=2 * at_once, account_concurrency=100_000)
     assert bound(more, "MaxConcurrency").high_s <= longer.high_s
 
 
@@ -214,14 +225,14 @@ def test_best_is_never_slower_than_worst_and_more_at_a_time_never_slower(
 
 
 def test_large_file_is_given_large_chunks_and_a_tiny_one_is_left_alone() -> None:
-    large = chunk_options(work_of(1_000_000), max_concurrency=8)
+    large = chunk_options(work_of(1_000_000))
     assert suggest_chunk_rows(large, current=600) == 20_000
-    tiny = chunk_options(work_of(50), max_concurrency=8)
+    tiny = chunk_options(work_of(50))
     assert suggest_chunk_rows(tiny, current=600) == 600
 
 
 def test_suggested_size_is_cheap_and_about_as_fast_as_any() -> None:
-    options = chunk_options(work_of(200_000), max_concurrency=100)
+    options = chunk_options(work_of(200_000, at_once=100))
     chosen = suggest_chunk_rows(options, current=600)
     (best,) = [option for option in options if option.chunk_rows == chosen]
     fastest = min(option.high_s for option in options)
@@ -233,17 +244,17 @@ def test_chunks_of_long_rows_stay_within_their_bytes() -> None:
     work = work_of(10_000, row_bytes=100_000)
     largest = largest_chunk_rows(work)
     assert 100 < largest * 100_000 / 1e5 < 16 * MIB / 1e5
-    assert max(o.chunk_rows for o in chunk_options(work, max_concurrency=8)) == largest
+    assert max(o.chunk_rows for o in chunk_options(work)) == largest
 
 
 def test_sizes_that_make_too_many_chunks_are_not_offered() -> None:
-    options = chunk_options(work_of(30_000_000), max_concurrency=8)
+    options = chunk_options(work_of(30_000_000))
     assert all(option.chunks <= 0.8 * 80_000 for option in options)
     assert min(option.chunk_rows for option in options) > 100
 
 
 def test_file_that_no_size_suits_keeps_its_own() -> None:
-    assert chunk_options(work_of(200_000, row_bytes=1_000_000), max_concurrency=8) == ()
+    assert chunk_options(work_of(200_000, row_bytes=1_000_000)) == ()
     assert suggest_chunk_rows((), current=600) == 600
 
 
@@ -255,7 +266,7 @@ def test_file_that_no_size_suits_keeps_its_own() -> None:
     [(0.01, "<0.1 s"), (1.25, "1.2 s"), (52.4, "52 s"), (300, "5 min"), (9_000, "2.5 h")],
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
-    assert seconds_text(seconds) == text
+    assert rough_duration(seconds) == text
 
 
 def test_shares_and_numbers_are_short() -> None:

@@ -1,4 +1,4 @@
-"""Artefacts depend on their sources alone, and on nothing of the machine that builds them."""
+"""Artifacts depend on their sources alone, and on nothing of the machine that builds them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,16 @@ import struct
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import Stubber
 
-from batchops.core.errors import AwsError, InputError, PackagingError, ProjectError
+from batchops.core.errors import InputError, PackagingError, ProjectError
 from batchops.core.project import Project, checkout_root
-from batchops.core.target import Target
-from batchops.deployment import artifacts, packaging
-from batchops.deployment.buckets import empty_bucket
+from batchops.deployment import packaging
 from batchops.deployment.template import load_template, parse_template, render
 
-if TYPE_CHECKING:
-    from batchops.local.engine import LocalEngine
+pytestmark = pytest.mark.slow
 
 COMMON = checkout_root() / "source" / "common"
 AARCH64 = 183  # e_machine in an ELF header
@@ -66,8 +61,8 @@ def layer_builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("build")
 
 
-def by_id(built: tuple[packaging.Artefact, ...]) -> dict[str, packaging.Artefact]:
-    return {artefact.logical_id: artefact for artefact in built}
+def by_id(built: tuple[packaging.Artifact, ...]) -> dict[str, packaging.Artifact]:
+    return {artifact.logical_id: artifact for artifact in built}
 
 
 def names_in(path: Path) -> list[str]:
@@ -75,7 +70,7 @@ def names_in(path: Path) -> list[str]:
         return archive.namelist()
 
 
-def test_each_local_path_gets_an_artefact(project: Project) -> None:
+def test_each_local_path_gets_an_artifact(project: Project) -> None:
     built = by_id(packaging.build(project, platform="host"))
     assert set(built) == {"HelloFunction", "DataLayer", "Machine"}
     assert names_in(built["HelloFunction"].path) == ["app.py"]
@@ -104,9 +99,9 @@ def test_two_builds_give_the_same_bytes(project: Project, tmp_path: Path) -> Non
     os.utime(source, (1_700_000_000, 1_700_000_000))
     source.chmod(0o600)
     second = by_id(packaging.build(Project.find(copy), platform="host"))
-    for logical_id, artefact in first.items():
-        assert artefact.key == second[logical_id].key
-        assert artefact.path.read_bytes() == second[logical_id].path.read_bytes()
+    for logical_id, artifact in first.items():
+        assert artifact.key == second[logical_id].key
+        assert artifact.path.read_bytes() == second[logical_id].path.read_bytes()
 
 
 def test_everyone_may_read_what_lambda_unpacks(project: Project) -> None:
@@ -286,120 +281,12 @@ def test_a_key_that_stands_twice_is_an_error() -> None:
 def test_rendering_puts_places_in_the_bucket_for_paths(project: Project) -> None:
     template = load_template(project.template)
     built = packaging.build(project, platform="host")
-    rendered = json.loads(render(template, built, "the-bucket"))
-    for artefact, name in zip(built, ("CodeUri", "ContentUri", "DefinitionUri"), strict=True):
-        place = rendered["Resources"][artefact.logical_id]["Properties"][name]
-        assert place == {"Bucket": "the-bucket", "Key": artefact.key}
+    places = {a.logical_id: {"Bucket": "the-bucket", "Key": a.key} for a in built}
+    rendered = json.loads(render(template, places))
+    for artifact, name in zip(built, ("CodeUri", "ContentUri", "DefinitionUri"), strict=True):
+        place = rendered["Resources"][artifact.logical_id]["Properties"][name]
+        assert place == {"Bucket": "the-bucket", "Key": artifact.key}
     assert rendered["Resources"]["InlineFunction"] == template["Resources"]["InlineFunction"]
     assert template["Resources"]["HelloFunction"]["Properties"]["CodeUri"] == "source/hello/"
     with pytest.raises(PackagingError, match="DataLayer, Machine"):
-        render(template, built[:1], "the-bucket")
-
-
-def test_what_is_in_the_bucket_is_not_uploaded_again(project: Project, engine: LocalEngine) -> None:
-    target = Target("local", engine=engine)
-    built = packaging.build(project, platform="host")
-    first = artifacts.publish(target, built)
-    assert (first.uploaded, first.reused) == (3, 0)
-    second = artifacts.publish(target, built)
-    assert (second.uploaded, second.reused, second.uploaded_bytes) == (0, 3, 0)
-    url = artifacts.publish_template(target, "{}")
-    assert url == artifacts.publish_template(target, "{}")
-    assert url.startswith(f"{engine.start().endpoint_url}/{first.bucket}/templates/")
-
-
-def test_the_artefact_bucket_is_private_and_tidy(engine: LocalEngine) -> None:
-    target = Target("local", engine=engine)
-    bucket = artifacts.ensure_bucket(target)
-    assert bucket == "batchops-artifacts-000000000000-us-east-1"
-    s3 = target.client("s3")
-    blocked = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
-    assert all(blocked.values())
-    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
-    assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
-    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
-    assert rules[0]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
-    assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket=bucket)["Policy"]
-
-
-@pytest.mark.parametrize(("code", "status"), [("403", 403), ("301", 301)])
-def test_a_bucket_of_somebody_else_is_never_used(code: str, status: int) -> None:
-    class ForeignTarget:
-        """What `ensure_bucket` asks a target for, with a client that answers from a script."""
-
-        account_id, region = "111122223333", "eu-west-1"
-
-        def __init__(self) -> None:
-            self.s3 = boto3.client(
-                "s3", region_name=self.region, aws_access_key_id="x", aws_secret_access_key="x"
-            )
-
-        def client(self, service: str) -> Any:
-            assert service == "s3"
-            return self.s3
-
-    target: Any = ForeignTarget()
-    with Stubber(target.s3) as stub:
-        stub.add_client_error(
-            "head_bucket",
-            service_error_code=code,
-            http_status_code=status,
-            expected_params={
-                "Bucket": "batchops-artifacts-111122223333-eu-west-1",
-                "ExpectedBucketOwner": "111122223333",
-            },
-        )
-        with pytest.raises(PackagingError, match="belongs to another account"):
-            artifacts.ensure_bucket(target)
-
-
-def test_emptying_takes_every_version_marker_and_upload(engine: LocalEngine) -> None:
-    s3 = Target("local", engine=engine).client("s3")
-    s3.create_bucket(Bucket="full")
-    s3.put_bucket_versioning(Bucket="full", VersioningConfiguration={"Status": "Enabled"})
-    for number in range(3):
-        s3.put_object(Bucket="full", Key="again", Body=b"%d" % number)
-    s3.delete_object(Bucket="full", Key="again")
-    s3.put_object(Bucket="full", Key="a name+with/signs \u00fc", Body=b"x")
-    s3.create_multipart_upload(Bucket="full", Key="unfinished")
-    assert empty_bucket(s3, "full") == 5
-    assert empty_bucket(s3, "full") == 0
-    assert not s3.list_multipart_uploads(Bucket="full").get("Uploads")
-    s3.delete_bucket(Bucket="full")
-
-
-def _some_s3() -> Any:
-    return boto3.client(
-        "s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
-    )
-
-
-def test_more_versions_than_a_listing_holds_are_deleted_page_by_page() -> None:
-    pages = [
-        [{"Key": f"k{number}", "VersionId": "1"} for number in numbers]
-        for numbers in (range(1_000), range(1_000, 2_000), range(2_000, 2_001))
-    ]
-    s3 = _some_s3()
-    with Stubber(s3) as stub:
-        asked: dict[str, Any] = {"Bucket": "b"}
-        for number, page in enumerate(pages):
-            listed = {"Versions": page, "IsTruncated": number < 2}
-            following = {"NextKeyMarker": page[-1]["Key"], "NextVersionIdMarker": "1"}
-            stub.add_response("list_object_versions", listed | following, dict(asked))
-            doomed = {"Objects": page, "Quiet": True}
-            stub.add_response("delete_objects", {}, {"Bucket": "b", "Delete": doomed})
-            asked |= {"KeyMarker": page[-1]["Key"], "VersionIdMarker": "1"}
-        stub.add_response("list_multipart_uploads", {"IsTruncated": False})
-        assert empty_bucket(s3, "b") == 2_001
-        stub.assert_no_pending_responses()
-
-
-def test_a_version_that_cannot_be_deleted_is_an_error() -> None:
-    s3 = _some_s3()
-    with Stubber(s3) as stub:
-        versions = [{"Key": "k", "VersionId": "1"}]
-        stub.add_response("list_object_versions", {"Versions": versions, "IsTruncated": False})
-        refused = {"Key": "k", "Code": "AccessDenied", "Message": "no"}
-        stub.add_response("delete_objects", {"Errors": [refused]})
-        with pytest.raises(AwsError, match="the first k: no"):
-            empty_bucket(s3, "b")
+        render(template, {"HelloFunction": places["HelloFunction"]})

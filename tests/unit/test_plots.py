@@ -487,7 +487,7 @@ def test_totals_beyond_the_top_are_added_up() -> None:
     ("options", "says"),
     [
         ({"by": "nowhere", "value": "money"}, "no column 'nowhere': there are place"),
-        ({"by": "place", "value": "kind"}, "'kind' holds no numbers"),
+        ({"by": "place", "value": "kind"}, "'kind' has no numbers"),
         ({"by": "kind", "value": "money", "split": "n"}, "'n' has 6 values"),
     ],
 )

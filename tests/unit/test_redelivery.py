@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
-from support import SESSION, mocked_account
+from support import SESSION, mocked_account, stack_ref
 
-from batchops.recovery.redelivery import redeliver
+from batchops.recovery.redelivery import Redelivery, WaitingUpload, redeliver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-class Stack:
-    """As much of a stack as looking at its queue takes."""
-
-    name = "workshop"
-
-    class target:  # noqa: N801
-        name = "local"
-
-    def __init__(self) -> None:
-        self.sqs = SESSION.client("sqs")
-        url = self.sqs.create_queue(QueueName="unstarted")["QueueUrl"]
-        self.outputs = {"UnstartedUploadsQueueUrl": url}
-
-    def client(self, service: str) -> Any:
-        return {"sqs": self.sqs}[service]
-
-    def send(self, body: str) -> None:
-        self.sqs.send_message(QueueUrl=self.outputs["UnstartedUploadsQueueUrl"], MessageBody=body)
+    from batchops.core.stack_ref import StackRef
 
 
 @pytest.fixture
-def stack() -> Iterator[Any]:
+def stack() -> Iterator[StackRef]:
     with mocked_account():
-        yield Stack()
+        sqs = SESSION.client("sqs")
+        url = sqs.create_queue(QueueName="unstarted")["QueueUrl"]
+        yield stack_ref(outputs={"UnstartedUploadsQueueUrl": url}, local=True, sqs=sqs)
+
+
+def send(stack: StackRef, body: str) -> None:
+    """Put a message into the stack's queue."""
+    url = stack.outputs["UnstartedUploadsQueueUrl"]
+    stack.client("sqs").send_message(QueueUrl=url, MessageBody=body)
 
 
 def given_up(key: str) -> str:
@@ -51,8 +42,8 @@ def given_up(key: str) -> str:
     )
 
 
-def test_waiting_upload_is_named_with_its_reason_and_stays(stack: Any) -> None:
-    stack.send(given_up("input/Q1+orders+%28EMEA%29.csv"))
+def test_waiting_upload_is_named_with_its_reason_and_stays(stack: StackRef) -> None:
+    send(stack, given_up("input/Q1+orders+%28EMEA%29.csv"))
     for _ in range(2):
         (upload,) = redeliver(stack).uploads
         assert upload.file == "input/Q1 orders (EMEA).csv"
@@ -61,10 +52,24 @@ def test_waiting_upload_is_named_with_its_reason_and_stays(stack: Any) -> None:
 
 @pytest.mark.parametrize("body", ["hello", "[]", "{}", '{"requestPayload": null}', '"text"'])
 def test_message_that_is_no_upload_stays_where_it_is_and_hinders_no_other(
-    stack: Any, body: str
+    stack: StackRef, body: str
 ) -> None:
-    stack.send(body)
-    stack.send(given_up("input/a.csv"))
+    send(stack, body)
+    send(stack, given_up("input/a.csv"))
     assert sorted(redeliver(stack).files) == ["", "input/a.csv"]
     found = {upload.file: upload.outcome for upload in redeliver(stack).uploads}
     assert found == {"": "stays in the queue", "input/a.csv": "waits"}
+
+
+def test_redelivery_says_what_waits_and_what_was_done() -> None:
+    assert str(Redelivery("a", True, ())) == "no upload waits in stack a"
+    upload = WaitingUpload("input/<b>.csv", "2026-11-23T06:00:00.000Z", "no such bucket")
+    waiting = Redelivery("a", True, (upload,))
+    assert waiting.files == ("input/<b>.csv",)
+    assert str(waiting).splitlines()[0] == (
+        "1 upload in the queue of stack a; nothing is started yet (dry_run=False starts them)"
+    )
+    assert ">input/&lt;b&gt;.csv</td>" in waiting._repr_html_()
+    started = Redelivery("a", False, (replace(upload, outcome="started"),))
+    assert "dry run" not in str(started)
+    assert str(started).endswith("started")

@@ -1,4 +1,4 @@
-"""Mended rows: how they are read, compared, checked and put into their chunk's bytes."""
+"""Fixed rows: how they are read, compared, checked and put into their chunk's bytes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from batchops.core.errors import InputError
 from batchops.inspection.frames import ragged_csv_frame
 from batchops.recovery.repair_check import (
     CheckedRow,
+    RowOutcome,
     check_rows,
     hold_against_reference,
     patches_of,
 )
-from batchops.recovery.repair_plan import RepairPlan, RowOutcome
+from batchops.recovery.repair_plan import RepairPlan
 from batchops.recovery.repair_rows import (
     ChunkText,
     EditedRow,

@@ -9,8 +9,11 @@ import boto3
 import pytest
 from batchcore import keys
 from botocore.stub import Stubber
+from support import manifest_entry
 
 from batchops.core.errors import AwsError, InputError
+from batchops.core.ledger import ChunkEntry, JobEntry
+from batchops.core.manifest import ManifestChunk
 from batchops.deployment.deployed import FunctionCode, changed_code
 from batchops.recovery.attempts import Ended
 from batchops.recovery.chunk_choice import PlannedChunk, choose_chunks
@@ -22,10 +25,12 @@ JOB = "orders-0123456789ab"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ARN = f"arn:aws:states:eu-west-1:123456789012:execution:orders-main-orchestrator:{JOB}"
 
-MANIFEST = [{"number": n, "entry": f"CHUNK#{n:06d}", "rows": 10} for n in (1, 2, 3)]
+MANIFEST = [
+    ManifestChunk.of({**manifest_entry(JOB, n, n, n, 10), "versionId": f"c{n}"}) for n in (1, 2, 3)
+]
 
 
-def _entry(number: int, **changes: Any) -> dict[str, Any]:
+def _entry(number: int, **changes: Any) -> ChunkEntry:
     done = {
         "entry": f"CHUNK#{number:06d}",
         "status": "SUCCEEDED",
@@ -36,7 +41,7 @@ def _entry(number: int, **changes: Any) -> dict[str, Any]:
         "sizeBytes": {"output": 100, "rejects": 20},
         "versions": {"output": "v1", "rejects": "v2"},
     }
-    return {**done, **changes}
+    return ChunkEntry({**done, **changes})
 
 
 def _sizes(*numbers: int) -> dict[tuple[str, str], int]:
@@ -46,7 +51,7 @@ def _sizes(*numbers: int) -> dict[tuple[str, str], int]:
     return sizes | {(keys.rejected_piece(JOB, n), "v2"): 20 for n in numbers}
 
 
-def _choose(*entries: dict[str, Any], **options: Any) -> tuple[dict[int, str], list[int]]:
+def _choose(*entries: ChunkEntry, **options: Any) -> tuple[dict[int, str], list[int]]:
     given: dict[str, Any] = {"sizes": _sizes(1, 2, 3), "named": {}, **options}
     planned, reused = choose_chunks(JOB, MANIFEST, entries, **given)
     return {chunk.number: chunk.reason for chunk in planned}, [chunk.number for chunk in reused]
@@ -86,7 +91,7 @@ def test_chunks_with_results_are_reused() -> None:
         ),
     ],
 )
-def test_chunk_without_a_result_that_counts_runs(entry: dict[str, Any], reason: str) -> None:
+def test_chunk_without_a_result_that_counts_runs(entry: ChunkEntry, reason: str) -> None:
     assert _choose(_entry(1), entry, _entry(3)) == ({2: reason}, [1, 3])
 
 
@@ -199,7 +204,9 @@ def test_without_a_record_the_time_of_the_last_update_counts() -> None:
 
 def _refusal(status: str, *, ledger: str = "RUNNING", **changes: Any) -> str:
     error = changes.get("error", "States.Runtime")
-    entry = {"attempt": 1, "status": ledger, "startTime": "2026-11-23T06:00:00Z", "error": error}
+    entry = JobEntry(
+        {"attempt": 1, "status": ledger, "startTime": "2026-11-23T06:00:00Z", "error": error}
+    )
     execution = {
         "status": status,
         "stopDate": changes.get("stopped", NOW - timedelta(days=1)),
@@ -240,7 +247,7 @@ def test_what_step_functions_says_is_the_last_word() -> None:
 
 
 def test_unknown_execution_cannot_be_redriven() -> None:
-    last = Ended({"attempt": 1, "status": "RUNNING"}, "UNSTARTED", "")
+    last = Ended(JobEntry({"attempt": 1, "status": "RUNNING"}), "UNSTARTED", "")
     assert "no such execution" in refusal(last, None, [], now=NOW)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from batchops.show import markup
 from batchops.show.numbers import format_duration
-from batchops.show.shown import Block, Shown, as_json
+from batchops.show.shown import Block, Shown, plain_values
 from batchops.show.terminal import shorten, text_table
 
 
@@ -101,13 +101,13 @@ def test_json_has_the_fields_by_their_short_names_and_what_is_named_beside() -> 
     ids=lambda value: type(value).__name__,
 )
 def test_values_become_what_json_knows(value: Any, found: Any) -> None:
-    assert as_json(value) == found
-    assert json.loads(json.dumps(as_json(value))) == found
+    assert plain_values(value) == found
+    assert json.loads(json.dumps(plain_values(value))) == found
 
 
 def test_value_that_json_does_not_know_is_refused() -> None:
     with pytest.raises(TypeError, match="no JSON for a complex"):
-        as_json({"number": 1j})
+        plain_values({"number": 1j})
 
 
 # ------------------------------------------------------------------------------- tables

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import HEADER, row
 
-from batchops.planning.workload import MEMORY_MB, Workload, chunk_memory_bytes
+from batchops.planning.workload import Workload, chunk_memory_bytes
 
 
 def chosen(rows: int, record: bytes = row()) -> int:
@@ -70,7 +70,8 @@ def test_every_limit_holds_for_rows_like_the_first_ones(size_bytes: int, row_byt
     most = min(MAX_CHUNK_ROWS, MAX_CHUNK_BYTES / 2 / row_bytes)
     assert rows / chunk_rows <= MAX_CHUNKS or chunk_rows >= 0.9 * most - STEP_ROWS
     work = Workload(size_bytes, rows, 1, chunk_rows, largest_chunk_bytes=chunk_rows * row_bytes)
-    assert chunk_memory_bytes(work) < MEMORY_MB["read-file"] * 1024 * 1024 / 2
+    memory_mb = work.settings.functions["read-file"].memory_mb
+    assert chunk_memory_bytes(work) < memory_mb * 1024 * 1024 / 2
 
 
 @pytest.mark.parametrize(

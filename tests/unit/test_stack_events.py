@@ -9,8 +9,7 @@ import nbclient
 import nbformat
 from rich.console import Console
 
-from batchops.deployment.events import StackEvents
-from batchops.deployment.stack_state import StackEvent
+from batchops.deployment.stack_events import StackEvent, StackEvents
 
 AT = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
@@ -58,8 +57,7 @@ def test_failures_stay_in_sight_when_other_events_follow() -> None:
 def test_notebook_has_one_display_that_is_updated_in_place() -> None:
     code = (
         "from datetime import datetime\n"
-        "from batchops.deployment.stack_state import StackEvent\n"
-        "from batchops.deployment.events import StackEvents\n"
+        "from batchops.deployment.stack_events import StackEvent, StackEvents\n"
         "show = StackEvents()\n"
         "for n in range(3):\n"
         "    show(StackEvent(str(n), datetime(2026, 11, 23), f'N{n}', 'T', 'DONE', '', ''))\n"

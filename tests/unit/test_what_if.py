@@ -14,8 +14,7 @@ from batchcore.schema import RecordSchema
 
 from batchops.core.errors import InputError
 from batchops.planning import what_if
-from batchops.planning.what_if import apply_schemas, chunk_files, load_schema
-from batchops.planning.what_if_values import WhatIf
+from batchops.planning.what_if import WhatIf, apply_schemas, chunk_files, load_schema
 
 NOW: dict[str, Any] = {
     "type": "object",
@@ -172,5 +171,5 @@ def test_schema_comes_from_a_document_or_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [{}, {"properties": {"a": {}}}])
 def test_schema_that_cannot_be_used_is_an_input_error(wrong: Any) -> None:
-    with pytest.raises(InputError, match="mend the schema"):
+    with pytest.raises(InputError, match="fix the schema"):
         load_schema(wrong)

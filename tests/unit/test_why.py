@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from batchops.core.histories import StateVisit
 from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
 from batchops.deployment.change_sets import Change
 from batchops.deployment.preview import Preview
 from batchops.inspection.status import JobStatus
-from batchops.inspection.steps import read_steps, steps_frame
+from batchops.inspection.steps import steps_frame
 from batchops.inspection.why import (
     Cause,
     Why,
@@ -295,85 +296,6 @@ def test_preview_says_unchanged_and_keeps_its_columns() -> None:
 
 # --------------------------------------------------------------------------------------- steps
 
-START = datetime(2026, 11, 23, tzinfo=UTC)
-
-
-def _history(*events: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {"type": kind, "timestamp": START + timedelta(seconds=n), **details}
-        for n, (kind, details) in enumerate(events)
-    ]
-
-
-def _entered(name: str, kind: str = "Task") -> tuple[str, dict[str, Any]]:
-    return f"{kind}StateEntered", {"stateEnteredEventDetails": {"name": name}}
-
-
-def _exited(name: str, kind: str = "Task") -> tuple[str, dict[str, Any]]:
-    return f"{kind}StateExited", {"stateExitedEventDetails": {"name": name}}
-
-
-LAMBDA_DIED = ("LambdaFunctionFailed", {"lambdaFunctionFailedEventDetails": {"error": "KeyError"}})
-
-
-def test_step_that_was_retried_has_succeeded_and_names_its_last_error() -> None:
-    (step,) = read_steps(
-        _history(
-            ("ExecutionStarted", {}),
-            _entered("Merge"),
-            ("LambdaFunctionScheduled", {}),
-            ("LambdaFunctionStarted", {}),
-            LAMBDA_DIED,
-            ("LambdaFunctionScheduled", {}),
-            ("LambdaFunctionSucceeded", {}),
-            _exited("Merge"),
-        )
-    )
-    assert (step.status, step.tries, step.error) == ("SUCCEEDED", 2, "KeyError")
-    assert step.end == START + timedelta(seconds=7)
-
-
-def test_step_that_is_left_by_its_catch_has_failed() -> None:
-    first, second = read_steps(
-        _history(
-            _entered("Merge"),
-            ("TaskScheduled", {}),
-            ("TaskFailed", {"taskFailedEventDetails": {"error": "States.TaskFailed"}}),
-            _exited("Merge"),
-            _entered("Job failed", "Fail"),
-            ("ExecutionFailed", {"executionFailedEventDetails": {"error": "KeyError"}}),
-        )
-    )
-    assert (first.status, first.error) == ("FAILED", "States.TaskFailed")
-    assert (second.kind, second.status) == ("Fail", "FAILED")
-    assert second.end == START + timedelta(seconds=5)
-
-
-def test_step_is_running_until_it_ends_also_between_two_tries() -> None:
-    (running,) = read_steps(_history(_entered("Chunks", "Map"), ("MapRunStarted", {})))
-    assert (running.kind, running.status, running.end) == ("Map", "RUNNING", None)
-    (waiting,) = read_steps(_history(_entered("Merge"), LAMBDA_DIED))
-    assert (waiting.status, waiting.error) == ("RUNNING", "KeyError")
-
-
-@pytest.mark.parametrize(
-    ("kind", "status"),
-    [("ExecutionAborted", "ABORTED"), ("ExecutionTimedOut", "TIMED_OUT")],
-)
-def test_execution_that_is_stopped_stops_its_step(kind: str, status: str) -> None:
-    (step,) = read_steps(_history(_entered("Chunks", "Map"), (kind, {})))
-    assert step.status == status
-    assert step.end is not None
-
-
-def test_execution_s_end_changes_no_step_that_has_ended() -> None:
-    (step,) = read_steps(
-        _history(
-            _entered("Done", "Succeed"), _exited("Done", "Succeed"), ("ExecutionSucceeded", {})
-        )
-    )
-    assert step.status == "SUCCEEDED"
-
 
 def test_steps_have_their_columns_also_without_any() -> None:
     kinds = {name: str(dtype) for name, dtype in steps_frame([]).dtypes.items()}
@@ -387,7 +309,7 @@ def test_steps_have_their_columns_also_without_any() -> None:
         "tries": "int64",
         "error": "str",
     }
-    frame = steps_frame(read_steps(_history(_entered("Chunks", "Map"))))
+    frame = steps_frame([StateVisit("Chunks", "Map", datetime(2026, 11, 23, tzinfo=UTC))])
     assert frame.dtypes.equals(steps_frame([]).dtypes)
     assert frame["end"].isna().all()
     assert frame["ms"].isna().all()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from batchcore import aws, reference, sizing
-from support import SCHEMA, SOURCE, TEMPLATE, LoadApp, environment, function_of
+from batchcore import sizing
+from support import SOURCE, TEMPLATE
 
-from batchops.planning import function_times, scan, workload
+from batchops.deployment.settings import shipped_settings
+from batchops.planning import function_times, workload
 from batchops.planning.workload import Workload
 
 Machine = dict[str, Any]
@@ -28,76 +30,79 @@ def machine(name: str) -> Machine:
 
 
 MAIN, CHUNK = machine("main-orchestrator"), machine("process-chunk")
-MAP = MAIN["States"]["Call Step function for each chunk"]
 
 
-def way(of: Machine, *, resumed: bool = False, in_ranges: bool = False) -> list[Machine]:
-    """Return the states of an execution that succeeds, in order."""
-    found, name = [], of["StartAt"]
+def way(of: Machine, *taken: str) -> list[Machine]:
+    """Return the states of an execution that succeeds, in order.
+
+    Parameters
+    ----------
+    taken
+        Variables whose choice is taken, each the first time that it is offered.
+    """
+    left, found, name = set(taken), [], of["StartAt"]
     while True:
         state = of["States"][name]
         found.append(state)
         if state.get("End") or state["Type"] == "Succeed":
             return found
         if state["Type"] == "Choice":
-            first = len(found) == 1
             ways = {choice["Variable"]: choice["Next"] for choice in state["Choices"]}
-            if resumed and first:
-                name = ways["$.resume"]
-            elif in_ranges and "$.split.ranges" in ways:
-                name = ways["$.split.ranges"]
-            else:
-                name = state["Default"]
+            chosen = next(iter(left & ways.keys()), None)
+            left.discard(chosen)
+            name = state["Default"] if chosen is None else ways[chosen]
         else:
             name = state["Next"]
 
 
-def events(of: Machine, *, in_ranges: bool = False) -> int:
+def events(of: Machine, *taken: str) -> int:
     """Return the events of an execution that succeeds, its start and end included."""
     counts = [
         EVENTS_OF_A_CHILD
         if str(state.get("Resource")).endswith("sync:2")
         else EVENTS[state["Type"]]
-        for state in way(of, in_ranges=in_ranges)
+        for state in way(of, *taken)
     ]
     return sum(counts) + 2
 
 
+RESUMED, IN_RANGES, IN_GROUPS = "$.resume", "$.split.ranges", "$.merge.plan"
+
+
+def child_transitions(name: str) -> int:
+    """Return the transitions of a child of a Distributed Map, its start included."""
+    processor = MAIN["States"][name]["ItemProcessor"]
+    assert processor["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
+    return 1 + len(way(processor))
+
+
 def test_transitions_are_the_states_that_the_workflows_enter() -> None:
-    assert MAP["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
     assert len(way(MAIN)) == workload.JOB_TRANSITIONS
-    assert len(way(MAIN, resumed=True)) == workload.RESUME_TRANSITIONS
-    more = len(way(MAIN, in_ranges=True)) - len(way(MAIN))
-    assert more == workload.RANGES_TRANSITIONS
-    children = [MAIN["States"][f"{verb} each range"]["ItemProcessor"] for verb in ("Survey", "Cut")]
-    assert sum(1 + len(way(child)) for child in children) == workload.RANGE_TRANSITIONS
-    started = 1
-    child = len(way(MAP["ItemProcessor"]))
-    assert started + child + len(way(CHUNK)) == workload.CHUNK_TRANSITIONS
+    assert len(way(MAIN, RESUMED)) == workload.RESUME_TRANSITIONS
+    chunk = child_transitions("Call Step function for each chunk") + len(way(CHUNK))
+    assert chunk == workload.CHUNK_TRANSITIONS
+    assert len(way(MAIN, IN_RANGES)) - len(way(MAIN)) == workload.RANGES_TRANSITIONS
+    each_range = child_transitions("Survey each range") + child_transitions("Cut each range")
+    assert each_range == workload.RANGE_TRANSITIONS
+    assert len(way(MAIN, IN_GROUPS)) - len(way(MAIN)) == workload.GROUPS_TRANSITIONS
+    group = child_transitions("Upload the groups of a large merge")
+    assert group == workload.GROUP_TRANSITIONS
 
 
 def test_history_events_are_those_of_the_states_on_the_way() -> None:
     assert events(MAIN) == workload.JOB_EVENTS
-    assert events(MAIN, in_ranges=True) - events(MAIN) == workload.RANGES_EVENTS
-    assert events(MAP["ItemProcessor"]) == workload.CHILD_EVENTS
+    assert events(MAIN, IN_RANGES) - events(MAIN) == workload.RANGES_EVENTS
+    assert events(MAIN, IN_GROUPS) - events(MAIN) == workload.GROUPS_EVENTS
     assert events(CHUNK) == workload.CHUNK_EVENTS
 
 
-def test_time_outs_of_the_workflows_are_theirs() -> None:
+def test_time_out_of_the_main_workflow_is_its_own() -> None:
     assert MAIN["TimeoutSeconds"] == workload.JOB_TIMEOUT_S
-    assert CHUNK["TimeoutSeconds"] == workload.CHUNK_TIMEOUT_S
-
-
-@pytest.mark.parametrize("folder", workload.MEMORY_MB)
-def test_memory_and_time_out_of_each_function_are_the_templates(folder: str) -> None:
-    properties = function_of(folder)
-    assert properties["MemorySize"] == workload.MEMORY_MB[folder]
-    assert properties["Timeout"] == workload.TIMEOUT_S[folder]
 
 
 def test_every_function_that_works_on_a_job_is_priced() -> None:
     folders = {path.parent.name for path in SOURCE.glob("*/app.py")}
-    assert folders - {"custom-resource"} == set(workload.MEMORY_MB)
+    assert folders - {"custom-resource"} == set(shipped_settings().functions)
 
 
 def test_largest_chunk_is_the_templates() -> None:
@@ -105,28 +110,14 @@ def test_largest_chunk_is_the_templates() -> None:
 
 
 def test_file_is_split_in_ranges_from_the_templates_default_on() -> None:
-    assert TEMPLATE["Parameters"]["SplitRangeBytes"]["Default"] == workload.RANGE_BYTES
-    assert [Workload(workload.RANGE_BYTES + n, 1, 1, 1).ranges for n in (0, 1)] == [0, 2]
+    size_bytes = TEMPLATE["Parameters"]["SplitRangeBytes"]["Default"]
+    assert [Workload(size_bytes + n, 1, 1, 1).ranges for n in (0, 1)] == [0, 2]
+    small = replace(shipped_settings(), range_bytes=1_000)
+    assert Workload(2_500, 1, 1, 1, settings=small).ranges == 3
 
 
 def test_functions_are_arm64_as_priced() -> None:
     assert TEMPLATE["Globals"]["Function"]["Architectures"] == ["arm64"]
-
-
-def test_numbers_of_the_functions_are_theirs() -> None:
-    assert aws.COPY_PART_BYTES == workload.COPY_PART_BYTES
-    assert aws.COPIES_IN_FLIGHT == function_times.COPIES_IN_FLIGHT
-    assert environment("merge-s3-files")["MERGE_GROUP_BYTES"] == str(workload.MERGE_GROUP_BYTES)
-    assert (reference.KEYS_PER_CALL, reference.CALLS_IN_FLIGHT) == (
-        workload.KEYS_PER_CALL,
-        workload.CALLS_IN_FLIGHT,
-    )
-
-
-def test_unknown_key_is_explained_as_the_function_does(load_app: LoadApp) -> None:
-    line, _ = load_app("enrich-data").enrich([(2, "", "271828183")], {})
-    (error,) = json.loads(line)["errors"]
-    assert error["message"] == f"{SCHEMA.key} {scan.UNKNOWN_KEY}"
 
 
 # ----------------------------------------------------------------------------- counting
@@ -148,14 +139,6 @@ def test_large_objects_are_sent_in_parts(size_bytes: int, requests: int) -> None
 )
 def test_merged_file_takes_no_more_parts_than_there_may_be(size_bytes: int, parts: int) -> None:
     assert workload.merge_parts(size_bytes) == parts
-
-
-def test_requests_to_s3_are_those_of_the_chunks_and_of_the_job() -> None:
-    work = Workload(700, rows=10, chunks=3, chunk_rows=4, reject_pieces=2)
-    # Six puts a chunk, two headers, the manifest, the mail, two merged files, upload and archive.
-    assert workload.s3_puts(work) == 6 * 3 + 2 + 1 + 1 + 2 + 2
-    # Four reads a chunk and its output, two rejects; the job's nine.
-    assert workload.s3_gets(work) == 5 * 3 + 2 + 9
 
 
 GIB = 1024 * MIB

@@ -1,8 +1,8 @@
 """JobTable and ErrorTable: every read and every write of them stands in this package.
 
-`entries` says what an entry holds, `reading` reads them, and `claims` has the conditional updates
-by which an attempt takes a job over. Attributes are camelCase in the tables, and in this package
-only.
+`entries` has what an entry holds, `job_table` and `error_table` read, and `claims` has the
+conditional updates by which an attempt takes a job over. Attributes are camelCase in the tables,
+and in this package only.
 """
 
 from batchops.core.ledger.claims import (
@@ -12,23 +12,22 @@ from batchops.core.ledger.claims import (
     name_manifest,
     release,
 )
-from batchops.core.ledger.entries import (
+from batchops.core.ledger.entries import ChunkEntry, JobEntry
+from batchops.core.ledger.error_table import (
     ERROR_COLUMNS,
-    ChunkEntry,
-    ErrorItem,
-    JobEntry,
-)
-from batchops.core.ledger.reading import (
-    BATCH_KEYS,
     ErrorFilter,
+    ErrorItem,
+    rejected_rows,
+    stored_error_page,
+    stored_errors,
+)
+from batchops.core.ledger.job_table import (
+    BATCH_KEYS,
     chunk_entries,
     chunk_entries_from,
     count_jobs,
-    error_items,
-    error_page,
     job_entry,
     recent_jobs,
-    rejected_rows,
     some_chunk_entries,
 )
 
@@ -44,8 +43,6 @@ __all__ = [
     "chunk_entries_from",
     "claim",
     "count_jobs",
-    "error_items",
-    "error_page",
     "job_entry",
     "mark_pending",
     "name_manifest",
@@ -53,4 +50,6 @@ __all__ = [
     "rejected_rows",
     "release",
     "some_chunk_entries",
+    "stored_error_page",
+    "stored_errors",
 ]

@@ -1,4 +1,4 @@
-"""Who makes a job's next attempt: conditional updates of the ledger, so that only one does."""
+"""Conditional updates of the ledger, by which only one process makes a job's next attempt."""
 
 from __future__ import annotations
 
@@ -12,15 +12,10 @@ from batchcore.errors import StaleAttemptError
 
 from batchops.core.errors import JobRunningError, translated
 from batchops.core.ledger.entries import JobEntry
-from batchops.core.ledger.reading import job_entry
+from batchops.core.ledger.job_table import job_entry
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
-
-# The status of a chunk that an attempt is to run and has not begun.
-PENDING = "PENDING"
-# The status of a job or a chunk that was stopped.
-ABORTED = "ABORTED"
 
 _WORKERS = 8
 _RESULTS = (
@@ -48,19 +43,20 @@ def claim(
     settings: Mapping[str, str | int] | None = None,
     code: Mapping[str, str] | None = None,
 ) -> None:
-    """Make the JOB entry that of an attempt under way, if it is still as it was `found`.
+    """Enter that an attempt is under way, if the JOB entry is still as it was `found`.
 
     Parameters
     ----------
     token
-        What this process knows its own claim by.
+        Identifies the claim of this process.
     settings, code
-        Other parameters of the job, and the functions' fingerprints; as they were, if not given.
+        Parameters of the job that change, and the functions' fingerprints; both are kept as they
+        are if not given.
 
     Raises
     ------
     JobRunningError
-        If it is not.
+        If the entry has changed since.
     """
     values: dict[str, Any] = items.attributes(
         {
@@ -74,7 +70,7 @@ def claim(
     if code is not None:
         values["code"] = {"M": {name: {"S": text} for name, text in code.items()}}
     remove = ("error", "cause", "endTime")
-    condition = {"attempt": found["attempt"], "status": found["status"]}
+    condition: dict[str, str | int] = {"attempt": found.attempt, "status": found.status}
     job_id = found.job_id
     if not _update(stack, job_id, items.JOB_ENTRY, values, remove=remove, condition=condition):
         # boto3 repeats a call whose answer was lost: then the entry is ours already.
@@ -97,7 +93,7 @@ def _update(
     remove: Sequence[str] = (),
     condition: Mapping[str, str | int],
 ) -> bool:
-    """Set and remove attributes of an entry if others are as expected; tell whether they are."""
+    """Set and remove attributes of an entry if others are as expected; return whether they are."""
     names = {f"#{name}": name for name in (*values, *remove, *condition)}
     expression = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
     if remove:
@@ -120,8 +116,13 @@ def _update(
 
 
 def abort(stack: StackRef, job_id: str, entry: str, *, attempt: int, was: str, cause: str) -> bool:
-    """Enter that a job, or a chunk, was stopped; False if it is no more as it was."""
-    values = {"status": ABORTED, "endTime": items.utc_now(), "error": "Stopped", "cause": cause}
+    """Enter that a job or a chunk was stopped; False if it has changed since."""
+    values = {
+        "status": workflow.ABORTED,
+        "endTime": items.utc_now(),
+        "error": "Stopped",
+        "cause": cause,
+    }
     condition: dict[str, str | int] = {"attempt": attempt, "status": was}
     return _update(stack, job_id, entry, items.attributes(values), condition=condition)
 
@@ -138,7 +139,7 @@ def release(stack: StackRef, job_id: str, attempt: int, token: str, error: BaseE
 def mark_pending(
     stack: StackRef, job_id: str, attempt: int, chunks: Iterable[tuple[str, int]]
 ) -> None:
-    """Enter that chunks have no result that counts, until this attempt gives them one.
+    """Enter that chunks have no valid result until this attempt gives them one.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ def mark_pending(
 
     def mark(chunk: tuple[str, int]) -> None:
         entry, rows = chunk
-        values: dict[str, items.Value] = {"status": PENDING, "rows": rows}
+        values: dict[str, items.Value] = {"status": workflow.PENDING, "rows": rows}
         aws.update_entry(dynamodb, table, job_id, entry, values, attempt=attempt, remove=_RESULTS)
 
     with (
@@ -167,7 +168,7 @@ def mark_pending(
 
 
 def name_manifest(stack: StackRef, job_id: str, key: str, *, attempt: int) -> None:
-    """Enter which list of chunks counts from now on.
+    """Enter the key of the list of chunks that counts from now on.
 
     Raises
     ------
@@ -182,7 +183,7 @@ def name_manifest(stack: StackRef, job_id: str, key: str, *, attempt: int) -> No
 
 @contextmanager
 def _not_overtaken(job_id: str, doing: str) -> Iterator[None]:
-    """Turn a refusal in favour of a later attempt into an error that says what to do."""
+    """Turn an update that a later attempt has prevented into an error that says what to do."""
     try:
         yield
     except StaleAttemptError as error:

@@ -1,0 +1,110 @@
+"""Verbs that put jobs right: stop, rerun, repair, redeliver, compare, what-if."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchops.cli.base import TIMEOUT, YES, job_argument, main, show, wants_json, with_stack
+from batchops.cli.jobs import WAIT, wait_for
+
+if TYPE_CHECKING:
+    from batchops.stack import Stack
+
+
+@main.command()
+@job_argument
+@with_stack
+def stop(stack: Stack, job_id: str) -> None:
+    """Stop a job; a rerun resumes it."""
+    show(stack.job(job_id).stop(), advises=True)
+
+
+@main.command()
+@job_argument
+@click.option("--chunks", help="Chunks to run, such as 3,7; by default those without a result.")
+@click.option("--everything", is_flag=True, help="Run every chunk.")
+@click.option("--engine", type=click.Choice(["resume", "redrive"]), default="resume")
+@YES
+@WAIT
+@TIMEOUT
+@with_stack
+def rerun(
+    stack: Stack,
+    job_id: str,
+    chunks: str | None,
+    everything: bool,
+    engine: Any,
+    yes: bool,
+    waits: bool,
+    timeout_s: float,
+) -> None:
+    """Show what a rerun would run and reuse; with --yes, start it."""
+    try:
+        numbers = [int(text) for text in chunks.split(",")] if chunks else None
+    except ValueError as error:
+        raise click.BadParameter(f"--chunks {chunks!r} is no list such as 3,7") from error
+    found = stack.job(job_id).rerun(
+        chunks=numbers, everything=everything, dry_run=not yes, engine=engine
+    )
+    _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
+
+
+@main.command()
+@job_argument
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--schema", type=click.Path(path_type=Path), help="Check against this schema.")
+@YES
+@WAIT
+@TIMEOUT
+@with_stack
+def repair(
+    stack: Stack,
+    job_id: str,
+    file: Path,
+    schema: Path | None,
+    yes: bool,
+    waits: bool,
+    timeout_s: float,
+) -> None:
+    """Show what the edited rejects in FILE would change in a job; with --yes, put them in."""
+    found = stack.job(job_id).repair(file, schema=schema, dry_run=not yes)
+    _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
+
+
+@main.command()
+@YES
+@with_stack
+def redeliver(stack: Stack, yes: bool) -> None:
+    """List the uploads whose jobs could not be started; with --yes, start them."""
+    show(stack.redeliver(dry_run=not yes), advises=True)
+
+
+def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: float) -> None:
+    if not (waits and wants_json()):
+        show(found, advises=True)
+    if waits:
+        wait_for(stack, job_id, timeout_s)
+
+
+@main.command()
+@click.argument("job_a")
+@click.argument("job_b")
+@click.option("--by", type=click.Choice(["source_row", "uuid"]), default="source_row")
+@with_stack
+def compare(stack: Stack, job_a: str, job_b: str, by: Any) -> None:
+    """Compare the errors of two jobs: fixed, newly broken, same."""
+    from batchops.inspection.compare import compare as compare_jobs
+
+    show(compare_jobs(stack.job(job_a), stack.job(job_b), by=by))
+
+
+@main.command("what-if")
+@job_argument
+@click.argument("schema", type=click.Path(path_type=Path))
+@with_stack
+def what_if(stack: Stack, job_id: str, schema: Path) -> None:
+    """Show which rows of a job the schema in SCHEMA would newly reject or accept."""
+    show(stack.job(job_id).what_if(schema))

@@ -1,0 +1,139 @@
+"""Read the jobs and their chunks from JobTable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from batchcore import items
+
+from batchops.core.errors import translated
+from batchops.core.ledger.entries import ChunkEntry, JobEntry
+
+if TYPE_CHECKING:
+    from batchops.core.stack_ref import StackRef
+
+# BatchGetItem takes 100 keys (AWS, Amazon DynamoDB API reference).
+BATCH_KEYS = 100
+
+# The attributes that the tally of a job's chunks needs. "status" and "rows" are reserved words.
+_TALLIED = {
+    "ProjectionExpression": "entry, #status, #rows, rejected, attempt",
+    "ExpressionAttributeNames": {"#status": "status", "#rows": "rows"},
+}
+
+
+def job_entry(stack: StackRef, job_id: str) -> JobEntry | None:
+    """Return a job's JOB entry, or None if the ledger has none (yet)."""
+    dynamodb, table = _job_table(stack)
+    key = {"jobId": {"S": job_id}, "entry": {"S": items.JOB_ENTRY}}
+    with translated(f"reading job {job_id!r}"):
+        answer = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)
+    return JobEntry(items.plain(answer["Item"])) if "Item" in answer else None
+
+
+def chunk_entries(stack: StackRef, job_id: str) -> Iterator[ChunkEntry]:
+    """Yield the entries of the job's chunks that have started, in order."""
+    yield from _query_chunks(stack, job_id, first=0)
+
+
+def chunk_entries_from(stack: StackRef, job_id: str, first: int) -> Iterator[ChunkEntry]:
+    """Yield the entries from chunk `first` on, in order, with the attributes that a tally needs."""
+    yield from _query_chunks(stack, job_id, first=first, **_TALLIED)
+
+
+def _query_chunks(
+    stack: StackRef, job_id: str, *, first: int, **request: Any
+) -> Iterator[ChunkEntry]:
+    dynamodb, table = _job_table(stack)
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        KeyConditionExpression="jobId = :job AND entry BETWEEN :first AND :last",
+        ExpressionAttributeValues={
+            ":job": {"S": job_id},
+            ":first": {"S": items.chunk_entry(first)},
+            ":last": {"S": f"{items.CHUNK_PREFIX}~"},  # "~" follows the digits in ASCII
+        },
+        ConsistentRead=True,
+        **request,
+    )
+    with translated(f"reading the chunks of job {job_id!r}"):
+        for page in pages:
+            for item in page["Items"]:
+                yield ChunkEntry(items.plain(item))
+
+
+def some_chunk_entries(
+    stack: StackRef, job_id: str, numbers: Collection[int]
+) -> Iterator[ChunkEntry]:
+    """Yield the entries of at most 100 chunks; DynamoDB may leave some out, so ask again."""
+    if not numbers:
+        return
+    dynamodb, table = _job_table(stack)
+    wanted = [{"jobId": {"S": job_id}, "entry": {"S": items.chunk_entry(n)}} for n in numbers]
+    with translated(f"reading the chunks of job {job_id!r}"):
+        answer = dynamodb.batch_get_item(
+            RequestItems={table: {"Keys": wanted, "ConsistentRead": True, **_TALLIED}}
+        )
+    for item in answer["Responses"].get(table, []):
+        yield ChunkEntry(items.plain(item))
+
+
+def recent_jobs(
+    stack: StackRef,
+    *,
+    limit: int,
+    since: datetime | None = None,
+    status: str | None = None,
+    name: str | None = None,
+) -> Iterator[JobEntry]:
+    """Yield the JOB entries, newest first, at most `limit` of those that match."""
+    condition, filters = "listed = :listed", []
+    values = {":listed": {"S": items.LISTED}}
+    names = {}
+    if since is not None:
+        condition += " AND startTime >= :since"
+        values[":since"] = {"S": items.timestamp(since)}
+    if status is not None:
+        filters.append("#status = :status")
+        names["#status"], values[":status"] = "status", {"S": status}
+    if name is not None:
+        filters.append("contains(#key, :name)")
+        names["#key"], values[":name"] = "key", {"S": name}
+    request: dict[str, Any] = {"FilterExpression": " AND ".join(filters)} if filters else {}
+    paging: Any = {"MaxItems": limit}
+    if not filters:  # the size of a page counts the entries before they are filtered
+        paging["PageSize"] = limit
+    if names:
+        request["ExpressionAttributeNames"] = names
+    request |= {"ScanIndexForward": False, "PaginationConfig": paging}
+    with translated("listing the jobs"):
+        for page in _query_jobs(stack, condition, values, request):
+            for item in page["Items"]:
+                yield JobEntry(items.plain(item))
+
+
+def count_jobs(stack: StackRef) -> int:
+    """Count the jobs, by the index, which has one entry per job."""
+    values = {":listed": {"S": items.LISTED}}
+    with translated(f"counting the jobs of {stack.name!r}"):
+        pages = _query_jobs(stack, "listed = :listed", values, {"Select": "COUNT"})
+        return sum(page["Count"] for page in pages)
+
+
+def _query_jobs(
+    stack: StackRef, condition: str, values: Mapping[str, Any], request: Mapping[str, Any]
+) -> Iterator[Any]:
+    dynamodb, table = _job_table(stack)
+    yield from dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        IndexName=items.JOBS_BY_START,
+        KeyConditionExpression=condition,
+        ExpressionAttributeValues=values,
+        **request,
+    )
+
+
+def _job_table(stack: StackRef) -> tuple[Any, str]:
+    return stack.client("dynamodb"), stack.outputs["JobTableName"]

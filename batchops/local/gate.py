@@ -1,0 +1,419 @@
+"""The gate in front of the local engine: who may talk to the emulator that runs behind it.
+
+MiniStack answers whoever reaches its port: web pages of any origin, any account number as root, a
+plain POST that deletes everything. This ASGI application stands before it in the same process, and
+lets in what this computer's user sends and nothing else:
+
+- requests to this very address (a page that has its own name point here sends another ``Host``),
+- from programs, not from pages: browsers name themselves by ``Origin`` or ``Sec-Fetch-Site``. The
+  one way in from a browser is to open a signed link, from a mail or a notebook,
+- signed with the engine's own key, which is checked here since MiniStack does not check it, or with
+  a key that MiniStack issued to a role and checks itself,
+- with the gate's secret, where the path is not AWS's but the emulator's own.
+
+It runs in the engine's environment, where batchops is not installed: it imports nothing of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+import re
+import resource
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
+from botocore.credentials import Credentials
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SECRET_HEADER = "x-batchops-secret"  # noqa: S105  (a header's name)
+# Which other addresses are this engine's, such as those of the fault drill's proxies.
+HOSTS_PATH = "/_batchops/hosts"
+
+# Where a function reports that a custom resource is done. The token in the path is the permission.
+_CAPABILITY = re.compile(r"/_ministack/cfn-response/[0-9a-fA-F-]{20,}")
+# Paths of the emulator, not of AWS. What follows execute-api is AWS's: it takes a signature.
+_OWN_PATH = re.compile(r"/(_(?!aws/execute-api/)|health\b|ready\b)")
+_AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256 +Credential=([^/,\s]+)/(\d{8})/([^/,\s]+)/([^/,\s]+)/aws4_request, *"
+    r"SignedHeaders=([^,\s]+), *Signature=([0-9a-f]{64})"
+)
+_CREDENTIAL = re.compile(r"([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request")
+# Keys that MiniStack takes for root, whatever they are signed with: `is_root_access_key` there.
+_BUILT_IN_ROOT = re.compile(r"test|[0-9]{12}|")
+_QUERY_CREDENTIALS = frozenset(
+    {"x-amz-algorithm", "x-amz-credential", "x-amz-signature", "awsaccesskeyid"}
+)
+# Clocks may differ by so much (AWS Signature Version 4).
+_CLOCK_SKEW = timedelta(minutes=15)
+# An uploader's file that a browser opens is shown, and runs nothing.
+_GUARDS = (
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", b"sandbox"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+# Services that answer in XML (botocore's service models: the protocol query).
+_XML_SERVICES = frozenset({b"iam", b"sts", b"cloudformation", b"sns", b"monitoring"})
+# Larger than any call but S3's, whose bodies are not read here: a function's archive (Lambda, 50 MB
+# zipped, as base64).
+_MAX_BODY_BYTES = 80_000_000
+
+
+class RefusedError(Exception):
+    """A request that is not let in: why, and AWS's code for it."""
+
+    def __init__(self, reason: str, *, code: str = "AccessDenied") -> None:
+        super().__init__(f"refused by batchops: {reason}")
+        self.code = code
+
+
+@dataclass(frozen=True)
+class _Signature:
+    """What a request says of its signature."""
+
+    key: str
+    time: str
+    region: str
+    service: str
+    signed_headers: tuple[str, ...]
+    signature: str
+    expires_s: int | None = None  # of a link
+
+
+@dataclass
+class _Request:
+    """The parts of a request that decide."""
+
+    method: str
+    path: str
+    raw_path: str
+    query: str
+    headers: dict[str, str] = field(repr=False)
+
+    @classmethod
+    def of(cls, scope: Scope) -> _Request:
+        headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            key = name.decode("latin-1").lower()
+            if key in headers and key in ("host", "authorization", "origin", SECRET_HEADER):
+                raise RefusedError(f"two {key} headers")
+            text = value.decode("latin-1")
+            headers[key] = f"{headers[key]},{text}" if key in headers else text
+        return cls(
+            method=scope["method"],
+            path=scope["path"],
+            raw_path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
+            query=scope.get("query_string", b"").decode("latin-1"),
+            headers=headers,
+        )
+
+    def parameters(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.query, keep_blank_values=True)
+
+
+class Gate:
+    """The gate before an application.
+
+    Parameters
+    ----------
+    application
+        The emulator.
+    host
+        The address that the engine is reached at, ``127.0.0.1:4566``.
+    access_key_id, secret_access_key
+        The engine's own key.
+    """
+
+    def __init__(
+        self, application: Application, *, host: str, access_key_id: str, secret_access_key: str
+    ) -> None:
+        self._application = application
+        self._host = host
+        self._other_hosts: frozenset[str] = frozenset()
+        self._key = access_key_id
+        self._credentials = Credentials(access_key_id, secret_access_key)
+        self._secret = gate_secret(secret_access_key)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] == "lifespan":
+            await self._application(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._take_request(scope, receive, send)
+        else:  # a WebSocket, which no part of the stack uses
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _take_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            request = _Request.of(scope)
+            self._check_sender(request)
+            if request.path == HOSTS_PATH:
+                await self._take_hosts(request, receive, send)
+                return
+            if not self._is_admitted(request):
+                receive = await self._check_signature(request, receive)
+        except RefusedError as refused:
+            await _refuse(scope, send, refused)
+            return
+        await self._application(scope, receive, _without_sharing(send))
+
+    def _check_sender(self, request: _Request) -> None:
+        """Refuse what is sent to another address, or by a web page."""
+        if request.headers.get("host") not in {self._host, *self._other_hosts}:
+            raise RefusedError(f"this is the local engine at {self._host}, and no other host")
+        if "origin" in request.headers:
+            raise RefusedError("web pages may not use the local engine")
+        if request.headers.get("sec-fetch-site", "none") != "none" and not _opens_link(request):
+            raise RefusedError("web pages may not use the local engine")
+
+    def _is_admitted(self, request: _Request) -> bool:
+        """Tell whether a request to the emulator itself has the secret; refuse it if it has not."""
+        if _CAPABILITY.fullmatch(request.path) and request.method == "PUT":
+            return True
+        if not _OWN_PATH.match(request.path):
+            return False
+        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, ""), self._secret):
+            raise RefusedError("this path takes the engine's secret")
+        return True
+
+    async def _take_hosts(self, request: _Request, receive: Receive, send: Send) -> None:
+        self._is_admitted(request)
+        body, _ = await _read_body(receive)
+        self._other_hosts = frozenset(map(str, json.loads(body)))
+        await _answer(send, 204, "", content_type=b"text/plain")
+
+    async def _check_signature(self, request: _Request, receive: Receive) -> Receive:
+        """Refuse a request that is not signed with a key of this engine."""
+        signature = _read_signature(request)
+        if signature.key != self._key:
+            if _BUILT_IN_ROOT.fullmatch(signature.key):
+                raise RefusedError(
+                    f"the engine did not issue the access key {signature.key!r}",
+                    code="InvalidClientTokenId",
+                )
+            return receive  # MiniStack knows the keys of its roles, and checks their signatures
+        if "x-amz-security-token" in request.headers:
+            raise RefusedError("the engine's own key has no session token")
+        body = b""
+        # S3's clients send the hash of the body, or that there is none; all others sign the body.
+        if signature.expires_s is None and "x-amz-content-sha256" not in request.headers:
+            body, receive = await _read_body(receive)
+        expected = self._sign(request, signature, body)
+        if not hmac.compare_digest(expected, signature.signature):
+            raise RefusedError(
+                "the signature does not match: the secret access key is not the engine's",
+                code="SignatureDoesNotMatch",
+            )
+        _check_time(signature)
+        return receive
+
+    def _sign(self, request: _Request, signature: _Signature, body: bytes) -> str:
+        """Return the signature that the request has to have."""
+        made = AWSRequest(
+            method=request.method,
+            url=f"http://{request.headers['host']}{request.raw_path}",
+            headers={name: request.headers.get(name, "") for name in signature.signed_headers},
+            params=cast("Any", [p for p in request.parameters() if p[0] != "X-Amz-Signature"]),
+            data=body,
+        )
+        made.context["timestamp"] = signature.time
+        hashed = request.headers.get("x-amz-content-sha256")
+        if signature.expires_s is not None:
+            hashed = "UNSIGNED-PAYLOAD"
+        signer = _SignsS3 if signature.service == "s3" else _Signs
+        auth = signer(self._credentials, signature, hashed)
+        return str(auth.signature(auth.string_to_sign(made, auth.canonical_request(made)), made))
+
+
+class _Signs(SigV4Auth):
+    """Signs just the headers that a request says are signed, and the hash that it gives."""
+
+    def __init__(
+        self, credentials: Credentials, signature: _Signature, payload_hash: str | None
+    ) -> None:
+        super().__init__(credentials, signature.service, signature.region)
+        self._names = signature.signed_headers
+        self._hash = payload_hash
+
+    def headers_to_sign(self, request: Any) -> Any:
+        found = HTTPHeaders()
+        for name in self._names:
+            found[name] = request.headers.get(name, "")
+        return found
+
+    def payload(self, request: Any) -> str:
+        return self._hash if self._hash is not None else str(super().payload(request))
+
+
+class _SignsS3(_Signs):
+    """S3 signs the path as it was sent."""
+
+    def _normalize_url_path(self, path: str) -> str:
+        return path
+
+
+def _opens_link(request: _Request) -> bool:
+    """Tell whether a browser opens a signed link, as from a mail or a notebook."""
+    return (
+        request.method == "GET"
+        and request.headers.get("sec-fetch-mode") == "navigate"
+        and request.headers.get("sec-fetch-dest") == "document"
+        and any(name == "X-Amz-Signature" for name, _ in request.parameters())
+    )
+
+
+def _read_signature(request: _Request) -> _Signature:
+    """Return what a request says of its signature; one that says none, or two, is refused."""
+    given = dict(request.parameters())
+    in_query = any(name.lower() in _QUERY_CREDENTIALS for name in given)
+    authorization = request.headers.get("authorization")
+    if (authorization is None) == (not in_query):
+        raise RefusedError("a request takes one signature, of an access key of this engine")
+    if authorization is not None:
+        found = _AUTHORIZATION.fullmatch(authorization)
+        if found is None:
+            raise RefusedError("the signature has to be of AWS Signature Version 4")
+        key, date, region, service, names, signature = found.groups()
+        time = request.headers.get("x-amz-date", "")
+        expires_s = None
+    else:
+        credential = _CREDENTIAL.fullmatch(given.get("X-Amz-Credential", ""))
+        expires = given.get("X-Amz-Expires", "")
+        if credential is None or credential[4] != "s3" or not expires.isdigit():
+            raise RefusedError("a link has to be signed for S3 with AWS Signature Version 4")
+        key, date, region, service = credential.groups()
+        names, signature = given.get("X-Amz-SignedHeaders", ""), given.get("X-Amz-Signature", "")
+        time, expires_s = given.get("X-Amz-Date", ""), int(expires)
+    signed_headers = tuple(names.split(";"))
+    if "host" not in signed_headers or not time.startswith(date):
+        raise RefusedError("the signature has to cover the host and the date")
+    return _Signature(key, time, region, service, signed_headers, signature, expires_s)
+
+
+def _check_time(signature: _Signature) -> None:
+    """Refuse a signature of another time, and a link that has expired."""
+    try:
+        signed = datetime.strptime(signature.time, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise RefusedError("the signature has no date") from None
+    lasts = _CLOCK_SKEW if signature.expires_s is None else timedelta(seconds=signature.expires_s)
+    if not signed - _CLOCK_SKEW <= datetime.now(UTC) <= signed + lasts:
+        raise RefusedError("the link has expired" if signature.expires_s else "the clock is wrong")
+
+
+async def _read_body(receive: Receive) -> tuple[bytes, Receive]:
+    """Return a request's body, and what gives it to the application once more."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RefusedError("the request was broken off")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > _MAX_BODY_BYTES:
+            raise RefusedError(f"the request has more than {_MAX_BODY_BYTES:,} bytes")
+        if not message.get("more_body"):
+            break
+    body, given = b"".join(parts), False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return body, again
+
+
+def _without_sharing(send: Send) -> Send:
+    """Return a way to answer that lets no web page read the answer, nor run what it holds."""
+
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [
+                (name, value)
+                for name, value in message.get("headers", [])
+                if not bytes(name).lower().startswith(b"access-control-")
+            ]
+            message = {**message, "headers": [*kept, *_GUARDS]}
+        await send(message)
+
+    return guarded
+
+
+async def _refuse(scope: Scope, send: Send, refused: RefusedError) -> None:
+    """Answer as the service would that a request is signed for, so that its clients understand."""
+    given = b" ".join(value for name, value in scope["headers"] if name == b"authorization")
+    service = re.search(rb"/([a-z0-9-]+)/aws4_request", given)
+    code, text = refused.code, escape(str(refused))
+    error = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>"
+    if service is None or service[1] == b"s3":
+        await _answer(send, 403, error, content_type=b"application/xml")
+    elif service[1] in _XML_SERVICES:
+        response = f"<ErrorResponse>{error}</ErrorResponse>"
+        await _answer(send, 403, response, content_type=b"text/xml")
+    else:
+        document = json.dumps({"__type": code, "message": str(refused)})
+        await _answer(send, 403, document, content_type=b"application/json")
+
+
+async def _answer(send: Send, status: int, text: str, *, content_type: bytes) -> None:
+    headers = [(b"content-type", content_type), *_GUARDS]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": text.encode()})
+
+
+def gate_secret(secret_access_key: str) -> str:
+    """Return what the secret header has to hold: not the key itself, which is never sent."""
+    return hashlib.sha256(f"batchops gate {secret_access_key}".encode()).hexdigest()
+
+
+def main() -> None:
+    """Serve MiniStack behind the gate until SIGTERM, then have it write its state."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", required=True, type=int)
+    asked = parser.parse_args()
+
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+    from ministack.app import app
+
+    config = Config()
+    config.bind = [f"{asked.host}:{asked.port}"]
+    config.keep_alive_timeout = 75
+    config.loglevel = os.environ.get("LOG_LEVEL", "INFO")
+    gate = Gate(
+        app,
+        host=f"{asked.host}:{asked.port}",
+        access_key_id=os.environ["AWS_ACCESS_KEY_ID"],
+        secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],
+    )
+    # Each connection and each function takes descriptors: as many as this user may have.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    asyncio.run(serve(gate, config))
+
+
+if __name__ == "__main__":
+    main()

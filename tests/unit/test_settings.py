@@ -1,0 +1,78 @@
+"""How a stack is set up: read from the template and the parameters that it was deployed with."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.stub import Stubber
+from support import HEADER, ROOT, SESSION, STACK, TEMPLATE, environment, function_of, row, stack_ref
+
+from batchops.core.errors import StackError
+from batchops.deployment.settings import deployed_settings, shipped_settings
+from batchops.planning.planner import plan_for
+
+if TYPE_CHECKING:
+    from batchops.core.stack_ref import StackRef
+
+# Of a small stack: a file of more bytes is split in ranges.
+GIVEN = {"MaxConcurrency": "32", "SplitRangeBytes": "5000"}
+
+
+def stack_with(template: Any, parameters: dict[str, str]) -> StackRef:
+    """Return a stack that CloudFormation describes so."""
+    cfn = SESSION.client("cloudformation")
+    stub = Stubber(cfn)
+    given = [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()]
+    found = {"StackName": STACK, "CreationTime": 0, "StackStatus": "CREATE_COMPLETE"}
+    stub.add_response("describe_stacks", {"Stacks": [{**found, "Parameters": given}]})
+    stub.add_response("get_template", {"TemplateBody": template})
+    stub.activate()
+    return stack_ref(outputs={}, cloudformation=cfn)
+
+
+def test_settings_of_a_checkout_are_the_templates() -> None:
+    found = shipped_settings()
+    for name, function in found.functions.items():
+        properties = function_of(name)
+        assert function.memory_mb == properties["MemorySize"]
+        assert function.timeout_s == properties["Timeout"]
+    defaults = {name: each.get("Default") for name, each in TEMPLATE["Parameters"].items()}
+    assert found.delimiter == defaults["FileDelimiter"]
+    assert found.chunk_rows == defaults["FileChunkSize"]
+    assert found.max_concurrency == defaults["MaxConcurrency"]
+    assert found.range_bytes == defaults["SplitRangeBytes"]
+    assert str(found.merge_group_bytes) == environment("merge-s3-files")["MERGE_GROUP_BYTES"]
+
+
+def test_settings_of_a_stack_are_those_that_it_was_deployed_with() -> None:
+    template = copy.deepcopy(TEMPLATE)
+    template["Resources"]["ReadFileFunction"]["Properties"]["MemorySize"] = 2_048
+    found = deployed_settings(stack_with(json.dumps(template), GIVEN))
+    assert found.functions["read-file"].memory_mb == 2_048
+    assert (found.max_concurrency, found.range_bytes) == (32, 5_000)
+    assert found.chunk_rows == shipped_settings().chunk_rows
+
+
+def test_template_of_another_tool_may_be_yaml() -> None:
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    assert deployed_settings(stack_with(text, {})) == shipped_settings()
+
+
+@pytest.mark.parametrize(
+    ("template", "parameters", "lacking"),
+    [
+        ({**TEMPLATE, "Parameters": {}}, GIVEN, "FileDelimiter"),
+        ({**TEMPLATE, "Resources": {}}, GIVEN, "merge-s3-files"),
+        (TEMPLATE, {"MaxConcurrency": ""}, "invalid literal"),
+        ({"Resources": {}}, {}, "Parameters"),
+    ],
+)
+def test_stack_that_is_not_whole_is_said_to_be(
+    template: Any, parameters: dict[str, str], lacking: str
+) -> None:
+    stack = stack_with(json.dumps(template), parameters)
+    with pytest.raises(StackError, match=rf"'{STACK}'.*{lacking}.*: deploy it again"):
+        plan_for(stack, HEADER + row())

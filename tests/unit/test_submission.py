@@ -1,0 +1,104 @@
+"""Submitting a file: what is uploaded, under which name, and which job it starts."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from batchcore import jobs
+from support import BUCKET, HEADER, SCHEMA, Account, row, stack_ref
+
+from batchops.core.errors import AwsError, InputError
+from batchops.deployment.settings import shipped_settings
+from batchops.planning.planner import plan_file
+from batchops.planning.submission import submit_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchops.core.stack_ref import StackRef
+    from batchops.planning.plan import Plan
+
+GOOD = HEADER + row()
+
+
+@pytest.fixture
+def stack(account: Account) -> StackRef:
+    outputs = {"SourceBucketName": BUCKET, "FileDelimiter": ","}
+    return stack_ref(outputs=outputs, s3=account.s3)
+
+
+def version(account: Account, key: str) -> str:
+    found: str = account.s3.head_object(Bucket=BUCKET, Key=key)["VersionId"]
+    return found
+
+
+def plan(source: Path | bytes) -> Plan:
+    return plan_file(source, schema=SCHEMA, settings=shipped_settings())
+
+
+def test_job_is_that_of_the_version_that_was_uploaded(stack: StackRef, account: Account) -> None:
+    first = submit_file(stack, GOOD, name="a/orders.csv")
+    uploaded = version(account, "input/a/orders.csv")
+    assert first == jobs.job_id(BUCKET, "input/a/orders.csv", uploaded)
+    assert account.get("input/a/orders.csv") == GOOD
+    assert submit_file(stack, GOOD, name="a/orders.csv") != first
+
+
+def test_any_source_gives_the_same_bytes(stack: StackRef, account: Account, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_bytes(GOOD)
+    account.put("elsewhere/copy.csv", GOOD)
+    frame = pd.read_csv(io.BytesIO(GOOD), dtype=str)
+    submit_file(stack, path)
+    submit_file(stack, frame)
+    submit_file(stack, f"s3://{BUCKET}/elsewhere/copy.csv")
+    submit_file(stack, plan(path), name="planned.csv")
+    names = ("orders.csv", "upload.csv", "copy.csv", "planned.csv")
+    assert [account.get(f"input/{name}") for name in names] == [GOOD] * 4
+
+
+def test_plan_that_cannot_succeed_is_refused_unless_forced(
+    stack: StackRef, account: Account
+) -> None:
+    bad = plan(HEADER)
+    with pytest.raises(InputError, match=r"upload\.csv would fail: NoRowsError.*force=True"):
+        submit_file(stack, bad)
+    assert account.keys() == []
+    submit_file(stack, bad, force=True)
+    assert account.keys() == ["input/upload.csv"]
+
+
+def test_file_that_has_changed_since_its_plan_is_refused(stack: StackRef, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(GOOD)
+    made = plan(path)
+    path.write_bytes(GOOD + row())
+    with pytest.raises(InputError, match="plan it again"):
+        submit_file(stack, made, force=True)
+    submit_file(stack, replace(made, size_bytes=path.stat().st_size))
+
+
+@pytest.mark.parametrize("name", ["a//b.csv", "../a.csv", "a/", "x" * 801])
+def test_name_that_no_upload_can_have_is_refused(stack: StackRef, name: str) -> None:
+    with pytest.raises(InputError, match="name"):
+        submit_file(stack, GOOD, name=name)
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "text"),
+    [
+        ("s3://bucket", InputError, "give s3://bucket/key"),
+        ("s3://no-such-bucket/key.csv", AwsError, "copying s3://no-such-bucket/key.csv"),
+        ("nowhere.csv", InputError, "no file"),
+        (7, InputError, "cannot upload a int"),
+    ],
+)
+def test_source_that_cannot_be_read_is_said_to_be(
+    stack: StackRef, source: str, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        submit_file(stack, source)

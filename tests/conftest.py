@@ -28,7 +28,7 @@ settings.load_profile("any machine")
 
 # Side by side, files that take long start first: the many short ones then fill up both ends.
 TESTS = Path(__file__).parent
-LONG_FIRST = ("browser", "notebooks", "integration", "e2e", "unit")
+LONG_FIRST = ("browser", "integration", "e2e", "unit")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 from browser.executed import FIRST, Executed
+from nbformat.reader import NotJSONError
 
 from tools.lab import Server
 
@@ -161,8 +163,10 @@ def save(page: Page, path: Path) -> Executed:
     page.get_by_role("menuitem", name=re.compile("^Save Notebook(?! As)")).click()
     deadline = time.monotonic() + _SAVED_S
     while True:
-        notebook = nbformat.read(path, as_version=4)
-        if any(cell.get("execution_count") for cell in notebook.cells):
-            return Executed(notebook)
+        # It is not there at once, nor whole as soon as it is there.
+        with suppress(NotJSONError):
+            notebook = nbformat.read(path, as_version=4)
+            if any(cell.get("execution_count") for cell in notebook.cells):
+                return Executed(notebook)
         assert time.monotonic() < deadline, f"{path} was not saved"
         page.wait_for_timeout(100)

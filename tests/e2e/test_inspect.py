@@ -6,7 +6,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from batchcore import keys
+from e2e.debugger import Debugger
 from e2e.jobs import TIMEOUT_S, finished, wait_until
 from e2e.rows import order, to_csv
 
@@ -293,71 +293,6 @@ def test_functions_are_invoked_through_an_account_as_well(
     there = invoke_target(account, "validate-data", event)
     assert isinstance(there, dict)
     assert here["rejected"] == there["rejected"] == 2
-
-
-class Debugger:
-    """A client of the Debug Adapter Protocol, as editors are, speaking as little as is needed."""
-
-    def __init__(self, port: int) -> None:
-        deadline = time.monotonic() + TIMEOUT_S
-        while True:
-            try:
-                self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
-        self._file = self._socket.makefile("rb")
-        self._sent = 0
-        self._unread: list[dict[str, Any]] = []
-
-    def close(self) -> None:
-        self._file.close()
-        self._socket.close()
-
-    def send(self, command: str, **arguments: Any) -> int:
-        self._sent += 1
-        message = {
-            "seq": self._sent,
-            "type": "request",
-            "command": command,
-            "arguments": arguments,
-        }
-        body = json.dumps(message).encode()
-        self._socket.sendall(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
-        return self._sent
-
-    def request(self, command: str, **arguments: Any) -> dict[str, Any]:
-        sent = self.send(command, **arguments)
-        answer = self._await(lambda m: m["type"] == "response" and m["request_seq"] == sent)
-        assert answer["success"], answer
-        body: dict[str, Any] = answer.get("body", {})
-        return body
-
-    def event(self, name: str) -> dict[str, Any]:
-        found = self._await(lambda m: m["type"] == "event" and m["event"] == name)
-        body: dict[str, Any] = found.get("body", {})
-        return body
-
-    def _await(self, wanted: Any) -> dict[str, Any]:
-        for message in self._unread:
-            if wanted(message):
-                self._unread.remove(message)
-                return message
-        while True:
-            message = self._read()
-            if wanted(message):
-                return message
-            self._unread.append(message)
-
-    def _read(self) -> dict[str, Any]:
-        length = 0
-        while (line := self._file.readline().strip()) or not length:
-            assert line, "the debugger hung up"
-            length = int(line.removeprefix(b"Content-Length: "))
-        message: dict[str, Any] = json.loads(self._file.read(length))
-        return message
 
 
 SCRIPT = """

@@ -223,7 +223,7 @@ def _size_limits(work: Workload) -> list[Limit]:
     return [
         Limit(
             "parts of the completed file",
-            workload.merge_parts(work.output_bytes),
+            workload.count_merge_parts(work.output_bytes),
             quota("s3.parts"),
             "parts",
             "the merge takes larger parts for a larger file",

@@ -168,7 +168,7 @@ def put_requests(size_bytes: int, *, part_bytes: int = PART_BYTES) -> int:
     return 2 + -(-size_bytes // part_bytes)
 
 
-def merge_parts(size_bytes: int) -> int:
+def count_merge_parts(size_bytes: int) -> int:
     """Return in how many parts the merge uploads a file of this size."""
     return max(min(1, size_bytes), size_bytes // pieces.part_bytes(size_bytes))
 
@@ -192,7 +192,7 @@ def s3_puts(work: Workload) -> int:
     """Return the requests to S3 that have the price of a PUT, including the upload itself."""
     groups = merge_groups(work)
     merged = sum(
-        2 + merge_parts(size) if size >= pieces.PART_BYTES or groups > 1 else 1
+        2 + count_merge_parts(size) if size >= pieces.PART_BYTES or groups > 1 else 1
         for size in (work.output_bytes, work.rejects_bytes)
     )
     upload = put_requests(work.size_bytes)

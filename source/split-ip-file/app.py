@@ -62,7 +62,7 @@ def collect(event: Event) -> Result:
     found = splitting.collect(s3, event)
     if "failure" in found:
         return found
-    header = splitting.read_header(s3, event, schema)
+    header = splitting.read_own_header(s3, event, schema)
     return _finish(event, header, found["chunks"], event["split"]["chunkRows"])
 
 

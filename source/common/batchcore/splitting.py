@@ -153,7 +153,7 @@ def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
     def work() -> Found:
         cuts = orjson.loads(aws.read_object(s3, event["bucket"], keys.cuts(*_attempt(event))))
         own = ranges.Cut(**cuts[event["range"]])
-        header = read_header(s3, event, schema)
+        header = read_own_header(s3, event, schema)
         splitter = csvtext.Splitter(
             read_blocks(s3, event, own.start, own.end),
             delimiter=event["parameters"]["delimiter"],
@@ -182,7 +182,7 @@ def collect(s3: "S3Client", event: Event) -> Found:
     return {"chunks": [chunk for part in parts for chunk in part["chunks"]]}
 
 
-def read_header(s3: "S3Client", event: Event, schema: RecordSchema) -> bytes:
+def read_own_header(s3: "S3Client", event: Event, schema: RecordSchema) -> bytes:
     """Return the header of a file that is split in ranges."""
     blocks = read_blocks(s3, event, 0, event["split"]["headerBytes"])
     delimiter = event["parameters"]["delimiter"]

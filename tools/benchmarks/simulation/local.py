@@ -24,7 +24,7 @@ MERGE = "Merge all Files"
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ModelCheck:
     """A predicted job and the same job as it was.
 
     Attributes
@@ -55,7 +55,7 @@ class Comparison:
         return self.predicted.seconds / self.measured.wall_s
 
 
-def compare(rows: int) -> Comparison:
+def check_model(rows: int) -> ModelCheck:
     """Run a small and a larger job on an engine of its own, and predict the larger one."""
     slots = os.cpu_count() or 1
     chunk_rows = min(CHUNK_ROWS, rows // 4)
@@ -66,7 +66,7 @@ def compare(rows: int) -> Comparison:
         known = run_job(stack, files[small], small)
         measured = run_job(stack, files[rows], rows)
     steps, times = engine_times(known, slots)
-    return Comparison(
+    return ModelCheck(
         slots, simulate(JobModel(measured.chunks, steps, times, Limits(slots))), measured
     )
 

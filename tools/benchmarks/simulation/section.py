@@ -35,7 +35,7 @@ def run(settings: Settings) -> Section:
     started = time.perf_counter()
     rows = [line for count in settings.simulated_rows for line in _lines(count)]
     seconds = time.perf_counter() - started
-    comparison = local.compare(settings.job_rows[0])
+    comparison = local.check_model(settings.job_rows[0])
     return Section(
         name="simulation",
         mode=settings.mode,
@@ -98,7 +98,7 @@ def _table(rows: list[tuple[str, ...]], seconds: float) -> Table:
     )
 
 
-def _comparison_table(found: local.Comparison) -> Table:
+def _comparison_table(found: local.ModelCheck) -> Table:
     measured, predicted = found.measured, found.predicted
     numbers = range(1, measured.chunks + 1)
     starts = sorted(numbers, key=lambda n: (measured.starts[n - 1], n))
@@ -130,7 +130,7 @@ def _listed(numbers: list[int]) -> str:
     return " ".join(map(str, numbers))
 
 
-def _goals(found: local.Comparison) -> tuple[Goal, ...]:
+def _goals(found: local.ModelCheck) -> tuple[Goal, ...]:
     order = min(found.start_order, found.end_order)
     return (
         Goal(

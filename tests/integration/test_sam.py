@@ -58,6 +58,7 @@ def _sam(arguments: list[str], folder: Path, info: EngineInfo) -> str:
         "AWS_SECRET_ACCESS_KEY": info.secret_access_key,
         "AWS_DEFAULT_REGION": info.region,
         "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": "0.1",  # seconds; the engine is next door
         # The functions run in this machine's Python, not on arm64.
         "LAYER_PLATFORM": "host",
     }

@@ -235,7 +235,7 @@ def test_07_function_answers_alike_here_and_where_it_is_deployed(execute: Execut
 
 def test_08_other_data_goes_through_a_stack_of_its_own(execute: Execute) -> None:
     found = run(execute, "08-bring-your-own-file")
-    assert "Rejected: 3 rows" in found.html("own.plan(")
+    assert "rejected: 3 rows" in found.html("own.plan(")
     balance = "400 rows in = 397 out + 3 rejected, 3 rows with errors, 4 chunks: holds"
     assert balance in found.html("own.submit(")
     errors = found.html("job.errors()")

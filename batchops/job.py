@@ -247,7 +247,7 @@ class Job(JobRef):
 
     def graph(self) -> WorkflowGraph:
         """Draw the workflow with the status and time of each state."""
-        from batchops.inspection.workflow import job_graph
+        from batchops.inspection.job_graph import job_graph
 
         return job_graph(self)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
 from typing import Any, Literal, Protocol, cast, get_args
 
 import boto3
@@ -45,10 +44,6 @@ class Endpoint(Protocol):
     @property
     def region(self) -> str:
         """The region that it plays."""
-
-    @property
-    def request_headers(self) -> Mapping[str, str]:
-        """What a request has to carry that is not AWS's, such as for a layer's archive."""
 
 
 class Engine(Protocol):

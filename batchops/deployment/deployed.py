@@ -157,12 +157,8 @@ def download_layer(stack: StackRef, arn: str) -> bytes:
         place = stack.client("lambda").get_layer_version_by_arn(Arn=arn)["Content"]["Location"]
     # A proxy of the environment cannot reach this computer's loopback address.
     proxies = urllib.request.ProxyHandler({} if stack.target.local else None)
-    endpoint = stack.target.endpoint
-    request = urllib.request.Request(  # noqa: S310  (Lambda gave the address)
-        place, headers=dict(endpoint.request_headers) if endpoint is not None else {}
-    )
     try:
-        with urllib.request.build_opener(proxies).open(request, timeout=_TIMEOUT_S) as answer:
+        with urllib.request.build_opener(proxies).open(place, timeout=_TIMEOUT_S) as answer:
             content: bytes = answer.read()
     except OSError as error:
         raise AwsError(f"the layer {arn} cannot be fetched: {error}") from error

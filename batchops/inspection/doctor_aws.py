@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from batchops.core.errors import (
-    BatchOpsError,
-)
+from batchops.core.errors import BatchOpsError
 from batchops.deployment.artifact_bucket import bucket_name
 from batchops.deployment.settings import shipped_settings
 from batchops.deployment.stack_status import stack_status
@@ -45,9 +43,7 @@ def aws_checks(stack: StackRef) -> Iterator[Check]:
         parameters = stack_status(stack).parameters
     except BatchOpsError:
         parameters = {}
-    given = parameters.get("MaxConcurrency")
-    wanted = shipped_settings().max_concurrency if given is None else int(given)
-    yield run_check("Lambda", partial(check_concurrency, stack.client("lambda"), wanted))
+    yield run_check("Lambda", partial(_check_lambda, stack, parameters))
     yield run_check("Step Functions", partial(check_quotas, stack.client("service-quotas")))
     yield run_check("API Gateway", partial(check_api_logs, stack.client("apigateway")))
     ses = stack.client("sesv2")
@@ -76,6 +72,12 @@ def check_artifacts(stack: StackRef) -> Check:
             raise
         return Check("artifacts", True, f"no bucket {bucket} yet: deploy() creates it")
     return Check("artifacts", True, f"the bucket {bucket}")
+
+
+def _check_lambda(stack: StackRef, parameters: Mapping[str, str]) -> Check:
+    deployed = parameters.get("MaxConcurrency")
+    wanted = shipped_settings().max_concurrency if deployed is None else int(deployed)
+    return check_concurrency(stack.client("lambda"), wanted)
 
 
 def check_concurrency(client: LambdaClient, wanted: int) -> Check:

@@ -31,7 +31,7 @@ def errors_frame(found: Iterable[ErrorItem]) -> pd.DataFrame:
 
     rows = list(found)
     columns = {
-        name: pd.Series([row.item[source] for row in rows], dtype=_readable(dtype))
+        name: pd.Series([row.item.get(source) for row in rows], dtype=_readable(dtype))
         for name, (source, dtype) in ERROR_COLUMNS.items()
     }
     frame = pd.DataFrame(columns)

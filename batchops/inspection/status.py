@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,14 +10,10 @@ from typing import TYPE_CHECKING, Any
 from batchcore import keys, workflow
 
 from batchops.core import ledger
-from batchops.core.errors import (
-    JobFailedError,
-    WaitTimeoutError,
-    explain_failure,
-    translated,
-)
+from batchops.core.errors import JobFailedError, WaitTimeoutError, explain_failure
 from batchops.core.executions import REPORT_UNSTARTED_AFTER_S, attempt_state
 from batchops.core.following import follow
+from batchops.core.manifest import read_chunks
 from batchops.inspection.tally import ChunkTally
 from batchops.show.shown import Block, Shown
 
@@ -187,15 +182,11 @@ class StatusReader:
         """
         if attempt == 1:
             return None
-        stack, job_id = self._job.stack, self._job.id
-        s3, bucket = stack.client("s3"), stack.outputs["SourceBucketName"]
-        key = keys.resume_manifest(job_id, attempt)
-        with translated(f"reading what attempt {attempt} of job {job_id!r} runs"):
-            try:
-                answer = s3.get_object(Bucket=bucket, Key=key)
-                return frozenset(chunk["number"] for chunk in json.load(answer["Body"]))
-            except s3.exceptions.NoSuchKey:
-                return frozenset() if ended else None
+        key = keys.resume_manifest(self._job.id, attempt)
+        found = read_chunks(self._job, self._job.stack.outputs["SourceBucketName"], key)
+        if found is None:
+            return frozenset() if ended else None
+        return frozenset(chunk.number for chunk in found)
 
 
 def settle(stack: StackRef, entry: JobEntry) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The states that a job's main workflow went through, from its execution history."""
+"""The states that a job's main workflow entered, as a DataFrame."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def steps(job: JobRef) -> pd.DataFrame:
-    """Return the states that the main workflow went through in the job's last attempt.
+    """Return the states that the main workflow entered in the job's last attempt.
 
     Returns
     -------
     DataFrame
-        One line a state, in the order of entering: ``state``, ``type`` (Task, Map, Choice, ...),
+        One line per state, in the order of entering: ``state``, ``type`` (Task, Map, Choice, ...),
         ``status`` (str: RUNNING, SUCCEEDED, FAILED, ABORTED, TIMED_OUT), ``start``, ``end``
         (datetime64[ms, UTC], the end missing while it runs), ``ms`` (Int64), ``tries`` (int64, how
-        often its task was begun; 0 where there is none), ``error`` (str, name of the last error;
-        a state that succeeded with one was retried). Empty where the workflow has not begun, or
+        often its task was started; 0 if it has none), ``error`` (str, the name of the last error;
+        a state that succeeded with an error was retried). Empty if the workflow has not started, or
         AWS has forgotten it (after 90 days).
 
     Raises
@@ -35,7 +35,7 @@ def steps(job: JobRef) -> pd.DataFrame:
 
 
 def steps_frame(visits: Iterable[StateVisit]) -> pd.DataFrame:
-    """Return visits of states as a DataFrame, see `steps`; none give the same columns."""
+    """Return visits of states as a DataFrame, see `steps`; without visits the columns alone."""
     import pandas as pd
 
     rows = list(visits)

@@ -9,7 +9,8 @@ lets in what this computer's user sends and nothing else:
   one way in from a browser is to open a signed link, from a mail or a notebook,
 - signed with the engine's own key, which is checked here since MiniStack does not check it, or with
   a key that MiniStack issued to a role and checks itself,
-- with the gate's secret, where the path is not AWS's but the emulator's own.
+- with the gate's secret, where the path is not AWS's but the emulator's own. The addresses of
+  layers' archives are signed, as on AWS.
 
 It runs in the engine's environment, where batchops is not installed: it imports nothing of it.
 """
@@ -48,6 +49,10 @@ HOSTS_PATH = "/_batchops/hosts"
 
 # Where a function reports that a custom resource is done. The token in the path is the permission.
 _CAPABILITY = re.compile(r"/_ministack/cfn-response/[0-9a-fA-F-]{20,}")
+# Archives of layers and functions; the calls that tell where they are.
+_ARCHIVE = re.compile(r"/_ministack/lambda-(layers|code)/[A-Za-z0-9_./:-]+")
+_ARCHIVE_IN_JSON = re.compile(_ARCHIVE.pattern.encode())
+_TELLS_ADDRESSES = re.compile(r"/20\d\d-\d\d-\d\d/(layers|functions)")
 # Paths of the emulator, not of AWS. What follows execute-api is AWS's: it takes a signature.
 _OWN_PATH = re.compile(r"/(_(?!aws/execute-api/)|health\b|ready\b)")
 _AUTHORIZATION = re.compile(
@@ -173,7 +178,37 @@ class Gate:
         except RefusedError as refused:
             await _refuse(scope, send, refused)
             return
-        await self._application(scope, receive, _without_sharing(send))
+        guarded = _without_sharing(send)
+        if _TELLS_ADDRESSES.match(request.path):
+            guarded = self._with_signed_addresses(guarded)
+        await self._application(scope, receive, guarded)
+
+    def _with_signed_addresses(self, send: Send) -> Send:
+        """Return a way to answer that signs the addresses of archives, as Lambda on AWS does."""
+        start: Message = {}
+        parts: list[bytes] = []
+
+        async def signing(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            parts.append(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            body = _ARCHIVE_IN_JSON.sub(self._sign_address, b"".join(parts))
+            kept = [h for h in start["headers"] if bytes(h[0]).lower() != b"content-length"]
+            length = (b"content-length", str(len(body)).encode())
+            await send({**start, "headers": [*kept, length]})
+            await send({"type": "http.response.body", "body": body})
+
+        return signing
+
+    def _sign_address(self, found: re.Match[bytes]) -> bytes:
+        return found[0] + f"?signed={self._address_signature(found[0].decode())}".encode()
+
+    def _address_signature(self, path: str) -> str:
+        return hmac.new(self._secret.encode(), path.encode(), hashlib.sha256).hexdigest()
 
     def _check_sender(self, request: _Request) -> None:
         """Refuse what is sent to another address, or by a web page."""
@@ -190,6 +225,10 @@ class Gate:
             return True
         if not _OWN_PATH.match(request.path):
             return False
+        if _ARCHIVE.fullmatch(request.path) and request.method == "GET":
+            signed = dict(request.parameters()).get("signed", "")
+            if hmac.compare_digest(signed, self._address_signature(request.path)):
+                return True
         if not hmac.compare_digest(request.headers.get(SECRET_HEADER, ""), self._secret):
             raise RefusedError("this path takes the engine's secret")
         return True

@@ -1,6 +1,6 @@
 """The workflow of one job as a graph: each state with its status and its time.
 
-`batchops.inspection.workflow` makes it for a job. The chunk workflow is drawn once, for all chunks
+`batchops.inspection.job_graph` makes it for a job. The chunk workflow is drawn once, for all chunks
 together.
 """
 

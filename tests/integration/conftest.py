@@ -25,7 +25,7 @@ ROWS = 1_500
 
 @dataclass(frozen=True)
 class Shell:
-    """A shell in a working folder that is the engine's home too, and knows nothing of AWS."""
+    """A shell in a working folder that is the state folder too."""
 
     home: Path
 
@@ -47,8 +47,8 @@ class Shell:
         return done.output
 
     def refusal(self, *arguments: str) -> str:
-        """Run a command that fails, and return its message, a line or two."""
-        told = self(*arguments, code=1)
+        """Run a command that fails, and return its message, the last thing that it wrote."""
+        told = str(self._invoke(arguments, 1).stderr)
         assert told.startswith("error: ")
         assert len(told.splitlines()) <= 2
         return told
@@ -57,11 +57,11 @@ class Shell:
         """Run a command with ``--json``, and return the document that is its standard output."""
         return json.loads(self._invoke([*arguments, "--json"], code).stdout)
 
-    def process(self, *arguments: str, code: int = 0, stack: str = "batchops") -> str:
+    def process(self, *arguments: str, code: int = 0) -> str:
         """Run a command in a process of its own, and return what it wrote."""
         done = subprocess.run(
             [sys.executable, "-m", "batchops", *arguments],
-            env={**os.environ, "BATCHOPS_HOME": str(self.home), "BATCHOPS_STACK": stack},
+            env={**os.environ, "BATCHOPS_HOME": str(self.home)},
             cwd=self.home,
             capture_output=True,
             text=True,
@@ -75,7 +75,7 @@ class Shell:
     def _invoke(self, arguments: Any, code: int) -> Any:
         with pytest.MonkeyPatch.context() as patched:
             patched.chdir(self.home)
-            settings = {"BATCHOPS_HOME": str(self.home), "BATCHOPS_STACK": "batchops"}
+            settings = {"BATCHOPS_HOME": str(self.home)}
             done = CliRunner().invoke(main, arguments, env=settings)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         assert done.exit_code == code, done.output
@@ -87,7 +87,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """The shell whose engine and stack all tests share."""
     shell = Shell.new(tmp_path_factory.mktemp("home"))
     yield shell
-    shell.engine.stop()
+    shell.engine.stop(timeout_s=3)  # whatever still runs is of no interest
 
 
 @pytest.fixture(scope="session")

@@ -28,16 +28,6 @@ def ended(stack: Stack, shell: Shell) -> str:
     return job.id
 
 
-@pytest.fixture(scope="module")
-def running(stack: Stack, shell: Shell, ended: str) -> str:
-    """The id of a job that has forty chunks before it; it is never waited for."""
-    job = stack.submit(make_sample(20_000).csv, name="many.csv")
-    deadline = time.monotonic() + 60
-    while job.status().status != "RUNNING" and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return job.id
-
-
 UNKNOWN = "orders-0123456789ab"
 
 
@@ -45,7 +35,6 @@ UNKNOWN = "orders-0123456789ab"
     "arguments",
     [
         ("show", UNKNOWN),
-        ("wait", UNKNOWN),
         ("errors", UNKNOWN),
         ("rerun", UNKNOWN),
         ("download", UNKNOWN, "result.csv"),
@@ -110,37 +99,6 @@ def test_result_for_a_folder_that_is_missing_is_told(shell: Shell, ended: str) -
     assert "no/such/folder" in told
 
 
-@pytest.mark.parametrize("verb", ["output", "rejects", "download", "link", "email"])
-def test_result_of_a_running_job_is_told_to_come(shell: Shell, running: str, verb: str) -> None:
-    rest = ["result.csv"] if verb == "download" else []
-    told = shell.refusal(verb, running, *rest)
-    assert f"job {running} is RUNNING" in told
-    assert "wait" in told
-    assert not (shell.home / "result.csv").exists()
-
-
-def test_running_job_cannot_be_run_again_or_repaired(
-    stack: Stack, shell: Shell, running: str
-) -> None:
-    with pytest.raises(JobRunningError, match=running):
-        stack.job(running).rerun(dry_run=False)
-    assert running in shell.refusal("rerun", running, "--yes")
-    assert running in shell.refusal("repair", running, "orders.csv", "--yes")
-
-
-def test_waiting_too_short_is_told_with_what_goes_on(shell: Shell, running: str) -> None:
-    told = shell.refusal("wait", running, "--timeout", "0.5")
-    assert f"job {running} is still" in told
-    assert "it goes on" in told
-
-
-def test_stack_with_running_jobs_is_not_deleted(shell: Shell, running: str) -> None:
-    told = shell.refusal("destroy", "--yes")
-    assert running in told
-    assert "--force" in told
-    assert "ABORTED" in shell("stop", running)
-
-
 # ----------------------------------------------------------------- the engine goes away
 
 
@@ -177,3 +135,47 @@ def test_engine_whose_port_was_taken_comes_up_at_another_with_its_stack(
         assert found is not None
         assert found.endpoint_url == address
         assert ended in set(stack.jobs()["job"])
+
+
+# --------------------------------------------------------------------------- a job runs
+
+
+@pytest.fixture(scope="module")
+def running(stack: Stack, shell: Shell, ended: str) -> str:
+    """The id of a job that has forty chunks before it; it is never waited for."""
+    job = stack.submit(make_sample(20_000).csv, name="many.csv")
+    deadline = time.monotonic() + 60
+    while job.status().status != "RUNNING" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return job.id
+
+
+@pytest.mark.parametrize("verb", ["output", "rejects", "download", "link", "email"])
+def test_result_of_a_running_job_is_told_to_come(shell: Shell, running: str, verb: str) -> None:
+    rest = ["result.csv"] if verb == "download" else []
+    told = shell.refusal(verb, running, *rest)
+    assert f"job {running} is RUNNING" in told
+    assert "wait" in told
+    assert not (shell.home / "result.csv").exists()
+
+
+def test_running_job_cannot_be_run_again_or_repaired(
+    stack: Stack, shell: Shell, running: str
+) -> None:
+    with pytest.raises(JobRunningError, match=running):
+        stack.job(running).rerun(dry_run=False)
+    assert running in shell.refusal("rerun", running, "--yes")
+    assert running in shell.refusal("repair", running, "orders.csv", "--yes")
+
+
+def test_waiting_too_short_is_told_with_what_goes_on(shell: Shell, running: str) -> None:
+    told = shell.refusal("wait", running, "--timeout", "0.5")
+    assert f"job {running} is still" in told
+    assert "it goes on" in told
+
+
+def test_stack_with_running_jobs_is_not_deleted(shell: Shell, running: str) -> None:
+    told = shell.refusal("destroy", "--yes")
+    assert running in told
+    assert "--force" in told
+    assert "ABORTED" in shell("stop", running)

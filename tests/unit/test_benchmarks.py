@@ -23,7 +23,7 @@ from tools.benchmarks.render import (
     render_page,
     render_table,
 )
-from tools.benchmarks.results import Section, Table, Target
+from tools.benchmarks.results import Goal, Section, Table
 from tools.benchmarks.stand_ins import DynamoDbStandIn, S3StandIn
 from tools.benchmarks.workloads import sample_workload
 
@@ -33,7 +33,7 @@ SECTION = Section(
     mode="full",
     machine="2 cores",
     tables=(TABLE,),
-    targets=(Target("split", ">= 2", "1", reached=False), Target("merge", ">= 2", "3", True)),
+    goals=(Goal("split", ">= 2", "1", reached=False), Goal("merge", ">= 2", "3", True)),
     data={"row_us": {"read": 1.5}},
     date="2026-11-23",
 )

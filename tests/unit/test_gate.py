@@ -34,6 +34,7 @@ class Behind:
     """An application that notes the bodies of the requests that reach it."""
 
     bodies: list[bytes] = field(default_factory=list)
+    answer: bytes = b"{}"
 
     async def __call__(self, _: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -43,7 +44,7 @@ class Behind:
         self.bodies.append(body)
         headers = [(b"access-control-allow-origin", b"*"), (b"x-amz-request-id", b"1")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"{}"})
+        await send({"type": "http.response.body", "body": self.answer})
 
 
 class Client:
@@ -51,6 +52,7 @@ class Client:
 
     def __init__(self) -> None:
         self.behind = Behind()
+        self.answered = b""
         self.gate = Gate(self.behind, host=HOST, access_key_id=KEY, secret_access_key=SECRET)
 
     def send(
@@ -88,7 +90,13 @@ class Client:
 
         asyncio.run(self.gate(scope, receive, send))
         answer = sent[0]["headers"]
+        self.answered = b"".join(message.get("body", b"") for message in sent[1:])
         return sent[0]["status"], {n.decode().lower(): v.decode() for n, v in answer}
+
+    def ask(self, *request: Any) -> bytes:
+        """Send a request that comes through, and return the body of the answer."""
+        assert self.send(*request)[0] == 200
+        return self.answered
 
     @property
     def reached(self) -> int:
@@ -171,6 +179,19 @@ def test_emulators_own_paths_take_the_secret(client: Client) -> None:
         assert client.send("POST", path, {SECRET_HEADER: "guess"})[0] == 403, path
         assert client.send(*signed(path=path))[0] == 403, path
     assert client.reached == 1
+
+
+def test_the_address_of_a_layer_is_signed_where_lambda_tells_it(client: Client) -> None:
+    archive = "/_ministack/lambda-layers/000000000000/us-east-1/schema/1/content"
+    client.behind.answer = json.dumps({"Content": {"Location": f"http://{HOST}{archive}"}}).encode()
+    told = client.ask(*signed("lambda", method="GET", path="/2018-10-31/layers", body=b""))
+    address = json.loads(told)["Content"]["Location"]
+
+    assert client.send("GET", address)[0] == 200
+    assert client.send("GET", archive)[0] == 403
+    assert client.send("GET", address.replace("schema", "other"))[0] == 403
+    assert client.send("POST", address)[0] == 403
+    assert client.send("GET", address, PAGE)[0] == 403
 
 
 def test_custom_resource_reports_by_its_token(client: Client) -> None:

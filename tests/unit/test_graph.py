@@ -13,13 +13,8 @@ from batchcore import items, workflow
 from batchops.core.histories import StateVisit
 from batchops.core.ledger import ChunkEntry
 from batchops.inspection import frames
-from batchops.inspection.workflow import (
-    CHUNK_STEPS,
-    chunk_runs,
-    parse_definition,
-    state_runs,
-    workflow_graph,
-)
+from batchops.inspection.definitions import parse_definition
+from batchops.inspection.job_graph import chunk_runs, state_runs, workflow_graph
 from batchops.show.graph import NOT_REACHED, Flow, StateRun, WorkflowGraph
 
 STATES = support.SOURCE / "statemachine"
@@ -159,14 +154,6 @@ def test_a_loop_in_a_workflow_is_drawn_once() -> None:
     ET.fromstring(found.to_svg())
 
 
-def test_names_of_the_chunks_steps_are_those_of_the_workflow_and_of_the_frame() -> None:
-    tasks = {name for name, s in CHUNK["States"].items() if "Function}" in s.get("Resource", "")}
-    noted = {s["Result"] for s in CHUNK["States"].values() if s.get("ResultPath") == "$.failedStep"}
-    assert set(CHUNK_STEPS) == tasks == noted
-    columns = frames.chunks_frame([]).columns
-    assert {f"{step}_ms" for step in CHUNK_STEPS.values()} <= set(columns)
-
-
 # ------------------------------------------------------------------------------- runs
 
 
@@ -211,7 +198,7 @@ def test_chunks_are_counted_at_the_step_that_they_came_to() -> None:
             ]
         ),
     )
-    said = {name: str(runs[name]) for name in CHUNK_STEPS}
+    said = {step.state: str(runs[step.state]) for step in workflow.CHUNK_STEPS}
     assert said == {
         "Read File": "\N{MULTIPLICATION X} 1 failed, 3 ok, median 2 ms",
         "Validate Data": "\N{CHECK MARK} 3 ok, median 20 ms",

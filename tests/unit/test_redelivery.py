@@ -63,13 +63,12 @@ def test_message_that_is_no_upload_stays_where_it_is_and_hinders_no_other(
 
 def test_redelivery_says_what_waits_and_what_was_done() -> None:
     assert str(Redelivery("a", True, ())) == "no upload waits in stack a"
-    upload = WaitingUpload("input/<b>.csv", "2026-11-23T06:00:00.000Z", "no such bucket")
+    upload = WaitingUpload("input/a.csv", "2026-11-23T06:00:00.000Z", "no such bucket")
     waiting = Redelivery("a", True, (upload,))
-    assert waiting.files == ("input/<b>.csv",)
+    assert waiting.files == ("input/a.csv",)
     assert str(waiting).splitlines()[0] == (
         "1 upload in the queue of stack a; nothing is started yet (dry_run=False starts them)"
     )
-    assert ">input/&lt;b&gt;.csv</td>" in waiting._repr_html_()
     started = Redelivery("a", False, (replace(upload, outcome="started"),))
     assert "dry run" not in str(started)
     assert str(started).endswith("started")

@@ -255,6 +255,13 @@ def put_chunk(account: support.Account, number: int, status: str, **values: Any)
     account.put_entry(JOB, found.pop("entry"), **found)
 
 
+def put_list_of_chunks(account: support.Account, number: int) -> None:
+    """Store the list of the one chunk that attempt 2 runs."""
+    chunk = support.manifest_entry(JOB, number, number + 1, number + 1, 1)
+    listed = [{**chunk, "versionId": "v1"}]
+    account.put(keys.resume_manifest(JOB, 2), json.dumps(listed).encode())
+
+
 def test_job_that_the_ledger_does_not_know_yet_is_waiting(job: JobRef, requests: Any) -> None:
     assert StatusReader(job).read() == JobStatus(WAITING)
     assert requests["GetItem"] == sum(n for name, n in requests.items() if " " not in name) == 1
@@ -381,7 +388,7 @@ def test_execution_that_was_stopped_is_told_though_the_ledger_says_running(
 
 def test_rerun_waits_for_the_chunks_of_its_manifest(account: support.Account, job: JobRef) -> None:
     put_job(account, attempt=2, chunks=3)
-    account.put(keys.resume_manifest(JOB, 2), json.dumps([{"number": 2}]).encode())
+    put_list_of_chunks(account, 2)
     put_chunk(account, 1, workflow.SUCCEEDED)
     put_chunk(account, 2, workflow.FAILED)
     put_chunk(account, 3, workflow.SUCCEEDED)
@@ -402,7 +409,7 @@ def test_rerun_that_is_being_prepared_has_no_failed_chunks(
     reader = StatusReader(job, clock=lambda: 0)
     assert reader.read().chunks_failed == 0
     account.put_entry(JOB, items.chunk_entry(2), status="PENDING", rows=2, attempt=2)
-    account.put(keys.resume_manifest(JOB, 2), json.dumps([{"number": 2}]).encode())
+    put_list_of_chunks(account, 2)
     status = reader.read()
     assert (status.chunks_done, status.chunks_failed) == (1, 0)
     put_chunk(account, 2, "SUCCEEDED", rows=2, rejected=1, attempt=2)
@@ -426,7 +433,7 @@ def test_reader_notices_that_a_job_was_rerun(account: support.Account, job: JobR
     reader = StatusReader(job)
     assert reader.read().chunks_failed == 1
     put_job(account, attempt=2, chunks=1)
-    account.put(keys.resume_manifest(JOB, 2), json.dumps([{"number": 1}]).encode())
+    put_list_of_chunks(account, 1)
     assert reader.read().chunks_failed == 0
 
 

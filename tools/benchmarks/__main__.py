@@ -51,7 +51,7 @@ def main(sections: tuple[str, ...], mode: str, folder: Path) -> None:
         path = section.save(folder)
         for table in section.tables:
             console.print(_rich(table))
-        for target in section.targets:
+        for target in section.goals:
             mark = "[green]reached[/]" if target.reached else "[red]not reached[/]"
             line = f"{target.name}: {target.wanted}; found {target.found}"
             console.print(f"{escape(line)}: {mark}")

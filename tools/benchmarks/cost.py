@@ -22,7 +22,7 @@ from batchops.planning.workload import Workload
 from batchops.show.numbers import usd_text
 from tools.benchmarks import results
 from tools.benchmarks.machine import describe_machine
-from tools.benchmarks.results import Section, Table, Target
+from tools.benchmarks.results import Goal, Section, Table
 from tools.benchmarks.settings import Settings
 from tools.benchmarks.workloads import sample_workload
 
@@ -50,8 +50,8 @@ def run(settings: Settings) -> Section:
         machine=describe_machine(),
         tables=(_table(costs, by_row), _assumptions(measured)),
         headline=f"a million rows cost {_usd_range(costs)} on AWS by its prices",
-        targets=(
-            Target(
+        goals=(
+            Goal(
                 "cost of a million rows against the design that works row by row",
                 f">= {TIMES_CHEAPER} times cheaper, at every chunk size",
                 f"{by_row / dearest:,.0f} to "

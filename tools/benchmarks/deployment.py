@@ -20,7 +20,7 @@ from batchops.samples.sample import make_sample, write_sample
 from batchops.stack import Stack
 from tools.benchmarks.machine import describe_machine
 from tools.benchmarks.measure import Spread, time_rounds
-from tools.benchmarks.results import Section, Table, Target
+from tools.benchmarks.results import Goal, Section, Table
 from tools.benchmarks.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def run(settings: Settings) -> Section:
         mode=settings.mode,
         machine=describe_machine(),
         tables=(_timings_table(timings, ratio), _cold_table(cold)),
-        targets=(
-            Target(
+        goals=(
+            Goal(
                 loading[0],
                 f"<= {LOADING_S} s",
                 f"{loading[1].median:.1f} s",

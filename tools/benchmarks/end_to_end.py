@@ -13,7 +13,7 @@ from tools.benchmarks.floor import floor_seconds
 from tools.benchmarks.jobs import STEPS, Run, local_stack, run_job
 from tools.benchmarks.machine import describe_machine
 from tools.benchmarks.measure import Spread
-from tools.benchmarks.results import Section, Table, Target
+from tools.benchmarks.results import Goal, Section, Table
 from tools.benchmarks.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def run(settings: Settings) -> Section:
         mode=settings.mode,
         machine=describe_machine(),
         tables=(_speed_table(cases), _parts_table(cases), _chunk_table(cases)),
-        targets=_targets(cases),
+        goals=_goals(cases),
         headline=_headline(cases),
         data={"chunks": [vars(case.typical) for case in cases]},
     )
@@ -182,7 +182,7 @@ def _headline(cases: list[Case]) -> str:
     )
 
 
-def _targets(cases: list[Case]) -> tuple[Target, ...]:
+def _goals(cases: list[Case]) -> tuple[Goal, ...]:
     smallest = min(case.typical.rows for case in cases)
     speeds = [case for case in cases if case.typical.rows == smallest]
     best = max(speeds, key=lambda case: case.typical.rows_per_s)
@@ -191,7 +191,7 @@ def _targets(cases: list[Case]) -> tuple[Target, ...]:
     ratio = largest.wall.median / largest.floor.median
     return (
         *(
-            Target(
+            Goal(
                 f"{smallest:,} rows warm, {case.typical.chunk_rows:,} a chunk",
                 f">= {WARM_ROWS_S:,} rows/s",
                 f"{case.typical.rows_per_s:,.0f} rows/s",
@@ -199,7 +199,7 @@ def _targets(cases: list[Case]) -> tuple[Target, ...]:
             )
             for case in ([best] if best is default else [best, default])
         ),
-        Target(
+        Goal(
             f"{largest.typical.rows:,} rows against the floor",
             f"<= {FLOOR_RATIO:g} times its time",
             f"{ratio:.2f} times",

@@ -10,7 +10,7 @@ from tools.benchmarks.bucket import INPUT_KEY
 from tools.benchmarks.child import Measured, measure
 from tools.benchmarks.machine import describe_machine
 from tools.benchmarks.measure import growth_exponent
-from tools.benchmarks.results import Section, Table, Target
+from tools.benchmarks.results import Goal, Section, Table
 from tools.benchmarks.settings import MB, Settings
 from tools.benchmarks.work.ours import FUNCTIONS
 
@@ -28,8 +28,8 @@ def run(settings: Settings) -> Section:
             if name in found:
                 found[name].append(measured)
     sizes = settings.growth_rows
-    targets = [
-        _target(name, what, growth_exponent(sizes, values))
+    goals = [
+        _goal(name, what, growth_exponent(sizes, values))
         for name in SHOWN
         for what, values in (("time", _seconds(found[name])), ("memory", _megabytes(found[name])))
     ]
@@ -38,7 +38,7 @@ def run(settings: Settings) -> Section:
         mode=settings.mode,
         machine=describe_machine(),
         tables=(_table(found, sizes),),
-        targets=tuple(targets),
+        goals=tuple(goals),
     )
 
 
@@ -83,8 +83,8 @@ def _table(found: dict[str, list[Measured]], sizes: tuple[int, ...]) -> Table:
     )
 
 
-def _target(name: str, what: str, exponent: float) -> Target:
-    return Target(
+def _goal(name: str, what: str, exponent: float) -> Goal:
+    return Goal(
         f"{name}: growth of {what}",
         f"exponent <= {LINEAR:g}",
         f"{exponent:.2f}",

@@ -7,7 +7,7 @@ from typing import Any
 
 from tools.benchmarks import inputs
 from tools.benchmarks.child import Measured
-from tools.benchmarks.results import Target
+from tools.benchmarks.results import Goal
 from tools.benchmarks.settings import MB
 
 STEPS = ("split", "read", "validate", "write", "merge")
@@ -46,10 +46,10 @@ class Line:
         return self.measured.peak_bytes / MB
 
 
-def targets(lines: list[Line]) -> list[Target]:
+def goals(lines: list[Line]) -> list[Goal]:
     """Compare the functions' measurements with their goals."""
     ours = [line for line in lines if line.tool == "ours"]
-    found: list[Target] = []
+    found: list[Goal] = []
     for shape, wanted in (("sample", SPLIT_MB_S), ("plain", SPLIT_MB_S), ("quoted", QUOTED_MB_S)):
         if not any(line.shape == shape for line in ours):
             continue
@@ -57,7 +57,7 @@ def targets(lines: list[Line]) -> list[Target]:
         found.append(_at_least(f"split, {inputs.SHAPES[shape].split(':')[0]}", largest, wanted))
     memory = max(line.memory_mb for line in ours if line.step == "split")
     found.append(
-        Target(
+        Goal(
             "split: memory above the import baseline, whatever the size",
             f"<= {SPLIT_MEMORY_MB} MB",
             f"{memory:.0f} MB",
@@ -66,7 +66,7 @@ def targets(lines: list[Line]) -> list[Target]:
     )
     row_us = sum(_largest(ours, step, "sample").row_us for step in ("read", "validate"))
     found.append(
-        Target(
+        Goal(
             "read and validate, valid rows",
             f"<= {ROW_US:g} µs a row",
             f"{row_us:.1f} µs",
@@ -79,7 +79,7 @@ def targets(lines: list[Line]) -> list[Target]:
     if len(sizeable) > 1:
         small, large = (pick(sizeable, key=lambda line: line.size_bytes) for pick in (min, max))
         found.append(
-            Target(
+            Goal(
                 "merge: memory does not grow with the job",
                 f"at most {FLAT:g} times that of {small.size_bytes / MB:,.0f} MB",
                 f"{small.memory_mb:.0f} MB, then {large.memory_mb:.0f} MB "
@@ -95,9 +95,9 @@ def _largest(lines: list[Line], step: str, shape: str) -> Line:
     return max(found, key=lambda line: line.size_bytes)
 
 
-def _at_least(name: str, line: Line, wanted: int) -> Target:
+def _at_least(name: str, line: Line, wanted: int) -> Goal:
     found = f"{line.mb_per_s:,.0f} MB/s of {line.size_bytes / MB:,.1f} MB"
-    return Target(name, f">= {wanted} MB/s", found, line.mb_per_s >= wanted)
+    return Goal(name, f">= {wanted} MB/s", found, line.mb_per_s >= wanted)
 
 
 def headline(lines: list[Line]) -> str:

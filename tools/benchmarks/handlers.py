@@ -9,7 +9,7 @@ from pathlib import Path
 from tools.benchmarks import inputs
 from tools.benchmarks.bucket import INPUT_KEY
 from tools.benchmarks.child import measure
-from tools.benchmarks.handler_lines import STEPS, Line, headline, plain_data, targets
+from tools.benchmarks.handler_lines import STEPS, Line, goals, headline, plain_data
 from tools.benchmarks.machine import describe_machine
 from tools.benchmarks.results import Section, Table
 from tools.benchmarks.settings import MB, Settings
@@ -37,7 +37,7 @@ def run(settings: Settings) -> Section:
         mode=settings.mode,
         machine=describe_machine(),
         tables=(_tools_table(lines), _sizes_table(lines), _shapes_table(lines)),
-        targets=tuple(targets(lines)),
+        goals=tuple(goals(lines)),
         data=plain_data(lines),
         headline=headline(lines),
     )

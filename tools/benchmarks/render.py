@@ -15,7 +15,7 @@ import click
 
 from batchops.core.project import checkout_root
 from tools.benchmarks import results
-from tools.benchmarks.results import Section, Table, Target
+from tools.benchmarks.results import Goal, Section, Table
 
 PAGE = checkout_root() / "docs" / "performance.md"
 README = checkout_root() / "README.md"
@@ -66,14 +66,14 @@ def render_headlines(text: str, sections: list[Section]) -> str:
 
 
 def render_section(section: Section) -> str:
-    """Return a section as Markdown: what it ran on, its tables, its targets."""
+    """Return a section as Markdown: what it ran on, its tables, its goals."""
     sizes = (
         "" if section.mode == "full" else f" Sizes of the mode `{section.mode}`, for a look only."
     )
     parts = [f"Measured on {section.date}: {section.machine}.{sizes}"]
     parts += [render_table(table) for table in section.tables]
-    if section.targets:
-        parts.append(render_targets(section.targets))
+    if section.goals:
+        parts.append(render_goals(section.goals))
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
@@ -84,10 +84,10 @@ def render_table(table: Table) -> str:
     return f"{text}\n\n{table.note}" if table.note else text
 
 
-def render_targets(targets: tuple[Target, ...]) -> str:
-    """Return targets as a table."""
-    rows = [(t.name, t.wanted, t.found, "yes" if t.reached else "**no**") for t in targets]
-    return render_table(Table("Targets", ("target", "wanted", "found", "reached"), tuple(rows)))
+def render_goals(goals: tuple[Goal, ...]) -> str:
+    """Return goals as a table."""
+    rows = [(t.name, t.wanted, t.found, "yes" if t.reached else "**no**") for t in goals]
+    return render_table(Table("Goals", ("goal", "wanted", "found", "reached"), tuple(rows)))
 
 
 def _line(cells: tuple[str, ...] | list[str]) -> str:

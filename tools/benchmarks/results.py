@@ -25,7 +25,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Target:
+class Goal:
     """What was wanted, what was found, and whether that is good enough."""
 
     name: str
@@ -47,7 +47,7 @@ class Section:
     machine : str
         The machine that it ran on, in a sentence.
     tables : tuple of Table
-    targets : tuple of Target
+    goals : tuple of Goal
     data : dict
         Plain figures for the sections that build on this one.
     headline : str
@@ -60,7 +60,7 @@ class Section:
     mode: str
     machine: str
     tables: tuple[Table, ...]
-    targets: tuple[Target, ...] = ()
+    goals: tuple[Goal, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
     headline: str = ""
     date: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
@@ -83,5 +83,5 @@ def load(name: str, folder: Path = FOLDER) -> Section | None:
         Table(t["title"], tuple(t["columns"]), tuple(map(tuple, t["rows"])), t["note"])
         for t in document.pop("tables")
     )
-    targets = tuple(Target(**target) for target in document.pop("targets"))
-    return Section(tables=tables, targets=targets, **document)
+    goals = tuple(Goal(**goal) for goal in document.pop("goals"))
+    return Section(tables=tables, goals=goals, **document)

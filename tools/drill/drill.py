@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -34,6 +35,8 @@ ROWS = 180
 CHUNK_ROWS = 60
 _BAD_SHARE = 0.12
 _TIMEOUT_S = 180.0
+# An engine that the drill starts scales the pauses between a workflow's tries, not its time-outs.
+_WAIT_SCALE = "0.1"
 
 
 class Drill:
@@ -126,6 +129,7 @@ class Drill:
         engine = self._engine or LocalEngine(state_home() / "drill", state_home())
         if self._engine is None:
             engine.reset()
+            os.environ["SFN_WAIT_SCALE"] = _WAIT_SCALE
         stack = Stack(STACK_NAME, engine=engine)
         chunks = _chunk_of_key(self._lines(), self.chunk_rows)
         try:

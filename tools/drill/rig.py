@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 # Seconds that a function may take, so that a hung one is soon given up. The function that calls the
 # API needs more than the one that answers.
 TIMEOUTS_S = dict.fromkeys(STEPS, 3) | {GET_DATA: 2, ENRICH.function: 8}
-# Scales the pauses between the tries of a workflow, not its time-outs.
-WAIT_SCALE = 0.1
 _QUEUE = "notices"
 _ADMIN_TIMEOUT_S = 10
 _METRIC_PERIOD_S = 60
@@ -76,18 +74,11 @@ class Rig:
             raise EngineError("a drill needs the local engine")
         return engine
 
-    def set_wait_scale(self, scale: float) -> None:
-        """Scale the pauses of workflows, of every stack on the engine."""
-        self._ask_engine("/_ministack/config", {"stepfunctions._SFN_WAIT_SCALE": scale})
-
     def admit_hosts(self, urls: Iterable[str]) -> None:
         """Let the engine's gate take requests that were sent to these addresses, and no others."""
-        self._ask_engine(HOSTS_PATH, [url.removeprefix("http://") for url in urls])
-
-    def _ask_engine(self, path: str, document: Any) -> None:
         request = urllib.request.Request(  # noqa: S310  (an address of this computer)
-            self._info.endpoint_url + path,
-            data=json.dumps(document).encode(),
+            self._info.endpoint_url + HOSTS_PATH,
+            data=json.dumps([url.removeprefix("http://") for url in urls]).encode(),
             headers=dict(self._info.request_headers),
         )
         with urllib.request.urlopen(request, timeout=_ADMIN_TIMEOUT_S) as answer:  # noqa: S310
@@ -97,7 +88,6 @@ class Rig:
         """Stop the engine in order, and start it again."""
         self.engine.stop()
         self._info = self._connected()
-        self.set_wait_scale(WAIT_SCALE)
         self.admit_hosts(map(self.proxy.url, STEPS))
 
     # ------------------------------------------------------------------- the functions
@@ -177,10 +167,8 @@ def raised(
         with rig.proxy:
             rig.place_proxy()
             rig.subscribe()
-            rig.set_wait_scale(WAIT_SCALE)
             yield rig
     finally:
-        rig.set_wait_scale(1)
         rig.admit_hosts(())
         stack.destroy(dry_run=False, force=True)
 

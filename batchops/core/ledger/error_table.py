@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _LAST_ROW = 9_999_999_999  # a sort key has ten digits for the row
 
-# The columns of the errors' DataFrame, each with the item's attribute and the dtype. An error's new
-# attribute is written by batchcore.items and listed here.
+# The columns of the errors' DataFrame, each with the item's attribute and the dtype. A new
+# attribute is set by `batchcore.records.reject` and listed here; earlier items lack it.
 ERROR_COLUMNS = {
     "source_row": ("sourceRow", "int64"),
     "column": ("column", "str"),

@@ -63,7 +63,7 @@ def row_range(first_row: int, last_row: int) -> tuple[str, str]:
 def error_items(
     record: Mapping[str, Any], *, job: str, chunk: int, attempt: int, time: str, ttl: int
 ) -> Iterator[Item]:
-    """Yield one item per rule that a rejected record breaks.
+    """Yield one item per rule that a rejected record breaks, with all attributes of the error.
 
     Parameters
     ----------
@@ -81,15 +81,11 @@ def error_items(
         # A schema may have several rules of one kind for a column, for example in allOf.
         again = f"#{seen[rule]}" if seen[rule] > 1 else ""
         strings = {
+            **error,
             "jobId": job,
             "errorId": f"{row_prefix(record['row'])}{rule}{again}",
             "uuid": _cut(record["key"], MAX_VALUE_CHARACTERS),
-            "stage": error["stage"],
-            "column": error["column"],
             "value": _cut(error["value"], MAX_VALUE_CHARACTERS),
-            "rule": error["rule"],
-            "limit": error["limit"],
-            "message": error["message"],
             "raw": _cut(record["raw"], MAX_RAW_CHARACTERS),
             "time": time,
         }

@@ -14,7 +14,7 @@ from batchops.planning.workload import Workload
 from batchops.samples.sample import make_sample
 from batchops.show.numbers import rough_duration
 from tools.benchmarks.machine import describe_machine
-from tools.benchmarks.results import Section, Table, Target
+from tools.benchmarks.results import Goal, Section, Table
 from tools.benchmarks.settings import Settings
 from tools.benchmarks.simulation import local
 from tools.benchmarks.simulation.job import simulate
@@ -41,7 +41,7 @@ def run(settings: Settings) -> Section:
         mode=settings.mode,
         machine=describe_machine(),
         tables=(_table(rows, seconds), _comparison_table(comparison)),
-        targets=_targets(comparison),
+        goals=_goals(comparison),
     )
 
 
@@ -130,16 +130,16 @@ def _listed(numbers: list[int]) -> str:
     return " ".join(map(str, numbers))
 
 
-def _targets(found: local.Comparison) -> tuple[Target, ...]:
+def _goals(found: local.Comparison) -> tuple[Goal, ...]:
     order = min(found.start_order, found.end_order)
     return (
-        Target(
+        Goal(
             "simulated time of the local engine",
             f"within {NEAR:.0%} of the measured",
             f"{found.wall_ratio - 1:+.0%}",
             abs(found.wall_ratio - 1) <= NEAR,
         ),
-        Target(
+        Goal(
             "simulated order of chunks on the local engine",
             f">= {ORDERED:.0%} of pairs",
             f"{order:.1%}",

@@ -80,9 +80,10 @@ demo: setup
 lab: setup
 	$(BIN)/jupyter lab --notebook-dir notebooks --ServerApp.ip=127.0.0.1 $(ALLOW_ROOT)
 
-# With a token in the address, because whoever reaches it can act on the stack.
+# With a token in the address, because whoever reaches it can act on the stack. Run in the folder of
+# voila.json, which keeps addresses with the token out of the log of requests.
 console: $(VENV)/ready-console
-	$(BIN)/voila notebooks/operations-console.ipynb --Voila.ip=127.0.0.1 --token
+	cd notebooks && $(CURDIR)/$(BIN)/voila operations-console.ipynb --Voila.ip=127.0.0.1 --token
 
 test: setup-dev
 	$(PYTEST)

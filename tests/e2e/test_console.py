@@ -40,12 +40,14 @@ def stack(
 
 
 @pytest.fixture
-def open_console(stack: bo.Stack, engine: LocalEngine) -> Iterator[Callable[[], Console]]:
+def open_console(
+    stack: bo.Stack, engine: LocalEngine, tmp_path: Path
+) -> Iterator[Callable[[], Console]]:
     """Give a function that opens a console, which closes the one before; nothing may be left."""
     consoles: list[Console] = []
 
     def open_one() -> Console:
-        consoles.append(bo.console(NAME, engine=engine))
+        consoles.append(bo.console(NAME, engine=engine, root=tmp_path))
         assert consoles[-1].settle(TIMEOUT_S)
         return consoles[-1]
 

@@ -72,6 +72,7 @@ from batchops.show.pictures import Picture
 from batchops.show.shown import Shown
 from batchops.stack import ShownOutputs
 from batchops.widgets.actions import propose_download
+from batchops.widgets.root_folder import RootFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -320,7 +321,7 @@ def test_name_that_would_harm_is_not_given_to_a_file_in_a_folder(name: str, tmp_
     with pytest.raises(InputError, match="give the path of a file"):
         store(name, tmp_path)
     with pytest.raises(InputError, match="give the path of a file"):
-        propose_download(Job(job_with(name).stack, "job-0"), str(tmp_path))
+        propose_download(Job(job_with(name).stack, "job-0"), RootFolder(tmp_path), ".")
     assert not list(tmp_path.iterdir())
     assert store(name, tmp_path / "out.csv").read_bytes() == b"rows"
 

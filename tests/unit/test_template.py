@@ -525,6 +525,15 @@ def test_api_waits_as_long_as_its_function_runs() -> None:
     assert function_of("get-data")["Timeout"] <= 29
 
 
+def test_api_accepts_no_more_than_its_share_of_the_accounts_requests() -> None:
+    (settings,) = resource("Api")["Properties"]["MethodSettings"]
+    assert (settings["ResourcePath"], settings["HttpMethod"]) == ("/*", "*")
+    for name in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
+        assert settings[name] == {"Ref": "ApiRateLimit"}
+    # Amazon API Gateway quotas: 10,000 requests a second of an account, in bursts of 5,000.
+    assert TEMPLATE["Parameters"]["ApiRateLimit"]["Default"] <= 5_000
+
+
 def test_upload_whose_job_cannot_be_started_is_kept() -> None:
     invoke = function_of("s3-lambda-notification")["EventInvokeConfig"]
     destination = invoke["DestinationConfig"]["OnFailure"]

@@ -19,6 +19,11 @@ SCAN := .tools/scan
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
+# Python brings the pip and setuptools of its own release, which may be years old. Before these, pip
+# could be led to install elsewhere (GHSA-qwm4-qh6w-59xr), setuptools to write elsewhere
+# (GHSA-5rjg-fvgr-3xxf) and to package what was excluded (GHSA-h35f-9h28-mq5c).
+INSTALLERS := -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=26.2' 'setuptools>=83'
+
 .PHONY: help demo test check code lint audit format lab console docs pictures bench bench-quick drill clean setup setup-dev
 
 help:
@@ -45,6 +50,7 @@ $(VENV)/python:
 	@touch $@
 
 $(VENV)/ready: $(VENV)/python pyproject.toml batchops/local/engine-requirements.txt
+	$(BIN)/python $(INSTALLERS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	$(BIN)/batchops engine install
 	@touch $@
@@ -60,11 +66,13 @@ $(VENV)/ready-bench: $(VENV)/ready-dev
 # SAM CLI pins boto3 and much else to the digit, so it has an environment of its own.
 $(SAM)/ready: sam-requirements.txt | $(VENV)/python
 	$(BIN)/python -m venv $(SAM)
+	$(SAM)/bin/python $(INSTALLERS)
 	$(SAM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement sam-requirements.txt
 	@touch $@
 
 $(SCAN)/ready: scan-requirements.txt | $(VENV)/python
 	$(BIN)/python -m venv $(SCAN)
+	$(SCAN)/bin/python $(INSTALLERS)
 	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --requirement scan-requirements.txt
 	@touch $@
 
@@ -80,9 +88,10 @@ demo: setup
 lab: setup
 	$(BIN)/jupyter lab --notebook-dir notebooks --ServerApp.ip=127.0.0.1 $(ALLOW_ROOT)
 
-# With a token in the address, because whoever reaches it can act on the stack.
+# With a token in the address, because whoever reaches it can act on the stack. Run in the folder of
+# voila.json, which keeps addresses with the token out of the log of requests.
 console: $(VENV)/ready-console
-	$(BIN)/voila notebooks/operations-console.ipynb --Voila.ip=127.0.0.1 --token
+	cd notebooks && $(CURDIR)/$(BIN)/voila operations-console.ipynb --Voila.ip=127.0.0.1 --token
 
 test: setup-dev
 	$(PYTEST)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import sync_playwright
 
+from batchops.core.loopback import open_local
 from batchops.core.project import HOME_VARIABLE, checkout_root, make_private
 
 if TYPE_CHECKING:
@@ -147,9 +148,8 @@ class Server:
             method=method,
             headers={"Authorization": f"token {self.token}"},
         )
-        with _opener().open(request, timeout=_START_S) as answer:
-            content: bytes = answer.read()
-        return content
+        with open_local(request, timeout_s=_START_S) as answer:
+            return answer.read()
 
 
 def make_home(folder: Path) -> Path:
@@ -230,15 +230,11 @@ def _environment(folder: Path, home: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": modules, **{name: str(v) for name, v in own.items()}}
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
 def _wait_until_up(process: subprocess.Popen[bytes], url: str, folder: Path) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            _opener().open(url, timeout=5).close()
+            open_local(url, timeout_s=5).close()
         except urllib.error.HTTPError as answer:  # whatever it says, it is up
             answer.close()
             return

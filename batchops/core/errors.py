@@ -246,6 +246,9 @@ _UNKNOWN = {
 _DENIED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError"}
 _DENIED |= {"AuthorizationErrorException", "UnauthorizedOperation"}
 
+# boto3 does not read AWS_REGION (botocore 1.44, configprovider.py).
+REGION_HINT = "pass region=..., or set AWS_DEFAULT_REGION or the profile's region"
+
 _NO_CREDENTIALS = (
     boto_errors.NoCredentialsError,
     boto_errors.PartialCredentialsError,
@@ -286,8 +289,7 @@ def _translate(
         hint = "name a profile, run 'aws configure' or 'aws sso login', or use target='local'"
         return CredentialsError(f"no AWS credentials while {doing} ({error}): {hint}", code=code)
     if isinstance(error, boto_errors.NoRegionError):
-        hint = "pass region=..., or set AWS_REGION or the profile's region"
-        return RegionError(f"no AWS region while {doing}: {hint}", code=code)
+        return RegionError(f"no AWS region while {doing}: {REGION_HINT}", code=code)
     if isinstance(error, _UNREACHABLE):
         return _from_network(error, doing, code)
     return AwsError(f"{error} (while {doing})", code=code)

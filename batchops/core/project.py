@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchops.core.errors import ProjectError
+from batchops.core.errors import InputError, ProjectError
 
 HOME_VARIABLE = "BATCHOPS_HOME"
 
@@ -27,12 +28,54 @@ def state_home(root: Path | None = None) -> Path:
 def make_private(folder: Path) -> Path:
     """Make a folder, and those above it that are missing, for this user alone; return it.
 
-    What lies in the folder for state may be somebody's data, or open the local engine.
+    What lies in the folder for state may be somebody's data, or open the local engine, or be code
+    that is run and deployed. So a folder that is there already is checked.
+
+    Raises
+    ------
+    InputError
+        The folder belongs to another user, or others may write to it.
     """
     for missing in reversed([folder, *folder.parents]):
         if not missing.exists():
             missing.mkdir(mode=0o700, exist_ok=True)
+    check_private(folder)
     return folder
+
+
+def check_private(folder: Path) -> None:
+    """Refuse a folder of state in which another user could have put something, or still can.
+
+    Nothing is changed: a folder that is shared on purpose stays so, and another is to be named.
+
+    Raises
+    ------
+    InputError
+        The folder belongs to another user, or others may write to it.
+    """
+    check_owner(folder)
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise InputError(
+            f"others may write to {folder} (mode {mode:o}), which holds code that is run and "
+            f"deployed: run 'chmod go-w' on it, or set {HOME_VARIABLE} to a folder of your own"
+        )
+
+
+def check_owner(path: Path) -> None:
+    """Refuse a file or folder of state that belongs to another user.
+
+    Raises
+    ------
+    InputError
+        It belongs to another user.
+    """
+    owner = path.stat().st_uid
+    if owner != os.geteuid():
+        raise InputError(
+            f"{path} belongs to another user (id {owner}), who could change what is run and "
+            f"deployed from it: set {HOME_VARIABLE} to a folder of your own"
+        )
 
 
 @dataclass(frozen=True)

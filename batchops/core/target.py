@@ -12,6 +12,7 @@ from batchcore.dynamojson import read_as_sent
 from botocore.config import Config
 
 from batchops.core.errors import (
+    REGION_HINT,
     CredentialsError,
     EngineNotRunningError,
     InputError,
@@ -206,7 +207,7 @@ class Target:
             session = boto3.Session(profile_name=self.profile, region_name=self._region)
             credentials = session.get_credentials()
         if session.region_name is None:
-            raise RegionError("no AWS region: pass region=..., or set AWS_REGION or the profile's")
+            raise RegionError(f"no AWS region: {REGION_HINT}")
         if credentials is None:
             raise CredentialsError(
                 "no AWS credentials: pass profile=..., run 'aws configure' or 'aws sso login', "

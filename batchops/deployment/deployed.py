@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from zipfile import BadZipFile, ZipFile
 
 from batchcore.errors import SchemaError
@@ -16,9 +16,12 @@ from batchcore.schema import FILE_NAME, RecordSchema
 from batchcore.workflow import JOB_FUNCTIONS, VALIDATE
 
 from batchops.core.errors import AwsError, translated
+from batchops.core.loopback import open_local
 from batchops.deployment.template import parse_template
 
 if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
     from mypy_boto3_cloudformation import CloudFormationClient
 
     from batchops.core.stack_ref import StackRef
@@ -155,14 +158,17 @@ def download_layer(stack: StackRef, arn: str) -> bytes:
     """
     with translated(f"reading the layer {arn}"):
         place = stack.client("lambda").get_layer_version_by_arn(Arn=arn)["Content"]["Location"]
-    # A proxy of the environment cannot reach this computer's loopback address.
-    proxies = urllib.request.ProxyHandler({} if stack.target.local else None)
+    open_address = open_local if stack.target.local else _open_remote
     try:
-        with urllib.request.build_opener(proxies).open(place, timeout=_TIMEOUT_S) as answer:
+        with open_address(place, timeout_s=_TIMEOUT_S) as answer:
             content: bytes = answer.read()
     except OSError as error:
         raise AwsError(f"the layer {arn} cannot be fetched: {error}") from error
     return content
+
+
+def _open_remote(request: urllib.request.Request, *, timeout_s: float) -> HTTPResponse:
+    return cast("HTTPResponse", urllib.request.urlopen(request, timeout=timeout_s))  # noqa: S310
 
 
 def _unpack_schema(archive: bytes, arn: str) -> RecordSchema:

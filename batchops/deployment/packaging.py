@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchops.core.errors import InputError, PackagingError
-from batchops.core.project import make_private
+from batchops.core.project import check_owner, make_private
 from batchops.deployment.template import CONTENT_PROPERTIES, load_template, local_contents
 
 if TYPE_CHECKING:
@@ -187,8 +187,10 @@ def build_layer(source: Path, build_folder: Path, *, platform: Platform) -> Path
     python = f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
     named = f"{platform}:{python if platform == 'host' else ''}:{inputs}"
     built = build_folder / f"layer-{platform}-{hashlib.sha256(named.encode()).hexdigest()[:16]}"
-    if not built.exists():
-        make_private(build_folder)
+    make_private(build_folder)
+    if built.exists():
+        check_owner(built)
+    else:
         with tempfile.TemporaryDirectory(dir=build_folder) as scratch:
             target = Path(scratch) / "layer"
             _run_build(script, target, platform)

@@ -42,6 +42,8 @@ class StackSettings:
         Rows a chunk; 0 where the split chooses for each file.
     max_concurrency : int
         Chunks in progress at a time.
+    api_calls_per_second : int or None
+        The calls of the API that the stack accepts; None where it does not limit them itself.
     range_bytes : int
         The largest file that one call splits, and the size of the ranges of a larger one.
     merge_group_bytes : int
@@ -53,6 +55,7 @@ class StackSettings:
     delimiter: str
     chunk_rows: int
     max_concurrency: int
+    api_calls_per_second: int | None
     range_bytes: int
     merge_group_bytes: int
     functions: Mapping[str, FunctionSettings]
@@ -80,6 +83,8 @@ def read_settings(template: Mapping[str, Any], parameters: Mapping[str, str]) ->
         delimiter=jobs.parse_delimiter(values["FileDelimiter"]),
         chunk_rows=int(values["FileChunkSize"]),
         max_concurrency=int(values["MaxConcurrency"]),
+        # Stacks of earlier versions have no such parameter.
+        api_calls_per_second=int(values["ApiRateLimit"]) if "ApiRateLimit" in values else None,
         range_bytes=int(values["SplitRangeBytes"]),
         merge_group_bytes=int(merge["Environment"]["Variables"]["MERGE_GROUP_BYTES"]),
         functions={

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from batchops.core.errors import InputError
 from batchops.core.project import Project, state_home
 from batchops.core.stack_ref import MAX_NAME_CHARACTERS
 from batchops.inspection.checks import Check, Diagnosis, check_stack, run_check
@@ -128,7 +129,11 @@ def check_engine_packages(engine: LocalEngine) -> Check:
 
 def check_engine(engine: LocalEngine) -> Iterator[Check]:
     """Check that the engine runs, and that only this computer can reach it."""
-    info = engine.find()
+    try:
+        info = engine.find()
+    except InputError as error:
+        yield Check("engine", False, str(error), "set BATCHOPS_HOME to a folder of your own")
+        return
     if info is None:
         yield Check("engine", None, "does not run", "deploy() starts it; its state is kept")
         return

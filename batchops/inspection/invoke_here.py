@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 
 from batchops.core.errors import InputError, translated
+from batchops.core.loopback import NO_PROXY
 from batchops.deployment import packaging
 from batchops.deployment.deployed import download_layer
 from batchops.deployment.resources import check_deployed, unknown_function
@@ -146,7 +147,7 @@ def _variables(stack: StackRef, configuration: Any) -> dict[str, str]:
             "AWS_ACCESS_KEY_ID": info.access_key_id,
             "AWS_SECRET_ACCESS_KEY": info.secret_access_key,
             "AWS_ENDPOINT_URL": info.endpoint_url,
-            "NO_PROXY": "127.0.0.1",
+            **NO_PROXY,
         }
     session = boto3.Session(profile_name=target.profile, region_name=target.region)
     # There are some: they have read the configuration.

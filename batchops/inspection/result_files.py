@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -143,14 +144,21 @@ def download(
     path: str | Path,
     *,
     rejected: bool,
+    replace: bool = True,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Path:
     """Store a result file at a path, or in a folder, and return its path; see `Job.download`.
 
+    Parameters
+    ----------
+    replace
+        Replace a file that is there, rather than raise.
+
     Raises
     ------
     InputError
-        If the folder does not exist, or the uploader's name for the file cannot be used here.
+        If the folder does not exist, the uploader's name for the file cannot be used here, or a
+        file is there that is not to be replaced.
     JobNotFoundError, JobRunningError, JobFailedError, AwsError
     """
     key = result_key(job, rejected=rejected)
@@ -159,16 +167,29 @@ def download(
         target /= local_name(key, rejected=rejected)
     if not target.parent.is_dir():
         raise InputError(f"no folder {target.parent}: make it first, or give another path")
-    part = target.with_name(target.name + ".part")
+    # A name that nobody has, so that no file is removed and no symbolic link followed.
+    part = target.with_name(f".batchops-{secrets.token_hex(8)}.part")
+    if not replace:
+        _claim(target)
+    stored = False
     try:
-        # Created anew, so that a symbolic link with this name is not followed.
-        part.unlink(missing_ok=True)
         with part.open("xb") as file:
             fetch(job, key, file, on_bytes)
         part.replace(target)
+        stored = True
     finally:
         part.unlink(missing_ok=True)
+        if not (replace or stored):
+            target.unlink(missing_ok=True)
     return target
+
+
+def _claim(path: Path) -> None:
+    """Make an empty file at a path, at which there must be none."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError as error:
+        raise InputError(f"{path} is there already: move it away first") from error
 
 
 def local_name(key: str, *, rejected: bool) -> str:

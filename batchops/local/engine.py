@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchops.core.errors import EngineError, EngineStartError
-from batchops.core.project import make_private, state_home
+from batchops.core.project import check_private, make_private, state_home
 from batchops.local import engine_env, engine_process, gate
 from batchops.local.locks import file_lock
 
@@ -88,6 +88,8 @@ class LocalEngine:
     def find(self) -> EngineInfo | None:
         """Return the running engine; None if none runs and answers."""
         process = self._process()
+        if process is not None:
+            check_private(self.home)  # or the record and the key are whoever's who could write them
         if process is None or not engine_process.answers(process.port, self._headers()):
             return None
         return self._info(process)

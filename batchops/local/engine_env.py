@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from batchops.core.errors import EngineInstallError
+from batchops.core.project import check_owner, make_private
 from batchops.local.locks import file_lock
 
 REQUIREMENTS = Path(__file__).with_name("engine-requirements.txt")
@@ -51,10 +52,14 @@ def install(env_home: Path) -> Path:
     ------
     EngineInstallError
         venv or pip failed, or took too long.
+    InputError
+        The folder belongs to another user, or others may write to it.
     """
-    if is_installed(env_home):
-        return env_python(env_home)
+    make_private(env_home)
     folder = env_folder(env_home)
+    if is_installed(env_home):
+        check_owner(folder)
+        return env_python(env_home)
     try:
         with file_lock(env_home / f"{folder.name}.lock", timeout_s=_INSTALL_TIMEOUT_S):
             if not is_installed(env_home):

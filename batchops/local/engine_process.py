@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from batchops.core.errors import EngineStartError
+from batchops.core.loopback import open_local
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +33,6 @@ print(engine.pid)
 engine.returncode = 0
 """
 _HEALTH = "/_ministack/health"
-# Straight to this computer, whatever proxy the environment names.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def answers(port: int, headers: Mapping[str, str], *, timeout_s: float = 5) -> b
     """Return whether the engine that takes these headers answers at the port."""
     request = urllib.request.Request(f"http://127.0.0.1:{port}{_HEALTH}", headers=dict(headers))
     try:
-        with _OPENER.open(request, timeout=timeout_s) as response:
+        with open_local(request, timeout_s=timeout_s) as response:
             status: int = response.status
     except (OSError, urllib.error.URLError):
         return False

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batchops.core.errors import EngineNotRunningError
+from batchops.core.loopback import open_local
 from batchops.local.engine import LocalEngine
 
 _TIMEOUT_S = 10
-# A proxy of the environment cannot reach this computer's loopback address.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def read_mailbox(engine: LocalEngine) -> list[Mail]:
         f"{info.endpoint_url}/_ministack/ses/messages", headers=dict(info.request_headers)
     )
     try:
-        with _OPENER.open(request, timeout=_TIMEOUT_S) as answer:
+        with open_local(request, timeout_s=_TIMEOUT_S) as answer:
             messages = json.load(answer)["messages"].get(info.account_id, [])
     except (urllib.error.URLError, TimeoutError) as error:
         raise EngineNotRunningError(f"the local engine does not answer: {error}") from error

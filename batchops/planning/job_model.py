@@ -27,6 +27,7 @@ from batchops.planning.function_times import (
 from batchops.planning.workload import CHUNK_WRITES, merge_groups
 
 if TYPE_CHECKING:
+    from batchops.deployment.settings import StackSettings
     from batchops.planning.workload import Workload
 
 # Assumed: the start of a function's new environment, with its imports. At best, all are warm.
@@ -202,7 +203,7 @@ def model_job(work: Workload, side: int) -> JobModel:
     side
         `BEST` or `WORST`: which of the assumed times.
     """
-    limits = aws_limits(side, max_concurrency=work.settings.max_concurrency)
+    limits = aws_limits(side, work.settings)
     return JobModel(work.chunks, chunk_steps(work, side), job_times(work, side), limits)
 
 
@@ -251,17 +252,25 @@ def job_times(work: Workload, side: int) -> Times:
     )
 
 
-def aws_limits(side: int, *, max_concurrency: int) -> Limits:
-    """Return the documented limits of an account with the default quotas.
+def api_calls_per_second(settings: StackSettings) -> float:
+    """Return how many calls of the API are accepted: by the stack, or by the account."""
+    account = quota("api_gateway.requests_per_second")
+    own = settings.api_calls_per_second
+    return account if own is None else min(own, account)
+
+
+def aws_limits(side: int, settings: StackSettings) -> Limits:
+    """Return the documented limits of an account with the default quotas, and the stack's own.
 
     All errors of a job have one partition key, and so have its entries of the ledger. At best
     DynamoDB splits the hot partition; at worst the errors have the rate of a single one.
     """
     partition = quota("dynamodb.partition_writes_per_second")
     errors = quota("dynamodb.table_writes_per_second") if side == BEST else partition
+    api = api_calls_per_second(settings)
     environments = quota("lambda.new_environments_per_10_seconds")
     return Limits(
-        slots=min(max_concurrency, int(quota("step_functions.map_children"))),
+        slots=min(settings.max_concurrency, int(quota("step_functions.map_children"))),
         functions=int(quota("lambda.concurrency")),
         starts={
             STARTS: Rate(quota("step_functions.map_starts_per_second")),
@@ -274,7 +283,7 @@ def aws_limits(side: int, *, max_concurrency: int) -> Limits:
         requests={
             ERRORS: Rate(errors, errors),
             LEDGER: Rate(partition, partition),
-            API: _second("api_gateway.requests_per_second"),
+            API: Rate(api, api),
             PUTS: _second("s3.prefix_writes_per_second"),
             GETS: _second("s3.prefix_reads_per_second"),
         },

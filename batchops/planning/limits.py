@@ -14,6 +14,7 @@ from batchcore.sizing import MAX_CHUNK_ROWS, MAX_CHUNKS
 from batchops.planning import workload
 from batchops.planning.aws_facts import quota
 from batchops.planning.function_times import BEST, CHUNK_FUNCTIONS, WORST, function_seconds
+from batchops.planning.job_model import api_calls_per_second
 from batchops.show.numbers import number_text, rough_duration, share_text
 from batchops.show.shown import Block, Shown
 
@@ -255,7 +256,7 @@ def _rate_limits(work: Workload, duration: Duration) -> list[Limit]:
         Limit(
             "calls of the API",
             work.api_calls / chunks_s,
-            quota("api_gateway.requests_per_second"),
+            api_calls_per_second(work.settings),
             "calls/s",
             says,
             hard=False,

@@ -109,7 +109,7 @@ def check_upload(
     if isinstance(source, bytes) and len(source) > max_bytes:
         problem = (
             f"it is larger than the {max_bytes:,} bytes that a browser can hand over: give its "
-            "path instead, or call stack.submit(path)"
+            "path instead"
         )
         return UploadCheck(name or "upload.csv", len(source), (problem,))
     plan = plan_for(stack, source, name=name, check_keys=check_keys)

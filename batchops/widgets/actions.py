@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 from batchcore.aws import LINK_EXPIRES_S
 
-from batchops.core.errors import InputError
+from batchops.inspection import result_files
 from batchops.inspection.result_files import local_name
 from batchops.recovery.repair import execute_repair
 from batchops.recovery.rerun import execute_rerun
@@ -22,6 +21,7 @@ from batchops.widgets.theme import make_button, make_row
 if TYPE_CHECKING:
     from batchops.job import Job
     from batchops.widgets.background import Background
+    from batchops.widgets.root_folder import RootFolder
 
 
 _KEY = "action"
@@ -95,27 +95,33 @@ def propose_link(job: Job, *, rejected: bool = False) -> Proposal:
     return Proposal(f"Link for {job.id}", html, "Make the link", execute, "making a link")
 
 
-def propose_download(job: Job, folder: str, *, rejected: bool = False) -> Proposal:
+def propose_download(
+    job: Job, root: RootFolder, folder: str, *, rejected: bool = False
+) -> Proposal:
     """Propose storing a result file in a folder.
 
     Parameters
     ----------
+    root
+        The folder that the console may store files in.
     folder
-        A folder on the computer that the kernel runs on.
+        A folder in it.
 
     Raises
     ------
     InputError
-        If there is no such folder.
+        If the file cannot be stored there, see `RootFolder.find_place`.
     """
-    place = Path(folder or ".").expanduser().resolve()
-    if not place.is_dir():
-        raise InputError(f"no folder {place}: make it first, or give another one")
     file = job.result_file(rejected=rejected)
-    path = place / local_name(file.key, rejected=rejected)
+    name = local_name(file.key, rejected=rejected)
+    path = root.find_place(folder, name)
 
     def execute() -> ActionResult:
-        stored = job.download(path, rejected=rejected)
+        place = root.find_place(folder, name)  # again: it may have changed meanwhile
+        stored = result_files.download(
+            job, place, rejected=rejected, replace=root.holds_stored(place)
+        )
+        root.note_stored(stored)
         return ActionResult(f"{stored.stat().st_size:,} bytes are stored as {stored}")
 
     what = "replaces the file that is there" if path.exists() else "a new file"
@@ -130,12 +136,20 @@ class Actions:
     ----------
     background
         Runs the work.
+    root
+        The folder that downloads go to.
     on_done
         Called with the result of an action.
     """
 
-    def __init__(self, background: Background, *, on_done: Callable[[ActionResult], None]) -> None:
-        self._background = background
+    def __init__(
+        self,
+        background: Background,
+        *,
+        root: RootFolder,
+        on_done: Callable[[ActionResult], None],
+    ) -> None:
+        self._background, self._root_folder = background, root
         self._job: Job | None = None
         self.confirmation = Confirmation(background, key=_KEY, on_done=on_done)
         self.rerun = make_button("Rerun", "Run again what failed; previews it first", "repeat")
@@ -158,7 +172,7 @@ class Actions:
         self.folder = widgets.Text(
             ".",
             description="Folder",
-            tooltip="Where Download stores the file, on the computer that the kernel runs on",
+            tooltip=f"Where Download stores the file: a folder in {root.path}",
             continuous_update=False,
             layout=widgets.Layout(width="260px"),
         )
@@ -189,9 +203,11 @@ class Actions:
         self._propose(button, lambda job: propose_link(job, rejected=rejected), "looking it up")
 
     def _propose_download(self, button: Any) -> None:
-        rejected, folder = self.file.value, self.folder.value
+        rejected, folder, root = self.file.value, self.folder.value, self._root_folder
         self._propose(
-            button, lambda job: propose_download(job, folder, rejected=rejected), "looking it up"
+            button,
+            lambda job: propose_download(job, root, folder, rejected=rejected),
+            "looking it up",
         )
 
     def _propose_repair(self, change: Any) -> None:

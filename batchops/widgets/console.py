@@ -21,11 +21,14 @@ from batchops.widgets.job_list import JobList
 from batchops.widgets.logs_panel import LogsPanel
 from batchops.widgets.messages import Messages
 from batchops.widgets.progress_panel import ProgressPanel
+from batchops.widgets.root_folder import RootFolder
 from batchops.widgets.stack_picker import StackPicker
 from batchops.widgets.theme import make_button, make_row
 from batchops.widgets.upload import UploadPanel
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchops.inspection.chunk_grid import ChunkGrid
     from batchops.inspection.progress import Progress
     from batchops.local.engine import LocalEngine
@@ -49,6 +52,7 @@ def console(
     refresh_s: float | None = None,
     timeout_s: float = 8 * 3600,
     engine: LocalEngine | None = None,
+    root: str | Path | None = None,
 ) -> Console:
     """Open the operations console, for a notebook cell or as an app with Voila.
 
@@ -66,7 +70,17 @@ def console(
         the local engine.
     timeout_s
         The longest time to follow a job, in seconds.
+    root
+        The folder that the console reads files from and stores files in; by default the current
+        working directory. It uses nothing outside it, nothing hidden in it, and only files that
+        end in ``.csv``, ``.tsv`` or ``.txt``.
+
+    Raises
+    ------
+    InputError
+        There is no such folder.
     """
+    folder = RootFolder(root)
     key = (target, stack_name, region)
     if key in _open:
         _open[key].close()
@@ -75,6 +89,7 @@ def console(
         job_id=job,
         refresh_s=refresh_s,
         timeout_s=timeout_s,
+        root=folder,
     )
     made.open()
     return made
@@ -90,7 +105,13 @@ class Console:
     """
 
     def __init__(
-        self, stack: Stack, *, job_id: str | None, refresh_s: float | None, timeout_s: float
+        self,
+        stack: Stack,
+        *,
+        job_id: str | None,
+        refresh_s: float | None,
+        timeout_s: float,
+        root: RootFolder,
     ) -> None:
         self.stack: Stack | None = stack
         self.job: Job | None = None
@@ -105,11 +126,11 @@ class Console:
         self.stacks = StackPicker(stack, self.background, on_pick=self._take_stack)
         self.jobs = JobList(self.background, on_pick=self.pick_job)
         self.progress, self.grid = ProgressPanel(), ChunkGridPanel()
-        self.actions = Actions(self.background, on_done=self._acted)
+        self.actions = Actions(self.background, root=root, on_done=self._acted)
         self.errors = ErrorsPanel(self.background)
         self.timings = TimingsPanel(self.background)
         self.logs = LogsPanel(self.background)
-        self.upload = UploadPanel(self.background, on_submitted=self._submitted)
+        self.upload = UploadPanel(self.background, root=root, on_submitted=self._submitted)
         self._build()
 
     # ---------------------------------------------------------------------------- looks

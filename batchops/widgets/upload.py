@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from batchops.job import Job
     from batchops.stack import Stack
     from batchops.widgets.background import Background
+    from batchops.widgets.root_folder import RootFolder
 
 _KEY = "upload"
 _MEGABYTES = MAX_UPLOAD_BYTES // (1024 * 1024)
-_HELP = markup.paragraph(
-    f"Nothing is sent before you have seen the plan for the file. A browser can hand over files of "
-    f"up to {_MEGABYTES} MB; for a larger file give its path on the computer that runs the kernel."
+_HELP = (
+    "Nothing is sent before you have seen the plan for the file. A browser can hand over files of "
+    f"up to {_MEGABYTES} MB; for a larger file give its path in {{folder}}, on the computer that "
+    "this console runs on."
 )
 
 
@@ -45,12 +47,20 @@ class UploadPanel:
     ----------
     background
         Checks and sends the file.
+    root
+        The folder that paths lead into.
     on_submitted
         Called with the job.
     """
 
-    def __init__(self, background: Background, *, on_submitted: Callable[[Job], None]) -> None:
-        self._background = background
+    def __init__(
+        self,
+        background: Background,
+        *,
+        root: RootFolder,
+        on_submitted: Callable[[Job], None],
+    ) -> None:
+        self._background, self._root_folder = background, root
         self._stack: Stack | None = None
         self.confirmation = Confirmation(background, key=_KEY, on_done=on_submitted)
         self.file = widgets.FileUpload(
@@ -62,8 +72,8 @@ class UploadPanel:
         )
         self.path = widgets.Text(
             description="or path",
-            placeholder="/data/orders.csv",
-            tooltip="A file on the computer that the kernel runs on",
+            placeholder="data/orders.csv",
+            tooltip=f"A file in {root.path}",
             layout=widgets.Layout(width="380px"),
         )
         self.check = widgets.Button(
@@ -85,7 +95,7 @@ class UploadPanel:
         )
         self.root = widgets.VBox(
             [
-                widgets.HTML(_HELP),
+                widgets.HTML(markup.paragraph(_HELP.format(folder=root.path))),
                 make_row(self.name, self.keys),
                 make_row(self.file, self.path, self.check),
                 self.confirmation.root,
@@ -111,11 +121,17 @@ class UploadPanel:
             self._check(self.path.value.strip(), self.name.value or None)
 
     def _check(self, source: bytes | str, name: str | None) -> None:
+        """Check a file's content, or the file at a path."""
         stack, keys = self._stack, self.keys.value
         if stack is None:
             return
+
+        def check() -> UploadCheck:
+            found = self._root_folder.find_file(source) if isinstance(source, str) else source
+            return check_upload(stack, found, name=name, check_keys=keys)
+
         self._background.run(
-            lambda: check_upload(stack, source, name=name, check_keys=keys),
+            check,
             lambda check: self.confirmation.propose(propose_upload(stack, check), opener=self.file),
             doing="checking the file",
             key=_KEY,

@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from browser.required import required_browser
 
+from batchops.core.loopback import open_local
 from batchops.core.target import Target
 
 if TYPE_CHECKING:
@@ -217,8 +218,7 @@ def test_another_user_of_this_computer_gets_nothing_by_any_key(
 def test_without_a_key_nothing_is_answered(
     info: EngineInfo, unharmed: None, method: str, path: str
 ) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with pytest.raises(urllib.error.HTTPError) as refused:
-        opener.open(urllib.request.Request(info.endpoint_url + path, method=method))
+        open_local(urllib.request.Request(info.endpoint_url + path, method=method), timeout_s=30)
     assert refused.value.code == 403
     refused.value.close()

@@ -18,6 +18,7 @@ from e2e.jobs import TIMEOUT_S, finished
 from e2e.permissions import taken_role
 from e2e.rows import order, to_csv
 
+from batchops.core.loopback import open_local
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
 from batchops.stack import Stack
@@ -28,7 +29,7 @@ BODY = json.dumps({"uuids": [KEY]}).encode()
 
 def _status(request: urllib.request.Request | str) -> int:
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+        with open_local(request, timeout_s=TIMEOUT_S) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:

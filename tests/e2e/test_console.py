@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from batchcore.csvtext import iter_records
 from e2e.jobs import TIMEOUT_S
 
 import batchops as bo
+from batchops.core.loopback import open_local
 from batchops.local.engine import LocalEngine
 from batchops.widgets.background import THREAD_PREFIX
 from batchops.widgets.console import Console
@@ -40,12 +40,14 @@ def stack(
 
 
 @pytest.fixture
-def open_console(stack: bo.Stack, engine: LocalEngine) -> Iterator[Callable[[], Console]]:
+def open_console(
+    stack: bo.Stack, engine: LocalEngine, tmp_path: Path
+) -> Iterator[Callable[[], Console]]:
     """Give a function that opens a console, which closes the one before; nothing may be left."""
     consoles: list[Console] = []
 
     def open_one() -> Console:
-        consoles.append(bo.console(NAME, engine=engine))
+        consoles.append(bo.console(NAME, engine=engine, root=tmp_path))
         assert consoles[-1].settle(TIMEOUT_S)
         return consoles[-1]
 
@@ -163,6 +165,5 @@ def _fetch(console: Console, folder: Path) -> None:
     agree(console, console.actions)
     (address,) = console.messages.root.value.split('href="')[1:]
     address = address.split('"')[0].replace("&amp;", "&")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(address, timeout=30) as answer:
+    with open_local(address, timeout_s=30) as answer:
         assert answer.read() == stored

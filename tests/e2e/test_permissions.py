@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from e2e.test_large_merge import merging_in_groups_of
 from support import Server, always, resources
 
 from batchops.core.errors import FunctionFailedError
+from batchops.core.loopback import open_local
 from batchops.job import Job
 from batchops.stack import Stack
 
@@ -275,13 +275,13 @@ def test_link_in_the_mail_opens_with_the_grant_of_the_role_that_signed_it(
     mail = json.load(s3.get_object(Bucket=bucket, Key=keys.mail(job.id))["Body"])
     text = mail["Content"]["Simple"]["Body"]["Text"]["Data"]
     link = text.split("Download it here: ")[1].split()[0]
-    with urllib.request.urlopen(link, timeout=TIMEOUT_S) as answer:
+    with open_local(link, timeout_s=TIMEOUT_S) as answer:
         assert answer.read().startswith(b"uuid,")
     with (
         without_grant(stack, LINK),
         pytest.raises(urllib.error.HTTPError) as caught,
     ):
-        urllib.request.urlopen(link, timeout=TIMEOUT_S)
+        open_local(link, timeout_s=TIMEOUT_S)
     with caught.value:
         assert caught.value.code == 403
 

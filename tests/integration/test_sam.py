@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from batchops.core.loopback import NO_PROXY
 from batchops.core.project import checkout_root
 from batchops.local.engine import EngineInfo, LocalEngine
 from batchops.samples.sample import make_sample
@@ -53,6 +54,7 @@ def test_sam_build_and_deploy_give_a_stack_that_runs(engine: LocalEngine, tmp_pa
 def _sam(arguments: list[str], folder: Path, info: EngineInfo) -> str:
     environment = {
         **os.environ,
+        **NO_PROXY,
         "AWS_ENDPOINT_URL": info.endpoint_url,
         "AWS_ACCESS_KEY_ID": info.access_key_id,
         "AWS_SECRET_ACCESS_KEY": info.secret_access_key,

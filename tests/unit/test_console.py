@@ -321,7 +321,7 @@ def test_a_download_says_first_where_the_file_goes_and_what_it_replaces(
     deploy()
     (job_id,) = put_jobs(account, 1)
     account.put(keys.completed(job_id, "orders-0.csv"), b"a,b\n1,2\n")
-    console = opened()
+    console = opened(root=tmp_path)
     console.actions.folder.value = str(tmp_path / "none")
     console.actions.download.click()
     settle(console)
@@ -350,6 +350,71 @@ def test_a_download_says_first_where_the_file_goes_and_what_it_replaces(
     console.actions.confirmation.confirm.click()
     settle(console)
     assert (tmp_path / "orders-0-rejected.csv").read_bytes() == b"bad\n"
+
+
+def test_a_download_goes_nowhere_but_into_the_consoles_folder(
+    opened: Callable[..., Console], account: support.Account, tmp_path: Path
+) -> None:
+    deploy()
+    (job_id,) = put_jobs(account, 1)
+    account.put(keys.completed(job_id, "orders-0.csv"), b"a,b\n1,2\n")
+    root = tmp_path / "root"
+    root.mkdir()
+    console = opened(root=root)
+    for folder in (str(tmp_path), ".."):
+        console.actions.folder.value = folder
+        console.actions.download.click()
+        settle(console)
+        assert "leads out of" in console.messages.text
+        assert not console.actions.confirmation.open
+    # An uploader chose the name, and what Python would run.
+    code = keys.completed(job_id, "sitecustomize.py")
+    account.put(code, b"import os\n")
+    account.put_entry(job_id, items.JOB_ENTRY, completedKey=code)
+    console.actions.folder.value = "."
+    console.actions.download.click()
+    settle(console)
+    assert "end in .csv, .tsv or .txt" in console.messages.text
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_download_replaces_no_file_of_somebody_else(
+    opened: Callable[..., Console], account: support.Account, tmp_path: Path
+) -> None:
+    deploy()
+    (job_id,) = put_jobs(account, 1)
+    account.put(keys.completed(job_id, "orders-0.csv"), b"a,b\n1,2\n")
+    theirs = tmp_path / "orders-0.csv"
+    console = opened(root=tmp_path)
+    console.actions.download.click()
+    settle(console)
+    # It comes after the download was proposed, and before it is agreed to.
+    theirs.write_bytes(b"precious\n")
+    console.actions.confirmation.confirm.click()
+    settle(console)
+    assert "is there already" in console.messages.text
+    console.actions.download.click()
+    settle(console)
+    assert "is there already" in console.messages.text
+    assert not console.actions.confirmation.open
+    assert theirs.read_bytes() == b"precious\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["orders-0.csv"]
+
+
+def test_a_failed_download_leaves_nothing(
+    opened: Callable[..., Console], account: support.Account, tmp_path: Path
+) -> None:
+    deploy()
+    (job_id,) = put_jobs(account, 1)
+    account.put(keys.completed(job_id, "orders-0.csv"), b"a,b\n1,2\n")
+    console = opened(root=tmp_path)
+    console.actions.download.click()
+    settle(console)
+    account.s3.delete_object(Bucket=support.BUCKET, Key=keys.completed(job_id, "orders-0.csv"))
+    console.actions.confirmation.confirm.click()
+    settle(console)
+    assert "fetching" in console.messages.text
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_done_is_said_in_the_console(
@@ -453,6 +518,27 @@ def test_a_file_too_large_for_a_browser_is_refused_unread(
     assert "larger than the 9,437,184 bytes" in shown.text.value
     assert shown.confirm.layout.display == "none"
     assert account.keys() == []
+
+
+@pytest.mark.parametrize("path", ["../secret.csv", "link.csv", "/etc/hostname", "key.pem"])
+def test_a_path_opens_no_other_file_of_the_user(
+    opened: Callable[..., Console], account: support.Account, tmp_path: Path, path: str
+) -> None:
+    deploy()
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secret.csv").write_bytes(b"secret\n")
+    (root / "link.csv").symlink_to(tmp_path / "secret.csv")
+    (root / "key.pem").write_bytes(b"secret\n")
+    console = opened(root=root)
+    console.view.value = "Upload"
+    console.upload.path.value = path
+    console.upload.check.click()
+    settle(console)
+    said = console.messages.text
+    assert "leads out of" in said or "is no data file" in said
+    assert not console.upload.confirmation.open
+    assert "secret\n" not in said
 
 
 def uploaded(name: str, content: bytes) -> dict[str, Any]:

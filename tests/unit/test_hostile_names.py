@@ -7,7 +7,6 @@ from __future__ import annotations
 import io
 import json
 import pkgutil
-import stat
 import sys
 from dataclasses import is_dataclass
 from datetime import UTC, datetime
@@ -34,7 +33,6 @@ from batchops.cli.jobs import _jobs_table
 from batchops.core.errors import InputError, PackagingError, explain_failure
 from batchops.core.job_ref import JobRef
 from batchops.core.ledger import JobEntry
-from batchops.core.project import make_private
 from batchops.deployment import packaging
 from batchops.deployment.change_sets import Change
 from batchops.deployment.deletion import Destruction
@@ -72,6 +70,7 @@ from batchops.show.pictures import Picture
 from batchops.show.shown import Shown
 from batchops.stack import ShownOutputs
 from batchops.widgets.actions import propose_download
+from batchops.widgets.root_folder import RootFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -320,7 +319,7 @@ def test_name_that_would_harm_is_not_given_to_a_file_in_a_folder(name: str, tmp_
     with pytest.raises(InputError, match="give the path of a file"):
         store(name, tmp_path)
     with pytest.raises(InputError, match="give the path of a file"):
-        propose_download(Job(job_with(name).stack, "job-0"), str(tmp_path))
+        propose_download(Job(job_with(name).stack, "job-0"), RootFolder(tmp_path), ".")
     assert not list(tmp_path.iterdir())
     assert store(name, tmp_path / "out.csv").read_bytes() == b"rows"
 
@@ -359,15 +358,6 @@ def test_link_out_of_a_folder_is_not_packaged(tmp_path: Path) -> None:
     (folder / "data").unlink()
     (folder / "data").symlink_to(folder / "app.py")
     assert list(packaging.collect_files(folder)) == ["app.py", "data"]
-
-
-def test_folders_for_state_are_the_users_own(tmp_path: Path) -> None:
-    made = make_private(tmp_path / ".batchops" / "build" / "artifacts")
-    for folder in (made, made.parent, made.parent.parent):
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    tmp_path.chmod(0o755)
-    make_private(tmp_path)
-    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
 
 # ------------------------------------------------------------------------------ schemas

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from batchcore.sizing import MAX_CHUNKS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchops.deployment.settings import shipped_settings
 from batchops.planning.durations import Duration, Estimate, estimate_duration
 from batchops.planning.function_times import BEST, WORST, function_seconds
-from batchops.planning.job_model import model_job
+from batchops.planning.job_model import API, aws_limits, model_job
 from batchops.planning.limits import Limit, find_limits
 from batchops.planning.size_advice import chunk_options, largest_chunk_rows, suggest_chunk_rows
 from batchops.planning.workload import Workload
@@ -289,3 +290,29 @@ def test_limit_says_itself_in_a_line() -> None:
     limit = Limit("chunks", 20_000, 80_000, "chunks", "take larger ones")
     assert str(limit) == "chunks: 20,000 of 80,000 chunks (25 %); take larger ones"
     assert limit.to_dict()["share"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("own", "accepted"), [(None, 10_000.0), (4_000, 4_000.0), (2, 2.0), (20_000, 10_000.0)]
+)
+def test_plan_knows_how_many_calls_the_api_accepts(own: int | None, accepted: float) -> None:
+    work = work_of(100_000)
+    work = replace(work, settings=replace(work.settings, api_calls_per_second=own))
+    assert limits_of(work)["calls of the API"].limit == accepted
+    api = aws_limits(BEST, work.settings).requests[API]
+    assert (api.per_s, api.burst) == (accepted, accepted)
+    if own == 2:
+        # 200 calls, of which the first two come at once.
+        assert estimate_duration(work).low_s > 198 / 2
+
+
+def test_no_job_is_held_up_by_what_the_stacks_api_accepts() -> None:
+    for rows in (10_000, 1_000_000, 100_000_000):
+        for chunk_rows in (600, 5_000, 20_000):
+            work = work_of(rows, chunk_rows=chunk_rows, at_once=1_000)
+            if work.chunks > MAX_CHUNKS:
+                continue
+            unlimited = replace(work.settings, api_calls_per_second=None)
+            free = estimate_duration(replace(work, settings=unlimited))
+            held = estimate_duration(work)
+            assert (held.low_s, held.high_s) == (free.low_s, free.high_s)

@@ -5,6 +5,7 @@ The command line runs in this process, against an endpoint that answers as Cloud
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -80,7 +81,14 @@ def test_half_of_the_credentials_is_told_as_such() -> None:
 def test_missing_region_is_told_with_the_places_to_set_it() -> None:
     told = refusal(*AWS, "jobs", **KEYS)
     assert "no AWS region" in told
-    assert "AWS_REGION" in told
+    assert "AWS_DEFAULT_REGION" in told
+    # Each is one that is read.
+    for name in re.findall(r"AWS_\w*REGION", told):
+        with _refusing("AccessDenied", "no") as server:
+            found = refusal(
+                *AWS, "jobs", **KEYS, AWS_ENDPOINT_URL=server.url, **{name: "eu-west-1"}
+            )
+        assert "access denied" in found
 
 
 def _refusing(code: str, message: str, *, status: int = 400) -> Server:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
 # Of a small stack: a file of more bytes is split in ranges.
-GIVEN = {"MaxConcurrency": "32", "SplitRangeBytes": "5000"}
+GIVEN = {"MaxConcurrency": "32", "SplitRangeBytes": "5000", "ApiRateLimit": "50"}
 
 
 def stack_with(template: Any, parameters: dict[str, str]) -> StackRef:
@@ -44,6 +44,7 @@ def test_settings_of_a_checkout_are_the_templates() -> None:
     assert found.chunk_rows == defaults["FileChunkSize"]
     assert found.max_concurrency == defaults["MaxConcurrency"]
     assert found.range_bytes == defaults["SplitRangeBytes"]
+    assert found.api_calls_per_second == defaults["ApiRateLimit"]
     assert str(found.merge_group_bytes) == environment("merge-s3-files")["MERGE_GROUP_BYTES"]
 
 
@@ -53,7 +54,16 @@ def test_settings_of_a_stack_are_those_that_it_was_deployed_with() -> None:
     found = deployed_settings(stack_with(json.dumps(template), GIVEN))
     assert found.functions["read-file"].memory_mb == 2_048
     assert (found.max_concurrency, found.range_bytes) == (32, 5_000)
+    assert found.api_calls_per_second == 50
     assert found.chunk_rows == shipped_settings().chunk_rows
+
+
+def test_stack_of_an_earlier_version_does_not_limit_its_api() -> None:
+    template = copy.deepcopy(TEMPLATE)
+    del template["Parameters"]["ApiRateLimit"]
+    given = {name: value for name, value in GIVEN.items() if name != "ApiRateLimit"}
+    found = deployed_settings(stack_with(json.dumps(template), given))
+    assert found.api_calls_per_second is None
 
 
 def test_template_of_another_tool_may_be_yaml() -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 from support import ROOT, TEMPLATE
 
 if TYPE_CHECKING:
@@ -32,6 +36,40 @@ def test_whatever_is_held_to_a_version_says_why(path: str) -> None:
     for number in held:
         above = lines[number - 1].lstrip()
         assert " # " in lines[number] or above.startswith("# "), lines[number]
+
+
+# What was fixed in which version (GitHub Advisory Database, looked up in November 2026), of what
+# serves pages to a browser here.
+FIXED = {
+    "jupyter-server": "2.21.0",
+    "tornado": "6.5.8",
+    "voila": "0.5.6",
+}
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_no_version_with_a_known_hole_can_be_installed(name: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    lines = [*project["dependencies"], *extras]
+    (found, *more) = [r for r in map(Requirement, lines) if canonicalize_name(r.name) == name]
+    for requirement in (found, *more):
+        floors = [s.version for s in requirement.specifier if s.operator == ">="]
+        assert max(map(Version, floors)) >= Version(FIXED[name]), requirement
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert re.search(rf'"{name}.*(GHSA-\S+)|(GHSA-\S+).*\n\s*"{name}', text)
+
+
+def test_each_environment_starts_with_a_current_pip_and_setuptools() -> None:
+    lines = (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
+    (installers,) = [line for line in lines if line.startswith("INSTALLERS := ")]
+    assert "--upgrade 'pip>=26.2' 'setuptools>=83'" in installers
+    first: dict[str, str] = {}
+    for line in lines:
+        for folder in ("BIN", "SAM", "SCAN"):
+            if re.match(rf"\t\$\({folder}\)(/bin)?/python (-m pip|\$\(INSTALLERS\))", line):
+                first.setdefault(folder, line.split("python ", 1)[1])
+    assert first == dict.fromkeys(("BIN", "SAM", "SCAN"), "$(INSTALLERS)")
 
 
 def test_checks_of_the_template_that_are_skipped_say_why() -> None:

@@ -331,6 +331,17 @@ def test_mail_may_go_out_from_any_identity_on_the_local_engine_only() -> None:
     assert all(":identity/" in json.dumps(target) for target in aws_targets)
 
 
+def test_mail_may_go_out_as_the_sender_only_and_on_aws_the_key_must_be_there() -> None:
+    # Amazon SES developer guide, identity and access management: ses:FromAddress is filled in.
+    (mail,) = [s for s in role_statements("SendEmailRole") if s.get("Sid") == "Mail"]
+    sender = {"ses:FromAddress": {"Ref": "SESSender"}}
+    assert on_aws(mail["Condition"]) == {"StringEquals": sender}
+    # So the function has to send as exactly that.
+    assert function_of("send-email")["Environment"]["Variables"]["SES_SENDER"] == {
+        "Ref": "SESSender"
+    }
+
+
 def test_main_workflow_may_run_its_map_and_the_chunks() -> None:
     # AWS Step Functions developer guide: policies for Distributed Map and for .sync:2.
     role = "MainOrchestratorRole"
@@ -404,6 +415,17 @@ def test_bucket_insists_on_tls_on_aws(bucket: str) -> None:
     assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     arn = f"${{{bucket}.Arn}}"
     assert [text_of(target) for target in tls["Resource"]] == [arn, f"{arn}/*"]
+
+
+def test_queue_insists_on_tls_on_aws() -> None:
+    assert list(resources("AWS::SQS::Queue")) == ["UnstartedUploadsQueue"]
+    (policy,) = resources("AWS::SQS::QueuePolicy").values()
+    assert policy["Condition"] == "OnAws"
+    assert policy["Properties"]["Queues"] == [{"Ref": "UnstartedUploadsQueue"}]
+    (tls,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "sqs:*")
+    assert text_of(tls["Resource"]) == "${UnstartedUploadsQueue.Arn}"
+    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_logs_are_delivered_by_policy_of_this_account_alone() -> None:
@@ -501,6 +523,15 @@ def test_api_has_the_two_routes_and_enrich_data_may_call_the_one() -> None:
 def test_api_waits_as_long_as_its_function_runs() -> None:
     # Amazon API Gateway quotas: an integration has 29 s.
     assert function_of("get-data")["Timeout"] <= 29
+
+
+def test_api_accepts_no_more_than_its_share_of_the_accounts_requests() -> None:
+    (settings,) = resource("Api")["Properties"]["MethodSettings"]
+    assert (settings["ResourcePath"], settings["HttpMethod"]) == ("/*", "*")
+    for name in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
+        assert settings[name] == {"Ref": "ApiRateLimit"}
+    # Amazon API Gateway quotas: 10,000 requests a second of an account, in bursts of 5,000.
+    assert TEMPLATE["Parameters"]["ApiRateLimit"]["Default"] <= 5_000
 
 
 def test_upload_whose_job_cannot_be_started_is_kept() -> None:

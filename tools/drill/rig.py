@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from batchcore.workflow import ENRICH, GET_DATA
 
 from batchops.core.errors import EngineError
+from batchops.core.loopback import open_local
 from batchops.local.engine import LocalEngine
 from batchops.local.gate import HOSTS_PATH
 from batchops.stack import Stack
@@ -81,7 +82,7 @@ class Rig:
             data=json.dumps([url.removeprefix("http://") for url in urls]).encode(),
             headers=dict(self._info.request_headers),
         )
-        with urllib.request.urlopen(request, timeout=_ADMIN_TIMEOUT_S) as answer:  # noqa: S310
+        with open_local(request, timeout_s=_ADMIN_TIMEOUT_S) as answer:
             answer.read()
 
     def restart_engine(self) -> None:

@@ -1,10 +1,8 @@
 """Check whether an uploaded file can be processed at all, and refuse it with a reason if not."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from batchcore import csvtext
+from batchcore import csvtext, headers
 from batchcore.errors import (
     DuplicateColumnsError,
     EmptyFileError,
@@ -22,10 +20,6 @@ from batchcore.schema import RecordSchema
 _MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\x89PNG", b"\xd0\xcf\x11\xe0")
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _SNIFFED_BYTES = 4096
-
-# Delimiters that a file may have instead of the expected one, and how many columns a message names.
-_OTHER_DELIMITERS = ",;\t|"
-_NAMED_COLUMNS = 12
 
 
 def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -85,53 +79,37 @@ def map_header(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[s
         If a required column is missing, or a column of the schema occurs more than once.
     """
     text = header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
-    names = [name.strip() for name in csvtext.parse_row(text, delimiter=delimiter)]
+    names = headers.names_of(text, delimiter=delimiter)
     missing = [column for column in schema.required if column not in names]
     if missing:
         raise _header_error(text, names, missing, schema, delimiter)
     twice = [column for column in schema.columns if names.count(column) > 1]
     if twice:
-        raise DuplicateColumnsError(f"the header names {_listed(twice)} more than once")
+        raise DuplicateColumnsError(f"the header names {headers.listed(twice)} more than once")
     return {column: names.index(column) for column in schema.columns if column in names}
 
 
 def _header_error(
     text: str, names: list[str], missing: list[str], schema: RecordSchema, delimiter: str
 ) -> FileError:
-    for other in _OTHER_DELIMITERS.replace(delimiter, ""):
-        fields = _first_line_names(text, other)
-        if len(set(schema.required) & set(fields)) > len(set(schema.required) & set(names)):
-            return WrongDelimiterError(
-                f"the header is delimited by {other!r}, but the stack expects {delimiter!r}: "
-                "convert the file, or deploy with another FileDelimiter"
-            )
+    other = headers.other_delimiter(text, schema.required, delimiter=delimiter)
+    if other is not None:
+        return WrongDelimiterError(
+            f"the header is delimited by {other!r}, but the stack expects {delimiter!r}: "
+            "convert the file, or deploy with another FileDelimiter"
+        )
     if len(missing) == len(schema.required):
         lower = {column.lower() for column in schema.columns}
         if not any(name.lower() in lower for name in names):
             # The message does not quote the row, because it may be somebody's data.
             return NoHeaderError(
                 "the first row names none of the columns "
-                f"{_listed(schema.required)}: it looks like data, so put a header above it"
+                f"{headers.listed(schema.required)}: it looks like data, so put a header above it"
             )
     return MissingColumnsError(
-        f"the header lacks {_listed(missing)}: columns are matched by their exact names, and the "
-        f"file has {_listed(names)}"
+        f"the header lacks {headers.listed(missing)}: columns are matched by their exact names, "
+        f"and the file has {headers.listed(names)}"
     )
-
-
-def _first_line_names(text: str, delimiter: str) -> list[str]:
-    """Return the names in a header's first line if another delimiter is used.
-
-    With another delimiter, a line break may be outside of quotes and end the record.
-    """
-    lines = io.StringIO(text, newline="")
-    return [name.strip() for name in next(csv.reader(lines, delimiter=delimiter), [])]
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:60]) for name in names[:_NAMED_COLUMNS])
-    rest = len(names) - _NAMED_COLUMNS
-    return shown + (f" and {rest} more" if rest > 0 else "")
 
 
 def no_rows() -> NoRowsError:

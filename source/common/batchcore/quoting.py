@@ -1,0 +1,58 @@
+"""Parse records strictly, and find the quotes that a strict reader does not accept.
+
+`batchcore.csvtext` finds where records end, as Python's `csv` does in its default dialect: text
+between a closing quote and the next delimiter belongs to the field. Other readers refuse it, or
+read another value, so a record with such text is rejected.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+
+# Stands for the fields of a record with text after a closing quote. No other record is empty.
+STRAY_TEXT: Sequence[str] = ()
+
+HINT = "a quoted field ends at its second quote, and quotes inside of it must be doubled"
+
+
+def parse_rows(texts: Iterable[str], *, delimiter: str) -> Iterator[Sequence[str]]:
+    """Yield the fields of each record, or `STRAY_TEXT` if text follows a closing quote.
+
+    Each text must be one whole record that is not blank.
+    """
+    rows = csv.reader(texts, delimiter=delimiter, strict=True)
+    while True:
+        try:
+            yield from rows
+        except csv.Error:
+            # The reader goes on with the next record.
+            yield STRAY_TEXT
+        else:
+            return
+
+
+def is_stray(text: str, *, delimiter: str) -> bool:
+    """Tell whether text follows a closing quote in a record."""
+    return next(parse_rows([text], delimiter=delimiter), None) is STRAY_TEXT
+
+
+@cache
+def _field_pattern(delimiter: str) -> re.Pattern[str]:
+    d = re.escape(delimiter)
+    quoted = rf'"[^"]*+(?:""[^"]*+)*+"([^{d}\r\n]*+)'
+    return re.compile(rf'(?:{quoted}|[^"{d}\r\n][^{d}\r\n]*+|)(?:{d}|\Z|(?=[\r\n]))')
+
+
+def stray_field(text: str, *, delimiter: str) -> tuple[int, str]:
+    """Return the number of the first field with text after its closing quote, and the field.
+
+    Raises
+    ------
+    ValueError
+        If the record has no such field.
+    """
+    for number, found in enumerate(_field_pattern(delimiter).finditer(text), 1):
+        if found[1]:
+            return number, found[0].removesuffix(delimiter)
+    raise ValueError("no text follows a closing quote")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from batchcore import csvtext, reference, workflow
+from batchcore import csvtext, quoting, reference, workflow
 from batchcore.records import Record, read_records, reject
 from batchcore.schema import RecordSchema
 
 from batchops.recovery.repair_rows import (
     ChunkText,
     EditedRow,
+    has_stray_text,
     is_untouched,
     join_fields,
     split_fields,
@@ -87,6 +88,9 @@ class _Checker:
         if csvtext.is_blank(record):
             return self._refused(row, "is a blank line, or beyond the end of the file")
         untouched = is_untouched(row, record, delimiter=self._delimiter)
+        # Of such a record, what was sent back may say how it is to be read, without another change.
+        if rejected and not row.stray and has_stray_text(record, delimiter=self._delimiter):
+            untouched = False
         if untouched and done:
             return CheckedRow(self._outcome(row, UNCHANGED if rejected else DONE))
         if untouched:
@@ -106,10 +110,12 @@ class _Checker:
     def _judge(self, row: EditedRow, old: bytes, new: bytes) -> CheckedRow:
         record = self._read(row, new)
         faults = self._faults(record) + self._hidden(row, old)
+        if row.stray:
+            faults.append(("quoting", f"still has text after a closing quote: {quoting.HINT}"))
         if faults:
             return CheckedRow(self._failing(row, faults))
         key = record["fields"][self._schema.key]
-        return CheckedRow(self._outcome(row, MENDED, message=self._dropped(row, old)), new, key)
+        return CheckedRow(self._outcome(row, MENDED, message=self._to_know(row, old)), new, key)
 
     def _read(self, row: EditedRow, raw: bytes) -> Record:
         """Read a record as the stack will."""
@@ -136,10 +142,17 @@ class _Checker:
         shown = ", ".join(repr(row.fields[place]) for place in places)
         return [("encoding", f"{shown} still holds bytes that are not UTF-8: write it anew")]
 
-    def _dropped(self, row: EditedRow, old: bytes) -> str:
+    def _to_know(self, row: EditedRow, old: bytes) -> str:
+        """Return what a person should know of a row that would be accepted."""
         beyond = split_fields(old, delimiter=self._delimiter)[len(row.fields) :]
         shown = [field.encode("utf-8", "replace").decode() for field in beyond]
-        return f"drops what stood beyond the header's columns: {shown}" if shown else ""
+        notes = [f"drops what stood beyond the header's columns: {shown}"] if shown else []
+        if has_stray_text(old, delimiter=self._delimiter):
+            _, field = quoting.stray_field(
+                old.decode("utf-8", "replace"), delimiter=self._delimiter
+            )
+            notes.append(f"writes the row anew, which had text after a closing quote: {field}")
+        return "; ".join(notes)
 
     def _failing(self, row: EditedRow, faults: Sequence[tuple[str, str]]) -> RowOutcome:
         rules, messages = zip(*faults, strict=True)

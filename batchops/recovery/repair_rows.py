@@ -9,11 +9,12 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from batchcore import csvtext
+from batchcore import csvtext, quoting
+from batchcore.errors import UnterminatedQuoteError
 from batchcore.records import REJECT_COLUMNS
 
 from batchops.core.errors import InputError
@@ -27,11 +28,15 @@ _LISTED = 20
 
 
 class EditedRow(NamedTuple):
-    """One row as it came back: the fields under the header, and the fields beyond them."""
+    """One row as it came back: the fields under the header, and the fields beyond them.
+
+    `stray` tells whether text still follows a closing quote, so that the fields are a guess.
+    """
 
     source_row: int
     fields: tuple[str, ...]
     surplus: tuple[str, ...]
+    stray: bool = False
 
 
 class ChunkText:
@@ -85,6 +90,11 @@ def _has_wide(text: str) -> bool:
     return any("\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff" for c in text)
 
 
+def has_stray_text(record: bytes, *, delimiter: str) -> bool:
+    """Return whether text follows a closing quote in a record, so that its fields are a guess."""
+    return quoting.is_stray(record.decode("utf-8", "surrogateescape"), delimiter=delimiter)
+
+
 def is_untouched(row: EditedRow, record: bytes, *, delimiter: str) -> bool:
     """Return whether a row says the same as its record in the chunk.
 
@@ -135,9 +145,9 @@ def read_edited(
     ------
     InputError
         If one of the input's columns or ``source_row`` is missing or occurs twice; if a row has no
-        row number, or two rows have the same.
+        row number, or two rows have the same; if a quoted field never ends.
     """
-    names, rows = _table(source, delimiter)
+    names, rows, stray = _table(source, delimiter)
     if not rows:
         return []
     fields, number, surplus = _places(names, columns, delimiter)
@@ -146,6 +156,7 @@ def read_edited(
             source_row=_row_number(row[number], place),
             fields=tuple(row[place] for place in fields),
             surplus=_trimmed([row[place] for place in surplus] + row[len(names) :]),
+            stray=place in stray,
         )
         for place, row in enumerate(rows, 1)
     ]
@@ -162,12 +173,14 @@ def listed(rows: Sequence[int]) -> str:
     return ", ".join(map(str, rows[:_LISTED])) + more
 
 
-def _table(source: Any, delimiter: str) -> tuple[list[str], list[list[str]]]:
+def _table(source: Any, delimiter: str) -> tuple[list[str], list[list[str]], set[int]]:
+    """Return the names, the rows, and the numbers of rows with text after a closing quote."""
     if hasattr(source, "columns") and hasattr(source, "itertuples"):
         values = (
             source.astype("object").where(source.notna(), "").itertuples(index=False, name=None)
         )
-        return [str(name) for name in source.columns], [list(map(str, row)) for row in values]
+        rows = [list(map(str, row)) for row in values]
+        return [str(name) for name in source.columns], rows, set()
     if isinstance(source, str | Path):
         path = Path(source)
         if not path.is_file():
@@ -177,11 +190,24 @@ def _table(source: Any, delimiter: str) -> tuple[list[str], list[list[str]]]:
         raise InputError(
             f"cannot repair from a {type(source).__name__}: give a DataFrame, a path or bytes"
         )
-    text = source.removeprefix(csvtext.BOM).decode("utf-8", "surrogateescape")
-    header, *rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)) or [[]]
+    (header, _), *found = list(_parsed(source, delimiter)) or [([], False)]
     # A spreadsheet writes rows of delimiters only, and leaves out empty fields at the end.
+    found = [(row, stray) for row, stray in found if any(row)]
     names = [as_shown(name) for name in header]
-    return names, [row + [""] * (len(names) - len(row)) for row in rows if any(row)]
+    rows = [row + [""] * (len(names) - len(row)) for row, _ in found]
+    return names, rows, {place for place, (_, stray) in enumerate(found, 1) if stray}
+
+
+def _parsed(data: bytes, delimiter: str) -> Iterator[tuple[list[str], bool]]:
+    """Yield the fields of each record, and whether text follows a closing quote in it."""
+    try:
+        records = list(csvtext.iter_records(data.removeprefix(csvtext.BOM), delimiter=delimiter))
+    except UnterminatedQuoteError as error:
+        raise InputError(f"cannot read the rows: {error}") from error
+    texts = [r.decode("utf-8", "surrogateescape") for r in records if not csvtext.is_blank(r)]
+    for text, fields in zip(texts, quoting.parse_rows(texts, delimiter=delimiter), strict=True):
+        stray = fields is quoting.STRAY_TEXT
+        yield csvtext.parse_row(text, delimiter=delimiter) if stray else list(fields), stray
 
 
 def _places(

@@ -323,3 +323,40 @@ def test_empty_plan_has_a_frame_with_all_columns() -> None:
     frame = _plan().frame()
     assert list(frame.columns) == ["source_row", "chunk", "outcome", "rules", "message"]
     assert frame.empty
+
+
+# ------------------------------------------------------------------ text after a quote
+
+STRAY = b'001,"a" b,x\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "outcome"),
+    [
+        ('001,"a" b,x,2,quoting,', "unchanged"),  # as the rejects file has it
+        ('001,"a" c,x,2,quoting,', "still failing"),
+        ("001,a b,x,2,quoting,", "mended"),  # as a spreadsheet writes it
+        ('001,"""a"" b",x,2,quoting,', "mended"),
+    ],
+)
+def test_text_after_a_quote_is_fixed_by_writing_the_row_as_it_is_to_be_read(
+    line: str, outcome: str
+) -> None:
+    (row,) = read_edited(_rejects(line), columns=COLUMNS, delimiter=",")
+    found = _check(row, STRAY)
+    assert found.outcome.outcome == outcome
+    if outcome == "mended":
+        assert found.outcome.message == (
+            'writes the row anew, which had text after a closing quote: "a" b'
+        )
+    if outcome == "still failing":
+        assert found.outcome.rules == "quoting"
+
+
+def test_row_with_text_after_a_quote_that_was_accepted_is_left_alone() -> None:
+    assert _check(_edited(2, "001", "a b", "x"), STRAY, rejected=()).outcome.outcome == "done"
+
+
+def test_quote_that_never_ends_is_refused() -> None:
+    with pytest.raises(InputError, match=r"cannot read the rows: .* still open"):
+        read_edited(_rejects('001,"a,x,2,,'), columns=COLUMNS, delimiter=",")

@@ -3,7 +3,7 @@
 The rules are those of Python's `csv` in its default dialect: a quote opens a quoted field only if
 it is the field's first character, a doubled quote stands for one quote, text between the closing
 quote and the next delimiter belongs to the field, and a record ends at an LF, CRLF or lone CR
-outside quotes.
+outside quotes. `batchcore.quoting` finds the records with such text, which are rejected.
 """
 
 import csv

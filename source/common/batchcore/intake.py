@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from batchcore import csvtext, headers
+from batchcore import csvtext, headers, quoting
 from batchcore.errors import (
     DuplicateColumnsError,
     EmptyFileError,
     FileError,
+    MalformedHeaderError,
     MissingColumnsError,
     NoHeaderError,
     NoRowsError,
@@ -54,7 +55,7 @@ def read_header(splitter: csvtext.Splitter, schema: RecordSchema, *, delimiter: 
     Raises
     ------
     EmptyFileError, NotTextError, NoHeaderError, WrongDelimiterError, MissingColumnsError
-        And DuplicateColumnsError.
+        And DuplicateColumnsError, MalformedHeaderError.
     """
     header = splitter.header()
     if not header:
@@ -62,6 +63,9 @@ def read_header(splitter: csvtext.Splitter, schema: RecordSchema, *, delimiter: 
     if any(byte < 0x20 and byte not in b"\t\n\r" for byte in header[:_SNIFFED_BYTES]):
         raise NotTextError("the first row is not text: export the data as CSV in UTF-8")
     map_header(header, schema, delimiter=delimiter)
+    # Only here: a job that was split before this rule must not fail when it is run again.
+    if quoting.is_stray(_text(header), delimiter=delimiter):
+        raise MalformedHeaderError(f"the header has text after a closing quote: {quoting.HINT}")
     return header if header.endswith((b"\n", b"\r")) else header + b"\n"
 
 
@@ -78,7 +82,7 @@ def map_header(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[s
     NoHeaderError, WrongDelimiterError, MissingColumnsError, DuplicateColumnsError
         If a required column is missing, or a column of the schema occurs more than once.
     """
-    text = header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
+    text = _text(header)
     names = headers.names_of(text, delimiter=delimiter)
     missing = [column for column in schema.required if column not in names]
     if missing:
@@ -87,6 +91,10 @@ def map_header(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[s
     if twice:
         raise DuplicateColumnsError(f"the header names {headers.listed(twice)} more than once")
     return {column: names.index(column) for column in schema.columns if column in names}
+
+
+def _text(header: bytes) -> str:
+    return header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
 
 
 def _header_error(

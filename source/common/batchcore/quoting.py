@@ -39,9 +39,19 @@ def is_stray(text: str, *, delimiter: str) -> bool:
 
 @cache
 def _field_pattern(delimiter: str) -> re.Pattern[str]:
+    """Return a pattern for a field; its group is the text after a closing quote."""
     d = re.escape(delimiter)
-    quoted = rf'"[^"]*+(?:""[^"]*+)*+"([^{d}\r\n]*+)'
-    return re.compile(rf'(?:{quoted}|[^"{d}\r\n][^{d}\r\n]*+|)(?:{d}|\Z|(?=[\r\n]))')
+    return re.compile(rf'"[^"]*+(?:""[^"]*+)*+"([^{d}\r\n]*+)|[^"{d}\r\n][^{d}\r\n]*+|')
+
+
+def match_fields(text: str, *, delimiter: str) -> Iterator[re.Match[str]]:
+    """Yield a match for each field of a record; group 1 is the text after a closing quote."""
+    pattern, at = _field_pattern(delimiter), 0
+    while found := pattern.match(text, at):
+        yield found
+        at = found.end() + 1
+        if text[found.end() : at] != delimiter:
+            return
 
 
 def stray_field(text: str, *, delimiter: str) -> tuple[int, str]:
@@ -52,7 +62,7 @@ def stray_field(text: str, *, delimiter: str) -> tuple[int, str]:
     ValueError
         If the record has no such field.
     """
-    for number, found in enumerate(_field_pattern(delimiter).finditer(text), 1):
+    for number, found in enumerate(match_fields(text, delimiter=delimiter), 1):
         if found[1]:
-            return number, found[0].removesuffix(delimiter)
+            return number, found[0]
     raise ValueError("no text follows a closing quote")

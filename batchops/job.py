@@ -374,6 +374,10 @@ class Job(JobRef):
         With `typed`, the dates of the deployed schema become dates and the columns of its
         enrichment become numbers, if every value is one or is empty. Other columns stay text,
         because 007 may be a key.
+
+        The columns that the job has added keep their names: one of the upload with the same name is
+        ``NAME (uploaded)``. Other names that occur twice, or are empty, are what `pandas.read_csv`
+        makes of them: ``a``, ``a.1``, ``Unnamed: 2``.
         """
         schema = deployed_schema(self.stack) if typed else None
         return result_files.completed_frame(self, schema=schema)
@@ -384,9 +388,10 @@ class Job(JobRef):
         Returns
         -------
         DataFrame
-            One line per rejected row, all text: the input's columns, then ``source_row``,
-            ``rules``, ``messages``. If a row has more fields than the header, the surplus is in
-            ``surplus_1`` and so on; bytes that are not UTF-8 show as ``\xA0``.
+            One line per rejected row: the input's columns as text, then ``source_row`` (int64),
+            ``rules``, ``messages`` (text). If a row has more fields than the header, the surplus is
+            in ``surplus_1`` and so on; bytes that are not UTF-8 show as ``\xA0``. Columns of one
+            name, or of none, are called as in `output`.
         """
         return result_files.rejects_frame(self)
 

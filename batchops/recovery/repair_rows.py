@@ -13,18 +13,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from batchcore import csvtext, quoting
+from batchcore import csvtext, headers, quoting
 from batchcore.errors import UnterminatedQuoteError
 from batchcore.records import REJECT_COLUMNS
 
+from batchops.core.column_names import distinct, result_columns
 from batchops.core.errors import InputError
+from batchops.inspection.frames import SOURCE_ROW, SURPLUS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SOURCE_ROW = REJECT_COLUMNS[0]
-_SURPLUS = "surplus_"
 _LISTED = 20
+# More than any header that people edit.
+_HEAD_BYTES = 1024 * 1024
 
 
 class EditedRow(NamedTuple):
@@ -137,7 +139,8 @@ def read_edited(
     Parameters
     ----------
     source
-        The DataFrame, or the path or the bytes of the CSV file.
+        The DataFrame, or the path or the bytes of the CSV file. Its delimiter may be another than
+        the job's, because spreadsheets and pandas choose their own.
     columns
         The input's columns.
 
@@ -147,7 +150,7 @@ def read_edited(
         If one of the input's columns or ``source_row`` is missing or occurs twice; if a row has no
         row number, or two rows have the same; if a quoted field never ends.
     """
-    names, rows, stray = _table(source, delimiter)
+    names, rows, stray = _table(source, columns, delimiter)
     if not rows:
         return []
     fields, number, surplus = _places(names, columns, delimiter)
@@ -173,7 +176,9 @@ def listed(rows: Sequence[int]) -> str:
     return ", ".join(map(str, rows[:_LISTED])) + more
 
 
-def _table(source: Any, delimiter: str) -> tuple[list[str], list[list[str]], set[int]]:
+def _table(
+    source: Any, columns: Sequence[str], delimiter: str
+) -> tuple[list[str], list[list[str]], set[int]]:
     """Return the names, the rows, and the numbers of rows with text after a closing quote."""
     if hasattr(source, "columns") and hasattr(source, "itertuples"):
         values = (
@@ -190,12 +195,21 @@ def _table(source: Any, delimiter: str) -> tuple[list[str], list[list[str]], set
         raise InputError(
             f"cannot repair from a {type(source).__name__}: give a DataFrame, a path or bytes"
         )
+    delimiter = _found_delimiter(source, columns, delimiter)
     (header, _), *found = list(_parsed(source, delimiter)) or [([], False)]
     # A spreadsheet writes rows of delimiters only, and leaves out empty fields at the end.
     found = [(row, stray) for row, stray in found if any(row)]
     names = [as_shown(name) for name in header]
     rows = [row + [""] * (len(names) - len(row)) for row, _ in found]
     return names, rows, {place for place, (_, stray) in enumerate(found, 1) if stray}
+
+
+def _found_delimiter(data: bytes, columns: Sequence[str], delimiter: str) -> str:
+    """Return the delimiter of a rejects file, which may have been saved with another one."""
+    head = data[:_HEAD_BYTES].removeprefix(csvtext.BOM).lstrip(b"\r\n")
+    text = head.decode("utf-8", "backslashreplace")
+    wanted = {name.strip() for name in (*columns, SOURCE_ROW)}
+    return headers.other_delimiter(text, wanted, delimiter=delimiter) or delimiter
 
 
 def _parsed(data: bytes, delimiter: str) -> Iterator[tuple[list[str], bool]]:
@@ -215,19 +229,33 @@ def _places(
 ) -> tuple[list[int], int, list[int]]:
     """Return the places of the input's columns, of the row number and of the surplus."""
     width = len(columns)
+    spellings = _spellings(columns)
     # In the order of the rejects file even columns of the same name can be told apart.
-    if list(names[: width + 1]) == [*columns, SOURCE_ROW]:
+    if any(list(names[: width + 1]) == spelling for spelling in spellings):
         rest = range(width + 1, len(names))
-        return list(range(width)), width, [n for n in rest if names[n].startswith(_SURPLUS)]
-    lacking = [name for name in (*columns, SOURCE_ROW) if names.count(name) != 1]
-    if lacking:
+        return list(range(width)), width, [n for n in rest if names[n].startswith(SURPLUS)]
+    fitting = [each for each in spellings if all(names.count(name) == 1 for name in each)]
+    if not fitting:
+        lacking = [name for name in spellings[0] if names.count(name) != 1]
         raise InputError(
             f"the columns {', '.join(map(repr, lacking))} must occur once each, delimited by "
             f"{delimiter!r}; found are {', '.join(map(repr, names))}"
         )
-    surplus = [n for n, name in enumerate(names) if name.startswith(_SURPLUS)]
-    surplus = [n for n in surplus if names[n] not in columns]
-    return [names.index(name) for name in columns], names.index(SOURCE_ROW), surplus
+    *wanted, source_row = fitting[0]
+    surplus = [n for n, name in enumerate(names) if name.startswith(SURPLUS) and name not in wanted]
+    return [names.index(name) for name in wanted], names.index(source_row), surplus
+
+
+def _spellings(columns: Sequence[str]) -> list[list[str]]:
+    """Return how the input's columns and ``source_row`` may be called in what comes back.
+
+    As `Job.rejects` calls them, as the rejects file has them, and as pandas reads that file.
+    """
+    file = [*columns, *REJECT_COLUMNS]
+    return [
+        names[: len(columns) + 1]
+        for names in (result_columns(columns, REJECT_COLUMNS), file, distinct(file))
+    ]
 
 
 def _row_number(text: str, place: int) -> int:

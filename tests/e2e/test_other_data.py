@@ -101,7 +101,7 @@ def test_rejects_are_the_bad_rows_with_reasons_in_the_files_own_delimiter(
     text = _completed(parts, tmp_path, rejected=True)
     assert text.startswith(REJECTED)
     rejects = parts.rejects()
-    assert list(rejects["source_row"]) == ["4", "5", "6", "8"]
+    assert list(rejects["source_row"]) == [4, 5, 6, 8]
     # The row that lacks a field: its reasons stand in their columns all the same.
     assert list(rejects["Prüfdatum"])[-1] == "03.02.2026"
     assert list(rejects["rules"])[-1] == "fieldCount"

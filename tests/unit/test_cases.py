@@ -2,32 +2,96 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
+from batchcore import csvtext, items, keys, workflow
+from batchcore.records import REJECT_COLUMNS, RowWriter, read_records, reject
 from batchcore.reference import read_reference
 from batchcore.schema import RecordSchema
-from support import ROOT
+from support import BUCKET, JOB_TABLE, ROOT, stack_ref
 
+from batchops.cli.base import write_csv
+from batchops.core.column_names import input_columns
 from batchops.core.errors import InputError
+from batchops.core.job_ref import JobRef
 from batchops.core.project import Project
 from batchops.deployment.delivery import Order, check_files
 from batchops.deployment.settings import shipped_settings
+from batchops.inspection.result_files import completed_frame, rejects_frame
 from batchops.planning.planner import plan_file
+from batchops.recovery.repair_rows import EditedRow, read_edited
+from batchops.show.shown import plain_values
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from support import Account
+
     from batchops.planning.plan import Plan
 
 CASES = ROOT / "tests" / "data" / "cases"
+JOB = "case-000000000001"
+
+
+def schema_of(case: str) -> RecordSchema:
+    return RecordSchema.load(CASES / case / "schema.json")
+
+
+def run_job(account: Account, case: str, *, delimiter: str = ",") -> JobRef:
+    """Put the results of the case's job into an account, as its functions would write them."""
+    schema, writer = schema_of(case), RowWriter(delimiter=delimiter)
+    known = dict(read_reference(CASES / case / "reference.csv", schema))
+    data = (CASES / case / "input.csv").read_bytes()
+    header = next(csvtext.iter_records(data, delimiter=delimiter))
+    headers = {
+        "output": writer.header(header, schema.enrichment),
+        "rejects": writer.header(header, REJECT_COLUMNS),
+    }
+    files = {name: [line] for name, line in headers.items()}
+    for record in read_records(data, schema, delimiter=delimiter, first_row=2):
+        faults = [] if "errors" in record else schema.violations(record["fields"])
+        if faults:
+            record = reject(record, stage="validate", key="", faults=faults)  # noqa: PLW2901
+        if "errors" in record:
+            files["rejects"].append(writer.rejected(record))
+        else:
+            values = [*known[record["fields"][schema.key]].values()]
+            files["output"].append(writer.completed({**record, "values": values}))
+    places = {"output": keys.output(JOB, 0), "rejects": keys.rejected_piece(JOB, 0)}
+    versions = {name: account.put(places[name], line) for name, line in headers.items()}
+    for name, lines in files.items():
+        account.put(name, b"".join(lines))
+    account.put_entry(
+        JOB,
+        items.JOB_ENTRY,
+        status=workflow.SUCCEEDED,
+        attempt=1,
+        bucket=BUCKET,
+        key="input/case.csv",
+        delimiter=delimiter,
+        headers=versions,
+        completedKey="output",
+        rejectedKey="rejects",
+    )
+    outputs = {"JobTableName": JOB_TABLE, "SourceBucketName": BUCKET}
+    stack = stack_ref(outputs=outputs, dynamodb=account.dynamodb, s3=account.s3)
+    return JobRef(stack, JOB)
+
+
+def taken_back(job: JobRef, edited: pd.DataFrame | bytes) -> list[EditedRow]:
+    """Return rows that were edited as repair reads them."""
+    entry = job.ledger_entry()
+    return read_edited(edited, columns=input_columns(job, entry), delimiter=entry.delimiter)
 
 
 def plan_of(case: str, *, delimiter: str = ",") -> Plan:
     """Plan the case's upload for a stack with the case's schema and reference data."""
-    folder = CASES / case
-    schema = RecordSchema.load(folder / "schema.json")
+    folder, schema = CASES / case, schema_of(case)
     known = dict(read_reference(folder / "reference.csv", schema))
     return plan_file(
         folder / "input.csv",
@@ -80,3 +144,77 @@ def test_text_after_a_closing_quote_is_rejected_and_planned() -> None:
         2,
     )
     assert "text after the closing quote of field 1" in rule.message
+
+
+# ----------------------------------------------------------------------- columns' names
+
+BLANK = "repair-after-read_csv-of-blank-columns"
+
+
+def test_columns_without_names_are_called_alike_everywhere(account: Account) -> None:
+    job = run_job(account, "rejects-json-crash")
+    names = [*pd.read_csv(CASES / "rejects-json-crash" / "input.csv").columns]
+    assert names[-2:] == ["Unnamed: 8", "Unnamed: 9"]
+    output, rejects = completed_frame(job), rejects_frame(job)
+    assert list(output.columns) == [*names, "warehouse", "rep"]
+    assert list(rejects.columns) == [*names, *REJECT_COLUMNS]
+    assert list(output.columns) == list(pd.read_csv(io.BytesIO(account.get("output"))).columns)
+    assert list(rejects.columns) == list(pd.read_csv(io.BytesIO(account.get("rejects"))).columns)
+    assert list(plain_values(output)[0]) == list(output.columns)
+    assert [*plain_values(rejects)] == []
+
+
+def test_rejects_with_columns_without_names_are_json(account: Account) -> None:
+    rejects = rejects_frame(run_job(account, BLANK))
+    (row,) = json.loads(json.dumps(plain_values(rejects)))
+    assert (row["source_row"], row["qty"], row["Unnamed: 8"]) == (2, "ten", "")
+    assert rejects["source_row"].dtype == "int64"
+
+
+@pytest.mark.parametrize("how", ["rejects", "read_csv", "file", "saved", "reordered"])
+def test_rows_with_columns_without_names_are_taken_back(account: Account, how: str) -> None:
+    job = run_job(account, BLANK)
+    file = account.get("rejects")
+    frame = rejects_frame(job) if how == "rejects" else pd.read_csv(io.BytesIO(file), dtype=str)
+    frame["qty"] = "10"
+    if how == "reordered":
+        frame = frame[frame.columns[::-1]]
+    edited = {
+        "file": file.replace(b"ten", b"10"),
+        "saved": frame.to_csv(index=False).encode(),
+    }.get(how, frame)
+    (row,) = taken_back(job, edited)
+    assert (row.source_row, row.fields[3], row.fields[-2:]) == (2, "10", ("", ""))
+
+
+def test_rejects_of_the_command_line_have_the_jobs_delimiter_and_are_taken_back(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = run_job(account, "readme-repair-recipe-semicolon", delimiter=";")
+    write_csv(rejects_frame(job), delimiter=job.ledger_entry().delimiter, line_end="\r\n")
+    printed = capsys.readouterr().out
+    assert printed.startswith("order_id;customer;country;qty;")
+    (row,) = taken_back(job, printed.replace("ten", "10").encode())
+    assert (row.source_row, row.fields[3]) == (2, "10")
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", "|"])
+def test_rejects_saved_with_another_delimiter_are_taken_back(
+    account: Account, delimiter: str
+) -> None:
+    job = run_job(account, "readme-repair-recipe-semicolon", delimiter=";")
+    saved = rejects_frame(job).to_csv(index=False, sep=delimiter).encode()
+    (row,) = taken_back(job, saved)
+    assert (row.source_row, row.fields[3]) == (2, "ten")
+
+
+def test_enrichment_is_what_the_job_added_and_not_what_the_upload_had(account: Account) -> None:
+    found = completed_frame(run_job(account, "reupload-completed"))
+    assert found["warehouse"].tolist() == ["North"]
+    assert found["warehouse (uploaded)"].tolist() == ["OLD"]
+    assert list(found.columns)[-4:] == [
+        "warehouse (uploaded)",
+        "rep (uploaded)",
+        "warehouse",
+        "rep",
+    ]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchops.core.errors import InputError
-from batchops.inspection.frames import ragged_csv_frame
+from batchops.inspection.frames import rejects_frame
 from batchops.recovery.repair_check import (
     CheckedRow,
     RowOutcome,
@@ -117,7 +117,7 @@ def test_file_and_dataframe_of_it_give_the_same_rows(tmp_path: Path) -> None:
     data = _rejects('001,"a, b",x,2,why,because', "002,c,,9,why,because,left,over")
     path = tmp_path / "rejected.csv"
     path.write_bytes(data)
-    frame = ragged_csv_frame(io.BytesIO(data), delimiter=",")
+    frame = rejects_frame(io.BytesIO(data), delimiter=",")
     expected = [
         _edited(2, "001", "a, b", "x"),
         _edited(9, "002", "c", "", surplus=("left", "over")),
@@ -155,7 +155,7 @@ def test_empty_lines_of_a_spreadsheet_are_no_rows() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (b"id;name;note;source_row\n1;a;b;2\n", "delimited by ','"),
+        (b"id~name~note~source_row\n1~a~b~2\n", "delimited by ','"),
         (b"id,name,source_row\n1,a,2\n", "'note'"),
         (_rejects("001,a,x,two,,"), "'two' in source_row"),
         (_rejects("001,a,x,2,,", "001,b,x,2,,"), "more than once: 2"),

@@ -24,6 +24,7 @@ from batchops.deployment.delivery import Order, check_files
 from batchops.deployment.settings import shipped_settings
 from batchops.inspection.result_files import completed_frame, rejects_frame
 from batchops.planning.planner import plan_file
+from batchops.planning.what_if import apply_schemas, chunk_files, load_schema
 from batchops.recovery.repair_rows import EditedRow, read_edited
 from batchops.show.shown import plain_values
 
@@ -218,3 +219,19 @@ def test_enrichment_is_what_the_job_added_and_not_what_the_upload_had(account: A
         "warehouse",
         "rep",
     ]
+
+
+def test_schema_with_another_key_is_not_judged_by_the_deployed_reference_data() -> None:
+    case = CASES / "what-if-other-key"
+    schema = schema_of(case.name)
+    with (case / "input.csv").open("rb") as file, pytest.raises(InputError) as caught:
+        apply_schemas(
+            chunk_files(file, schema, delimiter=","),
+            name="input.csv",
+            now=schema,
+            then=load_schema(case / "schema-b.json"),
+            delimiter=",",
+            known_keys=lambda keys: keys,
+        )
+    for named in ("x-key is 'customer' instead of 'order_id'", "'email'", "other reference data"):
+        assert named in str(caught.value)

@@ -21,6 +21,7 @@ from batchops.core.executions import REPORT_UNSTARTED_AFTER_S, attempt_state
 from batchops.core.following import follow
 from batchops.inspection.tally import ChunkTally
 from batchops.show.shown import Block, Shown
+from batchops.show.terminal import printable
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -52,6 +53,9 @@ class JobStatus(Shown):
         Why the job failed; empty if it did not.
     mail : str
         SENT, FAILED, or empty if no mail was tried.
+    warnings : tuple of str
+        What may be wrong with the file's header, such as a column whose rules were not applied
+        because its name is only nearly that of the schema.
     """
 
     status: str
@@ -63,6 +67,7 @@ class JobStatus(Shown):
     chunks_failed: int = 0
     reason: str = ""
     mail: str = ""
+    warnings: tuple[str, ...] = ()
 
     def _blocks(self) -> Iterator[Block]:
         chunks = f"{self.chunks_done + self.chunks_failed}/{self.chunks} chunks"
@@ -72,6 +77,7 @@ class JobStatus(Shown):
         line += f", {self.rows_rejected:,} rejected"
         line += f", mail {self.mail.lower()}" if self.mail else ""
         yield Block.line(f"{line}: {self.reason}" if self.reason else line)
+        yield from (Block.line(printable(warning)) for warning in self.warnings)
 
     @property
     def ended(self) -> bool:
@@ -135,6 +141,7 @@ class StatusReader:
             "chunks": entry.chunks,
             "reason": reason,
             "mail": entry.mail_status,
+            "warnings": entry.warnings,
         }
         if status == workflow.SUCCEEDED:  # the merge has counted every chunk
             self._tally = None

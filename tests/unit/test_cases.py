@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
-from batchcore import csvtext, items, keys, workflow
+from batchcore import csvtext, intake, items, keys, workflow
 from batchcore.records import REJECT_COLUMNS, RowWriter, read_records, reject
 from batchcore.reference import read_reference
 from batchcore.schema import RecordSchema
@@ -23,6 +23,8 @@ from batchops.core.project import Project
 from batchops.deployment.delivery import Order, check_files
 from batchops.deployment.settings import shipped_settings
 from batchops.inspection.result_files import completed_frame, rejects_frame
+from batchops.inspection.status import job_status
+from batchops.inspection.why import Why, warning_causes
 from batchops.planning.planner import plan_file
 from batchops.planning.what_if import apply_schemas, chunk_files, load_schema
 from batchops.recovery.repair_rows import EditedRow, read_edited
@@ -31,7 +33,7 @@ from batchops.show.shown import plain_values
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support import Account
+    from support import Account, LoadApp
 
     from batchops.planning.plan import Plan
 
@@ -235,3 +237,41 @@ def test_schema_with_another_key_is_not_judged_by_the_deployed_reference_data() 
         )
     for named in ("x-key is 'customer' instead of 'order_id'", "'email'", "other reference data"):
         assert named in str(caught.value)
+
+
+# -------------------------------------------------------------------------- the header
+
+NEAR = "RULES NOT APPLIED: in the header 'Unit_Price' looks like 'unit_price', 'ship date' looks"
+TWICE = "COLUMNS TWICE: the file has 'warehouse', 'rep' already"
+WARNED = [("optional-header-other-case", NEAR), ("reupload-completed", TWICE)]
+
+
+@pytest.mark.parametrize(("case", "warning"), WARNED)
+def test_header_that_is_not_what_it_seems_is_planned(case: str, warning: str) -> None:
+    found = plan_of(case)
+    assert found.can_succeed
+    assert found.warnings[0].startswith(warning)
+    assert warning in str(found)
+
+
+@pytest.mark.parametrize(("case", "warning"), WARNED)
+def test_header_that_is_not_what_it_seems_is_said_by_the_job_its_why_and_its_mail(
+    account: Account, load_app: LoadApp, case: str, warning: str
+) -> None:
+    job = run_job(account, case)
+    data = (CASES / case / "input.csv").read_bytes()
+    header = next(csvtext.iter_records(data, delimiter=","))
+    found = intake.header_warnings(header, schema_of(case), delimiter=",")
+    account.put_entry(JOB, items.JOB_ENTRY, warnings=found, rowsIn=2, rowsOut=2, rowsRejected=0)
+    (said,) = job_status(job).warnings
+    assert said.startswith(warning)
+    assert warning in str(job_status(job))
+    (cause,) = warning_causes(job.ledger_entry())
+    assert (cause.kind, cause.count, cause.next_call) == (
+        "warning",
+        1,
+        "stack.submit('case.csv')  # once it is fixed",
+    )
+    assert warning in str(Why(JOB, "SUCCEEDED", (cause,)))
+    mail = load_app("send-email").compose(account.entry(JOB), "https://example.com/x")
+    assert warning in mail["Body"]["Text"]["Data"]

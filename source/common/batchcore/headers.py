@@ -1,15 +1,21 @@
 """Compare a header with the names that it must have: near misses, and other delimiters."""
 
 import csv
+import difflib
 import io
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 
 # Delimiters that a file may have instead of the expected one, and how many columns a message names.
 _OTHER_DELIMITERS = ",;\t|"
 _NAMED_COLUMNS = 12
 _SHOWN_CHARACTERS = 60
+
+# Two of twelve letters may differ, or one of six. Comparing takes long, so not for any number.
+_SIMILARITY = 0.83
+_COMPARED_NAMES = 1_000
 
 _SEPARATORS = re.compile(r"[\W_]+")
 
@@ -33,26 +39,41 @@ def other_delimiter(text: str, wanted: Collection[str], *, delimiter: str) -> st
 def near_misses(wanted: Iterable[str], names: Iterable[str]) -> dict[str, str]:
     """Return the names that are nearly a wanted one, by the wanted one.
 
-    Near are names that differ in case, in blanks, punctuation and quotes, or in how Unicode writes
-    the same letters. A wanted name that stands among the names is not missed.
+    Near are names that differ in case, in blanks and punctuation, in how Unicode writes the same
+    letters, or in few letters but no digit. A wanted name that stands among the names is not
+    missed, and no name is near that is wanted itself.
     """
-    names = list(dict.fromkeys(names))
-    by_form: dict[str, str] = {}
-    for name in names:
-        by_form.setdefault(_form(name), name)
+    wanted, names = list(wanted), list(names)
+    known = set(wanted)
+    others = {_form(name): name for name in reversed(names) if name and name not in known}
     found = {}
-    for column in wanted:
-        near = by_form.get(_form(column))
-        if near is not None and column not in names:
+    for column in sorted(known - set(names), key=wanted.index):
+        form = _form(column)
+        near = others.get(form) or _look_alike(form, others)
+        if near is not None:
             found[column] = near
     return found
 
 
 def _form(name: str) -> str:
-    """Return what is left of a name without case, accents' spelling, blanks and punctuation."""
+    """Return what is left of a name without case, blanks, punctuation and Unicode's variants."""
     letters = unicodedata.normalize("NFKC", name).casefold()
     # A name of punctuation only stays what it is.
     return _SEPARATORS.sub("", letters) or letters
+
+
+def _look_alike(form: str, others: Mapping[str, str]) -> str | None:
+    candidates = [
+        other
+        for other in islice(others, _COMPARED_NAMES)
+        if abs(len(other) - len(form)) < 3 and _digits(other) == _digits(form)
+    ]
+    close = difflib.get_close_matches(form, candidates, n=1, cutoff=_SIMILARITY)
+    return others[close[0]] if close else None
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
 
 
 def listed(names: Sequence[str]) -> str:
@@ -62,7 +83,7 @@ def listed(names: Sequence[str]) -> str:
     return shown + (f" and {rest} more" if rest > 0 else "")
 
 
-def spelt(near: dict[str, str]) -> str:
+def spelt(near: Mapping[str, str]) -> str:
     """Return near misses as a phrase: ``'Amount' looks like 'amount'``."""
     pairs = [f"{name[:_SHOWN_CHARACTERS]!r} looks like {column!r}" for column, name in near.items()]
     rest = len(pairs) - _NAMED_COLUMNS

@@ -93,6 +93,29 @@ def map_header(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[s
     return {column: names.index(column) for column in schema.columns if column in names}
 
 
+def header_warnings(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[str, str]:
+    """Return what may be wrong with a header that is accepted, in words, by a name for it.
+
+    ``nearColumns``: columns that the file does not have, but nearly; their rules are not applied.
+    ``doubledColumns``: columns that the enrichment adds and the file has already.
+    """
+    names = headers.names_of(_text(header), delimiter=delimiter)
+    near = headers.near_misses(schema.columns, names)
+    doubled = [column for column in schema.enrichment if column in names]
+    found = {}
+    if near:
+        found["nearColumns"] = (
+            f"RULES NOT APPLIED: in the header {headers.spelt(near)} of the schema, but names are "
+            "matched exactly: rename these columns, or their values are not checked"
+        )
+    if doubled:
+        found["doubledColumns"] = (
+            f"COLUMNS TWICE: the file has {headers.listed(doubled)} already, which the reference "
+            "data adds: of each two in the completed file the last is the new one"
+        )
+    return found
+
+
 def _text(header: bytes) -> str:
     return header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
 

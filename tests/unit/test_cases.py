@@ -275,3 +275,43 @@ def test_header_that_is_not_what_it_seems_is_said_by_the_job_its_why_and_its_mai
     assert warning in str(Why(JOB, "SUCCEEDED", (cause,)))
     mail = load_app("send-email").compose(account.entry(JOB), "https://example.com/x")
     assert warning in mail["Body"]["Text"]["Data"]
+
+
+@pytest.mark.parametrize(
+    ("case", "error", "message"),
+    [
+        (
+            "message-title-line-above",
+            "NoHeaderError",
+            "the columns stand in row 2, with 1 line above them: delete the lines above",
+        ),
+        (
+            "message-comment-lines-above",
+            "NoHeaderError",
+            "the columns stand in row 3, with 2 lines above them: delete the lines above",
+        ),
+        (
+            "message-sep-semicolon-line",
+            "NoHeaderError",
+            "a spreadsheet's 'sep=' line, which is no header; the columns stand in row 2, with 1 "
+            "line above them, and are delimited by ';', but the stack expects ',': delete it",
+        ),
+        (
+            "message-cp1252-header",
+            "MissingColumnsError",
+            "lacks 'Größe' in UTF-8, but has them in Windows-1252: save the file as UTF-8",
+        ),
+        (
+            "message-wide-header",
+            "MissingColumnsError",
+            "the header lacks 'amount': 'Amount' looks like 'amount'; ",
+        ),
+    ],
+)
+def test_header_that_is_refused_is_named_for_what_it_is(
+    case: str, error: str, message: str
+) -> None:
+    refusal = plan_of(case).refusal
+    assert refusal is not None
+    assert refusal.error == error
+    assert message in refusal.message

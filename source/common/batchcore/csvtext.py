@@ -116,6 +116,12 @@ class Splitter:
         self._begin_chunk()
         return bom + header if header else b""
 
+    def ahead(self, size: int) -> bytes:
+        """Return the next bytes, at most `size`, without scanning them."""
+        while len(self._buffer) - self._at < size and self._read():
+            pass
+        return self._buffer[self._at : self._at + size]
+
     def rest_of_record(self) -> tuple[int, bool]:
         """Skip the rest of a record whose quoted field is open where the bytes begin.
 

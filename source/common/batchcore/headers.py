@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 
 # Delimiters that a file may have instead of the expected one, and how many columns a message names.
-_OTHER_DELIMITERS = ",;\t|"
+OTHER_DELIMITERS = ",;\t|"
 _NAMED_COLUMNS = 12
 _SHOWN_CHARACTERS = 60
 
@@ -30,7 +30,7 @@ def names_of(text: str, *, delimiter: str) -> list[str]:
 def other_delimiter(text: str, wanted: Collection[str], *, delimiter: str) -> str | None:
     """Return the delimiter with which a header has more of the wanted names than as expected."""
     expected = len(set(wanted) & set(names_of(text, delimiter=delimiter)))
-    for other in _OTHER_DELIMITERS.replace(delimiter, ""):
+    for other in OTHER_DELIMITERS.replace(delimiter, ""):
         if len(set(wanted) & set(names_of(text, delimiter=other))) > expected:
             return other
     return None
@@ -53,6 +53,11 @@ def near_misses(wanted: Iterable[str], names: Iterable[str]) -> dict[str, str]:
         if near is not None:
             found[column] = near
     return found
+
+
+def any_alike(wanted: Iterable[str], names: Iterable[str]) -> bool:
+    """Tell whether a name is a wanted one, but for case, blanks, punctuation and the like."""
+    return not {_form(name) for name in wanted}.isdisjoint(_form(name) for name in names if name)
 
 
 def _form(name: str) -> str:

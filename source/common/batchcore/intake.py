@@ -2,18 +2,14 @@
 
 from collections.abc import Iterator
 
-from batchcore import csvtext, headers, quoting
+from batchcore import csvtext, header_errors, headers, quoting
 from batchcore.errors import (
     DuplicateColumnsError,
     EmptyFileError,
-    FileError,
     MalformedHeaderError,
-    MissingColumnsError,
-    NoHeaderError,
     NoRowsError,
     NotTextError,
     Utf16Error,
-    WrongDelimiterError,
 )
 from batchcore.schema import RecordSchema
 
@@ -62,20 +58,26 @@ def read_header(splitter: csvtext.Splitter, schema: RecordSchema, *, delimiter: 
         raise EmptyFileError("the file has only blank lines")
     if any(byte < 0x20 and byte not in b"\t\n\r" for byte in header[:_SNIFFED_BYTES]):
         raise NotTextError("the first row is not text: export the data as CSV in UTF-8")
-    map_header(header, schema, delimiter=delimiter)
+    # What comes next tells why a header is none: the columns may stand below a title.
+    below = splitter.ahead(header_errors.SEARCHED_BYTES)
+    map_header(header, schema, delimiter=delimiter, below=below, row=splitter.row - 1)
     # Only here: a job that was split before this rule must not fail when it is run again.
     if quoting.is_stray(_text(header), delimiter=delimiter):
         raise MalformedHeaderError(f"the header has text after a closing quote: {quoting.HINT}")
     return header if header.endswith((b"\n", b"\r")) else header + b"\n"
 
 
-def map_header(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[str, int]:
+def map_header(
+    header: bytes, schema: RecordSchema, *, delimiter: str, below: bytes = b"", row: int = 1
+) -> dict[str, int]:
     """Return the position in the file of each column of the schema.
 
     Parameters
     ----------
     header
         The file's first record.
+    below, row
+        The bytes after it and its row, which tell more if it is refused; see `header_error`.
 
     Raises
     ------
@@ -86,7 +88,14 @@ def map_header(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[s
     names = headers.names_of(text, delimiter=delimiter)
     missing = [column for column in schema.required if column not in names]
     if missing:
-        raise _header_error(text, names, missing, schema, delimiter)
+        raise header_errors.header_error(
+            header.removeprefix(csvtext.BOM),
+            missing,
+            schema,
+            delimiter=delimiter,
+            below=below,
+            row=row,
+        )
     twice = [column for column in schema.columns if names.count(column) > 1]
     if twice:
         raise DuplicateColumnsError(f"the header names {headers.listed(twice)} more than once")
@@ -118,29 +127,6 @@ def header_warnings(header: bytes, schema: RecordSchema, *, delimiter: str) -> d
 
 def _text(header: bytes) -> str:
     return header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
-
-
-def _header_error(
-    text: str, names: list[str], missing: list[str], schema: RecordSchema, delimiter: str
-) -> FileError:
-    other = headers.other_delimiter(text, schema.required, delimiter=delimiter)
-    if other is not None:
-        return WrongDelimiterError(
-            f"the header is delimited by {other!r}, but the stack expects {delimiter!r}: "
-            "convert the file, or deploy with another FileDelimiter"
-        )
-    if len(missing) == len(schema.required):
-        lower = {column.lower() for column in schema.columns}
-        if not any(name.lower() in lower for name in names):
-            # The message does not quote the row, because it may be somebody's data.
-            return NoHeaderError(
-                "the first row names none of the columns "
-                f"{headers.listed(schema.required)}: it looks like data, so put a header above it"
-            )
-    return MissingColumnsError(
-        f"the header lacks {headers.listed(missing)}: columns are matched by their exact names, "
-        f"and the file has {headers.listed(names)}"
-    )
 
 
 def no_rows() -> NoRowsError:

@@ -17,6 +17,7 @@ from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames, result_files
 from batchops.inspection.balance import Balance, job_balance
 from batchops.inspection.email import Email, read_email
+from batchops.inspection.error_filters import check_filter
 from batchops.inspection.result_files import ResultFile
 from batchops.inspection.status import JobStatus, job_status, wait
 
@@ -160,7 +161,8 @@ class Job(JobRef):
         limit
             The most lines, from the first row on; no more than these are read.
         column, rule
-            Only errors of this column, or of this rule.
+            Only errors of this column, or of this rule. A name that neither an error of the job nor
+            the deployed schema has is refused, with the names that there are.
 
         Returns
         -------
@@ -178,6 +180,8 @@ class Job(JobRef):
         where = ledger.ErrorFilter(column=column, rule=rule)
         found = ledger.stored_errors(self.stack, self.id, where)
         frame = frames.errors_frame(islice(found, limit))
+        if frame.empty and (column is not None or rule is not None):
+            check_filter(self, deployed_schema(self.stack), column=column, rule=rule)
         frame.attrs["complete"] = self.status().status == workflow.SUCCEEDED
         frame.attrs["cut"] = next(found, None) is not None
         return frame

@@ -394,8 +394,9 @@ class Job(JobRef):
         DataFrame
             One line per rejected row: the input's columns as text, then ``source_row`` (int64),
             ``rules``, ``messages`` (text). If a row has more fields than the header, the surplus is
-            in ``surplus_1`` and so on; bytes that are not UTF-8 show as ``\xA0``. Columns of one
-            name, or of none, are called as in `output`.
+            in ``surplus_1`` and so on; bytes that are not UTF-8 show as ``\xA0``. A field with text
+            after its closing quote shows as it stands, quotes included. Columns of one name, or of
+            none, are called as in `output`.
         """
         return result_files.rejects_frame(self)
 

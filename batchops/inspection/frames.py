@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from batchcore import workflow
+from batchcore import csvtext, quoting, workflow
 from batchcore.records import REJECT_COLUMNS
 
 from batchops.core.column_names import result_columns
@@ -123,8 +123,9 @@ def rejects_frame(file: IO[bytes], *, delimiter: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="backslashreplace", newline="")
-    header, *rows = csv.reader(text, delimiter=delimiter)
+    data = file.read().removeprefix(csvtext.BOM)
+    texts = (r.decode("utf-8", "backslashreplace") for r in _records(data, delimiter))
+    header, *rows = (parse_shown(text, delimiter=delimiter)[0] for text in texts)
     width = len(header) - len(REJECT_COLUMNS)
     surplus = max((len(row) for row in rows), default=0) - len(header)
     more = [f"{SURPLUS}{number + 1}" for number in range(surplus)]
@@ -132,6 +133,23 @@ def rejects_frame(file: IO[bytes], *, delimiter: str) -> pd.DataFrame:
     padded = [row + [""] * (len(columns) - len(row)) for row in rows]
     frame = pd.DataFrame(padded, columns=columns, dtype="str")
     return frame.astype({SOURCE_ROW: "int64"})
+
+
+def _records(data: bytes, delimiter: str) -> Iterator[bytes]:
+    records = csvtext.iter_records(data, delimiter=delimiter)
+    return (record for record in records if not csvtext.is_blank(record))
+
+
+def parse_shown(text: str, *, delimiter: str) -> tuple[list[str], bool]:
+    """Return a record's fields, and whether one has text after its closing quote.
+
+    Such a field is shown as it stands in the file, quotes included, because what it would be
+    without them is a guess.
+    """
+    fields = next(quoting.parse_rows([text], delimiter=delimiter), [])
+    if fields is quoting.STRAY_TEXT:
+        return quoting.shown_fields(text, delimiter=delimiter), True
+    return list(fields), False
 
 
 def completed_frame(

@@ -12,10 +12,10 @@ from batchcore.schema import RecordSchema
 from batchops.recovery.repair_rows import (
     ChunkText,
     EditedRow,
-    has_stray_text,
     is_untouched,
     join_fields,
     split_fields,
+    still_stray,
     undecodable,
 )
 
@@ -88,9 +88,6 @@ class _Checker:
         if csvtext.is_blank(record):
             return self._refused(row, "is a blank line, or beyond the end of the file")
         untouched = is_untouched(row, record, delimiter=self._delimiter)
-        # Of such a record, what was sent back may say how it is to be read, without another change.
-        if rejected and not row.stray and has_stray_text(record, delimiter=self._delimiter):
-            untouched = False
         if untouched and done:
             return CheckedRow(self._outcome(row, UNCHANGED if rejected else DONE))
         if untouched:
@@ -110,8 +107,8 @@ class _Checker:
     def _judge(self, row: EditedRow, old: bytes, new: bytes) -> CheckedRow:
         record = self._read(row, new)
         faults = self._faults(record) + self._hidden(row, old)
-        if row.stray:
-            faults.append(("quoting", f"still has text after a closing quote: {quoting.HINT}"))
+        if still_stray(row, old, delimiter=self._delimiter):
+            faults.append(("quoting", "still has text after a closing quote: write the field anew"))
         if faults:
             return CheckedRow(self._failing(row, faults))
         key = record["fields"][self._schema.key]
@@ -147,10 +144,9 @@ class _Checker:
         beyond = split_fields(old, delimiter=self._delimiter)[len(row.fields) :]
         shown = [field.encode("utf-8", "replace").decode() for field in beyond]
         notes = [f"drops what stood beyond the header's columns: {shown}"] if shown else []
-        if has_stray_text(old, delimiter=self._delimiter):
-            _, field = quoting.stray_field(
-                old.decode("utf-8", "replace"), delimiter=self._delimiter
-            )
+        text = old.decode("utf-8", "replace")
+        if quoting.is_stray(text, delimiter=self._delimiter):
+            _, field = quoting.stray_field(text, delimiter=self._delimiter)
             notes.append(f"writes the row anew, which had text after a closing quote: {field}")
         return "; ".join(notes)
 

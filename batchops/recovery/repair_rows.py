@@ -19,6 +19,7 @@ from batchcore.records import REJECT_COLUMNS
 
 from batchops.core.column_names import distinct, result_columns
 from batchops.core.errors import InputError
+from batchops.inspection import frames
 from batchops.inspection.frames import SOURCE_ROW, SURPLUS
 
 if TYPE_CHECKING:
@@ -65,9 +66,13 @@ class ChunkText:
 
 
 def split_fields(record: bytes, *, delimiter: str) -> list[str]:
-    """Return a record's fields; bytes that are not UTF-8 become lone surrogates."""
+    """Return a record's fields as `Job.rejects` shows them.
+
+    Bytes that are not UTF-8 become lone surrogates.
+    """
     text = record.decode("utf-8", "surrogateescape")
-    return csvtext.parse_row(text.rstrip("\r\n"), delimiter=delimiter)
+    fields, _ = frames.parse_shown(text.rstrip("\r\n"), delimiter=delimiter)
+    return fields
 
 
 def as_shown(field: str) -> str:
@@ -90,11 +95,6 @@ def join_fields(fields: Sequence[str], *, like: bytes, delimiter: str) -> bytes:
 def _has_wide(text: str) -> bool:
     """Return whether a text has lone surrogates that do not stand for a byte."""
     return any("\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff" for c in text)
-
-
-def has_stray_text(record: bytes, *, delimiter: str) -> bool:
-    """Return whether text follows a closing quote in a record, so that its fields are a guess."""
-    return quoting.is_stray(record.decode("utf-8", "surrogateescape"), delimiter=delimiter)
 
 
 def is_untouched(row: EditedRow, record: bytes, *, delimiter: str) -> bool:
@@ -129,6 +129,20 @@ def undecodable(row: EditedRow, record: bytes, *, delimiter: str) -> list[int]:
         for place, (new, old) in enumerate(zip(row.fields, fields, strict=False))
         if as_shown(old) != old and new in (old, as_shown(old))
     ]
+
+
+def still_stray(row: EditedRow, record: bytes, *, delimiter: str) -> bool:
+    """Return whether a row still has, or shows, a field with text after its closing quote."""
+    if row.stray:
+        return True
+    text = record.decode("utf-8", "surrogateescape")
+    places = [
+        place
+        for place, found in enumerate(quoting.match_fields(text, delimiter=delimiter))
+        if found[1] and place < len(row.fields)
+    ]
+    shown = split_fields(record, delimiter=delimiter)
+    return any(row.fields[place] in (shown[place], as_shown(shown[place])) for place in places)
 
 
 def read_edited(
@@ -219,9 +233,8 @@ def _parsed(data: bytes, delimiter: str) -> Iterator[tuple[list[str], bool]]:
     except UnterminatedQuoteError as error:
         raise InputError(f"cannot read the rows: {error}") from error
     texts = [r.decode("utf-8", "surrogateescape") for r in records if not csvtext.is_blank(r)]
-    for text, fields in zip(texts, quoting.parse_rows(texts, delimiter=delimiter), strict=True):
-        stray = fields is quoting.STRAY_TEXT
-        yield csvtext.parse_row(text, delimiter=delimiter) if stray else list(fields), stray
+    for text in texts:
+        yield frames.parse_shown(text, delimiter=delimiter)
 
 
 def _places(

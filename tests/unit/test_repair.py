@@ -334,15 +334,23 @@ STRAY = b'001,"a" b,x\n'
     ("line", "outcome"),
     [
         ('001,"a" b,x,2,quoting,', "unchanged"),  # as the rejects file has it
+        ('001,"""a"" b",x,2,quoting,', "unchanged"),  # as rejects() shows it, saved
+        ('001,"a" b,y,2,quoting,', "still failing"),
+        ('001,"""a"" b",y,2,quoting,', "still failing"),
         ('001,"a" c,x,2,quoting,', "still failing"),
-        ("001,a b,x,2,quoting,", "mended"),  # as a spreadsheet writes it
-        ('001,"""a"" b",x,2,quoting,', "mended"),
+        ("001,a b,x,2,quoting,", "mended"),
+        ('001,"a ""b""",x,2,quoting,', "mended"),
     ],
 )
-def test_text_after_a_quote_is_fixed_by_writing_the_row_as_it_is_to_be_read(
-    line: str, outcome: str
+@pytest.mark.parametrize("frame", [False, True])
+def test_text_after_a_quote_is_fixed_by_writing_the_field_anew(
+    line: str, outcome: str, frame: bool
 ) -> None:
-    (row,) = read_edited(_rejects(line), columns=COLUMNS, delimiter=",")
+    source = _rejects(line)
+    edited = rejects_frame(io.BytesIO(source), delimiter=",") if frame else source
+    (row,) = read_edited(edited, columns=COLUMNS, delimiter=",")
+    if frame and '"a" c' in line:
+        outcome = "mended"  # in a DataFrame, that is a text with quotes
     found = _check(row, STRAY)
     assert found.outcome.outcome == outcome
     if outcome == "mended":
@@ -353,8 +361,9 @@ def test_text_after_a_quote_is_fixed_by_writing_the_row_as_it_is_to_be_read(
         assert found.outcome.rules == "quoting"
 
 
-def test_row_with_text_after_a_quote_that_was_accepted_is_left_alone() -> None:
-    assert _check(_edited(2, "001", "a b", "x"), STRAY, rejected=()).outcome.outcome == "done"
+def test_rejects_show_text_after_a_quote_as_it_stands() -> None:
+    found = rejects_frame(io.BytesIO(_rejects('001,"a" b,"c, d",2,quoting,')), delimiter=",")
+    assert found.iloc[0].tolist() == ["001", '"a" b', "c, d", 2, "quoting", ""]
 
 
 def test_quote_that_never_ends_is_refused() -> None:

@@ -66,3 +66,11 @@ def stray_field(text: str, *, delimiter: str) -> tuple[int, str]:
         if found[1]:
             return number, found[0]
     raise ValueError("no text follows a closing quote")
+
+
+def shown_fields(text: str, *, delimiter: str) -> list[str]:
+    """Return a record's fields; one with text after its closing quote is what stands there."""
+    return [
+        found[0] if found[1] else "".join(next(csv.reader([found[0]], delimiter=delimiter), []))
+        for found in match_fields(text, delimiter=delimiter)
+    ]

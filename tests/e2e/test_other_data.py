@@ -210,7 +210,7 @@ def test_later_reference_data_is_held_against_the_schema_that_is_kept(
         ("reference", ("Stückpreis", "Preis"), "lacks the columns ['Stückpreis']"),
         ("reference", ("T-00002", "T-2"), "row 3: malformed Teilenummer"),
         ("reference", (',"0,99"', ""), "row 3: too few fields"),
-        ("reference", ("Müller", "\udcfc"), "cannot read"),
+        ("reference", ("Müller", "\udcfc"), "row 2: byte 9 is 0xFC, which is not UTF-8"),
     ],
 )
 def test_file_that_does_not_fit_is_refused_by_its_name(

@@ -17,6 +17,7 @@ from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames, result_files
 from batchops.inspection.balance import Balance, job_balance
 from batchops.inspection.email import Email, read_email
+from batchops.inspection.error_filters import check_filter
 from batchops.inspection.result_files import ResultFile
 from batchops.inspection.status import JobStatus, job_status, wait
 
@@ -160,7 +161,8 @@ class Job(JobRef):
         limit
             The most lines, from the first row on; no more than these are read.
         column, rule
-            Only errors of this column, or of this rule.
+            Only errors of this column, or of this rule. A name that neither an error of the job nor
+            the deployed schema has is refused, with the names that there are.
 
         Returns
         -------
@@ -178,6 +180,8 @@ class Job(JobRef):
         where = ledger.ErrorFilter(column=column, rule=rule)
         found = ledger.stored_errors(self.stack, self.id, where)
         frame = frames.errors_frame(islice(found, limit))
+        if frame.empty and (column is not None or rule is not None):
+            check_filter(self, deployed_schema(self.stack), column=column, rule=rule)
         frame.attrs["complete"] = self.status().status == workflow.SUCCEEDED
         frame.attrs["cut"] = next(found, None) is not None
         return frame
@@ -374,6 +378,10 @@ class Job(JobRef):
         With `typed`, the dates of the deployed schema become dates and the columns of its
         enrichment become numbers, if every value is one or is empty. Other columns stay text,
         because 007 may be a key.
+
+        The columns that the job has added keep their names: one of the upload with the same name is
+        ``NAME (uploaded)``. Other names that occur twice, or are empty, are what `pandas.read_csv`
+        makes of them: ``a``, ``a.1``, ``Unnamed: 2``.
         """
         schema = deployed_schema(self.stack) if typed else None
         return result_files.completed_frame(self, schema=schema)
@@ -384,9 +392,11 @@ class Job(JobRef):
         Returns
         -------
         DataFrame
-            One line per rejected row, all text: the input's columns, then ``source_row``,
-            ``rules``, ``messages``. If a row has more fields than the header, the surplus is in
-            ``surplus_1`` and so on; bytes that are not UTF-8 show as ``\xA0``.
+            One line per rejected row: the input's columns as text, then ``source_row`` (int64),
+            ``rules``, ``messages`` (text). If a row has more fields than the header, the surplus is
+            in ``surplus_1`` and so on; bytes that are not UTF-8 show as ``\xA0``. A field with text
+            after its closing quote shows as it stands, quotes included. Columns of one name, or of
+            none, are called as in `output`.
         """
         return result_files.rejects_frame(self)
 

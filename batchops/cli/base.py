@@ -168,12 +168,18 @@ def show(value: Any, *, data: Any = None, advises: bool = False) -> None:
         _write(f"{in_verbs(str(value)) if advises else value}\n")
 
 
-def write_csv(frame: pd.DataFrame, *, header: bool = True) -> None:
-    """Write a DataFrame as CSV, see `_write`; to a pipe or file without a copy in memory."""
+def write_csv(
+    frame: pd.DataFrame, *, header: bool = True, delimiter: str = ",", line_end: str = "\n"
+) -> None:
+    """Write a DataFrame as CSV, see `_write`; to a pipe or file without a copy in memory.
+
+    With CRLF as the line end, fields with a lone CR are quoted; with LF they are not.
+    """
+    form: Any = {"index": False, "header": header, "sep": delimiter, "lineterminator": line_end}
     if sys.stdout.isatty():
-        _write(frame.to_csv(index=False, header=header))
+        _write(frame.to_csv(**form))
     else:
-        frame.to_csv(sys.stdout, index=False, header=header)
+        frame.to_csv(sys.stdout, **form)
 
 
 def write_json(value: Any) -> None:

@@ -25,6 +25,7 @@ from batchops.cli.base import (
     wants_json,
     with_stack,
 )
+from batchops.show.terminal import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,6 +157,7 @@ def wait_for(stack: Stack, job_id: str, timeout_s: float) -> None:
 
 
 def _end(job_id: str, status: JobStatus) -> None:
-    show(f"{job_id} {status.status}", data={"job": job_id, **status.to_dict()})
+    lines = [f"{job_id} {status.status}", *map(printable, status.warnings)]
+    show("\n".join(lines), data={"job": job_id, **status.to_dict()})
     if status.status != SUCCEEDED:
         sys.exit(NOT_WELL)

@@ -21,6 +21,9 @@ from batchops.cli.base import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from batchops.job import Job
     from batchops.stack import Stack
 
 _REJECTED = click.option(
@@ -103,16 +106,26 @@ def cost(stack: Stack, job_id: str) -> None:
 @job_argument
 @with_stack
 def output(stack: Stack, job_id: str) -> None:
-    """Print a job's completed rows, as CSV."""
-    show(stack.job(job_id).output())
+    """Print a job's completed rows, as CSV with the job's delimiter."""
+    job = stack.job(job_id)
+    _show_rows(job, job.output())
 
 
 @main.command()
 @job_argument
 @with_stack
 def rejects(stack: Stack, job_id: str) -> None:
-    """Print a job's rejected rows with row number and reasons, as CSV."""
-    show(stack.job(job_id).rejects())
+    """Print a job's rejected rows with row number and reasons, as CSV with the job's delimiter."""
+    job = stack.job(job_id)
+    _show_rows(job, job.rejects())
+
+
+def _show_rows(job: Job, rows: pd.DataFrame) -> None:
+    """Write rows of a job as a file that has the form of the upload, for `repair` and others."""
+    if wants_json():
+        show(rows)
+    else:
+        write_csv(rows, delimiter=job.ledger_entry().delimiter, line_end="\r\n")
 
 
 @main.command()

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from batchcore import workflow
+from batchcore import csvtext, quoting, workflow
+from batchcore.records import REJECT_COLUMNS
 
+from batchops.core.column_names import result_columns
 from batchops.core.ledger import ERROR_COLUMNS
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from batchcore.schema import RecordSchema
 
     from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
+
+SOURCE_ROW = REJECT_COLUMNS[0]
+SURPLUS = "surplus_"
 
 _CHUNK_COUNTS = ("rows", "valid", "rejected", "errors", "attempt")
 _CHUNK_TEXTS = ("failed_step", "error", "cause")
@@ -110,25 +115,52 @@ def chunks_frame(found: Iterable[ChunkEntry], *, job_start: datetime | None = No
     return pd.DataFrame(columns)
 
 
-def ragged_csv_frame(file: IO[bytes], *, delimiter: str) -> pd.DataFrame:
-    """Return a CSV file as text, with surplus fields in columns ``surplus_1`` and so on."""
+def rejects_frame(file: IO[bytes], *, delimiter: str) -> pd.DataFrame:
+    """Return a rejects file as text but for the row numbers.
+
+    Surplus fields are in columns ``surplus_1`` and so on. For names that the upload has twice, or
+    not at all, see `result_columns`.
+    """
     import pandas as pd
 
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="backslashreplace", newline="")
-    header, *rows = csv.reader(text, delimiter=delimiter)
+    data = file.read().removeprefix(csvtext.BOM)
+    texts = (r.decode("utf-8", "backslashreplace") for r in _records(data, delimiter))
+    header, *rows = (parse_shown(text, delimiter=delimiter)[0] for text in texts)
+    width = len(header) - len(REJECT_COLUMNS)
     surplus = max((len(row) for row in rows), default=0) - len(header)
-    columns = header + [f"surplus_{number + 1}" for number in range(surplus)]
+    more = [f"{SURPLUS}{number + 1}" for number in range(surplus)]
+    columns = result_columns(header[:width], [*header[width:], *more])
     padded = [row + [""] * (len(columns) - len(row)) for row in rows]
-    return pd.DataFrame(padded, columns=columns, dtype="str")
+    frame = pd.DataFrame(padded, columns=columns, dtype="str")
+    return frame.astype({SOURCE_ROW: "int64"})
 
 
-def csv_frame(
-    file: IO[bytes], *, delimiter: str, schema: RecordSchema | None = None
+def _records(data: bytes, delimiter: str) -> Iterator[bytes]:
+    records = csvtext.iter_records(data, delimiter=delimiter)
+    return (record for record in records if not csvtext.is_blank(record))
+
+
+def parse_shown(text: str, *, delimiter: str) -> tuple[list[str], bool]:
+    """Return a record's fields, and whether one has text after its closing quote.
+
+    Such a field is shown as it stands in the file, quotes included, because what it would be
+    without them is a guess.
+    """
+    fields = next(quoting.parse_rows([text], delimiter=delimiter), [])
+    if fields is quoting.STRAY_TEXT:
+        return quoting.shown_fields(text, delimiter=delimiter), True
+    return list(fields), False
+
+
+def completed_frame(
+    file: IO[bytes], *, delimiter: str, added: int = 0, schema: RecordSchema | None = None
 ) -> pd.DataFrame:
-    """Return a CSV file as text; every value is what the file has, empty values included.
+    """Return a completed file as text; every value is what the file has, empty values included.
 
     Parameters
     ----------
+    added
+        How many columns the job has added. They keep their names if the upload has the same ones.
     schema
         Gives columns their types: its dates become dates and the columns of its enrichment become
         numbers, if every value in the column is one or is empty. All others stay text, because 007
@@ -136,9 +168,14 @@ def csv_frame(
     """
     import pandas as pd
 
+    names = header_names(file, delimiter=delimiter)
+    width = len(names) - added
     frame: pd.DataFrame = pd.read_csv(
         file,
         sep=delimiter,
+        header=0,
+        names=result_columns(names[:width], names[width:]),
+        index_col=False,
         encoding="utf-8",
         encoding_errors="backslashreplace",
         dtype="str",
@@ -154,6 +191,16 @@ def csv_frame(
         for name in frame.columns.intersection(list(schema.enrichment)):
             frame[name] = _numbers(frame[name])
     return frame
+
+
+def header_names(file: IO[bytes], *, delimiter: str) -> list[str]:
+    """Return the names in the first row of a CSV file, and leave the file at its position."""
+    start = file.tell()
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="backslashreplace", newline="")
+    names = next(csv.reader(text, delimiter=delimiter), [])
+    text.detach()
+    file.seek(start)
+    return names
 
 
 def _dates(text: pd.Series[str], date_format: str) -> pd.Series[Any]:

@@ -11,7 +11,15 @@ from typing import IO, TYPE_CHECKING
 
 from batchcore import workflow
 
-from batchops.core.errors import InputError, JobFailedError, JobRunningError, translated
+from batchops.core.column_names import input_columns
+from batchops.core.errors import (
+    InputError,
+    JobError,
+    JobFailedError,
+    JobRunningError,
+    translated,
+)
+from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames
 from batchops.inspection.status import settle
 from batchops.show.shown import Block, Shown
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from batchcore.schema import RecordSchema
 
     from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import JobEntry
 
 
 @dataclass(frozen=True)
@@ -97,22 +106,36 @@ def fetch(
 
 def completed_frame(job: JobRef, *, schema: RecordSchema | None = None) -> pd.DataFrame:
     """Return the completed file; for the columns see `Job.output`."""
-    file, delimiter = _open_result(job, rejected=False)
-    return frames.csv_frame(file, delimiter=delimiter, schema=schema)
+    file, entry = _open_result(job, rejected=False)
+    names = frames.header_names(file, delimiter=entry.delimiter)
+    # Who has added which column matters only for names that occur twice.
+    twice = len(set(names)) < len(names)
+    added = len(names) - len(_uploaded(job, entry, names)) if twice else 0
+    return frames.completed_frame(file, delimiter=entry.delimiter, added=added, schema=schema)
+
+
+def _uploaded(job: JobRef, entry: JobEntry, names: list[str]) -> list[str]:
+    """Return those of a completed file's columns that the upload had."""
+    try:
+        return input_columns(job, entry)
+    except JobError:
+        # The job's intermediate files have expired; the schema may be another by now.
+        count = len(deployed_schema(job.stack).enrichment)
+        return names[: len(names) - count]
 
 
 def rejects_frame(job: JobRef) -> pd.DataFrame:
     """Return the rejected rows; for the columns see `Job.rejects`."""
-    file, delimiter = _open_result(job, rejected=True)
-    return frames.ragged_csv_frame(file, delimiter=delimiter)
+    file, entry = _open_result(job, rejected=True)
+    return frames.rejects_frame(file, delimiter=entry.delimiter)
 
 
-def _open_result(job: JobRef, *, rejected: bool) -> tuple[IO[bytes], str]:
-    """Return the content of a result file, and its delimiter."""
+def _open_result(job: JobRef, *, rejected: bool) -> tuple[IO[bytes], JobEntry]:
+    """Return the content of a result file, and the job's entry."""
     file = io.BytesIO()
     fetch(job, result_key(job, rejected=rejected), file)
     file.seek(0)
-    return file, job.ledger_entry().delimiter
+    return file, job.ledger_entry()
 
 
 def find_result(job: JobRef, *, rejected: bool) -> ResultFile:

@@ -16,6 +16,7 @@ from batchops.core.following import follow
 from batchops.core.manifest import read_chunks
 from batchops.inspection.tally import ChunkTally
 from batchops.show.shown import Block, Shown
+from batchops.show.terminal import printable
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -47,6 +48,9 @@ class JobStatus(Shown):
         Why the job failed; empty if it did not.
     mail : str
         SENT, FAILED, or empty if no mail was tried.
+    warnings : tuple of str
+        What may be wrong with the file's header, such as a column whose rules were not applied
+        because its name is only nearly that of the schema.
     """
 
     status: str
@@ -58,6 +62,7 @@ class JobStatus(Shown):
     chunks_failed: int = 0
     reason: str = ""
     mail: str = ""
+    warnings: tuple[str, ...] = ()
 
     def _blocks(self) -> Iterator[Block]:
         chunks = f"{self.chunks_done + self.chunks_failed}/{self.chunks} chunks"
@@ -67,6 +72,7 @@ class JobStatus(Shown):
         line += f", {self.rows_rejected:,} rejected"
         line += f", mail {self.mail.lower()}" if self.mail else ""
         yield Block.line(f"{line}: {self.reason}" if self.reason else line)
+        yield from (Block.line(printable(warning)) for warning in self.warnings)
 
     @property
     def ended(self) -> bool:
@@ -130,6 +136,7 @@ class StatusReader:
             "chunks": entry.chunks,
             "reason": reason,
             "mail": entry.mail_status,
+            "warnings": entry.warnings,
         }
         if status == workflow.SUCCEEDED:  # the merge has counted every chunk
             self._tally = None

@@ -54,11 +54,13 @@ class Cause:
     Attributes
     ----------
     kind : str
-        failure (of the job or of chunks), mail, or rejection (of rows).
+        failure (of the job or of chunks), warning (about the file's header), mail, or rejection (of
+        rows).
     what : str
         The reason, with placeholders for what varies from case to case.
     count : int
-        1 for the job; otherwise the number of chunks that failed, or of errors of the rule.
+        1 for the job or its header; otherwise the number of chunks that failed, or of errors of the
+        rule.
     source_row : int or None
         For a rejection the first row with it, the header being row 1.
     value : str
@@ -67,7 +69,7 @@ class Cause:
         The code to run next, with the names ``job`` and ``stack``.
     """
 
-    kind: Literal["failure", "mail", "rejection"]
+    kind: Literal["failure", "warning", "mail", "rejection"]
     what: str
     count: int
     source_row: int | None
@@ -136,7 +138,7 @@ def why(job: JobRef) -> Why:
         failures.insert(0, own)
     errors = ledger.stored_errors(job.stack, job.id)
     rejections = rejection_causes(errors, succeeded=status.status == workflow.SUCCEEDED)
-    causes = (*failures, *mail_causes(entry), *rejections)
+    causes = (*failures, *warning_causes(entry), *mail_causes(entry), *rejections)
     return Why(job.id, status.status, causes)
 
 
@@ -161,11 +163,21 @@ def _next_for_job(entry: JobEntry, error: str, reason: str) -> str:
         step = workflow.MERGE if entry.was_split else workflow.SPLIT
         return f"stack.logs({step.function!r}, job=job.id)  # then {again}"
     if error in _NEW_FILE_WANTED:
-        upload = entry.file
-        file = upload.rpartition("/")[2]
-        name = "" if file == upload else f", name={upload!r}"
-        return f"stack.submit({file!r}{name})  # once it is fixed"
+        return _submit_again(entry)
     return "job.balance()" if error == "BalanceError" else "job.rerun()"
+
+
+def _submit_again(entry: JobEntry) -> str:
+    upload = entry.file
+    file = upload.rpartition("/")[2]
+    name = "" if file == upload else f", name={upload!r}"
+    return f"stack.submit({file!r}{name})  # once it is fixed"
+
+
+def warning_causes(entry: JobEntry) -> Iterator[Cause]:
+    """Yield what may be wrong with the header of a file that was accepted."""
+    for warning in entry.warnings:
+        yield Cause("warning", warning, 1, None, warning, _submit_again(entry))
 
 
 def chunk_causes(chunks: Iterable[ChunkEntry]) -> list[Cause]:

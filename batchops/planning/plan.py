@@ -65,6 +65,9 @@ class Plan(Shown):
     cost : Cost or None
     duration : Duration or None
         Estimates; None if the file is refused.
+    header_warnings : tuple of str
+        What may be wrong with a header that is accepted, such as a column whose rules are not
+        applied because its name is only nearly that of the schema; part of `warnings`.
     source
         The file that was planned, for `Stack.submit`.
     """
@@ -91,6 +94,7 @@ class Plan(Shown):
     suggested_chunk_rows: int
     cost: Cost | None
     duration: Duration | None
+    header_warnings: tuple[str, ...] = field(repr=False, default=())
     source: Any = field(repr=False, compare=False, default=None)
 
     @property
@@ -118,6 +122,7 @@ class Plan(Shown):
         if self.extra:
             names = _names(self.extra)
             found.append(f"columns that the schema does not know pass through: {names}")
+        found = [*self.header_warnings, *found]
         saving = describe_saving(
             self.options, current=self.chunk_rows, suggested=self.suggested_chunk_rows
         )

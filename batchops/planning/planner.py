@@ -123,6 +123,7 @@ def plan_file(
         rules=scan.rules,
         keys_checked=scan.keys_checked,
         refusal=scan.refusal,
+        header_warnings=scan.header_warnings,
         limits=about.limits if about else (),
         options=options,
         suggested_chunk_rows=suggest_chunk_rows(options, current=settings.chunk_rows),

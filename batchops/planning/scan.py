@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from batchcore import csvtext, intake, items, workflow
-from batchcore.errors import FileError
+from batchcore.errors import FileError, TooManyChunksError
 from batchcore.records import Record, RowWriter, read_records, reject
 from batchcore.reference import KEYS_PER_CALL, unknown_key
 from batchcore.schema import RecordSchema
@@ -98,6 +98,8 @@ class Scan:
         Why the file as a whole is not acceptable.
     keys_checked : bool
         Whether keys were looked up, so that unknown ones are among the broken rules.
+    header_warnings : tuple of str
+        What may be wrong with a header that is accepted.
     """
 
     work: Workload
@@ -108,6 +110,7 @@ class Scan:
     rules: tuple[RuleCount, ...]
     refusal: Refusal | None
     keys_checked: bool
+    header_warnings: tuple[str, ...]
 
 
 def scan_file(
@@ -289,7 +292,15 @@ class _Counter:
             ),
             refusal=refusal,
             keys_checked=self._known_keys is not None,
+            header_warnings=self._header_warnings(refusal),
         )
+
+    def _header_warnings(self, refusal: Refusal | None) -> tuple[str, ...]:
+        # Of a file that is refused, the refusal says what is wrong.
+        if refusal is not None and refusal.error != TooManyChunksError.__name__:
+            return ()
+        found = intake.header_warnings(self._header, self._schema, delimiter=self._delimiter)
+        return tuple(found.values())
 
 
 def _error_items(record: Record) -> Iterator[items.Item]:

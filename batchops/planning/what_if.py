@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from batchcore import csvtext, intake
+from batchcore import csvtext, headers, intake
 from batchcore.errors import FileError, SchemaError
 from batchcore.records import Record, read_records
 from batchcore.schema import RecordSchema, Violation
@@ -161,8 +161,10 @@ def apply_schemas(
     Raises
     ------
     InputError
-        If either schema would refuse the file as a whole.
+        If either schema would refuse the file as a whole, or the other looks up another key or
+        other columns: which keys its reference data has is not known here.
     """
+    _check_look_up(now, then)
     comparer = _Comparer(now, then, delimiter, known_keys)
     try:
         for data, first_row in chunks:
@@ -170,6 +172,26 @@ def apply_schemas(
     except FileError as error:
         raise InputError(f"{name} would be refused as a whole: {error}") from error
     return comparer.result(name)
+
+
+def _check_look_up(now: RecordSchema, then: RecordSchema) -> None:
+    """Refuse a schema that the deployed reference data says nothing about."""
+    changes = []
+    if then.key != now.key:
+        changes.append(f"x-key is {then.key or 'none'!r} instead of {now.key or 'none'!r}")
+    more = sorted(set(then.enrichment) - set(now.enrichment))
+    fewer = sorted(set(now.enrichment) - set(then.enrichment))
+    if more:
+        changes.append(f"x-enrichment has {headers.listed(more)} as well")
+    if fewer:
+        changes.append(f"x-enrichment lacks {headers.listed(fewer)}")
+    if changes:
+        raise InputError(
+            f"cannot tell which rows would be rejected: {'; '.join(changes)}, so that this schema "
+            "needs other reference data than is deployed. Keep both keys as they are to compare "
+            "the rules of the columns, or deploy schema and reference data as another stack and "
+            "plan the file there"
+        )
 
 
 class _Comparer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from batchcore import csvtext, reference, workflow
+from batchcore import csvtext, quoting, reference, workflow
 from batchcore.records import Record, read_records, reject
 from batchcore.schema import RecordSchema
 
@@ -15,6 +15,7 @@ from batchops.recovery.repair_rows import (
     is_untouched,
     join_fields,
     split_fields,
+    still_stray,
     undecodable,
 )
 
@@ -106,10 +107,12 @@ class _Checker:
     def _judge(self, row: EditedRow, old: bytes, new: bytes) -> CheckedRow:
         record = self._read(row, new)
         faults = self._faults(record) + self._hidden(row, old)
+        if still_stray(row, old, delimiter=self._delimiter):
+            faults.append(("quoting", "still has text after a closing quote: write the field anew"))
         if faults:
             return CheckedRow(self._failing(row, faults))
         key = record["fields"][self._schema.key]
-        return CheckedRow(self._outcome(row, MENDED, message=self._dropped(row, old)), new, key)
+        return CheckedRow(self._outcome(row, MENDED, message=self._to_know(row, old)), new, key)
 
     def _read(self, row: EditedRow, raw: bytes) -> Record:
         """Read a record as the stack will."""
@@ -136,10 +139,16 @@ class _Checker:
         shown = ", ".join(repr(row.fields[place]) for place in places)
         return [("encoding", f"{shown} still holds bytes that are not UTF-8: write it anew")]
 
-    def _dropped(self, row: EditedRow, old: bytes) -> str:
+    def _to_know(self, row: EditedRow, old: bytes) -> str:
+        """Return what a person should know of a row that would be accepted."""
         beyond = split_fields(old, delimiter=self._delimiter)[len(row.fields) :]
         shown = [field.encode("utf-8", "replace").decode() for field in beyond]
-        return f"drops what stood beyond the header's columns: {shown}" if shown else ""
+        notes = [f"drops what stood beyond the header's columns: {shown}"] if shown else []
+        text = old.decode("utf-8", "replace")
+        if quoting.is_stray(text, delimiter=self._delimiter):
+            _, field = quoting.stray_field(text, delimiter=self._delimiter)
+            notes.append(f"writes the row anew, which had text after a closing quote: {field}")
+        return "; ".join(notes)
 
     def _failing(self, row: EditedRow, faults: Sequence[tuple[str, str]]) -> RowOutcome:
         rules, messages = zip(*faults, strict=True)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchcore import aws, csvtext, keys, reference, workflow
+from batchcore import aws, reference, workflow
 from batchcore.errors import SchemaError, TransientError
-from batchcore.records import REJECT_COLUMNS
 from batchcore.schema import RecordSchema
 
 from batchops.core import ledger
+from batchops.core.column_names import input_columns
 from batchops.core.errors import AwsError, InputError, JobError, translated
 from batchops.core.manifest import read_piece, require_manifest
 from batchops.deployment.deployed import deployed_schema
@@ -35,10 +35,8 @@ from batchops.recovery.repair_check import (
 from batchops.recovery.repair_rows import (
     ChunkText,
     EditedRow,
-    as_shown,
     listed,
     read_edited,
-    split_fields,
 )
 from batchops.recovery.rerun_plan import RerunPlan, plan_chunks
 from batchops.show.shown import Block, Shown
@@ -176,7 +174,7 @@ def plan_repair(
     """
     last = last_attempt(job)
     manifest = require_manifest(job, last.entry)
-    columns = _columns(job, last.entry)
+    columns = input_columns(job, last.entry)
     rows = read_edited(source, columns=columns, delimiter=last.entry.delimiter)
     checked_with, against = _schema(job, schema)
     checked = _check(job, last.entry, _by_chunk(job, rows, manifest), checked_with)
@@ -193,15 +191,6 @@ def plan_repair(
         rerun=rerun,
         patches=patches,
     )
-
-
-def _columns(job: JobRef, entry: JobEntry) -> list[str]:
-    """Return the input's columns, from the header that the split wrote for the rejects."""
-    key = keys.rejected_piece(job.id, keys.HEADER_PIECE)
-    version_id = entry.header_versions["rejects"]
-    header = read_piece(job, entry.bucket, key, version_id).removeprefix(csvtext.BOM)
-    names = split_fields(header, delimiter=entry.delimiter)
-    return [as_shown(name) for name in names[: -len(REJECT_COLUMNS)]]
 
 
 def read_chunk(job: JobRef, entry: JobEntry, chunk: ManifestChunk) -> ChunkText:

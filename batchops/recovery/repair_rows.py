@@ -9,29 +9,37 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from batchcore import csvtext
+from batchcore import csvtext, headers, quoting
+from batchcore.errors import UnterminatedQuoteError
 from batchcore.records import REJECT_COLUMNS
 
+from batchops.core.column_names import distinct, result_columns
 from batchops.core.errors import InputError
+from batchops.inspection import frames
+from batchops.inspection.frames import SOURCE_ROW, SURPLUS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SOURCE_ROW = REJECT_COLUMNS[0]
-_SURPLUS = "surplus_"
 _LISTED = 20
+# More than any header that people edit.
+_HEAD_BYTES = 1024 * 1024
 
 
 class EditedRow(NamedTuple):
-    """One row as it came back: the fields under the header, and the fields beyond them."""
+    """One row as it came back: the fields under the header, and the fields beyond them.
+
+    `stray` tells whether text still follows a closing quote, so that the fields are a guess.
+    """
 
     source_row: int
     fields: tuple[str, ...]
     surplus: tuple[str, ...]
+    stray: bool = False
 
 
 class ChunkText:
@@ -58,9 +66,13 @@ class ChunkText:
 
 
 def split_fields(record: bytes, *, delimiter: str) -> list[str]:
-    """Return a record's fields; bytes that are not UTF-8 become lone surrogates."""
+    """Return a record's fields as `Job.rejects` shows them.
+
+    Bytes that are not UTF-8 become lone surrogates.
+    """
     text = record.decode("utf-8", "surrogateescape")
-    return csvtext.parse_row(text.rstrip("\r\n"), delimiter=delimiter)
+    fields, _ = frames.parse_shown(text.rstrip("\r\n"), delimiter=delimiter)
+    return fields
 
 
 def as_shown(field: str) -> str:
@@ -119,6 +131,20 @@ def undecodable(row: EditedRow, record: bytes, *, delimiter: str) -> list[int]:
     ]
 
 
+def still_stray(row: EditedRow, record: bytes, *, delimiter: str) -> bool:
+    """Return whether a row still has, or shows, a field with text after its closing quote."""
+    if row.stray:
+        return True
+    text = record.decode("utf-8", "surrogateescape")
+    places = [
+        place
+        for place, found in enumerate(quoting.match_fields(text, delimiter=delimiter))
+        if found[1] and place < len(row.fields)
+    ]
+    shown = split_fields(record, delimiter=delimiter)
+    return any(row.fields[place] in (shown[place], as_shown(shown[place])) for place in places)
+
+
 def read_edited(
     source: pd.DataFrame | str | Path | bytes, *, columns: Sequence[str], delimiter: str
 ) -> list[EditedRow]:
@@ -127,7 +153,8 @@ def read_edited(
     Parameters
     ----------
     source
-        The DataFrame, or the path or the bytes of the CSV file.
+        The DataFrame, or the path or the bytes of the CSV file. Its delimiter may be another than
+        the job's, because spreadsheets and pandas choose their own.
     columns
         The input's columns.
 
@@ -135,9 +162,9 @@ def read_edited(
     ------
     InputError
         If one of the input's columns or ``source_row`` is missing or occurs twice; if a row has no
-        row number, or two rows have the same.
+        row number, or two rows have the same; if a quoted field never ends.
     """
-    names, rows = _table(source, delimiter)
+    names, rows, stray = _table(source, columns, delimiter)
     if not rows:
         return []
     fields, number, surplus = _places(names, columns, delimiter)
@@ -146,6 +173,7 @@ def read_edited(
             source_row=_row_number(row[number], place),
             fields=tuple(row[place] for place in fields),
             surplus=_trimmed([row[place] for place in surplus] + row[len(names) :]),
+            stray=place in stray,
         )
         for place, row in enumerate(rows, 1)
     ]
@@ -162,12 +190,16 @@ def listed(rows: Sequence[int]) -> str:
     return ", ".join(map(str, rows[:_LISTED])) + more
 
 
-def _table(source: Any, delimiter: str) -> tuple[list[str], list[list[str]]]:
+def _table(
+    source: Any, columns: Sequence[str], delimiter: str
+) -> tuple[list[str], list[list[str]], set[int]]:
+    """Return the names, the rows, and the numbers of rows with text after a closing quote."""
     if hasattr(source, "columns") and hasattr(source, "itertuples"):
         values = (
             source.astype("object").where(source.notna(), "").itertuples(index=False, name=None)
         )
-        return [str(name) for name in source.columns], [list(map(str, row)) for row in values]
+        rows = [list(map(str, row)) for row in values]
+        return [str(name) for name in source.columns], rows, set()
     if isinstance(source, str | Path):
         path = Path(source)
         if not path.is_file():
@@ -177,11 +209,32 @@ def _table(source: Any, delimiter: str) -> tuple[list[str], list[list[str]]]:
         raise InputError(
             f"cannot repair from a {type(source).__name__}: give a DataFrame, a path or bytes"
         )
-    text = source.removeprefix(csvtext.BOM).decode("utf-8", "surrogateescape")
-    header, *rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)) or [[]]
+    delimiter = _found_delimiter(source, columns, delimiter)
+    (header, _), *found = list(_parsed(source, delimiter)) or [([], False)]
     # A spreadsheet writes rows of delimiters only, and leaves out empty fields at the end.
+    found = [(row, stray) for row, stray in found if any(row)]
     names = [as_shown(name) for name in header]
-    return names, [row + [""] * (len(names) - len(row)) for row in rows if any(row)]
+    rows = [row + [""] * (len(names) - len(row)) for row, _ in found]
+    return names, rows, {place for place, (_, stray) in enumerate(found, 1) if stray}
+
+
+def _found_delimiter(data: bytes, columns: Sequence[str], delimiter: str) -> str:
+    """Return the delimiter of a rejects file, which may have been saved with another one."""
+    head = data[:_HEAD_BYTES].removeprefix(csvtext.BOM).lstrip(b"\r\n")
+    text = head.decode("utf-8", "backslashreplace")
+    wanted = {name.strip() for name in (*columns, SOURCE_ROW)}
+    return headers.other_delimiter(text, wanted, delimiter=delimiter) or delimiter
+
+
+def _parsed(data: bytes, delimiter: str) -> Iterator[tuple[list[str], bool]]:
+    """Yield the fields of each record, and whether text follows a closing quote in it."""
+    try:
+        records = list(csvtext.iter_records(data.removeprefix(csvtext.BOM), delimiter=delimiter))
+    except UnterminatedQuoteError as error:
+        raise InputError(f"cannot read the rows: {error}") from error
+    texts = [r.decode("utf-8", "surrogateescape") for r in records if not csvtext.is_blank(r)]
+    for text in texts:
+        yield frames.parse_shown(text, delimiter=delimiter)
 
 
 def _places(
@@ -189,19 +242,33 @@ def _places(
 ) -> tuple[list[int], int, list[int]]:
     """Return the places of the input's columns, of the row number and of the surplus."""
     width = len(columns)
+    spellings = _spellings(columns)
     # In the order of the rejects file even columns of the same name can be told apart.
-    if list(names[: width + 1]) == [*columns, SOURCE_ROW]:
+    if any(list(names[: width + 1]) == spelling for spelling in spellings):
         rest = range(width + 1, len(names))
-        return list(range(width)), width, [n for n in rest if names[n].startswith(_SURPLUS)]
-    lacking = [name for name in (*columns, SOURCE_ROW) if names.count(name) != 1]
-    if lacking:
+        return list(range(width)), width, [n for n in rest if names[n].startswith(SURPLUS)]
+    fitting = [each for each in spellings if all(names.count(name) == 1 for name in each)]
+    if not fitting:
+        lacking = [name for name in spellings[0] if names.count(name) != 1]
         raise InputError(
             f"the columns {', '.join(map(repr, lacking))} must occur once each, delimited by "
             f"{delimiter!r}; found are {', '.join(map(repr, names))}"
         )
-    surplus = [n for n, name in enumerate(names) if name.startswith(_SURPLUS)]
-    surplus = [n for n in surplus if names[n] not in columns]
-    return [names.index(name) for name in columns], names.index(SOURCE_ROW), surplus
+    *wanted, source_row = fitting[0]
+    surplus = [n for n, name in enumerate(names) if name.startswith(SURPLUS) and name not in wanted]
+    return [names.index(name) for name in wanted], names.index(source_row), surplus
+
+
+def _spellings(columns: Sequence[str]) -> list[list[str]]:
+    """Return how the input's columns and ``source_row`` may be called in what comes back.
+
+    As `Job.rejects` calls them, as the rejects file has them, and as pandas reads that file.
+    """
+    file = [*columns, *REJECT_COLUMNS]
+    return [
+        names[: len(columns) + 1]
+        for names in (result_columns(columns, REJECT_COLUMNS), file, distinct(file))
+    ]
 
 
 def _row_number(text: str, place: int) -> int:

@@ -12,7 +12,6 @@ import boto3
 import urllib3
 from batchcore import aws, keys, reference
 from batchcore.dynamojson import read_as_sent
-from batchcore.errors import ReferenceDataError
 from batchcore.runtime import Event, Result, entry_point, logger
 from batchcore.schema import RecordSchema, find_in_layer
 
@@ -114,12 +113,9 @@ def load_reference(table: str, context: Any) -> int:
     loaded: set[str] = set()
     while batch := list(islice(rows, ITEMS_PER_ROUND)):
         _check_time(context)
-        fresh = {key for key, _ in batch}
-        if len(fresh) < len(batch) or fresh & loaded:
-            raise ReferenceDataError("the reference data has the same key more than once")
         puts = [{"PutRequest": {"Item": reference.table_item(*row)}} for row in batch]
         aws.batch_write(dynamodb, table, puts)
-        loaded |= fresh
+        loaded.update(key for key, _ in batch)
     _delete_all_but(table, loaded, context)
     return len(loaded)
 

@@ -68,6 +68,7 @@ def compose(job: dict[str, Any], link: str) -> Any:
         f"{name} has been processed.",
         f"Rows in: {job['rowsIn']:,}. Rows out: {job['rowsOut']:,}. "
         f"Rows rejected: {job['rowsRejected']:,}.",
+        *(_in_one_line(warning) for warning in job.get("warnings", {}).values()),
     ]
     stack = os.environ["STACK_NAME"]
     where = [

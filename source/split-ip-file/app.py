@@ -88,11 +88,13 @@ def _finish(event: Event, header: bytes, manifest: list[Any], chunk_rows: int) -
     key = keys.manifest(job, event["attempt"])
     objects = {**headers, key: orjson.dumps(manifest)}
     output, rejects, _ = aws.put_many(s3, event["bucket"], iter(objects.items()))
+    warnings = intake.header_warnings(header, schema, delimiter=event["parameters"]["delimiter"])
     found = {
         "rowsIn": rows,
         "chunks": len(manifest),
         "manifestKey": key,
         "headers": {"output": output, "rejects": rejects},
+        **({"warnings": warnings} if warnings else {}),
     }
     before = aws.update_entry(
         dynamodb,
@@ -101,7 +103,7 @@ def _finish(event: Event, header: bytes, manifest: list[Any], chunk_rows: int) -
         items.JOB_ENTRY,
         {"status": workflow.RUNNING, "chunkRows": chunk_rows, **found},
         attempt=event["attempt"],
-        remove=("error", "cause", "endTime"),
+        remove=("error", "cause", "endTime", *(() if warnings else ("warnings",))),
         begins=True,
     )
     publish_rows({"rowsIn": rows}, before)

@@ -206,5 +206,5 @@ def test_bad_rows_with_one_key_or_none_are_each_kept(stack: Stack) -> None:
         (5, "Country", key),
         (6, "Order Priority", key),
     ]
-    assert list(job.rejects()["source_row"]) == ["2", "3", "4", "5", "6"]
+    assert list(job.rejects()["source_row"]) == [2, 3, 4, 5, 6]
     assert job.balance().holds

@@ -52,7 +52,7 @@ def _assert_whole(job: Job, start: int, count: int) -> None:
     assert job.balance().holds
     assert completed(job) == _completed(start, count)
     assert list(job.errors()["source_row"]) == [3]
-    assert list(job.rejects()["source_row"]) == ["3"]
+    assert list(job.rejects()["source_row"]) == [3]
 
 
 def _all_at_once(calls: list[Callable[[], Any]]) -> list[Any]:

@@ -101,7 +101,7 @@ def test_rejects_are_the_bad_rows_with_reasons_in_the_files_own_delimiter(
     text = _completed(parts, tmp_path, rejected=True)
     assert text.startswith(REJECTED)
     rejects = parts.rejects()
-    assert list(rejects["source_row"]) == ["4", "5", "6", "8"]
+    assert list(rejects["source_row"]) == [4, 5, 6, 8]
     # The row that lacks a field: its reasons stand in their columns all the same.
     assert list(rejects["Prüfdatum"])[-1] == "03.02.2026"
     assert list(rejects["rules"])[-1] == "fieldCount"
@@ -210,7 +210,7 @@ def test_later_reference_data_is_held_against_the_schema_that_is_kept(
         ("reference", ("Stückpreis", "Preis"), "lacks the columns ['Stückpreis']"),
         ("reference", ("T-00002", "T-2"), "row 3: malformed Teilenummer"),
         ("reference", (',"0,99"', ""), "row 3: too few fields"),
-        ("reference", ("Müller", "\udcfc"), "cannot read"),
+        ("reference", ("Müller", "\udcfc"), "row 2: byte 9 is 0xFC, which is not UTF-8"),
     ],
 )
 def test_file_that_does_not_fit_is_refused_by_its_name(

@@ -141,7 +141,7 @@ ODD = b"".join(
 @pytest.fixture
 def odd(stack: Stack) -> Job:
     job = finished(stack, ODD, "odd.csv")
-    assert list(job.rejects()["source_row"]) == ["4", "5", "6", "7"]
+    assert list(job.rejects()["source_row"]) == [4, 5, 6, 7]
     return job
 
 
@@ -175,7 +175,7 @@ def test_edited_rejects_file_mends_rows_and_keeps_every_other_byte(
     lines[4] = _line(2, Country="Käse")
     lines[5] = _crlf(_line(3))
     assert _chunk(odd) == b"".join(lines)
-    assert list(odd.rejects()["source_row"]) == ["7"]
+    assert list(odd.rejects()["source_row"]) == [7]
     assert list(odd.output()["Country"]) == ["Kenya", "Kenya", "Käse", "Kenya", "Kenya"]
     assert odd.balance().holds
 
@@ -192,7 +192,7 @@ def test_patched_chunk_is_an_intermediate_and_its_original_is_kept(odd: Job) -> 
     found = s3.list_object_versions(Bucket=at["Bucket"], Prefix=at["Key"])["Versions"]
     (old,) = [item["VersionId"] for item in found if not item["IsLatest"]]
     assert s3.get_object(**at, VersionId=old)["Body"].read() == ODD
-    assert list(odd.rejects()["source_row"]) == ["5", "6", "7"]
+    assert list(odd.rejects()["source_row"]) == [5, 6, 7]
 
 
 def test_rows_that_would_still_fail_are_told_with_their_rules_and_stay_as_they_are(
@@ -253,7 +253,7 @@ def test_repair_that_was_cut_off_loses_nothing(odd: Job) -> None:
     outcomes = again.frame().set_index("source_row")["outcome"]
     assert outcomes.to_dict() == {4: "waiting", 5: "unchanged", 6: "mended", 7: "unchanged"}
     odd.wait(timeout_s=TIMEOUT_S)
-    assert list(odd.rejects()["source_row"]) == ["5", "7"]
+    assert list(odd.rejects()["source_row"]) == [5, 7]
     assert odd.balance().holds
 
 
@@ -274,7 +274,7 @@ def test_repair_that_is_cut_off_between_two_chunks_has_changed_nothing_and_its_r
     odd.stack.client("s3").put_object(**at, Body=ODD)
     odd.rerun(everything=True, dry_run=False)
     odd.wait(timeout_s=TIMEOUT_S)
-    assert list(odd.rejects()["source_row"]) == ["5", "6", "7"]
+    assert list(odd.rejects()["source_row"]) == [5, 6, 7]
     with pytest.raises(JobRunningError, match="while its chunks were patched"):
         patch_chunks(attempt, plan.rerun.manifest, plan.patches)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from batchcore.schema import RecordSchema
 
-from batchops.inspection.frames import csv_frame
+from batchops.inspection.frames import completed_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ def schema(day: str = "M/D/YY", enrichment: Sequence[str] = ("price", "code")) -
 
 
 def read(text: str, schema: RecordSchema | None = None) -> pd.DataFrame:
-    return csv_frame(io.BytesIO(text.encode()), delimiter=",", schema=schema)
+    return completed_frame(io.BytesIO(text.encode()), delimiter=",", schema=schema)
 
 
 def test_without_types_every_value_is_the_text_of_the_file() -> None:

@@ -243,7 +243,10 @@ def test_answer_has_time_left_within_the_functions_timeout(app: ModuleType) -> N
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        (["000000001", "000000002", "000000001"], "the same key more than once"),
+        (
+            ["000000001", "000000002", "000000001"],
+            "reference.csv, row 4: the key '000000001' is in row 2 as well",
+        ),
         (["000000001", "x"], "reference.csv, row 3: malformed uuid"),
     ],
 )

@@ -131,6 +131,16 @@ def test_ledger_says_that_the_job_runs(app: ModuleType, account: Account) -> Non
     }
 
 
+def test_ledger_says_what_may_be_wrong_with_the_header_and_forgets_it_with_the_header(
+    app: ModuleType, account: Account
+) -> None:
+    header = HEADER.rstrip() + b",Units Sold\n"
+    split(app, account, header + row().rstrip() + b",1\n")
+    assert list(account.entry(JOB)["warnings"]) == ["doubledColumns"]
+    split(app, account, HEADER + row())
+    assert "warnings" not in account.entry(JOB)
+
+
 def test_rows_in_are_counted_once_however_often_it_runs(
     app: ModuleType, account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:

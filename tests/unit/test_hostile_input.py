@@ -235,6 +235,7 @@ ENCODINGS = {
 }
 HEADERS = {
     "quoted": Case(b",".join(b'"%s"' % name.encode() for name in COLUMNS) + b"\n" + A),
+    "text after a closing quote": Case(b'"uuid" x,' + ABC, refused="MalformedHeaderError"),
     "spaces around names": Case(HEADER.replace(b",", b" ,\t") + A),
     "line breaks in another name": Case(
         HEADER.rstrip() + b',"no\nte"\n' + A.rstrip() + b",1\n" + B, (3,)

@@ -202,10 +202,11 @@ def test_every_value_that_shows_itself_as_html_is_tried() -> None:
 
 
 def test_data_frames_show_values_and_column_names_as_text() -> None:
-    file = f'{EVIL.replace(",", "")},b\n"{EVIL.replace(chr(34), chr(34) * 2)}",2\n'.encode()
+    names = f"{EVIL.replace(',', '')},source_row,rules,messages"
+    file = f'{names}\n"{EVIL.replace(chr(34), chr(34) * 2)}",2,,\n'.encode()
     for frame in (
-        frames.csv_frame(io.BytesIO(file), delimiter=","),
-        frames.ragged_csv_frame(io.BytesIO(file), delimiter=","),
+        frames.completed_frame(io.BytesIO(file), delimiter=","),
+        frames.rejects_frame(io.BytesIO(file), delimiter=","),
     ):
         document = frame.to_html()
         assert "img" not in tags(document).found

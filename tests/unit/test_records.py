@@ -13,6 +13,7 @@ from batchcore.errors import (
     DuplicateColumnsError,
     MissingColumnsError,
     NoHeaderError,
+    UnterminatedQuoteError,
     WrongDelimiterError,
 )
 from batchcore.intake import map_header
@@ -161,6 +162,60 @@ def test_row_with_both_faults_has_both_errors() -> None:
     assert [error["rule"] for error in record["errors"]] == ["fieldCount", "encoding"]
 
 
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        (b'1,"Ada" Inc\n', 2, '"Ada" Inc'),
+        (b'"1"2,"x"\n', 1, '"1"2'),
+        (b'1,"5\\" pipe"\r\n', 2, '"5\\" pipe"'),
+        (b'1,"a ""b"" \n" \r', 2, '"a ""b"" \n" '),
+        (b'1,"a"', 0, ""),
+        (b'1,a "b" c\n', 0, ""),
+        (b'1,"a ""b"""\n', 0, ""),
+        (b'1,""\n', 0, ""),
+        (b'1,"caf\xe9" x\n', 2, '"caf\\xe9" x'),
+    ],
+)
+def test_text_after_a_closing_quote_rejects_the_row_alone_and_its_bytes_are_kept(
+    line: bytes, field: int, value: str
+) -> None:
+    records = read(HEADER + b"1,a\n" + line)
+    assert "errors" not in records[0]
+    found = [e for e in records[1].get("errors", []) if e["rule"] == "quoting"]
+    assert [(e["column"], e["value"]) for e in found] == [("", value)] * (field > 0)
+    if field:
+        assert f"has text after the closing quote of field {field}: " in found[0]["message"]
+        body = line.rstrip(b"\r\n")
+        assert RowWriter(delimiter=",").rejected(records[1]).startswith(body + b",3,")
+
+
+def test_text_after_a_closing_quote_and_surplus_fields_keep_their_bytes() -> None:
+    (record,) = read(HEADER + b'1,"a" b,c,"d""" e\n')
+    assert [error["rule"] for error in record["errors"]] == ["fieldCount", "quoting"]
+    line = RowWriter(delimiter=",").rejected(record)
+    assert line.startswith(b'1,"a" b,2,fieldCount; quoting,')
+    assert line.endswith(b',c,"d""" e\n')
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text('ab" ,\n', max_size=8), min_size=2, max_size=2), st.booleans())
+def test_every_accepted_row_is_read_alike_by_a_strict_reader(
+    fields: list[str], orderly: bool
+) -> None:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(fields)
+    data = buffer.getvalue() if orderly else ",".join(fields) + "\n"
+    try:
+        records = read(HEADER + data.encode())
+    except UnterminatedQuoteError:
+        return
+    accepted = [record["raw"] for record in records if "errors" not in record]
+    rows = list(csv.reader(io.StringIO("".join(accepted), newline=""), strict=True))
+    assert rows == [list(r["fields"].values()) for r in records if "errors" not in r]
+    assert not orderly or len(rows) == 1
+
+
 def test_nul_and_characters_that_cut_lines_elsewhere_are_data() -> None:
     text = "1,a\0b\x0b\x0c\x1c\x85\u2028c\n"
     (record,) = read(HEADER + text.encode())
@@ -180,6 +235,9 @@ def test_every_row_is_read_once_under_its_number(rows: list[bytes], first_row: i
     # A CR and the LF of a blank line behind it are one terminator.
     numbered = enumerate(parse(b"".join(rows)), first_row)
     expected = [(row, fields[0]) for row, fields in numbered if fields]
+    assert all(  # `"e"f`: text after a closing quote
+        ("quoting" in str(record.get("errors"))) == ('"e"f' in record["raw"]) for record in records
+    )
     found = [(r["row"], r["fields"]["id"] if "fields" in r else r["key"]) for r in records]
     assert found == [(row, key.replace("\xff", "\\xff")) for row, key in expected]
 

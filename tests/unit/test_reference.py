@@ -50,17 +50,48 @@ def test_columns_may_stand_in_any_order_and_others_are_left_out(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", r"lacks the columns \['Place', 'Price', 'id'\]"),
+        (b"", "reference.csv: the file has 0 bytes"),
+        (b"PK\x03\x04", "reference.csv: the file is a spreadsheet"),
         (b"id,Price\n1,2\n", r"lacks the columns \['Place'\]"),
-        (b"id,Price,Place\n1,2,3\nx,2,3\n", "row 3: malformed id"),
-        (b"id,Price,Place\n,2,3\n", "row 2: malformed id"),
-        (b"id,Price,Place\n1,2\n", "row 2: too few fields"),
-        (b"id,Price,Place\n1,2,\xff\n", "cannot read reference.csv"),
+        (b"id,Price,place\n1,2,3\n", r"lacks the columns \['Place'\]: 'place' looks like 'Place'"),
+        (b"id,Price,Place,Price\n1,2,3,4\n", "header names 'Price' more than once"),
+        (b"id;Price;Place\n1;2;3\n", "delimited by ';', but reference data .* commas"),
+        (b"id\tPrice\tPlace\n1\t2\t3\n", r"delimited by '\\t', but reference data .* commas"),
+        (b'"id"x,Price,Place,id\n1,2,3,4\n', "header has text after a closing quote"),
+        (b"id,Price,Place\n1,2,3\nx,2,3\n", "row 3: malformed id: 'x' breaks the schema's rules"),
+        (b"id,Price,Place\n,2,3\n", "row 2: the key id is blank"),
+        (b"id,Price,Place\n1,2,3\n\n  ,2,3\n", "row 4: the key id is blank"),
+        (b"id,Price,Place\n1,2,3\n,,\n", "row 3: the key id is blank"),
+        (b"id,Price,Place\n1,2\n", "row 2: too few fields: 2 with the key '1'"),
+        (b"id,Price,Place,x\n1,2,3\n", "row 2: too few fields: 3 with the key '1'"),
+        (b"id,Price,Place\n1,Smith, Ltd,3\n", "row 2: too many fields: 4 with the key '1'"),
+        (b'id,Price,Place\n1,2,3\n7,2,"3\n8,2,3\n', "record in row 3 has a quoted field .* open"),
+        (b'id,Price,Place\n1,"2" x,3\n', "row 2: field 2 has text after its closing quote"),
+        (b'id,Price,Place\n7,2,"3\n8,2,"3"\n', "row 2: field 3 has text after .* never closed"),
+        (b"id,Price,Place\n1,2,3\n2,2,3\n\n1,5,6\n", "row 5: the key '1' is in row 2 as well"),
+        (b"id,Price,Place\n1,2,\xff\n", "row 2: byte 5 is 0xFF, which is not UTF-8"),
+        (b"id,Pr\xeece,Place\n1,2,3\n", "the header: byte 6 is 0xEE, which is not UTF-8"),
+        ("id,Price,Place\n1,2,3\n".encode("utf-16"), "UTF-16"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(ReferenceDataError, match=message):
         list(read_reference(write(tmp_path, content), SMALL))
+
+
+def test_file_that_no_layer_can_hold_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path, b"id,Price,Place\n1,2,3\n")
+    with path.open("r+b") as file:
+        file.truncate(260 * 1024 * 1024)
+    with pytest.raises(ReferenceDataError, match="a function's layers hold at most 250 MB"):
+        next(read_reference(path, SMALL))
+
+
+def test_same_key_is_found_across_the_parts_that_are_read_together(tmp_path: Path) -> None:
+    lines = [b"%d,2,3\n" % number for number in range(12_000)]
+    path = write(tmp_path, b"id,Price,Place\n" + b"".join(lines) + b"4,2,3\n")
+    with pytest.raises(ReferenceDataError, match="row 12002: the key '4' is in row 6 as well"):
+        list(read_reference(path, SMALL))
 
 
 def test_key_longer_than_a_table_takes_is_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchops.core.errors import InputError
-from batchops.inspection.frames import ragged_csv_frame
+from batchops.inspection.frames import rejects_frame
 from batchops.recovery.repair_check import (
     CheckedRow,
     RowOutcome,
@@ -117,7 +117,7 @@ def test_file_and_dataframe_of_it_give_the_same_rows(tmp_path: Path) -> None:
     data = _rejects('001,"a, b",x,2,why,because', "002,c,,9,why,because,left,over")
     path = tmp_path / "rejected.csv"
     path.write_bytes(data)
-    frame = ragged_csv_frame(io.BytesIO(data), delimiter=",")
+    frame = rejects_frame(io.BytesIO(data), delimiter=",")
     expected = [
         _edited(2, "001", "a, b", "x"),
         _edited(9, "002", "c", "", surplus=("left", "over")),
@@ -155,7 +155,7 @@ def test_empty_lines_of_a_spreadsheet_are_no_rows() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (b"id;name;note;source_row\n1;a;b;2\n", "delimited by ','"),
+        (b"id~name~note~source_row\n1~a~b~2\n", "delimited by ','"),
         (b"id,name,source_row\n1,a,2\n", "'note'"),
         (_rejects("001,a,x,two,,"), "'two' in source_row"),
         (_rejects("001,a,x,2,,", "001,b,x,2,,"), "more than once: 2"),
@@ -321,3 +321,49 @@ def test_empty_plan_has_a_frame_with_all_columns() -> None:
     frame = _plan().frame()
     assert list(frame.columns) == ["source_row", "chunk", "outcome", "rules", "message"]
     assert frame.empty
+
+
+# ------------------------------------------------------------------ text after a quote
+
+STRAY = b'001,"a" b,x\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "outcome"),
+    [
+        ('001,"a" b,x,2,quoting,', "unchanged"),  # as the rejects file has it
+        ('001,"""a"" b",x,2,quoting,', "unchanged"),  # as rejects() shows it, saved
+        ('001,"a" b,y,2,quoting,', "still failing"),
+        ('001,"""a"" b",y,2,quoting,', "still failing"),
+        ('001,"a" c,x,2,quoting,', "still failing"),
+        ("001,a b,x,2,quoting,", "mended"),
+        ('001,"a ""b""",x,2,quoting,', "mended"),
+    ],
+)
+@pytest.mark.parametrize("frame", [False, True])
+def test_text_after_a_quote_is_fixed_by_writing_the_field_anew(
+    line: str, outcome: str, frame: bool
+) -> None:
+    source = _rejects(line)
+    edited = rejects_frame(io.BytesIO(source), delimiter=",") if frame else source
+    (row,) = read_edited(edited, columns=COLUMNS, delimiter=",")
+    if frame and '"a" c' in line:
+        outcome = "mended"  # in a DataFrame, that is a text with quotes
+    found = _check(row, STRAY)
+    assert found.outcome.outcome == outcome
+    if outcome == "mended":
+        assert found.outcome.message == (
+            'writes the row anew, which had text after a closing quote: "a" b'
+        )
+    if outcome == "still failing":
+        assert found.outcome.rules == "quoting"
+
+
+def test_rejects_show_text_after_a_quote_as_it_stands() -> None:
+    found = rejects_frame(io.BytesIO(_rejects('001,"a" b,"c, d",2,quoting,')), delimiter=",")
+    assert found.iloc[0].tolist() == ["001", '"a" b', "c, d", 2, "quoting", ""]
+
+
+def test_quote_that_never_ends_is_refused() -> None:
+    with pytest.raises(InputError, match=r"cannot read the rows: .* still open"):
+        read_edited(_rejects('001,"a,x,2,,'), columns=COLUMNS, delimiter=",")

@@ -173,3 +173,23 @@ def test_schema_comes_from_a_document_or_a_file(tmp_path: Path) -> None:
 def test_schema_that_cannot_be_used_is_an_input_error(wrong: Any) -> None:
     with pytest.raises(InputError, match="fix the schema"):
         load_schema(wrong)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x-key": "size"}, "x-key is 'size' instead of 'id'"),
+        ({"x-enrichment": ["price", "place"]}, "x-enrichment has 'place' as well"),
+        ({"x-enrichment": ["place"]}, "has 'place' as well; x-enrichment lacks 'price'"),
+    ],
+)
+def test_schema_that_needs_other_reference_data_is_not_judged(
+    change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=f"cannot tell which rows .*{message}, so that"):
+        apply("id,size\na,S\n", NOW | change)
+
+
+def test_order_of_the_enrichment_changes_no_verdict() -> None:
+    then = NOW | {"x-enrichment": ["price"], "title": "the same"}
+    assert counts(apply("id,size\na,S\nb,XL\n", then)) == (2, 0, 0, 1)

@@ -166,6 +166,11 @@ class JobEntry(Entry):
         return dict(self.item.get("headers", {}))
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may be wrong with the file's header; empty until the file is split."""
+        return tuple(self.item.get("warnings", {}).values())
+
+    @property
     def completed_key(self) -> str | None:
         """The key of the completed file; None until the first merge."""
         return self.item.get("completedKey")

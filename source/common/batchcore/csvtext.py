@@ -3,7 +3,7 @@
 The rules are those of Python's `csv` in its default dialect: a quote opens a quoted field only if
 it is the field's first character, a doubled quote stands for one quote, text between the closing
 quote and the next delimiter belongs to the field, and a record ends at an LF, CRLF or lone CR
-outside quotes.
+outside quotes. `batchcore.quoting` finds the records with such text, which are rejected.
 """
 
 import csv
@@ -115,6 +115,12 @@ class Splitter:
         header = self._buffer[self._start : self._at]
         self._begin_chunk()
         return bom + header if header else b""
+
+    def ahead(self, size: int) -> bytes:
+        """Return the next bytes, at most `size`, without scanning them."""
+        while len(self._buffer) - self._at < size and self._read():
+            pass
+        return self._buffer[self._at : self._at + size]
 
     def rest_of_record(self) -> tuple[int, bool]:
         """Skip the rest of a record whose quoted field is open where the bytes begin.

@@ -13,6 +13,7 @@
     │   ├── WrongDelimiterError
     │   ├── MissingColumnsError
     │   ├── DuplicateColumnsError
+    │   ├── MalformedHeaderError
     │   ├── UnterminatedQuoteError
     │   ├── RecordTooLongError
     │   └── TooManyChunksError
@@ -73,6 +74,10 @@ class MissingColumnsError(FileError):
 
 class DuplicateColumnsError(FileError):
     """The header names a column of the schema more than once."""
+
+
+class MalformedHeaderError(FileError):
+    """The header has text after a closing quote, which strict readers do not accept."""
 
 
 class UnterminatedQuoteError(FileError):

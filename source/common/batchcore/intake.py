@@ -1,20 +1,15 @@
 """Check whether an uploaded file can be processed at all, and refuse it with a reason if not."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from batchcore import csvtext
+from batchcore import csvtext, header_errors, headers, quoting
 from batchcore.errors import (
     DuplicateColumnsError,
     EmptyFileError,
-    FileError,
-    MissingColumnsError,
-    NoHeaderError,
+    MalformedHeaderError,
     NoRowsError,
     NotTextError,
     Utf16Error,
-    WrongDelimiterError,
 )
 from batchcore.schema import RecordSchema
 
@@ -22,10 +17,6 @@ from batchcore.schema import RecordSchema
 _MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\x89PNG", b"\xd0\xcf\x11\xe0")
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _SNIFFED_BYTES = 4096
-
-# Delimiters that a file may have instead of the expected one, and how many columns a message names.
-_OTHER_DELIMITERS = ",;\t|"
-_NAMED_COLUMNS = 12
 
 
 def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -60,78 +51,82 @@ def read_header(splitter: csvtext.Splitter, schema: RecordSchema, *, delimiter: 
     Raises
     ------
     EmptyFileError, NotTextError, NoHeaderError, WrongDelimiterError, MissingColumnsError
-        And DuplicateColumnsError.
+        And DuplicateColumnsError, MalformedHeaderError.
     """
     header = splitter.header()
     if not header:
         raise EmptyFileError("the file has only blank lines")
     if any(byte < 0x20 and byte not in b"\t\n\r" for byte in header[:_SNIFFED_BYTES]):
         raise NotTextError("the first row is not text: export the data as CSV in UTF-8")
-    map_header(header, schema, delimiter=delimiter)
+    # What comes next tells why a header is none: the columns may stand below a title.
+    below = splitter.ahead(header_errors.SEARCHED_BYTES)
+    map_header(header, schema, delimiter=delimiter, below=below, row=splitter.row - 1)
+    # Only here: a job that was split before this rule must not fail when it is run again.
+    if quoting.is_stray(_text(header), delimiter=delimiter):
+        raise MalformedHeaderError(f"the header has text after a closing quote: {quoting.HINT}")
     return header if header.endswith((b"\n", b"\r")) else header + b"\n"
 
 
-def map_header(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[str, int]:
+def map_header(
+    header: bytes, schema: RecordSchema, *, delimiter: str, below: bytes = b"", row: int = 1
+) -> dict[str, int]:
     """Return the position in the file of each column of the schema.
 
     Parameters
     ----------
     header
         The file's first record.
+    below, row
+        The bytes after it and its row, which tell more if it is refused; see `header_error`.
 
     Raises
     ------
     NoHeaderError, WrongDelimiterError, MissingColumnsError, DuplicateColumnsError
         If a required column is missing, or a column of the schema occurs more than once.
     """
-    text = header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
-    names = [name.strip() for name in csvtext.parse_row(text, delimiter=delimiter)]
+    text = _text(header)
+    names = headers.names_of(text, delimiter=delimiter)
     missing = [column for column in schema.required if column not in names]
     if missing:
-        raise _header_error(text, names, missing, schema, delimiter)
+        raise header_errors.header_error(
+            header.removeprefix(csvtext.BOM),
+            missing,
+            schema,
+            delimiter=delimiter,
+            below=below,
+            row=row,
+        )
     twice = [column for column in schema.columns if names.count(column) > 1]
     if twice:
-        raise DuplicateColumnsError(f"the header names {_listed(twice)} more than once")
+        raise DuplicateColumnsError(f"the header names {headers.listed(twice)} more than once")
     return {column: names.index(column) for column in schema.columns if column in names}
 
 
-def _header_error(
-    text: str, names: list[str], missing: list[str], schema: RecordSchema, delimiter: str
-) -> FileError:
-    for other in _OTHER_DELIMITERS.replace(delimiter, ""):
-        fields = _first_line_names(text, other)
-        if len(set(schema.required) & set(fields)) > len(set(schema.required) & set(names)):
-            return WrongDelimiterError(
-                f"the header is delimited by {other!r}, but the stack expects {delimiter!r}: "
-                "convert the file, or deploy with another FileDelimiter"
-            )
-    if len(missing) == len(schema.required):
-        lower = {column.lower() for column in schema.columns}
-        if not any(name.lower() in lower for name in names):
-            # The message does not quote the row, because it may be somebody's data.
-            return NoHeaderError(
-                "the first row names none of the columns "
-                f"{_listed(schema.required)}: it looks like data, so put a header above it"
-            )
-    return MissingColumnsError(
-        f"the header lacks {_listed(missing)}: columns are matched by their exact names, and the "
-        f"file has {_listed(names)}"
-    )
+def header_warnings(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[str, str]:
+    """Return what may be wrong with a header that is accepted, in words, by a name for it.
 
-
-def _first_line_names(text: str, delimiter: str) -> list[str]:
-    """Return the names in a header's first line if another delimiter is used.
-
-    With another delimiter, a line break may be outside of quotes and end the record.
+    ``nearColumns``: columns that the file does not have, but nearly; their rules are not applied.
+    ``doubledColumns``: columns that the enrichment adds and the file has already.
     """
-    lines = io.StringIO(text, newline="")
-    return [name.strip() for name in next(csv.reader(lines, delimiter=delimiter), [])]
+    names = headers.names_of(_text(header), delimiter=delimiter)
+    near = headers.near_misses(schema.columns, names)
+    doubled = [column for column in schema.enrichment if column in names]
+    found = {}
+    if near:
+        found["nearColumns"] = (
+            f"RULES NOT APPLIED: in the header {headers.spelt(near)} of the schema, but names are "
+            "matched exactly: rename these columns, or their values are not checked"
+        )
+    if doubled:
+        found["doubledColumns"] = (
+            f"COLUMNS TWICE: the file has {headers.listed(doubled)} already, which the reference "
+            "data adds: of each two in the completed file the last is the new one"
+        )
+    return found
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name[:60]) for name in names[:_NAMED_COLUMNS])
-    rest = len(names) - _NAMED_COLUMNS
-    return shown + (f" and {rest} more" if rest > 0 else "")
+def _text(header: bytes) -> str:
+    return header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
 
 
 def no_rows() -> NoRowsError:

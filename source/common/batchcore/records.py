@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from batchcore import csvtext
+from batchcore import csvtext, quoting
 from batchcore.intake import map_header
 from batchcore.schema import RecordSchema, Violation
 from batchcore.workflow import READ
@@ -43,8 +43,8 @@ def read_records(
 
     Notes
     -----
-    Records that are not UTF-8 (rule ``encoding``) or have another number of fields than the header
-    (rule ``fieldCount``) are rejected here.
+    Records are rejected here if they are not UTF-8 (rule ``encoding``), have text after a closing
+    quote (rule ``quoting``), or another number of fields than the header (rule ``fieldCount``).
     """
     records = csvtext.iter_records(data.removeprefix(csvtext.BOM), delimiter=delimiter)
     header = next(records)
@@ -57,7 +57,7 @@ def read_records(
     numbers = [row for row, raw in enumerate(raws, first_row) if not csvtext.is_blank(raw)]
     raws = [raw for raw in raws if not csvtext.is_blank(raw)]
     texts, all_utf8 = _decode_all(raws)
-    rows = csv.reader(texts, delimiter=delimiter)
+    rows = quoting.parse_rows(texts, delimiter=delimiter)
     names = tuple(positions)
     # One call per row instead of one per field. For a single column, itemgetter would not return a
     # tuple, so it gets the first field as well.
@@ -70,14 +70,19 @@ def read_records(
             values = dict(zip(names, pick(fields), strict=False))
             yield {"row": row, "raw": line, "fields": values}
             continue
-        faults = [] if len(fields) == width else [_field_count(len(fields), width)]
-        faults += [] if utf8 else [_not_utf8(raw)]
-        key = fields[positions[schema.key]] if positions[schema.key] < len(fields) else ""
-        shown = {"row": row, "raw": line, "surplus": len(fields) - width}
+        faults = [] if utf8 else [_not_utf8(raw)]
+        stray = fields is quoting.STRAY_TEXT
+        found = csvtext.parse_row(text, delimiter=delimiter) if stray else fields
+        if stray:
+            faults.append(_stray_text(line, delimiter))
+        if len(found) != width:
+            faults.insert(0, _field_count(len(found), width))
+        key = found[positions[schema.key]] if positions[schema.key] < len(found) else ""
+        shown = {"row": row, "raw": line, "surplus": len(found) - width}
         if not utf8:
             shown["raw64"] = base64.b64encode(line.encode("utf-8", "surrogateescape")).decode()
             shown["raw"] = raw.decode("utf-8", "backslashreplace")
-            key = key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            key = _readable(key)
         yield reject(shown, stage=READ.name, key=key, faults=faults)
 
 
@@ -114,6 +119,22 @@ def _not_utf8(raw: bytes) -> Violation:
         where = f"byte {error.start + 1} is 0x{raw[error.start]:02X}"
         return Violation("", "encoding", "", "UTF-8", f"is not UTF-8: {where}")
     raise AssertionError("called for a row that is UTF-8")
+
+
+def _stray_text(text: str, delimiter: str) -> Violation:
+    number, field = quoting.stray_field(text, delimiter=delimiter)
+    return Violation(
+        "",
+        "quoting",
+        _readable(field),
+        "",
+        f"has text after the closing quote of field {number}: {quoting.HINT}",
+    )
+
+
+def _readable(text: str) -> str:
+    """Return text that can be encoded: a byte that is not UTF-8 becomes an escape."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def reject(record: Mapping[str, Any], *, stage: str, key: str, faults: list[Violation]) -> Record:
@@ -196,10 +217,9 @@ class RowWriter:
             body += self._delimiter.encode() * -surplus
         elif surplus > 0:
             # Latin-1 maps every byte to one character and back, whatever the record's encoding.
-            fields = csvtext.parse_row(body.decode("latin-1"), delimiter=self._delimiter)
-            first = self._format(fields[:-surplus]).encode("latin-1")
-            last = self._delimiter + self._format(fields[-surplus:])
-            return first + self._tail(why) + last.encode("latin-1") + raw[len(body) :]
+            fields = list(quoting.match_fields(body.decode("latin-1"), delimiter=self._delimiter))
+            end = fields[-surplus - 1].end()
+            return body[:end] + self._tail(why) + body[end:] + raw[len(body) :]
         return body + self._tail(why) + raw[len(raw.rstrip(b"\r\n")) :]
 
     def _tail(self, values: Iterable[str]) -> bytes:

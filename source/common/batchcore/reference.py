@@ -1,15 +1,24 @@
 """Read the reference data, a CSV file with one row per key, and convert it for its table."""
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from batchcore.errors import ReferenceDataError
+from batchcore import csvtext, headers, intake, quoting
+from batchcore.errors import FileError, ReferenceDataError
 from batchcore.items import Item
 from batchcore.schema import RecordSchema, Violation
 
 FILE_NAME = "reference.csv"
+DELIMITER = ","
+
+# AWS Lambda quotas (November 2026): a function and all of its layers have at most 250 MB unzipped.
+# The function that loads the file has two more layers, which need less than 50 MB.
+MAX_BYTES = 200 * 1024 * 1024
+
+_BLOCK_BYTES = 1024 * 1024
+_ROWS_AT_A_TIME = 5_000
+_SHOWN_CHARACTERS = 60
 
 # Amazon DynamoDB quotas (November 2026): a partition key has 1 to 2,048 bytes of UTF-8.
 MAX_KEY_BYTES = 2_048
@@ -29,28 +38,142 @@ def is_storable(key: str) -> bool:
 def read_reference(path: Path, schema: RecordSchema) -> Iterator[Row]:
     """Yield the key and the enrichment's values of each row in a reference file, as text.
 
+    The file is read as a stream, and as strictly as an upload. Only the keys stay in memory.
+
     Raises
     ------
     ReferenceDataError
-        If the file is not UTF-8, lacks a column, or has a malformed key or a short row. Duplicate
-        keys are not detected, because that would need all keys in memory.
+        The file cannot be read, is too large for a layer, or is not UTF-8; its header lacks a
+        column or names one twice; or a row has too few or too many fields, a quote in the wrong
+        place, or a key that is blank, malformed or in an earlier row as well. The message names the
+        row, the header being row 1, and what to do.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = {schema.key, *schema.enrichment} - set(reader.fieldnames or ())
-            if missing:
-                raise ReferenceDataError(f"{path.name} lacks the columns {sorted(missing)}")
-            for number, row in enumerate(reader, 2):
-                key = row[schema.key]
-                if not key or not is_storable(key) or not schema.is_key(key):
-                    raise ReferenceDataError(f"{path.name}, row {number}: malformed {schema.key}")
-                values = {column: row[column] for column in schema.enrichment}
-                if None in values.values():
-                    raise ReferenceDataError(f"{path.name}, row {number}: too few fields")
-                yield key, values
-    except (OSError, UnicodeDecodeError) as error:
+        size_bytes = path.stat().st_size
+        if size_bytes > MAX_BYTES:
+            raise ReferenceDataError(
+                f"{path.name} has {size_bytes:,} bytes, but may have {MAX_BYTES:,}, because a "
+                "function's layers hold at most 250 MB unzipped: leave out the rows and columns "
+                "that no upload needs"
+            )
+        with path.open("rb") as file:
+            yield from _read_rows(file, path.name, schema)
+    except OSError as error:
         raise ReferenceDataError(f"cannot read {path.name}: {error}") from error
+    except FileError as error:
+        raise ReferenceDataError(f"{path.name}: {error}") from error
+
+
+def _read_rows(file: IO[bytes], name: str, schema: RecordSchema) -> Iterator[Row]:
+    blocks = intake.check_text(iter(lambda: file.read(_BLOCK_BYTES), b""))
+    splitter = csvtext.Splitter(blocks, delimiter=DELIMITER, chunk_rows=_ROWS_AT_A_TIME)
+    header = _decode(splitter.header().removeprefix(csvtext.BOM), f"{name}, the header")
+    columns = _check_header(header, name, schema)
+    enrichment = [(column, columns.index(column)) for column in schema.enrichment]
+    rows_of_keys: dict[str, int] = {}
+    for chunk in splitter.chunks():
+        records = csvtext.iter_records(chunk.data, delimiter=DELIMITER)
+        for row, raw in enumerate(records, chunk.first_row):
+            if csvtext.is_blank(raw):
+                continue
+            place = f"{name}, row {row}"
+            fields = _parse(raw, place)
+            key = _check_row(fields, columns, place, schema)
+            first = rows_of_keys.setdefault(key, row)
+            if first != row:
+                raise ReferenceDataError(
+                    f"{place}: the key {_short(key)} is in row {first} as well: keep one row per "
+                    f"{schema.key}"
+                )
+            yield key, {column: fields[at] for column, at in enrichment}
+
+
+def _check_header(text: str, name: str, schema: RecordSchema) -> list[str]:
+    """Return the names in the header, after checking that they are what the schema needs."""
+    wanted = [schema.key, *schema.enrichment]
+    columns = headers.names_of(text, delimiter=DELIMITER)
+    missing = [column for column in wanted if column not in columns]
+    if missing:
+        other = headers.other_delimiter(text, wanted, delimiter=DELIMITER)
+        if other is not None:
+            raise ReferenceDataError(
+                f"{name}: the header is delimited by {other!r}, but reference data must be "
+                "delimited by commas: save it as CSV with commas"
+            )
+        near = headers.near_misses(missing, columns)
+        hint = f"{headers.spelt(near)}; " if near else ""
+        raise ReferenceDataError(
+            f"{name} lacks the columns {missing}: {hint}columns are matched by their exact names, "
+            f"and the header has {headers.listed(columns)}"
+        )
+    twice = [column for column in wanted if columns.count(column) > 1]
+    if twice:
+        raise ReferenceDataError(
+            f"{name}: the header names {headers.listed(twice)} more than once: keep one column of "
+            "each name"
+        )
+    if quoting.is_stray(text, delimiter=DELIMITER):
+        raise ReferenceDataError(
+            f"{name}: the header has text after a closing quote: {quoting.HINT}"
+        )
+    return columns
+
+
+def _parse(raw: bytes, place: str) -> Sequence[str]:
+    text = _decode(raw, place)
+    fields = next(quoting.parse_rows([text], delimiter=DELIMITER))
+    if fields is quoting.STRAY_TEXT:
+        number, _ = quoting.stray_field(text, delimiter=DELIMITER)
+        raise ReferenceDataError(
+            f"{place}: field {number} has text after its closing quote: {quoting.HINT}; or a quote "
+            "that opens there or above is never closed"
+        )
+    return fields
+
+
+def _check_row(
+    fields: Sequence[str], columns: Sequence[str], place: str, schema: RecordSchema
+) -> str:
+    """Return the key of a row, after checking the row's fields and the key."""
+    at = columns.index(schema.key)
+    key = fields[at] if at < len(fields) else ""
+    if len(fields) != len(columns):
+        many = len(fields) > len(columns)
+        what = "too many fields" if many else "too few fields"
+        advice = "put quotes around a value with a comma" if many else "add what is missing"
+        raise ReferenceDataError(
+            f"{place}: {what}: {len(fields)} with the key {_short(key)}, but the header has "
+            f"{len(columns)}: {advice}"
+        )
+    if not key.strip():
+        raise ReferenceDataError(
+            f"{place}: the key {schema.key} is blank: fill it in, or delete the row"
+        )
+    if not is_storable(key):
+        raise ReferenceDataError(
+            f"{place}: malformed {schema.key}: {_short(key)} and so on has more than "
+            f"{MAX_KEY_BYTES:,} bytes, the most that a table takes"
+        )
+    if not schema.is_key(key):
+        raise ReferenceDataError(
+            f"{place}: malformed {schema.key}: {_short(key)} breaks the schema's rules for it, so "
+            "no upload could refer to it: correct it, or delete the row"
+        )
+    return key
+
+
+def _decode(raw: bytes, place: str) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise ReferenceDataError(
+            f"{place}: byte {error.start + 1} is 0x{raw[error.start]:02X}, which is not UTF-8: "
+            "save the file as UTF-8 (in Excel: CSV UTF-8)"
+        ) from error
+
+
+def _short(key: str) -> str:
+    return repr(key[:_SHOWN_CHARACTERS])
 
 
 def unknown_key(key: str, schema: RecordSchema) -> Violation:

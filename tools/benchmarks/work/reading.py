@@ -34,7 +34,7 @@ def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
 
     def read_output() -> None:
         with file.open("rb") as body:
-            frames.csv_frame(body, delimiter=",")
+            frames.completed_frame(body, delimiter=",")
 
     return read_output, nothing
 

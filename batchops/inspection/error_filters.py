@@ -1,0 +1,64 @@
+"""Refuse filters of errors that name a column or a rule that there is none of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from batchcore import headers
+
+from batchops.core import ledger
+from batchops.core.errors import InputError
+
+if TYPE_CHECKING:
+    from batchcore.schema import RecordSchema
+
+    from batchops.core.job_ref import JobRef
+
+# Rules that no schema names: of read-file, and of enrich-data.
+_OWN_RULES = ("encoding", "fieldCount", "quoting", "reference")
+
+
+def check_filter(
+    job: JobRef, schema: RecordSchema, *, column: str | None, rule: str | None
+) -> None:
+    """Check the names in a filter that no error of a job fits.
+
+    Reads all of the job's errors, so call it only then.
+
+    Raises
+    ------
+    InputError
+        If a name is neither in an error of the job nor in the schema. The message has the names
+        that there are.
+    """
+    broken = {(error.column, error.rule) for error in ledger.stored_errors(job.stack, job.id)}
+    _check("column", column, {name for name, _ in broken}, schema.columns, job)
+    rules = [*_OWN_RULES, *_keywords(schema.properties.values())]
+    _check("rule", rule, {name for _, name in broken}, rules, job)
+
+
+def _check(
+    kind: str, name: str | None, broken: set[str], known: Iterable[str], job: JobRef
+) -> None:
+    known = list(dict.fromkeys(known))
+    if name is None or name in broken or name in known or (kind == "column" and not name):
+        return
+    near = headers.near_misses([*known, *broken], [name])
+    hint = f"did you mean {next(iter(near))!r}? " if near else ""
+    listed = headers.listed(sorted(broken - {""}))
+    have = f"those with errors are {listed}" if listed else "the job has no errors"
+    raise InputError(
+        f"no {kind} {name!r} in the errors of job {job.id}, nor in the schema: {hint}{have}; "
+        f"others are {headers.listed([each for each in known if each not in broken])}"
+    )
+
+
+def _keywords(rules: Iterable[Any]) -> Iterator[str]:
+    """Yield the keywords in the rules of columns, also those inside of others."""
+    for each in rules:
+        if isinstance(each, dict):
+            yield from each
+            yield from _keywords(each.values())
+        elif isinstance(each, list):
+            yield from _keywords(each)

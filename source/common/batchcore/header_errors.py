@@ -1,0 +1,187 @@
+"""Say why a header is refused: what is seen in its place, and what to do."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from batchcore import headers
+from batchcore.errors import FileError, MissingColumnsError, NoHeaderError, WrongDelimiterError
+from batchcore.schema import RecordSchema
+
+# How much of a file is searched for columns below its first row.
+SEARCHED_BYTES = 64 * 1024
+_SEARCHED_LINES = 50
+
+# Spreadsheets write such a line above the header to name the delimiter.
+_SEP_LINE = re.compile(r'"?sep=(.?)"?[,;\t|]*', re.IGNORECASE)
+
+# Encodings of files from Windows, DOS and old Macs, as people and as Python and iconv call them.
+_ENCODINGS = (
+    ("Windows-1252", "cp1252", "WINDOWS-1252"),
+    ("DOS code page 850", "cp850", "CP850"),
+    ("Mac Roman", "mac_roman", "MACINTOSH"),
+    ("Windows-1250", "cp1250", "WINDOWS-1250"),
+    ("Windows-1251", "cp1251", "WINDOWS-1251"),
+)
+_MARKUP = {"<": "HTML or XML", "{": "JSON", "[": "JSON"}
+
+
+def header_error(
+    header: bytes,
+    missing: Sequence[str],
+    schema: RecordSchema,
+    *,
+    delimiter: str,
+    below: bytes = b"",
+    row: int = 1,
+) -> FileError:
+    """Return the error for a header that lacks required columns.
+
+    Parameters
+    ----------
+    header
+        The file's first record, without a BOM.
+    missing
+        The required columns that it lacks.
+    below
+        Bytes of the records after it, at most `SEARCHED_BYTES`.
+    row
+        The row of the header in the file.
+    """
+    text = header.decode("utf-8", "backslashreplace")
+    names = headers.names_of(text, delimiter=delimiter)
+    return (
+        _lines_above(text, below, row, schema, delimiter)
+        or _other_delimiter(text, schema, delimiter)
+        or _other_encoding(header, missing, delimiter)
+        or _no_header(text, names, schema)
+        or _missing_columns(names, missing, schema)
+    )
+
+
+def _lines_above(
+    text: str, below: bytes, row: int, schema: RecordSchema, delimiter: str
+) -> FileError | None:
+    """Return the error for a header that stands below other lines."""
+    sep = _SEP_LINE.fullmatch(text.strip())
+    place = _find_columns(text, below, schema, delimiter)
+    if not sep and not place:
+        return None
+    what = "the first row is a spreadsheet's 'sep=' line, which is no header" if sep else ""
+    if place is None:
+        return NoHeaderError(f"{what}: delete it, and put the names of the columns first")
+    at, other = row + 1 + place[0], place[1]
+    above = "1 line" if at == 2 else f"{at - 1} lines"
+    found = f"the columns stand in row {at}, with {above} above them"
+    lines = "it" if sep and at == row + 1 else "the lines above the columns"
+    advice = f"delete {lines}, so that the file begins with the columns"
+    if other != delimiter:
+        found += f", and are delimited by {other!r}, but the stack expects {delimiter!r}"
+        advice += ", and convert the file, or deploy with another FileDelimiter"
+    return NoHeaderError(f"{what + '; ' if what else ''}{found}: {advice}")
+
+
+def _find_columns(
+    text: str, below: bytes, schema: RecordSchema, delimiter: str
+) -> tuple[int, str] | None:
+    """Return the line that looks like the header, counted from 0, and its delimiter."""
+    wanted = set(schema.required)
+    delimiters = (delimiter, *headers.OTHER_DELIMITERS)
+    # Half of the names, but no less than three, or all of them.
+    enough = min(len(wanted), max(3, -(-len(wanted) // 2)))
+    enough = max(enough, 1 + max(_count(wanted, text, each) for each in delimiters))
+    lines = below.decode("utf-8", "backslashreplace").splitlines()
+    for number, line in enumerate(lines[:_SEARCHED_LINES]):
+        for each in delimiters:
+            if _count(wanted, line, each) >= enough:
+                return number, each
+    return None
+
+
+def _count(wanted: set[str], line: str, delimiter: str) -> int:
+    return len(wanted & set(headers.names_of(line, delimiter=delimiter)))
+
+
+def _other_delimiter(text: str, schema: RecordSchema, delimiter: str) -> FileError | None:
+    other = headers.other_delimiter(text, schema.required, delimiter=delimiter)
+    if other is None:
+        return None
+    return WrongDelimiterError(
+        f"the header is delimited by {other!r}, but the stack expects {delimiter!r}: "
+        "convert the file, or deploy with another FileDelimiter"
+    )
+
+
+def _other_encoding(header: bytes, missing: Sequence[str], delimiter: str) -> FileError | None:
+    """Return the error for a header that has the names, but in another encoding than UTF-8."""
+    if header.isascii():
+        return None
+    for name, codec, iconv in _ENCODINGS:
+        if _has_all(missing, _decoded(header, codec), delimiter):
+            return MissingColumnsError(
+                f"the header lacks {headers.listed(missing)} in UTF-8, but has them in {name}: "
+                "save the file as UTF-8 (in Excel: CSV UTF-8), or convert it: iconv -f "
+                f"{iconv} -t UTF-8 FILE > NEW"
+            )
+        twice = _decoded(_encoded(header, codec), "utf-8")
+        if _has_all(missing, twice, delimiter):
+            return MissingColumnsError(
+                f"the header lacks {headers.listed(missing)}: it was in UTF-8, was read as {name}, "
+                "and saved again: take the file from before that"
+            )
+    return None
+
+
+def _decoded(data: bytes, codec: str) -> str:
+    try:
+        return data.decode(codec)
+    except UnicodeDecodeError:
+        return ""
+
+
+def _encoded(data: bytes, codec: str) -> bytes:
+    try:
+        return data.decode().encode(codec)
+    except UnicodeError:
+        return b""
+
+
+def _has_all(missing: Iterable[str], text: str, delimiter: str) -> bool:
+    return set(missing) <= set(headers.names_of(text, delimiter=delimiter))
+
+
+def _no_header(text: str, names: Sequence[str], schema: RecordSchema) -> FileError | None:
+    """Return the error for a first row that has none of the names, nor nearly."""
+    if headers.any_alike(schema.columns, names):
+        return None
+    markup = _MARKUP.get(text.lstrip()[:1])
+    if markup:
+        return NoHeaderError(f"the file looks like {markup}: export the data as CSV in UTF-8")
+    # The message does not quote the row, because it may be somebody's data.
+    return NoHeaderError(
+        "the first row names none of the columns "
+        f"{headers.listed(schema.required)}: it looks like data, so put a header above it"
+    )
+
+
+def _missing_columns(
+    names: Sequence[str], missing: Sequence[str], schema: RecordSchema
+) -> FileError:
+    near = headers.near_misses(schema.columns, names)
+    near = {column: near[column] for column in missing if column in near}
+    notes = [f"{headers.spelt(near)}"] if near else []
+    if any(name == f"'{column}'" for column, name in near.items()):
+        notes.append("names and values are in single quotes, but CSV has double quotes")
+    if any(_same_letters(column, name) for column, name in near.items()):
+        notes.append("the same letters are written in another Unicode normalisation: use NFC")
+    notes.append("columns are matched by their exact names")
+    return MissingColumnsError(
+        f"the header lacks {headers.listed(missing)}: {'; '.join(notes)}, and the file has "
+        f"{headers.listed(names)}"
+    )
+
+
+def _same_letters(column: str, name: str) -> bool:
+    return column != name and unicodedata.normalize("NFC", column) == unicodedata.normalize(
+        "NFC", name
+    )

@@ -1,0 +1,76 @@
+"""Filters of errors: a name that there is none of is refused with those that there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from batchcore.schema import RecordSchema
+from support import ERROR_TABLE, JOB_TABLE, stack_ref
+
+from batchops.core.errors import InputError
+from batchops.core.job_ref import JobRef
+from batchops.inspection.error_filters import check_filter
+
+if TYPE_CHECKING:
+    from support import Account
+
+JOB = "orders-000000000001"
+SCHEMA = RecordSchema(
+    {
+        "required": ["id"],
+        "properties": {
+            "id": {"pattern": "^[0-9]+$"},
+            "Note": {"anyOf": [{"maxLength": 0}, {"format": "YYYY-MM-DD"}]},
+        },
+        "x-key": "id",
+        "x-enrichment": ["Price"],
+    }
+)
+
+
+@pytest.fixture
+def job(account: Account) -> JobRef:
+    outputs = {"JobTableName": JOB_TABLE, "ErrorTableName": ERROR_TABLE}
+    for column, rule in (("id", "pattern"), ("Old", "enum"), ("", "fieldCount")):
+        error = f"0000000002#{column}#{rule}"
+        account.put_error(JOB, error, column=column, rule=rule, sourceRow=2)
+    return JobRef(stack_ref(outputs=outputs, dynamodb=account.dynamodb), JOB)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"column": "Note", "rule": None},  # of the schema
+        {"column": "Old", "rule": None},  # of an earlier schema
+        {"column": "", "rule": None},
+        {"column": None, "rule": "maxLength"},
+        {"column": "Note", "rule": "quoting"},
+        {"column": None, "rule": "reference"},
+    ],
+)
+def test_names_that_there_are_may_select_nothing(job: JobRef, given: dict[str, str | None]) -> None:
+    check_filter(job, SCHEMA, column=given["column"], rule=given["rule"])
+
+
+@pytest.mark.parametrize(
+    ("column", "rule", "message"),
+    [
+        ("Nope", None, r"no column 'Nope' .*those with errors are 'Old', 'id'; others are 'Note'"),
+        ("note", None, r"no column 'note' .*did you mean 'Note'\?"),
+        (None, "maxlength", r"no rule 'maxlength' .*did you mean 'maxLength'\?"),
+        (None, "x", r"no rule 'x' .*those with errors are 'enum', 'fieldCount', 'pattern'; others"),
+        ("id", "x", "no rule 'x'"),
+    ],
+)
+def test_names_that_there_are_none_of_are_refused(
+    job: JobRef, column: str | None, rule: str | None, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        check_filter(job, SCHEMA, column=column, rule=rule)
+
+
+def test_job_without_errors_says_so(account: Account, job: JobRef) -> None:
+    other = JobRef(job.stack, "orders-000000000002")
+    with pytest.raises(InputError, match="the job has no errors; others are 'id', 'Note'"):
+        check_filter(other, SCHEMA, column="Nope", rule=None)

@@ -10,7 +10,14 @@ from batchcore.column_check import FORMATS
 from batchcore.errors import SchemaError
 from batchcore.schema import RecordSchema
 from batchcore.schema_check import check_schema, load_checked
+from click.testing import CliRunner
 from support import SOURCE
+
+from batchops.cli import main
+from batchops.core.errors import InputError
+from batchops.core.project import Project
+from batchops.deployment.delivery import SCHEMA_LAYER, Order, check_files
+from batchops.planning.what_if import load_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -183,6 +190,28 @@ def test_row_that_says_nothing_or_too_much_is_refused(
     assert text in found
 
 
+@pytest.mark.parametrize(
+    ("listed", "text"),
+    [
+        ({"column": "a", ">=": "b"}, '/x-compare: must list entries such as {"column"'),
+        ([{"column": "a", "not-before": "b"}], "/x-compare/0: must list entries"),
+        ([{"column": "a", ">=": "b", "<": "c"}], "/x-compare/0: must list entries"),
+        (["a >= b"], "/x-compare/0: must list entries"),
+        ([{"column": "a", ">=": "B"}], "/x-compare/0: no column 'B'"),
+        ([{"column": "a", ">=": ["b"]}], "/x-compare/0: "),
+        ([{"column": "a", ">=": "a"}], "compares 'a' with itself"),
+        ([{"column": "a", ">": "b"}, {"column": "id", ">": "b"}], "/x-compare/1: 'id' has neither"),
+        ([{"column": "a", ">=": "day"}], "'a' is a number, but 'day' is a date"),
+        ([{"column": "day", ">=": "at"}], "'day' is a date, but 'at' is a date with a zone"),
+    ],
+    ids=str,
+)
+def test_comparison_that_cannot_be_made_is_refused(listed: Any, text: str) -> None:
+    columns = {"id": {}, "a": {"minimum": 1}, "b": {"type": "integer"}}
+    columns |= {"day": {"format": "D/M/YY"}, "at": {"format": "date-time"}}
+    assert text in problem(document(properties=columns, **{"x-compare": listed}))
+
+
 def test_all_mistakes_are_named_at_once_up_to_twenty() -> None:
     assert "2 mistakes" in problem(document({"maxlength": 1, "min": 2}))
     found = problem(document({f"unknown{number}": 1 for number in range(25)}))
@@ -219,3 +248,73 @@ def test_deployed_schema_with_mistakes_still_loads() -> None:
     given = document({"maxlength": 5, "type": "string", "minimum": 1})
     assert RecordSchema(given).columns == ("id", "a")
     assert RecordSchema(given, typed=False).columns == ("id", "a")
+
+
+# ------------------------------------------------------------------- where it is asked for
+
+
+@pytest.fixture
+def misspelt(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(document({"type": "string", "maxlength": 5})), encoding="utf-8")
+    return path
+
+
+WANTED = r"/properties/a/maxlength: unknown keyword; did you mean maxLength\?"
+
+
+def test_deployment_refuses_it_before_anything_is_packaged(misspelt: Path) -> None:
+    project = Project(SOURCE.parent)
+    with pytest.raises(InputError, match=WANTED):
+        check_files(project, Order(schema=misspelt), kept={})
+    with pytest.raises(InputError, match=WANTED):
+        check_files(project, Order(), kept={SCHEMA_LAYER: misspelt})
+
+
+def test_what_if_refuses_it_as_file_and_as_document(misspelt: Path) -> None:
+    for given in (misspelt, str(misspelt), json.loads(misspelt.read_text())):
+        with pytest.raises(InputError, match=WANTED):
+            load_schema(given)
+
+
+def test_command_line_names_every_mistake(misspelt: Path) -> None:
+    found = CliRunner().invoke(main, ["schema", "check", str(misspelt)])
+    assert found.exit_code == 3
+    assert found.output == (
+        f"{misspelt}: 1 mistake\n"
+        "  /properties/a/maxlength: unknown keyword; did you mean maxLength?\n"
+    )
+    as_json = CliRunner().invoke(main, ["schema", "check", str(misspelt), "--json"])
+    assert as_json.exit_code == 3
+    assert json.loads(as_json.output) == {
+        "file": str(misspelt),
+        "ok": False,
+        "columns": [],
+        "mistakes": [
+            {
+                "place": "/properties/a/maxlength",
+                "message": "unknown keyword; did you mean maxLength?",
+            }
+        ],
+    }
+
+
+def test_command_line_accepts_the_shipped_schema() -> None:
+    path = SOURCE / "schema" / "record.schema.json"
+    found = CliRunner().invoke(main, ["schema", "check", str(path)])
+    assert (found.exit_code, found.output) == (0, f"{path}: no mistakes, 8 columns\n")
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", '{"a": 1, "a": 2}', "[" * 100_000])
+def test_command_line_says_what_is_no_schema(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(text, encoding="utf-8")
+    found = CliRunner().invoke(main, ["schema", "check", str(path)])
+    assert found.exit_code == 3
+    assert "1 mistake" in found.output
+
+
+def test_command_line_says_that_there_is_no_file() -> None:
+    found = CliRunner().invoke(main, ["schema", "check", "nowhere.json"])
+    assert found.exit_code == 1
+    assert "no schema file nowhere.json" in found.output

@@ -282,3 +282,90 @@ def test_date_time_of_the_standard_has_a_zone(text: str, expected: bool) -> None
 @pytest.mark.parametrize("text", ["hh:mm", "YYYY-MM-DD hh", "YYYY-MM-DD hh:m", "YYYY-MM hh:mm"])
 def test_part_of_a_time_is_no_format(text: str) -> None:
     assert not is_date_format(text)
+
+
+# ------------------------------------------------------------------- two columns of a row
+
+DATES = {"a": {"format": "M/D/YY", "x-empty": True}, "b": {"format": "YYYY-MM-DD"}}
+NUMBERED = {"a": {"type": "integer"}, "b": {"type": "number", "x-empty": True}}
+INSTANTS = {"a": {"format": "date-time"}, "b": {"format": "date-time"}}
+
+
+def comparing(sign: str, columns: dict[str, Any]) -> RecordSchema:
+    compare = [{"column": "a", sign: "b"}]
+    return make({}, properties={"id": {}, **columns}, **{"x-compare": compare})
+
+
+@pytest.mark.parametrize(
+    ("sign", "columns", "a", "b", "message"),
+    [
+        (">=", DATES, "1/31/26", "2026-01-31", ""),
+        (">=", DATES, "1/30/26", "2026-01-31", "is before b (2026-01-31)"),
+        (">", DATES, "1/31/26", "2026-01-31", "is not after b (2026-01-31)"),
+        ("<=", DATES, "2/1/26", "2026-01-31", "is after b (2026-01-31)"),
+        ("<", DATES, "1/31/26", "2026-01-31", "is not before b (2026-01-31)"),
+        ("==", DATES, "01/31/26", "2026-01-31", ""),
+        ("!=", DATES, "01/31/26", "2026-01-31", "is the same as b (2026-01-31)"),
+        (">=", DATES, "1/1/69", "2026-01-31", "is before b (2026-01-31)"),
+        (">=", NUMBERED, "10", "9.5", ""),
+        (">=", NUMBERED, "9", "10", "is less than b (10)"),
+        (">", NUMBERED, "10", "1e1", "is not more than b (1e1)"),
+        ("<=", NUMBERED, "9007199254740993", "9007199254740992", "is more than b"),
+        ("<", NUMBERED, "007", "7", "is not less than b (7)"),
+        ("==", NUMBERED, "7", "7.00", ""),
+        ("==", NUMBERED, "7", "8", "is not equal to b (8)"),
+        ("!=", NUMBERED, "7", "7.0", "is equal to b (7.0)"),
+        (">=", INSTANTS, "2026-01-31T12:00:00+02:00", "2026-01-31T10:00:00Z", ""),
+        (">=", INSTANTS, "2026-01-31T12:00:00+02:00", "2026-01-31T10:00:01Z", "is before b"),
+        (">=", NUMBERED, "7", "", ""),
+        (">=", DATES, "", "2026-01-31", ""),
+    ],
+)
+def test_columns_are_compared(
+    sign: str, columns: dict[str, Any], a: str, b: str, message: str
+) -> None:
+    schema = comparing(sign, columns)
+    row = {"id": "1", "a": a, "b": b}
+    found = schema.violations(row)
+    assert schema.is_valid(row) == (not message) == (not found)
+    for violation in found:
+        assert violation.message.startswith(message)
+        assert (violation.column, violation.rule) == ("a", "x-compare")
+        assert (violation.value, violation.limit) == (a, f"{sign} b")
+
+
+def test_value_that_cannot_be_read_breaks_its_own_rule_alone() -> None:
+    schema = comparing(">=", DATES)
+    for a, b, broken_column in (("13/40/26", "2026-01-31", "a"), ("1/1/26", "soon", "b")):
+        found = schema.violations({"id": "1", "a": a, "b": b})
+        assert [(v.column, v.rule) for v in found] == [(broken_column, "format")]
+
+
+def test_file_without_one_of_the_columns_is_not_compared() -> None:
+    schema = comparing(">=", NUMBERED)
+    assert schema.is_valid({"id": "1", "a": "1"})
+    assert schema.violations({"id": "1", "b": "1"}) == []
+
+
+def test_order_is_not_shipped_before_it_is_placed() -> None:
+    from support import SCHEMA
+
+    row = {
+        "uuid": "271828183",
+        "Country": "Ghana",
+        "Item Type": "Snacks",
+        "Sales Channel": "Online",
+        "Order Priority": "H",
+        "Order Date": "1/9/10",
+        "Region": "Sub-Saharan Africa",
+        "Ship Date": "1/9/10",
+    }
+    assert SCHEMA.is_valid(row)
+    (found,) = SCHEMA.violations({**row, "Ship Date": "12/31/09"})
+    assert f"{found.column} {found.message}" == "Ship Date is before Order Date (1/9/10)"
+
+
+def test_values_that_are_remembered_stay_bounded() -> None:
+    schema = make({"type": "integer", "maximum": 39_999})
+    assert all(schema.is_valid({"id": "1", "a": str(n)}) for n in range(40_000))
+    assert not schema.is_valid({"id": "1", "a": "40000"})

@@ -2,10 +2,10 @@
 
 `canonical` brings a document into one form; `for_violations` and `for_verdicts` turn that into the
 two documents that are compiled. The first keeps every keyword, so that each broken rule is found
-under its name. The second is fast: numbers are checked by patterns where that is enough.
+under its name. The second is fast: types are checked by patterns, and `read_check` does the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from batchcore.dates import date_pattern, is_date_format
@@ -15,6 +15,7 @@ from batchcore.readings import (
     PATTERNS,
     READERS,
     TYPES,
+    Remembered,
     implied_type,
     read_member,
     to_decimal,
@@ -25,8 +26,6 @@ EMPTY = "x-empty"
 _READ_RULES = ("type", "enum", "const", *NUMERIC_RULES)
 # Keywords whose parts `for_verdicts` leaves as they are.
 _COMPOSITES = frozenset(("$ref", "$dynamicRef", "anyOf", "oneOf", "not", "if"))
-# The keyword under which `for_verdicts` puts the rules of a column that a pattern cannot check.
-_READ = "x-read"
 
 
 def canonical(rules: Any, document: Mapping[str, Any]) -> Any:
@@ -91,7 +90,7 @@ def for_violations(rules: Any) -> Any:
 
 
 def for_verdicts(rules: Any) -> Any:
-    """Return rules that accept the same values, for a quick answer without reasons."""
+    """Return rules for a quick answer without reasons, which `read_check` completes."""
     if not isinstance(rules, dict):
         return rules
     kind = implied_type(rules)
@@ -100,9 +99,7 @@ def for_verdicts(rules: Any) -> Any:
     found = {n: v for n, v in rules.items() if n not in dropped}
     if kind in READERS:
         patterns.append(PATTERNS[kind])
-        read = {n: v for n, v in found.items() if n in _READ_RULES}
         found = {n: v for n, v in found.items() if n not in _READ_RULES}
-        found |= {_READ: {"type": kind, **read}} if read else {}
     date_format = found.get("format")
     if isinstance(date_format, str) and is_date_format(date_format):
         pattern = date_pattern(date_format)
@@ -117,12 +114,50 @@ def for_verdicts(rules: Any) -> Any:
     return _with_empty(found, rules)
 
 
+def is_text(rules: Any) -> bool:
+    """Tell whether a column's values are taken as texts, not as numbers or booleans."""
+    if not isinstance(rules, dict):
+        return True
+    return implied_type(rules) == "string" and all(map(is_text, rules.get("allOf", [])))
+
+
 def is_plain(rules: Any) -> bool:
     """Tell whether `for_verdicts` knows every keyword of a column's rules."""
     if not isinstance(rules, dict):
         return True
     parts = rules.get("allOf", [])
     return not _COMPOSITES & rules.keys() and isinstance(parts, list) and all(map(is_plain, parts))
+
+
+def read_check(column: str, rules: Any) -> Callable[[Mapping[str, str]], bool] | None:
+    """Return a function that tells whether a row keeps the rules that no pattern can check.
+
+    A column without such rules has none.
+    """
+    checks = list(_read_checks(rules))
+    if not checks:
+        return None
+    passes = Remembered(lambda text: all(check(text) for check in checks))
+
+    def holds(row: Mapping[str, str]) -> bool:
+        try:
+            return bool(passes[row[column]])
+        except KeyError:  # the file does not have the column
+            return True
+
+    return holds
+
+
+def _read_checks(rules: Any) -> Iterator[Callable[[str], bool]]:
+    if not isinstance(rules, dict):
+        return
+    kind = implied_type(rules)
+    if kind in READERS:
+        for keyword in _READ_RULES:
+            if keyword != "type" and keyword in rules:
+                yield rule_check(keyword, rules[keyword], kind)
+    for part in rules.get("allOf", ()):
+        yield from _read_checks(part)
 
 
 def _with_empty(found: dict[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,17 +185,7 @@ class _Rule:
             raise ValueError(self.keyword)
 
 
-class _AllRules(_Rule):
-    """The rules of a column that a pattern cannot check, all at once."""
-
-    def __init__(self, _rules: dict[str, Any], value: Any, _path: list[Any]) -> None:
-        checks = [rule_check(name, limit, value["type"]) for name, limit in value.items()]
-        self._passes = lambda text: all(passes(text) for passes in checks)
-
-    keyword = _READ
-
-
-def rule_check(keyword: str, limit: Any, kind: str) -> Any:
+def rule_check(keyword: str, limit: Any, kind: str) -> Callable[[str], bool]:
     """Return a function that tells whether a text keeps a rule of a column of a type.
 
     A text that the type cannot read breaks the rule ``type`` alone.
@@ -170,16 +195,8 @@ def rule_check(keyword: str, limit: Any, kind: str) -> Any:
         # Columns' values are text, whatever other types may be listed.
         accepts = limit == "string" or (isinstance(limit, list) and "string" in limit)
         return (lambda _: accepts) if reader is None else lambda text: reader(text) is not None
-    reader = READERS.get(kind)
     if keyword in ("enum", "const"):
-        listed = limit if keyword == "enum" else [limit]
-        members = [read_member(member) for member in listed]
-        if reader is None:
-            texts = frozenset(member for member in members if isinstance(member, str))
-            return texts.__contains__
-        # True equals 1 in Python, so the type counts as well.
-        pairs = {(type(member), member) for member in members}
-        return lambda t: (value := reader(t)) is None or (type(value), value) in pairs
+        return _member_check(limit if keyword == "enum" else [limit], kind)
     number = to_decimal(limit)
     if number is None or kind not in NUMERIC:
         return lambda _: True
@@ -187,10 +204,18 @@ def rule_check(keyword: str, limit: Any, kind: str) -> Any:
     return lambda text: (value := read(text)) is None or compare(value, number)
 
 
+def _member_check(listed: list[Any], kind: str) -> Callable[[str], bool]:
+    members = [read_member(member) for member in listed]
+    if kind not in READERS:
+        return frozenset(member for member in members if isinstance(member, str)).__contains__
+    read = READERS[kind]
+    # True equals 1 in Python, so the type counts as well.
+    pairs = {(type(member), member) for member in members}
+    return lambda text: (value := read(text)) is None or (type(value), value) in pairs
+
+
 def _keyword(name: str) -> type[_Rule]:
     return type(f"_Rule_{name}", (_Rule,), {"keyword": name})
 
 
-# For `for_violations` and for `for_verdicts`.
 NAMED_KEYWORDS = {name: _keyword(name) for name in _READ_RULES}
-QUICK_KEYWORDS = {_READ: _AllRules}

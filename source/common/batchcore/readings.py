@@ -59,6 +59,24 @@ NUMERIC: Mapping[str, Callable[[str], Decimal | None]] = {
 READERS: Mapping[str, Reader] = {**NUMERIC, "boolean": read_boolean}
 
 
+# A file has few different dates, but may have many numbers.
+_MOST_REMEMBERED = 16_384
+
+
+class Remembered(dict[str, Any]):
+    """What a function returned for texts; it is called for others when they are asked for."""
+
+    def __init__(self, function: Callable[[str], Any]) -> None:
+        self._function = function
+
+    def __missing__(self, text: str) -> Any:
+        """Return what the function returns for a text, and remember it."""
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        value = self[text] = self._function(text)
+        return value
+
+
 def to_decimal(limit: Any) -> Decimal | None:
     """Return a number of a schema exactly as it is written there; None of what is no number."""
     if isinstance(limit, bool) or not isinstance(limit, int | float | Decimal):

@@ -4,7 +4,7 @@ A JSON Schema (draft 2020-12) describes a row. The name of a property is the nam
 the CSV header; every value is the text between the delimiters, and its type says how that text is
 read. Keys of our own are added: ``x-key`` names the column whose value is looked up in the
 reference data, ``x-enrichment`` lists the columns that the look-up adds, ``x-empty`` says whether a
-column may be empty. docs/data.md has all of them in a table.
+column may be empty, ``x-compare`` compares two columns. docs/data.md has all of them in a table.
 
 What is loaded here is not searched for mistakes: `batchcore.schema_check` does that before a schema
 is deployed.
@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import jsonschema_rs
 
-from batchcore import dialect
+from batchcore import comparisons, dialect
 from batchcore.dates import date_check, is_date_format
 from batchcore.errors import SchemaError
 from batchcore.schema_messages import explain
@@ -40,7 +40,10 @@ _MAX_DEPTH = 60
 
 # What a row's rules may be, other than those of its columns.
 _ROW_KEYWORDS = frozenset(
-    (*_SHARED, "$comment", "title", "description", "type", "required", "x-key", "x-enrichment")
+    (
+        *(*_SHARED, "$comment", "title", "description", "type", "required"),
+        *("x-key", "x-enrichment", comparisons.KEYWORD),
+    )
 )
 
 # A limit can be a list of hundreds of values, and a message can quote the value.
@@ -90,19 +93,25 @@ class RecordSchema:
             column: dialect.canonical(rules, self.document) if typed else rules
             for column, rules in properties.items()
         }
-        self._compiled = self._with_columns(dialect.for_violations if typed else None)
-        self._validator = _compile(self._compiled, dialect.NAMED_KEYWORDS if typed else {})
-        self._quick_validator = self._validator
+        listed = self.document.get(comparisons.KEYWORD, []) if typed else []
+        self.comparisons = tuple(comparisons.read_comparisons(listed, self.properties))
+        self._holds = [comparison.holds for comparison in self.comparisons]
         plain = all(map(dialect.is_plain, self.properties.values()))
+        # Native keywords are faster, and say the same of columns that are texts.
+        are_texts = plain and all(map(dialect.is_text, self.properties.values()))
+        keywords = dialect.NAMED_KEYWORDS if typed and not are_texts else {}
+        self._compiled = self._with_columns(dialect.for_violations if typed else None)
+        self._validator = _compile(self._compiled, keywords)
+        quick = self._validator
         if typed and plain and not self.document.keys() - _ROW_KEYWORDS:
-            quick = self._with_columns(dialect.for_verdicts)
-            self._quick_validator = _compile(quick, dialect.QUICK_KEYWORDS)
+            quick = _compile(self._with_columns(dialect.for_verdicts), {})
+            found = (dialect.read_check(n, rules) for n, rules in self.properties.items())
+            self._holds += [holds for holds in found if holds is not None]
+        self._is_valid: Callable[[Mapping[str, str]], bool] = quick.is_valid
         # The key's rules may refer to definitions elsewhere in the document.
         pointer = quote(self.key.replace("~", "~0").replace("/", "~1"))
         shared = {n: v for n, v in self._compiled.items() if n in _SHARED}
-        self._key_validator = _compile(
-            {**shared, "$ref": f"#/properties/{pointer}"}, dialect.NAMED_KEYWORDS if typed else {}
-        )
+        self._key_validator = _compile({**shared, "$ref": f"#/properties/{pointer}"}, keywords)
 
     @classmethod
     def load(cls, path: Path | None = None) -> "RecordSchema":
@@ -116,7 +125,12 @@ class RecordSchema:
 
     def is_valid(self, fields: Mapping[str, str]) -> bool:
         """Tell whether a row breaks no rule."""
-        return bool(self._quick_validator.is_valid(fields))
+        if not self._is_valid(fields):
+            return False
+        for holds in self._holds:  # noqa: SIM110  (this is faster than all())
+            if not holds(fields):
+                return False
+        return True
 
     def is_key(self, key: str) -> bool:
         """Tell whether a text is a well-formed key."""
@@ -130,6 +144,11 @@ class RecordSchema:
     def violations(self, fields: Mapping[str, str]) -> list[Violation]:
         """Return every rule that a row breaks, ordered by the schema's columns."""
         found = [self._violation(error) for error in self._validator.iter_errors(fields)]
+        found += [
+            Violation(c.column, comparisons.KEYWORD, fields[c.column], c.limit, c.explain(fields))
+            for c in self.comparisons
+            if not c.holds(fields)
+        ]
         order = {column: number for number, column in enumerate(self.columns)}
         return sorted(set(found), key=lambda v: (order.get(v.column, -1), v.rule, v.limit))
 

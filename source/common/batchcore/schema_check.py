@@ -30,6 +30,7 @@ _ROW_KEYWORDS = (
     "properties",
     "x-key",
     "x-enrichment",
+    "x-compare",
 )
 _ROW_ADVICE = {
     "additionalProperties": "columns that the schema does not name always pass through",
@@ -52,11 +53,20 @@ def load_checked(path: Path) -> RecordSchema:
     SchemaError
         With every mistake: its place as a JSON pointer, and what was probably meant.
     """
+    schema, problems = read_checked(path)
+    return _accept(schema, problems)
+
+
+def read_checked(path: Path) -> tuple[RecordSchema | None, list[Problem]]:
+    """Return the schema in a file, or its mistakes: the place of each, and what is wrong there."""
     try:
         text = path.read_text(encoding="utf-8")
+        document = parse_document(text, name=f"the schema {path}", pairs=_distinct)
     except (OSError, ValueError) as error:
-        raise SchemaError(f"cannot read the schema {path}: {error}") from error
-    return check_schema(parse_document(text, name=f"the schema {path}", pairs=_distinct))
+        return None, [("", f"cannot read the schema {path}: {error}")]
+    except SchemaError as error:
+        return None, [("", str(error))]
+    return _examine(document)
 
 
 def check_schema(document: Mapping[str, Any]) -> RecordSchema:
@@ -67,17 +77,29 @@ def check_schema(document: Mapping[str, Any]) -> RecordSchema:
     SchemaError
         With every mistake: its place as a JSON pointer, and what was probably meant.
     """
-    check_depth(document)
-    _refuse(list(_row_problems(document)))
-    schema = RecordSchema(document)
-    _refuse(list(_member_problems(schema)))
-    return schema
+    schema, problems = _examine(document)
+    return _accept(schema, problems)
 
 
-def _refuse(problems: list[Problem]) -> None:
-    if not problems:
-        return
-    lines = [f"{place or '/'}: {text}" for place, text in problems[:_MAX_PROBLEMS]]
+def _examine(document: Mapping[str, Any]) -> tuple[RecordSchema | None, list[Problem]]:
+    try:
+        check_depth(document)
+        problems = list(_row_problems(document))
+        if problems:
+            return None, problems
+        schema = RecordSchema(document)
+    except SchemaError as error:
+        return None, [("", str(error))]
+    problems = list(_member_problems(schema))
+    return (None, problems) if problems else (schema, [])
+
+
+def _accept(schema: RecordSchema | None, problems: list[Problem]) -> RecordSchema:
+    if schema is not None:
+        return schema
+    if len(problems) == 1 and not problems[0][0]:
+        raise SchemaError(problems[0][1])
+    lines = [f"{place}: {text}" for place, text in problems[:_MAX_PROBLEMS]]
     if len(problems) > _MAX_PROBLEMS:
         lines.append(f"and {len(problems) - _MAX_PROBLEMS} more")
     count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"

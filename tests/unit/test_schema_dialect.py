@@ -369,3 +369,28 @@ def test_values_that_are_remembered_stay_bounded() -> None:
     schema = make({"type": "integer", "maximum": 39_999})
     assert all(schema.is_valid({"id": "1", "a": str(n)}) for n in range(40_000))
     assert not schema.is_valid({"id": "1", "a": "40000"})
+
+
+# What a schema that was never searched for mistakes may have, besides what is above.
+UNCHECKED: list[dict[str, Any]] = [
+    {"type": ["integer", "null"], "enum": [1]},
+    {"type": ["string", "null"], "minimum": 3},
+    {"type": "null"},
+    {"type": "string", "minimum": 3},
+    {"type": "string", "enum": [1, "1"]},
+    {"anyOf": [{"type": "integer"}, {"const": "x"}], "maxLength": 2},
+    {"anyOf": [{"maxLength": 0}, {"minimum": 3}], "pattern": "^[0-9]*$"},
+    {"not": {"type": "integer"}},
+    {"if": {"type": "integer"}, "then": {"minimum": 3}},
+    {"$ref": "#/$defs/d", "minimum": 1},
+    {"$ref": "#/$defs/d", "maximum": 1},
+    {"type": "boolean", "minimum": 1},
+    {"enum": [1, "a", True, None]},
+]
+
+
+@pytest.mark.parametrize("rules", UNCHECKED, ids=str)
+def test_verdict_and_reasons_agree_on_rules_beyond_the_dialect(rules: dict[str, Any]) -> None:
+    schema = make(rules, **{"$defs": {"d": {"type": "integer", "maximum": 5}}})
+    for text in (*ALL, "a", "x", "xyz"):
+        broken(schema, text)

@@ -182,7 +182,7 @@ class _Rule:
 
     def validate(self, instance: Any) -> None:
         if isinstance(instance, str) and not self._passes(instance):
-            raise ValueError(self.keyword)
+            raise ValueError(f"does not keep the rule {self.keyword}")
 
 
 def rule_check(keyword: str, limit: Any, kind: str) -> Callable[[str], bool]:

@@ -111,9 +111,9 @@ def read_member(member: Any) -> Decimal | bool | str | None:
 
 def implied_type(rules: Mapping[str, Any]) -> str:
     """Return the declared type of a column, or the one that its rules imply."""
-    declared = rules.get("type")
-    if isinstance(declared, str):
-        return declared
+    if "type" in rules:
+        # A list of types is none of the dialect.
+        return rules["type"] if isinstance(rules["type"], str) else ""
     members = [*_members(rules.get("enum")), *([rules["const"]] if "const" in rules else [])]
     if members and all(isinstance(member, bool) for member in members):
         return "boolean"

@@ -52,7 +52,7 @@ def _explain_value(rule: str, value: str, limit: Any) -> str | None:
         text = f"is not one of {listed}" if rule == "enum" else f"is not {listed}"
         twin = _twin(value, members)
         return text if twin is None else f"{text}: {twin}"
-    if rule == "type" and limit in _TYPES:
+    if rule == "type" and isinstance(limit, str) and limit in _TYPES:
         return f"is not {_TYPES[limit]}"
     if rule == "format":
         if is_date_format(limit):

@@ -15,7 +15,7 @@ from batchcore.errors import ReferenceDataError, SchemaError
 from batchcore.reference import FILE_NAME as REFERENCE_FILE
 from batchcore.reference import read_reference
 from batchcore.schema import FILE_NAME as SCHEMA_FILE
-from batchcore.schema import RecordSchema
+from batchcore.schema_check import load_checked
 
 from batchops.core.errors import InputError, PackagingError, translated
 from batchops.core.project import make_private
@@ -128,7 +128,7 @@ def check_files(project: Project, order: Order, *, kept: Mapping[str, Path]) -> 
     shipped = project.source / "reference" / REFERENCE_FILE
     data_path = reference_data or kept.get(REFERENCE_LAYER, shipped)
     try:
-        record_schema = RecordSchema.load(schema_path)
+        record_schema = load_checked(schema_path)
         for _ in read_reference(data_path, record_schema):
             pass
     except SchemaError as error:

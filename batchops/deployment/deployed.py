@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from zipfile import BadZipFile, ZipFile
 
 from batchcore.errors import SchemaError
-from batchcore.schema import FILE_NAME, RecordSchema
+from batchcore.schema import DIALECT, FILE_NAME, RecordSchema
 from batchcore.workflow import JOB_FUNCTIONS, VALIDATE
 
 from batchops.core.errors import AwsError, translated
@@ -145,7 +145,8 @@ def deployed_schema(stack: StackRef) -> RecordSchema:
             f"{function} has no layer {prefix}N: deploy the stack again, or pass the schema file "
             "that the rows are to be held against"
         )
-    return _unpack_schema(download_layer(stack, arn), arn)
+    typed = int(stack.outputs.get("SchemaDialect", "1")) >= DIALECT
+    return _unpack_schema(download_layer(stack, arn), arn, typed=typed)
 
 
 def download_layer(stack: StackRef, arn: str) -> bytes:
@@ -167,14 +168,14 @@ def download_layer(stack: StackRef, arn: str) -> bytes:
     return content
 
 
-def _open_remote(request: urllib.request.Request, *, timeout_s: float) -> HTTPResponse:
+def _open_remote(request: urllib.request.Request | str, *, timeout_s: float) -> HTTPResponse:
     return cast("HTTPResponse", urllib.request.urlopen(request, timeout=timeout_s))  # noqa: S310
 
 
-def _unpack_schema(archive: bytes, arn: str) -> RecordSchema:
+def _unpack_schema(archive: bytes, arn: str, *, typed: bool) -> RecordSchema:
     try:
         with ZipFile(BytesIO(archive)) as files:
             document: Any = json.loads(files.read(FILE_NAME))
-        return RecordSchema(document)
+        return RecordSchema(document, typed=typed)
     except (BadZipFile, KeyError, ValueError, SchemaError) as error:
         raise AwsError(f"layer {arn} holds no usable {FILE_NAME}: {error}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
@@ -182,12 +181,10 @@ def completed_frame(
         keep_default_na=False,
     )
     if schema is not None:
-        formats = {name: str(rules.get("format")) for name, rules in schema.properties.items()}
-        from batchcore.dates import is_date_format
-
-        for name in frame.columns.intersection(list(formats)):
-            if is_date_format(formats[name]):
-                frame[name] = _dates(frame[name], formats[name])
+        for name in frame.columns.intersection(list(schema.columns)):
+            rules = schema.properties[name]
+            if isinstance(rules, dict) and "format" in rules:
+                frame[name] = _dates(frame[name], rules["format"])
         for name in frame.columns.intersection(list(schema.enrichment)):
             frame[name] = _numbers(frame[name])
     return frame
@@ -204,12 +201,18 @@ def header_names(file: IO[bytes], *, delimiter: str) -> list[str]:
 
 
 def _dates(text: pd.Series[str], date_format: str) -> pd.Series[Any]:
-    """Return dates; the text itself if a value is neither a date nor empty."""
+    """Return dates; the text itself if the format is none of dates, or a value is not in it."""
     import pandas as pd
+    from batchcore.dates import is_date_format, strptime_format
 
-    parts = {"D": "%d", "DD": "%d", "M": "%m", "MM": "%m", "YY": "%y", "YYYY": "%Y"}
-    code = re.sub(r"D+|M+|Y+", lambda part: parts[part[0]], date_format)
-    dates = pd.to_datetime(text, format=code, errors="coerce")
+    if date_format == "date-time":
+        # Values may have several offsets, which one column can hold only as UTC.
+        dates = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
+    elif date_format == "date" or is_date_format(date_format):
+        code = "%Y-%m-%d" if date_format == "date" else strptime_format(date_format)
+        dates = pd.to_datetime(text, format=code, errors="coerce")
+    else:
+        return text
     return dates if (dates.notna() | (text == "")).all() else text
 
 

@@ -17,6 +17,7 @@ from batchcore import csvtext, headers, intake
 from batchcore.errors import FileError, SchemaError
 from batchcore.records import Record, read_records
 from batchcore.schema import RecordSchema, Violation
+from batchcore.schema_check import check_schema, load_checked
 
 from batchops.core.errors import InputError
 from batchops.show.shown import Block, Shown, plain_values
@@ -111,10 +112,10 @@ def load_schema(source: SchemaSource) -> RecordSchema:
     """
     try:
         if isinstance(source, Mapping):
-            return RecordSchema(source)
+            return check_schema(source)
         if not Path(source).exists():
             raise InputError(f"no schema file {source}: give the path of a JSON Schema")
-        return RecordSchema.load(Path(source))
+        return load_checked(Path(source))
     except SchemaError as error:
         raise InputError(f"{error}: fix the schema that was given") from error
 

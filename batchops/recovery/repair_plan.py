@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from batchcore import aws, reference, workflow
 from batchcore.errors import SchemaError, TransientError
 from batchcore.schema import RecordSchema
+from batchcore.schema_check import load_checked
 
 from batchops.core import ledger
 from batchops.core.column_names import input_columns
@@ -43,6 +44,7 @@ from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     import pandas as pd
+    from batchcore.schema import RecordSchema
 
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import JobEntry
@@ -203,7 +205,7 @@ def _schema(job: JobRef, given: str | Path | None) -> tuple[RecordSchema, str]:
     if given is None:
         return deployed_schema(job.stack), "the deployed schema and reference data"
     try:
-        return RecordSchema.load(Path(given)), f"the schema {given} and the deployed reference data"
+        return load_checked(Path(given)), f"the schema {given} and the deployed reference data"
     except SchemaError as error:
         raise InputError(f"{error} (schema={str(given)!r})") from error
 

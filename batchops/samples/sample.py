@@ -50,8 +50,11 @@ _VALIDATE_FAULTS: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
     "priority unknown": (("Order Priority", "X", ("enum",)),),
     "order date out of range": (("Order Date", "13/40/10", ("format",)),),
     "order date not in calendar": (("Order Date", "2/30/15", ("format",)),),
-    "ship date in ISO form": (("Ship Date", "2010-05-28", ("format",)),),
+    # Later than every order, so that it can be rewritten as it is.
+    "ship date in ISO form": (("Ship Date", "2018-02-28", ("format",)),),
     "ship date in words": (("Ship Date", "unknown", ("format",)),),
+    # No order is older than 2010.
+    "shipped before ordered": (("Ship Date", "12/31/09", ("x-compare",)),),
     "region too long": (("Region", "{}" + ", region to be confirmed" * 5, ("maxLength",)),),
     "several columns": (
         ("Sales Channel", "Retail", ("enum",)),
@@ -67,7 +70,7 @@ class ExpectedError:
     """One rule that one row breaks.
 
     ``source_row`` is the record's number in the file, the header being row 1. ``column`` is empty
-    if the whole row is bad. ``rule`` is a keyword of the JSON Schema, or ``fieldCount``,
+    if the whole row is bad. ``rule`` is a keyword of the schema, or ``fieldCount``,
     ``encoding`` or ``reference``.
     """
 

@@ -205,8 +205,8 @@ def test_later_reference_data_is_held_against_the_schema_that_is_kept(
     [
         ("schema", ('"Teilenummer": {', "Teilenummer: {"), "cannot read the schema"),
         ("schema", ('"x-key": "Teilenummer"', '"x-key": "Bemerkung"'), "'x-key' must name"),
-        ("schema", ("DD.MM.YYYY", "DD.MM.JJJJ"), "the schema is not valid"),
-        ("schema", ('["Lieferant", "Stückpreis"]', '["Menge"]'), "'x-enrichment' must list"),
+        ("schema", ("DD.MM.YYYY", "DD.MM.JJJJ"), "unknown format 'DD.MM.JJJJ'"),
+        ("schema", ('["Lieferant", "Stückpreis"]', '["Menge"]'), "'Menge' is in 'properties' too"),
         ("reference", ("Stückpreis", "Preis"), "lacks the columns ['Stückpreis']"),
         ("reference", ("T-00002", "T-2"), "row 3: malformed Teilenummer"),
         ("reference", (',"0,99"', ""), "row 3: too few fields"),

@@ -75,3 +75,42 @@ def test_typed_columns_with_anything_else_in_them_stay_text() -> None:
 
 def test_typed_file_without_rows_has_its_columns() -> None:
     assert list(read("id,day,price\n", schema())) == ["id", "day", "price"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "text", "expected"),
+    [
+        ({"anyOf": [{"maxLength": 0}, {"format": "YYYY-MM-DD"}]}, "2026-01-31", "2026-01-31"),
+        ({"format": "YYYY-MM-DD", "x-empty": True}, "2026-01-31", "2026-01-31"),
+        ({"format": "date", "x-empty": True}, "2026-01-31", "2026-01-31"),
+        ({"$ref": "#/$defs/day"}, "31.1.2026", "2026-01-31"),
+        ({"format": "YYYY-MM-DDThh:mm"}, "2026-01-31T23:59", "2026-01-31 23:59"),
+        ({"format": "date-time"}, "2026-01-31T23:59:00+01:00", "2026-01-31 22:59Z"),
+    ],
+    ids=str,
+)
+def test_every_format_of_dates_gives_dates(rules: Any, text: str, expected: str) -> None:
+    given = RecordSchema(
+        {
+            "required": ["id"],
+            "properties": {"id": {}, "day": rules},
+            "$defs": {"day": {"format": "D.M.YYYY"}},
+            "x-key": "id",
+            "x-enrichment": ["price"],
+        }
+    )
+    found = read(f"id,day\n1,{text}\n2,\n", given)
+    assert found["day"][0] == pd.Timestamp(expected)
+    assert found["day"].isna().tolist() == [False, True]
+
+
+def test_formats_of_other_things_stay_text() -> None:
+    given = RecordSchema(
+        {
+            "required": ["id"],
+            "properties": {"id": {}, "mail": {"format": "email"}},
+            "x-key": "id",
+            "x-enrichment": ["price"],
+        }
+    )
+    assert read("id,mail\n1,a@example.com\n", given)["mail"].tolist() == ["a@example.com"]

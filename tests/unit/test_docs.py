@@ -30,6 +30,7 @@ from batchops.inspection.steps import steps_frame
 from batchops.inspection.why import Cause, Why
 from batchops.planning.actual_cost import CostComparison
 from batchops.planning.cost import Cost
+from batchops.planning.schema_report import Mistake, SchemaReport
 from batchops.planning.what_if import WhatIf
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.rerun_plan import RerunPlan
@@ -135,6 +136,7 @@ def test_verbs_with_json_have_its_shape_described(verb: str) -> None:
         ("watch", names(JobStatus) | {"job"}),
         ("why", set(Why("a", "FAILED", ()).to_dict())),
         ("what-if", names(WhatIf)),
+        ("schema check", names(SchemaReport) | {"ok"}),
         ("doctor", set(Diagnosis("a", ()).to_dict())),
         ("cost", set(CostComparison(*[Cost((), 0, 0, 0, "")] * 2).to_dict())),
         ("chunks", set(frames.chunks_frame([]))),
@@ -150,6 +152,7 @@ def test_documents_have_the_keys_that_are_described(verb: str, wanted: set[str])
 def test_parts_of_documents_have_the_keys_that_are_described() -> None:
     assert keys(document("destroy")["holdings"]) == names(Holdings)
     assert keys(document("doctor")["checks"]) == names(Check)
+    assert keys(document("schema check")["mistakes"]) == names(Mistake)
     assert keys(document("why")["causes"]) == names(Cause)
     assert keys(document("redeliver")["uploads"]) == names(WaitingUpload)
     assert keys(document("cost")["planned"]) == set(Cost((), 0, 0, 0, "").to_dict())

@@ -300,7 +300,10 @@ VALUES = {
     "values that only look right": Case(
         HEADER + b"".join(changed(*bad) for bad in BAD_VALUES), tuple(range(2, 2 + len(BAD_VALUES)))
     ),
-    "leap day": Case(lines(changed("Order Date", "2/29/16"), changed("Ship Date", "12/31/99"))),
+    "leap day": Case(lines(changed("Ship Date", "2/29/16"), changed("Order Date", "12/31/99"))),
+    "shipped before ordered": Case(
+        lines(changed("Order Date", "2/29/16"), changed("Ship Date", "12/31/99")), (3, 4)
+    ),
 }
 CORPUS = {
     f"{group}: {name}": case

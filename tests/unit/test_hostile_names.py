@@ -59,6 +59,7 @@ from batchops.planning.durations import Duration, Estimate
 from batchops.planning.limits import Limit
 from batchops.planning.plan import Plan
 from batchops.planning.scan import Refusal, RuleCount
+from batchops.planning.schema_report import Mistake, SchemaReport
 from batchops.planning.upload_check import UploadCheck
 from batchops.planning.what_if import WhatIf
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk
@@ -146,6 +147,7 @@ VALUES: list[Any] = [
     Redelivery(EVIL, True, (WaitingUpload(EVIL, EVIL, EVIL, EVIL),)),
     RepairPlan(EVIL, (RowOutcome(2, 1, FAILING, EVIL, EVIL),), EVIL, RERUN, {}),
     ResultFile(EVIL, EVIL, 1, NOW),
+    SchemaReport(EVIL, (), (Mistake(EVIL, EVIL),)),
     StackStatus(EVIL, EVIL, EVIL, NOW, NOW, {EVIL: EVIL}, EVIL),
     Stopped(EVIL, 1, EVIL, (1,), False),
     UploadCheck(EVIL, 1, (EVIL,), (EVIL,), None),

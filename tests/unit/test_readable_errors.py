@@ -174,7 +174,7 @@ VALUES = {
     "what": "timeline",
 }
 # Verbs that need no stack, and those that tell about one whatever its state.
-OTHERS = {"demo", "sample", "engine", "doctor", "status", "resources", "destroy"}
+OTHERS = {"demo", "sample", "engine", "schema", "doctor", "status", "resources", "destroy"}
 UNUSABLE = sorted({*DELETABLE, "CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"})
 
 

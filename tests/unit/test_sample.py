@@ -57,6 +57,16 @@ def keys(reference: bytes) -> set[str]:
     return {row[0] for row in parse(reference)[1:]}
 
 
+def shipped_before_ordered(record: dict[str, str]) -> set[str]:
+    days = []
+    for column in ("Ship Date", "Order Date"):
+        if not is_short_date(record[column]):
+            return set()
+        month, day, year = map(int, record[column].split("/"))
+        days.append(date(year + (1900 if year >= 69 else 2000), month, day))
+    return {record["Ship Date"]} if days[0] < days[1] else set()
+
+
 def check_record(row: int, fields: list[str], known: set[str]) -> set[ExpectedError]:
     if any("\ud800" <= letter <= "\udfff" for field in fields for letter in field):
         return {ExpectedError(row, "read", "", "encoding", "")}
@@ -68,6 +78,10 @@ def check_record(row: int, fields: list[str], known: set[str]) -> set[ExpectedEr
             row, "validate", str(error.instance_path[0]), error.kind.name, str(error.instance)
         )
         for error in VALIDATOR.iter_errors(record)
+    }
+    found |= {
+        ExpectedError(row, "validate", "Ship Date", "x-compare", value)
+        for value in shipped_before_ordered(record)
     }
     if not found and record[KEY] not in known:
         return {ExpectedError(row, "enrich", KEY, "reference", record[KEY])}
@@ -154,6 +168,7 @@ def test_kinds_break_the_rules_that_they_are_there_for() -> None:
     assert broken["bad encoding"] == {("read::encoding",)}
     assert broken["key unknown"] == {("enrich:uuid:reference",)}
     assert broken["key too long"] == {("validate:uuid:maxLength", "validate:uuid:pattern")}
+    assert broken["shipped before ordered"] == {("validate:Ship Date:x-compare",)}
     assert broken["several columns"] == {
         (
             "validate:Sales Channel:enum",

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from asl import MACHINES, State, definition, definition_text, levels, next_states, reachable, states
 from batchcore import aws, errors, items, jobs, keys, workflow
+from batchcore.schema import DIALECT
 from hypothesis import given
 from hypothesis import strategies as st
 from support import ROOT, SOURCE, TEMPLATE, environment, function_of, resource, resources
@@ -198,11 +199,15 @@ def test_outputs_hold_whatever_the_client_reads() -> None:
     assert wanted <= TEMPLATE["Outputs"].keys()
 
 
-def test_stack_says_which_version_it_is_and_which_format_its_ledger_has() -> None:
+def test_stack_says_its_version_and_those_of_ledger_and_schema() -> None:
     from batchops.core.version import __version__
 
-    outputs = {name: TEMPLATE["Outputs"][name]["Value"] for name in ("Version", "LedgerFormat")}
-    assert outputs == {"Version": __version__, "LedgerFormat": str(items.LEDGER_FORMAT)}
+    names = ("Version", "LedgerFormat", "SchemaDialect")
+    assert {name: TEMPLATE["Outputs"][name]["Value"] for name in names} == {
+        "Version": __version__,
+        "LedgerFormat": str(items.LEDGER_FORMAT),
+        "SchemaDialect": str(DIALECT),
+    }
 
 
 # ----------------------------------------------------------------------------- functions

@@ -1,6 +1,7 @@
 """Check dates in formats written with D, M and Y, such as ``M/D/YY`` or ``DD.MM.YYYY``.
 
-A single letter stands for one or two digits; two or four letters stand for exactly that many.
+A single letter stands for one or two digits; two or four letters stand for exactly that many. A
+time of day may follow, with h, m and s: ``YYYY-MM-DD hh:mm:ss``. It has no zone.
 """
 
 import datetime
@@ -11,8 +12,9 @@ from functools import lru_cache
 # strptime's %y reads 69 as 1969 and 68 as 2068 (POSIX).
 _CENTURY_PIVOT = 69
 
-_FORMAT_PARTS = re.compile(r"D+|M+|Y+|.", re.DOTALL)
-_SEPARATORS = "-./ "
+_FORMAT_PARTS = re.compile(r"D+|M+|Y+|h+|m+|s+|.", re.DOTALL)
+_SEPARATORS = "-./ :T"
+_LETTERS = (["D", "M", "Y"], ["D", "M", "Y", "h", "m"], ["D", "M", "Y", "h", "m", "s"])
 _PARTS = {
     "D": r"(?P<day>\d{1,2})",
     "DD": r"(?P<day>\d{2})",
@@ -20,6 +22,16 @@ _PARTS = {
     "MM": r"(?P<month>\d{2})",
     "YY": r"(?P<year>\d{2})",
     "YYYY": r"(?P<year>\d{4})",
+    "h": r"(?P<hour>\d{1,2})",
+    "hh": r"(?P<hour>\d{2})",
+    "mm": r"(?P<minute>\d{2})",
+    "ss": r"(?P<second>\d{2})",
+}
+_TIMES = {
+    "h": "(?:[01]?[0-9]|2[0-3])",
+    "hh": "(?:[01][0-9]|2[0-3])",
+    "mm": "[0-5][0-9]",
+    "ss": "[0-5][0-9]",
 }
 
 # The calendar as patterns, for `date_pattern`; {0} stands for the leading zero of a day or month.
@@ -42,29 +54,49 @@ _DAYS_OF_MONTHS = (
 def is_date_format(text: str) -> bool:
     """Tell whether a schema's ``format`` is a date format as described here."""
     parts = [part for part in _FORMAT_PARTS.findall(text) if part not in _SEPARATORS]
-    return sorted(part[0] for part in parts) == ["D", "M", "Y"] and set(parts) <= set(_PARTS)
+    return sorted(part[0] for part in parts) in _LETTERS and set(parts) <= set(_PARTS)
 
 
 def date_check(date_format: str) -> Callable[[str], bool]:
     """Return a function that tells whether a text is a calendar date in the given format."""
+    read = date_reader(date_format)
+    return lambda text: read(text) is not None
+
+
+@lru_cache(maxsize=64)
+def date_reader(date_format: str) -> Callable[[str], datetime.datetime | None]:
+    """Return a function that reads a text in the given format; it returns None of other texts."""
     parts = _FORMAT_PARTS.findall(date_format)
     pattern = re.compile("".join(_PARTS.get(part) or re.escape(part) for part in parts))
 
     @lru_cache(maxsize=16384)  # a file has few different dates
-    def is_date(text: str) -> bool:
+    def read(text: str) -> datetime.datetime | None:
         match = pattern.fullmatch(text)
         if match is None or not text.isascii():
-            return False
-        year = int(match["year"])
+            return None
+        found = {name: int(digits) for name, digits in match.groupdict().items()}
         if len(match["year"]) == 2:
-            year += 1900 if year >= _CENTURY_PIVOT else 2000
+            found["year"] += 1900 if found["year"] >= _CENTURY_PIVOT else 2000
         try:
-            datetime.date(year, int(match["month"]), int(match["day"]))
+            return datetime.datetime(**found)  # type: ignore[arg-type]
         except ValueError:
-            return False
-        return True
+            return None
 
-    return is_date
+    return read
+
+
+def length_range(date_format: str) -> tuple[int, int]:
+    """Return how many characters a date in a format has at least and at most."""
+    parts = _FORMAT_PARTS.findall(date_format)
+    least = sum(len(part) for part in parts)
+    return least, least + sum(part in ("D", "M", "h") for part in parts)
+
+
+def strptime_format(date_format: str) -> str:
+    """Return a date format in the language of ``strptime``."""
+    codes = {"D": "%d", "M": "%m", "YY": "%y", "YYYY": "%Y", "h": "%H", "m": "%M", "s": "%S"}
+    parts = _FORMAT_PARTS.findall(date_format)
+    return "".join(codes.get(part) or codes.get(part[0], part) for part in parts)
 
 
 def date_pattern(date_format: str) -> str | None:
@@ -73,13 +105,13 @@ def date_pattern(date_format: str) -> str | None:
     None is returned if nothing separates two parts of the date, because the same digits can then
     be read in two ways.
     """
-    if re.search("D[MY]|M[DY]|Y[DM]", date_format):
+    if re.search(r"([DMYhms])(?!\1)[DMYhms]", date_format):
         return None
     parts = _FORMAT_PARTS.findall(date_format)
     found = []
     for day, month, years in _DAYS_OF_MONTHS:
         # "D" stands for one or two digits, "DD" for two.
-        texts = {"D": day.format("0?"), "DD": day.format("0")}
+        texts = {"D": day.format("0?"), "DD": day.format("0")} | _TIMES
         texts |= {"M": month.format("0?"), "MM": month.format("0")} | years
         found.append("".join(texts.get(part) or f"[{part}]" for part in parts))
     return f"^(?:{'|'.join(found)})$"

@@ -1,17 +1,19 @@
 """Read the record schema: a file's columns, their rules, and the columns that enrichment adds.
 
-A JSON Schema (draft 2020-12) describes a row as an object of strings. The name of a property is the
-name of its column in the CSV header. Two keys of our own are added: ``x-key`` names the column
-whose value is looked up in the reference data, and ``x-enrichment`` lists the columns that the
-look-up adds.
+A JSON Schema (draft 2020-12) describes a row. The name of a property is the name of its column in
+the CSV header; every value is the text between the delimiters, and its type says how that text is
+read. Keys of our own are added: ``x-key`` names the column whose value is looked up in the
+reference data, ``x-enrichment`` lists the columns that the look-up adds, ``x-empty`` says whether a
+column may be empty, ``x-compare`` compares two columns. docs/data.md has all of them in a table.
 
-Dates are checked with ``format``; see `batchcore.dates`.
+What is loaded here is not searched for mistakes: `batchcore.schema_check` does that before a schema
+is deployed.
 """
 
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,13 +21,30 @@ from urllib.parse import quote
 
 import jsonschema_rs
 
-from batchcore.dates import date_check, date_pattern, is_date_format
+from batchcore import comparisons, dialect
+from batchcore.dates import date_check, is_date_format
 from batchcore.errors import SchemaError
+from batchcore.schema_messages import explain
 
 FILE_NAME = "record.schema.json"
 
 # Parts of the schema that the rules of a column may refer to.
 _SHARED = ("$schema", "$id", "$defs", "definitions", "properties")
+
+# The number of the dialect. The stack's output SchemaDialect says the same number; a stack without
+# that output has dialect 1, in which every value is a string.
+DIALECT = 2
+
+# Deeper documents than this overflow the stacks of parsers and validators.
+_MAX_DEPTH = 60
+
+# What a row's rules may be, other than those of its columns.
+_ROW_KEYWORDS = frozenset(
+    (
+        *(*_SHARED, "$comment", "title", "description", "type", "required"),
+        *("x-key", "x-enrichment", comparisons.KEYWORD),
+    )
+)
 
 # A limit can be a list of hundreds of values, and a message can quote the value.
 _MAX_TEXT_CHARACTERS = 1_000
@@ -49,6 +68,9 @@ class RecordSchema:
     ----------
     document
         The JSON Schema as a mapping.
+    typed
+        Whether types say how text is read. Stacks of the dialect before take every value as a
+        string, whatever its type.
 
     Raises
     ------
@@ -56,47 +78,77 @@ class RecordSchema:
         If it is not a valid schema, has no columns, or misuses ``x-key`` or ``x-enrichment``.
     """
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Mapping[str, Any], *, typed: bool = True) -> None:
+        check_depth(document)
         self.document = dict(document)
         properties = self.document.get("properties")
         if not isinstance(properties, dict) or not properties:
             raise SchemaError("the schema has no 'properties': name each CSV column there")
-        self.properties: dict[str, dict[str, Any]] = properties
         self.columns = tuple(properties)
         self.required = self._names("required")
         self.enrichment = self._names("x-enrichment")
         self.key = str(self.document.get("x-key", ""))
-        self._check()
-        self._validator = _compile(self.document)
-        self._quick_validator = _compile(_with_patterns(self.document))
+        self._check(properties)
+        self.properties: dict[str, Any] = {
+            column: dialect.canonical(rules, self.document) if typed else rules
+            for column, rules in properties.items()
+        }
+        listed = self.document.get(comparisons.KEYWORD, []) if typed else []
+        self.comparisons = tuple(comparisons.read_comparisons(listed, self.properties))
+        self._holds = [comparison.holds for comparison in self.comparisons]
+        plain = all(map(dialect.is_plain, self.properties.values()))
+        # Native keywords are faster, and say the same of columns that are texts.
+        are_texts = plain and all(map(dialect.is_text, self.properties.values()))
+        keywords = dialect.NAMED_KEYWORDS if typed and not are_texts else {}
+        self._compiled = self._with_columns(dialect.for_violations if typed else None)
+        self._validator = _compile(self._compiled, keywords)
+        quick = self._validator
+        if typed and plain and not self.document.keys() - _ROW_KEYWORDS:
+            quick = _compile(self._with_columns(dialect.for_verdicts), {})
+            found = (dialect.read_check(n, rules) for n, rules in self.properties.items())
+            self._holds += [holds for holds in found if holds is not None]
+        self._is_valid: Callable[[Mapping[str, str]], bool] = quick.is_valid
         # The key's rules may refer to definitions elsewhere in the document.
         pointer = quote(self.key.replace("~", "~0").replace("/", "~1"))
-        shared = {n: v for n, v in self.document.items() if n in _SHARED}
-        self._key_validator = _compile({**shared, "$ref": f"#/properties/{pointer}"})
+        shared = {n: v for n, v in self._compiled.items() if n in _SHARED}
+        self._key_validator = _compile({**shared, "$ref": f"#/properties/{pointer}"}, keywords)
 
     @classmethod
     def load(cls, path: Path | None = None) -> "RecordSchema":
         """Read a schema file, by default the one in the layer of the running function."""
         path = path or find_in_layer(FILE_NAME)
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise SchemaError(f"cannot read the schema {path}: {error}") from error
-        if not isinstance(document, dict):
-            raise SchemaError(f"the schema {path} is not a JSON object")
-        return cls(document)
+        return cls(parse_document(text, name=f"the schema {path}"))
 
     def is_valid(self, fields: Mapping[str, str]) -> bool:
         """Tell whether a row breaks no rule."""
-        return bool(self._quick_validator.is_valid(fields))
+        if not self._is_valid(fields):
+            return False
+        for holds in self._holds:  # noqa: SIM110  (this is faster than all())
+            if not holds(fields):
+                return False
+        return True
 
     def is_key(self, key: str) -> bool:
         """Tell whether a text is a well-formed key."""
         return bool(self._key_validator.is_valid(key))
 
+    def column_violations(self, column: str, value: str) -> list[Violation]:
+        """Return every rule that a value of one column breaks, whatever else the row has."""
+        found = (self._violation(error) for error in self._validator.iter_errors({column: value}))
+        return [violation for violation in found if violation.column == column]
+
     def violations(self, fields: Mapping[str, str]) -> list[Violation]:
         """Return every rule that a row breaks, ordered by the schema's columns."""
         found = [self._violation(error) for error in self._validator.iter_errors(fields)]
+        found += [
+            Violation(c.column, comparisons.KEYWORD, fields[c.column], c.limit, c.explain(fields))
+            for c in self.comparisons
+            if not c.holds(fields)
+        ]
         order = {column: number for number, column in enumerate(self.columns)}
         return sorted(set(found), key=lambda v: (order.get(v.column, -1), v.rule, v.limit))
 
@@ -104,14 +156,21 @@ class RecordSchema:
         rule = str(error.schema_path[-1])
         column = str(error.instance_path[0]) if error.instance_path else ""
         value = str(error.instance) if column else ""
-        limit: Any = self.document
+        limit: Any = self._compiled
         for part in error.schema_path:
             limit = limit[part]
         text = str(limit) if isinstance(limit, str | int) else json.dumps(limit, ensure_ascii=False)
-        message = _explain(rule, value, limit, error.message)
+        rules = self.properties.get(column)
+        may_be_empty = isinstance(rules, dict) and rules.get(dialect.EMPTY) is True
+        message = explain(rule, value, limit, error.message, may_be_empty=may_be_empty)
         return Violation(
             column, rule, value, text[:_MAX_TEXT_CHARACTERS], message[:_MAX_TEXT_CHARACTERS]
         )
+
+    def _with_columns(self, change: Callable[[Any], Any] | None) -> dict[str, Any]:
+        """Return the document with each column's rules changed."""
+        changed = {n: change(r) if change else r for n, r in self.properties.items()}
+        return {**self.document, "properties": changed}
 
     def _names(self, keyword: str) -> tuple[str, ...]:
         names = self.document.get(keyword, [])
@@ -119,8 +178,8 @@ class RecordSchema:
             raise SchemaError(f"{keyword!r} must be a list of column names, but it is {names!r}")
         return tuple(names)
 
-    def _check(self) -> None:
-        unknown = [name for name in self.required if name not in self.properties]
+    def _check(self, properties: Mapping[str, Any]) -> None:
+        unknown = [name for name in self.required if name not in properties]
         if unknown:
             raise SchemaError(f"'required' names columns that are not in 'properties': {unknown}")
         if self.key not in self.required:
@@ -128,7 +187,7 @@ class RecordSchema:
                 "'x-key' must name a required column, whose values are looked up in the reference "
                 f"data, but it is {self.key!r}"
             )
-        both = [name for name in self.enrichment if name in self.properties]
+        both = [name for name in self.enrichment if name in properties]
         if both or not self.enrichment:
             raise SchemaError(
                 "'x-enrichment' must list the columns that the reference data adds, none of "
@@ -136,7 +195,50 @@ class RecordSchema:
             )
 
 
-def _compile(document: dict[str, Any]) -> Any:
+def parse_document(
+    text: str,
+    *,
+    name: str = "the schema",
+    pairs: Callable[[list[tuple[str, Any]]], Any] = dict,
+) -> dict[str, Any]:
+    """Return the JSON object that a text is; `pairs` makes each object of its pairs.
+
+    Raises
+    ------
+    SchemaError
+    """
+    try:
+        document = json.loads(text, object_pairs_hook=pairs)
+    except ValueError as error:
+        raise SchemaError(f"cannot read {name}: {error}") from error
+    except RecursionError as error:
+        raise SchemaError(f"{name} is nested too deeply to be read") from error
+    if not isinstance(document, dict):
+        raise SchemaError(f"{name} is not a JSON object")
+    return document
+
+
+def check_depth(document: Mapping[str, Any]) -> None:
+    """Refuse a document that is nested too deeply.
+
+    Raises
+    ------
+    SchemaError
+    """
+    level: list[Any] = [document]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, Mapping) else node)
+            if isinstance(child, Mapping | list)
+        ]
+        if not level:
+            return
+    raise SchemaError(f"the schema is nested too deeply: at most {_MAX_DEPTH} levels are read")
+
+
+def _compile(document: dict[str, Any], keywords: Mapping[str, Any]) -> Any:
     formats = {name: date_check(name) for name in _format_names(document) if is_date_format(name)}
     try:
         return jsonschema_rs.Draft202012Validator(
@@ -145,26 +247,10 @@ def _compile(document: dict[str, Any]) -> Any:
             validate_formats=True,
             ignore_unknown_formats=False,
             retriever=_refuse,
+            keywords=dict(keywords),
         )
-    except (jsonschema_rs.ValidationError, ValueError) as error:
+    except (jsonschema_rs.ValidationError, ValueError, TypeError) as error:
         raise SchemaError(f"the schema is not valid: {error}") from error
-
-
-def _with_patterns(node: Any) -> Any:
-    """Return an equivalent schema with patterns for dates, which need no Python call per date."""
-    if isinstance(node, list):
-        return [_with_patterns(child) for child in node]
-    if not isinstance(node, dict):
-        return node
-    found = {name: _with_patterns(child) for name, child in node.items()}
-    date_format = node.get("format")
-    if not isinstance(date_format, str) or not is_date_format(date_format):
-        return found
-    pattern = date_pattern(date_format)
-    if pattern is None:
-        return found
-    del found["format"]
-    return {**found, "allOf": [*found.get("allOf", []), {"pattern": pattern}]}
 
 
 def _refuse(uri: str) -> NoReturn:
@@ -179,23 +265,6 @@ def _format_names(node: Any) -> set[str]:
     if isinstance(node, list):
         return set().union(*(_format_names(child) for child in node))
     return set()
-
-
-def _explain(rule: str, value: str, limit: Any, fallback: str) -> str:
-    if rule == "maxLength":
-        return f"has {len(value)} characters, but at most {limit} are allowed"
-    if rule == "minLength":
-        return (
-            f"has {len(value)} characters, but at least {limit} are needed" if value else "is empty"
-        )
-    if rule == "enum":
-        return f"is not one of {', '.join(map(str, limit))}"
-    if rule == "format":
-        is_date = is_date_format(limit)
-        return f"is not a date in the format {limit}" if is_date else f"is not a valid {limit}"
-    if rule == "pattern":
-        return f"does not match {limit}"
-    return fallback
 
 
 def find_in_layer(name: str) -> Path:

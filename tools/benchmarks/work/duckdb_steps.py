@@ -65,7 +65,8 @@ def _validate(schema: RecordSchema) -> str:
         if "enum" in rules:
             wanted.append(f"{value} IN {tuple(rules['enum'])}")
         if "format" in rules:
-            wanted.append(f"try_strptime({value}, '%-m/%-d/%y') IS NOT NULL")
+            wanted.append(f"{_date(column)} IS NOT NULL")
+    wanted += [f"{_date(c.column)} >= {_date(c.other)}" for c in schema.comparisons]
     columns = ", ".join(f'"{column}" VARCHAR' for column in schema.columns)
     shape = "{{row: 'BIGINT', raw: 'VARCHAR', fields: 'STRUCT(" + columns + ")'}}"
     return (
@@ -75,6 +76,10 @@ def _validate(schema: RecordSchema) -> str:
         + " AND ".join(wanted)
         + ") TO '{target}' (FORMAT json)"
     )
+
+
+def _date(column: str) -> str:
+    return f"try_strptime(fields.\"{column}\", '%-m/%-d/%y')"
 
 
 def _write(schema: RecordSchema) -> str:

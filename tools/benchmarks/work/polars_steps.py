@@ -78,5 +78,10 @@ def _rules(pl: Any, schema: RecordSchema) -> list[Any]:
         if "enum" in rules:
             found.append(value.is_in(rules["enum"]))
         if "format" in rules:
-            found.append(value.str.to_date("%-m/%-d/%y", strict=False).is_not_null())
+            found.append(_date(pl, column).is_not_null())
+    found += [_date(pl, c.column) >= _date(pl, c.other) for c in schema.comparisons]
     return found
+
+
+def _date(pl: Any, column: str) -> Any:
+    return pl.col("fields").struct.field(column).str.to_date("%-m/%-d/%y", strict=False)

@@ -61,13 +61,25 @@ def _validate(chunks: list[Path], target: Path) -> None:
     validator = Draft202012Validator(schema, format_checker=checker)
     for place in chunks:
         records = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
-        valid = [record for record in records if validator.is_valid(record["fields"])]
+        valid = [
+            record
+            for record in records
+            if validator.is_valid(record["fields"]) and _is_in_order(record["fields"])
+        ]
         (target / f"{place.stem}.valid").write_text(json.dumps(valid), encoding="utf-8")
 
 
+def _is_in_order(fields: dict[str, str]) -> bool:
+    return _date(fields["Ship Date"]) >= _date(fields["Order Date"])
+
+
 def _is_date(text: Any) -> bool:
+    return bool(_date(text))
+
+
+def _date(text: str) -> date:
     month, day, year = map(int, text.split("/"))
-    return bool(date(2000 + year, month, day))
+    return date(2000 + year, month, day)
 
 
 def _write(chunks: list[Path], target: Path) -> None:

@@ -1,0 +1,69 @@
+"""Small inputs that once went wrong in silence, through a deployed stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from e2e.jobs import finished
+from support import ROOT
+
+from batchops.core.errors import InputError
+from batchops.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from batchops.job import Job
+    from batchops.local.engine import LocalEngine
+
+CASES = ROOT / "tests" / "data" / "cases"
+SHIPMENT = CASES / "readme-repair-recipe-semicolon"
+
+
+@pytest.fixture(scope="module")
+def stack(engine: LocalEngine) -> Iterator[Stack]:
+    stack = Stack("cases", engine=engine)
+    stack.deploy(
+        schema=SHIPMENT / "schema.json",
+        reference_data=SHIPMENT / "reference.csv",
+        FileDelimiter="semicolon",
+    )
+    yield stack
+    stack.destroy(dry_run=False)
+
+
+def _run(stack: Stack, case: str) -> Job:
+    data = (CASES / case / "input.csv").read_bytes().replace(b",", b";")
+    return finished(stack, data, f"{case}.csv")
+
+
+def test_stray_quotes_are_rejected_and_their_bytes_kept(stack: Stack, tmp_path: Path) -> None:
+    job = _run(stack, "stray-quotes-accepted")
+    errors = job.errors()
+    assert list(zip(errors["source_row"], errors["rule"], strict=True)) == [
+        (2, "quoting"),
+        (3, "quoting"),
+    ]
+    assert job.rejects().merge(errors, on="source_row")["rule"].tolist() == ["quoting"] * 2
+    assert b'\n"000"001;"Ada" Inc;' in job.download(tmp_path, rejected=True).read_bytes()
+    assert not job.repair(job.rejects()).needed
+    with pytest.raises(InputError, match=r"no column 'Nope' .* others are 'order_id'"):
+        job.errors(column="Nope")
+
+
+def test_rules_that_were_not_applied_are_said_by_the_job(stack: Stack) -> None:
+    job = _run(stack, "optional-header-other-case")
+    (warning,) = job.status().warnings
+    assert "'Unit_Price' looks like 'unit_price', 'ship date' looks like 'ship_date'" in warning
+    assert warning in str(job.why())
+    assert warning in job.email().text
+
+
+def test_columns_of_an_earlier_result_are_told_apart(stack: Stack) -> None:
+    job = _run(stack, "reupload-completed")
+    assert "'warehouse', 'rep'" in str(job.status())
+    found = job.output()
+    assert found["warehouse"].tolist() == ["North"]
+    assert found["warehouse (uploaded)"].tolist() == ["OLD"]

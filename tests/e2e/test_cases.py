@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,6 +40,33 @@ def stack(engine: LocalEngine) -> Iterator[Stack]:
 def _run(stack: Stack, case: str) -> Job:
     data = (CASES / case / "input.csv").read_bytes().replace(b",", b";")
     return finished(stack, data, f"{case}.csv")
+
+
+def _batchops(engine: LocalEngine, folder: Path, *arguments: str) -> bytes:
+    """Return what a command writes to a pipe; it finds the engine under the folder."""
+    home = folder / "engine"
+    if not home.exists():
+        home.symlink_to(engine.home)
+    done = subprocess.run(
+        [sys.executable, "-m", "batchops", *arguments],
+        env={**os.environ, "BATCHOPS_HOME": str(folder), "BATCHOPS_STACK": "cases"},
+        cwd=folder,
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_rejects_of_the_command_line_are_repaired_by_it(
+    stack: Stack, engine: LocalEngine, tmp_path: Path
+) -> None:
+    job = _run(stack, SHIPMENT.name)
+    rejects = _batchops(engine, tmp_path, "rejects", job.id)
+    (tmp_path / "fixed.csv").write_bytes(rejects.replace(b";ten;", b";10;"))
+    _batchops(engine, tmp_path, "repair", job.id, "fixed.csv", "--yes", "--wait")
+    assert job.output()["qty"].tolist() == ["10"]
+    assert job.rejects().empty
 
 
 def test_stray_quotes_are_rejected_and_their_bytes_kept(stack: Stack, tmp_path: Path) -> None:

@@ -101,7 +101,12 @@ def message(rules: dict[str, Any], text: str) -> str:
     return found.message
 
 
-@pytest.mark.parametrize(("rules", "accepted"), ACCEPTED, ids=lambda value: str(value)[:60])
+def _name(value: Any) -> str | None:
+    # Not of a set: the order of its members differs from process to process.
+    return None if isinstance(value, set) else str(value)
+
+
+@pytest.mark.parametrize(("rules", "accepted"), ACCEPTED, ids=_name)
 def test_rule_accepts_exactly_these_texts(rules: dict[str, Any], accepted: set[str]) -> None:
     schema = make(rules)
     assert {text for text in ALL if not broken(schema, text)} == accepted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -181,7 +182,7 @@ class Job(JobRef):
         found = ledger.stored_errors(self.stack, self.id, where)
         frame = frames.errors_frame(islice(found, limit))
         if frame.empty and (column is not None or rule is not None):
-            check_filter(self, deployed_schema(self.stack), column=column, rule=rule)
+            check_filter(self, partial(deployed_schema, self.stack), column=column, rule=rule)
         frame.attrs["complete"] = self.status().status == workflow.SUCCEEDED
         frame.attrs["cut"] = next(found, None) is not None
         return frame

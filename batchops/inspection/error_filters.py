@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from batchcore import headers
@@ -20,11 +20,20 @@ _OWN_RULES = ("encoding", "fieldCount", "quoting", "reference")
 
 
 def check_filter(
-    job: JobRef, schema: RecordSchema, *, column: str | None, rule: str | None
+    job: JobRef,
+    read_schema: Callable[[], RecordSchema],
+    *,
+    column: str | None,
+    rule: str | None,
 ) -> None:
     """Check the names in a filter that no error of a job fits.
 
     Reads all of the job's errors, so call it only then.
+
+    Parameters
+    ----------
+    read_schema
+        Reads the schema of the stack; called only if a name is in no error of the job.
 
     Raises
     ------
@@ -33,9 +42,13 @@ def check_filter(
         that there are.
     """
     broken = {(error.column, error.rule) for error in ledger.stored_errors(job.stack, job.id)}
-    _check("column", column, {name for name, _ in broken}, schema.columns, job)
-    rules = [*_OWN_RULES, *_keywords(schema.properties.values())]
-    _check("rule", rule, {name for _, name in broken}, rules, job)
+    columns, rules_broken = {name for name, _ in broken}, {name for _, name in broken}
+    if (column is None or column in columns) and (rule is None or rule in rules_broken):
+        return  # only no error has both
+    schema = read_schema()
+    _check("column", column, columns, schema.columns, job)
+    rules = [*_OWN_RULES, *_keywords(schema.document["properties"].values())]
+    _check("rule", rule, rules_broken, rules, job)
 
 
 def _check(

@@ -33,6 +33,8 @@ print(engine.pid)
 engine.returncode = 0
 """
 _HEALTH = "/_ministack/health"
+# Boot time is told in whole seconds, and may be told otherwise between two readings.
+_SAME_START_S = 1.5
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class EngineProcess:
 
     pid: int
     port: int
-    create_time: float
+    started_s: float
 
 
 def read_record(path: Path) -> EngineProcess | None:
@@ -79,10 +81,10 @@ def launch(
         raise EngineStartError("the local engine could not be executed", log=done.stderr.strip())
     pid = int(done.stdout)
     try:
-        create_time = psutil.Process(pid).create_time()
+        started_s = _started_s(psutil.Process(pid))
     except psutil.NoSuchProcess:
-        create_time = 0.0  # gone already: whoever waits for it will see that
-    process = EngineProcess(pid=pid, port=port, create_time=create_time)
+        started_s = 0.0  # gone already: whoever waits for it will see that
+    process = EngineProcess(pid=pid, port=port, started_s=started_s)
     scratch = record_file.with_suffix(".new")
     scratch.write_text(json.dumps(asdict(process)), encoding="utf-8")
     scratch.replace(record_file)
@@ -94,11 +96,19 @@ def is_alive(process: EngineProcess) -> bool:
     return _find(process) is not None
 
 
+def _started_s(process: psutil.Process) -> float:
+    """Return when a process started, in seconds since boot.
+
+    Not by the clock: psutil adds the boot time that the clock implies, and where the clock is set, as
+    virtual machines do when they resume, the same process would seem to be another.
+    """
+    return process.create_time() - psutil.boot_time()
+
+
 def _find(process: EngineProcess) -> psutil.Process | None:
     try:
         found = psutil.Process(process.pid)
-        # Start times are computed from the system's clock, which may have been set since.
-        same = abs(found.create_time() - process.create_time) < 2
+        same = abs(_started_s(found) - process.started_s) < _SAME_START_S
         # A zombie is a process that has ended; only its parent has not asked yet.
         return found if same and found.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:

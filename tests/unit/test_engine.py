@@ -136,10 +136,20 @@ def test_a_killed_engine_is_noticed_and_started_again(own_engine: LocalEngine) -
     assert own_engine.start().pid != first.pid
 
 
+def test_an_engine_is_found_again_when_the_clock_was_set(
+    own_engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = own_engine.start()
+    created, booted = psutil.Process.create_time, psutil.boot_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: created(self) + 3_600)
+    monkeypatch.setattr(psutil, "boot_time", lambda: booted() + 3_600)
+    assert own_engine.find() == running
+
+
 def test_a_record_of_another_process_is_not_believed(own_engine: LocalEngine) -> None:
     own_engine.home.mkdir()
     # This test's own process id, with a start time that is not its own.
-    record = {"pid": psutil.Process().pid, "port": 1, "create_time": 1.0}
+    record = {"pid": psutil.Process().pid, "port": 1, "started_s": 1.0}
     (own_engine.home / "engine.json").write_text(json.dumps(record), encoding="utf-8")
     assert own_engine.find() is None
     assert own_engine.stop() is False

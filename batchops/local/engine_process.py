@@ -99,7 +99,7 @@ def is_alive(process: EngineProcess) -> bool:
 def _started_s(process: psutil.Process) -> float:
     """Return when a process started, in seconds since boot.
 
-    Not by the clock: psutil adds the boot time that the clock implies, and where the clock is set, as
+    Not by the clock: psutil adds the boot time that the clock implies. Where the clock is set, as
     virtual machines do when they resume, the same process would seem to be another.
     """
     return process.create_time() - psutil.boot_time()

@@ -110,15 +110,20 @@ class LocalEngine:
         self.install()
         deadline = time.monotonic() + timeout_s
         with self._locked(timeout_s):
-            process = self._process() or self._launch(deadline)
+            process = self._process()
             # A process without an answer is one whose starter was killed, or one that is busy. A
             # second engine on the same state would destroy it, so this one is waited for.
-            if not engine_process.wait_until_ready(process, self._headers(), deadline=deadline):
-                raise EngineStartError(
-                    f"the local engine (process {process.pid}) does not answer after "
-                    f"{timeout_s:.0f} s: stop it and start it again",
-                    log=self.logs(lines=20),
-                )
+            if process and not engine_process.wait_until_ready(
+                process, self._headers(), deadline=deadline
+            ):
+                if engine_process.is_alive(process):
+                    raise EngineStartError(
+                        f"the local engine (process {process.pid}) does not answer after "
+                        f"{timeout_s:.0f} s: stop it and start it again",
+                        log=self.logs(lines=20),
+                    )
+                process = None  # it was ending
+            process = process or self._launch(deadline)
             return self._info(process)
 
     def stop(self, *, timeout_s: float = 30) -> bool:

@@ -25,7 +25,7 @@ from batchops.core.errors import (
 )
 from batchops.core.project import checkout_root
 from batchops.core.target import Target
-from batchops.local import engine_env
+from batchops.local import engine_env, engine_process
 from batchops.local.engine import LocalEngine
 from batchops.local.targets import make_target
 
@@ -134,6 +134,25 @@ def test_a_killed_engine_is_noticed_and_started_again(own_engine: LocalEngine) -
         time.sleep(0.05)
     assert own_engine.find() is None
     assert own_engine.start().pid != first.pid
+
+
+def test_an_engine_that_is_still_ending_is_waited_for_and_followed_by_another(
+    own_engine: LocalEngine,
+) -> None:
+    # Killed, its port closed, its process not quite gone: a recorded process that answers nobody
+    # and ends while it is waited for.
+    own_engine.home.mkdir(parents=True, mode=0o700)
+    ending = engine_process.launch(
+        ["/bin/sleep", "1"],
+        port=1,
+        env={},
+        log_file=own_engine.log_file,
+        record_file=own_engine.home / "engine.json",
+    )
+    assert own_engine.find() is None
+    started = own_engine.start()
+    assert own_engine.find() == started
+    assert started.pid != ending.pid
 
 
 def test_an_engine_is_found_again_when_the_clock_was_set(

@@ -51,16 +51,16 @@ $(VENV)/python:
 
 $(VENV)/ready: $(VENV)/python pyproject.toml batchops/local/engine-requirements.txt
 	$(BIN)/python $(INSTALLERS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab]'
 	$(BIN)/batchops engine install
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,dev]'
 	@touch $@
 
 $(VENV)/ready-bench: $(VENV)/ready-dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,dev,bench]'
 	@touch $@
 
 # SAM CLI pins boto3 and much else to the digit, so it has an environment of its own.
@@ -77,7 +77,7 @@ $(SCAN)/ready: scan-requirements.txt | $(VENV)/python
 	@touch $@
 
 $(VENV)/ready-console: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[console]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,console]'
 	@touch $@
 
 # ------------------------------------------------------------------------------------- to use

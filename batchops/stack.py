@@ -56,7 +56,8 @@ class Stack(StackRef):
     region, profile
         Of the AWS configuration; on AWS only.
     project
-        The checkout with the template; by default the one that this package runs from.
+        The folder with the template: a checkout, or what ``batchops init`` has laid out. By default
+        the one around the current folder; where there is none, what came with the package.
     engine
         The local engine to use, if not the project's own.
 
@@ -85,7 +86,7 @@ class Stack(StackRef):
 
     @property
     def project(self) -> Project:
-        """The checkout that the stack is deployed from."""
+        """The folder that the stack is deployed from."""
         return Project.find(self._project_root)
 
     def _outputs_of(self, values: Mapping[str, str]) -> ShownOutputs:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,6 +57,7 @@ class Options:
     target: str
     region: str | None
     profile: str | None
+    project: Path | None
     as_json: bool = False
 
     def stack(self) -> Stack:
@@ -63,7 +65,13 @@ class Options:
         from batchops.stack import Stack
 
         target: Any = self.target
-        return Stack(self.stack_name, target=target, region=self.region, profile=self.profile)
+        return Stack(
+            self.stack_name,
+            target=target,
+            region=self.region,
+            profile=self.profile,
+            project=self.project,
+        )
 
 
 class _Group(click.Group):
@@ -101,13 +109,25 @@ class _Group(click.Group):
 )
 @click.option("--region", help="AWS region; by default the profile's.")
 @click.option("--profile", help="Profile of the AWS configuration.")
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    envvar="BATCHOPS_PROJECT",
+    help="The folder to deploy from; by default the one around the current folder that "
+    "'batchops init' has laid out, or else what came with the package.",
+)
 @click.version_option(__version__, prog_name="batchops")
 @click.pass_context
 def main(
-    ctx: click.Context, stack_name: str, target: str, region: str | None, profile: str | None
+    ctx: click.Context,
+    stack_name: str,
+    target: str,
+    region: str | None,
+    profile: str | None,
+    project: Path | None,
 ) -> None:
     """Deploy, run, watch and repair a serverless CSV batch stack."""
-    ctx.obj = Options(stack_name, target, region, profile)
+    ctx.obj = Options(stack_name, target, region, profile, project)
 
 
 def with_stack(command: Callable[..., None]) -> Callable[..., None]:

@@ -19,6 +19,7 @@ from batchops.cli.base import (
     with_stack,
     write_csv,
 )
+from batchops.core.extras import from_extra
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,7 +181,8 @@ def plot(stack: Stack, job_id: str, what: str, path: Path) -> None:
     if what == _GRAPH:
         path.write_text(job.graph().to_svg(), encoding="utf-8")
     else:
-        import matplotlib as mpl
+        with from_extra("lab", needed_for="a plot"):
+            import matplotlib as mpl
 
         # No window may be needed to write a file.
         mpl.use("agg")

@@ -22,7 +22,7 @@ from batchops.core.stack_ref import MAX_NAME_CHARACTERS
 from batchops.inspection.checks import Check, Diagnosis, check_stack, run_check
 from batchops.inspection.doctor_aws import aws_checks
 from batchops.local import engine_env
-from batchops.local.engine import LocalEngine
+from batchops.local.engine import LocalEngine, check_system
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -39,7 +39,7 @@ def run_doctor(stack: StackRef, *, project: str | Path | None = None) -> Diagnos
     stack
         The stack, deployed or not.
     project
-        The checkout; by default the one that this package runs from.
+        The folder with the template; by default what `Project.find` finds.
 
     Returns
     -------
@@ -63,9 +63,11 @@ def run_doctor(stack: StackRef, *, project: str | Path | None = None) -> Diagnos
 def check_python() -> Check:
     """Check that this Python can build layers and environments."""
     found = f"{platform.python_version()} ({sys.executable})"
-    lacking = [name for name in ("pip", "ensurepip") if importlib.util.find_spec(name) is None]
+    lacking = [name for name in ("pip", "venv") if importlib.util.find_spec(name) is None]
     if lacking:
-        advice = "they install layers and the local engine: install python3-venv and pip"
+        advice = (
+            "they install layers and the local engine: install this Python's venv module and pip"
+        )
         return Check("Python", False, f"{found}, without {' and '.join(lacking)}", advice)
     return Check("Python", True, found)
 
@@ -86,7 +88,8 @@ def check_packages() -> Check:
         except PackageNotFoundError:
             lacking.append(line)
     if lacking:
-        return Check("packages", False, f"not installed: {', '.join(lacking)}", "pip install -e .")
+        found_none = f"not installed: {', '.join(lacking)}"
+        return Check("packages", False, found_none, "install batchops again")
     return Check("packages", True, ", ".join(found))
 
 
@@ -112,11 +115,21 @@ def check_disk() -> Check:
 
 
 def _engine_checks(stack: StackRef) -> Iterator[Check]:
+    system = run_check("system", check_platform)
+    yield system
+    if not system.ok:
+        return
     engine = stack.target.engine
     if isinstance(engine, LocalEngine):
         yield run_check("engine's packages", partial(check_engine_packages, engine))
         yield from check_engine(engine)
     yield run_check("stack", partial(check_stack, stack))
+
+
+def check_platform() -> Check:
+    """Check that the engine runs on this system."""
+    check_system()
+    return Check("system", True, platform.platform(terse=True))
 
 
 def check_engine_packages(engine: LocalEngine) -> Check:

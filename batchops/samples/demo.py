@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import astuple
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from batchops.core.project import Project
 from batchops.inspection.front_ends import JobProgress
 from batchops.local.engine import LocalEngine
 from batchops.local.mailbox import read_mailbox
@@ -39,14 +41,16 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
     """
     console = console or Console(soft_wrap=True)
     started = time.monotonic()
+    # Before anything is installed: what is to be deployed, and a folder that can be written to.
+    project = Project.find()
+    sample = make_sample(rows)
+    files = sample.write(folder)
     console.rule("[bold]1. A local AWS, and the stack in it")
     engine = LocalEngine()
     engine.install()
     info = engine.start()
     console.print(f"engine: {info.endpoint_url} (its state is kept in {engine.home})")
-    sample = make_sample(rows)
-    files = sample.write(folder)
-    stack = Stack(STACK_NAME, engine=engine)
+    stack = Stack(STACK_NAME, project=project.root, engine=engine)
     deployment = stack.deploy(reference_data=files.reference, replace=True)
     console.print(f"stack {stack.name}: {deployment}")
 
@@ -81,9 +85,14 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
     console.print(f"{time.monotonic() - started:.1f} s in all")
     console.print(
         f"the engine keeps running; look around with: batchops --stack {STACK_NAME} jobs, "
-        "stop it with: batchops engine stop (make puts batchops into .venv/bin)"
+        f"stop it with: batchops engine stop{_where()}"
     )
     return not faults
+
+
+def _where() -> str:
+    """Say where the command is, if it was set up by make and the shell does not find it."""
+    return "" if shutil.which("batchops") else " (make puts batchops into .venv/bin)"
 
 
 def check(job: Job, rows: int, folder: Path) -> list[str]:

@@ -227,6 +227,8 @@ class LocalEngine:
         process = self._process()
         if process is not None:
             engine_process.end(process, timeout_s=timeout_s, scratch=self.home / "tmp")
+            # Copies of the functions, each with its layer: 470 MB after the demo, of no use now.
+            shutil.rmtree(self.home / "tmp", ignore_errors=True)
         return process is not None
 
     def _secret(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from dataclasses import astuple
 from pathlib import Path
@@ -84,15 +85,16 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
         )
     console.print(f"{time.monotonic() - started:.1f} s in all")
     console.print(
-        f"the engine keeps running; look around with: batchops --stack {STACK_NAME} jobs, "
-        f"stop it with: batchops engine stop{_where()}"
+        f"the engine keeps running; look around with: {_command()} --stack {STACK_NAME} jobs, "
+        f"stop it with: {_command()} engine stop"
     )
     return not faults
 
 
-def _where() -> str:
-    """Say where the command is, if it was set up by make and the shell does not find it."""
-    return "" if shutil.which("batchops") else " (make puts batchops into .venv/bin)"
+def _command() -> str:
+    """Return the command as one types it: with its folder where the shell would not find it."""
+    found = shutil.which("batchops")
+    return "batchops" if found else str(Path(sys.executable).with_name("batchops"))
 
 
 def check(job: Job, rows: int, folder: Path) -> list[str]:

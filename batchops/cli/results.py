@@ -20,6 +20,7 @@ from batchops.cli.base import (
     write_csv,
 )
 from batchops.core.extras import from_extra
+from batchops.inspection.links import HERE_ONLY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +158,9 @@ def download(stack: Stack, job_id: str, path: Path, rejected: bool) -> None:
 def link(stack: Stack, job_id: str, expires_s: int, rejected: bool) -> None:
     """Print an address that opens the completed file without credentials for a while."""
     address = stack.job(job_id).link(expires_s=expires_s, rejected=rejected)
-    show(address, data={"link": address})
+    if address.here_only:
+        click.echo(f"{HERE_ONLY} There: batchops download {job_id} PATH", err=True)
+    show(str(address), data={"link": str(address)})
 
 
 @main.command()

@@ -80,6 +80,7 @@ def prepare(
     ------
     InputError, PackagingError, StackError, AwsError, EngineError
     """
+    _check_there(project, order)
     target = stack.target.connect(start=True)
     cfn = target.client("cloudformation")
     found = _living(cfn, stack.name, replace=replace)
@@ -103,6 +104,14 @@ def prepare(
         poll_s=target.poll_s,
     )
     return Prepared(change_set, published)
+
+
+def _check_there(project: Project, order: Order) -> None:
+    """Refuse what cannot be read, before an engine is installed and started for it."""
+    templates.load_template(project.template)
+    for what, path in (("schema", order.schema), ("reference data", order.reference_data)):
+        if path and not Path(path).is_file():
+            raise InputError(f"no file {str(path)!r} to take as {what}: name one that is there")
 
 
 def check_files(project: Project, order: Order, *, kept: Mapping[str, Path]) -> dict[str, Path]:

@@ -11,6 +11,8 @@ from support import ROOT
 
 from batchops.core.errors import InputError, ProjectError
 from batchops.core.project import Project, state_home
+from batchops.local.engine import LocalEngine
+from batchops.stack import Stack
 
 
 def test_state_of_a_checkout_is_kept_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,6 +82,20 @@ def test_folder_with_a_template_of_another_kind_is_not_deployed_from(
     (tmp_path / "source").mkdir()
     monkeypatch.chdir(tmp_path)
     assert Project.find().root == ROOT
+
+
+@pytest.mark.parametrize("what", ["schema", "reference_data", "project"])
+def test_nothing_is_installed_or_started_for_what_cannot_be_deployed(
+    tmp_path: Path, what: str
+) -> None:
+    engine = LocalEngine(tmp_path / "engine", tmp_path / "env")
+    root = tmp_path if what == "project" else None
+    given = {} if what == "project" else {what: tmp_path / "missing"}
+    stack = Stack("new", engine=engine, project=root)
+    for call in (stack.preview, stack.deploy):
+        with pytest.raises((InputError, ProjectError), match=r"no file .* to take as|no template"):
+            call(**given)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(

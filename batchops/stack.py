@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchops.core import ledger
+from batchops.core.config import load_environment
 from batchops.core.errors import InputError
 from batchops.core.project import Project
 from batchops.core.stack_ref import Outputs, StackRef
@@ -79,6 +80,42 @@ class Stack(StackRef):
     ) -> None:
         super().__init__(name, make_target(target, region=region, profile=profile, engine=engine))
         self._project_root = project
+        # What deploy takes where it is not given something else.
+        self._defaults = Order()
+
+    @classmethod
+    def from_config(
+        cls, environment: str, path: File | None = None, *, project: File | None = None
+    ) -> Stack:
+        """Return the stack of an environment in ``batchops.toml``.
+
+        `preview` and `deploy` take the environment's schema, reference data, parameters and tags
+        where they are not given others.
+
+        Parameters
+        ----------
+        environment
+            Its name in the file.
+        path
+            The file; by default the nearest ``batchops.toml`` in the current folder or above.
+        project
+            The folder with the template, as for `Stack`.
+
+        Raises
+        ------
+        InputError
+            There is no such file or environment, or something in the file is wrong.
+        """
+        found = load_environment(environment, Path(path) if path is not None else None)
+        stack = cls(
+            found.stack,
+            target=found.target,
+            region=found.region,
+            profile=found.profile,
+            project=project,
+        )
+        stack._defaults = Order(found.schema, found.reference, found.parameters, found.tags)
+        return stack
 
     def __repr__(self) -> str:
         """Name the stack and where it lives."""
@@ -115,7 +152,8 @@ class Stack(StackRef):
         """
         from batchops.deployment.preview import preview_stack
 
-        return preview_stack(self, self.project, Order(schema, reference_data, parameters))
+        order = self._order(schema, reference_data, parameters)
+        return preview_stack(self, self.project, order)
 
     def deploy(
         self,
@@ -150,13 +188,27 @@ class Stack(StackRef):
         done = deploy_stack(
             self,
             self.project,
-            Order(schema, reference_data, parameters),
+            self._order(schema, reference_data, parameters),
             replace=replace,
             on_event=on_event,
             timeout_s=timeout_s,
         )
         self._outputs = self._outputs_of(done.outputs)
         return dataclasses.replace(done, outputs=self._outputs)
+
+    def _order(
+        self,
+        schema: File | None,
+        reference_data: File | None,
+        parameters: Mapping[str, ParameterValue],
+    ) -> Order:
+        default = self._defaults
+        return Order(
+            schema or default.schema,
+            reference_data or default.reference_data,
+            {**default.parameters, **parameters},
+            default.tags,
+        )
 
     def status(self) -> StackStatus:
         """Return the stack's status and parameters; a stack that is not deployed says so."""

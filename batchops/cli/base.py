@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from batchcore.texts import visible
+from click.core import ParameterSource
 from rich.console import Console
 
 from batchops.core.errors import BatchOpsError, JobFailedError
@@ -58,12 +59,15 @@ class Options:
     region: str | None
     profile: str | None
     project: Path | None
+    environment: str | None = None
     as_json: bool = False
 
     def stack(self) -> Stack:
         """Return the stack that they name; made late, so that --help is quick."""
         from batchops.stack import Stack
 
+        if self.environment is not None:
+            return Stack.from_config(self.environment, project=self.project)
         target: Any = self.target
         return Stack(
             self.stack_name,
@@ -107,6 +111,12 @@ class _Group(click.Group):
     show_default=True,
     help="The embedded engine, or an AWS account.",
 )
+@click.option(
+    "--env",
+    "environment",
+    envvar="BATCHOPS_ENV",
+    help="An environment in batchops.toml, which says all of the other options but --project.",
+)
 @click.option("--region", help="AWS region; by default the profile's.")
 @click.option("--profile", help="Profile of the AWS configuration.")
 @click.option(
@@ -125,9 +135,22 @@ def main(
     region: str | None,
     profile: str | None,
     project: Path | None,
+    environment: str | None,
 ) -> None:
     """Deploy, run, watch and repair a serverless CSV batch stack."""
-    ctx.obj = Options(stack_name, target, region, profile, project)
+    if environment is not None:
+        names = ("stack_name", "target", "region", "profile")
+        typed = [name for name in names if _is_typed(ctx, name)]
+        if typed and _is_typed(ctx, "environment"):
+            option = f"--{typed[0].removesuffix('_name')}"
+            raise click.UsageError(f"--env says what {option} says: give one of them")
+        if typed:  # more than a variable of the shell
+            environment = None
+    ctx.obj = Options(stack_name, target, region, profile, project, environment)
+
+
+def _is_typed(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def with_stack(command: Callable[..., None]) -> Callable[..., None]:

@@ -51,11 +51,14 @@ class Order:
         Files to use in place of those deployed, or of those shipped.
     parameters : mapping
         The template's parameters by name.
+    tags : mapping
+        The stack's tags; those that it has stay where none are given.
     """
 
     schema: str | Path | None = None
     reference_data: str | Path | None = None
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def prepare(
         stack.name,
         template_url=artifact_bucket.publish_template(target, text),
         parameters=_parameters(target, order.parameters, new=found is None),
+        tags=order.tags,
         replace=replace,
         on_event=on_event,
         poll_s=target.poll_s,

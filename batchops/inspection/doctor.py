@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from batchops.core.config import find_config, load_config
 from batchops.core.errors import InputError
 from batchops.core.project import Project, state_home
 from batchops.core.stack_ref import MAX_NAME_CHARACTERS
@@ -50,6 +51,7 @@ def run_doctor(stack: StackRef, *, project: str | Path | None = None) -> Diagnos
         run_check("Python", check_python),
         run_check("packages", check_packages),
         run_check("project", partial(check_project, project)),
+        *_config_checks(),
         run_check("disk", check_disk),
         Check("stack's name", True, f"{len(stack.name)} of {MAX_NAME_CHARACTERS} characters"),
         *(_engine_checks(stack) if stack.target.local else aws_checks(stack)),
@@ -96,6 +98,23 @@ def check_packages() -> Check:
 def check_project(root: str | Path | None) -> Check:
     """Check that there is a template to deploy."""
     return Check("project", True, str(Project.find(root).root))
+
+
+def _config_checks() -> Iterator[Check]:
+    path = find_config(Path.cwd())
+    if path is not None:
+        yield run_check("configuration", partial(check_config, path))
+
+
+def check_config(path: Path) -> Check:
+    """Check a configuration file, and that the files that it names are there."""
+    environments = load_config(path)
+    for each in environments.values():
+        for file in filter(None, (each.schema, each.reference)):
+            if not file.is_file():
+                found = f"{path}: environment {each.name} names {file}, which is not there"
+                return Check("configuration", False, found, "name a file that is there")
+    return Check("configuration", True, f"{path}: {', '.join(environments) or 'no environment'}")
 
 
 def check_disk() -> Check:

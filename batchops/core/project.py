@@ -150,7 +150,7 @@ class Project:
                 )
             return cls(folder)
         around = _around(Path.cwd())
-        if around is None:
+        if around is None or around == _shipped_root():  # whose code runs already
             return cls.shipped()
         try:
             check_owner(around)

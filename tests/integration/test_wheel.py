@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
+from batchops.core.project import Project
 from batchops.local import engine_env
 
 # Where packages come from is the user's choice, here too.
@@ -37,20 +38,13 @@ def contents(wheel: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_wheel_holds_everything_that_is_laid_out_as_it_stands_here(wheel: Path) -> None:
+def test_wheel_holds_everything_that_is_laid_out_here(wheel: Path, tmp_path: Path) -> None:
     files = contents(wheel)
     inside = "batchops/project/"
     shipped = {n.removeprefix(inside): c for n, c in files.items() if n.startswith(inside)}
-    listed = subprocess.run(
-        ["git", "ls-files", "source", "events", "notebooks", "template.yaml", "samconfig.toml"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.splitlines()
-    assert sorted(shipped) == sorted([*listed, "docs/architecture.svg"])
-    for name, content in shipped.items():
-        assert content == (ROOT / name).read_bytes()
+    folder = Project.shipped().lay_out(tmp_path / "own")
+    laid_out = [path for path in folder.rglob("*") if path.is_file()]
+    assert shipped == {str(path.relative_to(folder)): path.read_bytes() for path in laid_out}
     for path in (ROOT / "source" / "common" / "batchcore").glob("*.py"):
         assert files[f"batchcore/{path.name}"] == path.read_bytes()
     assert {"batchops/py.typed", "batchcore/py.typed"} < set(files)

@@ -11,6 +11,7 @@ import pytest
 from batchops.core.errors import EngineError, MissingExtraError
 from batchops.core.extras import from_extra
 from batchops.local.engine import LocalEngine
+from batchops.stack import Stack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,4 +85,9 @@ def test_local_engine_is_refused_on_windows(
     for call in (engine.find, engine.start, engine.install):
         with pytest.raises(EngineError, match=r"not on Windows: install .* WSL.*target='aws'"):
             call()
+    diagnosis = Stack("new", engine=engine).doctor()
+    told = next(check for check in diagnosis.checks if check.name == "system")
+    assert told.ok is False
+    assert "WSL" in told.advice
+    assert not [check for check in diagnosis.checks if check.name.startswith("engine")]
     assert not list(tmp_path.iterdir())

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from batchcore.texts import visible
@@ -108,6 +109,12 @@ def main(
 ) -> None:
     """Deploy, run, watch and repair a serverless CSV batch stack."""
     ctx.obj = Options(stack_name, target, region, profile)
+    warnings.showwarning = cast("Any", _note)
+
+
+def _note(message: Warning | str, *_: Any) -> None:
+    """Write a warning as a note, without the place in the code that it comes from."""
+    click.echo(f"note: {visible(in_verbs(str(message)))}", err=True)
 
 
 def with_stack(command: Callable[..., None]) -> Callable[..., None]:

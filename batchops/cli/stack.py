@@ -50,6 +50,7 @@ def preview(
 @_SCHEMA
 @_REFERENCE
 @click.option("--replace", is_flag=True, help="Delete first what a failed first deployment left.")
+@click.option("--force", is_flag=True, help="Deploy even over a later version of batchops.")
 @TIMEOUT
 @with_stack
 def deploy(
@@ -58,6 +59,7 @@ def deploy(
     schema: Path | None,
     reference_data: Path | None,
     replace: bool,
+    force: bool,
     timeout_s: float,
 ) -> None:
     """Create or update the stack, with template parameters such as FileChunkSize=2000."""
@@ -65,6 +67,7 @@ def deploy(
         schema=schema,
         reference_data=reference_data,
         replace=replace,
+        force=force,
         on_event=None if wants_json() else print_event,
         timeout_s=timeout_s,
         **parse_parameters(parameters),

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchops.cli.base import NOT_WELL, TIMEOUT, YES, main, show, wants_json, with_stack
+from batchops.cli.base import (
+    NOT_WELL,
+    POSITIVE,
+    TIMEOUT,
+    YES,
+    main,
+    show,
+    time_ago,
+    wants_json,
+    with_stack,
+)
 
 if TYPE_CHECKING:
     from batchops.deployment.stack_events import StackEvent
@@ -126,9 +136,13 @@ def destroy(stack: Stack, yes: bool, force: bool) -> None:
 
 @main.command()
 @click.argument("function")
-@click.option("--since", help="10m, 2h, 1d ago; by default 10 minutes, or the job's start.")
+@click.option(
+    "--since", callback=time_ago, help="10m, 2h, 1d ago; by default 10 minutes, or the job's start."
+)
 @click.option("--job", "job_id", help="Only the calls for this job.")
-@click.option("--limit", default=1000, show_default=True, help="Lines at most, the latest.")
+@click.option(
+    "--limit", type=POSITIVE, default=1000, show_default=True, help="Lines at most, the latest."
+)
 @with_stack
 def logs(stack: Stack, function: str, since: str | None, job_id: str | None, limit: int) -> None:
     """Print what FUNCTION (its folder in source/) logged, as CSV."""

@@ -130,7 +130,7 @@ def test_parameters_are_those_that_people_know() -> None:
         "SESRecipient": None,
         "SESIdentityName": None,
         "InputArchiveFolder": "input_archive",
-        "FileChunkSize": 600,
+        "FileChunkSize": 0,
         "FileDelimiter": ",",
     }
     assert {name: defaults.get(name) for name in public} == public

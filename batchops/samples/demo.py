@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 STACK_NAME = "batchops-demo"
 ROWS = 5_000
+# The size that fits so small a file makes two chunks of it; these are enough to see how they run
+# side by side and are merged.
+CHUNK_ROWS = 600
 
 
 def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) -> bool:
@@ -52,7 +55,9 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
     info = engine.start()
     console.print(f"engine: {info.endpoint_url} (its state is kept in {engine.home})")
     stack = Stack(STACK_NAME, project=project.root, engine=engine)
-    deployment = stack.deploy(reference_data=files.reference, replace=True)
+    deployment = stack.deploy(
+        reference_data=files.reference, FileChunkSize=CHUNK_ROWS, replace=True
+    )
     console.print(f"stack {stack.name}: {deployment}")
 
     console.rule("[bold]2. A file")

@@ -97,7 +97,8 @@ class Scan:
     refusal : Refusal or None
         Why the file as a whole is not acceptable.
     keys_checked : bool
-        Whether keys were looked up, so that unknown ones are among the broken rules.
+        Whether keys were looked up, so that unknown ones are among the broken rules; True if the
+        schema has no look-up.
     header_warnings : tuple of str
         What may be wrong with a header that is accepted.
     """
@@ -165,7 +166,9 @@ class _Counter:
         self._known_keys = known_keys
         self._writer = RowWriter(delimiter=settings.delimiter)
         self._header = b""
-        self._work = Workload(0, 0, 0, settings.chunk_rows, settings=settings)
+        self._work = Workload(
+            0, 0, 0, settings.chunk_rows, looks_up=schema.looks_up, settings=settings
+        )
         self._rules: Counter[tuple[str, str, str]] = Counter()
         self._first: dict[tuple[str, str, str], tuple[int, str]] = {}
         self._blank_lines = 0
@@ -215,7 +218,7 @@ class _Counter:
                 bad.append(record)
                 continue
             fields = record["fields"]
-            key = fields[self._schema.key]
+            key = self._schema.key_of(fields)
             if self._schema.is_valid(fields):
                 good.setdefault(key, []).append(record)
                 good_bytes += len(record["raw"].encode())
@@ -224,10 +227,11 @@ class _Counter:
                 bad.append(reject(record, stage=workflow.VALIDATE.name, key=key, faults=faults))
         unknown = list(self._unknown(good))
         good_bytes -= sum(len(record["raw"].encode()) for record in unknown)
-        self._add(chunk, keys=len(good), good_bytes=good_bytes, bad=bad + unknown)
+        keys = len(good) if self._schema.looks_up else 0
+        self._add(chunk, keys=keys, good_bytes=good_bytes, bad=bad + unknown)
 
     def _unknown(self, good: dict[str, list[Record]]) -> Iterator[Record]:
-        if self._known_keys is None or not good:
+        if self._known_keys is None or not self._schema.looks_up or not good:
             return
         known = set(self._known_keys(sorted(good)))
         for key, records in good.items():
@@ -291,7 +295,7 @@ class _Counter:
                 for rule, rows in self._rules.most_common()
             ),
             refusal=refusal,
-            keys_checked=self._known_keys is not None,
+            keys_checked=self._known_keys is not None or not self._schema.looks_up,
             header_warnings=self._header_warnings(refusal),
         )
 

@@ -227,9 +227,9 @@ class _Comparer:
             if before and after:
                 self._both += 1
             elif before:
-                changed.append(("accepted", new, before, new["fields"][self._then.key]))
+                changed.append(("accepted", new, before, self._then.key_of(new["fields"])))
             elif after:
-                changed.append(("rejected", old, after, old["fields"][self._now.key]))
+                changed.append(("rejected", old, after, self._now.key_of(old["fields"])))
         self._judge(changed)
 
     def _faults(self, schema: RecordSchema, record: Record, side: str) -> list[Violation]:
@@ -241,9 +241,10 @@ class _Comparer:
     def _judge(self, changed: list[tuple[str, Record, list[Violation], str]]) -> None:
         if not changed:
             return
-        known = set(self._known_keys(sorted({key for *_, key in changed})))
+        wanted = sorted({key for *_, key in changed}) if self._now.looks_up else []
+        known = set(self._known_keys(wanted)) if wanted else set()
         for verdict, record, faults, key in changed:
-            if key not in known:
+            if self._now.looks_up and key not in known:
                 self._both += 1
                 continue
             self._changed[verdict] += 1

@@ -23,6 +23,7 @@
     └── BalanceError            rows in are not rows out plus rows rejected
     StaleAttemptError           a later attempt of the job has taken over
     TransientError              throttling, a time-out, a lost connection: retry
+    SchemaChangedError          a schema that adds other columns was deployed during the job
     SchemaError                 the schema file cannot be used
     ReferenceDataError          the reference data cannot be used
 
@@ -114,6 +115,10 @@ class StaleAttemptError(Exception):
 
 class TransientError(Exception):
     """A fault that may be gone on the next try."""
+
+
+class SchemaChangedError(Exception):
+    """A schema that adds other columns was deployed after the job's file was split."""
 
 
 class SchemaError(Exception):

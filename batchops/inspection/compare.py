@@ -119,12 +119,6 @@ def compare(
         raise InputError(f"rows cannot be matched by {by!r}: it is one of {get_args(By)}")
     name_a, errors_a = _errors(a, "a")
     name_b, errors_b = _errors(b, "b")
-    for name, found in ((name_a, errors_a), (name_b, errors_b)):
-        if by == "uuid" and len(found) and not found["uuid"].astype(bool).any():
-            raise InputError(
-                f"the rejected rows of {name} have no key to match rows by, as without x-key in "
-                "the schema: match by 'source_row'"
-            )
     match = [by, "column", "rule"]
     left, right = _numbered(errors_a, match), _numbered(errors_b, match)
     in_both = [*match, _AGAIN]

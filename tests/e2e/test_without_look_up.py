@@ -39,7 +39,7 @@ def test_stack_without_look_up_and_the_jobs_of_one_that_gets_it(
         assert list(job.output()["item"]) == ["nut", "screw", "nail"]
         assert list(job.output().columns) == ["item", "amount"]
         assert list(job.rejects()["item"]) == ["bolt"]
-        assert job.balance(deep=True).holds
+        assert job.balance().holds
         assert workflow.ENRICH.state not in {node.name for node in job.graph().chunk.nodes}
         assert job.chunks()["enrich_ms"].isna().all()
         assert stack.what_if(DATA, PLAIN).newly_rejected == 0
@@ -53,6 +53,6 @@ def test_stack_without_look_up_and_the_jobs_of_one_that_gets_it(
         job.wait(timeout_s=TIMEOUT_S)
         assert list(job.output()["price"]) == ["10", "20"]
         assert sorted(job.rejects()["item"]) == ["bolt", "nail"]
-        assert job.balance(deep=True).holds
+        assert job.balance().holds
     finally:
         stack.destroy(dry_run=False)

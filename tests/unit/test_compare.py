@@ -119,10 +119,3 @@ def test_text_says_errors_and_rows() -> None:
 def test_what_cannot_be_compared_is_refused(a: object, b: object, by: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         compare(a, b, by=by)  # type: ignore[arg-type]
-
-
-def test_rows_without_keys_are_not_matched_by_key() -> None:
-    plain = _errors((2, "", "x", "enum"))
-    with pytest.raises(InputError, match="match by 'source_row'"):
-        compare(plain, plain, by="uuid")
-    assert _rows(compare(plain, plain).same) == [(2, "enum")]

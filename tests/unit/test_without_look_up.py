@@ -216,7 +216,7 @@ def test_deployment_takes_no_reference_data(schema_file: Path) -> None:
 
 def test_reference_data_that_nothing_would_read_is_refused(schema_file: Path) -> None:
     given = SOURCE / "reference" / REFERENCE_FILE
-    with pytest.raises(InputError, match="the schema .* has no look-up"):
+    with pytest.raises(InputError, match=r"the schema .* has no look-up"):
         check_files(Project(ROOT), Order(schema=schema_file, reference_data=given), kept={})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from batchcore import workflow
-from e2e.jobs import TIMEOUT_S, finished
+from e2e.jobs import finished
 
 from batchops.core.errors import JobError
 from batchops.local.engine import LocalEngine
@@ -48,9 +48,10 @@ def test_stack_without_look_up_and_the_jobs_of_one_that_gets_it(
         stack.deploy(schema=looking, reference_data=prices)
         with pytest.raises(JobError, match="deployed schema adds 'price'"):
             job.repair(fixed)
-        assert job.rerun(everything=True).from_start
-        job.rerun(everything=True, dry_run=False)
-        job.wait(timeout_s=TIMEOUT_S)
+        with pytest.raises(JobError, match="submit the file again"):
+            job.rerun(everything=True)
+        assert list(job.output().columns) == ["item", "amount"]
+        job = finished(stack, DATA, "again.csv")
         assert list(job.output()["price"]) == ["10", "20"]
         assert sorted(job.rejects()["item"]) == ["bolt", "nail"]
         assert job.balance().holds

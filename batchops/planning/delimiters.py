@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from itertools import islice
 
-from batchcore import csvtext
+from batchcore import csvtext, jobs
+from batchcore.errors import FileError
 from batchcore.headers import OTHER_DELIMITERS
 
 from batchops.core.errors import InputError
@@ -15,6 +17,22 @@ BLOCK_BYTES = 1024 * 1024
 # Records that tell the delimiter, and how many of them must have as many fields as the header.
 _TRIED_RECORDS = 50
 _AGREEING = 0.8
+
+
+def choose_delimiter(head: bytes, name: str, *, given: str | None) -> str:
+    """Return the delimiter that is given, as itself or by name, or the one that a file has.
+
+    Raises
+    ------
+    InputError
+        If the one that is given cannot delimit fields, or see `find_delimiter`.
+    """
+    if given is None:
+        return find_delimiter(head, name)
+    try:
+        return jobs.parse_delimiter(given)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def find_delimiter(head: bytes, name: str) -> str:
@@ -42,13 +60,14 @@ def find_delimiter(head: bytes, name: str) -> str:
 
 
 def _widths(head: bytes, delimiter: str) -> list[int]:
-    """Return the numbers of fields of the first records."""
+    """Return the numbers of fields of the first records, as far as they can be read."""
     complete = head if len(head) < BLOCK_BYTES else head[: head.rfind(b"\n") + 1]
-    data = complete.removeprefix(csvtext.BOM)
-    found = csvtext.iter_records(data, delimiter=delimiter)
-    raws = islice((raw for raw in found if not csvtext.is_blank(raw)), _TRIED_RECORDS)
-    texts = [raw.decode("utf-8", "replace").rstrip("\r\n") for raw in raws]
-    try:
-        return [len(csvtext.parse_row(text, delimiter=delimiter)) for text in texts]
-    except csv.Error:
-        return []
+    found = csvtext.iter_records(complete.removeprefix(csvtext.BOM), delimiter=delimiter)
+    raws = (raw for raw in found if not csvtext.is_blank(raw))
+    widths: list[int] = []
+    # The head may end within a record, and another delimiter may leave quotes open.
+    with suppress(FileError, csv.Error):
+        for raw in islice(raws, _TRIED_RECORDS):
+            text = raw.decode("utf-8", "replace").rstrip("\r\n")
+            widths.append(len(csvtext.parse_row(text, delimiter=delimiter)))
+    return widths

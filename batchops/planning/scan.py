@@ -48,6 +48,8 @@ class RuleCount:
         The first of them, the header being row 1.
     message : str
         The message that the stack will write for that row.
+    value : str
+        The value in that row.
     """
 
     stage: str
@@ -56,6 +58,7 @@ class RuleCount:
     rows: int
     source_row: int
     message: str
+    value: str = ""
 
     def __str__(self) -> str:
         """Return the rule in a line, without the message."""
@@ -170,7 +173,7 @@ class _Counter:
             0, 0, 0, settings.chunk_rows, looks_up=schema.looks_up, settings=settings
         )
         self._rules: Counter[tuple[str, str, str]] = Counter()
-        self._first: dict[tuple[str, str, str], tuple[int, str]] = {}
+        self._first: dict[tuple[str, str, str], tuple[int, str, str]] = {}
         self._blank_lines = 0
 
     def measure(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -269,13 +272,13 @@ class _Counter:
         self._blank_lines = chunk.last_row - trailing - 1 - self._work.rows
 
     def _note(self, record: Record) -> None:
-        broken: dict[tuple[str, str, str], str] = {}
+        broken: dict[tuple[str, str, str], tuple[str, str]] = {}
         for error in record["errors"]:
             rule = (error["stage"], error["column"], error["rule"])
-            broken.setdefault(rule, error["message"])
-        for rule, message in broken.items():
+            broken.setdefault(rule, (error["message"], error["value"]))
+        for rule, (message, value) in broken.items():
             self._rules[rule] += 1
-            self._first.setdefault(rule, (record["row"], message))
+            self._first.setdefault(rule, (record["row"], message, value))
 
     def result(self, refusal: Refusal | None) -> Scan:
         """Return what was counted."""

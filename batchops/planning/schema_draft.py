@@ -25,7 +25,7 @@ from batchops.planning.column_draft import (
     looks_like_identifier,
 )
 from batchops.planning.column_facts import NUMBER, ColumnFacts, kinds_of
-from batchops.planning.delimiters import BLOCK_BYTES, find_delimiter
+from batchops.planning.delimiters import BLOCK_BYTES, choose_delimiter
 from batchops.planning.submission import open_source
 from batchops.show.shown import Block, Shown
 
@@ -162,14 +162,10 @@ def infer_schema(
     """
     if rows is not None and rows < 1:
         raise InputError(f"rows is {rows}: read at least 1")
-    try:
-        given = None if delimiter is None else jobs.parse_delimiter(delimiter)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    file, name = open_source(source, name=None, delimiter=given or ",")
+    file, name = open_source(source, name=None, delimiter=",")
     with file:
         try:
-            return _draft(file, name, given, rows, reference_data)
+            return _draft(file, name, delimiter, rows, reference_data)
         except FileError as error:
             raise InputError(f"no schema can be drafted from {name}: {error}") from error
 
@@ -183,7 +179,7 @@ def _draft(
 ) -> SchemaDraft:
     head = file.read(BLOCK_BYTES)
     next(intake.check_text(iter([head])))  # refuses what is no text
-    delimiter = given or find_delimiter(head, name)
+    delimiter = choose_delimiter(head, name, given=given)
     file.seek(0)
     splitter = csvtext.Splitter(
         intake.check_text(iter(lambda: file.read(BLOCK_BYTES), b"")),
@@ -233,7 +229,8 @@ def _read_header(
     splitter: csvtext.Splitter, delimiter: str, notes: list[Note]
 ) -> tuple[bytes, list[str]]:
     """Return the header, and the columns that a schema can name."""
-    nothing = RecordSchema({"properties": {"": {}}})
+    # No header has this name, so that any header is accepted.
+    nothing = RecordSchema({"properties": {"\0": {}}})
     header = intake.read_header(splitter, nothing, delimiter=delimiter)
     text = header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
     names = headers.names_of(text, delimiter=delimiter)

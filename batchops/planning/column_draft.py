@@ -201,7 +201,9 @@ def _doubts(facts: ColumnFacts, rules: dict[str, Any]) -> Iterator[str]:
 
 def _nearly(facts: ColumnFacts) -> Iterator[str]:
     """Say that most values are of a kind, and what the others look like."""
-    kinds = (*_WORDS, *TEXT_FORMATS, *filter(is_date_format, sorted(facts.kinds())))
+    # Of formats that fit as well, the longest says most.
+    dates = sorted(filter(is_date_format, facts.kinds()), key=len, reverse=True)
+    kinds = (*_WORDS, *TEXT_FORMATS, *dates)
     counts = {kind: facts.count(kind) for kind in kinds if not facts.every(kind)}
     best = max(counts, key=counts.__getitem__, default="")
     if not best or counts[best] < max(_ENOUGH, _NEARLY * facts.values):

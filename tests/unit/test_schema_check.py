@@ -296,6 +296,7 @@ def test_command_line_names_every_mistake(misspelt: Path) -> None:
                 "message": "unknown keyword; did you mean maxLength?",
             }
         ],
+        "against": None,
     }
 
 

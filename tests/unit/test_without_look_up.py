@@ -8,22 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import support
-from batchcore import keys
+from batchcore import items, keys
 from batchcore.errors import SchemaChangedError, SchemaError
 from batchcore.records import RowWriter
 from batchcore.reference import FILE_NAME as REFERENCE_FILE
 from batchcore.schema import FILE_NAME, RecordSchema
 from batchcore.schema_check import check_schema
 from pipeline import Apps
-from support import ROOT, SOURCE, chunk_event, context, job_event
+from support import ROOT, SOURCE, STACK, Server, chunk_event, context, job_event, stack_ref
 
 from batchops.core.errors import InputError
+from batchops.core.job_ref import JobRef
+from batchops.core.ledger import JobEntry
+from batchops.core.manifest import ManifestChunk, read_manifest
 from batchops.core.project import Project
 from batchops.deployment.delivery import REFERENCE_LAYER, SCHEMA_LAYER, Order, check_files
+from batchops.deployment.packaging import zip_bytes
 from batchops.deployment.settings import shipped_settings
 from batchops.inspection import frames
 from batchops.planning.planner import plan_file
 from batchops.planning.what_if import apply_schemas
+from batchops.recovery.attempts import Ended
+from batchops.recovery.rerun_plan import plan_chunks
 
 if TYPE_CHECKING:
     from support import Account, LoadApp
@@ -229,3 +235,77 @@ def test_reference_data_that_a_stack_keeps_is_left_behind(schema_file: Path) -> 
 def test_layer_is_emptied_again_when_the_stack_keeps_its_schema(schema_file: Path) -> None:
     found = check_files(Project(ROOT), Order(), kept={SCHEMA_LAYER: schema_file})
     assert list(found) == [REFERENCE_LAYER]
+
+
+# -------------------------------------------------- a deployment between two attempts
+
+
+class Functions:
+    """Lambda, whose functions all have the schema layer that a server gives."""
+
+    def __init__(self, server: Server, modified: str) -> None:
+        self._url, self._modified = server.url, modified
+
+    def get_function_configuration(self, **_: str) -> dict[str, Any]:
+        layer = {"Arn": f"arn:aws:lambda:us-east-1:123456789012:layer:{STACK}-schema:2"}
+        return {"CodeSha256": "x", "LastModified": self._modified, "Layers": [layer]}
+
+    def get_layer_version_by_arn(self, **_: str) -> dict[str, Any]:
+        return {"Content": {"Location": f"{self._url}/layer.zip"}}
+
+
+@pytest.fixture
+def failed(load_plain: LoadApp, account: Account) -> dict[str, Any]:
+    """Give the entry of a job without look-up: chunk 1 succeeded, and chunk 2 never started."""
+    apps = Apps.load(load_plain)
+    version = account.put("input/parts.csv", DATA)
+    parameters = {**support.PARAMETERS, "chunkRows": 2}
+    more = {"versionId": version, "sizeBytes": len(DATA), "parameters": parameters}
+    split = apps.split.lambda_handler(job_event(JOB, key="input/parts.csv", **more), context())
+    ((first, _),) = account.lines(split["manifestKey"])
+    run_chunk(apps, first)
+    told = {"bucket": support.BUCKET, "key": "input/parts.csv", "startTime": support.START_TIME}
+    account.put_entry(JOB, items.JOB_ENTRY, versionId=version, delimiter=",", **told)
+    return account.entry(JOB)
+
+
+@pytest.mark.parametrize(
+    ("deployed", "modified", "from_start"),
+    [
+        (PLAIN, "2026-11-22T00:00:00.000+0000", False),
+        ({**PLAIN, "title": "other"}, "2026-11-24T00:00:00.000+0000", False),
+        (
+            {**PLAIN, "x-key": "item", "x-enrichment": ["price"]},
+            "2026-11-24T00:00:00.000+0000",
+            True,
+        ),
+    ],
+    ids=["nothing", "another title", "a look-up"],
+)
+def test_rerun_splits_again_if_the_deployed_schema_adds_other_columns(
+    deployed: dict[str, Any],
+    modified: str,
+    from_start: bool,
+    failed: dict[str, Any],
+    account: Account,
+) -> None:
+    body = zip_bytes({FILE_NAME: json.dumps(deployed).encode()})
+    with Server(lambda _: (200, body)) as server:
+        outputs = {"JobTableName": support.JOB_TABLE, "SchemaDialect": "2"}
+        clients = {"s3": account.s3, "dynamodb": account.dynamodb}
+        clients["lambda"] = Functions(server, modified)
+        job = JobRef(stack_ref(outputs=outputs, local=True, **clients), JOB)
+        last = Ended(JobEntry(failed), "FAILED", "ChunksFailedError")
+        manifest = read_manifest(job, last.entry)
+        assert manifest is not None
+        plan = plan_chunks(job, last, manifest, named={})
+    assert plan.from_start is from_start
+    assert [chunk.number for chunk in plan.chunks] == ([] if from_start else [2])
+    assert ("adds 'price', but the job's results have none" in plan.lost) is from_start
+
+
+def test_list_of_chunks_keeps_what_identifies_the_added_columns() -> None:
+    entry = {**chunk_event(JOB)["chunk"], "versionId": "v"}
+    assert "addedColumns" not in ManifestChunk.of(entry).item()
+    told = {**entry, "addedColumns": ""}
+    assert ManifestChunk.of(told).item() == told

@@ -236,7 +236,16 @@ def _rate_limits(work: Workload, duration: Duration) -> list[Limit]:
     chunks_s = next(part.low_s for part in duration.parts if part.name == "chunks")
     lookups = min(CALLS_IN_FLIGHT, work.calls_per_chunk)
     says = "what is throttled is tried again: the job is slower"
+    calls = Limit(
+        "calls of the API",
+        work.api_calls / chunks_s,
+        api_calls_per_second(work.settings),
+        "calls/s",
+        says,
+        hard=False,
+    )
     return [
+        *([calls] if work.looks_up else []),
         Limit(
             "concurrent functions",
             min(work.chunks, work.settings.max_concurrency) * (1 + lookups),
@@ -251,14 +260,6 @@ def _rate_limits(work: Workload, duration: Duration) -> list[Limit]:
             quota("dynamodb.partition_writes_per_second"),
             "write units/s",
             f"a job's errors share a partition; {says}",
-            hard=False,
-        ),
-        Limit(
-            "calls of the API",
-            work.api_calls / chunks_s,
-            api_calls_per_second(work.settings),
-            "calls/s",
-            says,
             hard=False,
         ),
     ]

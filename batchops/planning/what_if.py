@@ -179,7 +179,8 @@ def _check_look_up(now: RecordSchema, then: RecordSchema) -> None:
     """Refuse a schema that the deployed reference data says nothing about."""
     changes = []
     if then.key != now.key:
-        changes.append(f"x-key is {then.key or 'none'!r} instead of {now.key or 'none'!r}")
+        keys = [repr(schema.key) if schema.looks_up else "missing" for schema in (then, now)]
+        changes.append(f"x-key is {keys[0]} instead of {keys[1]}")
     more = sorted(set(then.enrichment) - set(now.enrichment))
     fewer = sorted(set(now.enrichment) - set(then.enrichment))
     if more:

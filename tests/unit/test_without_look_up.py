@@ -178,7 +178,8 @@ def test_plan_counts_nothing_that_is_looked_up() -> None:
     assert "keys not looked up" not in str(found)
     assert found.cost is not None
     assert "API Gateway" not in {line.service for line in found.cost.lines if line.quantity}
-    assert "time of enrich-data" not in {limit.name for limit in found.limits}
+    limits = {limit.name for limit in found.limits}
+    assert not {"time of enrich-data", "calls of the API"} & limits
 
 
 def test_plan_with_look_up_costs_more_and_takes_longer() -> None:
@@ -204,6 +205,16 @@ def test_what_if_asks_for_no_keys() -> None:
         [(DATA, 2)], name="x", now=SCHEMA, then=stricter, delimiter=",", known_keys=never
     )
     assert (found.newly_rejected, found.newly_accepted, found.rejected_by_both) == (1, 0, 1)
+
+
+def test_what_if_cannot_tell_what_a_look_up_would_reject() -> None:
+    looking = RecordSchema({**PLAIN, "x-key": "item", "x-enrichment": ["price"]})
+    for now, then, told in (
+        (SCHEMA, looking, "x-key is 'item' instead of missing"),
+        (looking, SCHEMA, "x-key is missing instead of 'item'"),
+    ):
+        with pytest.raises(InputError, match=told):
+            apply_schemas([], name="x", now=now, then=then, delimiter=",", known_keys=set)
 
 
 def test_completed_file_is_read_without_added_columns(tmp_path: Path) -> None:

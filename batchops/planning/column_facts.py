@@ -187,7 +187,7 @@ class ColumnFacts:
     listed : dict of int or None
         How often each value occurs; None if more than `MOST_LISTED` differ.
     unique : bool
-        Whether no value occurs twice.
+        Whether no value occurs twice among the first `MOST_COMPARED`.
     """
 
     name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from contextlib import suppress
 from itertools import islice
 
@@ -41,22 +42,28 @@ def find_delimiter(head: bytes, name: str) -> str:
     Raises
     ------
     InputError
-        If the first row has one field only, and those below have several.
+        If the first row has another number of fields than the rows below.
     """
-    best, most, title = ",", 1, False
+    best, most, other = ",", 1, (0, 0)
     for delimiter in OTHER_DELIMITERS:
         width, *below = _widths(head, delimiter) or [0]
         agreeing = sum(each == width for each in below) >= _AGREEING * len(below)
         if width > most and agreeing:
             best, most = delimiter, width
-        # One field above several that are alike.
-        title = title or (width == 1 and len(below) > 1 and len({*below}) == 1 < below[0])
-    if most == 1 and title:
+        usual, times = Counter(below).most_common(1)[0] if below else (0, 0)
+        if len(below) > 1 and usual > max(1, other[1]) and times > len(below) / 2:
+            other = width, usual
+    if most == 1 and other[0] != other[1]:
         raise InputError(
-            f"row 1 of {name} is no header: it has one field, and the rows below have several. "
-            "Delete the lines above the names of the columns"
+            f"row 1 of {name} is no header of the rows below: it has {_fields(other[0])}, and they "
+            f"have {other[1]}. Delete the lines above the names of the columns, or give each row "
+            "as many fields as the header"
         )
     return best
+
+
+def _fields(count: int) -> str:
+    return "1 field" if count == 1 else f"{count} fields"
 
 
 def _widths(head: bytes, delimiter: str) -> list[int]:

@@ -24,7 +24,7 @@ from batchops.planning.column_draft import (
     draft_column,
     looks_like_identifier,
 )
-from batchops.planning.column_facts import NUMBER, ColumnFacts, kinds_of
+from batchops.planning.column_facts import MOST_COMPARED, NUMBER, ColumnFacts, kinds_of
 from batchops.planning.delimiters import BLOCK_BYTES, choose_delimiter
 from batchops.planning.submission import open_source
 from batchops.show.shown import Block, Shown
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     Source = str | Path | bytes | pd.DataFrame
 
 _CHUNK_ROWS = 1_000
+
+# How a first row begins that is no header.
+_MARKUP = ("<", "{", "[{", "[[")
 
 _FIRST_ROWS = (
     "only the first {:,} rows were read: check the draft against the whole file (schema check "
@@ -210,7 +213,7 @@ def _draft(
     schema = _assemble(name, facts, look_up, notes)
     keys = [each.name for each in facts if _may_be_key(each)]
     if not look_up:
-        notes.append(Note("", _key_note(keys)))
+        notes.append(Note("", _key_note(keys, all_compared=rows <= MOST_COMPARED)))
     key = look_up.get("x-key") or next(iter(keys), "")
     return SchemaDraft(name, delimiter, rows, unreadable, key, tuple(notes), schema)
 
@@ -232,7 +235,7 @@ def _read_header(
     # No header has this name, so that any header is accepted.
     nothing = RecordSchema({"properties": {"\0": {}}})
     header = intake.read_header(splitter, nothing, delimiter=delimiter)
-    text = header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
+    text = _header_text(header)
     names = headers.names_of(text, delimiter=delimiter)
     columns = [name for name in names if name and names.count(name) == 1]
     twice = sorted({name for name in names if name and names.count(name) > 1})
@@ -248,6 +251,29 @@ def _read_header(
             Note("", f"is row 1 a header? {headers.listed(data)} look like values, not like names")
         )
     return header, columns
+
+
+def _header_text(header: bytes) -> str:
+    """Return a header as text.
+
+    Raises
+    ------
+    InputError
+        If no schema could name its columns.
+    """
+    try:
+        text = header.removeprefix(csvtext.BOM).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "the header is not UTF-8: save the file as UTF-8 (in Excel: CSV UTF-8), or convert it, "
+            "such as with iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW"
+        ) from error
+    begin = text.lstrip().lower()
+    if begin.startswith(_MARKUP):
+        raise InputError("the file looks like HTML, XML or JSON: export the data as CSV in UTF-8")
+    if begin.lstrip('"').startswith("sep="):
+        raise InputError("row 1 is a spreadsheet's 'sep=' line, which is no header: delete it")
+    return text
 
 
 def _assemble(
@@ -277,12 +303,13 @@ def _may_be_key(facts: ColumnFacts) -> bool:
     return not facts.every(NUMBER) and not date_formats(facts) and bool(facts.shape.pattern())
 
 
-def _key_note(keys: Sequence[str]) -> str:
+def _key_note(keys: Sequence[str], *, all_compared: bool) -> str:
     if not keys:
         return "no column is unique and looks like a key; without x-key, rows are not looked up"
     others = f" (or {headers.listed(keys[1:])})" if keys[1:] else ""
+    unique = "is unique" if all_compared else f"has no value twice in {MOST_COMPARED:,} rows"
     return (
-        f"{keys[0]!r}{others} is unique: say x-key, with x-enrichment, if rows are to be looked up "
+        f"{keys[0]!r}{others} {unique}: say x-key, with x-enrichment, if rows are to be looked up "
         "in reference data"
     )
 

@@ -291,10 +291,30 @@ def test_frame_is_drafted_without_its_index() -> None:
         (b"a,b\n", "no rows"),
         (b"PK\x03\x04zip", "not text"),
         (b"Report of May\na,b\n1,2\n3,4\n", "row 1 of upload.csv is no header"),
+        (b"# Orders, May\na,b,c\n1,2,3\n3,4,5\n", "it has 2 fields, and they have 3"),
+        (b"# May\n# 2\na,b,c\n1,2,3\n3,4,5\n", "it has 1 field, and they have 3"),
         (b",\n1,2\n", "no name that occurs once"),
+        ("Größe,b\n1,2\n".encode("cp1252"), "the header is not UTF-8"),
+        (b"<html>\n<body>\n", "looks like HTML"),
+        (b'{"a": 1}\n{"a": 2}\n', "looks like HTML, XML or JSON"),
+        (b"sep=;\na;b\n1;2\n", "'sep=' line"),
         (b'a,b\n"1,2\n', "still open"),
     ],
-    ids=["empty", "no rows", "zip", "title", "no names", "quote"],
+    ids=[
+        *(
+            "empty",
+            "no rows",
+            "zip",
+            "title",
+            "comment",
+            "no names",
+            "cp1252",
+            "html",
+            "json",
+            "sep",
+        ),
+        "quote",
+    ],
 )
 def test_file_without_columns_is_refused(data: bytes, why: str) -> None:
     with pytest.raises(InputError, match=why):

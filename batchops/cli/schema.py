@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from batchcore import jobs
 from batchcore.texts import visible
 
 from batchops.cli.base import NOT_WELL, main, show, wants_json, with_stack
@@ -15,7 +16,18 @@ if TYPE_CHECKING:
     from batchops.stack import Stack
 
 
-_DELIMITER = click.option("--delimiter", help="What delimits the fields; by default it is found.")
+def _read_delimiter(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    try:
+        return None if text is None else jobs.parse_delimiter(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+_DELIMITER = click.option(
+    "--delimiter",
+    callback=_read_delimiter,
+    help="What delimits the fields; by default it is found.",
+)
 
 
 @main.group()

@@ -24,8 +24,8 @@ from batchops.planning.column_draft import (
     draft_column,
     looks_like_identifier,
 )
-from batchops.planning.column_facts import MOST_COMPARED, NUMBER, ColumnFacts, kinds_of
-from batchops.planning.delimiters import BLOCK_BYTES, choose_delimiter
+from batchops.planning.column_facts import MOST_COMPARED, NUMBER, ColumnFacts
+from batchops.planning.file_head import BLOCK_BYTES, choose_delimiter, read_columns
 from batchops.planning.submission import open_source
 from batchops.show.shown import Block, Shown
 
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     Source = str | Path | bytes | pd.DataFrame
 
 _CHUNK_ROWS = 1_000
-
-# How a first row begins that is no header.
-_MARKUP = ("<", "{", "[{", "[[")
 
 _FIRST_ROWS = (
     "only the first {:,} rows were read: check the draft against the whole file (schema check "
@@ -189,8 +186,8 @@ def _draft(
         delimiter=delimiter,
         chunk_rows=_CHUNK_ROWS,
     )
-    notes: list[Note] = []
-    header, columns = _read_header(splitter, delimiter, notes)
+    header, columns, told = read_columns(splitter, delimiter=delimiter)
+    notes = [Note("", text) for text in told]
     facts = [ColumnFacts(column) for column in columns]
     rows = unreadable = 0
     records = _records(splitter, header, columns, delimiter)
@@ -226,54 +223,6 @@ def _records(
         yield from read_records(
             header + chunk.data, accepting, delimiter=delimiter, first_row=chunk.first_row
         )
-
-
-def _read_header(
-    splitter: csvtext.Splitter, delimiter: str, notes: list[Note]
-) -> tuple[bytes, list[str]]:
-    """Return the header, and the columns that a schema can name."""
-    # No header has this name, so that any header is accepted.
-    nothing = RecordSchema({"properties": {"\0": {}}})
-    header = intake.read_header(splitter, nothing, delimiter=delimiter)
-    text = _header_text(header)
-    names = headers.names_of(text, delimiter=delimiter)
-    columns = [name for name in names if name and names.count(name) == 1]
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if not columns:
-        raise InputError("the header has no name that occurs once: give each column its own name")
-    if twice:
-        notes.append(Note("", f"{headers.listed(twice)} stand twice, so no rule can be theirs"))
-    if "" in names:
-        notes.append(Note("", f"{names.count('')} columns have no name: they pass through"))
-    data = [name for name in columns if kinds_of(name)]
-    if len(data) > len(columns) / 2:
-        notes.append(
-            Note("", f"is row 1 a header? {headers.listed(data)} look like values, not like names")
-        )
-    return header, columns
-
-
-def _header_text(header: bytes) -> str:
-    """Return a header as text.
-
-    Raises
-    ------
-    InputError
-        If no schema could name its columns.
-    """
-    try:
-        text = header.removeprefix(csvtext.BOM).decode()
-    except UnicodeDecodeError as error:
-        raise InputError(
-            "the header is not UTF-8: save the file as UTF-8 (in Excel: CSV UTF-8), or convert it, "
-            "such as with iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW"
-        ) from error
-    begin = text.lstrip().lower()
-    if begin.startswith(_MARKUP):
-        raise InputError("the file looks like HTML, XML or JSON: export the data as CSV in UTF-8")
-    if begin.lstrip('"').startswith("sep="):
-        raise InputError("row 1 is a spreadsheet's 'sep=' line, which is no header: delete it")
-    return text
 
 
 def _assemble(

@@ -12,7 +12,7 @@ from batchcore.sizing import MAX_CHUNK_ROWS
 
 from batchops.core.errors import InputError
 from batchops.deployment.settings import shipped_settings
-from batchops.planning.delimiters import BLOCK_BYTES, choose_delimiter
+from batchops.planning.file_head import BLOCK_BYTES, choose_delimiter
 from batchops.planning.scan import RuleCount, scan_file
 from batchops.planning.submission import open_source
 from batchops.show.shown import Block, Shown

@@ -11,7 +11,9 @@ from batchcore import workflow
 from e2e.jobs import finished
 
 from batchops.core.errors import JobError
+from batchops.deployment.deployed import deployed_schema
 from batchops.local.engine import LocalEngine
+from batchops.planning.schema_explain import explain_loaded
 from batchops.stack import Stack
 
 PLAIN: dict[str, Any] = {
@@ -42,6 +44,8 @@ def test_stack_without_look_up_and_the_jobs_of_one_that_gets_it(
         assert job.balance().holds
         assert workflow.ENRICH.state not in {node.name for node in job.graph().chunk.nodes}
         assert job.chunks()["enrich_ms"].isna().all()
+        explained = explain_loaded(deployed_schema(stack), name="the schema of the stack")
+        assert "amount: An integer; never empty." in str(explained)
         assert stack.what_if(DATA, PLAIN).newly_rejected == 0
 
         fixed = job.rejects().assign(amount="7")

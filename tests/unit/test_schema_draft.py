@@ -372,6 +372,8 @@ def test_draft_is_written_checked_and_replaces_no_file(orders: Path, tmp_path: P
     assert checked.exit_code == 0
     assert "2 rows, 0 rejected" in checked.stdout
     assert run(main, ["schema", "infer", str(orders), "--rows", "0"]).exit_code == 2
+    assert run(main, ["schema", "infer", str(orders), "--delimiter", "xy"]).exit_code == 2
+    assert run(main, ["schema", "infer", str(tmp_path / "none.csv")]).exit_code == 1
 
 
 def test_check_against_a_file_tells_each_rule_with_an_example(orders: Path, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ _IDENTIFIERS = frozenset(
         *("account", "barcode", "code", "ean", "fax", "gtin", "iban", "id", "isbn", "key", "konto"),
         *("mobile", "nr", "no", "num", "number", "nummer", "phone", "plz", "postal", "postcode"),
         *("sku", "ssn", "tel", "telefon", "telephone", "uuid", "vat", "zip", "zipcode"),
+        *("bic", "contract", "invoice", "isin", "msisdn", "passport", "pin", "plate", "ref"),
+        *("reference", "serial", "swift", "tax", "ticket"),
     )
 )
 # Digits of one length, at least so many, that never repeat are an identifier by themselves.

@@ -155,11 +155,18 @@ class Shape:
         for place, of in enumerate(self.classes):
             low, high = self.least[place], self.most[place]
             if of in _CLASSES.values() and (of == _CLASSES["0"] or not self.texts[place]):
-                parts.append(f"{of}{{{low}}}" if low == high else f"{of}{{{low},{high}}}")
+                parts.append(of + _times(low, high))
             else:
                 # Letters that are always the same, and signs.
                 parts.append("".join(f"[{c}]" if c in ".+" else c for c in self.texts[place]))
         return f"^{''.join(parts)}$"
+
+
+def _times(low: int, high: int) -> str:
+    """Return how often a class stands; where that differs, it may be more often, too."""
+    if low == high:
+        return "" if low == 1 else f"{{{low}}}"
+    return "+" if low == 1 else f"{{{low},}}"
 
 
 def _class_of(token: str) -> str:

@@ -127,8 +127,8 @@ def test_draft_of_the_sample_accepts_it_and_finds_its_shape() -> None:
         (("1.5", "2"), {"type": "number", "minimum": 0}),
         (("true", "False"), {"type": "boolean"}),
         (("007", "012"), {"pattern": "^[0-9]{3}$"}),
-        (("007", "12"), {"pattern": "^[0-9]{2,3}$"}),
-        (("+49 30 1", "+49 30 2"), {"pattern": "^[+][0-9]{2} [0-9]{2} [0-9]{1}$"}),
+        (("007", "12"), {"pattern": "^[0-9]{2,}$"}),
+        (("+49 30 1", "+49 30 2"), {"pattern": "^[+][0-9]{2} [0-9]{2} [0-9]$"}),
         (("2026-01-31", "2026-02-01"), {"format": "YYYY-MM-DD"}),
         (("31.01.2026", "01.02.2026"), {"format": "DD.MM.YYYY"}),
         (("31/1/2026", "1/12/2026"), {"format": "D/M/YYYY"}),
@@ -141,9 +141,9 @@ def test_draft_of_the_sample_accepts_it_and_finds_its_shape() -> None:
         (("123e4567-e89b-12d3-a456-426614174000",), {"format": "uuid"}),
         (("192.0.2.1", "192.0.2.255"), {"format": "ipv4"}),
         (("2026-02-31", "2026-01-01"), {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}),
-        (("12345678901234567", "2"), {"pattern": "^[0-9]{1,17}$"}),
-        (("1E5", "2E7"), {"pattern": "^[0-9]{1}E[0-9]{1}$"}),
-        (("SKU-1", "SKU-22"), {"pattern": "^SKU-[0-9]{1,2}$"}),
+        (("12345678901234567", "2"), {"pattern": "^[0-9]+$"}),
+        (("1E5", "2E7"), {"pattern": "^[0-9]E[0-9]$"}),
+        (("SKU-1", "SKU-22"), {"pattern": "^SKU-[0-9]+$"}),
         (("abc", "Äöü"), {"type": "string", "minLength": 1, "maxLength": 10}),
         (("abc", ""), {"type": "string", "maxLength": 10, "x-empty": True}),
         (("3", ""), {"type": "integer", "minimum": 0, "x-empty": True}),
@@ -160,7 +160,7 @@ def test_rules_are_those_of_the_values(values: tuple[str, ...], rules: dict[str,
 
 @pytest.mark.parametrize("name", ["phone", "customer_id", "PLZ", "orderNo", "Zip Code", "tel."])
 def test_digits_in_a_column_called_like_an_identifier_are_no_amounts(name: str) -> None:
-    assert rules_of("123", "45", name=name) == {"pattern": "^[0-9]{2,3}$"}
+    assert rules_of("123", "45", name=name) == {"pattern": "^[0-9]{2,}$"}
 
 
 @pytest.mark.parametrize("name", ["quantity", "paid", "notes", "numbers"])

@@ -48,8 +48,8 @@ JOB_TIMEOUT_S = 86_400
 # merge read the manifest, the merge reads the headers and their heads, the split reads the input,
 # and the client and the copy to the archive ask for the input's head. Without look-up, nothing is
 # enriched.
-_CHUNK_PUTS = 6
-_CHUNK_GETS = 4
+CHUNK_PUTS = 6
+CHUNK_GETS = 4
 JOB_PUTS = 4
 JOB_GETS = 9
 # A file that is split in ranges puts the list of cuts and reads the header once more. Each range
@@ -153,12 +153,12 @@ class Workload:
     @property
     def chunk_puts(self) -> int:
         """Requests to S3 for a chunk that have the price of a PUT."""
-        return _CHUNK_PUTS - (not self.looks_up)
+        return CHUNK_PUTS - (not self.looks_up)
 
     @property
     def chunk_gets(self) -> int:
         """Requests to S3 for a chunk that have the price of a GET."""
-        return _CHUNK_GETS - (not self.looks_up)
+        return CHUNK_GETS - (not self.looks_up)
 
     def rechunked(self, chunk_rows: int) -> Workload:
         """Return the same file in chunks of another size, as if all rows were equally long."""

@@ -48,8 +48,6 @@ def check(_stack: Stack, file: Path, against: Path | None, delimiter: str | None
     """Check the record schema in FILE; exit code 3 if it has mistakes.
 
     With --against it is 3 as well if a row of that file would be rejected. No stack is asked.
-
-    batchops schema check mine.json --against orders.csv
     """
     from batchops.planning.schema_report import check_schema_file
 
@@ -85,10 +83,7 @@ def infer(
     reference: Path | None,
     delimiter: str | None,
 ) -> None:
-    """Draft a record schema from the CSV file FILE, and say what is unsure of it.
-
-    batchops schema infer orders.csv -o mine.json
-    """
+    """Draft a record schema from the CSV file FILE, and say what is unsure of it."""
     from batchops.planning.schema_draft import infer_schema
 
     draft = infer_schema(file, delimiter=delimiter, rows=rows, reference_data=reference)
@@ -109,8 +104,6 @@ def explain(stack: Stack, file: Path | None) -> None:
     """Say what a schema asks of each column, with a value that passes and one that fails.
 
     Without FILE it is the deployed schema.
-
-    batchops schema explain mine.json
     """
     from batchops.deployment.deployed import deployed_schema
     from batchops.planning.schema_explain import explain_loaded, explain_schema

@@ -117,6 +117,10 @@ class TransientError(Exception):
     """A fault that may be gone on the next try."""
 
 
+class VersionMissingError(Exception):
+    """An upload has no version: the versioning of its bucket was suspended."""
+
+
 class SchemaChangedError(Exception):
     """A schema that adds other columns was deployed after the job's file was split."""
 

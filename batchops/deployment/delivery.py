@@ -98,10 +98,11 @@ def prepare(
     published = artifact_bucket.publish(target, built)
     # Files given now come before those that the stack has.
     places = {**published.places, **{n: p for n, p in kept.items() if n not in overrides}}
+    own = {n for n in (*overrides, *kept) if overrides.get(n) != _no_reference(project)}
     text = templates.render(
         templates.load_template(project.template),
         places,
-        own={*overrides, *kept},
+        own=own,
         source_digest=packaging.source_digest(project),
     )
     change_set = change_sets.create_change_set(
@@ -149,7 +150,7 @@ def check_files(project: Project, order: Order, *, kept: Mapping[str, Path]) -> 
     data_path = reference_data or kept.get(REFERENCE_LAYER, shipped)
     try:
         record_schema = load_checked(schema_path)
-        for _ in read_reference(data_path, record_schema):
+        for _ in read_reference(data_path, record_schema) if record_schema.looks_up else ():
             pass
     except SchemaError as error:
         raise InputError(f"{error} (schema={str(schema_path)!r})") from error
@@ -157,12 +158,26 @@ def check_files(project: Project, order: Order, *, kept: Mapping[str, Path]) -> 
         raise InputError(
             f"{error} (reference_data={str(data_path)!r}): it must fit the schema {schema_path}"
         ) from error
+    if reference_data and not record_schema.looks_up:
+        raise InputError(
+            f"nothing would read {reference_data}: the schema {schema_path} has no look-up. Leave "
+            "the reference data out, or give the schema x-key and x-enrichment"
+        )
     found = {}
+    if not record_schema.looks_up:
+        found[REFERENCE_LAYER] = _no_reference(project)
     if schema:
         found[SCHEMA_LAYER] = _copy_alone(project, schema, SCHEMA_FILE)
     if reference_data:
         found[REFERENCE_LAYER] = _copy_alone(project, reference_data, REFERENCE_FILE)
     return found
+
+
+def _no_reference(project: Project) -> Path:
+    """Return a folder with empty reference data, for a schema without look-up."""
+    folder = make_private(project.build / "no-reference")
+    (folder / REFERENCE_FILE).touch()
+    return folder
 
 
 def _copy_alone(project: Project, source: Path, name: str) -> Path:

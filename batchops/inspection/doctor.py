@@ -63,10 +63,9 @@ def run_doctor(stack: StackRef, *, project: str | Path | None = None) -> Diagnos
 def check_python() -> Check:
     """Check that this Python can build layers and environments."""
     found = f"{platform.python_version()} ({sys.executable})"
-    lacking = [name for name in ("pip", "ensurepip") if importlib.util.find_spec(name) is None]
-    if lacking:
-        advice = "they install layers and the local engine: install python3-venv and pip"
-        return Check("Python", False, f"{found}, without {' and '.join(lacking)}", advice)
+    if importlib.util.find_spec("pip") is None:
+        advice = "it installs the layer and the local engine: python -m ensurepip, or python3-pip"
+        return Check("Python", False, f"{found}, without pip", advice)
     return Check("Python", True, found)
 
 
@@ -122,7 +121,9 @@ def _engine_checks(stack: StackRef) -> Iterator[Check]:
 def check_engine_packages(engine: LocalEngine) -> Check:
     """Check that the engine's own Python environment is installed."""
     if engine_env.is_installed(engine.env_home):
-        return Check("engine's packages", True, ", ".join(engine_env.pins()[:3]) + " ...")
+        return Check(
+            "engine's packages", True, f"{len(engine_env.pins())} packages, by their hashes"
+        )
     advice = "batchops engine install, or deploy(), which does it once"
     return Check("engine's packages", None, "not installed yet", advice)
 

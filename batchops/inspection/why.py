@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from batchcore import jobs, workflow
 from batchcore.errors import FileError, InputGoneError
+from batchcore.texts import printable
 
 from batchops.core import ledger
 from batchops.core.errors import explain_failure
 from batchops.inspection.status import job_status
 from batchops.show.shown import Block, Shown
-from batchops.show.terminal import printable, shorten
+from batchops.show.terminal import shorten
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef

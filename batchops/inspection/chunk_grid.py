@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
+from batchcore.texts import printable
 
 from batchops.inspection.status import StatusReader
 from batchops.show import markup
@@ -107,7 +108,7 @@ class ChunkGrid(Shown):
     def _text(self) -> str:
         """Return a mark per cell, and the numbers of the chunks that failed."""
         marks = "".join(MARKS[cell.state] for cell in self.cells)
-        lines = [self._title(), *(marks[i : i + 100] for i in range(0, len(marks), 100))]
+        lines = [printable(self._title()), *(marks[i : i + 100] for i in range(0, len(marks), 100))]
         if self.failed:
             lines.append(f"failed: {number_ranges(self.failed)}")
         return "\n".join(lines)

@@ -76,7 +76,9 @@ class TerminalView:
 
     def _draw(self, progress: Progress) -> Table:
         # Without markup: ids and reasons may have square brackets.
-        head = Text.assemble((progress.phase, "bold"), " ", (progress.job_id, "dim"))
+        head = Text.assemble(
+            (visible(progress.phase), "bold"), " ", (visible(progress.job_id), "dim")
+        )
         status = progress.status
         bar = ProgressBar(
             # Without a total, until the chunks are known, the bar shows activity.

@@ -112,7 +112,7 @@ class Why(Shown):
     def _blocks(self) -> Iterator[Block]:
         none = "" if self.causes else " nothing failed, no row was rejected"
         yield Block.line(f"job {self.job_id} is {self.status}:{none}")
-        lines = [str(cause) for cause in self.causes[:_SHOWN]]
+        lines = [line for cause in self.causes[:_SHOWN] for line in str(cause).splitlines()]
         if len(self.causes) > _SHOWN:
             lines.append(f"and {len(self.causes) - _SHOWN:,} causes more")
         rows = [(f"{c.count:,}", c.what, c.example, c.next_call) for c in self.causes]

@@ -33,7 +33,8 @@ class Picture(Shown):
     def _blocks(self) -> Iterator[Block]:
         data = base64.b64encode(self.png).decode()
         style = "max-width:100%;height:auto"
-        html = f'<img alt="{markup.one_line(self.title)}" style="{style}" src="data:image/png;base64,{data}">'
+        alt = markup.one_line(self.title)
+        html = f'<img alt="{alt}" style="{style}" src="data:image/png;base64,{data}">'
         yield Block(printable(self.title), html)
 
 

@@ -73,7 +73,10 @@ class Block:
         html = markup.table(columns, cells)
         if lines is None:
             lines = [terminal.text_table(columns, cells)] if cells else []
-        return cls("\n".join(lines), markup.folded(folded, html) if folded else html)
+            text = "\n".join(lines)
+        else:
+            text = "\n".join(map(printable, lines))
+        return cls(text, markup.folded(folded, html) if folded else html)
 
     @classmethod
     def value(cls, value: Shown) -> Block:

@@ -93,6 +93,8 @@ def prepare(
         _refuse_going_back(stack.name, outputs_of(found))
     kept = {} if found is None else _kept_files(cfn, stack.name)
     overrides = check_files(project, order, kept=_fetch_kept(target, project, kept))
+    parameters = _parameters(target, order.parameters, new=found is None)
+    check_reserved(project, found or {}, parameters)
     platform: packaging.Platform = "host" if target.local else "lambda"
     built = packaging.build(project, platform=platform, overrides=overrides)
     published = artifact_bucket.publish(target, built)
@@ -109,7 +111,7 @@ def prepare(
         cfn,
         stack.name,
         template_url=artifact_bucket.publish_template(target, text),
-        parameters=_parameters(target, order.parameters, new=found is None),
+        parameters=parameters,
         tags=order.tags,
         replace=replace,
         on_event=on_event,
@@ -266,6 +268,39 @@ def _local_parameters(
             with translated(f"having {chosen[name]} accepted as a sender"):
                 target.client("ses").verify_email_identity(EmailAddress=str(chosen[name]))
     return chosen
+
+
+def check_reserved(
+    project: Project, found: Mapping[str, Any], parameters: Mapping[str, ParameterValue]
+) -> None:
+    """Refuse to reserve fewer executions for a function than chunks may call it at a time.
+
+    Parameters
+    ----------
+    project
+        Whose template has the defaults.
+    found
+        CloudFormation's description of the stack; empty if there is none yet.
+    parameters
+        Those that the deployment sets.
+
+    Raises
+    ------
+    InputError
+    """
+    shipped = templates.load_template(project.template)["Parameters"]
+    kept = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+    names = ("ReservedConcurrency", "MaxConcurrency")
+    default = {name: shipped[name]["Default"] for name in names}
+    try:
+        reserved, wanted = (int({**default, **kept, **parameters}[name]) for name in names)
+    except ValueError:
+        return  # CloudFormation says what is wrong with it
+    if 0 < reserved < wanted:
+        raise InputError(
+            f"ReservedConcurrency={reserved} is less than MaxConcurrency={wanted}: a single job "
+            f"would be throttled: give at least {wanted}, or 0 to reserve none"
+        )
 
 
 def _api_logs_are_set(target: Target) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchcore import jobs
+from batchcore.texts import printable
 
 from batchops.core import ledger
 from batchops.core.errors import StackBusyError, translated
@@ -51,7 +52,7 @@ class Holdings:
         lines = [f"objects: {objects or 'none'}", f"table rows: {rows or 'none'}"]
         running = f": {_listed(self.running)}" if self.running else ""
         lines.append(f"jobs: {self.jobs:,}, {len(self.running):,} of them running{running}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def count_holdings(stack: StackRef) -> Holdings:

@@ -154,7 +154,9 @@ def check_platform() -> Check:
 def check_engine_packages(engine: LocalEngine) -> Check:
     """Check that the engine's own Python environment is installed."""
     if engine_env.is_installed(engine.env_home):
-        return Check("engine's packages", True, ", ".join(engine_env.pins()[:3]) + " ...")
+        return Check(
+            "engine's packages", True, f"{len(engine_env.pins())} packages, by their hashes"
+        )
     advice = "batchops engine install, or deploy(), which does it once"
     return Check("engine's packages", None, "not installed yet", advice)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from batchops.core.project import check_owner, make_private
 REQUIREMENTS = Path(__file__).with_name("engine-requirements.txt")
 _INSTALL_TIMEOUT_S = 900.0
 _DONE = "complete"
+_PIN = re.compile(r"^[\w.-]+==[\w.]+", re.MULTILINE)
 # Settings of the caller's shell that would send pip or the interpreter somewhere else. What says
 # where packages come from (index, proxy, certificates) is kept: the user's choice holds here too.
 _MISLEADING = {"PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "VIRTUAL_ENV"}
@@ -24,14 +26,14 @@ _MISLEADING |= {"PYTHONPATH", "PYTHONHOME"}
 
 
 def pins() -> list[str]:
-    """Return the pinned requirements of the engine, without comments."""
-    lines = (line.strip() for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    """Return the pinned requirements of the engine, such as ``boto3==1.43.106``."""
+    return _PIN.findall(REQUIREMENTS.read_text(encoding="utf-8"))
 
 
 def env_folder(env_home: Path) -> Path:
     """Return where the environment for these pins and this interpreter lies."""
-    named = "\n".join([*pins(), sys.implementation.cache_tag or "", sys.base_prefix])
+    pinned = REQUIREMENTS.read_text(encoding="utf-8")
+    named = "\n".join([pinned, sys.implementation.cache_tag or "", sys.base_prefix])
     return env_home / f"engine-env-{hashlib.sha256(named.encode()).hexdigest()[:12]}"
 
 
@@ -76,12 +78,12 @@ def install(env_home: Path) -> Path:
 def _make(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     python = str(folder / "bin" / "python")
-    # With the pip that batchops brings: not every Python can put one into a new environment, and
-    # functions should not find one there.
+    # Installed by the caller's pip, so that the environment has none of its own, nor a setuptools:
+    # Python brings old ones. Wheels only, since what builds another package has no hash here.
     _run([sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)])
     options = ["--disable-pip-version-check", "--no-input", "--quiet"]
-    pip = [sys.executable, "-I", "-m", "pip", "--python", python]
-    _run([*pip, "install", *options, "-r", str(REQUIREMENTS)])
+    strict = ["--require-hashes", "--only-binary", ":all:", "--requirement", str(REQUIREMENTS)]
+    _run([sys.executable, "-I", "-m", "pip", "--python", python, "install", *options, *strict])
     # Written last: its presence says that nothing was cut off half way.
     (folder / _DONE).write_text("\n".join(pins()) + "\n", encoding="utf-8")
 
@@ -105,5 +107,5 @@ def _run(command: list[str]) -> None:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
         raise EngineInstallError(
             "installing the local engine failed: see that this computer reaches its package index "
-            f"and that Python's venv module is there, then repeat\n{said}"
+            f"and that Python's venv module and pip are there, then repeat\n{said}"
         )

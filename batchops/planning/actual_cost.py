@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchcore import workflow
 from batchcore.reference import KEYS_PER_CALL
+from batchcore.texts import printable
 
 from batchops.deployment.settings import deployed_settings
 from batchops.planning.aws_facts import price, priced_at
@@ -56,7 +57,7 @@ class CostComparison(Shown):
         rows = [(name, usd_text(p), usd_text(a), usd_text(a - p)) for name, p, a in self.rows]
         yield Block.table(("service", "planned", "actual", "difference"), rows)
         basis = f"planned: {self.planned.basis}; actual: {self.actual.basis}"
-        yield Block(basis, markup.paragraph(f"{basis}; not counted: {NOT_COUNTED}"))
+        yield Block(printable(basis), markup.paragraph(f"{basis}; not counted: {NOT_COUNTED}"))
 
 
 def compare_cost(job: JobRef, *, plan: Plan | None = None) -> CostComparison:

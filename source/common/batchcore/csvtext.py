@@ -193,27 +193,47 @@ class Splitter:
 
     def _scan_window(self) -> bool:
         """Advance over many records at once; False if the next ones need a closer look."""
-        buffer, at = self._buffer, self._at
+        at = self._at
         want = self._chunk_rows - self._rows
         size = min(_WINDOW_BYTES, int(want * self._record_bytes) + 512)
-        end = buffer.rfind(b"\n", at, min(at + size, self._start + self._max_bytes)) + 1
-        window = buffer[at:end]
-        if not window or csvpatterns.is_odd(window):
+        window = self._window(min(at + size, self._start + self._max_bytes))
+        if not window:
             return False
-        all_lines = window.count(b"\n")
-        if b'"' not in window:
-            rows = lines = min(all_lines, want)
-        elif self._orderly(buffer, at, end):
-            rows, lines = csvpatterns.count_lines(window, want)
+        end, all_lines = at + len(window), window.count(b"\n")
+        blank = csvpatterns.has_blank_lines(window)
+        if blank and not self._rows:
+            leading = len(window) - len(window.lstrip(b"\r\n"))
+            if leading:
+                self._advance(at + leading, rows=0, lines=window.count(b"\n", 0, leading))
+                self._begin_chunk()
+                return True
+        quoted = b'"' in window
+        if quoted and not self._orderly(self._buffer, at, end):
+            return False
+        if quoted or blank:
+            rows, blanks, lines = csvpatterns.count_lines(window, want, blank=blank)
         else:
-            return False
-        if not rows:
+            rows, blanks = min(all_lines, want), 0
+            lines = rows
+        if not lines:
             return False
         if lines < all_lines:
             end -= len(window.split(b"\n", lines)[-1])
-        self._record_bytes = (end - at) / rows
-        self._advance(end, rows=rows)
+        if rows:
+            self._record_bytes = (end - at) / rows
+        self._advance(end, rows=rows, lines=rows + blanks)
         return True
+
+    def _window(self, limit: int) -> bytes:
+        """Return the next whole lines up to a place in the buffer, all ended alike; or nothing."""
+        buffer, at = self._buffer, self._at
+        window = buffer[at : buffer.rfind(b"\n", at, limit) + 1]
+        if window:
+            return b"" if csvpatterns.has_lone_cr(window) else window
+        # Lines that end in lone CRs are counted as if these were LFs.
+        end = buffer.rfind(b"\r", at, limit) + 1
+        alone = end and buffer[end : end + 1] not in (b"", b"\n")
+        return buffer[at:end].replace(b"\r", b"\n") if alone else b""
 
     def _scan_records(self, most: int) -> int:
         """Advance over at most this many records, using patterns, and return their number."""
@@ -242,6 +262,10 @@ class Splitter:
             at, buffer = self._at, self._buffer
             if self._full() or at == len(buffer):
                 return done
+            if buffer[at] in b"\r\n":
+                if not self._scan_blank_lines():
+                    return done
+                continue
             end = self._whole(self._record(buffer, at))
             if (end or len(buffer)) - at > self._max_bytes:
                 raise record_too_long(self.row, self._max_bytes)
@@ -251,11 +275,26 @@ class Splitter:
                 raise unterminated_quote(self.row)
             if not end:
                 end, self.open_bytes = len(buffer), len(buffer) - at
-            blank = buffer[at] in b"\r\n"
-            self._advance(end, rows=not blank, lines=1)
-            if not self._rows:
-                self._begin_chunk()
+            self._advance(end, rows=1)
         return most
+
+    def _scan_blank_lines(self) -> bool:
+        """Advance over a run of blank lines; False if the LF of a CRLF may not be read yet."""
+        buffer, at = self._buffer, self._at
+        # Those after a record belong to its chunk, which ends with the line that fills it.
+        limit = max(at + 1, self._start + self._max_bytes) if self._rows else len(buffer)
+        found = csvpatterns.BLANK_LINES.match(buffer, at, limit)
+        end = found.end() if found else at
+        if buffer[end - 1 : end + 1] == b"\r\n":
+            end += 1
+        elif end == len(buffer) and buffer.endswith(b"\r") and not self._final:
+            end -= 1
+        if end == at:
+            return False
+        self._advance(end, rows=0, lines=csvpatterns.count_breaks(buffer[at:end]))
+        if not self._rows:
+            self._begin_chunk()
+        return True
 
     def _whole(self, found: re.Match[bytes] | None) -> int:
         """Return where a record ends; 0 if more of it, or the LF of its CRLF, is not read yet."""

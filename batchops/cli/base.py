@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ NOT_WELL = 3
 _CALL = re.compile(
     r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False|[A-Z]\w*=\d+)?\)(?![\w.])"
 )
+# What reads a file, as in sheet='March', is an option with the same word.
+_READING = re.compile(r"\b(sheet|encoding|skip_rows)=(?:'([^']*)'|(\d+))")
 _OPTIONS = {
     "dry_run=False": "--yes",
     "force=True": "--force",
@@ -145,7 +148,12 @@ def in_verbs(text: str) -> str:
     text = _CALL.sub(verb, text)
     for argument, option in _OPTIONS.items():
         text = re.sub(rf"\b{re.escape(argument)}(?=[ ,:;)]|$)", option, text)
-    return text
+    return _READING.sub(_as_option, text)
+
+
+def _as_option(found: re.Match[str]) -> str:
+    value = found[2] or found[3]
+    return f"--{found[1].replace('_', '-')} {shlex.quote(value)}"
 
 
 def show(value: Any, *, data: Any = None, advises: bool = False) -> None:

@@ -389,7 +389,7 @@ def test_range_that_is_not_what_was_surveyed_is_an_outcome(
     [
         (HEADER + row() * 9 + b'2,"open\n' + row() * 9, "UnterminatedQuoteError"),
         (HEADER + b"\n" * 400, "NoRowsError"),
-        (HEADER.replace(b",", b";") + row() * 9, "WrongDelimiterError"),
+        (HEADER.replace(b",Region", b"").replace(b",", b";") + row() * 9, "WrongDelimiterError"),
     ],
 )
 def test_large_file_is_refused_as_a_small_one(
@@ -493,8 +493,8 @@ def xlsx() -> bytes:
         (HEADER, "NoRowsError", "no rows"),
         (HEADER.rstrip(), "NoRowsError", "no rows"),
         (HEADER + b"\n\n\r\n", "NoRowsError", "no rows"),
-        (HEADER.replace(b",", b";") + row(), "WrongDelimiterError", "';'"),
-        (HEADER.replace(b",", b"\t") + row(), "WrongDelimiterError", r"'\t'"),
+        (HEADER.replace(b",Region", b"").replace(b",", b";"), "WrongDelimiterError", "';'"),
+        (HEADER.replace(b",", b":") + row(), "WrongDelimiterError", "delimited by ':'"),
         (HEADER.replace(b",Region", b"") + row(), "MissingColumnsError", "'Region'"),
         (HEADER.replace(b"Region", b"region") + row(), "MissingColumnsError", "'Region'"),
         (HEADER.rstrip() + b",Region\n" + row(), "DuplicateColumnsError", "'Region'"),

@@ -244,7 +244,11 @@ REFUSED = {
     "archive": (b"PK\x03\x04" + bytes(range(256)) * 8, "NotTextError", "not text"),
     "UTF-16": (GOOD.decode().encode("utf-16"), "Utf16Error", "UTF-16"),
     "no header": (row() + row(), "NoHeaderError", "looks like data"),
-    "delimiter": (GOOD.replace(b",", b";"), "WrongDelimiterError", "delimited by ';'"),
+    "delimiter": (
+        GOOD.replace(b",Region", b"", 1).replace(b",", b";"),
+        "WrongDelimiterError",
+        "looks delimited by ';' instead of ',', but then it lacks 'Region'",
+    ),
     "column missing": (GOOD.replace(b"Region,", b"Area,", 1), "MissingColumnsError", "'Region'"),
     "column twice": (
         GOOD.replace(b"Ship Date", b"Ship Date,Region", 1),

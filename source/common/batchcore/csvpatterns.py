@@ -81,9 +81,10 @@ def count_breaks(window: bytes) -> int:
 def count_lines(window: bytes, want: int, *, blank: bool) -> tuple[int, int, int]:
     """Return how many records, blank lines, and lines in all a window of orderly records holds.
 
-    Lines in all are more if records have line breaks inside quotes. It counts `want` records at most, and no blank line after the last of those. After all other
-    bytes are deleted, quotes and LFs remain. Two quotes in a row have no LF between them; the
-    others alternately open and close a field.
+    Lines in all are more if records have line breaks inside quotes. It counts `want` records at
+    most, and no blank line after the last of those. After all other bytes are deleted, quotes and
+    LFs remain. Two quotes in a row have no LF between them; the others alternately open and close a
+    field.
 
     Parameters
     ----------

@@ -85,14 +85,13 @@ class Splitter:
         self.row = first_row  # number of the next record in the file
         self.position = 0  # bytes scanned so far
         self.open_bytes = 0  # length of a record that is still open at the end of a part
+        self.chunk_rows = chunk_rows  # may be changed until the chunks are cut
+        self.found_header = b""  # also if it is then refused
         self._blocks = iter(blocks)
-        self._delimiter = delimiter
-        self._record = csvpatterns.record_pattern(delimiter).match
-        self._runs = [(size, csvpatterns.run_pattern(delimiter, size).match) for size in _RUNS]
-        self._orderly = csvpatterns.orderly_pattern(delimiter).fullmatch
-        self._chunk_rows = chunk_rows
+        self._use(delimiter)
         self._max_bytes = max_chunk_bytes
         self._part = part
+        self._bom = b""
         self._buffer = b""
         self._start = 0  # where the current chunk starts in the buffer
         self._at = 0  # how far the buffer is scanned
@@ -102,19 +101,39 @@ class Splitter:
         self._rows = 0
         self._record_bytes = 128.0  # running estimate
 
+    def _use(self, delimiter: str) -> None:
+        self.delimiter = delimiter
+        self._record = csvpatterns.record_pattern(delimiter).match
+        self._runs = [(size, csvpatterns.run_pattern(delimiter, size).match) for size in _RUNS]
+        self._orderly = csvpatterns.orderly_pattern(delimiter).fullmatch
+
     def header(self) -> bytes:
         """Return the first record that is not blank, with its terminator and any BOM."""
         while len(self._buffer) < len(BOM) and not self._final:
             self._read()
-        bom = BOM if self._buffer.startswith(BOM) else b""
-        self._advance(len(bom), rows=0)
+        self._bom = BOM if self._buffer.startswith(BOM) else b""
+        self._advance(len(self._bom), rows=0)
         self._begin_chunk()
+        return self._scan_header()
+
+    def header_again(self, delimiter: str) -> bytes:
+        """Return the header as it is with another delimiter, which the chunks then have too.
+
+        To be called after `header`, before anything else is scanned.
+        """
+        self._use(delimiter)
+        self.row -= self._rows
+        self._advance(self._start, rows=-self._rows, lines=0)
+        return self._scan_header()
+
+    def _scan_header(self) -> bytes:
+        """Scan one record, which stays in the buffer until the chunks are cut."""
         while not self._rows:
             if not self._scan_records(1) and not self._read():
                 break
         header = self._buffer[self._start : self._at]
-        self._begin_chunk()
-        return bom + header if header else b""
+        self.found_header = self._bom + header if header else b""
+        return self.found_header
 
     def ahead(self, size: int) -> bytes:
         """Return the next bytes, at most `size`, without scanning them."""
@@ -131,7 +150,7 @@ class Splitter:
             The number of bytes skipped, and whether the record ended. If it did not, it is open at
             the end of the bytes, or longer than a record may be.
         """
-        match = csvpatterns.record_pattern(self._delimiter, open_at_start=True).match
+        match = csvpatterns.record_pattern(self.delimiter, open_at_start=True).match
         while True:
             end = self._whole(match(self._buffer))
             if end:
@@ -150,6 +169,7 @@ class Splitter:
             Bytes to put before each chunk's records, such as the header. Adding them here avoids a
             second copy of the data.
         """
+        self._begin_chunk()
         while True:
             while not self._full() and (self._scan_window() or self._scan_records(_BURST)):
                 pass
@@ -165,7 +185,7 @@ class Splitter:
         return SplitChunk(self._chunk, self._first_row, self.row - 1, self._rows, data)
 
     def _full(self) -> bool:
-        full = self._rows == self._chunk_rows or self._at - self._start >= self._max_bytes
+        full = self._rows == self.chunk_rows or self._at - self._start >= self._max_bytes
         return full and self._rows > 0
 
     def _begin_chunk(self) -> None:
@@ -194,7 +214,7 @@ class Splitter:
     def _scan_window(self) -> bool:
         """Advance over many records at once; False if the next ones need a closer look."""
         at = self._at
-        want = self._chunk_rows - self._rows
+        want = self.chunk_rows - self._rows
         size = min(_WINDOW_BYTES, int(want * self._record_bytes) + 512)
         window = self._window(min(at + size, self._start + self._max_bytes))
         if not window:
@@ -247,7 +267,7 @@ class Splitter:
 
     def _scan_run(self, most: int) -> int:
         """Advance over a run of orderly records and return their number; 0 if there is none."""
-        most = min(most, self._chunk_rows - self._rows)
+        most = min(most, self.chunk_rows - self._rows)
         for size, match in self._runs:
             if size <= most:
                 found = match(self._buffer, self._at, self._start + self._max_bytes)

@@ -1,0 +1,353 @@
+"""Turn what people have into the plain CSV that a stack takes, and say what was made of it."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+
+from batchcore import gzipped, headers
+from batchcore.errors import GzipError
+
+from batchops.core.errors import InputError
+from batchops.planning import text_input, workbooks
+from batchops.planning.csv_text import write_csv
+from batchops.planning.frame_text import FrameText, frame_text, kind_of_frame, parquet_text
+from batchops.planning.json_lines import json_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+    Source = str | Path | bytes | IO[bytes] | io.StringIO | pd.DataFrame | pl.DataFrame
+
+UPLOAD_NAME = "upload.csv"
+
+_PARQUET, _JSON_LINES = (".parquet", ".pq"), (".jsonl", ".ndjson")
+_TABLES = (*workbooks.SUFFIXES, *_PARQUET, *_JSON_LINES)
+_ZIP = ".zip"
+_BLOCK_BYTES = 1024 * 1024
+_IN_MEMORY_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read a source, where its name and content do not say it.
+
+    Attributes
+    ----------
+    sheet : str or None
+        The sheet of a workbook that has several.
+    encoding : str or None
+        The encoding of a text file that is not UTF-8, such as ``cp1252`` or ``utf-16``.
+    skip_rows : int
+        Lines of a text file, or rows of a sheet, to leave out at its beginning.
+    """
+
+    sheet: str | None = None
+    encoding: str | None = None
+    skip_rows: int = 0
+
+    def check(self, what: str, *, usable: Sequence[str] = ()) -> None:
+        """Refuse options that say nothing of a source.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.skip_rows < 0:
+            raise InputError(f"skip_rows is {self.skip_rows}: give 0 or more")
+        for option, value in vars(self).items():
+            if value and option not in usable:
+                raise InputError(f"{option}={value!r} says nothing of {what}: leave it out")
+
+
+AS_IT_IS = Reading()
+
+
+@dataclass(frozen=True)
+class PlainFile:
+    """A source as plain CSV.
+
+    Attributes
+    ----------
+    file : file
+        Its bytes, at their beginning.
+    name : str
+        The name that they are uploaded under.
+    notes : tuple of str
+        What was made of the source, one line each; empty if its bytes are as they were.
+    """
+
+    file: IO[bytes]
+    name: str
+    notes: tuple[str, ...]
+    _close: Callable[[], object] = field(repr=False, compare=False)
+
+    def close(self) -> None:
+        """Close what was opened here; a file that was handed over goes back to its position."""
+        self._close()
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The bytes from the file's position to its end; None if that cannot be told."""
+        if not self.file.seekable():
+            return None
+        at = self.file.tell()
+        end = self.file.seek(0, io.SEEK_END)
+        self.file.seek(at)
+        return end - at
+
+
+def open_plain(
+    source: Source, *, delimiter: str, name: str | None = None, reading: Reading = AS_IT_IS
+) -> PlainFile:
+    """Open a source as plain CSV.
+
+    Parameters
+    ----------
+    source
+        A path, bytes, CSV text (which has line ends), an open file, or a DataFrame of pandas or
+        polars. The ending of the path, or of the name of bytes or a file, tells what it holds:
+        ``.xlsx``, ``.parquet``, ``.jsonl``, ``.zip`` with one file; anything else is text.
+    delimiter
+        The delimiter to write where the source has none.
+    name
+        The name to upload it under.
+    reading
+        How to read it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or a CSV cannot hold it.
+    """
+    if kind_of_frame(source):
+        reading.check("a DataFrame")
+        made = frame_text(source)
+        return _written(made, "DataFrame", name or UPLOAD_NAME, delimiter)
+    file, own_name, close = _open(source)
+    # Bytes have no name but the one that they are uploaded under.
+    known = name if own_name == UPLOAD_NAME and name else own_name
+    opened = _Opened(file, known, own_name if name is None else name)
+    try:
+        found = _converted(opened, delimiter, reading)
+    except BaseException:
+        close()
+        raise
+    if found is None:
+        return PlainFile(file, opened.wanted, (), close)
+    close()
+    return found
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """An open source: its own name, by which it is read, and the name of the upload."""
+
+    file: IO[bytes]
+    known: str
+    wanted: str
+
+    def named(self, ending: str | tuple[str, ...]) -> bool:
+        return self.known.lower().endswith(ending)
+
+    def seekable(self) -> IO[bytes]:
+        return self.file if self.file.seekable() else io.BytesIO(self.file.read())
+
+
+def _open(source: Any) -> tuple[IO[bytes], str, Callable[[], object]]:
+    """Return a source as a file of bytes, its own name, and what to do when it has been read."""
+    if isinstance(source, str) and ("\n" in source or "\r" in source):
+        source = text_input.encoded(source).getvalue()
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.is_file():
+            raise InputError(f"no file {path}: give the path of a CSV file, bytes or a DataFrame")
+        opened = path.open("rb")
+        return opened, path.name, opened.close
+    if isinstance(source, bytes | bytearray | memoryview):
+        return io.BytesIO(source), UPLOAD_NAME, _nothing
+    if isinstance(source, io.TextIOBase):
+        return text_input.encoded_file(source), UPLOAD_NAME, _nothing
+    # Look at the type, because a DataFrame shows its columns as attributes.
+    if hasattr(type(source), "read"):
+        name = getattr(source, "name", None)
+        own_name = Path(name).name if isinstance(name, str) else UPLOAD_NAME
+        if not source.seekable():
+            return source, own_name, _nothing
+        at = source.tell()
+        return source, own_name, lambda: source.seek(at)
+    raise InputError(
+        f"cannot upload a {type(source).__name__}: give a path, bytes, text, an open file, or a "
+        "DataFrame of pandas or polars"
+    )
+
+
+def _nothing() -> None:
+    pass
+
+
+def _converted(source: _Opened, delimiter: str, reading: Reading) -> PlainFile | None:
+    """Return what a source is turned into; None if it is uploaded as it is."""
+    if source.named(_ZIP):
+        return _unzipped(source, delimiter, reading)
+    if source.named(workbooks.SUFFIXES):
+        reading.check(f"the workbook {source.known}", usable=("sheet", "skip_rows"))
+        return _sheet(source, delimiter, reading)
+    if source.named(_PARQUET + _JSON_LINES):
+        reading.check(source.known)
+        read = parquet_text if source.named(_PARQUET) else json_text
+        return _written(read(source.seekable()), source.known, _as_csv(source.wanted), delimiter)
+    reading.check(f"{source.known}, which is text", usable=("encoding", "skip_rows"))
+    packed_table = source.named(tuple(f"{each}{gzipped.SUFFIX}" for each in _TABLES))
+    if source.named(gzipped.SUFFIX) and (packed_table or reading != AS_IT_IS):
+        return _ungzipped(source, delimiter, reading)
+    if reading == AS_IT_IS:
+        return None
+    blocks, notes = text_input.as_utf8(
+        _blocks(source.file), encoding=reading.encoding, skip_rows=reading.skip_rows
+    )
+    file, lines = _stored(blocks)
+    said = (f"{source.known}: {lines:,} lines", *notes)
+    return PlainFile(file, source.wanted, ("; ".join(said),), file.close)
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(_BLOCK_BYTES), b"")
+
+
+def _stored(blocks: Iterable[bytes]) -> tuple[IO[bytes], int]:
+    """Store bytes in a file that goes when it is closed; return it with its number of LFs."""
+    file: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115
+    lines = 0
+    try:
+        for block in blocks:
+            file.write(block)
+            lines += block.count(b"\n")
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file, lines
+
+
+def _written(made: FrameText, what: str, name: str, delimiter: str, *, above: int = 0) -> PlainFile:
+    """Write rows of text as CSV.
+
+    Parameters
+    ----------
+    above
+        Blank lines above the header; rows without any text become blank lines, too.
+    """
+    counted = _Counted(made.rows)
+    file, _ = _stored(write_csv(made.columns, counted, delimiter=delimiter, above=above))
+    said = f"{what}: {counted.count:,} rows of {len(made.columns):,} columns, written as CSV"
+    return PlainFile(file, name, (said, *made.notes), file.close)
+
+
+class _Counted:
+    """Rows that are counted as they are read, but for blank ones."""
+
+    def __init__(self, rows: Iterable[Sequence[str]]) -> None:
+        self.count, self._rows = 0, rows
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        for row in self._rows:
+            self.count += any(row)
+            yield row
+
+
+def _as_csv(name: str) -> str:
+    """Return a name with the ending of what is made of the file."""
+    path = PurePosixPath(name)
+    while path.suffix.lower() in (*_TABLES, _ZIP, gzipped.SUFFIX):
+        path = path.with_suffix("")
+    return str(path if path.suffix else f"{path}.csv")
+
+
+def _sheet(source: _Opened, delimiter: str, reading: Reading) -> PlainFile:
+    found = workbooks.read_sheet(source.file, sheet=reading.sheet)
+    rows = found.rows[reading.skip_rows :]
+    above = next((number for number, row in enumerate(rows) if any(row)), None)
+    if above is None:
+        raise InputError(f"sheet {found.sheet!r} has nothing below {reading.skip_rows:,} rows")
+    # Blank rows stay, as blank lines, so that the rows have the numbers of the sheet.
+    notes = (*text_input.said_skipped(reading.skip_rows, "rows"), *found.notes)
+    made = FrameText(tuple(rows[above]), iter(rows[above + 1 :]), notes)
+    what = f"sheet {found.sheet!r} of {source.known}"
+    return _written(made, what, _as_csv(source.wanted), delimiter, above=above)
+
+
+def _ungzipped(source: _Opened, delimiter: str, reading: Reading) -> PlainFile:
+    try:
+        file, _ = _stored(gzipped.Unpacker(_blocks(source.file)))
+    except GzipError as error:
+        raise InputError(f"{source.known}: {error}") from error
+    inner = source.known[: -len(gzipped.SUFFIX)]
+    wanted = source.wanted.removesuffix(gzipped.SUFFIX)
+    return _inside(_Opened(file, inner, wanted), f"unpacked {source.known}", delimiter, reading)
+
+
+def _unzipped(source: _Opened, delimiter: str, reading: Reading) -> PlainFile:
+    """Unpack the one file in a ZIP archive."""
+    try:
+        with zipfile.ZipFile(source.seekable()) as archive:
+            member = _only_member(archive, source.known)
+            inner = PurePosixPath(member.filename).name
+            if inner.lower().endswith(_ZIP):
+                raise InputError(f"{source.known} holds another archive, {inner}: unpack it")
+            if member.file_size > shutil.disk_usage(tempfile.gettempdir()).free:
+                raise InputError(
+                    f"{source.known} unpacks to {member.file_size:,} bytes, more than there is "
+                    f"room for in {tempfile.gettempdir()}"
+                )
+            with archive.open(member) as content:
+                file, _ = _stored(_blocks(content))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+        raise InputError(f"{source.known} cannot be unpacked ({error}): make it again") from error
+    wanted = inner if source.wanted == source.known else source.wanted
+    if wanted.lower().endswith(_ZIP):
+        wanted = _as_csv(wanted)
+    said = f"{inner} out of {source.known}"
+    return _inside(_Opened(file, inner, wanted), said, delimiter, reading)
+
+
+def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    # What macOS adds is no file of anybody's.
+    found = [
+        each
+        for each in archive.infolist()
+        if not each.is_dir()
+        and not each.filename.startswith("__MACOSX/")
+        and PurePosixPath(each.filename).name != ".DS_Store"
+    ]
+    if len(found) != 1:
+        names = headers.listed([each.filename for each in found])
+        raise InputError(
+            f"{name} holds {len(found)} files ({names}), and one is wanted: unpack it"
+            if found
+            else f"{name} holds no file"
+        )
+    if found[0].flag_bits & 1:
+        raise InputError(f"{name} is protected by a password: unpack it first")
+    return found[0]
+
+
+def _inside(source: _Opened, said: str, delimiter: str, reading: Reading) -> PlainFile:
+    """Return what is made of an unpacked file."""
+    try:
+        found = _converted(source, delimiter, reading)
+    except BaseException:
+        source.file.close()
+        raise
+    if found is None:
+        return PlainFile(source.file, source.wanted, (said,), source.file.close)
+    source.file.close()
+    return PlainFile(found.file, found.name, (said, *found.notes), found.file.close)

@@ -131,6 +131,24 @@ def job_argument(command: Callable[..., None]) -> Callable[..., None]:
     return click.argument("job_id", metavar="JOB")(command)
 
 
+def reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say how a file is read."""
+    options = (
+        click.option("--sheet", help="Sheet of a workbook that has several."),
+        click.option("--encoding", help="Encoding of text that is not UTF-8, such as cp1252."),
+        click.option(
+            "--skip-rows",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            help="Lines, or rows of a sheet, to leave out at the beginning.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def wants_json() -> bool:
     """Tell whether the running command was asked for JSON."""
     return bool(click.get_current_context().find_object(Options).as_json)  # type: ignore[union-attr]

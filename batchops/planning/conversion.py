@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import io
-import shutil
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
-from batchcore import gzipped, headers
-from batchcore.errors import GzipError
+from batchcore import gzipped
 
 from batchops.core.errors import InputError
-from batchops.planning import text_input, workbooks
+from batchops.planning import archives, text_input, workbooks
 from batchops.planning.csv_text import write_csv
 from batchops.planning.frame_text import FrameText, frame_text, kind_of_frame, parquet_text
 from batchops.planning.json_lines import json_text
@@ -32,8 +27,6 @@ UPLOAD_NAME = "upload.csv"
 _PARQUET, _JSON_LINES = (".parquet", ".pq"), (".jsonl", ".ndjson")
 _TABLES = (*workbooks.SUFFIXES, *_PARQUET, *_JSON_LINES)
 _ZIP = ".zip"
-_BLOCK_BYTES = 1024 * 1024
-_IN_MEMORY_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -197,7 +190,7 @@ def _nothing() -> None:
 def _converted(source: _Opened, delimiter: str, reading: Reading) -> PlainFile | None:
     """Return what a source is turned into; None if it is uploaded as it is."""
     if source.named(_ZIP):
-        return _unzipped(source, delimiter, reading)
+        return _unpacked(source, delimiter, reading)
     if source.named(workbooks.SUFFIXES):
         reading.check(f"the workbook {source.known}", usable=("sheet", "skip_rows"))
         return _sheet(source, delimiter, reading)
@@ -208,34 +201,15 @@ def _converted(source: _Opened, delimiter: str, reading: Reading) -> PlainFile |
     reading.check(f"{source.known}, which is text", usable=("encoding", "skip_rows"))
     packed_table = source.named(tuple(f"{each}{gzipped.SUFFIX}" for each in _TABLES))
     if source.named(gzipped.SUFFIX) and (packed_table or reading != AS_IT_IS):
-        return _ungzipped(source, delimiter, reading)
+        return _unpacked(source, delimiter, reading)
     if reading == AS_IT_IS:
         return None
     blocks, notes = text_input.as_utf8(
-        _blocks(source.file), encoding=reading.encoding, skip_rows=reading.skip_rows
+        archives.blocks_of(source.file), encoding=reading.encoding, skip_rows=reading.skip_rows
     )
-    file, lines = _stored(blocks)
+    file, lines = archives.stored(blocks)
     said = (f"{source.known}: {lines:,} lines", *notes)
     return PlainFile(file, source.wanted, ("; ".join(said),), file.close)
-
-
-def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    return iter(lambda: file.read(_BLOCK_BYTES), b"")
-
-
-def _stored(blocks: Iterable[bytes]) -> tuple[IO[bytes], int]:
-    """Store bytes in a file that goes when it is closed; return it with its number of LFs."""
-    file: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115
-    lines = 0
-    try:
-        for block in blocks:
-            file.write(block)
-            lines += block.count(b"\n")
-    except BaseException:
-        file.close()
-        raise
-    file.seek(0)
-    return file, lines
 
 
 def _written(made: FrameText, what: str, name: str, delimiter: str, *, above: int = 0) -> PlainFile:
@@ -247,7 +221,7 @@ def _written(made: FrameText, what: str, name: str, delimiter: str, *, above: in
         Blank lines above the header; rows without any text become blank lines, too.
     """
     counted = _Counted(made.rows)
-    file, _ = _stored(write_csv(made.columns, counted, delimiter=delimiter, above=above))
+    file, _ = archives.stored(write_csv(made.columns, counted, delimiter=delimiter, above=above))
     said = f"{what}: {counted.count:,} rows of {len(made.columns):,} columns, written as CSV"
     return PlainFile(file, name, (said, *made.notes), file.close)
 
@@ -285,69 +259,23 @@ def _sheet(source: _Opened, delimiter: str, reading: Reading) -> PlainFile:
     return _written(made, what, _as_csv(source.wanted), delimiter, above=above)
 
 
-def _ungzipped(source: _Opened, delimiter: str, reading: Reading) -> PlainFile:
+def _unpacked(source: _Opened, delimiter: str, reading: Reading) -> PlainFile:
+    """Return what is made of the file in an archive."""
+    unpack, ending = archives.ungzip, gzipped.SUFFIX
+    if source.named(_ZIP):
+        unpack, ending = archives.unzip, _ZIP
+    file, inner = unpack(source.seekable(), source.known)
+    wanted = inner
+    if source.wanted != source.known:
+        wanted = source.wanted.removesuffix(ending)
+        wanted += "" if PurePosixPath(wanted).suffix else PurePosixPath(inner).suffix
     try:
-        file, _ = _stored(gzipped.Unpacker(_blocks(source.file)))
-    except GzipError as error:
-        raise InputError(f"{source.known}: {error}") from error
-    inner = source.known[: -len(gzipped.SUFFIX)]
-    wanted = source.wanted.removesuffix(gzipped.SUFFIX)
-    return _inside(_Opened(file, inner, wanted), f"unpacked {source.known}", delimiter, reading)
-
-
-def _unzipped(source: _Opened, delimiter: str, reading: Reading) -> PlainFile:
-    """Unpack the one file in a ZIP archive."""
-    try:
-        with zipfile.ZipFile(source.seekable()) as archive:
-            member = _only_member(archive, source.known)
-            inner = PurePosixPath(member.filename).name
-            if inner.lower().endswith(_ZIP):
-                raise InputError(f"{source.known} holds another archive, {inner}: unpack it")
-            if member.file_size > shutil.disk_usage(tempfile.gettempdir()).free:
-                raise InputError(
-                    f"{source.known} unpacks to {member.file_size:,} bytes, more than there is "
-                    f"room for in {tempfile.gettempdir()}"
-                )
-            with archive.open(member) as content:
-                file, _ = _stored(_blocks(content))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
-        raise InputError(f"{source.known} cannot be unpacked ({error}): make it again") from error
-    wanted = inner if source.wanted == source.known else source.wanted
-    if wanted.lower().endswith(_ZIP):
-        wanted = _as_csv(wanted)
-    said = f"{inner} out of {source.known}"
-    return _inside(_Opened(file, inner, wanted), said, delimiter, reading)
-
-
-def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    # What macOS adds is no file of anybody's.
-    found = [
-        each
-        for each in archive.infolist()
-        if not each.is_dir()
-        and not each.filename.startswith("__MACOSX/")
-        and PurePosixPath(each.filename).name != ".DS_Store"
-    ]
-    if len(found) != 1:
-        names = headers.listed([each.filename for each in found])
-        raise InputError(
-            f"{name} holds {len(found)} files ({names}), and one is wanted: unpack it"
-            if found
-            else f"{name} holds no file"
-        )
-    if found[0].flag_bits & 1:
-        raise InputError(f"{name} is protected by a password: unpack it first")
-    return found[0]
-
-
-def _inside(source: _Opened, said: str, delimiter: str, reading: Reading) -> PlainFile:
-    """Return what is made of an unpacked file."""
-    try:
-        found = _converted(source, delimiter, reading)
+        found = _converted(_Opened(file, inner, wanted), delimiter, reading)
     except BaseException:
-        source.file.close()
+        file.close()
         raise
+    said = f"{inner} out of {source.known}"
     if found is None:
-        return PlainFile(source.file, source.wanted, (said,), source.file.close)
-    source.file.close()
+        return PlainFile(file, wanted, (said,), file.close)
+    file.close()
     return PlainFile(found.file, found.name, (said, *found.notes), found.file.close)

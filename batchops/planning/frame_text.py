@@ -18,6 +18,7 @@ from batchops.planning.cell_text import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    from batchcore.schema import RecordSchema
 
 _BATCH_ROWS = 20_000
 
@@ -83,6 +84,30 @@ def check_names(names: Sequence[str], *, what: str) -> None:
                 f"the name of the column {name!r} of the {what} has a lone surrogate, which no "
                 "UTF-8 file can hold: rename it"
             ) from error
+
+
+def check_columns(frame: Any, schema: RecordSchema) -> None:
+    """Refuse a DataFrame without the columns that a schema requires.
+
+    Raises
+    ------
+    InputError
+    """
+    lazy = hasattr(frame, "collect_schema")  # of polars, whose lazy frames have names in it only
+    names = frame.collect_schema().names() if lazy else [str(name) for name in frame.columns]
+    missing = [column for column in schema.required if column not in names]
+    if missing:
+        raise InputError(lacking_columns(names, missing))
+
+
+def lacking_columns(names: Sequence[str], missing: Sequence[str]) -> str:
+    """Say which columns a DataFrame lacks, near misses first."""
+    near = headers.near_misses(missing, names)
+    hint = f"{headers.spelt(near)}; " if near else ""
+    return (
+        f"the DataFrame lacks {headers.listed(missing)}: {hint}columns are matched by their exact "
+        f"names, and it has {headers.listed(names)}"
+    )
 
 
 def _pandas_text(frame: pd.DataFrame) -> FrameText:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from batchcore import aws, headers
+from batchcore import aws
 from batchcore.errors import TooManyChunksError
 from batchcore.reference import is_storable, table_key
 
@@ -18,7 +18,7 @@ from batchops.deployment.settings import StackSettings, deployed_settings
 from batchops.planning.conversion import AS_IT_IS, PlainFile, Reading, open_plain
 from batchops.planning.cost import Cost, estimate_cost
 from batchops.planning.durations import Duration, estimate_duration
-from batchops.planning.frame_text import kind_of_frame
+from batchops.planning.frame_text import kind_of_frame, lacking_columns
 from batchops.planning.limits import Limit, find_limits
 from batchops.planning.plan import Plan
 from batchops.planning.scan import KnownKeys, Refusal, Scan, scan_file
@@ -184,13 +184,7 @@ def _of_a_frame(scan: Scan) -> Refusal | None:
     """Return the refusal of a frame, which has no header and is no file."""
     if scan.refusal is None or not scan.missing:
         return scan.refusal
-    near = headers.near_misses(scan.missing, scan.columns)
-    hint = f"{headers.spelt(near)}; " if near else ""
-    return Refusal(
-        scan.refusal.error,
-        f"the DataFrame lacks {headers.listed(scan.missing)}: {hint}columns are matched by their "
-        f"exact names, and it has {headers.listed(scan.columns)}",
-    )
+    return Refusal(scan.refusal.error, lacking_columns(scan.columns, scan.missing))
 
 
 def reference_keys(stack: StackRef) -> KnownKeys:

@@ -110,7 +110,7 @@ def _without_lines(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
     for block in blocks:
         head += block
         found = ends.match(head)
-        if found:
+        if found and len(head) > found.end():
             yield head[found.end() :]
             yield from blocks
             return

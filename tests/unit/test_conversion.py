@@ -155,7 +155,7 @@ def test_zip_with_one_file_is_unpacked(tmp_path: Path) -> None:
     assert read(path, name="2026/b.csv")[1] == "2026/b.csv"
     packed = archive({"orders.xlsx": workbook("March")})
     data, name, said = read(packed, name="x.zip", sheet="March")
-    assert (data[:7], name) == (b"id,qty\n", "x.csv")
+    assert (data[:7], name) == (b"id,qty\n", "orders.csv")
     assert said.startswith("orders.xlsx out of x.zip; sheet 'March' of orders.xlsx: 2 rows")
 
 

@@ -41,11 +41,19 @@ class Reading:
         The encoding of a text file that is not UTF-8, such as ``cp1252`` or ``utf-16``.
     skip_rows : int
         Lines of a text file, or rows of a sheet, to leave out at its beginning.
+    known_as : str or None
+        The name that tells what bytes hold, if it is not the one that they are uploaded under.
     """
 
     sheet: str | None = None
     encoding: str | None = None
     skip_rows: int = 0
+    known_as: str | None = None
+
+    @property
+    def changes_text(self) -> bool:
+        """Whether a text file is not uploaded as it is."""
+        return self.encoding is not None or self.skip_rows > 0
 
     def check(self, what: str, *, usable: Sequence[str] = ()) -> None:
         """Refuse options that say nothing of a source.
@@ -56,7 +64,8 @@ class Reading:
         """
         if self.skip_rows < 0:
             raise InputError(f"skip_rows is {self.skip_rows}: give 0 or more")
-        for option, value in vars(self).items():
+        for option in ("sheet", "encoding", "skip_rows"):
+            value = getattr(self, option)
             if value and option not in usable:
                 raise InputError(f"{option}={value!r} says nothing of {what}: leave it out")
 
@@ -127,8 +136,8 @@ def open_plain(
         return _written(made, "DataFrame", name or UPLOAD_NAME, delimiter)
     file, own_name, close = _open(source)
     # Bytes have no name but the one that they are uploaded under.
-    known = name if own_name == UPLOAD_NAME and name else own_name
-    opened = _Opened(file, known, own_name if name is None else name)
+    known = own_name or reading.known_as or name or UPLOAD_NAME
+    opened = _Opened(file, known, name or known)
     try:
         found = _converted(opened, delimiter, reading)
     except BaseException:
@@ -156,7 +165,7 @@ class _Opened:
 
 
 def _open(source: Any) -> tuple[IO[bytes], str, Callable[[], object]]:
-    """Return a source as a file of bytes, its own name, and what to do when it has been read."""
+    """Return a source as a file of bytes, its own name if any, and what to do after reading it."""
     if isinstance(source, str) and ("\n" in source or "\r" in source):
         source = text_input.encoded(source).getvalue()
     if isinstance(source, str | Path):
@@ -166,13 +175,13 @@ def _open(source: Any) -> tuple[IO[bytes], str, Callable[[], object]]:
         opened = path.open("rb")
         return opened, path.name, opened.close
     if isinstance(source, bytes | bytearray | memoryview):
-        return io.BytesIO(source), UPLOAD_NAME, _nothing
+        return io.BytesIO(source), "", _nothing
     if isinstance(source, io.TextIOBase):
-        return text_input.encoded_file(source), UPLOAD_NAME, _nothing
+        return text_input.encoded_file(source), "", _nothing
     # Look at the type, because a DataFrame shows its columns as attributes.
     if hasattr(type(source), "read"):
         name = getattr(source, "name", None)
-        own_name = Path(name).name if isinstance(name, str) else UPLOAD_NAME
+        own_name = Path(name).name if isinstance(name, str) else ""
         if not source.seekable():
             return source, own_name, _nothing
         at = source.tell()
@@ -200,9 +209,9 @@ def _converted(source: _Opened, delimiter: str, reading: Reading) -> PlainFile |
         return _written(read(source.seekable()), source.known, _as_csv(source.wanted), delimiter)
     reading.check(f"{source.known}, which is text", usable=("encoding", "skip_rows"))
     packed_table = source.named(tuple(f"{each}{gzipped.SUFFIX}" for each in _TABLES))
-    if source.named(gzipped.SUFFIX) and (packed_table or reading != AS_IT_IS):
+    if source.named(gzipped.SUFFIX) and (packed_table or reading.changes_text):
         return _unpacked(source, delimiter, reading)
-    if reading == AS_IT_IS:
+    if not reading.changes_text:
         return None
     blocks, notes = text_input.as_utf8(
         archives.blocks_of(source.file), encoding=reading.encoding, skip_rows=reading.skip_rows

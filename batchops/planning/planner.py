@@ -6,6 +6,7 @@ wanted, which keys its reference data has.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchcore import aws
@@ -141,7 +142,7 @@ def plan_file(
         duration=about.duration if about else None,
         notes=(*plain.notes, *_found(scan, settings)),
         source=source,
-        reading=reading,
+        reading=replace(reading, known_as=name),
     )
 
 

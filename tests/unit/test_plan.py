@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tracemalloc
@@ -183,6 +184,34 @@ def test_path_bytes_frame_and_open_file_give_the_same_plan(tmp_path: Path) -> No
 def test_frame_with_a_column_called_read_is_a_frame() -> None:
     frame = pd.read_csv(io.BytesIO(GOOD), dtype=str).assign(read="x")
     assert plan(frame).extra == ("read",)
+
+
+def test_frame_without_a_column_is_refused_as_a_frame() -> None:
+    frame = pd.DataFrame([["1"]], columns=["UUID"])
+    found = plan(frame)
+    assert found.refusal is not None
+    assert found.refusal.message.startswith("the DataFrame lacks 'uuid', 'Country', ")
+    assert "'UUID' looks like 'uuid'" in found.refusal.message
+
+
+def test_plan_of_a_packed_file_counts_what_is_in_it() -> None:
+    packed = gzip.compress(SAMPLE.csv)
+    plain, found = plan(SAMPLE.csv), plan(packed, name="orders.csv.gz")
+    assert (found.size_bytes, found.name) == (len(packed), "orders.csv.gz")
+    assert (found.rows, found.chunks, found.rules) == (plain.rows, plain.chunks, plain.rules)
+    sizes = [(option.chunk_rows, option.chunks) for option in plain.options]
+    assert [(option.chunk_rows, option.chunks) for option in found.options] == sizes
+    assert found.notes == ("gzip: the split unpacks it in one pass",)
+    assert "read: gzip" in str(found)
+    cut_off = plan(packed[:-20], name="orders.csv.gz")
+    assert cut_off.obstacles[0].startswith("GzipError: the gzip file ends in the middle")
+
+
+def test_delimiter_that_the_header_fits_is_taken_and_said() -> None:
+    found = plan(SAMPLE.csv.replace(b",", b";").replace(b'"', b""))
+    assert found.columns == SCHEMA.columns
+    assert found.can_succeed
+    assert found.notes == ("delimited by ';': the job takes that instead of the stack's ','",)
 
 
 def test_name_is_the_files_unless_another_is_given(tmp_path: Path) -> None:

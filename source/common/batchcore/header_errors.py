@@ -97,8 +97,8 @@ def _lines_above(
     above = "1 line" if at == 2 else f"{at - 1} lines"
     found = f"the columns stand in row {at}, with {above} above them"
     lines = "it" if sep and at == row + 1 else "the lines above the columns"
-    advice = f"delete {lines}, so that the file begins with the columns, or submit it with "
-    advice += f"skip_rows={at - 1}"
+    advice = f"delete {lines}, so that the file begins with the columns"
+    advice += f", or skip {above} when it is submitted"
     if other != delimiter:
         found += f", and are delimited by {other!r}, but the stack expects {delimiter!r}"
     return NoHeaderError(f"{what + '; ' if what else ''}{found}: {advice}")
@@ -180,7 +180,7 @@ def _encoding_of(header: bytes, missing: Sequence[str], delimiter: str) -> FileE
         if headers.has_all(missing, _decoded(header, codec), delimiter):
             return MissingColumnsError(
                 f"the header lacks {headers.listed(missing)} in UTF-8, but has them in {name}: "
-                f"save the file as UTF-8 (in Excel: CSV UTF-8), submit it with encoding={codec!r}, "
+                f"save the file as UTF-8 (in Excel: CSV UTF-8), submit it with encoding {codec}, "
                 f"or convert it: iconv -f {iconv} -t UTF-8 FILE > NEW"
             )
         twice = _decoded(_encoded(header, codec), "utf-8")

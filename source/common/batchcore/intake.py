@@ -54,7 +54,7 @@ def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
     if head.startswith(_UTF16_BOMS) or _looks_like_utf16(head):
         raise Utf16Error(
             "the file is UTF-16 text: save it as UTF-8 (in Excel: CSV UTF-8), or submit it with "
-            "encoding='utf-16'"
+            "encoding utf-16"
         )
     yield first
     yield from blocks

@@ -13,7 +13,6 @@ _NEITHER_QUOTE_NOR_LF = bytes(set(range(256)) - set(b'"\n'))
 _OTHERS_ALIKE = bytes(byte if byte in b'"\n' else ord("x") for byte in range(256))
 # A NUL stands for the LF of a blank line.
 _QUOTED_LFS = re.compile(rb'"[\n\0]*+"')
-BLANK_LINES = re.compile(rb"[\r\n]++")
 
 
 def record_pattern(delimiter: str, *, open_at_start: bool = False) -> re.Pattern[bytes]:

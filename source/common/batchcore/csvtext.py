@@ -23,11 +23,14 @@ BOM = b"\xef\xbb\xbf"
 
 # A window of lines is scanned several times, so it should fit into the processor's cache.
 _WINDOW_BYTES = 64 * 1024
+_FEW_BYTES = 64
 # Numbers of records that are matched together, the largest first.
 _RUNS = (128, 16)
 # After a window that cannot be scanned as a whole, this many records are scanned in smaller runs
 # before the next window is tried.
 _BURST = 1024
+
+_CR_TO_LF = bytes.maketrans(b"\r", b"\n")
 
 # By default csv refuses fields over 128 KiB; here only the chunk's size limits a field.
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
@@ -227,6 +230,10 @@ class Splitter:
                 self._advance(at + leading, rows=0, lines=window.count(b"\n", 0, leading))
                 self._begin_chunk()
                 return True
+        if blank and not window.strip(b"\r\n"):
+            self._advance(end, rows=0, lines=all_lines)
+            self._record_bytes *= 2  # so that the next window is larger
+            return True
         quoted = b'"' in window
         if quoted and not self._orderly(self._buffer, at, end):
             return False
@@ -253,7 +260,7 @@ class Splitter:
         # Lines that end in lone CRs are counted as if these were LFs.
         end = buffer.rfind(b"\r", at, limit) + 1
         alone = end and buffer[end : end + 1] not in (b"", b"\n")
-        return buffer[at:end].replace(b"\r", b"\n") if alone else b""
+        return buffer[at:end].translate(_CR_TO_LF) if alone else b""
 
     def _scan_records(self, most: int) -> int:
         """Advance over at most this many records, using patterns, and return their number."""
@@ -303,8 +310,12 @@ class Splitter:
         buffer, at = self._buffer, self._at
         # Those after a record belong to its chunk, which ends with the line that fills it.
         limit = max(at + 1, self._start + self._max_bytes) if self._rows else len(buffer)
-        found = csvpatterns.BLANK_LINES.match(buffer, at, limit)
-        end = found.end() if found else at
+        end = at
+        for size in (_FEW_BYTES, _WINDOW_BYTES):
+            run = buffer[at : min(limit, at + size)]
+            end = at + len(run) - len(run.lstrip(b"\r\n"))
+            if end < at + len(run):
+                break
         if buffer[end - 1 : end + 1] == b"\r\n":
             end += 1
         elif end == len(buffer) and buffer.endswith(b"\r") and not self._final:

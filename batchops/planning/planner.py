@@ -142,7 +142,7 @@ def plan_file(
         duration=about.duration if about else None,
         notes=(*plain.notes, *_found(scan, settings)),
         source=source,
-        reading=replace(reading, known_as=name),
+        reading=replace(reading, known_as=reading.known_as or name),
     )
 
 

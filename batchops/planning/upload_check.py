@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchops.planning.conversion import AS_IT_IS, Reading
 from batchops.planning.planner import plan_for
 from batchops.show.marks import MARKS
 from batchops.show.shown import Block, Shown
@@ -84,6 +85,7 @@ def check_upload(
     source: bytes | str | Path,
     *,
     name: str | None = None,
+    reading: Reading = AS_IT_IS,
     check_keys: bool = False,
     max_bytes: int = MAX_UPLOAD_BYTES,
 ) -> UploadCheck:
@@ -95,6 +97,8 @@ def check_upload(
         The file's bytes, or its path on this computer.
     name
         The name to upload it under.
+    reading
+        How to read it.
     check_keys
         Look every key up in the reference data too; on AWS that costs half a read unit a key.
     max_bytes
@@ -112,5 +116,5 @@ def check_upload(
             "path instead"
         )
         return UploadCheck(name or "upload.csv", len(source), (problem,))
-    plan = plan_for(stack, source, name=name, check_keys=check_keys)
+    plan = plan_for(stack, source, name=name, reading=reading, check_keys=check_keys)
     return UploadCheck(plan.name, plan.size_bytes, plan.obstacles, plan.warnings, plan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -373,6 +373,7 @@ class Stack(StackRef):
         sheet: str | None = None,
         encoding: str | None = None,
         skip_rows: int = 0,
+        on_job: Callable[[Job], None] | None = None,
     ) -> list[Job]:
         """Upload several files, each of which starts a job of its own.
 
@@ -383,6 +384,8 @@ class Stack(StackRef):
             is uploaded.
         sheet, encoding, skip_rows
             As in `submit`, for all of them.
+        on_job
+            Called with each job as soon as it is there.
 
         Raises
         ------
@@ -395,10 +398,13 @@ class Stack(StackRef):
         done: list[Job] = []
         for file in matching_files(files):
             try:
-                done.append(self.submit(file, sheet=sheet, encoding=encoding, skip_rows=skip_rows))
+                job = self.submit(file, sheet=sheet, encoding=encoding, skip_rows=skip_rows)
             except InputError as error:
                 before = f"; submitted before it: {', '.join(job.id for job in done)}"
                 raise InputError(f"{file}: {error}{before if done else ''}") from error
+            done.append(job)
+            if on_job is not None:
+                on_job(job)
         return done
 
     def job(self, job_id: str) -> Job:

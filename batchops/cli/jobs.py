@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from batchops.inspection.status import JobStatus
+    from batchops.job import Job
     from batchops.stack import Stack
 
 WAIT = click.option("--wait", "waits", is_flag=True, help="Wait until the job ends.")
@@ -61,7 +62,7 @@ def plan(
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("file", nargs=-1, required=True, metavar="FILE...")
 @click.option("--name", help="Name to upload a single file under; it may have folders.")
 @reading_options
 @WAIT
@@ -69,7 +70,7 @@ def plan(
 @with_stack
 def submit(
     stack: Stack,
-    files: tuple[str, ...],
+    file: tuple[str, ...],
     name: str | None,
     sheet: str | None,
     encoding: str | None,
@@ -83,25 +84,30 @@ def submit(
     """
     from batchops.planning.submission import matching_files
 
-    found = matching_files(files)
-    if name is not None and len(found) > 1:
-        raise click.UsageError(f"--name is for a single file, and these are {len(found):,}")
+    single = matching_files(file) == list(file) and len(file) == 1
+    if name is not None and not single:
+        raise click.UsageError("--name is for a single file, and not for a pattern")
     reading: Any = {"sheet": sheet, "encoding": encoding, "skip_rows": skip_rows}
-    submitted: list[dict[str, Any]] = []
-    for file in found:
-        job = stack.submit(file, name=name, **reading)
-        submitted.append({"job": job.id, "file": file, "notes": job.notes})
-        if not wants_json():
-            click.echo(job.id)
-            for note in job.notes:
-                click.echo(f"  {visible(note)}", err=True)
-    single = len(files) == len(found) == 1
+    if single:
+        jobs = [stack.submit(file[0], name=name, **reading)]
+        _print_job(jobs[0])
+    else:
+        jobs = stack.submit_all(*file, **reading, on_job=_print_job)
     if waits and single:
-        wait_for(stack, submitted[0]["job"], timeout_s)
+        wait_for(stack, jobs[0].id, timeout_s)
     elif waits:
-        _wait_for_all(stack, [each["job"] for each in submitted], timeout_s)
+        _wait_for_all(stack, [job.id for job in jobs], timeout_s)
     elif wants_json():
-        show("", data=submitted[0] if single else {"jobs": submitted})
+        found = [{"job": job.id, "notes": job.notes} for job in jobs]
+        show("", data=found[0] if single else {"jobs": found})
+
+
+def _print_job(job: Job) -> None:
+    """Print a job's id, and to standard error what was uploaded if it was made of something."""
+    if not wants_json():
+        click.echo(job.id)
+        for note in job.notes:
+            click.echo(f"  {visible(note)}", err=True)
 
 
 @main.command()

@@ -14,17 +14,14 @@ from batchcore.errors import (
 )
 from batchcore.schema import RecordSchema
 
-# How files that are not text begin, what they are, and what to do.
+# How files that are not text begin, and what they are.
 _MAGIC = {
-    b"PK\x03\x04": (
-        "a workbook or a ZIP archive",
-        "submit it under its own name, which ends in .xlsx or .zip, or export CSV",
-    ),
-    b"\x1f\x8b": ("a gzip archive", "upload it under a name that ends in .csv.gz"),
-    b"PAR1": ("a Parquet file", "submit it under a name that ends in .parquet, or export CSV"),
-    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as .xlsx, or as CSV UTF-8"),
-    b"%PDF": ("a PDF", "export the data as CSV"),
-    b"\x89PNG": ("an image", "export the data as CSV"),
+    b"PK\x03\x04": "a spreadsheet or a ZIP archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"PAR1": "a Parquet file",
+    b"\xd0\xcf\x11\xe0": "an old Excel spreadsheet",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "an image",
 }
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _SNIFFED_BYTES = 4096
@@ -48,9 +45,9 @@ def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
     head = first[:_SNIFFED_BYTES]
     if not head:
         raise EmptyFileError("the file has 0 bytes")
-    for magic, (kind, advice) in _MAGIC.items():
+    for magic, kind in _MAGIC.items():
         if head.startswith(magic):
-            raise NotTextError(f"the file is {kind}, not text: {advice}")
+            raise NotTextError(f"the file is {kind}, not text: export the data as CSV in UTF-8")
     if head.startswith(_UTF16_BOMS) or _looks_like_utf16(head):
         raise Utf16Error(
             "the file is UTF-16 text: save it as UTF-8 (in Excel: CSV UTF-8), or submit it with "

@@ -10,9 +10,15 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from support import SCHEMA
 
 from batchops.core.errors import InputError
-from batchops.planning.frame_text import frame_text, kind_of_frame, parquet_text
+from batchops.planning.frame_text import (
+    check_columns,
+    frame_text,
+    kind_of_frame,
+    parquet_text,
+)
 
 DAY, MOMENT = datetime(2026, 1, 31), datetime(2026, 1, 31, 10)
 
@@ -109,3 +115,12 @@ def test_numbers_that_may_have_lost_digits_are_noted() -> None:
 def test_broken_parquet_file_is_refused() -> None:
     with pytest.raises(InputError, match="Parquet file cannot be read"):
         parquet_text(io.BytesIO(b"PAR1"))
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pl.LazyFrame])
+def test_frame_is_told_which_columns_it_lacks(make: Any) -> None:
+    check_columns(make({name: [] for name in SCHEMA.columns}), SCHEMA)
+    with pytest.raises(
+        InputError, match=r"the DataFrame lacks 'uuid', .*: 'UUID' looks like 'uuid'"
+    ):
+        check_columns(make({"UUID": ["1"]}), SCHEMA)

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from batchcore.upload import INPUT_FORMAT
 from botocore.stub import Stubber
 from support import HEADER, ROOT, SESSION, STACK, TEMPLATE, environment, function_of, row, stack_ref
 
@@ -64,6 +65,13 @@ def test_stack_of_an_earlier_version_does_not_limit_its_api() -> None:
     given = {name: value for name, value in GIVEN.items() if name != "ApiRateLimit"}
     found = deployed_settings(stack_with(json.dumps(template), given))
     assert found.api_calls_per_second is None
+
+
+def test_stack_of_an_earlier_version_takes_plain_files_only() -> None:
+    template = copy.deepcopy(TEMPLATE)
+    assert deployed_settings(stack_with(json.dumps(template), GIVEN)).input_format == INPUT_FORMAT
+    del template["Outputs"]["InputFormat"]
+    assert deployed_settings(stack_with(json.dumps(template), GIVEN)).input_format == 1
 
 
 def test_template_of_another_tool_may_be_yaml() -> None:

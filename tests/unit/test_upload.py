@@ -160,10 +160,10 @@ def test_header_may_have_so_many_columns_and_bytes() -> None:
     ("header", "said"),
     [
         (names(intake.MAX_COLUMNS + 1), "the header has 4,097 columns, and a file may have 4,096"),
-        (names(200_000), "bytes, and a file may have 262,144, because each chunk repeats it"),
-        (names(50_000).replace(b",", b";"), "bytes, and a file may have 262,144"),
-        (b"id," + b"x" * intake.MAX_HEADER_BYTES, "a file may have 262,144"),
-        (b'"id' + b"x,\n" * 100_000 + b'"\n', "a quote is never closed in row 1"),
+        (names(200_000), "bytes, and a file may have 1,048,576, because each chunk repeats it"),
+        (names(50_000).replace(b",", b";"), "50,000 columns, and a file may have 4,096"),
+        (b"id," + b"x" * intake.MAX_HEADER_BYTES, "a file may have 1,048,576"),
+        (b'"id' + b"x,\n" * 400_000 + b'"\n', "a quote is never closed in row 1"),
     ],
     ids=["columns", "200,000 columns", "other delimiter", "bytes", "quote"],
 )
@@ -174,4 +174,4 @@ def test_larger_header_is_refused_with_the_reason(header: bytes, said: str) -> N
 
 
 def test_markup_in_one_line_is_named_for_what_it_is() -> None:
-    assert "looks like JSON" in refusal(b'[{"id": 1}' + b', {"id": 2}' * 50_000 + b"]")
+    assert "looks like JSON" in refusal(b'[{"id": 1}' + b', {"id": 2}' * 100_000 + b"]")

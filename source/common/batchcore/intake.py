@@ -27,7 +27,7 @@ _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _SNIFFED_BYTES = 4096
 
 # Each chunk repeats the header, so it must not outweigh the rows.
-MAX_HEADER_BYTES = 256 * 1024
+MAX_HEADER_BYTES = 1024 * 1024
 
 # A rejected row with too few fields is filled up with delimiters. A row of two bytes takes 0.6 KB
 # in the bucket with 5 columns, 5 KB with so many, and 200 KB with 200,000.

@@ -84,6 +84,14 @@ def _encodable(text: str) -> str:
     return text
 
 
+def _are_encodable(texts: Sequence[str]) -> bool:
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def number_text(shortest: str) -> str:
     """Return a number without ``.0`` and, unless it is very large or small, without exponent.
 
@@ -136,6 +144,11 @@ def column_texts(
     InputError
         If a value is none that a CSV can hold.
     """
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return list(map(str, values))
+    if kinds == {str} and _are_encodable(values):
+        return list(values)
     if dates_only is None:
         dates_only = all_midnight(values)
     texts = []

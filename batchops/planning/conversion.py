@@ -227,7 +227,7 @@ def _written(made: FrameText, what: str, name: str, delimiter: str, *, above: in
     Parameters
     ----------
     above
-        Blank lines above the header; rows without any text become blank lines, too.
+        Blank lines above the header.
     """
     counted = _Counted(made.rows)
     file, _ = archives.stored(write_csv(made.columns, counted, delimiter=delimiter, above=above))
@@ -236,14 +236,14 @@ def _written(made: FrameText, what: str, name: str, delimiter: str, *, above: in
 
 
 class _Counted:
-    """Rows that are counted as they are read, but for blank ones."""
+    """Rows that are counted as they are read, but for those without fields."""
 
     def __init__(self, rows: Iterable[Sequence[str]]) -> None:
         self.count, self._rows = 0, rows
 
     def __iter__(self) -> Iterator[Sequence[str]]:
         for row in self._rows:
-            self.count += any(row)
+            self.count += bool(row)
             yield row
 
 
@@ -263,7 +263,8 @@ def _sheet(source: _Opened, delimiter: str, reading: Reading) -> PlainFile:
         raise InputError(f"sheet {found.sheet!r} has nothing below {reading.skip_rows:,} rows")
     # Blank rows stay, as blank lines, so that the rows have the numbers of the sheet.
     notes = (*text_input.said_skipped(reading.skip_rows, "rows"), *found.notes)
-    made = FrameText(tuple(rows[above]), iter(rows[above + 1 :]), notes)
+    below = (row if any(row) else () for row in rows[above + 1 :])
+    made = FrameText(tuple(rows[above]), below, notes)
     what = f"sheet {found.sheet!r} of {source.known}"
     return _written(made, what, _as_csv(source.wanted), delimiter, above=above)
 

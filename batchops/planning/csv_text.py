@@ -20,8 +20,8 @@ def write_csv(
 ) -> Iterator[bytes]:
     """Yield the bytes of a CSV file.
 
-    Rows of several columns without any text become blank lines, which no job takes for records but
-    which count as rows.
+    A row without fields becomes a blank line, which no job takes for a record but which counts as
+    a row.
 
     Parameters
     ----------
@@ -31,9 +31,8 @@ def write_csv(
     # csv quotes a field with a line break only if the writer's own terminator contains it.
     writer: Any = csv.writer(_Echo(), delimiter=delimiter, lineterminator="\r\n")
     lines = ["\n" * above + writer.writerow(columns)[:-2]]
-    blank = len(columns) > 1
     for row in rows:
-        lines.append("" if blank and not any(row) else writer.writerow(row)[:-2])
+        lines.append(writer.writerow(row)[:-2] if row else "")
         if len(lines) >= _BATCH_ROWS:
             yield "\n".join([*lines, ""]).encode()
             lines.clear()

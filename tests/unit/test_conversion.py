@@ -145,8 +145,10 @@ def test_frame_is_written_with_the_delimiter_of_the_stack(library: str) -> None:
     assert plain.notes == ("DataFrame: 2 rows of 2 columns, written as CSV",)
 
 
-def test_row_of_one_empty_value_is_no_blank_line() -> None:
+def test_row_of_empty_values_is_no_blank_line_unless_it_is_one_of_a_sheet() -> None:
     assert read(pd.DataFrame({"a": ["", "x"]}))[0] == b'a\n""\nx\n'
+    frame = pd.DataFrame({"a": [None, "x"], "b": [None, "y"]})
+    assert read(frame)[0::2] == (b"a,b\n,\nx,y\n", "DataFrame: 2 rows of 2 columns, written as CSV")
 
 
 def test_zip_with_one_file_is_unpacked(tmp_path: Path) -> None:

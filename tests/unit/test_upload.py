@@ -102,6 +102,12 @@ def test_stack_from_before_takes_its_own_delimiter_and_nothing_packed() -> None:
     assert refusal(gzip.compress(DATA), name="a.csv.gz", input_format=1).startswith("NotTextError")
 
 
+def test_other_widths_of_unicode_are_named() -> None:
+    for encoding in ("utf-16", "utf-32"):
+        said = f"Utf16Error: the file is {encoding.upper()} text: .* with encoding {encoding}$"
+        assert re.match(said, refusal(DATA.decode().encode(encoding)))
+
+
 # ------------------------------------------------------------------------------- gzip
 
 

@@ -63,7 +63,7 @@ class GzipError(FileError):
 
 
 class Utf16Error(FileError):
-    """The file is UTF-16 text; it must be UTF-8."""
+    """The file is UTF-16 or UTF-32 text; it must be UTF-8."""
 
 
 class NoHeaderError(FileError):

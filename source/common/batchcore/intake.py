@@ -24,6 +24,8 @@ _MAGIC = {
     b"\x89PNG": "an image",
 }
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+# The first of these begins as a BOM of UTF-16 does.
+_UTF32_BOMS = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 _SNIFFED_BYTES = 4096
 
 # Each chunk repeats the header, so it must not outweigh the rows.
@@ -48,6 +50,10 @@ def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
             raise NotTextError(f"the file is {kind}, not text: export the data as CSV in UTF-8")
+    if head.startswith(_UTF32_BOMS):
+        raise Utf16Error(
+            "the file is UTF-32 text: save it as UTF-8, or submit it with encoding utf-32"
+        )
     if head.startswith(_UTF16_BOMS) or _looks_like_utf16(head):
         raise Utf16Error(
             "the file is UTF-16 text: save it as UTF-8 (in Excel: CSV UTF-8), or submit it with "

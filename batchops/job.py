@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchcore import workflow
 from batchcore.aws import LINK_EXPIRES_S
 
 from batchops.core import ledger
@@ -173,7 +172,7 @@ class Job(JobRef):
             ``limit``, ``stage`` (read, validate or enrich), ``uuid`` (the row's key), ``raw`` (the
             row's text, cut at 32,000 characters), ``chunk`` (int64), ``attempt`` (int64),
             ``time`` (datetime64[ms, UTC], when the chunk's execution started). Its attribute
-            ``attrs["complete"]`` says whether the job has succeeded, so that no more can come, and
+            ``attrs["complete"]`` says whether the job was merged, so that no more can come, and
             ``attrs["cut"]`` whether there are more than `limit`.
         """
         if limit is not None and limit < 1:
@@ -183,7 +182,7 @@ class Job(JobRef):
         frame = frames.errors_frame(islice(found, limit))
         if frame.empty and (column is not None or rule is not None):
             check_filter(self, partial(deployed_schema, self.stack), column=column, rule=rule)
-        frame.attrs["complete"] = self.status().status == workflow.SUCCEEDED
+        frame.attrs["complete"] = self.ledger_entry().is_merged
         frame.attrs["cut"] = next(found, None) is not None
         return frame
 

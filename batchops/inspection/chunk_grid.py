@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from batchcore import workflow
-
 from batchops.inspection.status import StatusReader
 from batchops.show.marks import COLOURS, MARKS
 from batchops.show.numbers import number_ranges
@@ -145,8 +143,8 @@ def chunk_grid(job: JobRef) -> ChunkGrid:
 def grid_of(job_id: str, status: JobStatus, tally: ChunkTally | None) -> ChunkGrid:
     """Return the grid for a status and the chunks that were read with it."""
     if tally is None:
-        done = status.chunks if status.status == workflow.SUCCEEDED else 0
-        return summarize_chunks(job_id, done)
+        # After a merge no chunk is read: all are done.
+        return summarize_chunks(job_id, status.chunks_done)
     chunks = max(status.chunks, tally.highest)
     waiting = {*(tally.open - tally.running), *range(tally.highest + 1, chunks + 1)}
     return summarize_chunks(

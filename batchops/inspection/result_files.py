@@ -77,7 +77,7 @@ def result_key(job: JobRef, *, rejected: bool) -> str:
     """
     entry = job.ledger_entry()
     key = entry.rejected_key if rejected else entry.completed_key
-    if key is not None and entry.status == workflow.SUCCEEDED:
+    if key is not None and entry.is_merged:
         return key
     status, reason = settle(job.stack, entry)
     if status in workflow.ENDED:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from batchcore import jobs, workflow
-from batchcore.errors import FileError, InputGoneError
+from batchcore.errors import FileError, InputGoneError, TooManyRejectsError
 
 from batchops.core import ledger
 from batchops.core.errors import explain_failure
@@ -162,9 +162,15 @@ def _next_for_job(entry: JobEntry, error: str, reason: str) -> str:
     if error == _CHILD_FAILED:
         step = workflow.MERGE if entry.was_split else workflow.SPLIT
         return f"stack.logs({step.function!r}, job=job.id)  # then {again}"
+    if error == TooManyRejectsError.__name__:
+        return _repair("fix the rows")
     if error in _NEW_FILE_WANTED:
         return _submit_again(entry)
     return "job.balance()" if error == "BalanceError" else "job.rerun()"
+
+
+def _repair(fix: str) -> str:
+    return f"bad = job.rejects()  # {fix}, then job.repair(bad, dry_run=False)"
 
 
 def _submit_again(entry: JobEntry) -> str:
@@ -237,8 +243,7 @@ def rejection_causes(errors: Iterable[ErrorItem], *, succeeded: bool) -> list[Ca
         what = f"{stage}: {column or 'the row'} breaks {rule}"
         call = "job.errors()"
         if succeeded:
-            fix = f"fix {column!r}" if column else "fix the rows"
-            call = f"bad = job.rejects()  # {fix}, then job.repair(bad, dry_run=False)"
+            call = _repair(f"fix {column!r}" if column else "fix the rows")
         found.append(Cause("rejection", what, counts[group], *firsts[group], call))
     return found
 

@@ -68,6 +68,9 @@ class Plan(Shown):
     header_warnings : tuple of str
         What may be wrong with a header that is accepted, such as a column whose rules are not
         applied because its name is only nearly that of the schema; part of `warnings`.
+    too_many_rejects : str
+        Why the job would end as failed for its rejects, with its files merged; empty if it would
+        not.
     source
         The file that was planned, for `Stack.submit`.
     """
@@ -95,6 +98,7 @@ class Plan(Shown):
     cost: Cost | None
     duration: Duration | None
     header_warnings: tuple[str, ...] = field(repr=False, default=())
+    too_many_rejects: str = ""
     source: Any = field(repr=False, compare=False, default=None)
 
     @property
@@ -106,7 +110,8 @@ class Plan(Shown):
     def obstacles(self) -> tuple[str, ...]:
         """The reasons why the job cannot succeed, one line each."""
         refused = [str(self.refusal)] if self.refusal else []
-        return (*refused, *(str(limit) for limit in self.limits if limit.fatal))
+        rejects = [self.too_many_rejects] if self.too_many_rejects else []
+        return (*refused, *rejects, *(str(limit) for limit in self.limits if limit.fatal))
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from batchcore import aws
-from batchcore.errors import TooManyChunksError
+from batchcore.errors import TooManyChunksError, TooManyRejectsError
 from batchcore.reference import is_storable, table_key
+from batchcore.results import check_rejects
 from batchcore.sizing import HEAD_BYTES, choose_chunk_rows
 
 from batchops.core.errors import InputError, translated
@@ -124,6 +125,7 @@ def plan_file(
         keys_checked=scan.keys_checked,
         refusal=scan.refusal,
         header_warnings=scan.header_warnings,
+        too_many_rejects="" if refused else _too_many_rejects(scan.work, settings),
         limits=about.limits if about else (),
         options=options,
         suggested_chunk_rows=suggest_chunk_rows(options, current=settings.chunk_rows),
@@ -131,6 +133,19 @@ def plan_file(
         duration=about.duration if about else None,
         source=source,
     )
+
+
+def _too_many_rejects(work: Workload, settings: StackSettings) -> str:
+    """Say why a job would fail for its rejects, as the merge does; empty if it would not."""
+    if settings.max_rejected_percent is None:
+        return ""
+    try:
+        check_rejects(
+            rows=work.rows, rejected=work.rejected, allowed_percent=settings.max_rejected_percent
+        )
+    except TooManyRejectsError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 class _Estimates(NamedTuple):

@@ -753,8 +753,25 @@ def test_no_job_fails_without_a_notice() -> None:
 def test_mail_that_cannot_be_sent_does_not_fail_the_job() -> None:
     found = definition(MACHINES[0])["States"]
     (catch,) = found["Email the file"]["Catch"]
-    after = reachable(found, catch["Next"], without={"Record success"})
+    verdict = "Take the verdict on the rows"  # which the merge has given, mail or not
+    after = reachable(found, catch["Next"], without={"Record success", verdict})
     assert not [name for name in after if found[name]["Type"] == "Fail"]
+
+
+def test_job_fails_for_its_rejects_after_merge_archive_and_mail() -> None:
+    found = definition(MACHINES[0])["States"]
+    verdict = "Take the verdict on the rows"
+    assert found[verdict] == {
+        "Type": "Pass",
+        "InputPath": "$.merge.verdict",
+        "ResultPath": "$.failure",
+        "Next": "Record failure",
+    }
+    for before in ("Merge all Files", "Email the file"):
+        start = definition(MACHINES[0])["StartAt"]
+        assert verdict not in reachable(found, start, without={before})
+    (choice,) = found["Are enough rows accepted?"]["Choices"]
+    assert (choice["Variable"], choice["Next"]) == ("$.merge.verdict", verdict)
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -13,6 +13,7 @@ from batchcore.records import REJECT_COLUMNS
 
 from batchops.core.column_names import result_columns
 from batchops.core.ledger import ERROR_COLUMNS
+from batchops.inspection.typed_columns import with_types
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -161,9 +162,7 @@ def completed_frame(
     added
         How many columns the job has added. They keep their names if the upload has the same ones.
     schema
-        Gives columns their types: its dates become dates and the columns of its enrichment become
-        numbers, if every value in the column is one or is empty. All others stay text, because 007
-        may be a key.
+        Gives columns their types, see `typed_columns`.
     """
     import pandas as pd
 
@@ -180,14 +179,7 @@ def completed_frame(
         dtype="str",
         keep_default_na=False,
     )
-    if schema is not None:
-        for name in frame.columns.intersection(list(schema.columns)):
-            rules = schema.properties[name]
-            if isinstance(rules, dict) and "format" in rules:
-                frame[name] = _dates(frame[name], rules["format"])
-        for name in frame.columns.intersection(list(schema.enrichment)):
-            frame[name] = _numbers(frame[name])
-    return frame
+    return frame if schema is None else with_types(frame, schema)
 
 
 def header_names(file: IO[bytes], *, delimiter: str) -> list[str]:
@@ -198,28 +190,3 @@ def header_names(file: IO[bytes], *, delimiter: str) -> list[str]:
     text.detach()
     file.seek(start)
     return names
-
-
-def _dates(text: pd.Series[str], date_format: str) -> pd.Series[Any]:
-    """Return dates; the text itself if the format is none of dates, or a value is not in it."""
-    import pandas as pd
-    from batchcore.dates import is_date_format, strptime_format
-
-    if date_format == "date-time":
-        # Values may have several offsets, which one column can hold only as UTC.
-        dates = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
-    elif date_format == "date" or is_date_format(date_format):
-        code = "%Y-%m-%d" if date_format == "date" else strptime_format(date_format)
-        dates = pd.to_datetime(text, format=code, errors="coerce")
-    else:
-        return text
-    return dates if (dates.notna() | (text == "")).all() else text
-
-
-def _numbers(text: pd.Series[str]) -> pd.Series[Any]:
-    """Return numbers; the text itself if a value is neither a number nor empty, or is like 007."""
-    import pandas as pd
-
-    numbers = pd.to_numeric(text, errors="coerce")
-    readable = (numbers.notna() | (text == "")).all()
-    return text if not readable or text.str.match(r"[+-]?0[0-9]").any() else numbers

@@ -107,13 +107,12 @@ def test_errors_of_one_rule_are_filtered_where_they_are(job: Job, tables: Tables
 
 def test_causes_of_all_errors_are_counted(job: Job, tables: Tables) -> None:
     tables.errors = 5 * PAGE  # each takes its time, and the last ones no more than the first
-    causes = job.why().causes
-    assert {cause.what: cause.count for cause in causes} == {
-        "validate: Country breaks minLength": 2_500,
-        "validate: Order Date breaks format": 2_500,
-        "validate: the row breaks fieldCount": 2_500,
-        "validate: uuid breaks reference": 2_500,
-    }
+    (cause,) = job.why().causes  # every row breaks the same rules
+    assert cause.what == (
+        "breaks the same 4 rules: Country minLength, Order Date format, the row fieldCount, "
+        "uuid reference"
+    )
+    assert cause.count == 2_500
     assert tables.pages == 5
 
 

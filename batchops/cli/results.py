@@ -104,11 +104,12 @@ def cost(stack: Stack, job_id: str) -> None:
 
 @main.command()
 @job_argument
+@click.option("--source-row", is_flag=True, help="Add each row's number in the uploaded file.")
 @with_stack
-def output(stack: Stack, job_id: str) -> None:
+def output(stack: Stack, job_id: str, source_row: bool) -> None:
     """Print a job's completed rows, as CSV with the job's delimiter."""
     job = stack.job(job_id)
-    _show_rows(job, job.output())
+    _show_rows(job, job.output(source_row=source_row))
 
 
 @main.command()

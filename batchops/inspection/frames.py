@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
@@ -153,7 +153,12 @@ def parse_shown(text: str, *, delimiter: str) -> tuple[list[str], bool]:
 
 
 def completed_frame(
-    file: IO[bytes], *, delimiter: str, added: int = 0, schema: RecordSchema | None = None
+    file: IO[bytes],
+    *,
+    delimiter: str,
+    added: int = 0,
+    schema: RecordSchema | None = None,
+    rows_of: Callable[[int], list[int]] | None = None,
 ) -> pd.DataFrame:
     """Return a completed file as text; every value is what the file has, empty values included.
 
@@ -163,23 +168,32 @@ def completed_frame(
         How many columns the job has added. They keep their names if the upload has the same ones.
     schema
         Gives columns their types, see `typed_columns`.
+    rows_of
+        Returns the source row of each line, given how many there are; they become the last column,
+        ``source_row`` (int64).
     """
     import pandas as pd
 
     names = header_names(file, delimiter=delimiter)
     width = len(names) - added
+    more = [SOURCE_ROW] if rows_of else []
+    columns = result_columns(names[:width], [*names[width:], *more])
     frame: pd.DataFrame = pd.read_csv(
         file,
         sep=delimiter,
         header=0,
-        names=result_columns(names[:width], names[width:]),
+        names=columns[: len(names)],
         index_col=False,
         encoding="utf-8",
         encoding_errors="backslashreplace",
         dtype="str",
         keep_default_na=False,
     )
-    return frame if schema is None else with_types(frame, schema)
+    if schema is not None:
+        frame = with_types(frame, schema)
+    if rows_of is not None:
+        frame[SOURCE_ROW] = pd.Series(rows_of(len(frame)), dtype="int64", index=frame.index)
+    return frame
 
 
 def header_names(file: IO[bytes], *, delimiter: str) -> list[str]:

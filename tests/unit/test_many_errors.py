@@ -84,7 +84,7 @@ def job(tables: Tables) -> Iterator[Job]:
 def test_first_errors_of_very_many_take_one_page(job: Job, tables: Tables) -> None:
     frame = job.errors(limit=5)
     assert list(frame["source_row"]) == [2, 2, 2, 2, 3]
-    assert frame.attrs == {"complete": True, "cut": True}
+    assert frame.attrs == {"complete": True, "cut": True, "key": "uuid"}
     assert tables.pages == 1
 
 

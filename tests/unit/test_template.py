@@ -191,6 +191,16 @@ def test_resources_have_the_names_of_the_walkthrough() -> None:
     assert {name: resource(name)["Type"] for name in named} == named
 
 
+def test_earlier_stack_that_is_updated_asks_the_custom_resource_again() -> None:
+    """Otherwise an output of what it did not answer then would fail the update."""
+    name = "PostStackProcessing"
+    answers = str(resource(name)["Properties"]["Answers"]).split(", ")
+    wanted = [str(output["Value"]) for output in TEMPLATE["Outputs"].values()]
+    assert {f"{{'Fn::GetAtt': ['{name}', '{each}']}}" for each in answers} == {
+        value for value in wanted if name in value
+    }
+
+
 def test_outputs_hold_whatever_the_client_reads() -> None:
     sources = [p.read_text(encoding="utf-8") for p in (ROOT / "batchops").rglob("*.py")]
     reads = r'(?:outputs\[|outputs\.get\(|_table\()\s*"(\w+)"'

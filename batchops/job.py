@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from batchops.core.ledger import ErrorFilter
     from batchops.inspection.chunk_grid import ChunkGrid
+    from batchops.inspection.duplicates import Duplicates
     from batchops.inspection.error_pages import ErrorPage
     from batchops.inspection.why import Why
     from batchops.planning.actual_cost import CostComparison
@@ -149,6 +150,26 @@ class Job(JobRef):
         from batchops.inspection.why import why
 
         return why(self)
+
+    def duplicates(self, *, limit: int = 10_000) -> Duplicates:
+        """Find the rows of the uploaded file that have the same key, accepted and rejected ones.
+
+        The job's chunks are read one by one, and the keys lie in a temporary file, so that memory
+        is bounded. Rows that were repaired count as they are now. Empty keys, and rows that cannot
+        be read (rules ``encoding``, ``quoting``, ``fieldCount``), are left out.
+
+        Parameters
+        ----------
+        limit
+            The most rows to name; all are counted.
+
+        Raises
+        ------
+        JobNotFoundError, InputError, JobError, AwsError
+        """
+        from batchops.inspection.duplicates import job_duplicates
+
+        return job_duplicates(self, limit=limit)
 
     def errors(
         self, *, limit: int | None = None, column: str | None = None, rule: str | None = None

@@ -72,6 +72,15 @@ def errors(
 
 @main.command()
 @job_argument
+@click.option("--limit", type=click.IntRange(min=1), default=10_000, help="Rows to name at most.")
+@with_stack
+def duplicates(stack: Stack, job_id: str, limit: int) -> None:
+    """Find the rows of a job's file that have the same key."""
+    show(stack.job(job_id).duplicates(limit=limit))
+
+
+@main.command()
+@job_argument
 @with_stack
 def chunks(stack: Stack, job_id: str) -> None:
     """Print a job's chunks with their times, as CSV."""

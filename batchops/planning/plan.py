@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from batchops.inspection.duplicates import Duplicates
     from batchops.planning.cost import Cost
     from batchops.planning.durations import Duration
     from batchops.planning.limits import Limit
@@ -68,6 +69,9 @@ class Plan(Shown):
     header_warnings : tuple of str
         What may be wrong with a header that is accepted, such as a column whose rules are not
         applied because its name is only nearly that of the schema; part of `warnings`.
+    duplicates : Duplicates or None
+        Rows with the same key, which no rule forbids; None if the file is refused, or the schema
+        has no key.
     too_many_rejects : str
         Why the job would end as failed for its rejects, with its files merged; empty if it would
         not.
@@ -98,6 +102,7 @@ class Plan(Shown):
     cost: Cost | None
     duration: Duration | None
     header_warnings: tuple[str, ...] = field(repr=False, default=())
+    duplicates: Duplicates | None = None
     too_many_rejects: str = ""
     source: Any = field(repr=False, compare=False, default=None)
 
@@ -127,6 +132,8 @@ class Plan(Shown):
         if self.extra:
             names = _names(self.extra)
             found.append(f"columns that the schema does not know pass through: {names}")
+        if self.duplicates is not None and self.duplicates.keys:
+            found.append(self.duplicates.summary())
         found = [*self.header_warnings, *found]
         saving = describe_saving(
             self.options, current=self.chunk_rows, suggested=self.suggested_chunk_rows

@@ -125,6 +125,7 @@ def plan_file(
         keys_checked=scan.keys_checked,
         refusal=scan.refusal,
         header_warnings=scan.header_warnings,
+        duplicates=scan.duplicates,
         too_many_rejects="" if refused else _too_many_rejects(scan.work, settings),
         limits=about.limits if about else (),
         options=options,

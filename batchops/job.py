@@ -169,7 +169,7 @@ class Job(JobRef):
         """
         from batchops.inspection.duplicates import job_duplicates
 
-        return job_duplicates(self, limit=limit)
+        return job_duplicates(self, deployed_schema(self.stack), limit=limit)
 
     def errors(
         self, *, limit: int | None = None, column: str | None = None, rule: str | None = None
@@ -437,6 +437,41 @@ class Job(JobRef):
         """
         schema = deployed_schema(self.stack) if typed else None
         return result_files.completed_frame(self, schema=schema, source_row=source_row)
+
+    def to_parquet(
+        self,
+        path: str | Path,
+        *,
+        of: Literal["output", "errors"] = "output",
+        typed: bool = False,
+        source_row: bool = False,
+    ) -> Path:
+        """Store the completed file, or the errors, as Parquet, and return its path.
+
+        It takes the extra ``parquet``: ``pip install 'batchops[parquet]'``.
+
+        Parameters
+        ----------
+        path
+            The file; one that is there is replaced by a whole one only.
+        of
+            ``"output"``, or ``"errors"`` with the columns of `errors`, which are read as a stream.
+        typed, source_row
+            Of the output, see `output`.
+
+        Raises
+        ------
+        InputError
+            If the extra is not installed, the file cannot be written, or `of` is neither.
+        JobNotFoundError, JobRunningError, JobFailedError, JobError, AwsError
+        """
+        from batchops.inspection.parquet import write_parquet
+
+        if of not in ("output", "errors"):
+            raise InputError(f"of={of!r}: give 'output' or 'errors'")
+        if of == "errors":
+            return write_parquet(self.iter_errors(), path)
+        return write_parquet([self.output(typed=typed, source_row=source_row)], path)
 
     def rejects(self) -> pd.DataFrame:
         r"""Return the rejected rows.

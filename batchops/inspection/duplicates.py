@@ -17,12 +17,12 @@ from batchcore.records import Record, read_records
 from batchops.core.column_names import key_name
 from batchops.core.errors import InputError
 from batchops.core.manifest import read_piece, require_manifest
-from batchops.deployment.deployed import deployed_schema
 from batchops.show.shown import Block, Shown
 from batchops.show.terminal import printable, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
+    from batchcore.schema import RecordSchema
 
     from batchops.core.job_ref import JobRef
 
@@ -212,11 +212,13 @@ def _repeated(places: Any, hashes: Any) -> tuple[Any, Any]:
     return np.stack([np.repeat(at[starts[twice]], counts[twice]), rows]), counts[twice]
 
 
-def job_duplicates(job: JobRef, *, limit: int = _NAMED_ROWS) -> Duplicates:
+def job_duplicates(job: JobRef, schema: RecordSchema, *, limit: int = _NAMED_ROWS) -> Duplicates:
     """Return the rows of a job's file that have the same key; its chunks are read one by one.
 
     Parameters
     ----------
+    schema
+        Says which column has the key.
     limit
         The most rows to name.
 
@@ -230,9 +232,9 @@ def job_duplicates(job: JobRef, *, limit: int = _NAMED_ROWS) -> Duplicates:
     """
     if limit < 1:
         raise InputError(f"limit={limit}: give 1 or more")
-    schema, entry = deployed_schema(job.stack), job.ledger_entry()
     if not schema.key:
         raise InputError("the schema has no x-key, so no column says which rows are the same")
+    entry = job.ledger_entry()
     with closing(KeyRows(key_name(job.stack))) as found:
         for chunk in require_manifest(job, entry):
             data = read_piece(job, entry.bucket, chunk.key, chunk.version_id)

@@ -28,6 +28,8 @@ _ALIKE = 3
 # Sets of rules to remember; rows with further ones are counted by rule.
 _MOST_SETS = 5_000
 _NAMED_RULES = 4
+# After so many rows that break rules of the same columns and are not shifted, no other is tried.
+_MOST_TRIES = 100
 
 HEADER_AGAIN = "looks like the header again"
 BLANK = "has no values, only delimiters"
@@ -91,6 +93,7 @@ class RowLook:
     columns: Sequence[str]
     delimiter: str
     broken: Callable[[Mapping[str, str]], Iterable[str]]
+    _unshifted: Counter[Any] = field(default_factory=Counter, init=False, repr=False)
 
     def describe(self, raw: str, rules: Sequence[Rule]) -> str:
         """Return what a row looks like; empty if it looks like any other.
@@ -128,9 +131,10 @@ class RowLook:
 
     def _shift(self, fields: list[str], rules: Sequence[Rule]) -> str:
         """Say from which column on a row's values fit one column further left or right."""
-        named = {column for _, column, _ in rules}
+        named = frozenset(column for _, column, _ in rules)
         places = [n for n, name in enumerate(self.columns) if name in named]
-        if len(places) < 2:
+        # Judging a row takes a hundred times as long as counting it.
+        if len(places) < 2 or self._unshifted[named] >= _MOST_TRIES:
             return ""
         at = places[0]
         moved = {
@@ -142,6 +146,7 @@ class RowLook:
             row = dict(zip(self.columns, values, strict=True))
             if not set(self.broken(row)) - {self.columns[unknown]}:
                 return f"has its values shifted by one column, from {self.columns[at]!r} on"
+        self._unshifted[named] += 1
         return ""
 
 

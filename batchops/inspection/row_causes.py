@@ -11,14 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from batchcore import quoting
 from batchcore.headers import OTHER_DELIMITERS
 from batchcore.items import MAX_RAW_CHARACTERS
-
-if TYPE_CHECKING:
-    from batchops.core.ledger import ErrorItem
 
 # Stage, column and rule.
 Rule = tuple[str, str, str]
@@ -44,6 +41,40 @@ _FOOTER = re.compile(
     r"|-* ?end[ -]of[ -](file|report|data) ?-*|eof|trailer",
     re.IGNORECASE,
 )
+
+
+class RowError(Protocol):
+    """An error of the ledger, or a line of `Job.errors` as a named tuple."""
+
+    @property
+    def source_row(self) -> int:
+        """The row in the uploaded file."""
+        ...
+
+    @property
+    def stage(self) -> str:
+        """The step that found it."""
+        ...
+
+    @property
+    def column(self) -> str:
+        """The column; empty for the row as a whole."""
+        ...
+
+    @property
+    def rule(self) -> str:
+        """The rule."""
+        ...
+
+    @property
+    def value(self) -> str:
+        """The value that breaks it."""
+        ...
+
+    @property
+    def raw(self) -> str:
+        """The row's text."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -177,7 +208,7 @@ class _Rows:
 
 
 def group_rows(
-    errors: Iterable[ErrorItem], look: RowLook | None = None
+    errors: Iterable[RowError], look: RowLook | None = None
 ) -> tuple[list[RowGroup], list[RuleGroup]]:
     """Return groups of rows that have one cause, and the rules that all other rows break.
 
@@ -207,7 +238,7 @@ def group_rows(
 _Kind = tuple[Any, tuple[Rule, ...], tuple[str, ...]]
 
 
-def _kinds(errors: list[ErrorItem], look: RowLook | None, *, full: bool) -> Iterator[_Kind]:
+def _kinds(errors: list[RowError], look: RowLook | None, *, full: bool) -> Iterator[_Kind]:
     """Yield what a row counts as: one kind, or its rules one by one."""
     rules = tuple((error.stage, error.column, error.rule) for error in errors)
     values = tuple(error.value for error in errors)

@@ -10,6 +10,7 @@ from batchcore.records import read_records, reject
 from batchcore.schema import RecordSchema
 
 from batchops.core.ledger import ErrorItem
+from batchops.inspection.frames import errors_frame
 from batchops.inspection.row_causes import (
     BLANK,
     FOOTER,
@@ -138,6 +139,15 @@ def test_first_row_and_value_of_a_rule_are_those_of_the_first_row_that_counts_fo
     bad = [",,,", "1,XX,x,2026-01-31", "2,DE,5,2026-01-31", "0,DE,5,2026-01-31"]
     _, rules = group_rows(errors_of(*bad), LOOK)
     assert [(each.source_row, each.value) for each in rules if each.rule[1] == "id"] == [(3, "1")]
+
+
+def test_errors_may_come_as_lines_of_a_frame() -> None:
+    bad = [",,,", "id,country,qty,day", "x,XX,x,2026-01-31", "1,DE,5,x", "y,YY,y,2026-01-31"]
+    more: dict[str, Any] = dict.fromkeys(("message", "limit", "uuid"), "")
+    more |= {"chunk": 1, "attempt": 1, "time": "2026-11-23T06:00:00.000Z"}
+    frame = errors_frame(ErrorItem({**more, **error.item}) for error in errors_of(*bad))
+    found = group_rows(frame.itertuples(index=False), LOOK)  # type: ignore[arg-type]
+    assert found == group_rows(errors_of(*bad), LOOK)
 
 
 def test_stretch_with_another_delimiter_is_one_cause_with_its_rows() -> None:

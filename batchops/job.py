@@ -194,9 +194,9 @@ class Job(JobRef):
             ``limit``, ``stage`` (read, validate or enrich), the row's key under the name of its
             column in the deployed schema, such as ``uuid``, ``raw`` (the row's text, cut at 32,000
             characters), ``chunk`` (int64), ``attempt`` (int64), ``time`` (datetime64[ms, UTC], when
-            the chunk's execution started). ``attrs["complete"]`` says whether the job was merged,
-            so that no more can come, ``attrs["cut"]`` whether there are more than `limit`, and
-            ``attrs["key"]`` how the key's column is called.
+            the chunk's execution started). Its attribute ``attrs["complete"]`` says whether the job
+            was merged, so that no more can come, and ``attrs["cut"]`` whether there are more than
+            `limit`.
         """
         if limit is not None and limit < 1:
             raise InputError(f"limit={limit}: give 1 or more, or leave it out")

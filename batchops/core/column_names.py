@@ -64,10 +64,15 @@ def key_name(stack: StackRef) -> str:
 
 
 def with_key_name(errors: pd.DataFrame, stack: StackRef) -> pd.DataFrame:
-    """Return errors with the key's column under its own name, which ``attrs["key"]`` says too."""
-    named = errors.rename(columns={LEDGER_KEY: key_name(stack)})
-    named.attrs["key"] = key_name(stack)
-    return named
+    """Return errors with the key's column under its own name."""
+    return errors.rename(columns={LEDGER_KEY: key_name(stack)})
+
+
+def key_column(errors: pd.DataFrame) -> str | None:
+    """Return how the key's column is called in errors that `with_key_name` returned, if at all."""
+    own = ERROR_COLUMNS.keys() - {LEDGER_KEY}
+    # What somebody has added stands behind it.
+    return next((str(name) for name in errors.columns if name not in own), None)
 
 
 def input_columns(job: JobRef, entry: JobEntry) -> list[str]:

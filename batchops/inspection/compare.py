@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchops.core import ledger
-from batchops.core.column_names import LEDGER_KEY, with_key_name
+from batchops.core.column_names import key_column, with_key_name
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
 from batchops.inspection.frames import errors_frame
@@ -117,10 +117,10 @@ def compare(
     """
     name_a, errors_a = _errors(a, "a")
     name_b, errors_b = _errors(b, "b")
-    key_a, key_b = _key(errors_a), _key(errors_b)
+    key_a, key_b = key_column(errors_a), key_column(errors_b)
     if by not in ("source_row", key_a, key_b):
         raise InputError(f"rows cannot be matched by {by!r}: give 'source_row' or {key_b!r}")
-    errors_a, by = errors_a.rename(columns={key_a: key_b}), key_b if by == key_a else by
+    errors_a, by = errors_a.rename(columns={key_a: key_b}), str(key_b) if by == key_a else by
     match = [by, "column", "rule"]
     left, right = _numbered(errors_a, match), _numbered(errors_b, match)
     in_both = [*match, _AGAIN]
@@ -139,17 +139,12 @@ def _errors(source: Any, label: str) -> tuple[str, pd.DataFrame]:
         errors = errors_frame(ledger.stored_errors(source.stack, source.id))
         return source.id, with_key_name(errors, source.stack)
     columns = set(getattr(source, "columns", ()))
-    if not columns >= {"source_row", "column", "rule"} or _key(source) not in columns:
+    if not columns >= {"source_row", "column", "rule"} or key_column(source) is None:
         raise InputError(
             f"{label} is a {type(source).__name__}: give a job, or a DataFrame as job.errors() "
             "returns it"
         )
     return label, source
-
-
-def _key(errors: pd.DataFrame) -> str:
-    """Return the name of the key's column."""
-    return str(errors.attrs.get("key", LEDGER_KEY))
 
 
 def _numbered(errors: pd.DataFrame, match: list[str]) -> pd.DataFrame:

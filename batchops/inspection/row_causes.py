@@ -21,7 +21,7 @@ from batchcore.items import MAX_RAW_CHARACTERS
 Rule = tuple[str, str, str]
 
 # From this number of rules on, rows that break the same ones are one cause.
-_ALIKE = 3
+_ALIKE = 5
 # Sets of rules to remember; rows with further ones are counted by rule.
 _MOST_SETS = 5_000
 _NAMED_RULES = 4

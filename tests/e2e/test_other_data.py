@@ -149,7 +149,6 @@ def test_reasons_name_the_columns_of_this_data(parts: Job) -> None:
 def test_frames_join_by_row_and_call_the_key_by_its_name(stack: Stack, parts: Job) -> None:
     output, errors = parts.output(source_row=True), parts.errors()
     assert output["source_row"].tolist() == [2, 3, 7]
-    assert errors.attrs["key"] == "Teilenummer"
     assert errors.loc[errors["source_row"] == 5, "Teilenummer"].tolist() == ["T-99999"]
     assert {row for row, *_ in ERRORS} == set(errors["source_row"])
     assert len(parts.rejects().merge(errors, on="source_row")) == len(ERRORS)

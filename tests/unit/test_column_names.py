@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support import stack_ref
 
-from batchops.core.column_names import distinct, key_name, result_columns, with_key_name
+from batchops.core.column_names import distinct, key_column, key_name, result_columns, with_key_name
 from batchops.inspection.frames import errors_frame
 
 NAMES = st.lists(
@@ -66,7 +66,7 @@ def test_key_has_the_name_of_its_column(column: str, name: str) -> None:
     assert key_name(stack) == name
     found = with_key_name(errors_frame([]), stack)
     assert [*found.columns][7] == name
-    assert found.attrs["key"] == name
+    assert key_column(found) == key_column(found.assign(note="mine")) == name
     assert found.columns.is_unique
 
 

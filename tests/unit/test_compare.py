@@ -74,8 +74,6 @@ def test_rows_are_matched_by_the_key_s_own_name() -> None:
         errors.rename(columns={"uuid": "order"})
         for errors in (BEFORE, _errors((40, "A", "x", "enum")))
     )
-    for errors in (before, moved):
-        errors.attrs["key"] = "order"
     found = compare(before, moved, by="order")
     assert (found.by, _rows(found.same)) == ("order", [(40, "enum")])
     assert "rows matched by order" in str(found)
@@ -85,7 +83,6 @@ def test_rows_are_matched_by_the_key_s_own_name() -> None:
 
 def test_stacks_may_call_the_key_otherwise() -> None:
     after = _errors((40, "A", "x", "enum")).rename(columns={"uuid": "order"})
-    after.attrs["key"] = "order"
     for by in ("uuid", "order"):
         assert _rows(compare(BEFORE, after, by=by).same) == [(40, "enum")]
 

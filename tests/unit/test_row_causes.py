@@ -119,20 +119,29 @@ def test_row_that_is_a_record_with_mistakes_counts_by_rule(line: str, rules: set
     assert {f"{column} {rule}" for _, column, rule in (each.rule for each in found)} == rules
 
 
-def test_rows_that_break_three_rules_alike_are_one_cause() -> None:
-    bad = ["x,XX,x,2026-01-31", "y,YY,y,2026-01-31", "1,DE,5,2026-01-31"]
-    (group,), (rule,) = group_rows(errors_of(*bad), LOOK)
-    assert group.what == "breaks the same 3 rules: id pattern, country enum, qty type"
-    assert (group.rows, group.first_row, group.last_row) == (2, 2, 3)
-    assert (rule.rule, rule.errors, rule.source_row) == (("validate", "id", "pattern"), 1, 4)
+def broken_rows(*rows: tuple[int, int]) -> Iterator[ErrorItem]:
+    """Yield the errors of rows that break so many rules, from the first on."""
+    for row, rules in rows:
+        for rule in range(rules):
+            item = {"stage": "validate", "column": f"c{rule}", "rule": "enum", "value": f"v{row}"}
+            yield ErrorItem({**item, "sourceRow": row})
+
+
+def test_rows_that_break_five_rules_alike_are_one_cause() -> None:
+    (group,), rules = group_rows(broken_rows((2, 5), (3, 4), (4, 6), (7, 5)))
+    assert group.what == "breaks the same 5 rules: c0 enum, c1 enum, c2 enum, c3 enum and 1 more"
+    assert (group.rows, group.first_row, group.last_row) == (2, 2, 7)
+    assert [(each.rule[1], each.errors, each.source_row, each.value) for each in rules] == [
+        *((f"c{n}", 2, 3, "v3") for n in range(4)),
+        *((f"c{n}", 1, 4, "v4") for n in (4, 5)),
+    ]
 
 
 def test_every_error_is_in_a_group_or_counted_once() -> None:
     bad = ["x,XX,x,2026-01-31", "x,XX,5,soon", ",,,", "id,country,qty,day", "x,DE,x,x", "1,DE,5,x"]
-    errors = list(errors_of(*bad * 2))
-    groups, rules = group_rows(iter(errors), LOOK)
-    assert sum(each.rows for each in groups) == 10
-    assert sum(each.errors for each in rules) == 2 * 2
+    groups, rules = group_rows(errors_of(*bad * 2), LOOK)
+    assert sum(each.rows for each in groups) == 2 * 2
+    assert sum(each.errors for each in rules) == 2 * (3 + 3 + 3 + 2)
 
 
 def test_first_row_and_value_of_a_rule_are_those_of_the_first_row_that_counts_for_it() -> None:

@@ -13,7 +13,7 @@ from batchcore.errors import FileError, InputGoneError, TooManyRejectsError
 
 from batchops.core import ledger
 from batchops.core.column_names import input_columns
-from batchops.core.errors import JobError, explain_failure
+from batchops.core.errors import AwsError, JobError, explain_failure
 from batchops.deployment.deployed import deployed_schema
 from batchops.inspection.row_causes import RowLook, group_rows
 from batchops.inspection.status import job_status
@@ -21,6 +21,8 @@ from batchops.show.shown import Block, Shown
 from batchops.show.terminal import printable, shorten
 
 if TYPE_CHECKING:
+    from batchcore.schema import RecordSchema
+
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
     from batchops.inspection.status import JobStatus
@@ -241,11 +243,20 @@ def _row_look(job: JobRef, entry: JobEntry) -> RowLook | None:
         columns = [name.strip() for name in input_columns(job, entry)]
     except JobError:  # the job's intermediate files have expired
         return None
-    schema = cache(lambda: deployed_schema(job.stack))
 
-    def broken(row: Mapping[str, str]) -> Iterator[str]:
-        known = {name: row[name] for name in schema().columns if name in row}
-        return (violation.column for violation in schema().violations(known))
+    @cache
+    def schema() -> RecordSchema | None:
+        try:
+            return deployed_schema(job.stack)
+        except AwsError:  # who may read the errors need not be allowed to read the functions
+            return None
+
+    def broken(row: Mapping[str, str]) -> Iterable[str]:
+        rules = schema()
+        if rules is None:
+            return row.keys()
+        known = {name: row[name] for name in rules.columns if name in row}
+        return (violation.column for violation in rules.violations(known))
 
     return RowLook(columns, entry.delimiter, broken)
 

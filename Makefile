@@ -31,7 +31,7 @@ help:
 	@echo "make lab     JupyterLab on notebooks/"
 	@echo "make console the operations console as an app, on 127.0.0.1"
 	@echo "make check   ruff, mypy --strict, import-linter and the fast tests, in about a minute"
-	@echo "make lint    as check without tests, and cfn-lint, sam validate, checkov, the docs"
+	@echo "make lint    as check without tests, and cfn-lint, sam validate, checkov, the CI workflow, the docs"
 	@echo "make audit   known vulnerabilities of every package; needs the network"
 	@echo "make docs    the API reference, into site/"
 	@echo "make pictures  the pictures of README and docs, from notebooks run in a browser"
@@ -51,16 +51,16 @@ $(VENV)/python:
 
 $(VENV)/ready: $(VENV)/python pyproject.toml batchops/local/engine-requirements.txt
 	$(BIN)/python $(INSTALLERS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab]'
 	$(BIN)/batchops engine install
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,dev]'
 	@touch $@
 
 $(VENV)/ready-bench: $(VENV)/ready-dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,dev,bench]'
 	@touch $@
 
 # SAM CLI pins boto3 and much else to the digit, so it has an environment of its own.
@@ -77,7 +77,7 @@ $(SCAN)/ready: scan-requirements.txt | $(VENV)/python
 	@touch $@
 
 $(VENV)/ready-console: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[console]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,console]'
 	@touch $@
 
 # ------------------------------------------------------------------------------------- to use
@@ -112,6 +112,9 @@ lint: code setup-dev $(SCAN)/ready
 	$(BIN)/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region us-east-1
 	$(SCAN)/bin/checkov --file template.yaml --config-file .checkov.yaml
+	sed -n '/^```yaml$$/,/^```$$/{/^```/!p;}' docs/ci.md > .tools/workflow.yml
+	$(SCAN)/bin/check-jsonschema --builtin-schema vendor.github-workflows .tools/workflow.yml
+	$(SCAN)/bin/zizmor --quiet --offline .tools/workflow.yml
 	$(MAKE) docs
 
 # Strict: a link that leads nowhere, or a name that is not there, fails it.

@@ -110,14 +110,14 @@ def _number(values: Mapping[str, str], name: str) -> int | None:
 
 @cache
 def shipped_settings() -> StackSettings:
-    """Return the settings of a stack that is deployed from this checkout with all defaults.
+    """Return the settings of a stack that is deployed as shipped, with all defaults.
 
     Raises
     ------
     ProjectError
-        If the package does not run from a checkout.
+        The installation is not complete.
     """
-    return read_settings(load_template(Project.find().template), {})
+    return read_settings(load_template(Project.shipped().template), {})
 
 
 def deployed_settings(stack: StackRef) -> StackSettings:

@@ -9,16 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+from filelock import FileLock
+
 from batchops.core.errors import EngineInstallError
 from batchops.core.project import check_owner, make_private
-from batchops.local.locks import file_lock
 
 REQUIREMENTS = Path(__file__).with_name("engine-requirements.txt")
 _INSTALL_TIMEOUT_S = 900.0
 _DONE = "complete"
 # Settings of the caller's shell that would send pip or the interpreter somewhere else. What says
 # where packages come from (index, proxy, certificates) is kept: the user's choice holds here too.
-_MISLEADING = ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "VIRTUAL_ENV")
+_MISLEADING = {"PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "VIRTUAL_ENV"}
+_MISLEADING |= {"PYTHONPATH", "PYTHONHOME"}
 
 
 def pins() -> list[str]:
@@ -61,7 +63,7 @@ def install(env_home: Path) -> Path:
         check_owner(folder)
         return env_python(env_home)
     try:
-        with file_lock(env_home / f"{folder.name}.lock", timeout_s=_INSTALL_TIMEOUT_S):
+        with FileLock(env_home / f"{folder.name}.lock", timeout=_INSTALL_TIMEOUT_S):
             if not is_installed(env_home):
                 _make(folder)
     except TimeoutError as error:
@@ -74,9 +76,12 @@ def install(env_home: Path) -> Path:
 def _make(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     python = str(folder / "bin" / "python")
-    _run([sys.executable, "-I", "-m", "venv", str(folder)])
+    # With the pip that batchops brings: not every Python can put one into a new environment, and
+    # functions should not find one there.
+    _run([sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)])
     options = ["--disable-pip-version-check", "--no-input", "--quiet"]
-    _run([python, "-I", "-m", "pip", "install", *options, "-r", str(REQUIREMENTS)])
+    pip = [sys.executable, "-I", "-m", "pip", "--python", python]
+    _run([*pip, "install", *options, "-r", str(REQUIREMENTS)])
     # Written last: its presence says that nothing was cut off half way.
     (folder / _DONE).write_text("\n".join(pins()) + "\n", encoding="utf-8")
 

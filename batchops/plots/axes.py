@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchops.core.extras import from_extra
 from batchops.show.marks import BLUE, GREEN, PURPLE, VERMILLION
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def make_axes(ax: Axes | None) -> Axes:
     """Return the given Axes, or those of a new figure with a transparent background."""
     if ax is not None:
         return ax
-    import matplotlib.pyplot as plt
+    with from_extra("lab", needed_for="a plot"):
+        import matplotlib.pyplot as plt
 
     # Made by pyplot, so that notebooks show the figure and plt.show() finds it.
     figure, made = plt.subplots(figsize=_SIZE_INCHES, layout="constrained")

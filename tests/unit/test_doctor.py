@@ -82,7 +82,7 @@ def test_missing_project_is_a_line_with_what_to_do(tmp_path: Path) -> None:
     (project,) = [check for check in diagnosis.checks if check.name == "project"]
     assert project.ok is False
     assert "template.yaml" in project.found
-    assert "pass the path of a checkout" in project.advice
+    assert "name a folder that 'batchops init' has laid out" in project.advice
     assert not diagnosis.ok
 
 

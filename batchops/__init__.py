@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from batchops.inspection.checks import Diagnosis
     from batchops.inspection.chunk_grid import ChunkGrid
     from batchops.inspection.compare import Comparison, compare
+    from batchops.inspection.duplicates import Duplicates
     from batchops.inspection.email import Email
     from batchops.inspection.error_pages import ErrorPage
     from batchops.inspection.result_files import ResultFile
@@ -125,6 +126,7 @@ _MODULES = {
         "Comparison",
         "compare",
     ),
+    "batchops.inspection.duplicates": ("Duplicates",),
     "batchops.inspection.email": ("Email",),
     "batchops.inspection.error_pages": ("ErrorPage",),
     "batchops.inspection.result_files": ("ResultFile",),
@@ -189,6 +191,7 @@ __all__ = [
     "Deployment",
     "Destruction",
     "Diagnosis",
+    "Duplicates",
     "Email",
     "EndpointError",
     "EngineError",

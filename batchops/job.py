@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchcore import workflow
 from batchcore.aws import LINK_EXPIRES_S
 
 from batchops.core import ledger
+from batchops.core.column_names import with_key_name
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
 from batchops.deployment.deployed import deployed_schema
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from batchops.core.ledger import ErrorFilter
     from batchops.inspection.chunk_grid import ChunkGrid
+    from batchops.inspection.duplicates import Duplicates
     from batchops.inspection.error_pages import ErrorPage
     from batchops.inspection.why import Why
     from batchops.planning.actual_cost import CostComparison
@@ -160,6 +161,26 @@ class Job(JobRef):
 
         return why(self)
 
+    def duplicates(self, *, limit: int = 10_000) -> Duplicates:
+        """Find the rows of the uploaded file that have the same key, accepted and rejected ones.
+
+        The job's chunks are read one by one, and the keys lie in a temporary file, so that memory
+        is bounded. Rows that were repaired count as they are now. Empty keys, and rows that cannot
+        be read (rules ``encoding``, ``quoting``, ``fieldCount``), are left out.
+
+        Parameters
+        ----------
+        limit
+            The most rows to name; all are counted.
+
+        Raises
+        ------
+        JobNotFoundError, InputError, JobError, AwsError
+        """
+        from batchops.inspection.duplicates import job_duplicates
+
+        return job_duplicates(self, deployed_schema(self.stack), limit=limit)
+
     def errors(
         self, *, limit: int | None = None, column: str | None = None, rule: str | None = None
     ) -> pd.DataFrame:
@@ -180,27 +201,35 @@ class Job(JobRef):
         DataFrame
             One line per error, ordered by row: ``source_row`` (int64, the header being row 1),
             ``column`` (str, empty for an error of the whole row), ``rule``, ``value``, ``message``,
-            ``limit``, ``stage`` (read, validate or enrich), ``uuid`` (the row's key), ``raw`` (the
-            row's text, cut at 32,000 characters), ``chunk`` (int64), ``attempt`` (int64),
-            ``time`` (datetime64[ms, UTC], when the chunk's execution started). Its attribute
-            ``attrs["complete"]`` says whether the job has succeeded, so that no more can come, and
-            ``attrs["cut"]`` whether there are more than `limit`.
+            ``limit``, ``stage`` (read, validate or enrich), the row's key under the name of its
+            column in the deployed schema, such as ``uuid``, ``raw`` (the row's text, cut at 32,000
+            characters), ``chunk`` (int64), ``attempt`` (int64), ``time`` (datetime64[ms, UTC], when
+            the chunk's execution started). Its attribute ``attrs["complete"]`` says whether the job
+            was merged, so that no more can come, and ``attrs["cut"]`` whether there are more than
+            `limit`.
         """
         if limit is not None and limit < 1:
             raise InputError(f"limit={limit}: give 1 or more, or leave it out")
         where = ledger.ErrorFilter(column=column, rule=rule)
         found = ledger.stored_errors(self.stack, self.id, where)
         frame = frames.errors_frame(islice(found, limit))
-        if frame.empty and (column is not None or rule is not None):
-            check_filter(self, partial(deployed_schema, self.stack), column=column, rule=rule)
-        frame.attrs["complete"] = self.status().status == workflow.SUCCEEDED
+        if frame.empty:
+            self._check_filter(where)
+        frame = with_key_name(frame, self.stack)
+        frame.attrs["complete"] = self.ledger_entry().is_merged
         frame.attrs["cut"] = next(found, None) is not None
         return frame
+
+    def _check_filter(self, where: ErrorFilter) -> None:
+        """Refuse a filter that no error fits if it has names that there are none of."""
+        names = {name: getattr(where, name) for name in ("column", "rule", "stage", "chunk")}
+        check_filter(self, partial(deployed_schema, self.stack), **names)
 
     def iter_errors(self, *, lines: int = 10_000) -> Iterator[pd.DataFrame]:
         """Yield the errors in DataFrames of at most `lines` lines, with the columns of `errors`."""
         found = ledger.stored_errors(self.stack, self.id)
-        yield from frames.error_frames(found, lines=lines)
+        parts = frames.error_frames(found, lines=lines)
+        yield from (with_key_name(part, self.stack) for part in parts)
 
     def error_page(
         self, *, where: ErrorFilter | None = None, after: str = "", lines: int = 50
@@ -210,7 +239,8 @@ class Job(JobRef):
         Parameters
         ----------
         where
-            The errors to return; by default all.
+            The errors to return; by default all. Names that there are none of are refused, with
+            those that there are.
         after
             The `next` of the page before; by default the page begins with the first error.
         lines
@@ -222,7 +252,10 @@ class Job(JobRef):
         """
         from batchops.inspection.error_pages import error_page
 
-        return error_page(self, where=where, after=after, lines=lines)
+        page = error_page(self, where=where, after=after, lines=lines)
+        if where is not None and not after and page.errors.empty:
+            self._check_filter(where)
+        return page
 
     def chunks(self) -> pd.DataFrame:
         """Return the chunks that have started.
@@ -309,6 +342,8 @@ class Job(JobRef):
         errors = self.errors()
         if column is not None:
             errors = errors[errors["column"] == column]
+            if errors.empty:
+                self._check_filter(ledger.ErrorFilter(column=column))
         if by == "position":
             rows = self.ledger_entry().rows_in
             return error_plots.errors_by_position(errors, rows=rows, ax=ax)
@@ -383,19 +418,70 @@ class Job(JobRef):
 
     # ------------------------------------------------------------------------- results
 
-    def output(self, *, typed: bool = False) -> pd.DataFrame:
+    def output(self, *, typed: bool = False, source_row: bool = False) -> pd.DataFrame:
         """Return the completed file, with every column as text unless `typed` is set.
 
-        With `typed`, the dates of the deployed schema become dates and the columns of its
-        enrichment become numbers, if every value is one or is empty. Other columns stay text,
-        because 007 may be a key.
+        With `typed`, columns get the types of the deployed schema, and those of its enrichment
+        become numbers, if no value loses anything by it: formatted back, each is its text. Integers
+        are Int64, other numbers Float64, or `decimal.Decimal` where a float would lose a digit,
+        booleans boolean, dates datetime64; an empty value is missing. All other columns stay text,
+        and so does a column with 007, +1 or 1e3 in it. docs/data.md has the table.
 
         The columns that the job has added keep their names: one of the upload with the same name is
         ``NAME (uploaded)``. Other names that occur twice, or are empty, are what `pandas.read_csv`
         makes of them: ``a``, ``a.1``, ``Unnamed: 2``.
+
+        Parameters
+        ----------
+        typed
+            Give columns their types.
+        source_row
+            Add the column ``source_row`` (int64): the row of the uploaded file, the header being
+            row 1, as in `errors` and `rejects`.
+
+        Raises
+        ------
+        JobNotFoundError, JobRunningError, JobFailedError, AwsError
+        JobError
+            If `source_row` is wanted, and the list of the job's chunks has expired.
         """
         schema = deployed_schema(self.stack) if typed else None
-        return result_files.completed_frame(self, schema=schema)
+        return result_files.completed_frame(self, schema=schema, source_row=source_row)
+
+    def to_parquet(
+        self,
+        path: str | Path,
+        *,
+        of: Literal["output", "errors"] = "output",
+        typed: bool = False,
+        source_row: bool = False,
+    ) -> Path:
+        """Store the completed file, or the errors, as Parquet, and return its path.
+
+        It takes the extra ``parquet``: ``pip install 'batchops[parquet]'``.
+
+        Parameters
+        ----------
+        path
+            The file; one that is there is replaced by a whole one only.
+        of
+            ``"output"``, or ``"errors"`` with the columns of `errors`, which are read as a stream.
+        typed, source_row
+            Of the output, see `output`.
+
+        Raises
+        ------
+        InputError
+            If the extra is not installed, the file cannot be written, or `of` is neither.
+        JobNotFoundError, JobRunningError, JobFailedError, JobError, AwsError
+        """
+        from batchops.inspection.parquet import write_parquet
+
+        if of not in ("output", "errors"):
+            raise InputError(f"of={of!r}: give 'output' or 'errors'")
+        if of == "errors":
+            return write_parquet(self.iter_errors(), path)
+        return write_parquet([self.output(typed=typed, source_row=source_row)], path)
 
     def rejects(self) -> pd.DataFrame:
         r"""Return the rejected rows.

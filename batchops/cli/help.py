@@ -13,7 +13,7 @@ GROUPS = {
     "Files and jobs": ("schema", "plan", "submit", "jobs", "show", "watch", "wait"),
     "Results": (
         *("why", "errors", "rejects", "output", "download", "link", "email", "balance"),
-        *("chunks", "steps", "lineage", "cost", "plot"),
+        *("duplicates", "chunks", "steps", "lineage", "cost", "plot"),
     ),
     "Fix and rerun": ("repair", "rerun", "stop", "redeliver", "compare", "what-if"),
     "Look inside": ("logs", "invoke", "engine"),
@@ -49,6 +49,7 @@ EXAMPLES = {
     "link": "link JOB --expires 600",
     "email": "email JOB",
     "balance": "balance JOB",
+    "duplicates": "duplicates JOB",
     "chunks": "chunks JOB",
     "steps": "steps JOB",
     "lineage": "lineage JOB",

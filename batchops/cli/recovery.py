@@ -98,9 +98,11 @@ def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: f
 @main.command()
 @click.argument("job_a")
 @click.argument("job_b")
-@click.option("--by", type=click.Choice(["source_row", "uuid"]), default="source_row")
+@click.option(
+    "--by", default="source_row", show_default=True, help="Or the name of the key's column."
+)
 @with_stack
-def compare(stack: Stack, job_a: str, job_b: str, by: Any) -> None:
+def compare(stack: Stack, job_a: str, job_b: str, by: str) -> None:
     """Compare the errors of two jobs: fixed, newly broken, same."""
     from batchops.inspection.compare import compare as compare_jobs
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _REJECTED = click.option(
     "--rejected", is_flag=True, help="The rejected rows instead of the completed file."
 )
+_PARQUET = click.option(
+    "--parquet", type=click.Path(path_type=Path), help="Store them at this path, as Parquet."
+)
 _TIMELINE, _ERRORS, _DURATIONS, _GRAPH = "timeline", "errors", "durations", "graph"
 
 
@@ -59,18 +62,38 @@ def why(stack: Stack, job_id: str) -> None:
 @click.option("--limit", type=POSITIVE, help="Lines at most, of the first rows.")
 @click.option("--column", help="Only errors of this column.")
 @click.option("--rule", help="Only errors of this rule.")
+@_PARQUET
 @with_stack
 def errors(
-    stack: Stack, job_id: str, limit: int | None, column: str | None, rule: str | None
+    stack: Stack,
+    job_id: str,
+    limit: int | None,
+    column: str | None,
+    rule: str | None,
+    parquet: Path | None,
 ) -> None:
     """Print every rule that any row of a job breaks, as CSV."""
     job = stack.job(job_id)
+    if parquet is not None:
+        if limit or column or rule:
+            raise click.BadParameter("--parquet takes all errors: leave out --limit and filters")
+        _stored(job.to_parquet(parquet, of="errors"))
+        return
     if wants_json() or limit or column or rule:
         show(job.errors(limit=limit, column=column, rule=rule))
         return
     # Streamed, since there may be very many.
     for number, part in enumerate(job.iter_errors()):
         write_csv(part, header=number == 0)
+
+
+@main.command()
+@job_argument
+@click.option("--limit", type=click.IntRange(min=1), default=10_000, help="Rows to name at most.")
+@with_stack
+def duplicates(stack: Stack, job_id: str, limit: int) -> None:
+    """Find the rows of a job's file that have the same key."""
+    show(stack.job(job_id).duplicates(limit=limit))
 
 
 @main.command()
@@ -107,11 +130,19 @@ def cost(stack: Stack, job_id: str) -> None:
 
 @main.command()
 @job_argument
+@click.option("--source-row", is_flag=True, help="Add each row's number in the uploaded file.")
+@click.option("--typed", is_flag=True, help="With --parquet: types of the schema, not text.")
+@_PARQUET
 @with_stack
-def output(stack: Stack, job_id: str) -> None:
+def output(stack: Stack, job_id: str, source_row: bool, typed: bool, parquet: Path | None) -> None:
     """Print a job's completed rows, as CSV with the job's delimiter."""
     job = stack.job(job_id)
-    _show_rows(job, job.output())
+    if parquet is not None:
+        _stored(job.to_parquet(parquet, typed=typed, source_row=source_row))
+        return
+    if typed:
+        raise click.BadParameter("--typed takes --parquet PATH: what is printed is text")
+    _show_rows(job, job.output(source_row=source_row))
 
 
 @main.command()
@@ -121,6 +152,10 @@ def rejects(stack: Stack, job_id: str) -> None:
     """Print a job's rejected rows with row number and reasons, as CSV with the job's delimiter."""
     job = stack.job(job_id)
     _show_rows(job, job.rejects())
+
+
+def _stored(path: Path) -> None:
+    show(path, data={"path": str(path)})
 
 
 def _show_rows(job: Job, rows: pd.DataFrame) -> None:
@@ -141,7 +176,7 @@ def download(stack: Stack, job_id: str, path: Path, rejected: bool) -> None:
     job = stack.job(job_id)
     if not screen.is_terminal or wants_json():
         stored = job.download(path, rejected=rejected)
-        show(stored, data={"path": str(stored)})
+        _stored(stored)
         return
     with Progress(console=screen, transient=True) as progress:
         task = progress.add_task("downloading", total=None)

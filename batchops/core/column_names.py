@@ -1,7 +1,8 @@
-"""How the columns of result files are called, where several have one name, or one has none."""
+"""How the columns of result files and errors are called, whatever names the upload has."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,11 +10,18 @@ from typing import TYPE_CHECKING
 from batchcore import csvtext, keys
 from batchcore.records import REJECT_COLUMNS
 
+from batchops.core.ledger import ERROR_COLUMNS
 from batchops.core.manifest import read_piece
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import JobEntry
+    from batchops.core.stack_ref import StackRef
+
+# What the ledger calls a row's key, whatever its column is called.
+LEDGER_KEY = "uuid"
 
 _UPLOADED = " (uploaded)"
 
@@ -43,6 +51,28 @@ def result_columns(uploaded: Sequence[str], added: Sequence[str]) -> list[str]:
     """
     own = [f"{name}{_UPLOADED}" if name in added else name for name in uploaded]
     return distinct([*own, *added])
+
+
+def key_name(stack: StackRef) -> str:
+    """Return how the errors' column with the rows' key is called: as in the deployed schema.
+
+    It is ``key`` where the schema has none, and ``NAME (uploaded)`` where the errors have a column
+    of its name. Stacks of earlier versions do not say the name, so it is ``uuid``.
+    """
+    name: str = json.loads(stack.outputs.get("KeyColumn", f'"{LEDGER_KEY}"')) or "key"
+    return f"{name}{_UPLOADED}" if name in ERROR_COLUMNS.keys() - {LEDGER_KEY} else name
+
+
+def with_key_name(errors: pd.DataFrame, stack: StackRef) -> pd.DataFrame:
+    """Return errors with the key's column under its own name."""
+    return errors.rename(columns={LEDGER_KEY: key_name(stack)})
+
+
+def key_column(errors: pd.DataFrame) -> str | None:
+    """Return how the key's column is called in errors that `with_key_name` returned, if at all."""
+    own = ERROR_COLUMNS.keys() - {LEDGER_KEY}
+    # What somebody has added stands behind it.
+    return next((str(name) for name in errors.columns if name not in own), None)
 
 
 def input_columns(job: JobRef, entry: JobEntry) -> list[str]:

@@ -50,6 +50,8 @@ class StackSettings:
         The largest file that one call splits, and the size of the ranges of a larger one.
     merge_group_bytes : int
         The most bytes that one call merges.
+    max_rejected_percent : int or None
+        The share of rows that may be rejected; None where a job succeeds even if all of them are.
     functions : dict of FunctionSettings
         The functions that work on jobs, by the names of their folders in ``source/``.
     input_format : int
@@ -64,6 +66,7 @@ class StackSettings:
     api_calls_per_second: int | None
     range_bytes: int
     merge_group_bytes: int
+    max_rejected_percent: int | None
     functions: Mapping[str, FunctionSettings]
     input_format: int = INPUT_FORMAT
     region: str | None = None
@@ -93,8 +96,9 @@ def read_settings(template: Mapping[str, Any], parameters: Mapping[str, str]) ->
         delimiter=jobs.parse_delimiter(values["FileDelimiter"]),
         chunk_rows=int(values["FileChunkSize"]),
         max_concurrency=int(values["MaxConcurrency"]),
-        # Stacks of earlier versions have no such parameter.
-        api_calls_per_second=int(values["ApiRateLimit"]) if "ApiRateLimit" in values else None,
+        # Stacks of earlier versions have no such parameters.
+        api_calls_per_second=_number(values, "ApiRateLimit"),
+        max_rejected_percent=_number(values, "MaxRejectedPercent"),
         range_bytes=int(values["SplitRangeBytes"]),
         merge_group_bytes=int(merge["Environment"]["Variables"]["MERGE_GROUP_BYTES"]),
         functions={
@@ -103,6 +107,10 @@ def read_settings(template: Mapping[str, Any], parameters: Mapping[str, str]) ->
         },
         input_format=int(template.get("Outputs", {}).get("InputFormat", {"Value": 1})["Value"]),
     )
+
+
+def _number(values: Mapping[str, str], name: str) -> int | None:
+    return int(values[name]) if name in values else None
 
 
 @cache

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchcore import workflow
 from batchcore.texts import printable
 
 from batchops.inspection.status import StatusReader
@@ -146,8 +145,8 @@ def chunk_grid(job: JobRef) -> ChunkGrid:
 def grid_of(job_id: str, status: JobStatus, tally: ChunkTally | None) -> ChunkGrid:
     """Return the grid for a status and the chunks that were read with it."""
     if tally is None:
-        done = status.chunks if status.status == workflow.SUCCEEDED else 0
-        return summarize_chunks(job_id, done)
+        # After a merge no chunk is read: all are done.
+        return summarize_chunks(job_id, status.chunks_done)
     chunks = max(status.chunks, tally.highest)
     waiting = {*(tally.open - tally.running), *range(tally.highest + 1, chunks + 1)}
     return summarize_chunks(

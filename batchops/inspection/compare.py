@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from batchops.core import ledger
+from batchops.core.column_names import key_column, with_key_name
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
 from batchops.inspection.frames import errors_frame
@@ -15,8 +16,6 @@ from batchops.show.shown import Block, Shown, plain_values
 if TYPE_CHECKING:
     import pandas as pd
 
-
-By = Literal["source_row", "uuid"]
 
 # Numbers the errors of a row whose column breaks one rule more than once.
 _AGAIN = "_again"
@@ -32,7 +31,7 @@ class Comparison(Shown):
     a, b : str
         The jobs' ids; ``"a"`` and ``"b"`` for DataFrames.
     by : str
-        How rows were matched: by ``source_row`` or ``uuid``.
+        How rows were matched: by ``source_row``, or by the column of their key.
     fixed, newly_broken, same : DataFrame
         Errors that only `a` has, that only `b` has, and that both have (as in `b`). One line per
         error, with the columns and dtypes of `Job.errors`, ordered by source row.
@@ -40,7 +39,7 @@ class Comparison(Shown):
 
     a: str
     b: str
-    by: By
+    by: str
     fixed: pd.DataFrame = field(repr=False)
     newly_broken: pd.DataFrame = field(repr=False)
     same: pd.DataFrame = field(repr=False)
@@ -92,7 +91,7 @@ class Comparison(Shown):
 
 
 def compare(
-    a: JobRef | pd.DataFrame, b: JobRef | pd.DataFrame, *, by: By = "source_row"
+    a: JobRef | pd.DataFrame, b: JobRef | pd.DataFrame, *, by: str = "source_row"
 ) -> Comparison:
     """Compare the errors of two jobs, or of one job before and after a rerun.
 
@@ -107,18 +106,21 @@ def compare(
     a, b
         Jobs, or DataFrames as `Job.errors` returns them; `a` is the earlier one.
     by
-        ``"source_row"`` if both files have the same rows in the same places; otherwise ``"uuid"``,
-        the rows' key. Rows without a key, and rows with the same key, are interchangeable then.
+        ``"source_row"`` if both files have the same rows in the same places; otherwise the name of
+        the key's column, such as ``"uuid"``. Rows without a key, and rows with the same key, are
+        interchangeable then.
 
     Raises
     ------
     InputError
         If `by` is neither, or `a` or `b` is neither a job nor such a DataFrame.
     """
-    if by not in get_args(By):
-        raise InputError(f"rows cannot be matched by {by!r}: it is one of {get_args(By)}")
     name_a, errors_a = _errors(a, "a")
     name_b, errors_b = _errors(b, "b")
+    key_a, key_b = key_column(errors_a), key_column(errors_b)
+    if by not in ("source_row", key_a, key_b):
+        raise InputError(f"rows cannot be matched by {by!r}: give 'source_row' or {key_b!r}")
+    errors_a, by = errors_a.rename(columns={key_a: key_b}), str(key_b) if by == key_a else by
     match = [by, "column", "rule"]
     left, right = _numbered(errors_a, match), _numbered(errors_b, match)
     in_both = [*match, _AGAIN]
@@ -134,9 +136,10 @@ def compare(
 
 def _errors(source: Any, label: str) -> tuple[str, pd.DataFrame]:
     if isinstance(source, JobRef):
-        return source.id, errors_frame(ledger.stored_errors(source.stack, source.id))
-    needed = {"source_row", "uuid", "column", "rule"}
-    if not needed <= set(getattr(source, "columns", ())):
+        errors = errors_frame(ledger.stored_errors(source.stack, source.id))
+        return source.id, with_key_name(errors, source.stack)
+    columns = set(getattr(source, "columns", ()))
+    if not columns >= {"source_row", "column", "rule"} or key_column(source) is None:
         raise InputError(
             f"{label} is a {type(source).__name__}: give a job, or a DataFrame as job.errors() "
             "returns it"

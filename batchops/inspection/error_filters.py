@@ -1,11 +1,11 @@
-"""Refuse filters of errors that name a column or a rule that there is none of."""
+"""Refuse filters of errors that name a column, rule, stage or chunk that there is none of."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from batchcore import headers
+from batchcore import headers, workflow
 
 from batchops.core import ledger
 from batchops.core.errors import InputError
@@ -25,6 +25,8 @@ def check_filter(
     *,
     column: str | None,
     rule: str | None,
+    stage: str | None = None,
+    chunk: int | None = None,
 ) -> None:
     """Check the names in a filter that no error of a job fits.
 
@@ -38,9 +40,18 @@ def check_filter(
     Raises
     ------
     InputError
-        If a name is neither in an error of the job nor in the schema. The message has the names
-        that there are.
+        If a name is neither in an error of the job nor in the schema, no step is called like the
+        stage, or the job has no such chunk. The message has the names that there are.
     """
+    stages = [step.name for step in workflow.REJECTING_STEPS]
+    if stage is not None and stage not in stages:
+        raise InputError(f"no stage {stage!r}: it is one of {headers.listed(stages)}")
+    if chunk is not None:
+        chunks = job.ledger_entry().chunks
+        if not 1 <= chunk <= chunks:
+            raise InputError(f"job {job.id} has no chunk {chunk}: it has {chunks:,}")
+    if column is None and rule is None:
+        return
     broken = {(error.column, error.rule) for error in ledger.stored_errors(job.stack, job.id)}
     columns, rules_broken = {name for name, _ in broken}, {name for _, name in broken}
     if (column is None or column in columns) and (rule is None or rule in rules_broken):

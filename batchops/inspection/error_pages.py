@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchops.core import ledger
+from batchops.core.column_names import with_key_name
 from batchops.core.errors import InputError
 from batchops.core.ledger import ErrorFilter
 from batchops.inspection.frames import errors_frame
@@ -97,4 +98,5 @@ def error_page(
     found, read, after = ledger.stored_error_page(
         job.stack, job.id, where or ErrorFilter(), after=after, lines=lines, max_read=max_read
     )
-    return ErrorPage(errors_frame(found), read=read, next=after, total=total)
+    errors = with_key_name(errors_frame(found), job.stack)
+    return ErrorPage(errors, read=read, next=after, total=total)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from batchcore.records import REJECT_COLUMNS
 
 from batchops.core.column_names import result_columns
 from batchops.core.ledger import ERROR_COLUMNS
+from batchops.inspection.typed_columns import with_types
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -152,7 +153,12 @@ def parse_shown(text: str, *, delimiter: str) -> tuple[list[str], bool]:
 
 
 def completed_frame(
-    file: IO[bytes], *, delimiter: str, added: int = 0, schema: RecordSchema | None = None
+    file: IO[bytes],
+    *,
+    delimiter: str,
+    added: int = 0,
+    schema: RecordSchema | None = None,
+    rows_of: Callable[[int], list[int]] | None = None,
 ) -> pd.DataFrame:
     """Return a completed file as text; every value is what the file has, empty values included.
 
@@ -161,19 +167,22 @@ def completed_frame(
     added
         How many columns the job has added. They keep their names if the upload has the same ones.
     schema
-        Gives columns their types: its dates become dates and the columns of its enrichment become
-        numbers, if every value in the column is one or is empty. All others stay text, because 007
-        may be a key.
+        Gives columns their types, see `typed_columns`.
+    rows_of
+        Returns the source row of each line, given how many there are; they become the last column,
+        ``source_row`` (int64).
     """
     import pandas as pd
 
     names = header_names(file, delimiter=delimiter)
     width = len(names) - added
+    more = [SOURCE_ROW] if rows_of else []
+    columns = result_columns(names[:width], [*names[width:], *more])
     frame: pd.DataFrame = pd.read_csv(
         file,
         sep=delimiter,
         header=0,
-        names=result_columns(names[:width], names[width:]),
+        names=columns[: len(names)],
         index_col=False,
         encoding="utf-8",
         encoding_errors="backslashreplace",
@@ -181,12 +190,9 @@ def completed_frame(
         keep_default_na=False,
     )
     if schema is not None:
-        for name in frame.columns.intersection(list(schema.columns)):
-            rules = schema.properties[name]
-            if isinstance(rules, dict) and "format" in rules:
-                frame[name] = _dates(frame[name], rules["format"])
-        for name in frame.columns.intersection(list(schema.enrichment)):
-            frame[name] = _numbers(frame[name])
+        frame = with_types(frame, schema)
+    if rows_of is not None:
+        frame[SOURCE_ROW] = pd.Series(rows_of(len(frame)), dtype="int64", index=frame.index)
     return frame
 
 
@@ -198,28 +204,3 @@ def header_names(file: IO[bytes], *, delimiter: str) -> list[str]:
     text.detach()
     file.seek(start)
     return names
-
-
-def _dates(text: pd.Series[str], date_format: str) -> pd.Series[Any]:
-    """Return dates; the text itself if the format is none of dates, or a value is not in it."""
-    import pandas as pd
-    from batchcore.dates import is_date_format, strptime_format
-
-    if date_format == "date-time":
-        # Values may have several offsets, which one column can hold only as UTC.
-        dates = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
-    elif date_format == "date" or is_date_format(date_format):
-        code = "%Y-%m-%d" if date_format == "date" else strptime_format(date_format)
-        dates = pd.to_datetime(text, format=code, errors="coerce")
-    else:
-        return text
-    return dates if (dates.notna() | (text == "")).all() else text
-
-
-def _numbers(text: pd.Series[str]) -> pd.Series[Any]:
-    """Return numbers; the text itself if a value is neither a number nor empty, or is like 007."""
-    import pandas as pd
-
-    numbers = pd.to_numeric(text, errors="coerce")
-    readable = (numbers.notna() | (text == "")).all()
-    return text if not readable or text.str.match(r"[+-]?0[0-9]").any() else numbers

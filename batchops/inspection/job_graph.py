@@ -162,7 +162,8 @@ def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tup
     entered = [name for name in runs if definition["States"][name]["Type"] not in PLUMBING]
     for place, name in enumerate(entered):
         run, after = runs[name], entered[place + 1 : place + 2]
-        if name not in trouble and trouble.intersection(after):
+        # A job that fails for its rejects does so after the mail, which has not failed.
+        if name not in {*trouble, workflow.EMAIL.state} and trouble.intersection(after):
             run = replace(run, status=workflow.FAILED)
         # A final state takes no time.
         yield name, replace(run, ms=None) if not steps[name] else run

@@ -21,6 +21,7 @@ from batchops.core.errors import (
 )
 from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames
+from batchops.inspection.source_rows import accepted_rows
 from batchops.inspection.status import settle
 from batchops.show.shown import Block, Shown
 
@@ -77,7 +78,7 @@ def result_key(job: JobRef, *, rejected: bool) -> str:
     """
     entry = job.ledger_entry()
     key = entry.rejected_key if rejected else entry.completed_key
-    if key is not None and entry.status == workflow.SUCCEEDED:
+    if key is not None and entry.is_merged:
         return key
     status, reason = settle(job.stack, entry)
     if status in workflow.ENDED:
@@ -104,14 +105,28 @@ def fetch(
         job.stack.client("s3").download_fileobj(bucket, key, file, Callback=on_bytes)
 
 
-def completed_frame(job: JobRef, *, schema: RecordSchema | None = None) -> pd.DataFrame:
+def completed_frame(
+    job: JobRef, *, schema: RecordSchema | None = None, source_row: bool = False
+) -> pd.DataFrame:
     """Return the completed file; for the columns see `Job.output`."""
     file, entry = _open_result(job, rejected=False)
     names = frames.header_names(file, delimiter=entry.delimiter)
     # Who has added which column matters only for names that occur twice.
-    twice = len(set(names)) < len(names)
+    every = [*names, frames.SOURCE_ROW] if source_row else names
+    twice = len(set(every)) < len(every)
     added = len(names) - len(_uploaded(job, entry, names)) if twice else 0
-    return frames.completed_frame(file, delimiter=entry.delimiter, added=added, schema=schema)
+
+    def rows_of(lines: int) -> list[int]:
+        rejected = rejects_frame(job)[frames.SOURCE_ROW]
+        return accepted_rows(job, entry, rejected=set(rejected), lines=lines)
+
+    return frames.completed_frame(
+        file,
+        delimiter=entry.delimiter,
+        added=added,
+        schema=schema,
+        rows_of=rows_of if source_row else None,
+    )
 
 
 def _uploaded(job: JobRef, entry: JobEntry, names: list[str]) -> list[str]:

@@ -137,7 +137,7 @@ class StatusReader:
             "mail": entry.mail_status,
             "warnings": entry.warnings,
         }
-        if status == workflow.SUCCEEDED:  # the merge has counted every chunk
+        if entry.is_merged:  # the merge has counted every chunk
             self._tally = None
             return JobStatus(
                 **known,

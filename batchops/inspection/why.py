@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from batchcore import jobs, workflow
-from batchcore.errors import FileError, InputGoneError
+from batchcore.errors import FileError, InputGoneError, TooManyRejectsError
 from batchcore.texts import printable
 
 from batchops.core import ledger
-from batchops.core.errors import explain_failure
+from batchops.core.column_names import input_columns
+from batchops.core.errors import AwsError, JobError, explain_failure
+from batchops.deployment.deployed import deployed_schema
+from batchops.inspection.row_causes import RowLook, group_rows
 from batchops.inspection.status import job_status
 from batchops.show.shown import Block, Shown
 from batchops.show.terminal import shorten
 
 if TYPE_CHECKING:
+    from batchcore.schema import RecordSchema
+
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
     from batchops.inspection.status import JobStatus
@@ -55,22 +61,23 @@ class Cause:
     Attributes
     ----------
     kind : str
-        failure (of the job or of chunks), warning (about the file's header), mail, or rejection (of
-        rows).
+        failure (of the job or of chunks), warning (about the file's header), mail, rows (that are
+        no records, or break many rules alike), or rejection (of the other rows, by rule).
     what : str
         The reason, with placeholders for what varies from case to case.
     count : int
-        1 for the job or its header; otherwise the number of chunks that failed, or of errors of the
-        rule.
+        1 for the job or its header; otherwise the number of chunks that failed, of the rows, or of
+        errors of the rule.
     source_row : int or None
-        For a rejection the first row with it, the header being row 1.
+        For rows and a rejection the first row with it, the header being row 1.
     value : str
-        For a rejection that row's value in the column; otherwise the first message, in full.
+        For a rejection that row's value in the column; for rows their range; otherwise the first
+        message, in full.
     next_call : str
         The code to run next, with the names ``job`` and ``stack``.
     """
 
-    kind: Literal["failure", "warning", "mail", "rejection"]
+    kind: Literal["failure", "warning", "mail", "rows", "rejection"]
     what: str
     count: int
     source_row: int | None
@@ -81,12 +88,17 @@ class Cause:
     def example(self) -> str:
         """One case, shortened."""
         value = shorten(self.value, _MAX_VALUE_CHARACTERS)
+        if self.kind == "rows":
+            return value
         return value if self.source_row is None else f"row {self.source_row}: {value!r}"
 
     def __str__(self) -> str:
         """Return count and reason, an example and the next call, on a line each."""
         lines = [f"{self.count:,} x {self.what}", f"next: {self.next_call}"]
-        if self.what != self.value:
+        if self.kind == "rows":
+            number = f"{self.count:,} row" + ("" if self.count == 1 else "s")
+            lines[:1] = [f"{self.what}: {number}", self.value]
+        elif self.what != self.value:
             lines.insert(1, f"such as {self.example}")
         return "\n    ".join(printable(shorten(line)) for line in lines)
 
@@ -138,7 +150,7 @@ def why(job: JobRef) -> Why:
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
     errors = ledger.stored_errors(job.stack, job.id)
-    rejections = rejection_causes(errors, succeeded=status.status == workflow.SUCCEEDED)
+    rejections = rejection_causes(errors, succeeded=entry.is_merged, look=_row_look(job, entry))
     causes = (*failures, *warning_causes(entry), *mail_causes(entry), *rejections)
     return Why(job.id, status.status, causes)
 
@@ -163,9 +175,15 @@ def _next_for_job(entry: JobEntry, error: str, reason: str) -> str:
     if error == _CHILD_FAILED:
         step = workflow.MERGE if entry.was_split else workflow.SPLIT
         return f"stack.logs({step.function!r}, job=job.id)  # then {again}"
+    if error == TooManyRejectsError.__name__:
+        return _repair("fix the rows")
     if error in _NEW_FILE_WANTED:
         return _submit_again(entry)
     return "job.balance()" if error == "BalanceError" else "job.rerun()"
+
+
+def _repair(fix: str) -> str:
+    return f"bad = job.rejects()  # {fix}, then job.repair(bad, dry_run=False)"
 
 
 def _submit_again(entry: JobEntry) -> str:
@@ -215,8 +233,39 @@ def mail_causes(entry: JobEntry) -> Iterator[Cause]:
         yield Cause("mail", normalise(text), 1, None, text, call)
 
 
-def rejection_causes(errors: Iterable[ErrorItem], *, succeeded: bool) -> list[Cause]:
-    """Return why rows were rejected, by stage, column and rule, the most frequent first.
+def _row_look(job: JobRef, entry: JobEntry) -> RowLook | None:
+    """Return what tells how a job's rejected rows look; None if no row was rejected, or it is gone.
+
+    The schema is read for rows that break several rules only.
+    """
+    if entry.errors == 0 or not entry.header_versions:
+        return None
+    try:
+        columns = [name.strip() for name in input_columns(job, entry)]
+    except JobError:  # the job's intermediate files have expired
+        return None
+
+    @cache
+    def schema() -> RecordSchema | None:
+        try:
+            return deployed_schema(job.stack)
+        except AwsError:  # who may read the errors need not be allowed to read the functions
+            return None
+
+    def broken(row: Mapping[str, str]) -> Iterable[str]:
+        rules = schema()
+        if rules is None:
+            return row.keys()
+        known = {name: row[name] for name in rules.columns if name in row}
+        return (violation.column for violation in rules.violations(known))
+
+    return RowLook(columns, entry.delimiter, broken)
+
+
+def rejection_causes(
+    errors: Iterable[ErrorItem], *, succeeded: bool, look: RowLook | None = None
+) -> list[Cause]:
+    """Return why rows were rejected: rows of one cause, then rules, the most frequent first.
 
     Parameters
     ----------
@@ -224,23 +273,23 @@ def rejection_causes(errors: Iterable[ErrorItem], *, succeeded: bool) -> list[Ca
         The job's items of ErrorTable, ordered by row.
     succeeded
         Whether the job has a rejects file.
+    look
+        Tells what a row looks like, see `row_causes`.
     """
-    counts: dict[tuple[str, str, str], int] = {}
-    firsts: dict[tuple[str, str, str], tuple[int, str]] = {}
-    for error in errors:
-        group = (error.stage, error.column, error.rule)
-        counts[group] = counts.get(group, 0) + 1
-        if group not in firsts:
-            firsts[group] = (error.source_row, error.value)
+    groups, rules = group_rows(errors, look)
     found = []
-    for group in sorted(counts, key=lambda g: -counts[g]):
-        stage, column, rule = group
+    for group in groups:
+        end = f" to {group.last_row:,}" if group.last_row > group.first_row else ""
+        place = f"row{'s' if end else ''} {group.first_row:,}{end}"
+        call = _repair(f"fix {place}") if succeeded else "job.errors()"
+        found.append(Cause("rows", group.what, group.rows, group.first_row, place, call))
+    for each in rules:
+        stage, column, rule = each.rule
         what = f"{stage}: {column or 'the row'} breaks {rule}"
         call = "job.errors()"
         if succeeded:
-            fix = f"fix {column!r}" if column else "fix the rows"
-            call = f"bad = job.rejects()  # {fix}, then job.repair(bad, dry_run=False)"
-        found.append(Cause("rejection", what, counts[group], *firsts[group], call))
+            call = _repair(f"fix {column!r}" if column else "fix the rows")
+        found.append(Cause("rejection", what, each.errors, each.source_row, each.value, call))
     return found
 
 

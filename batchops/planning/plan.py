@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from batchops.inspection.duplicates import Duplicates
     from batchops.planning.cost import Cost
     from batchops.planning.durations import Duration
     from batchops.planning.limits import Limit
@@ -70,6 +71,12 @@ class Plan(Shown):
     header_warnings : tuple of str
         What may be wrong with a header that is accepted, such as a column whose rules are not
         applied because its name is only nearly that of the schema; part of `warnings`.
+    duplicates : Duplicates or None
+        Rows with the same key, which no rule forbids; None if the file is refused, or the schema
+        has no key.
+    too_many_rejects : str
+        Why the job would end as failed for its rejects, with its files merged; empty if it would
+        not.
     notes : tuple of str
         What was made of the source, and found about it: sheet, encoding, lines left out, delimiter.
     source, reading
@@ -99,6 +106,8 @@ class Plan(Shown):
     cost: Cost | None
     duration: Duration | None
     header_warnings: tuple[str, ...] = field(repr=False, default=())
+    duplicates: Duplicates | None = None
+    too_many_rejects: str = ""
     notes: tuple[str, ...] = field(compare=False, default=())
     reading: Reading = field(repr=False, compare=False, default=AS_IT_IS)
     source: Any = field(repr=False, compare=False, default=None)
@@ -112,7 +121,8 @@ class Plan(Shown):
     def obstacles(self) -> tuple[str, ...]:
         """The reasons why the job cannot succeed, one line each."""
         refused = [str(self.refusal)] if self.refusal else []
-        return (*refused, *(str(limit) for limit in self.limits if limit.fatal))
+        rejects = [self.too_many_rejects] if self.too_many_rejects else []
+        return (*refused, *rejects, *(str(limit) for limit in self.limits if limit.fatal))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -128,6 +138,8 @@ class Plan(Shown):
         if self.extra:
             names = _names(self.extra)
             found.append(f"columns that the schema does not know pass through: {names}")
+        if self.duplicates is not None and self.duplicates.keys:
+            found.append(self.duplicates.summary())
         found = [*self.header_warnings, *found]
         saving = describe_saving(
             self.options, current=self.chunk_rows, suggested=self.suggested_chunk_rows

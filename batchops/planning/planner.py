@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchcore import aws
-from batchcore.errors import TooManyChunksError
+from batchcore.errors import TooManyChunksError, TooManyRejectsError
 from batchcore.reference import is_storable, table_key
+from batchcore.results import check_rejects
 
 from batchops.core.errors import InputError, translated
 from batchops.deployment.deployed import deployed_schema
@@ -135,6 +136,8 @@ def plan_file(
         keys_checked=scan.keys_checked,
         refusal=refusal,
         header_warnings=scan.header_warnings,
+        duplicates=scan.duplicates,
+        too_many_rejects="" if refused else _too_many_rejects(scan.work, settings),
         limits=about.limits if about else (),
         options=options,
         suggested_chunk_rows=suggest_chunk_rows(options, current=scan.work.chunk_rows),
@@ -144,6 +147,19 @@ def plan_file(
         source=source,
         reading=replace(reading, known_as=reading.known_as or name),
     )
+
+
+def _too_many_rejects(work: Workload, settings: StackSettings) -> str:
+    """Say why a job would fail for its rejects, as the merge does; empty if it would not."""
+    if settings.max_rejected_percent is None:
+        return ""
+    try:
+        check_rejects(
+            rows=work.rows, rejected=work.rejected, allowed_percent=settings.max_rejected_percent
+        )
+    except TooManyRejectsError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 class _Estimates(NamedTuple):

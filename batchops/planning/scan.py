@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from batchcore.schema import RecordSchema
 from batchcore.sizing import MAX_CHUNKS, too_many_chunks
 from batchcore.upload import Upload
 
+from batchops.inspection.duplicates import Duplicates, KeyRows
 from batchops.planning.workload import ENRICHMENT_COLUMN_BYTES, Workload
 
 if TYPE_CHECKING:
@@ -109,6 +111,8 @@ class Scan:
         The file's delimiter.
     packed : bool
         Whether it is a gzip file.
+    duplicates : Duplicates or None
+        Rows with the same key; None if the file is refused, or the schema has no key.
     """
 
     work: Workload
@@ -122,6 +126,7 @@ class Scan:
     header_warnings: tuple[str, ...]
     delimiter: str
     packed: bool
+    duplicates: Duplicates | None
 
 
 def scan_file(
@@ -148,17 +153,17 @@ def scan_file(
     size_bytes
         Its size, if the split is to choose the rows per chunk.
     """
-    counter = _Counter(schema, settings, known_keys)
     refusal = None
     blocks = iter(lambda: file.read(BLOCK_BYTES), b"")
-    try:
-        counter.count(counter.measure(blocks), name, size_bytes)
-    except FileError as error:
-        refusal = Refusal(type(error).__name__, str(error))
-        # The rest of the file still counts for its size.
-        for block in blocks:
-            counter.size_bytes += len(block)
-    return counter.result(refusal)
+    with closing(_Counter(schema, settings, known_keys)) as counter:
+        try:
+            counter.count(counter.measure(blocks), name, size_bytes)
+        except FileError as error:
+            refusal = Refusal(type(error).__name__, str(error))
+            # The rest of the file still counts for its size.
+            for block in blocks:
+                counter.size_bytes += len(block)
+        return counter.result(refusal)
 
 
 class _Counter:
@@ -180,6 +185,12 @@ class _Counter:
         self._rules: Counter[tuple[str, str, str]] = Counter()
         self._first: dict[tuple[str, str, str], tuple[int, str, str]] = {}
         self._blank_lines = 0
+        self._keys = KeyRows(schema.key) if schema.key else None
+
+    def close(self) -> None:
+        """Remove what was kept on disk."""
+        if self._keys is not None:
+            self._keys.close()
 
     def measure(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass the blocks on and add up their sizes."""
@@ -220,12 +231,16 @@ class _Counter:
             raise too_many_chunks(self._work.chunk_rows)
 
     def _count_chunk(self, chunk: csvtext.SplitChunk, header: bytes) -> None:
-        records = read_records(
-            header + chunk.data,
-            self._schema,
-            delimiter=self._delimiter,
-            first_row=chunk.first_row,
+        records = list(
+            read_records(
+                header + chunk.data,
+                self._schema,
+                delimiter=self._delimiter,
+                first_row=chunk.first_row,
+            )
         )
+        if self._keys is not None:
+            self._keys.add(records, self._schema.key)
         good: dict[str, list[Record]] = {}
         bad: list[Record] = []
         good_bytes = 0
@@ -316,6 +331,7 @@ class _Counter:
             header_warnings=self._header_warnings(refusal),
             delimiter=self._delimiter,
             packed=self._packed,
+            duplicates=self._keys.find() if self._keys and refusal is None else None,
         )
 
     def _header_warnings(self, refusal: Refusal | None) -> tuple[str, ...]:

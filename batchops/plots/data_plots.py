@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batchops.core.errors import InputError
@@ -55,7 +56,7 @@ def plot_totals(
     """
     import pandas as pd
 
-    _check(data, by, value, split)
+    data = _check(data, by, value, split)
     ax, title = make_axes(ax), fit_label(f"{value} by {by}", 80)
     if data.empty:
         return say_why_empty(ax, title, "no rows")
@@ -78,10 +79,13 @@ def plot_totals(
     return ax
 
 
-def _check(data: pd.DataFrame, by: str, value: str, split: str | None) -> None:
+def _check(data: pd.DataFrame, by: str, value: str, split: str | None) -> pd.DataFrame:
+    """Return the data with the values to add up as numbers that can be drawn."""
     for name in filter(None, (by, value, split)):
         if name not in data.columns:
             raise InputError(f"there is no column {name!r}: there are {', '.join(data.columns)}")
+    if data[value].map(type).isin([Decimal, type(None)]).all():
+        data = data.assign(**{value: data[value].astype("float64")})
     if data[value].dtype.kind not in "iuf":
         raise InputError(
             f"{value!r} has no numbers but {data[value].dtype}: use job.output(typed=True)"
@@ -91,6 +95,7 @@ def _check(data: pd.DataFrame, by: str, value: str, split: str | None) -> None:
             f"{split!r} has {data[split].nunique():,} values, and {_MAX_PARTS} colours can be told "
             "apart: split by another column"
         )
+    return data
 
 
 def _stack(ax: Axes, table: pd.DataFrame, *, labelled: bool) -> None:

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from batchops.core.ledger import JobEntry
 
 
+_REPAIR_INSTEAD = (
+    ", because every chunk has its result and the same rows would be rejected again: see why(), "
+    "then fix the rows and put them in with repair(). If the schema or the reference data has "
+    "changed since, rerun everything"
+)
+
+
 @dataclass(frozen=True)
 class RerunPlan(Shown):
     """What a rerun would do, or, once `started`, what it does.
@@ -54,6 +61,8 @@ class RerunPlan(Shown):
         ``resume`` for a new execution, ``redrive`` if the old one goes on.
     started : bool
         Whether the attempt was started; False after a dry run, and if nothing has to run.
+    instead : str
+        What to do where no chunk has to run and the job has failed for its rejects; else empty.
     """
 
     job_id: str
@@ -68,6 +77,7 @@ class RerunPlan(Shown):
     settings: Settings | None = None
     engine: str = "resume"
     started: bool = False
+    instead: str = ""
     # What was read for the plan, so that carrying it out need not read it again: the list of all
     # the job's chunks, and the fingerprints of the deployed functions.
     manifest: tuple[ManifestChunk, ...] = field(default=(), repr=False, compare=False)
@@ -121,7 +131,7 @@ class RerunPlan(Shown):
 
     def _title(self) -> str:
         if not self.needed:
-            return f"job {self.job_id} {self.ended}: nothing to rerun"
+            return f"job {self.job_id} {self.ended}: nothing to rerun{self.instead}"
         what = "is redriven" if self.engine == "redrive" else "runs again"
         if self.from_start:
             how = "from the start"
@@ -164,7 +174,7 @@ def plan_rerun(
         If what the rerun needs is gone from the bucket.
     """
     last = last or last_attempt(job)
-    if last.status == workflow.SUCCEEDED and not chunks and not everything:
+    if last.entry.is_merged and not chunks and not everything:
         return _plan_nothing(job, last)
     if last.entry.manifest_key is None:
         if chunks is not None:
@@ -195,7 +205,7 @@ def plan_chunks(
     """
     sizes = stored_sizes(job, last.entry.bucket)
     planned, reused = choose_chunks(job.id, manifest, job.chunk_entries(), sizes=sizes, named=named)
-    if not planned and last.status != workflow.SUCCEEDED:
+    if not planned and not last.entry.is_merged:
         # A map needs an item, and of all the chunks the smallest costs least.
         least = min(reused, key=lambda chunk: chunk.rows)
         reason = "only the merge is to be repeated, and the workflow runs at least one chunk"
@@ -254,7 +264,10 @@ def _other_columns(job: JobRef, entry: JobEntry) -> str:
 
 
 def _plan_nothing(job: JobRef, last: Ended) -> RerunPlan:
-    return RerunPlan(job.id, last.attempt + 1, str(last), False, (), (), (), "")
+    plan = RerunPlan(job.id, last.attempt + 1, str(last), False, (), (), (), "")
+    if last.entry.is_merged and last.status != workflow.SUCCEEDED:
+        return replace(plan, instead=_REPAIR_INSTEAD)
+    return plan
 
 
 def _plan_from_start(job: JobRef, last: Ended, *, lost: str = "") -> RerunPlan:

@@ -109,6 +109,8 @@ class ErrorsPanel:
             lambda page: self._take(page, starts),
             doing="reading the errors",
             key="errors",
+            # What another filter found must not stand under one that was refused.
+            on_error=lambda: self._set(markup.paragraph("No errors are shown: see the message.")),
         )
 
     def _take(self, page: ErrorPage, starts: list[str]) -> None:

@@ -73,7 +73,8 @@ def apply(properties: dict[str, Any], context: Any) -> dict[str, str]:
     """Load the reference data, then turn the notification on."""
     loaded = load_reference(properties["TableName"], context)
     notify(properties["BucketName"], properties["NotificationFunctionArn"])
-    return {"ReferenceRows": str(loaded)}
+    # As JSON, because an output of a stack may be neither empty nor other than ASCII.
+    return {"ReferenceRows": str(loaded), "KeyColumn": json.dumps(RecordSchema.load().key)}
 
 
 def remove(properties: dict[str, Any], context: Any) -> None:

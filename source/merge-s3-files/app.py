@@ -12,11 +12,11 @@ import boto3
 import orjson
 from batchcore import aws, items, joining, keys, results
 from batchcore.dynamojson import read_as_sent
-from batchcore.errors import InputGoneError
+from batchcore.errors import InputGoneError, TooManyRejectsError
 from batchcore.merge_plans import MergePlan, store_plan, upload_item
 from batchcore.metrics import publish_rows
 from batchcore.pieces import Piece, total_bytes
-from batchcore.runtime import Event, Result, job_step
+from batchcore.runtime import Event, Result, failure, job_step
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -90,7 +90,23 @@ def _finish(event: Event, totals: dict[str, int]) -> Result:
     publish_rows({name: totals[name] for name in ("rowsOut", "rowsRejected")}, before)
     # Now that the ledger names the copy, delete the input; only this version, so a newer one stays.
     s3.delete_object(Bucket=bucket, Key=key, VersionId=event["versionId"])
-    return outcome
+    return {**outcome, **_verdict(totals)}
+
+
+def _verdict(totals: dict[str, int]) -> Result:
+    """Return the error that the job has to end with, after the mail, if too few rows were accepted.
+
+    It is no failure of the merge, whose files are complete.
+    """
+    try:
+        results.check_rejects(
+            rows=totals["rowsIn"],
+            rejected=totals["rowsRejected"],
+            allowed_percent=int(os.environ["MAX_REJECTED_PERCENT"]),
+        )
+    except TooManyRejectsError as error:
+        return {"verdict": failure(error)["failure"]}
+    return {}
 
 
 def _confirm(event: Event) -> None:

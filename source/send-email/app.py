@@ -33,7 +33,7 @@ def lambda_handler(event: Event, context: object) -> Result:
     mail = {
         "FromEmailAddress": os.environ["SES_SENDER"],
         "Destination": {"ToAddresses": [os.environ["SES_RECIPIENT"]]},
-        "Content": {"Simple": compose(job, link)},
+        "Content": {"Simple": compose(job, link, verdict=_verdict(event))},
     }
     # Store the mail before sending it, so that it can be read even if sending fails.
     aws.put_intermediate(s3, event["bucket"], keys.mail(event["jobId"]), orjson.dumps(mail))
@@ -55,17 +55,28 @@ def lambda_handler(event: Event, context: object) -> Result:
     return {"messageId": sent["MessageId"]}
 
 
+def _verdict(event: Event) -> str:
+    """Return why the job will end as failed although it is merged; empty if it will not."""
+    return str(event.get("merge", {}).get("verdict", {}).get("Cause", ""))
+
+
 def _ledger_entry(job: str) -> dict[str, Any]:
     key = {"jobId": {"S": job}, "entry": {"S": items.JOB_ENTRY}}
     answer = dynamodb.get_item(TableName=os.environ["JOB_TABLE"], Key=key, ConsistentRead=True)
     return items.plain(answer["Item"])
 
 
-def compose(job: dict[str, Any], link: str) -> Any:
-    """Return the message for SES. Its HTML form escapes whatever comes from outside."""
+def compose(job: dict[str, Any], link: str, *, verdict: str = "") -> Any:
+    """Return the message for SES. Its HTML form escapes whatever comes from outside.
+
+    Parameters
+    ----------
+    verdict
+        Why the job ends as failed although it is merged; empty if it does not.
+    """
     name = _in_one_line(PurePosixPath(job["key"]).name)
     lines = [
-        f"{name} has been processed.",
+        f"{name} has FAILED: {verdict}." if verdict else f"{name} has been processed.",
         f"Rows in: {job['rowsIn']:,}. Rows out: {job['rowsOut']:,}. "
         f"Rows rejected: {job['rowsRejected']:,}.",
         *(_in_one_line(warning) for warning in job.get("warnings", {}).values()),
@@ -84,7 +95,10 @@ def compose(job: dict[str, Any], link: str) -> Any:
         *(f"<p>{html.escape(line)}</p>" for line in where),
     ]
     return {
-        "Subject": {"Data": f"Processed: {name}", "Charset": "UTF-8"},
+        "Subject": {
+            "Data": f"{'Failed' if verdict else 'Processed'}: {name}",
+            "Charset": "UTF-8",
+        },
         "Body": {
             "Text": {"Data": text, "Charset": "UTF-8"},
             "Html": {"Data": "".join(paragraphs), "Charset": "UTF-8"},

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 from e2e.inbox import Inbox
-from e2e.jobs import completed, finish_all, finished
+from e2e.jobs import TIMEOUT_S, completed, finish_all, finished
 from e2e.rows import COMPLETED_HEADER, HEADER, enriched, order, to_csv
 
 from batchops.core.errors import JobFailedError
@@ -182,7 +182,7 @@ ACCEPTED = {
 
 
 @pytest.fixture(scope="module")
-def accepted(stack: Stack) -> dict[str, Job]:
+def accepted(stack: Stack, inbox: Inbox) -> dict[str, Job]:
     jobs = finish_all(stack, {f"{n}.csv": c.data for n, c in ACCEPTED.items()}, check=False)
     return dict(zip(ACCEPTED, jobs.values(), strict=True))
 
@@ -192,7 +192,8 @@ def test_acceptable_file_keeps_its_bytes_and_loses_only_its_bad_rows(
     name: str, accepted: dict[str, Job]
 ) -> None:
     job, case = accepted[name], ACCEPTED[name]
-    assert job.status().status == "SUCCEEDED", job.status().reason
+    ended = "FAILED" if name == "only bad rows" else "SUCCEEDED"
+    assert job.status().status == ended, job.status().reason
     found = job.errors()[["source_row", "column", "rule"]]
     assert tuple(found.itertuples(index=False, name=None)) == case.errors
     assert completed(job) == case.output
@@ -200,6 +201,24 @@ def test_acceptable_file_keeps_its_bytes_and_loses_only_its_bad_rows(
     assert sorted({int(row) for row in job.rejects()["source_row"]}) == sorted(
         {row for row, *_ in case.errors}
     )
+
+
+def test_job_of_only_bad_rows_fails_by_name_and_is_repaired(
+    accepted: dict[str, Job], inbox: Inbox
+) -> None:
+    job = accepted["only bad rows"]
+    status = job.status()
+    assert (status.rows_done, status.rows_rejected, status.mail) == (1, 1, "SENT")
+    assert status.reason.startswith("TooManyRejectsError: the only row was rejected")
+    assert ["TooManyRejectsError" in notice for notice in inbox.about(job.id)] == [True]
+    assert job.email().subject == "Failed: only bad rows.csv"
+    assert "nothing to rerun" in str(job.rerun(dry_run=False))
+    bad = job.rejects()
+    bad["uuid"] = order(0)[0]
+    assert job.repair(bad, dry_run=False).started
+    assert job.wait(timeout_s=TIMEOUT_S).status == "SUCCEEDED"
+    assert completed(job) == _output(A_OUT)
+    assert job.balance().holds
 
 
 def test_bad_rows_with_one_key_or_none_are_each_kept(stack: Stack) -> None:

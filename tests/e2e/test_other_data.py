@@ -13,6 +13,7 @@ from batchcore.csvtext import iter_records
 from e2e.jobs import TIMEOUT_S, finished
 
 from batchops.core.errors import InputError
+from batchops.core.ledger import ErrorFilter
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
 from batchops.stack import Stack
@@ -174,6 +175,23 @@ def test_reasons_name_the_columns_of_this_data(parts: Job) -> None:
     assert counts["enrich: Teilenummer breaks reference"] == 1
     assert sum(counts.values()) == len(ERRORS)
     assert "row 4: '31.04.2026'" in str(why)
+
+
+def test_frames_join_by_row_and_call_the_key_by_its_name(stack: Stack, parts: Job) -> None:
+    output, errors = parts.output(source_row=True), parts.errors()
+    assert output["source_row"].tolist() == [2, 3, 7]
+    assert errors.loc[errors["source_row"] == 5, "Teilenummer"].tolist() == ["T-99999"]
+    assert {row for row, *_ in ERRORS} == set(errors["source_row"])
+    assert len(parts.rejects().merge(errors, on="source_row")) == len(ERRORS)
+    assert stack.outputs["KeyColumn"] == '"Teilenummer"'
+    found = parts.duplicates()  # the row that lacks a field has no key that can be told
+    assert found.frame().to_dict("list") == {
+        "source_row": [4, 7],
+        "Teilenummer": ["T-00003", "T-00003"],
+    }
+    assert stack.plan(PARTS.encode()).duplicates == found
+    with pytest.raises(InputError, match="did you mean 'Teilenummer'"):
+        parts.error_page(where=ErrorFilter(column="Teilenumer"))
 
 
 def test_mended_row_takes_its_place_among_the_others(stack: Stack, tmp_path: Path) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pandas as pd
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support import stack_ref
 
-from batchops.core.column_names import distinct, result_columns
+from batchops.core.column_names import distinct, key_column, key_name, result_columns, with_key_name
+from batchops.inspection.frames import errors_frame
 
 NAMES = st.lists(
     st.sampled_from(["a", "b", "a.1", "a.2", "a.1.1", "", "Unnamed: 0", "Unnamed: 1", "x y"]),
@@ -44,3 +48,27 @@ def test_columns_of_an_earlier_result_are_told_apart() -> None:
         "a",
         "b",
     ]
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("order", "order"),
+        ("uuid", "uuid"),
+        ("Größe ✓", "Größe ✓"),
+        ("column", "column (uploaded)"),
+        ("source_row", "source_row (uploaded)"),
+        ("", "key"),
+    ],
+)
+def test_key_has_the_name_of_its_column(column: str, name: str) -> None:
+    stack = stack_ref(outputs={"KeyColumn": json.dumps(column)})
+    assert key_name(stack) == name
+    found = with_key_name(errors_frame([]), stack)
+    assert [*found.columns][7] == name
+    assert key_column(found) == key_column(found.assign(note="mine")) == name
+    assert found.columns.is_unique
+
+
+def test_stack_that_does_not_say_its_key_calls_it_as_it_did() -> None:
+    assert key_name(stack_ref(outputs={})) == "uuid"

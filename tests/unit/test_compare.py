@@ -69,6 +69,24 @@ def test_rows_of_other_places_are_matched_by_key() -> None:
     assert _rows(compare(BEFORE, moved).same) == []
 
 
+def test_rows_are_matched_by_the_key_s_own_name() -> None:
+    before, moved = (
+        errors.rename(columns={"uuid": "order"})
+        for errors in (BEFORE, _errors((40, "A", "x", "enum")))
+    )
+    found = compare(before, moved, by="order")
+    assert (found.by, _rows(found.same)) == ("order", [(40, "enum")])
+    assert "rows matched by order" in str(found)
+    with pytest.raises(InputError, match="give 'source_row' or 'order'"):
+        compare(before, moved, by="uuid")
+
+
+def test_stacks_may_call_the_key_otherwise() -> None:
+    after = _errors((40, "A", "x", "enum")).rename(columns={"uuid": "order"})
+    for by in ("uuid", "order"):
+        assert _rows(compare(BEFORE, after, by=by).same) == [(40, "enum")]
+
+
 def test_same_rule_twice_for_one_column_counts_twice() -> None:
     twice = _errors((2, "A", "x", "pattern"), (2, "A", "x", "pattern"))
     found = compare(twice, _errors((2, "A", "x", "pattern")))

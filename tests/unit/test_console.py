@@ -499,6 +499,13 @@ def test_errors_are_filtered_and_paged(
     console.errors.rows.value = "three"
     settle(console)
     assert "rows are 'three'" in console.messages.text
+    assert "<tr>" not in console.errors.table.value
+    console.errors.rows.value = ""
+    settle(console)
+    console.errors.rule.value = "enumm"  # of which neither an error nor the schema can be found
+    settle(console)
+    assert "<tr>" not in console.errors.table.value
+    assert console.messages.text
     console.errors.causes.click()
     settle(console)
     assert "Region" in console.errors.table.value

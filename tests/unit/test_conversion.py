@@ -124,7 +124,7 @@ def test_json_lines_keep_the_text_of_numbers(tmp_path: Path) -> None:
     assert data == b"id,qty,more\n007,1.50,\n,12345678901234567890123,true\n"
     assert (name, said) == ("orders.csv", "orders.jsonl: 2 rows of 3 columns, written as CSV")
     assert read(JSON, name="x.ndjson")[0] == data
-    assert read(stored(tmp_path, "a.jsonl.gz", gzip.compress(JSON)))[:2] == (data, "a.csv")
+    assert read(stored(tmp_path, "a.jsonl.gz", gzip.compress(JSON, mtime=0)))[:2] == (data, "a.csv")
 
 
 def test_parquet_is_written_as_text(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_lines_above_the_header_are_left_out_when_told(end: str) -> None:
     assert data == end.join(["id,qty", "007,1", ""]).encode()
     assert "2 lines left out at the beginning, so row N of the job was row N+2" in said
     assert read(text.encode("utf-16"), skip_rows=2, encoding="utf-16")[0] == data
-    packed = read(gzip.compress(text.encode()), name="a.csv.gz", skip_rows=2)
+    packed = read(gzip.compress(text.encode(), mtime=0), name="a.csv.gz", skip_rows=2)
     assert packed[:2] == (data, "a.csv")
 
 
@@ -211,7 +211,11 @@ def test_lines_above_the_header_are_left_out_when_told(end: str) -> None:
             "holds 2 files, and one is wanted: 'a', 'b'",
         ),
         (archive({"b.zip": PLAIN}), {"name": "a.zip"}, "holds another archive, b.zip"),
-        (gzip.compress(PLAIN)[:-9], {"name": "a.csv.gz", "skip_rows": 1}, "ends in the middle"),
+        (
+            gzip.compress(PLAIN, mtime=0)[:-9],
+            {"name": "a.csv.gz", "skip_rows": 1},
+            "ends in the middle",
+        ),
         (b"[1]\n", {"name": "a.jsonl"}, "line 1 is no JSON object"),
         (
             b'{"a": 1}\n{"a": [1]}\n',

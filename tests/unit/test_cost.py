@@ -87,7 +87,7 @@ def test_counts_of_a_job_are_those_made_by_hand() -> None:
         for name, count in quantities(estimate_cost(WORK)).items()
         if name != ("Lambda", "GB-seconds")
     } == {
-        ("Step Functions", "state transitions"): 9 + 2 * 8,
+        ("Step Functions", "state transitions"): 10 + 2 * 8,
         # Upload, split, two chunks in four steps, two calls of the API, merge, mail.
         ("Lambda", "requests"): 1 + 1 + 2 * 4 + 2 + 1 + 1,
         ("API Gateway", "requests"): 2,
@@ -106,7 +106,7 @@ def test_sum_of_a_job_is_that_made_by_hand() -> None:
     cost = estimate_cost(WORK)
     compute = quantities(cost)["Lambda", "GB-seconds"] * 0.0000133334
     by_hand = (
-        25 * 25e-6
+        26 * 25e-6
         + 14 * 0.2e-6
         + 2 * 3.5e-6
         + 14 * 0.625e-6
@@ -197,7 +197,7 @@ def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
     first = quantities(actual(chunk(1), chunk(2)))
     again = quantities(actual(chunk(1), chunk(2, attempt=2), attempt=2))
     more = {name: again[name] - first[name] for name in first}
-    assert more["Step Functions", "state transitions"] == 8 + 8
+    assert more["Step Functions", "state transitions"] == 9 + 8
     assert more["Lambda", "requests"] == 4 + 1 + 1 + 1
     assert more["S3", "PUT requests"] == 6
     assert more["DynamoDB", "write units"] == 10 + 2
@@ -208,7 +208,7 @@ def test_chunks_that_are_not_done_are_not_counted() -> None:
     failed = chunk(2, status="FAILED")
     entries = [chunk(1), failed]
     assert job_workload(job_entry(), entries, shipped_settings()).chunks == 1
-    assert quantities(actual(*entries))["Step Functions", "state transitions"] == 9 + 8
+    assert quantities(actual(*entries))["Step Functions", "state transitions"] == 10 + 8
 
 
 def test_job_whose_file_was_refused_has_a_cost() -> None:
@@ -225,7 +225,7 @@ def test_comparison_holds_each_service_and_the_total_side_by_side() -> None:
     comparison = CostComparison(planned, found)
     assert [name for name, *_ in comparison.rows] == [*planned.by_service, "total"]
     assert comparison.rows[-1] == ("total", planned.total_usd, found.total_usd)
-    line = ["Step", "Functions", "$0.00063", "$0.00063", "$0.00"]  # planned, actual, difference
+    line = ["Step", "Functions", "$0.00065", "$0.00065", "$0.00"]  # planned, actual, difference
     assert str(comparison).splitlines()[1].split() == line
     assert "difference" in comparison._repr_html_()
     assert json.loads(json.dumps(comparison.to_dict()))["actual"]["total_usd"] == found.total_usd
@@ -241,8 +241,8 @@ def test_cost_says_what_it_is_and_what_it_leaves_out() -> None:
     assert json.loads(json.dumps(cost.to_dict()))["lines"][0] == {
         "service": "Step Functions",
         "what": "state transitions",
-        "quantity": 25,
-        "usd": pytest.approx(0.000625),
+        "quantity": 26,
+        "usd": pytest.approx(0.00065),
     }
 
 
@@ -267,7 +267,7 @@ def test_without_look_up_nothing_is_enriched_and_nothing_asked_of_the_api() -> N
     work = replace(WORK, looks_up=False, keys=0, api_calls=0)
     counted = quantities(estimate_cost(work))
     full = quantities(estimate_cost(WORK))
-    assert counted["Step Functions", "state transitions"] == 9 + 2 * 8
+    assert counted["Step Functions", "state transitions"] == 10 + 2 * 8
     assert counted["Lambda", "requests"] == 1 + 1 + 2 * 3 + 1 + 1
     assert counted["API Gateway", "requests"] == 0
     assert counted["DynamoDB", "read units"] == 1 + 5

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from batchcore import items
 from batchcore.schema import RecordSchema
 from support import ERROR_TABLE, JOB_TABLE, stack_ref
 
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
+from batchops.core.ledger import ErrorFilter
 from batchops.inspection.error_filters import check_filter
+from batchops.job import Job
 
 if TYPE_CHECKING:
     from support import Account
@@ -74,3 +77,31 @@ def test_job_without_errors_says_so(account: Account, job: JobRef) -> None:
     other = JobRef(job.stack, "orders-000000000002")
     with pytest.raises(InputError, match="the job has no errors; others are 'id', 'Note'"):
         check_filter(other, lambda: SCHEMA, column="Nope", rule=None)
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        (ErrorFilter(stage="validation"), "no stage 'validation': .* 'read', 'validate', 'enrich'"),
+        (ErrorFilter(chunk=4), "has no chunk 4: it has 3"),
+        (ErrorFilter(chunk=0), "has no chunk 0: it has 3"),
+        (ErrorFilter(column="id", stage=""), "no stage ''"),
+    ],
+    ids=str,
+)
+def test_pages_of_errors_refuse_names_too(
+    account: Account, job: JobRef, where: ErrorFilter, message: str
+) -> None:
+    account.put_entry(JOB, items.JOB_ENTRY, status="SUCCEEDED", attempt=1, chunks=3)
+    with pytest.raises(InputError, match=message):
+        Job(job.stack, job.id).error_page(where=where)
+
+
+def test_page_without_errors_of_names_that_there_are_is_empty(
+    account: Account, job: JobRef
+) -> None:
+    account.put_entry(JOB, items.JOB_ENTRY, status="SUCCEEDED", attempt=1, chunks=3)
+    for where in (ErrorFilter(stage="read"), ErrorFilter(chunk=3), ErrorFilter(first_row=9)):
+        assert Job(job.stack, job.id).error_page(where=where).errors.empty
+    named = ErrorFilter(column="id", rule="enum")  # each occurs, but not together
+    assert Job(job.stack, job.id).error_page(where=named).errors.empty

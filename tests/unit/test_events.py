@@ -222,7 +222,10 @@ def test_custom_resource_loads_the_reference_data_and_answers(
         assert load_app("custom-resource").lambda_handler(event, context()) == {"status": "SUCCESS"}
         (answer,) = server.received
     assert answer.path == path
-    assert json.loads(answer.body)["Data"] == {"ReferenceRows": str(len(REFERENCE))}
+    assert json.loads(answer.body)["Data"] == {
+        "ReferenceRows": str(len(REFERENCE)),
+        "KeyColumn": '"uuid"',
+    }
     assert len(account.scan(event["ResourceProperties"]["TableName"])) == len(REFERENCE)
     assert "LambdaFunctionConfigurations" in account.s3.get_bucket_notification_configuration(
         Bucket=BUCKET

@@ -112,7 +112,7 @@ def test_create_loads_the_reference_data_and_switches_the_notification_on(
 ) -> None:
     answer = send(app, cloudformation, request(cloudformation, "Create"))
     assert answer["Status"] == "SUCCESS"
-    assert answer["Data"] == {"ReferenceRows": "1000"}
+    assert answer["Data"] == {"ReferenceRows": "1000", "KeyColumn": '"uuid"'}
     assert stored(account) == SHIPPED
     (rule,) = notification(account)
     assert rule["LambdaFunctionArn"] == FUNCTION
@@ -149,7 +149,7 @@ def test_update_makes_the_table_hold_exactly_the_new_reference_data(
     assert new not in SHIPPED
     use_reference(new, kept)
     answer = send(app, cloudformation, request(cloudformation, "Update"))
-    assert answer["Data"] == {"ReferenceRows": "2"}
+    assert answer["Data"]["ReferenceRows"] == "2"
     values = dict(zip(SCHEMA.enrichment, "123456", strict=True))
     assert stored(account) == {new: values, kept: values}
 

@@ -124,6 +124,35 @@ def test_pieces_are_joined_under_their_header_and_the_ledger_says_so(
     assert entry.items() >= expected.items()
 
 
+def test_merge_of_nothing_but_rejects_is_whole_and_has_a_verdict(
+    app: ModuleType, account: Account
+) -> None:
+    event = prepare(account)
+    for number in (1, 2, 3):
+        put_chunk(account, number, b"", rejects(number) * 2, valid=0, rejected=2)
+    result = merge(app, event)
+    assert result["verdict"]["Error"] == "TooManyRejectsError"
+    assert "all 6 rows were rejected" in result["verdict"]["Cause"]
+    assert (result["rowsOut"], result["rowsRejected"]) == (0, 6)
+    assert account.get(REJECTED).count(b"bad") == 6
+    assert account.keys("input") == [ARCHIVED]
+    entry = account.entry(JOB)
+    assert entry.items() >= {"rowsRejected": 6, "rejectedKey": REJECTED}.items()
+    assert not entry.keys() & {"verdict", "status"}
+
+
+@pytest.mark.parametrize(("allowed", "error"), [(50, ""), (49, "TooManyRejectsError")])
+def test_stack_may_allow_fewer_rejects(
+    app: ModuleType,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    allowed: int,
+    error: str,
+) -> None:
+    monkeypatch.setenv("MAX_REJECTED_PERCENT", str(allowed))
+    assert merge(app, prepare(account)).get("verdict", {}).get("Error", "") == error
+
+
 def test_rows_out_and_rejected_are_counted_once_however_often_it_runs(
     app: ModuleType, account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,12 +32,12 @@ def test_members_are_unpacked_one_after_the_other(members: list[bytes], block: i
 @pytest.mark.parametrize("size", [1, 300 * 1024, 9_000_000])
 def test_large_members_come_in_blocks_of_bounded_size(size: int) -> None:
     for data in (os.urandom(size), b"x" * size):
-        blocks = list(Unpacker([gzip.compress(data, 1)]))
+        blocks = list(Unpacker([gzip.compress(data, 1, mtime=0)]))
         assert b"".join(blocks) == data
         assert max(map(len, blocks)) <= 4 * 1024 * 1024
 
 
-PACKED = gzip.compress(TEXT)
+PACKED = gzip.compress(TEXT, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_file_that_unpacks_to_too_much_is_refused_where_it_does() -> None:
 
 def test_bomb_costs_neither_memory_nor_the_whole_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gzipped, "RATIO_FROM_BYTES", 32 * 1024**2)
-    bomb = gzip.compress(b"\n" * 1024**2, 9) * 1_000
+    bomb = gzip.compress(b"\n" * 1024**2, 9, mtime=0) * 1_000
     tracemalloc.start()
     try:
         unpacker = Unpacker([bomb])

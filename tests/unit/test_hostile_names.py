@@ -46,6 +46,7 @@ from batchops.inspection.balance import Balance
 from batchops.inspection.checks import Check, Diagnosis
 from batchops.inspection.chunk_grid import ChunkGrid
 from batchops.inspection.compare import compare
+from batchops.inspection.duplicates import Duplicates, KeyRow
 from batchops.inspection.email import Email
 from batchops.inspection.error_pages import ErrorPage
 from batchops.inspection.progress import Progress
@@ -153,6 +154,7 @@ VALUES: list[Any] = [
     UploadCheck(EVIL, 1, (EVIL,), (EVIL,), None),
     WhatIf(EVIL, 1, 1, 0, 0, ((EVIL, EVIL, 1, 0),), ERRORS, ERRORS),
     Why(EVIL, EVIL, (Cause("rejection", EVIL, 1, 2, EVIL, EVIL),)),
+    Duplicates(EVIL, 2, 4, tuple(KeyRow(EVIL + str(n // 2), n) for n in range(4))),
     compare(ERRORS, ERRORS),
     plan(),
     shown_events(),

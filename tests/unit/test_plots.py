@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -468,6 +469,23 @@ def test_totals_are_parted_and_losses_go_to_the_other_side_of_zero() -> None:
     ax = data_plots.plot_totals(data, by="p", value="m", split="k")
     assert bars(ax) == [(0, 0, -3), (0, 0, 5), (0, 5, 7)]
     assert legend(ax) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.array([1.5, None, 2], dtype="Float64"),
+        pd.array([1, None, 3], dtype="Int64"),
+        [Decimal("1.50"), None, Decimal("2.0")],
+    ],
+    ids=["Float64", "Int64", "Decimal"],
+)
+def test_totals_are_drawn_of_the_numbers_that_typed_output_has(values: Any) -> None:
+    data = pd.DataFrame({"p": ["a", "a", "b"], "m": values, "k": ["x", "y", "x"]})
+    for split in (None, "k"):
+        ax = data_plots.plot_totals(data, by="p", value="m", split=split)
+        widths = sorted(bar.get_width() for bar in ax.patches if bar.get_width())
+        assert widths == sorted(float(value) for value in values if not pd.isna(value))
 
 
 def test_totals_keep_their_order_if_they_are_not_to_be_sorted() -> None:

@@ -192,6 +192,16 @@ def test_resources_have_the_names_of_the_walkthrough() -> None:
     assert {name: resource(name)["Type"] for name in named} == named
 
 
+def test_earlier_stack_that_is_updated_asks_the_custom_resource_again() -> None:
+    """Otherwise an output of what it did not answer then would fail the update."""
+    name = "PostStackProcessing"
+    answers = str(resource(name)["Properties"]["Answers"]).split(", ")
+    wanted = [str(output["Value"]) for output in TEMPLATE["Outputs"].values()]
+    assert {f"{{'Fn::GetAtt': ['{name}', '{each}']}}" for each in answers} == {
+        value for value in wanted if name in value
+    }
+
+
 def test_outputs_hold_whatever_the_client_reads() -> None:
     sources = [p.read_text(encoding="utf-8") for p in (ROOT / "batchops").rglob("*.py")]
     reads = r'(?:outputs\[|outputs\.get\(|_table\()\s*"(\w+)"'
@@ -778,8 +788,25 @@ def test_no_job_fails_without_a_notice() -> None:
 def test_mail_that_cannot_be_sent_does_not_fail_the_job() -> None:
     found = definition(MACHINES[0])["States"]
     (catch,) = found["Email the file"]["Catch"]
-    after = reachable(found, catch["Next"], without={"Record success"})
+    verdict = "Take the verdict on the rows"  # which the merge has given, mail or not
+    after = reachable(found, catch["Next"], without={"Record success", verdict})
     assert not [name for name in after if found[name]["Type"] == "Fail"]
+
+
+def test_job_fails_for_its_rejects_after_merge_archive_and_mail() -> None:
+    found = definition(MACHINES[0])["States"]
+    verdict = "Take the verdict on the rows"
+    assert found[verdict] == {
+        "Type": "Pass",
+        "InputPath": "$.merge.verdict",
+        "ResultPath": "$.failure",
+        "Next": "Record failure",
+    }
+    for before in ("Merge all Files", "Email the file"):
+        start = definition(MACHINES[0])["StartAt"]
+        assert verdict not in reachable(found, start, without={before})
+    (choice,) = found["Are enough rows accepted?"]["Choices"]
+    assert (choice["Variable"], choice["Next"]) == ("$.merge.verdict", verdict)
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -99,7 +99,9 @@ def test_header_that_fits_none_or_several_is_refused(header: bytes, said: str) -
 def test_stack_from_before_takes_its_own_delimiter_and_nothing_packed() -> None:
     other = DATA.replace(b",", b";")
     assert refusal(other, input_format=1).startswith("WrongDelimiterError")
-    assert refusal(gzip.compress(DATA), name="a.csv.gz", input_format=1).startswith("NotTextError")
+    assert refusal(gzip.compress(DATA, mtime=0), name="a.csv.gz", input_format=1).startswith(
+        "NotTextError"
+    )
 
 
 def test_other_widths_of_unicode_are_named() -> None:
@@ -114,7 +116,7 @@ def test_other_widths_of_unicode_are_named() -> None:
 @pytest.mark.parametrize("name", ["input/a.csv.gz", "a.CSV.GZ"])
 def test_packed_file_gives_the_chunks_of_the_plain_one(name: str) -> None:
     plain, header = opened(DATA)
-    packed = gzip.compress(DATA[:50]) + gzip.compress(DATA[50:])
+    packed = gzip.compress(DATA[:50], mtime=0) + gzip.compress(DATA[50:], mtime=0)
     upload, found = opened(packed, name=name, block=7)
     assert upload.packed
     assert found == header
@@ -122,7 +124,9 @@ def test_packed_file_gives_the_chunks_of_the_plain_one(name: str) -> None:
 
 
 def test_packed_file_is_told_by_its_name_and_its_content() -> None:
-    assert refusal(gzip.compress(DATA)).startswith("NotTextError: the file is a gzip archive")
+    assert refusal(gzip.compress(DATA, mtime=0)).startswith(
+        "NotTextError: the file is a gzip archive"
+    )
     upload, header = opened(DATA, name="a.csv.gz")  # browsers unpack what they download
     assert (upload.packed, header) == (False, HEADER)
 
@@ -130,11 +134,11 @@ def test_packed_file_is_told_by_its_name_and_its_content() -> None:
 @pytest.mark.parametrize(
     ("data", "error"),
     [
-        (gzip.compress(b""), "EmptyFileError"),
-        (gzip.compress(b"PK\x03\x04"), "NotTextError"),
-        (gzip.compress(gzip.compress(DATA)), "NotTextError"),
-        (gzip.compress(DATA.decode().encode("utf-16")), "Utf16Error"),
-        (gzip.compress(DATA)[:30], "GzipError"),
+        (gzip.compress(b"", mtime=0), "EmptyFileError"),
+        (gzip.compress(b"PK\x03\x04", mtime=0), "NotTextError"),
+        (gzip.compress(gzip.compress(DATA, mtime=0), mtime=0), "NotTextError"),
+        (gzip.compress(DATA.decode().encode("utf-16"), mtime=0), "Utf16Error"),
+        (gzip.compress(DATA, mtime=0)[:30], "GzipError"),
     ],
 )
 def test_unpacked_content_is_checked_as_any_file(data: bytes, error: str) -> None:
@@ -144,7 +148,7 @@ def test_unpacked_content_is_checked_as_any_file(data: bytes, error: str) -> Non
 def test_rows_of_a_chunk_are_chosen_by_what_is_in_the_file() -> None:
     text = HEADER + row() * 600_000
     plain, _ = opened(text, chunk_rows=0)
-    packed, _ = opened(gzip.compress(text, 1), chunk_rows=0, name="a.csv.gz")
+    packed, _ = opened(gzip.compress(text, 1, mtime=0), chunk_rows=0, name="a.csv.gz")
     assert plain.splitter.chunk_rows == choose_chunk_rows(len(text), text[:262_144], delimiter=",")
     assert packed.splitter.chunk_rows == pytest.approx(plain.splitter.chunk_rows, rel=0.2)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batchcore import items, keys, workflow
+from batchcore.errors import TooManyRejectsError
 
 from batchops.core.errors import explain_failure
 
@@ -169,6 +170,13 @@ class JobEntry(Entry):
     def warnings(self) -> tuple[str, ...]:
         """What may be wrong with the file's header; empty until the file is split."""
         return tuple(self.item.get("warnings", {}).values())
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether the last attempt has merged its results; it may have failed for its rejects."""
+        return self.status == workflow.SUCCEEDED or (
+            self.status == workflow.FAILED and self.error == TooManyRejectsError.__name__
+        )
 
     @property
     def completed_key(self) -> str | None:

@@ -75,6 +75,11 @@ class ErrorItem:
         """The value that breaks it."""
         return str(self.item["value"])
 
+    @property
+    def raw(self) -> str:
+        """The row's text, cut at 32,000 characters."""
+        return str(self.item.get("raw", ""))
+
 
 @dataclass(frozen=True)
 class ErrorFilter:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-# strptime's %y reads 69 as 1969 and 68 as 2068 (POSIX).
+# POSIX's %y reads 69 as 1969 and 68 as 2068.
 _CENTURY_PIVOT = 69
 
 _FORMAT_PARTS = re.compile(r"D+|M+|Y+|h+|m+|s+|.", re.DOTALL)
@@ -90,13 +90,6 @@ def length_range(date_format: str) -> tuple[int, int]:
     parts = _FORMAT_PARTS.findall(date_format)
     least = sum(len(part) for part in parts)
     return least, least + sum(part in ("D", "M", "h") for part in parts)
-
-
-def strptime_format(date_format: str) -> str:
-    """Return a date format in the language of ``strptime``."""
-    codes = {"D": "%d", "M": "%m", "YY": "%y", "YYYY": "%Y", "h": "%H", "m": "%M", "s": "%S"}
-    parts = _FORMAT_PARTS.findall(date_format)
-    return "".join(codes.get(part) or codes.get(part[0], part) for part in parts)
 
 
 def date_pattern(date_format: str) -> str | None:

@@ -22,6 +22,7 @@
     ├── InputGoneError          the uploaded object version no longer exists
     ├── ChunksFailedError       some chunks have no result; rerun the job
     ├── ResultTooLargeError     a merged file would be too large to be joined
+    ├── TooManyRejectsError     all rows, or more than the stack allows, were rejected
     └── BalanceError            rows in are not rows out plus rows rejected
     StaleAttemptError           a later attempt of the job has taken over
     TransientError              throttling, a time-out, a lost connection: retry
@@ -113,6 +114,14 @@ class ChunksFailedError(JobEndingError):
 
 class ResultTooLargeError(JobEndingError):
     """A merged file would be larger than the merge can join."""
+
+
+class TooManyRejectsError(JobEndingError):
+    """All rows, or more than the stack allows, were rejected.
+
+    The job ends with this error after everything else: its files are merged, the input is archived
+    and the mail is sent. So the rejects can be repaired.
+    """
 
 
 class BalanceError(JobEndingError):

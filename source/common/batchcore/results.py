@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from batchcore import items, workflow
-from batchcore.errors import BalanceError, ChunksFailedError
+from batchcore.errors import BalanceError, ChunksFailedError, TooManyRejectsError
 from batchcore.pieces import Piece
 
 LISTED_CHUNKS = 100
@@ -86,3 +86,20 @@ def list_pieces(
 def count_rows(chunks: list[dict[str, Any]]) -> dict[str, int]:
     """Return the totals of all chunks, given the entries that `match_chunks` returned."""
     return {total: sum(chunk[name] for chunk in chunks) for total, name in TOTALS.items()}
+
+
+def check_rejects(*, rows: int, rejected: int, allowed_percent: int) -> None:
+    """Check that a job has not rejected all of its rows, nor more than the stack allows.
+
+    Raises
+    ------
+    TooManyRejectsError
+    """
+    if rejected and rejected == rows:
+        count = f"all {rows:,} rows were" if rows > 1 else "the only row was"
+        raise TooManyRejectsError(f"{count} rejected: see why they were, then repair the rejects")
+    if rejected * 100 > rows * allowed_percent:
+        raise TooManyRejectsError(
+            f"{rejected:,} of {rows:,} rows were rejected, more than the {allowed_percent} % that "
+            "the stack allows (MaxRejectedPercent): see why they were, then repair the rejects"
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -489,16 +489,25 @@ class Job(JobRef):
         source: pd.DataFrame | str | Path | bytes,
         *,
         schema: str | Path | None = None,
+        accept: Collection[str] = (),
         dry_run: bool = True,
     ) -> RepairPlan:
         """Plan a repair with fixed rows; or put them in and run their chunks again.
 
+        The plan lists each field that differs from the job's. A row in which one looks like the
+        damage of a spreadsheet, where no rule objected to the value, is held until that kind of
+        damage is accepted.
+
         Parameters
         ----------
         source
-            The edited rejects: the DataFrame that `rejects` returned, or the rejects file.
+            The edited rejects: the DataFrame that `rejects` returned, the workbook that
+            `rejects_workbook` stored, or the rejects file, however a spreadsheet saved it.
         schema
             A schema to check them against instead of the deployed one.
+        accept
+            The kinds of damage to let through, by the names that the plan has, such as
+            ``{"leading-zeros"}``.
         dry_run
             Only plan; change nothing.
 
@@ -508,7 +517,7 @@ class Job(JobRef):
         """
         from batchops.recovery.repair import repair
 
-        return repair(self, source, schema=schema, dry_run=dry_run)
+        return repair(self, source, schema=schema, accept=accept, dry_run=dry_run)
 
     # ----------------------------------------------------------------------------- ledger
 

@@ -118,6 +118,31 @@ def _same(edited: Sequence[str], fields: Sequence[str]) -> bool:
     )
 
 
+def both_values(row: EditedRow, record: bytes, *, delimiter: str) -> tuple[list[str], list[str]]:
+    """Return the fields under the header as DataFrames show them: in the record, and in the row."""
+    fields = list(map(as_shown, split_fields(record, delimiter=delimiter)[: len(row.fields)]))
+    return fields + [""] * (len(row.fields) - len(fields)), list(map(as_shown, row.fields))
+
+
+def spoilt_fields(record: bytes, *, delimiter: str) -> dict[int, str]:
+    """Return the places of fields that are not UTF-8, or have text after their closing quote.
+
+    Each has the rule that the row is rejected by.
+    """
+    found = {
+        place: "encoding"
+        for place, field in enumerate(split_fields(record, delimiter=delimiter))
+        if as_shown(field) != field
+    }
+    return dict.fromkeys(_stray_places(record, delimiter=delimiter), "quoting") | found
+
+
+def _stray_places(record: bytes, *, delimiter: str) -> list[int]:
+    text = record.decode("utf-8", "surrogateescape")
+    matches = quoting.match_fields(text, delimiter=delimiter)
+    return [place for place, found in enumerate(matches) if found[1]]
+
+
 def undecodable(row: EditedRow, record: bytes, *, delimiter: str) -> list[int]:
     """Return the places of fields that still show bytes that are not UTF-8 as DataFrames do.
 
@@ -135,12 +160,7 @@ def still_stray(row: EditedRow, record: bytes, *, delimiter: str) -> bool:
     """Return whether a row still has, or shows, a field with text after its closing quote."""
     if row.stray:
         return True
-    text = record.decode("utf-8", "surrogateescape")
-    places = [
-        place
-        for place, found in enumerate(quoting.match_fields(text, delimiter=delimiter))
-        if found[1] and place < len(row.fields)
-    ]
+    places = [p for p in _stray_places(record, delimiter=delimiter) if p < len(row.fields)]
     shown = split_fields(record, delimiter=delimiter)
     return any(row.fields[place] in (shown[place], as_shown(shown[place])) for place in places)
 

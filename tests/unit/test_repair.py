@@ -64,6 +64,7 @@ def _check(
         done=done,
         schema=SCHEMA,
         delimiter=",",
+        names=COLUMNS,
     )
     return found
 
@@ -295,7 +296,7 @@ def test_record_written_from_pandas_is_what_csv_reads_back() -> None:
 
 def _plan(*rows: RowOutcome) -> RepairPlan:
     rerun = RerunPlan("job-1", 2, "ended SUCCEEDED", False, (), (), (), "joins all")
-    return RepairPlan("job-1", rows, "the deployed schema", rerun, {})
+    return RepairPlan("job-1", rows, "the deployed schema", (), (), rerun, {})
 
 
 def test_plan_counts_rows_by_what_becomes_of_them() -> None:

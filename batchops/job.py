@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from batchops.core.ledger import ErrorFilter
     from batchops.inspection.chunk_grid import ChunkGrid
     from batchops.inspection.error_pages import ErrorPage
+    from batchops.inspection.rejects_workbook import RejectsWorkbook
     from batchops.inspection.why import Why
     from batchops.planning.actual_cost import CostComparison
     from batchops.planning.plan import Plan
@@ -401,6 +402,33 @@ class Job(JobRef):
         """
         return result_files.rejects_frame(self)
 
+    def rejects_workbook(self, path: str | Path) -> RejectsWorkbook:
+        """Store the rejected rows as a workbook (.xlsx), in which every cell is text.
+
+        This is the form for people: nothing is taken for a number, a date or a formula, the cells
+        that break a rule are marked and say why, and columns with an ``enum`` offer choices.
+        `repair` takes the edited workbook back. Needs the extra ``excel``.
+
+        Parameters
+        ----------
+        path
+            Where to store it; it replaces a file that is there.
+
+        Returns
+        -------
+        RejectsWorkbook
+            Its path, and the rows that no workbook can hold, which are left out.
+
+        Raises
+        ------
+        InputError
+            If the path does not end in ``.xlsx``, or a sheet has too few rows or columns.
+        JobNotFoundError, JobRunningError, JobFailedError, AwsError
+        """
+        from batchops.inspection.rejects_workbook import store_workbook
+
+        return store_workbook(path, self.rejects(), self.errors(), deployed_schema(self.stack))
+
     def result_file(self, *, rejected: bool = False) -> ResultFile:
         """Return the name, size and place in S3 of the file that `download` and `link` give.
 
@@ -415,9 +443,13 @@ class Job(JobRef):
         path: str | Path,
         *,
         rejected: bool = False,
+        spreadsheet: bool = False,
         on_bytes: Callable[[int], None] | None = None,
     ) -> Path:
         """Store the completed file, or the rejects, and return its path.
+
+        The file has the bytes that came: a spreadsheet takes values that begin with ``=``, ``+``,
+        ``-`` or ``@`` for formulas. For people set `spreadsheet`, or see `rejects_workbook`.
 
         In a folder the file keeps its name, and rejects get ``-rejected`` added, so that both fit
         into one folder. The uploader chose the name, so a name that is hidden or leads elsewhere is
@@ -429,10 +461,15 @@ class Job(JobRef):
             The file or folder to store it in.
         rejected
             Store the rejects instead.
+        spreadsheet
+            Store a CSV that a spreadsheet opens right: an apostrophe stands in front of each value
+            that it would run, or write in another way. `repair` takes such rejects back.
         on_bytes
             Called with the number of bytes of each part that arrives, perhaps from another thread.
         """
-        return result_files.download(self, path, rejected=rejected, on_bytes=on_bytes)
+        return result_files.download(
+            self, path, rejected=rejected, spreadsheet=spreadsheet, on_bytes=on_bytes
+        )
 
     def link(self, *, expires_s: int = LINK_EXPIRES_S, rejected: bool = False) -> str:
         """Return an address that opens the completed file, or the rejects, without credentials.

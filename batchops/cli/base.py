@@ -37,6 +37,9 @@ _OPTIONS = {
     "region=...": "--region ...",
     "target='aws'": "--target aws",
     "target='local'": "--target local",
+    "accept={...}": "--accept KIND",
+    "frame()": "--json",
+    "changes_frame()": "--json",
 }
 
 YES = click.option(
@@ -144,7 +147,7 @@ def in_verbs(text: str) -> str:
 
     text = _CALL.sub(verb, text)
     for argument, option in _OPTIONS.items():
-        text = re.sub(rf"\b{re.escape(argument)}(?=[ ,:;)]|$)", option, text)
+        text = re.sub(rf"\b{re.escape(argument)}(?=[ ,:;)\n]|$)", option, text)
     return text
 
 

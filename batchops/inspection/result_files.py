@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import secrets
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from batchops.core.errors import (
 )
 from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames
+from batchops.inspection.spreadsheet_csv import write_frame_quoted, write_quoted
 from batchops.inspection.status import settle
 from batchops.show.shown import Block, Shown
 
@@ -167,6 +169,7 @@ def download(
     path: str | Path,
     *,
     rejected: bool,
+    spreadsheet: bool = False,
     replace: bool = True,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Path:
@@ -174,14 +177,16 @@ def download(
 
     Parameters
     ----------
+    spreadsheet
+        Store a CSV in which a spreadsheet changes and runs nothing, see `spreadsheet_csv`.
     replace
         Replace a file that is there, rather than raise.
 
     Raises
     ------
     InputError
-        If the folder does not exist, the uploader's name for the file cannot be used here, or a
-        file is there that is not to be replaced.
+        If the folder does not exist, the uploader's name for the file cannot be used here, a file
+        is there that is not to be replaced, or the file does not fit into a spreadsheet.
     JobNotFoundError, JobRunningError, JobFailedError, AwsError
     """
     key = result_key(job, rejected=rejected)
@@ -198,6 +203,8 @@ def download(
     try:
         with part.open("xb") as file:
             fetch(job, key, file, on_bytes)
+        if spreadsheet:
+            _quote_file(part, delimiter=job.ledger_entry().delimiter, rejected=rejected)
         part.replace(target)
         stored = True
     finally:
@@ -205,6 +212,25 @@ def download(
         if not (replace or stored):
             target.unlink(missing_ok=True)
     return target
+
+
+def _quote_file(path: Path, *, delimiter: str, rejected: bool) -> None:
+    """Write a result file anew, for spreadsheets."""
+    quoted = path.with_suffix(".quoted")
+    try:
+        with path.open("rb") as file, quoted.open("x", encoding="utf-8", newline="") as out:
+            if rejected:
+                frame = frames.rejects_frame(file, delimiter=delimiter)
+                write_frame_quoted(frame, out, delimiter=delimiter, marked=True)
+            else:
+                text = io.TextIOWrapper(
+                    file, encoding="utf-8-sig", errors="backslashreplace", newline=""
+                )
+                rows = csv.reader(text, delimiter=delimiter)
+                write_quoted(next(rows, []), filter(None, rows), out, delimiter=delimiter)
+        quoted.replace(path)
+    finally:
+        quoted.unlink(missing_ok=True)
 
 
 def _claim(path: Path) -> None:

@@ -141,7 +141,7 @@ def seconds(text: str) -> set[Decimal]:
     found = {Day(1899, 12, 30): 0, Day(1899, 12, 31): 1, Day(1900, 1, 1): 1}
     early = [n for each, n in found.items() if each in set(_days(day.strip()))]
     early += [each.day or 0 for each in _days(day.strip()) if each[:2] == (1900, 1)]
-    return {value + 86_400 * n for n in early}
+    return {value, *(value + 86_400 * n for n in early)}
 
 
 def _without_time(text: str) -> tuple[str, re.Match[str] | None]:
@@ -211,19 +211,22 @@ def _numeric(digits: list[str]) -> Iterator[Day]:
 def _years(text: str) -> list[int]:
     if len(text) == 4:
         return [int(text)]
-    return [1900 + int(text), 2000 + int(text)] if len(text) <= 2 else []
+    if len(text) > 2:
+        return []
+    year = int(text)
+    return [1900 + year, 2000 + year, year]
 
 
 def _valid(year: int | None, month: int, day: int) -> Iterator[Day]:
     try:
-        date(2000 if year is None else year, month, day)
+        date(year or 2000, month, day)
     except ValueError:
         return
     yield Day(year, month, day)
 
 
 def _near(day: Day) -> Iterator[Day]:
-    if day.year is None or day.day is None:
+    if not day.year or day.day is None:
         return
     for step in (-1, 1):
         try:

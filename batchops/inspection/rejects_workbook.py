@@ -161,10 +161,10 @@ class _Writer:
     ) -> None:
         self._book, self._names, self._reasons = book, names, reasons
         self._sheet = book.add_worksheet(SHEET)
-        # "@" is the format of text: what is typed into such a cell stays text, too.
-        self._text = book.add_format({"num_format": "@"})
-        self._marked = book.add_format({"num_format": "@", "bg_color": "#FFD9D9"})
-        self._head = book.add_format({"num_format": "@", "bold": True, "bottom": 1})
+        # The format of text, "@": what is typed into such a cell stays text, too.
+        self._text = book.add_format({"num_format": 49})
+        self._marked = book.add_format({"num_format": 49, "bg_color": "#FFD9D9"})
+        self._head = book.add_format({"num_format": 49, "bold": True, "bottom": 1})
         self._rows, self._comments, self._unsaid = 0, 0, 0
 
     def write_rows(self, rows: Iterator[tuple[str, ...]]) -> list[LeftOut]:

@@ -23,8 +23,9 @@ QUOTED = "quoted_for_spreadsheets"
 
 # What begins a formula, in one spreadsheet or another, and the mark itself (OWASP, CSV Injection).
 _FIRST = ("=", "+", "-", "@", "\t", "\r", "'")
-# A number that comes back as it was: no zeros at its ends, and at most 15 digits.
-_SAFE_NUMBER = re.compile(r"(?=[0-9.]{1,16}$)(?![0-9]{16})(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?")
+# A number that comes back as it was: no zeros at its ends, and short enough for a cell's "General"
+# format, which shows at most 11 characters.
+_SAFE_NUMBER = re.compile(r"(?=[0-9.]{1,11}$)(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?")
 
 # Excel specifications and limits, support.microsoft.com, read 2026-11.
 MAX_ROWS = 1_048_576

@@ -206,11 +206,11 @@ def _is_counted(found: set[Day], number: str) -> bool:
 
 def _is_same_time(old: str, new: str) -> bool:
     before, after = seconds(old), seconds(new)
+    if not (before or after) or (days(old) and days(new)):
+        return False
     # A time is a part of a day, and so is what a number shows of it.
     after |= {number * 86_400 for number in numbers(new) if before and number.is_finite()}
     before |= {number * 86_400 for number in numbers(old) if after and number.is_finite()}
-    if not (seconds(old) or seconds(new)):
-        return False
     return any(abs(one - other) < 60 for one in before for other in after)
 
 
@@ -276,7 +276,7 @@ def _is_recoded(old: str, new: str) -> bool:
     for lost in ("\ufffd", "?"):
         if new.count(lost) > old.count(lost) and _ascii(old) == _ascii(new):
             return True
-    if _plain(old) == _plain(new):
+    if _plain(old) == new:
         return True
     return any(
         new in _recodings(old, written) or old in _recodings(new, written) for written in _ENCODINGS

@@ -62,17 +62,22 @@ class Objections:
     compared
         Places of fields that are wrong together only: emptying one is a fix, writing it in another
         way is none.
-    shifted
-        Whether the row has another number of fields than the header, so that values may move.
+    moved
+        All fields of a row that has another number of them than the header: values may move.
     """
 
     rules: Mapping[int, str] = field(default_factory=dict)
     compared: Collection[int] = ()
-    shifted: bool = False
+    moved: Sequence[str] = ()
 
 
 def objections_to(
-    record: Record, schema: RecordSchema, *, places: Mapping[str, int], spoilt: Mapping[int, str]
+    record: Record,
+    schema: RecordSchema,
+    *,
+    places: Mapping[str, int],
+    fields: Sequence[str],
+    spoilt: Mapping[int, str],
 ) -> Objections:
     """Return what the rules object to in a rejected row.
 
@@ -82,12 +87,14 @@ def objections_to(
         The row as it is in the job, as the stack reads it.
     places
         Column of the schema -> its place.
+    fields
+        All fields of the row, as they are shown.
     spoilt
         Place -> rule of the fields that cannot be read, see `repair_rows.spoilt_fields`.
     """
     if "errors" in record:
         shifted = any(error["rule"] == "fieldCount" for error in record["errors"])
-        return Objections(spoilt, shifted=shifted)
+        return Objections(spoilt, moved=fields if shifted else ())
     rules: dict[int, list[str]] = {}
     together: set[int] = set()
     for found in schema.violations(record["fields"]):
@@ -129,11 +136,22 @@ def changed_fields(
     for place, (old, new, name) in enumerate(zip(before, after, names, strict=False)):
         if old != new:
             kinds = _damage_at(place, old, new, objections, keeps_rules)
-            if objections.shifted and old in after:
-                kinds = tuple(kind for kind in kinds if kind != "emptied")
+            if objections.moved:
+                kinds = _damage_moved(old, new, after, objections)
             rules = objections.rules.get(place, "")
             found.append(FieldChange(source_row, name, old, new, rules, kinds))
     return tuple(found)
+
+
+def _damage_moved(
+    old: str, new: str, after: Collection[str], objections: Objections
+) -> tuple[str, ...]:
+    """Return the damage to a value of a row whose values may have moved to other places."""
+    if new and new in objections.moved:
+        return ()
+    gone = [value for value in (old, *objections.moved) if value and value not in after]
+    found = ([k for k in damage(value, new) if k != "emptied"] for value in gone)
+    return tuple(next(filter(None, found), ()))
 
 
 def _damage_at(

@@ -10,6 +10,7 @@ from batchcore.intake import map_header
 from batchcore.records import Record, read_records, reject
 from batchcore.schema import RecordSchema
 
+from batchops.recovery.edited_table import as_shown
 from batchops.recovery.repair_changes import (
     FieldChange,
     changed_fields,
@@ -156,6 +157,7 @@ class _Checker:
                 self._read(row, old),
                 self._schema,
                 places=places,
+                fields=list(map(as_shown, split_fields(old, delimiter=self._delimiter))),
                 spoilt=spoilt_fields(old, delimiter=self._delimiter),
             ),
             keeps_rules=keeps_rules,

@@ -402,7 +402,7 @@ class Job(JobRef):
         """
         return result_files.rejects_frame(self)
 
-    def rejects_workbook(self, path: str | Path) -> RejectsWorkbook:
+    def rejects_workbook(self, path: str | Path, *, replace: bool = True) -> RejectsWorkbook:
         """Store the rejected rows as a workbook (.xlsx), in which every cell is text.
 
         This is the form for people: nothing is taken for a number, a date or a formula, the cells
@@ -412,7 +412,9 @@ class Job(JobRef):
         Parameters
         ----------
         path
-            Where to store it; it replaces a file that is there.
+            Where to store it.
+        replace
+            Replace a file that is there, rather than raise.
 
         Returns
         -------
@@ -422,12 +424,14 @@ class Job(JobRef):
         Raises
         ------
         InputError
-            If the path does not end in ``.xlsx``, or a sheet has too few rows or columns.
+            If the path does not end in ``.xlsx``, a file is there that is not to be replaced, or a
+            sheet has too few rows or columns.
         JobNotFoundError, JobRunningError, JobFailedError, AwsError
         """
         from batchops.inspection.rejects_workbook import store_workbook
 
-        return store_workbook(path, self.rejects(), self.errors(), deployed_schema(self.stack))
+        schema = deployed_schema(self.stack)
+        return store_workbook(path, self.rejects(), self.errors(), schema, replace=replace)
 
     def result_file(self, *, rejected: bool = False) -> ResultFile:
         """Return the name, size and place in S3 of the file that `download` and `link` give.

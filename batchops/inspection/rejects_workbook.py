@@ -6,7 +6,6 @@ formulas; in a workbook each cell says that it is text, and stays as it is.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from batchops.core.errors import InputError
 from batchops.inspection.frames import SOURCE_ROW
+from batchops.inspection.result_files import whole_file
 from batchops.inspection.spreadsheet_csv import (
     MAX_CHARACTERS,
     characters,
@@ -78,9 +78,14 @@ def _listed(left_out: Sequence[LeftOut]) -> list[str]:
 
 
 def store_workbook(
-    path: str | Path, rejects: pd.DataFrame, errors: pd.DataFrame, schema: RecordSchema
+    path: str | Path,
+    rejects: pd.DataFrame,
+    errors: pd.DataFrame,
+    schema: RecordSchema,
+    *,
+    replace: bool = True,
 ) -> RejectsWorkbook:
-    """Store rejected rows as a workbook, in the place of a file that is there.
+    """Store rejected rows as a workbook.
 
     Parameters
     ----------
@@ -90,25 +95,20 @@ def store_workbook(
         As `Job.rejects` and `Job.errors` return them.
     schema
         Columns with an ``enum`` get a list of choices.
+    replace
+        Replace a file that is there, rather than raise.
 
     Raises
     ------
     InputError
-        If the path is none for a workbook, there are more rows or columns than a sheet has, or
-        XlsxWriter is not installed.
+        If the path is none for a workbook, a file is there that is not to be replaced, there are
+        more rows or columns than a sheet has, or XlsxWriter is not installed.
     """
     target = Path(path)
     if target.suffix.lower() != ".xlsx":
         raise InputError(f"{target} does not end in .xlsx, which a workbook is called")
-    if not target.parent.is_dir():
-        raise InputError(f"no folder {target.parent}: make it first, or give another path")
-    part = target.with_name(f".batchops-{secrets.token_hex(8)}.part")
-    try:
-        with part.open("xb") as file:
-            left_out = write_workbook(file, rejects, errors, schema)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(target, replace=replace) as part, part.open("wb") as file:
+        left_out = write_workbook(file, rejects, errors, schema)
     return RejectsWorkbook(target, len(rejects) - len(left_out), tuple(left_out))
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
@@ -193,6 +194,28 @@ def download(
     target = Path(path)
     if target.is_dir():
         target /= local_name(key, rejected=rejected)
+    with whole_file(target, replace=replace) as part:
+        with part.open("wb") as file:
+            fetch(job, key, file, on_bytes)
+        if spreadsheet:
+            _quote_file(part, delimiter=job.ledger_entry().delimiter, rejected=rejected)
+    return target
+
+
+@contextmanager
+def whole_file(target: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Give a path to write to; what was written becomes the file if the block does not raise.
+
+    Parameters
+    ----------
+    replace
+        Replace a file that is there, rather than raise.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist, or a file is there that is not to be replaced.
+    """
     if not target.parent.is_dir():
         raise InputError(f"no folder {target.parent}: make it first, or give another path")
     # A name that nobody has, so that no file is removed and no symbolic link followed.
@@ -201,17 +224,14 @@ def download(
         _claim(target)
     stored = False
     try:
-        with part.open("xb") as file:
-            fetch(job, key, file, on_bytes)
-        if spreadsheet:
-            _quote_file(part, delimiter=job.ledger_entry().delimiter, rejected=rejected)
+        part.touch(exist_ok=False)
+        yield part
         part.replace(target)
         stored = True
     finally:
         part.unlink(missing_ok=True)
         if not (replace or stored):
             target.unlink(missing_ok=True)
-    return target
 
 
 def _quote_file(path: Path, *, delimiter: str, rejected: bool) -> None:

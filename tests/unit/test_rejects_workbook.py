@@ -57,6 +57,11 @@ def frame_of(data: bytes) -> pd.DataFrame:
     return rejects_frame(io.BytesIO(data), delimiter=",")
 
 
+def wide_frame() -> pd.DataFrame:
+    names = [*(f"c{n}" for n in range(MAX_COLUMNS)), "source_row"]
+    return pd.DataFrame([[""] * len(names)], columns=names)
+
+
 def written(rejects: pd.DataFrame, errors: pd.DataFrame = ERRORS) -> bytes:
     file = io.BytesIO()
     assert write_workbook(file, rejects, errors, SCHEMA) == []
@@ -163,11 +168,10 @@ def test_more_rows_or_columns_than_a_sheet_has_are_refused() -> None:
     check_row(MAX_ROWS)
     with pytest.raises(InputError, match=r"more rows than the 1,048,576 of a sheet"):
         check_row(MAX_ROWS + 1)
-    wide = pd.DataFrame({f"c{n}": ["x"] for n in range(MAX_COLUMNS)}).assign(source_row=1)
     with pytest.raises(InputError, match=r"16,385 columns are more than the 16,384"):
-        write_workbook(io.BytesIO(), wide, NO_ERRORS, SCHEMA)
+        write_workbook(io.BytesIO(), wide_frame(), NO_ERRORS, SCHEMA)
     with pytest.raises(InputError, match=r"16,385 columns are more than the 16,384"):
-        write_frame_quoted(wide, io.StringIO(), delimiter=",")
+        write_frame_quoted(wide_frame(), io.StringIO(), delimiter=",")
 
 
 def test_cell_that_a_spreadsheet_would_cut_is_refused_in_csv_for_spreadsheets() -> None:
@@ -195,9 +199,8 @@ def test_path_that_is_none_for_a_workbook_is_refused(tmp_path: Path, path: str, 
 def test_file_that_is_there_is_replaced_by_a_whole_one(tmp_path: Path) -> None:
     path = tmp_path / "r.xlsx"
     path.write_bytes(b"old")
-    wide = pd.DataFrame({f"c{n}": ["x"] for n in range(MAX_COLUMNS)}).assign(source_row=1)
     with pytest.raises(InputError):
-        store_workbook(path, wide, NO_ERRORS, SCHEMA)
+        store_workbook(path, wide_frame(), NO_ERRORS, SCHEMA)
     assert path.read_bytes() == b"old"
     store_workbook(path, frame_of(REJECTS), ERRORS, SCHEMA)
     assert path.read_bytes().startswith(b"PK")

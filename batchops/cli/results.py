@@ -120,9 +120,9 @@ def cost(stack: Stack, job_id: str) -> None:
 @with_stack
 def output(stack: Stack, job_id: str, spreadsheet: bool) -> None:
     """Print a job's completed rows, as CSV with the job's delimiter."""
-    job = stack.job(job_id)
     if spreadsheet:
         _refuse_json("--spreadsheet")
+    job = stack.job(job_id)
     _write_rows(job, job.output(), sys.stdout, quoted=spreadsheet)
 
 

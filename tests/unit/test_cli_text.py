@@ -30,6 +30,9 @@ from batchops.planning.what_if import load_schema
         ("rerun(dry_run=False) starts it", "'batchops rerun JOB --yes' starts it"),
         ("deploy(MaxConcurrency=8), or", "'batchops deploy MaxConcurrency=8', or"),
         ("deploy with replace=True, which", "deploy with --replace, which"),
+        ("by its name: accept={...}", "by its name: --accept KIND"),
+        ("more such rows: see frame()", "more such rows: see --json"),
+        ("more fields: see changes_frame()\nand", "more fields: see --json\nand"),
         ("or use target='local'", "or use --target local"),
         (
             "as with stack.latest().wait(), or pass force=True, which",
@@ -59,6 +62,16 @@ def test_dry_run_of_a_destruction_says_how_to_go_on() -> None:
         (["jobs", "--status", "done"], "'done' is not one of"),
         (["plot", "job-1", "graph", "graph.png"], "graph.png is no .svg"),
         (["rerun", "job-1", "--chunks", "3-7"], "--chunks '3-7' is no list such as 3,7"),
+        (
+            ["repair", "job-1", "a.csv", "--accept", "zeros"],
+            "'zeros' is not one of 'leading-zeros'",
+        ),
+        (["rejects", "job-1", "-o", "a.xlsx", "--spreadsheet"], "a workbook needs no quotes"),
+        (["rejects", "job-1", "-o", "a.csv", "--format", "xlsx"], "does not fit the name a.csv"),
+        (["rejects", "job-1", "-o", "a.xlsx", "--format", "csv"], "does not fit the name a.xlsx"),
+        (["rejects", "job-1", "--spreadsheet", "--json"], "two forms of the same rows"),
+        (["rejects", "job-1", "--format", "xlsx", "--json"], "two forms of the same rows"),
+        (["output", "job-1", "--spreadsheet", "--json"], "two forms of the same rows"),
     ],
 )
 def test_argument_that_makes_no_sense_is_refused_before_anything_is_asked(

@@ -16,6 +16,9 @@ from typing import NamedTuple
 # Exact for whatever a float can hold; longer texts are compared in so many digits.
 EXACT = Context(prec=1200, Emax=10**9, Emin=-(10**9))
 
+# Longer texts are neither; the patterns below could take long over them.
+_LONGEST_NUMBER, _LONGEST_DATE = 1_500, 100
+
 _NUMBER = re.compile(
     r"(?P<open>\()?\s*(?P<sign>[+\-\u2212]?)\s*[$\u20ac\u00a3\u00a5]?\s*"
     r"(?P<body>\d[\d.,'\u2019\s_]*|[.,]\d[\d\s]*)"
@@ -63,6 +66,8 @@ def numbers(text: str) -> dict[Decimal, bool]:
     ``1.234`` may be 1.234, or in other places 1234.
     """
     text = text.strip()
+    if len(text) > _LONGEST_NUMBER:
+        return {}
     word = text.lstrip("+-").casefold()
     if word in _INFINITE:
         return {Decimal("-Infinity" if text.startswith("-") else "Infinity"): False}
@@ -80,7 +85,7 @@ def numbers(text: str) -> dict[Decimal, bool]:
     for body, grouped in _bodies(found["body"]).items():
         value = EXACT.create_decimal(body + (found["exponent"] or ""))
         for each in {value, EXACT.scaleb(value, -2)} if found["unit"] == "%" else {value}:
-            values[-each if negative else each] = grouped
+            values[each.copy_negate() if negative else each] = grouped
     return values
 
 
@@ -103,6 +108,8 @@ def _bodies(body: str) -> dict[str, bool]:
 
 def days(text: str) -> set[Day]:
     """Return the days that a text may be, in whatever order it has day, month and year."""
+    if len(text) > _LONGEST_DATE:
+        return set()
     text, at = _without_time(text.strip())
     found = set(_days(_WEEKDAY.sub("", text.strip().strip(","))))
     if at is not None and at["zone"]:
@@ -127,7 +134,7 @@ def serial_days(text: str) -> set[Day]:
 
 def seconds(text: str) -> set[Decimal]:
     """Return the times of day, or durations, that a text may be, in seconds."""
-    day, at = _without_time(text.strip())
+    day, at = _without_time(text.strip()) if len(text) <= _LONGEST_DATE else ("", None)
     if at is None:
         return set()
     hours, minutes = int(at["h"]), int(at["m"])

@@ -57,6 +57,7 @@ _DECIMAL = re.compile(r"[0-9]+[.,][0-9]+")
 _ENCODINGS = ("utf-8", "cp1252", "latin-1", "cp1250", "cp1251", "cp850", "cp437", "mac_roman")
 # No person cuts a text of this length at its end, but formats of files do.
 _LONG = 200
+_DAY_S = Decimal(86_400)
 
 _QUOTES = str.maketrans(
     {
@@ -155,19 +156,22 @@ def _is_less_exact(before: Decimal, after: Decimal) -> bool:
         return False
     if not after.is_finite():
         return abs(float(before)) == float("inf")
-    if not before or (before < 0) != (after < 0) != (not after):
-        return not before and not after
-    apart = abs(EXACT.subtract(before, after))
-    # Spreadsheets keep 15 digits; floats of 64 bits a little more, those of 32 bits about 7.
-    if apart <= abs(EXACT.multiply(before, Decimal("1E-14"))):
+    if not before or (after and (before < 0) != (after < 0)):
+        return False
+    apart = EXACT.abs(EXACT.subtract(before, after))
+    # Spreadsheets keep 15 digits, floats of 64 bits a little more.
+    if apart <= EXACT.abs(EXACT.multiply(before, Decimal("1E-14"))):
         return True
-    if (
-        _as_float32(before) is not None
-        and abs(float(after) - (_as_float32(before) or 0)) <= abs(float(before)) * 1e-14
-    ):
+    unit = EXACT.scaleb(Decimal(1), int(after.as_tuple().exponent))
+    if apart < unit and _digits(before) > _digits(after):
         return True
-    unit = Decimal(1).scaleb(int(after.as_tuple().exponent), EXACT)
-    return apart < unit and _digits(before) > _digits(after)
+    # Floats of 32 bits keep seven digits, and show more.
+    single = _as_float32(before)
+    return (
+        single is not None
+        and _digits(after) >= 7
+        and (EXACT.abs(EXACT.subtract(single, after)) < unit)
+    )
 
 
 def _digits(number: Decimal) -> int:
@@ -175,12 +179,11 @@ def _digits(number: Decimal) -> int:
     return len("".join(map(str, number.as_tuple().digits)).strip("0"))
 
 
-def _as_float32(number: Decimal) -> float | None:
+def _as_float32(number: Decimal) -> Decimal | None:
     try:
-        found: float = struct.unpack("f", struct.pack("f", float(number)))[0]
+        return Decimal(struct.unpack("f", struct.pack("f", float(number)))[0])
     except OverflowError:
         return None
-    return found
 
 
 # ----------------------------------------------------------------- dates and booleans
@@ -209,9 +212,16 @@ def _is_same_time(old: str, new: str) -> bool:
     if not (before or after) or (days(old) and days(new)):
         return False
     # A time is a part of a day, and so is what a number shows of it.
-    after |= {number * 86_400 for number in numbers(new) if before and number.is_finite()}
-    before |= {number * 86_400 for number in numbers(old) if after and number.is_finite()}
-    return any(abs(one - other) < 60 for one in before for other in after)
+    if before:
+        after |= {EXACT.multiply(number, _DAY_S) for number in numbers(new)}
+    else:
+        before = {EXACT.multiply(number, _DAY_S) for number in numbers(old)}
+    return any(
+        EXACT.abs(EXACT.subtract(one, other)) < 60
+        for one in before
+        for other in after
+        if one.is_finite() and other.is_finite()
+    )
 
 
 def _of_booleans(old: str, new: str) -> Iterator[str]:

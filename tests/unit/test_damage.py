@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import ROOT
 
 from batchops.recovery.damage import KINDS, damage
 
@@ -30,6 +35,7 @@ SAVED = [
     ("9.99", "9", "digits-lost"),
     ("0.1", "0.10000000000000001", "digits-lost"),
     ("0.1", "0.10000000149011612", "digits-lost"),
+    ("0.1", "0.10000000149", "digits-lost"),
     ("16777217", "16777216", "digits-lost"),
     ("1" * 400, "inf", "digits-lost"),
     # the same number
@@ -187,5 +193,39 @@ def test_value_that_a_person_writes_does_not_look_damaged(old: str, new: str) ->
     assert damage(old, new) == ()
 
 
+def test_documentation_lists_each_kind_with_examples_that_are_of_it() -> None:
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| `([a-z-]+)` \| (.* → .*|[^`]+) \|$", text, re.MULTILINE)
+    assert [kind for kind, _ in lines if kind in KINDS] == list(KINDS)
+    for kind, examples in lines:
+        for old, new in re.findall(r"`([^`]+)` → `([^`]+)`", examples):
+            assert kind in damage(old, new), (old, new)
+
+
 def test_each_kind_of_damage_is_shown_by_an_example() -> None:
     assert {kind for *_, kinds in SAVED for kind in kinds.split()} == set(KINDS)
+
+
+@given(*[st.text("0123456789eE+-.,%/: ()$'JanAPM", max_size=14)] * 2)
+def test_any_two_texts_can_be_compared_and_a_text_is_no_damage_to_itself(
+    old: str, new: str
+) -> None:
+    assert set(damage(old, new)) <= set(KINDS)
+    assert damage(old, old) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1E999999", "2E999999"),
+        ("12345E999999", "1E-999999"),
+        ("9" * 1500, "9" * 1499),
+        ("1" * 5000, "x"),
+        ("9999-12-31", "2958465"),
+        ("99999:59", "1E999999"),
+        ("0/0", "0"),
+        ("1 1/0", "1"),
+    ],
+)
+def test_extreme_numbers_and_dates_can_be_compared(old: str, new: str) -> None:
+    assert set(damage(old, new)) | set(damage(new, old)) <= set(KINDS)

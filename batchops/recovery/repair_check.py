@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from batchcore import csvtext, quoting, reference, workflow
 from batchcore.intake import map_header
@@ -141,14 +142,15 @@ class _Checker:
         outcome = self._outcome(row, MENDED, message=self._to_know(row, old))
         return CheckedRow(outcome, new, key, changes=changes)
 
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return map_header(self._chunk.header, self._schema, delimiter=self._delimiter)
+
+    @cached_property
+    def _columns(self) -> Mapping[int, str]:
+        return {place: column for column, place in self._places.items()}
+
     def _changes(self, row: EditedRow, old: bytes) -> tuple[FieldChange, ...]:
-        places = map_header(self._chunk.header, self._schema, delimiter=self._delimiter)
-        columns = {place: column for column, place in places.items()}
-
-        def keeps_rules(place: int, value: str) -> bool:
-            column = columns.get(place)
-            return column is not None and not self._schema.column_violations(column, value)
-
         return changed_fields(
             row.source_row,
             *both_values(row, old, delimiter=self._delimiter),
@@ -156,12 +158,17 @@ class _Checker:
             objections=objections_to(
                 self._read(row, old),
                 self._schema,
-                places=places,
+                places=self._places,
                 fields=list(map(as_shown, split_fields(old, delimiter=self._delimiter))),
                 spoilt=spoilt_fields(old, delimiter=self._delimiter),
             ),
-            keeps_rules=keeps_rules,
+            keeps_rules=self._keeps_rules,
         )
+
+    def _keeps_rules(self, place: int, value: str) -> bool:
+        """Tell whether a value would keep the rules of the column at a place."""
+        column = self._columns.get(place)
+        return column is not None and not self._schema.column_violations(column, value)
 
     def _read(self, row: EditedRow, raw: bytes) -> Record:
         """Read a record as the stack will."""

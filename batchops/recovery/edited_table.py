@@ -51,7 +51,8 @@ def read_table(source: Any, *, columns: Sequence[str], delimiter: str) -> Edited
         If it cannot be read.
     """
     table = _read(source, columns, delimiter)
-    if QUOTED not in table.names:
+    # The upload may have been such a file itself.
+    if table.names.count(QUOTED) <= list(columns).count(QUOTED):
         return table
     rows = [list(map(unquote, row)) for row in table.rows]
     return EditedTable(list(map(unquote, table.names)), rows, table.stray)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 import zipfile
 from pathlib import Path
 
@@ -297,3 +298,19 @@ def test_apostrophe_of_a_plain_csv_is_part_of_its_value() -> None:
     data = b"id,country,note,level,source_row\n'007,DE,'=x,1,2\n"
     (row,) = read_edited(data, columns=COLUMNS, delimiter=",")
     assert row.fields == ("'007", "DE", "'=x", "1")
+
+
+def test_file_for_spreadsheets_that_was_uploaded_is_an_upload_like_others() -> None:
+    columns = [*COLUMNS, "quoted_for_spreadsheets"]
+    data = f"{','.join(columns)},source_row\n'007,DE,x,1,yes,2\n".encode()
+    (row,) = read_edited(data, columns=columns, delimiter=",")
+    assert row.fields == ("'007", "DE", "x", "1", "yes")
+
+
+def test_without_the_library_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    with pytest.raises(InputError, match=r"needs XlsxWriter: pip install 'batchops\[excel\]'"):
+        store_workbook(tmp_path / "r.xlsx", frame_of(REJECTS), ERRORS, SCHEMA)
+    assert list(tmp_path.iterdir()) == []

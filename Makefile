@@ -77,7 +77,7 @@ $(SCAN)/ready: scan-requirements.txt | $(VENV)/python
 	@touch $@
 
 $(VENV)/ready-console: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[console]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[console,excel]'
 	@touch $@
 
 # ------------------------------------------------------------------------------------- to use

@@ -209,7 +209,9 @@ def change_blocks(
     if not changes:
         return
     rows = len({change.source_row for change in changes})
-    yield Block.line(f"changed fields: {len(changes):,}, in {rows:,} rows")
+    yield Block.line(
+        f"changed fields: {len(changes):,}, in {rows:,} {'rows' if rows > 1 else 'row'}"
+    )
     shown = sorted(changes, key=lambda change: not change.damage)[:_SHOWN]
     cells = [
         [c.source_row, c.column, repr(c.before), repr(c.after), ", ".join(c.damage)] for c in shown

@@ -184,7 +184,8 @@ class RepairPlan(Shown):
         if self.needed:
             yield Block.value(self.rerun)
         else:
-            yield Block.facts(["nothing to repair, so nothing is started"])
+            why = "no row can be put in" if self.held or self.failing else "nothing to repair"
+            yield Block.facts([f"{why}, so nothing is started"])
 
 
 def plan_repair(

@@ -118,6 +118,14 @@ def days(text: str) -> set[Day]:
     return found
 
 
+def certain_day(text: str) -> Day | None:
+    """Return the one day that a text can be, if there is but one; YYYY-MM-DD is read as such."""
+    whole = {day for day in days(text) if day.year and day.year >= 100 and day.day}
+    if found := re.match(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})(?![0-9])", text.strip()):
+        whole &= {Day(*map(int, found.groups()))}
+    return whole.pop() if len(whole) == 1 else None
+
+
 def serial_days(text: str) -> set[Day]:
     """Return the days whose number, as spreadsheets count days, a text is."""
     found = set()

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 from batchcore.comparisons import KEYWORD
 
 from batchops.core.errors import InputError
+from batchops.inspection.cell_readings import certain_day
 from batchops.recovery.damage import KINDS, damage
 from batchops.show.shown import Block
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import pandas as pd
     from batchcore.records import Record
     from batchcore.schema import RecordSchema
@@ -120,6 +123,7 @@ def changed_fields(
     names: Iterable[str],
     objections: Objections,
     keeps_rules: Callable[[int, str], bool],
+    read_day: Callable[[int, str], date | None],
 ) -> tuple[FieldChange, ...]:
     """Return the fields that differ, in the order of the columns.
 
@@ -131,11 +135,15 @@ def changed_fields(
         The columns, each by a name of its own.
     keeps_rules
         Tells whether a value at a place would keep the rules of its column.
+    read_day
+        Returns the day that a value at a place is in the format of its column.
     """
     found = []
     for place, (old, new, name) in enumerate(zip(before, after, names, strict=False)):
         if old != new:
             kinds = _damage_at(place, old, new, objections, keeps_rules)
+            if place in objections.rules and _is_another_day(old, new, read_day(place, new)):
+                kinds = ("dates",)
             if objections.moved:
                 kinds = _damage_moved(old, new, after, objections)
             rules = objections.rules.get(place, "")
@@ -174,6 +182,14 @@ def unaccepted(changes: Iterable[FieldChange], accept: Collection[str]) -> str:
     """Return which columns look damaged in a way that is not accepted, and how; for a message."""
     found = [(c.column, [kind for kind in c.damage if kind not in accept]) for c in changes]
     return "; ".join(f"{column}: {', '.join(kinds)}" for column, kinds in found if kinds)
+
+
+def _is_another_day(old: str, new: str, day: date | None) -> bool:
+    """Tell whether a date that only had another format has become another day by a fix of that."""
+    meant = certain_day(old)
+    if day is None or meant is None or "dates" not in damage(old, new):
+        return False
+    return meant != (day.year, day.month, day.day)
 
 
 def changes_frame(changes: Iterable[FieldChange]) -> pd.DataFrame:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 
 from batchcore import csvtext, quoting, reference, workflow
+from batchcore.dates import date_reader, is_date_format
 from batchcore.intake import map_header
 from batchcore.records import Record, read_records, reject
 from batchcore.schema import RecordSchema
@@ -163,12 +165,20 @@ class _Checker:
                 spoilt=spoilt_fields(old, delimiter=self._delimiter),
             ),
             keeps_rules=self._keeps_rules,
+            read_day=self._read_day,
         )
 
     def _keeps_rules(self, place: int, value: str) -> bool:
         """Tell whether a value would keep the rules of the column at a place."""
         column = self._columns.get(place)
         return column is not None and not self._schema.column_violations(column, value)
+
+    def _read_day(self, place: int, value: str) -> datetime | None:
+        """Return the day that a value is in the format of the column at a place."""
+        rules = self._schema.properties.get(self._columns.get(place, ""))
+        date_format = rules.get("format", "") if isinstance(rules, dict) else ""
+        date_format = "YYYY-MM-DD" if date_format == "date" else date_format
+        return date_reader(date_format)(value) if is_date_format(date_format) else None
 
     def _read(self, row: EditedRow, raw: bytes) -> Record:
         """Read a record as the stack will."""

@@ -121,6 +121,24 @@ def test_two_dates_that_are_wrong_together_are_not_fixed_by_turning_them() -> No
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "outcome"),
+    [
+        ("2026-01-02", "2/1/2026", "mended"),
+        ("2026-01-02", "1/2/2026", "held"),  # as a spreadsheet in the US writes it
+        ("2026-01-02", "3/1/2026", "mended"),
+        ("13.1.2026", "13/1/2026", "mended"),
+        ("Jan 2, 2026", "2/1/2026", "mended"),
+        ("Jan 2, 2026", "1/2/2026", "held"),
+        ("1.2.2026", "2/1/2026", "mended"),  # nobody can say which day it was
+        ("46024", "2/1/2026", "mended"),
+    ],
+)
+def test_date_of_another_format_is_fixed_to_the_same_day(old: str, new: str, outcome: str) -> None:
+    found = checked(f'007,1.50,01069,"{old}",', f"007,1.50,01069,{new},")
+    assert found.outcome.outcome == outcome
+
+
+@pytest.mark.parametrize(
     ("new", "outcome"),
     [
         ("007,1.50,01069,3/4/2026,", "mended"),

@@ -290,22 +290,34 @@ def mocked_account() -> Iterator[Account]:
 
 # --------------------------------------------------------------------------------- data
 
+ORDER = {
+    "uuid": "271828183",
+    "Country": "Ghana",
+    "Item Type": "Snacks",
+    "Sales Channel": "Online",
+    "Order Priority": "H",
+    "Order Date": "1/9/10",
+    "Region": "Sub-Saharan Africa",
+    "Ship Date": "1/19/10",
+}
 HEADER = b"uuid,Country,Item Type,Sales Channel,Order Priority,Order Date,Region,Ship Date\n"
 
 
 def row(key: str = "271828183", **changed: str) -> bytes:
     """Return a valid row of the sales schema, with what is changed in it, by column."""
-    fields = {
-        "uuid": key,
-        "Country": "Ghana",
-        "Item Type": "Snacks",
-        "Sales Channel": "Online",
-        "Order Priority": "H",
-        "Order Date": "1/9/10",
-        "Region": "Sub-Saharan Africa",
-        "Ship Date": "1/19/10",
+    return ",".join({**ORDER, "uuid": key, **changed}.values()).encode() + b"\n"
+
+
+def make_schema(columns: dict[str, Any] | None = None, **changed: Any) -> RecordSchema:
+    """Return a schema with a key ``id``, these columns, and what is changed at its top level."""
+    document = {
+        "type": "object",
+        "required": ["id"],
+        "properties": {"id": {"type": "string"}, **(columns or {})},
+        "x-key": "id",
+        "x-enrichment": ["Price"],
     }
-    return ",".join({**fields, **changed}.values()).encode() + b"\n"
+    return RecordSchema({**document, **changed})
 
 
 def values_of(key: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from batchops.cli.base import (
     NOT_WELL,
+    POSITIVE,
     job_argument,
     main,
     screen,
@@ -23,6 +24,7 @@ from batchops.cli.base import (
     with_stack,
     write_csv,
 )
+from batchops.inspection.result_files import whole_file
 from batchops.inspection.spreadsheet_csv import write_frame_quoted
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def why(stack: Stack, job_id: str) -> None:
 
 @main.command()
 @job_argument
-@click.option("--limit", type=click.IntRange(min=1), help="Lines at most, of the first rows.")
+@click.option("--limit", type=POSITIVE, help="Lines at most, of the first rows.")
 @click.option("--column", help="Only errors of this column.")
 @click.option("--rule", help="Only errors of this rule.")
 @with_stack
@@ -159,7 +161,7 @@ def rejects(
         _write_rows(job, job.rejects(), sys.stdout, quoted=spreadsheet, marked=True)
     else:
         rows = job.rejects()
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             _write_rows(job, rows, file, quoted=spreadsheet, marked=True)
         show(path, data={"path": str(path)})
 
@@ -227,7 +229,14 @@ def download(stack: Stack, job_id: str, path: Path, rejected: bool, spreadsheet:
 
 @main.command()
 @job_argument
-@click.option("--expires", "expires_s", default=3600, show_default=True, help="Seconds.")
+@click.option(
+    "--expires",
+    "expires_s",
+    type=click.IntRange(1, 604_800),  # Signature Version 4 allows seven days
+    default=3600,
+    show_default=True,
+    help="Seconds.",
+)
 @_REJECTED
 @with_stack
 def link(stack: Stack, job_id: str, expires_s: int, rejected: bool) -> None:

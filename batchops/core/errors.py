@@ -46,7 +46,14 @@ if TYPE_CHECKING:
 
 
 class BatchOpsError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    A notebook shows what it says and no traceback, because it says what to do. The traceback is in
+    ``__traceback__``, for ``%debug`` too.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {visible(str(self))}"]
 
 
 class InputError(BatchOpsError, ValueError):
@@ -146,11 +153,17 @@ class StackStuckError(StackError):
     ----------
     status : str
         CloudFormation's name of the state.
+    resource_type : str
+        The type of the resource at which a deletion failed, such as ``AWS::S3::Bucket``; empty
+        where it is not known.
     """
 
-    def __init__(self, message: str, *, stack_name: str, status: str) -> None:
+    def __init__(
+        self, message: str, *, stack_name: str, status: str, resource_type: str = ""
+    ) -> None:
         super().__init__(message, stack_name=stack_name)
         self.status = status
+        self.resource_type = resource_type
 
 
 class StackTimeoutError(StackError, TimeoutError):

@@ -11,7 +11,6 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from batchcore.dates import date_check, is_date_format
 from batchcore.readings import is_multiple
 from batchcore.schema import RecordSchema
 from hypothesis import given, settings
@@ -241,52 +240,6 @@ def test_stack_of_the_dialect_before_takes_every_value_as_a_string() -> None:
     schema = RecordSchema(document, typed=False)
     assert [v.rule for v in schema.violations({"id": "1", "a": "5", "b": "1"})] == ["type"]
     assert schema.is_valid({"id": "1", "b": "1"})
-
-
-# ------------------------------------------------------------------------------- formats
-
-
-@pytest.mark.parametrize(
-    ("date_format", "text", "expected"),
-    [
-        ("YYYY-MM-DD hh:mm:ss", "2026-01-31 23:59:59", True),
-        ("YYYY-MM-DD hh:mm:ss", "2026-01-31 24:00:00", False),
-        ("YYYY-MM-DD hh:mm:ss", "2026-02-29 12:00:00", False),
-        ("YYYY-MM-DD hh:mm:ss", "2026-01-31T12:00:00", False),
-        ("YYYY-MM-DDThh:mm:ss", "2026-01-31T12:00:00", True),
-        ("YYYY-MM-DDThh:mm", "2026-01-31T12:60", False),
-        ("M/D/YY h:mm", "1/9/10 7:05", True),
-        ("M/D/YY h:mm", "1/9/10 24:05", False),
-        ("D.M.YYYY", "31.4.2026", False),
-        ("D.M.YYYY", "30.4.2026", True),
-        ("YYYYMMDDhhmmss", "20260131235959", True),
-        ("YYYYMMDDhhmmss", "20260231235959", False),
-    ],
-)
-def test_formats_know_days_and_times(date_format: str, text: str, expected: bool) -> None:
-    assert is_date_format(date_format)
-    assert date_check(date_format)(text) is expected
-    assert (broken(make({"format": date_format}), text) == []) is expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-01-31T12:00:00Z", True),
-        ("2026-01-31T12:00:00.5+01:00", True),
-        ("2026-02-30T12:00:00Z", False),
-        ("2026-01-31T12:00:00", False),
-        ("2026-01-31 12:00:00Z", False),
-        ("", False),
-    ],
-)
-def test_date_time_of_the_standard_has_a_zone(text: str, expected: bool) -> None:
-    assert (broken(make({"format": "date-time"}), text) == []) is expected
-
-
-@pytest.mark.parametrize("text", ["hh:mm", "YYYY-MM-DD hh", "YYYY-MM-DD hh:m", "YYYY-MM hh:mm"])
-def test_part_of_a_time_is_no_format(text: str) -> None:
-    assert not is_date_format(text)
 
 
 # ------------------------------------------------------------------- two columns of a row

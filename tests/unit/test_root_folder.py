@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import batchops as bo
+from batchops.core.errors import InputError
 from batchops.widgets.root_folder import RootFolder
 
 

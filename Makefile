@@ -86,7 +86,7 @@ $(SCAN)/ready: scan-requirements.txt | $(VENV)/python
 	@touch $@
 
 $(VENV)/ready-console: $(VENV)/ready
-	$(BIN)/python $(INSTALL) --editable '.[lab,console]'
+	$(BIN)/python $(INSTALL) --editable '.[lab,console,excel]'
 	@touch $@
 
 # ------------------------------------------------------------------------------------- to use

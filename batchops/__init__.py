@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from batchops.inspection.duplicates import Duplicates
     from batchops.inspection.email import Email
     from batchops.inspection.error_pages import ErrorPage
+    from batchops.inspection.rejects_workbook import RejectsWorkbook
     from batchops.inspection.result_files import ResultFile
     from batchops.inspection.status import JobStatus
     from batchops.inspection.why import Why
@@ -129,6 +130,7 @@ _MODULES = {
     "batchops.inspection.duplicates": ("Duplicates",),
     "batchops.inspection.email": ("Email",),
     "batchops.inspection.error_pages": ("ErrorPage",),
+    "batchops.inspection.rejects_workbook": ("RejectsWorkbook",),
     "batchops.inspection.result_files": ("ResultFile",),
     "batchops.inspection.status": ("JobStatus",),
     "batchops.inspection.why": ("Why",),
@@ -216,6 +218,7 @@ __all__ = [
     "ProjectError",
     "Redelivery",
     "RegionError",
+    "RejectsWorkbook",
     "RepairPlan",
     "RerunPlan",
     "ResultFile",

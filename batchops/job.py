@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from batchops.inspection.chunk_grid import ChunkGrid
     from batchops.inspection.duplicates import Duplicates
     from batchops.inspection.error_pages import ErrorPage
+    from batchops.inspection.rejects_workbook import RejectsWorkbook
     from batchops.inspection.why import Why
     from batchops.planning.actual_cost import CostComparison
     from batchops.planning.plan import Plan
@@ -497,6 +498,37 @@ class Job(JobRef):
         """
         return result_files.rejects_frame(self)
 
+    def rejects_workbook(self, path: str | Path, *, replace: bool = True) -> RejectsWorkbook:
+        """Store the rejected rows as a workbook (.xlsx), in which every cell is text.
+
+        This is the form for people: nothing is taken for a number, a date or a formula, the cells
+        that break a rule are marked and say why, and columns with an ``enum`` offer choices.
+        `repair` takes the edited workbook back. Needs the extra ``excel``.
+
+        Parameters
+        ----------
+        path
+            Where to store it.
+        replace
+            Replace a file that is there, rather than raise.
+
+        Returns
+        -------
+        RejectsWorkbook
+            Its path, and the rows that no workbook can hold, which are left out.
+
+        Raises
+        ------
+        InputError
+            If the path does not end in ``.xlsx``, a file is there that is not to be replaced, or a
+            sheet has too few rows or columns.
+        JobNotFoundError, JobRunningError, JobFailedError, AwsError
+        """
+        from batchops.inspection.rejects_workbook import store_workbook
+
+        schema = deployed_schema(self.stack)
+        return store_workbook(path, self.rejects(), self.errors(), schema, replace=replace)
+
     def result_file(self, *, rejected: bool = False) -> ResultFile:
         """Return the name, size and place in S3 of the file that `download` and `link` give.
 
@@ -511,9 +543,13 @@ class Job(JobRef):
         path: str | Path,
         *,
         rejected: bool = False,
+        spreadsheet: bool = False,
         on_bytes: Callable[[int], None] | None = None,
     ) -> Path:
         """Store the completed file, or the rejects, and return its path.
+
+        The file has the bytes that came: a spreadsheet takes values that begin with ``=``, ``+``,
+        ``-`` or ``@`` for formulas. For people set `spreadsheet`, or see `rejects_workbook`.
 
         In a folder the file keeps its name, and rejects get ``-rejected`` added, so that both fit
         into one folder. The uploader chose the name, so a name that is hidden or leads elsewhere is
@@ -525,10 +561,15 @@ class Job(JobRef):
             The file or folder to store it in.
         rejected
             Store the rejects instead.
+        spreadsheet
+            Store a CSV that a spreadsheet opens right: an apostrophe stands in front of each value
+            that it would run, or write in another way. `repair` takes such rejects back.
         on_bytes
             Called with the number of bytes of each part that arrives, perhaps from another thread.
         """
-        return result_files.download(self, path, rejected=rejected, on_bytes=on_bytes)
+        return result_files.download(
+            self, path, rejected=rejected, spreadsheet=spreadsheet, on_bytes=on_bytes
+        )
 
     def link(self, *, expires_s: int = LINK_EXPIRES_S, rejected: bool = False) -> Link:
         """Return an address that opens the completed file, or the rejects, without credentials.
@@ -587,16 +628,25 @@ class Job(JobRef):
         source: pd.DataFrame | str | Path | bytes,
         *,
         schema: str | Path | None = None,
+        accept: Collection[str] = (),
         dry_run: bool = True,
     ) -> RepairPlan:
         """Plan a repair with fixed rows; or put them in and run their chunks again.
 
+        The plan lists each field that differs from the job's. A row in which one looks like the
+        damage of a spreadsheet, where no rule objected to the value, is held until that kind of
+        damage is accepted.
+
         Parameters
         ----------
         source
-            The edited rejects: the DataFrame that `rejects` returned, or the rejects file.
+            The edited rejects: the DataFrame that `rejects` returned, the workbook that
+            `rejects_workbook` stored, or the rejects file, however a spreadsheet saved it.
         schema
             A schema to check them against instead of the deployed one.
+        accept
+            The kinds of damage to let through, by the names that the plan has, such as
+            ``{"leading-zeros"}``.
         dry_run
             Only plan; change nothing.
 
@@ -606,7 +656,7 @@ class Job(JobRef):
         """
         from batchops.recovery.repair import repair
 
-        return repair(self, source, schema=schema, dry_run=dry_run)
+        return repair(self, source, schema=schema, accept=accept, dry_run=dry_run)
 
     # ----------------------------------------------------------------------------- ledger
 

@@ -46,6 +46,9 @@ _OPTIONS = {
     "region=...": "--region ...",
     "target='aws'": "--target aws",
     "target='local'": "--target local",
+    "accept={...}": "--accept KIND",
+    "frame()": "--json",
+    "changes_frame()": "--json",
 }
 
 YES = click.option(
@@ -264,7 +267,7 @@ def in_verbs(text: str) -> str:
 
     text = _CALL.sub(verb, text)
     for argument, option in _OPTIONS.items():
-        text = re.sub(rf"\b{re.escape(argument)}(?=[ ,:;)]|$)", option, text)
+        text = re.sub(rf"\b{re.escape(argument)}(?=[ ,:;)\n]|$)", option, text)
     return _READING.sub(_as_option, text)
 
 

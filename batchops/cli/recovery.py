@@ -9,6 +9,7 @@ import click
 
 from batchops.cli.base import TIMEOUT, YES, job_argument, main, show, wants_json, with_stack
 from batchops.cli.jobs import WAIT, wait_for
+from batchops.recovery.damage import KINDS
 
 if TYPE_CHECKING:
     from batchops.stack import Stack
@@ -62,6 +63,12 @@ def rerun(
 @job_argument
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--schema", type=click.Path(path_type=Path), help="Check against this schema.")
+@click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(list(KINDS)),
+    help="A kind of damage to let through; for several, give it several times.",
+)
 @YES
 @WAIT
 @TIMEOUT
@@ -71,12 +78,17 @@ def repair(
     job_id: str,
     file: Path,
     schema: Path | None,
+    accept: tuple[str, ...],
     yes: bool,
     waits: bool,
     timeout_s: float,
 ) -> None:
-    """Show what the edited rejects in FILE would change in a job; with --yes, put them in."""
-    found = stack.job(job_id).repair(file, schema=schema, dry_run=not yes)
+    """Show what the edited rejects in FILE would change in a job; with --yes, put them in.
+
+    FILE is a workbook or a CSV. Rows that look like the damage of a spreadsheet are held until each
+    kind of it is accepted.
+    """
+    found = stack.job(job_id).repair(file, schema=schema, accept=accept, dry_run=not yes)
     _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TextIO
 
 import click
+from batchcore.texts import visible
 from rich.progress import Progress
 
 from batchops.cli.base import (
@@ -22,6 +26,8 @@ from batchops.cli.base import (
 )
 from batchops.core.extras import from_extra
 from batchops.inspection.links import HERE_ONLY
+from batchops.inspection.result_files import whole_file
+from batchops.inspection.spreadsheet_csv import write_frame_quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +41,13 @@ _REJECTED = click.option(
 _PARQUET = click.option(
     "--parquet", type=click.Path(path_type=Path), help="Store them at this path, as Parquet."
 )
+_SPREADSHEET = click.option(
+    "--spreadsheet",
+    is_flag=True,
+    help="CSV that a spreadsheet opens right: an apostrophe stands in front of each value that it "
+    "would run as a formula, or take for a number or date in another form.",
+)
+_CSV, _XLSX = "csv", "xlsx"
 _TIMELINE, _ERRORS, _DURATIONS, _GRAPH = "timeline", "errors", "durations", "graph"
 
 
@@ -133,56 +146,129 @@ def cost(stack: Stack, job_id: str) -> None:
 @click.option("--source-row", is_flag=True, help="Add each row's number in the uploaded file.")
 @click.option("--typed", is_flag=True, help="With --parquet: types of the schema, not text.")
 @_PARQUET
+@_SPREADSHEET
 @with_stack
-def output(stack: Stack, job_id: str, source_row: bool, typed: bool, parquet: Path | None) -> None:
+def output(
+    stack: Stack,
+    job_id: str,
+    source_row: bool,
+    typed: bool,
+    parquet: Path | None,
+    spreadsheet: bool,
+) -> None:
     """Print a job's completed rows, as CSV with the job's delimiter."""
+    if spreadsheet:
+        _refuse_json("--spreadsheet")
     job = stack.job(job_id)
     if parquet is not None:
+        if spreadsheet:
+            raise click.BadParameter("--spreadsheet is for CSV: leave it out with --parquet")
         _stored(job.to_parquet(parquet, typed=typed, source_row=source_row))
         return
     if typed:
         raise click.BadParameter("--typed takes --parquet PATH: what is printed is text")
-    _show_rows(job, job.output(source_row=source_row))
+    _write_rows(job, job.output(source_row=source_row), sys.stdout, quoted=spreadsheet)
 
 
 @main.command()
 @job_argument
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Store them in this file; a workbook if it ends in .xlsx.",
+)
+@click.option("--format", "form", type=click.Choice([_CSV, _XLSX]), help="By default csv.")
+@_SPREADSHEET
 @with_stack
-def rejects(stack: Stack, job_id: str) -> None:
-    """Print a job's rejected rows with row number and reasons, as CSV with the job's delimiter."""
+def rejects(
+    stack: Stack, job_id: str, path: Path | None, form: str | None, spreadsheet: bool
+) -> None:
+    """Print a job's rejected rows with row number and reasons, as CSV with the job's delimiter.
+
+    For a spreadsheet take a workbook, in which every cell is text: -o FILE.xlsx.
+    """
+    form = form or (_XLSX if path is not None and path.suffix.lower() == ".xlsx" else _CSV)
+    if form == _XLSX and spreadsheet:
+        raise click.BadParameter("--spreadsheet is for CSV: a workbook needs no quotes")
+    if path is not None and (form == _XLSX) != (path.suffix.lower() == ".xlsx"):
+        raise click.BadParameter(f"--format {form} does not fit the name {path}")
+    if path is None and (form == _XLSX or spreadsheet):
+        _refuse_json("--format xlsx" if form == _XLSX else "--spreadsheet")
     job = stack.job(job_id)
-    _show_rows(job, job.rejects())
+    if form == _XLSX:
+        _give_workbook(job, path)
+    elif path is None:
+        _write_rows(job, job.rejects(), sys.stdout, quoted=spreadsheet, marked=True)
+    else:
+        rows = job.rejects()
+        with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+            _write_rows(job, rows, file, quoted=spreadsheet, marked=True)
+        _stored(path)
 
 
 def _stored(path: Path) -> None:
     show(path, data={"path": str(path)})
 
 
-def _show_rows(job: Job, rows: pd.DataFrame) -> None:
-    """Write rows of a job as a file that has the form of the upload, for `repair` and others."""
+def _refuse_json(option: str) -> None:
     if wants_json():
+        raise click.BadParameter(f"{option} and --json are two forms of the same rows: give one")
+
+
+def _give_workbook(job: Job, path: Path | None) -> None:
+    """Store the workbook of the rejects, or write it to a pipe."""
+    if path is not None:
+        show(job.rejects_workbook(path))
+        return
+    if sys.stdout.isatty():
+        raise click.BadParameter("a workbook is no text for a terminal: give -o FILE.xlsx")
+    with TemporaryDirectory() as folder:
+        stored = job.rejects_workbook(Path(folder, "rejects.xlsx"))
+        click.echo(stored.path.read_bytes(), nl=False)
+    if stored.left_out:
+        click.echo(visible(str(stored).split("\n", 1)[1]), err=True)
+
+
+def _write_rows(
+    job: Job, rows: pd.DataFrame, file: TextIO, *, quoted: bool, marked: bool = False
+) -> None:
+    """Write rows of a job as a file that has the form of the upload, for `repair` and others."""
+    delimiter = job.ledger_entry().delimiter
+    if quoted and file.isatty():
+        text = io.StringIO(newline="")
+        write_frame_quoted(rows, text, delimiter=delimiter, marked=marked)
+        click.echo(visible(text.getvalue().replace("\r\n", "\n")), nl=False)
+    elif quoted:
+        write_frame_quoted(rows, file, delimiter=delimiter, marked=marked)
+    elif file is not sys.stdout:
+        rows.to_csv(file, index=False, sep=delimiter, lineterminator="\r\n")
+    elif wants_json():
         show(rows)
     else:
-        write_csv(rows, delimiter=job.ledger_entry().delimiter, line_end="\r\n")
+        write_csv(rows, delimiter=delimiter, line_end="\r\n")
 
 
 @main.command()
 @job_argument
 @click.argument("path", type=click.Path(path_type=Path))
 @_REJECTED
+@_SPREADSHEET
 @with_stack
-def download(stack: Stack, job_id: str, path: Path, rejected: bool) -> None:
-    """Store a job's completed file at PATH."""
-    job = stack.job(job_id)
+def download(stack: Stack, job_id: str, path: Path, rejected: bool, spreadsheet: bool) -> None:
+    """Store a job's completed file at PATH, byte for byte.
+
+    A spreadsheet runs values that begin with = + - @ as formulas, and takes others for numbers or
+    dates: for one add --spreadsheet.
+    """
+    fetch = partial(stack.job(job_id).download, path, rejected=rejected, spreadsheet=spreadsheet)
     if not screen.is_terminal or wants_json():
-        stored = job.download(path, rejected=rejected)
-        _stored(stored)
+        _stored(fetch())
         return
     with Progress(console=screen, transient=True) as progress:
         task = progress.add_task("downloading", total=None)
-        stored = job.download(
-            path, rejected=rejected, on_bytes=lambda count: progress.advance(task, count)
-        )
+        stored = fetch(on_bytes=lambda count: progress.advance(task, count))
     show(stored)
 
 

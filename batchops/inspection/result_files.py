@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
@@ -22,6 +24,7 @@ from batchops.core.errors import (
 from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames
 from batchops.inspection.source_rows import accepted_rows
+from batchops.inspection.spreadsheet_csv import write_frame_quoted, write_quoted
 from batchops.inspection.status import settle
 from batchops.show.shown import Block, Shown
 
@@ -171,10 +174,41 @@ def download(
     path: str | Path,
     *,
     rejected: bool,
+    spreadsheet: bool = False,
     replace: bool = True,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Path:
     """Store a result file at a path, or in a folder, and return its path; see `Job.download`.
+
+    Parameters
+    ----------
+    spreadsheet
+        Store a CSV in which a spreadsheet changes and runs nothing, see `spreadsheet_csv`.
+    replace
+        Replace a file that is there, rather than raise.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist, the uploader's name for the file cannot be used here, a file
+        is there that is not to be replaced, or the file does not fit into a spreadsheet.
+    JobNotFoundError, JobRunningError, JobFailedError, AwsError
+    """
+    key = result_key(job, rejected=rejected)
+    target = Path(path)
+    if target.is_dir():
+        target /= local_name(key, rejected=rejected)
+    with whole_file(target, replace=replace) as part:
+        with part.open("wb") as file:
+            fetch(job, key, file, on_bytes)
+        if spreadsheet:
+            _quote_file(part, delimiter=job.ledger_entry().delimiter, rejected=rejected)
+    return target
+
+
+@contextmanager
+def whole_file(target: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Give a path to write to; what was written becomes the file if the block does not raise.
 
     Parameters
     ----------
@@ -184,14 +218,8 @@ def download(
     Raises
     ------
     InputError
-        If the folder does not exist, the uploader's name for the file cannot be used here, or a
-        file is there that is not to be replaced.
-    JobNotFoundError, JobRunningError, JobFailedError, AwsError
+        If the folder does not exist, or a file is there that is not to be replaced.
     """
-    key = result_key(job, rejected=rejected)
-    target = Path(path)
-    if target.is_dir():
-        target /= local_name(key, rejected=rejected)
     if not target.parent.is_dir():
         raise InputError(f"no folder {target.parent}: make it first, or give another path")
     # A name that nobody has, so that no file is removed and no symbolic link followed.
@@ -200,15 +228,33 @@ def download(
         _claim(target)
     stored = False
     try:
-        with part.open("xb") as file:
-            fetch(job, key, file, on_bytes)
+        part.touch(exist_ok=False)
+        yield part
         part.replace(target)
         stored = True
     finally:
         part.unlink(missing_ok=True)
         if not (replace or stored):
             target.unlink(missing_ok=True)
-    return target
+
+
+def _quote_file(path: Path, *, delimiter: str, rejected: bool) -> None:
+    """Write a result file anew, for spreadsheets."""
+    quoted = path.with_suffix(".quoted")
+    try:
+        with path.open("rb") as file, quoted.open("x", encoding="utf-8", newline="") as out:
+            if rejected:
+                frame = frames.rejects_frame(file, delimiter=delimiter)
+                write_frame_quoted(frame, out, delimiter=delimiter, marked=True)
+            else:
+                text = io.TextIOWrapper(
+                    file, encoding="utf-8-sig", errors="backslashreplace", newline=""
+                )
+                rows = csv.reader(text, delimiter=delimiter)
+                write_quoted(next(rows, []), filter(None, rows), out, delimiter=delimiter)
+        quoted.replace(path)
+    finally:
+        quoted.unlink(missing_ok=True)
 
 
 def _claim(path: Path) -> None:

@@ -12,7 +12,7 @@ changed nothing. The chunk as the split wrote it stays for IntermediateExpiryDay
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -39,13 +39,14 @@ def repair(
     source: pd.DataFrame | str | Path | bytes,
     *,
     schema: str | Path | None = None,
+    accept: Collection[str] = (),
     dry_run: bool = True,
 ) -> RepairPlan:
     """Plan a repair, and carry it out unless it is a dry run; repeating it changes nothing.
 
     Parameters
     ----------
-    source, schema
+    source, schema, accept
         See `plan_repair`.
     dry_run
         Only plan.
@@ -54,7 +55,7 @@ def repair(
     ------
     JobNotFoundError, JobRunningError, InputError, JobError, AwsError
     """
-    plan = plan_repair(job, source, schema=schema)
+    plan = plan_repair(job, source, schema=schema, accept=accept)
     return plan if dry_run else execute_repair(job, plan)
 
 

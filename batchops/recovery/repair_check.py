@@ -4,25 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
 
 from batchcore import csvtext, quoting, reference, workflow
+from batchcore.dates import date_reader, is_date_format
+from batchcore.intake import map_header
 from batchcore.records import Record, read_records, reject
 from batchcore.schema import RecordSchema
 
+from batchops.recovery.edited_table import as_shown
+from batchops.recovery.repair_changes import (
+    FieldChange,
+    changed_fields,
+    objections_to,
+    unaccepted,
+)
 from batchops.recovery.repair_rows import (
     ChunkText,
     EditedRow,
+    both_values,
     is_untouched,
     join_fields,
     split_fields,
+    spoilt_fields,
     still_stray,
     undecodable,
 )
 
-# What becomes of a row: it will be accepted; it would be rejected again; nobody changed it; it was
-# put into its chunk before, which has not run since; it was accepted before. People and --json see
-# these words.
+# What becomes of a row: it will be accepted; it is not put in, because it looks like the damage of
+# a spreadsheet; it would be rejected again; nobody changed it; it was put into its chunk before,
+# which has not run since; it was accepted before. People and --json see these words.
 MENDED = "mended"
+HELD = "held"
 FAILING = "still failing"
 UNCHANGED = "unchanged"
 PATCHED = "waiting"
@@ -42,7 +56,7 @@ class RowOutcome:
 
 @dataclass(frozen=True)
 class CheckedRow:
-    """A row with what becomes of it and, if it is fixed, its record and its key.
+    """A row with what becomes of it, its changed fields and, if it is fixed, its record and key.
 
     `refused` says why a row cannot be repaired at all; the outcome then means nothing.
     """
@@ -51,6 +65,7 @@ class CheckedRow:
     record: bytes = b""
     key: str = ""
     refused: str = ""
+    changes: tuple[FieldChange, ...] = ()
 
 
 def check_rows(
@@ -62,6 +77,8 @@ def check_rows(
     done: bool,
     schema: RecordSchema,
     delimiter: str,
+    names: Sequence[str],
+    accept: Collection[str] = (),
 ) -> list[CheckedRow]:
     """Return what becomes of each of the rows of one chunk.
 
@@ -73,15 +90,23 @@ def check_rows(
         Rows of the chunk that ErrorTable has errors for.
     done
         Whether the chunk has run with the bytes that it has now.
+    names
+        The input's columns, each by a name of its own.
+    accept
+        The kinds of damage that are let through.
     """
-    checker = _Checker(chunk, number, schema, delimiter)
+    checker = _Checker(chunk, number, schema, delimiter, names, accept)
     return [checker.check(row, rejected=row.source_row in rejected, done=done) for row in rows]
 
 
+@dataclass(frozen=True)
 class _Checker:
-    def __init__(self, chunk: ChunkText, number: int, schema: RecordSchema, delimiter: str) -> None:
-        self._chunk, self._number = chunk, number
-        self._schema, self._delimiter = schema, delimiter
+    _chunk: ChunkText
+    _number: int
+    _schema: RecordSchema
+    _delimiter: str
+    _names: Sequence[str]
+    _accept: Collection[str]
 
     def check(self, row: EditedRow, *, rejected: bool, done: bool) -> CheckedRow:
         record = self._chunk.records.get(row.source_row, b"")
@@ -109,10 +134,51 @@ class _Checker:
         faults = self._faults(record) + self._hidden(row, old)
         if still_stray(row, old, delimiter=self._delimiter):
             faults.append(("quoting", "still has text after a closing quote: write the field anew"))
+        changes = self._changes(row, old)
         if faults:
-            return CheckedRow(self._failing(row, faults))
+            return CheckedRow(self._failing(row, faults), changes=changes)
         key = self._schema.key_of(record["fields"])
-        return CheckedRow(self._outcome(row, MENDED, message=self._to_know(row, old)), new, key)
+        if looks := unaccepted(changes, self._accept):
+            held = self._outcome(row, HELD, message=f"looks like damage: {looks}")
+            return CheckedRow(held, key=key, changes=changes)
+        outcome = self._outcome(row, MENDED, message=self._to_know(row, old))
+        return CheckedRow(outcome, new, key, changes=changes)
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return map_header(self._chunk.header, self._schema, delimiter=self._delimiter)
+
+    @cached_property
+    def _columns(self) -> Mapping[int, str]:
+        return {place: column for column, place in self._places.items()}
+
+    def _changes(self, row: EditedRow, old: bytes) -> tuple[FieldChange, ...]:
+        return changed_fields(
+            row.source_row,
+            *both_values(row, old, delimiter=self._delimiter),
+            names=self._names,
+            objections=objections_to(
+                self._read(row, old),
+                self._schema,
+                places=self._places,
+                fields=list(map(as_shown, split_fields(old, delimiter=self._delimiter))),
+                spoilt=spoilt_fields(old, delimiter=self._delimiter),
+            ),
+            keeps_rules=self._keeps_rules,
+            read_day=self._read_day,
+        )
+
+    def _keeps_rules(self, place: int, value: str) -> bool:
+        """Tell whether a value would keep the rules of the column at a place."""
+        column = self._columns.get(place)
+        return column is not None and not self._schema.column_violations(column, value)
+
+    def _read_day(self, place: int, value: str) -> datetime | None:
+        """Return the day that a value is in the format of the column at a place."""
+        rules = self._schema.properties.get(self._columns.get(place, ""))
+        date_format = rules.get("format", "") if isinstance(rules, dict) else ""
+        date_format = "YYYY-MM-DD" if date_format == "date" else date_format
+        return date_reader(date_format)(value) if is_date_format(date_format) else None
 
     def _read(self, row: EditedRow, raw: bytes) -> Record:
         """Read a record as the stack will."""
@@ -184,7 +250,7 @@ def hold_against_reference(
             rules=_rule(error["column"], error["rule"]),
             message=f"{error['message']}: {row.key}",
         )
-        found.append(CheckedRow(outcome))
+        found.append(CheckedRow(outcome, changes=row.changes))
     return found
 
 

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchcore import aws, reference, workflow
 from batchcore.errors import SchemaError, TransientError
+from batchcore.records import REJECT_COLUMNS
 from batchcore.schema import RecordSchema
 from batchcore.schema_check import load_checked
 
 from batchops.core import ledger
-from batchops.core.column_names import input_columns
+from batchops.core.column_names import input_columns, result_columns
 from batchops.core.errors import AwsError, InputError, JobError, translated
 from batchops.core.manifest import read_piece, require_manifest
 from batchops.deployment.deployed import deployed_schema
 from batchops.recovery.attempts import last_attempt
+from batchops.recovery.damage import KINDS
+from batchops.recovery.repair_changes import (
+    FieldChange,
+    change_blocks,
+    changes_frame,
+    check_kinds,
+    count_kinds,
+)
 from batchops.recovery.repair_check import (
     DONE,
     FAILING,
+    HELD,
     MENDED,
     PATCHED,
     UNCHANGED,
@@ -67,6 +78,10 @@ class RepairPlan(Shown):
         Every row that was given, in the order of the file.
     checked_against : str
         Which schema the rows were held against, and that their keys were looked up.
+    changes : tuple of FieldChange
+        Every field of these rows that differs from the job's, row by row.
+    accepted : tuple of str
+        The kinds of damage that are let through.
     rerun : RerunPlan
         The rerun of the chunks that have fixed rows.
     patches : mapping
@@ -76,10 +91,12 @@ class RepairPlan(Shown):
     job_id: str
     rows: tuple[RowOutcome, ...]
     checked_against: str
+    changes: tuple[FieldChange, ...]
+    accepted: tuple[str, ...]
     rerun: RerunPlan
     patches: Mapping[int, Mapping[int, bytes]] = field(repr=False)
 
-    _also_in_json = ("needed", "started", "mended", "failing")
+    _also_in_json = ("needed", "started", "mended", "held", "failing", "damage")
 
     @property
     def started(self) -> bool:
@@ -95,6 +112,16 @@ class RepairPlan(Shown):
     def mended(self) -> tuple[int, ...]:
         """The rows that are fixed, and will be accepted."""
         return self._rows(MENDED, PATCHED)
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The rows that are not put in, because they look damaged in a way not accepted."""
+        return self._rows(HELD)
+
+    @property
+    def damage(self) -> dict[str, int]:
+        """Kind of damage -> how many fields look like it, accepted or not."""
+        return count_kinds(self.changes)
 
     @property
     def failing(self) -> tuple[int, ...]:
@@ -116,8 +143,9 @@ class RepairPlan(Shown):
         -------
         DataFrame
             One line a row that was given: ``source_row``, ``chunk`` (int64), ``outcome`` (mended,
-            still failing, unchanged, waiting: in its chunk, which has not run since; done: got
-            through before), ``rules``, ``message`` (str, empty where there is nothing to say).
+            held: looks like damage that is not accepted, still failing, unchanged, waiting: in its
+            chunk, which has not run since; done: got through before), ``rules``, ``message`` (str,
+            empty where there is nothing to say).
         """
         import pandas as pd
 
@@ -125,9 +153,21 @@ class RepairPlan(Shown):
         dtypes = {name: "int64" if name in ("source_row", "chunk") else "str" for name in _COLUMNS}
         return pd.DataFrame({n: pd.Series(values[n], dtype=dtypes[n]) for n in _COLUMNS})
 
+    def changes_frame(self) -> pd.DataFrame:
+        """Return the fields that differ from the job's.
+
+        Returns
+        -------
+        DataFrame
+            One line a field, row by row: ``source_row`` (int64), ``column``, ``before``, ``after``,
+            ``rules`` (those that the value broke, empty where no rule objected to it), ``damage``
+            (the kinds that the change looks like, joined with ``; ``) (str).
+        """
+        return changes_frame(self.changes)
+
     def _blocks(self) -> Iterator[Block]:
         counts = Counter(row.outcome for row in self.rows)
-        outcomes = (MENDED, PATCHED, FAILING, UNCHANGED, DONE)
+        outcomes = (MENDED, HELD, PATCHED, FAILING, UNCHANGED, DONE)
         what = ", ".join(f"{counts[name]:,} {name}" for name in outcomes if counts[name])
         yield Block.line(
             f"repair of job {self.job_id}: {what or 'no rows'}; checked against "
@@ -140,10 +180,12 @@ class RepairPlan(Shown):
         yield Block.table(_COLUMNS, cells, lines=lines)
         if len(told) > len(shown):
             yield Block.facts([f"and {len(told) - len(shown):,} more such rows: see frame()"])
+        yield from change_blocks(self.changes, accepted=self.accepted, held=len(self.held))
         if self.needed:
             yield Block.value(self.rerun)
         else:
-            yield Block.facts(["nothing to repair, so nothing is started"])
+            why = "no row can be put in" if self.held or self.failing else "nothing to repair"
+            yield Block.facts([f"{why}, so nothing is started"])
 
 
 def plan_repair(
@@ -151,18 +193,23 @@ def plan_repair(
     source: pd.DataFrame | str | Path | bytes,
     *,
     schema: str | Path | None = None,
+    accept: Collection[str] = (),
 ) -> RepairPlan:
     """Check fixed rows against the schema and the reference data, and change nothing.
 
     Parameters
     ----------
     source
-        The DataFrame that ``job.rejects()`` gave, edited, or the edited rejects file, as a path or
-        bytes. A row's number in ``source_row`` says which it is; rows that are left out stay
-        rejected, and so do those that nobody changed. The reasons are ignored. Of a row that had
-        more fields than the header only those under the header are written.
+        The DataFrame that ``job.rejects()`` gave, edited, or the edited rejects as a file (CSV, CSV
+        for spreadsheets, workbook), by its path or its bytes. A row's number in ``source_row`` says
+        which it is; rows that are left out stay rejected, and so do those that nobody changed. The
+        reasons are ignored. Of a row that had more fields than the header only those under the
+        header are written.
     schema
         The schema file to check with; by default the deployed one, read from its layer.
+    accept
+        The kinds of damage to let through, see `batchops.recovery.damage.KINDS`. A row that looks
+        damaged in another way is held: it stays rejected.
 
     Raises
     ------
@@ -170,16 +217,24 @@ def plan_repair(
     JobRunningError
         If the job has not ended.
     InputError
-        If the rows cannot be read, or some of them are not rejected rows of the job.
+        If the rows cannot be read, some of them are not rejected rows of the job, or `accept` names
+        no kind of damage.
     JobError
         If the job has no chunks to put rows into, or no longer.
     """
+    accepted = check_kinds(accept)
     last = last_attempt(job)
     manifest = require_manifest(job, last.entry)
     columns = input_columns(job, last.entry)
     rows = read_edited(source, columns=columns, delimiter=last.entry.delimiter)
     checked_with, against = _schema(job, schema)
-    checked = _check(job, last.entry, _by_chunk(job, rows, manifest), checked_with)
+    names = result_columns(columns, REJECT_COLUMNS)[: len(columns)]
+    checked = _check(
+        job,
+        last.entry,
+        _by_chunk(job, rows, manifest),
+        partial(check_rows, schema=checked_with, names=names, accept=accepted),
+    )
     checked = hold_against_reference(checked, _known_keys(job, checked), checked_with)
     patches = patches_of(checked)
     named = {number: f"fixed rows: {len(records)}" for number, records in patches.items()}
@@ -190,6 +245,8 @@ def plan_repair(
         job_id=job.id,
         rows=tuple(row.outcome for row in checked),
         checked_against=against,
+        changes=tuple(change for row in checked for change in row.changes),
+        accepted=tuple(kind for kind in KINDS if kind in accepted),
         rerun=rerun,
         patches=patches,
     )
@@ -237,9 +294,9 @@ def _check(
     job: JobRef,
     entry: JobEntry,
     chunks: Sequence[tuple[ManifestChunk, list[EditedRow]]],
-    schema: RecordSchema,
+    check_chunk: Callable[..., list[CheckedRow]],
 ) -> list[CheckedRow]:
-    """Check the rows chunk by chunk, a few chunks at a time.
+    """Check the rows chunk by chunk with `check_rows`, a few chunks at a time.
 
     Raises
     ------
@@ -250,13 +307,12 @@ def _check(
 
     def check(work: tuple[ManifestChunk, list[EditedRow]]) -> list[CheckedRow]:
         chunk, rows = work
-        return check_rows(
+        return check_chunk(
             rows,
             read_chunk(job, entry, chunk),
             number=chunk.number,
             rejected=ledger.rejected_rows(job.stack, job.id, chunk.first_row, chunk.last_row),
             done=chunk.number in done,
-            schema=schema,
             delimiter=entry.delimiter,
         )
 

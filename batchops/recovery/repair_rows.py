@@ -9,25 +9,23 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from batchcore import csvtext, headers, quoting
-from batchcore.errors import UnterminatedQuoteError
+from batchcore import csvtext, quoting
 from batchcore.records import REJECT_COLUMNS
 
 from batchops.core.column_names import distinct, result_columns
 from batchops.core.errors import InputError
 from batchops.inspection import frames
 from batchops.inspection.frames import SOURCE_ROW, SURPLUS
+from batchops.recovery.edited_table import as_shown, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _LISTED = 20
-# More than any header that people edit.
-_HEAD_BYTES = 1024 * 1024
 
 
 class EditedRow(NamedTuple):
@@ -75,11 +73,6 @@ def split_fields(record: bytes, *, delimiter: str) -> list[str]:
     return fields
 
 
-def as_shown(field: str) -> str:
-    r"""Return a field as DataFrames show it: a byte that is not UTF-8 as ``\xA0``."""
-    return field.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
 def join_fields(fields: Sequence[str], *, like: bytes, delimiter: str) -> bytes:
     """Return a record of the given fields, with the line end of another record."""
     text = io.StringIO()
@@ -118,6 +111,31 @@ def _same(edited: Sequence[str], fields: Sequence[str]) -> bool:
     )
 
 
+def both_values(row: EditedRow, record: bytes, *, delimiter: str) -> tuple[list[str], list[str]]:
+    """Return the fields under the header as DataFrames show them: in the record, and in the row."""
+    fields = list(map(as_shown, split_fields(record, delimiter=delimiter)[: len(row.fields)]))
+    return fields + [""] * (len(row.fields) - len(fields)), list(map(as_shown, row.fields))
+
+
+def spoilt_fields(record: bytes, *, delimiter: str) -> dict[int, str]:
+    """Return the places of fields that are not UTF-8, or have text after their closing quote.
+
+    Each has the rule that the row is rejected by.
+    """
+    found = {
+        place: "encoding"
+        for place, field in enumerate(split_fields(record, delimiter=delimiter))
+        if as_shown(field) != field
+    }
+    return dict.fromkeys(_stray_places(record, delimiter=delimiter), "quoting") | found
+
+
+def _stray_places(record: bytes, *, delimiter: str) -> list[int]:
+    text = record.decode("utf-8", "surrogateescape")
+    matches = quoting.match_fields(text, delimiter=delimiter)
+    return [place for place, found in enumerate(matches) if found[1]]
+
+
 def undecodable(row: EditedRow, record: bytes, *, delimiter: str) -> list[int]:
     """Return the places of fields that still show bytes that are not UTF-8 as DataFrames do.
 
@@ -135,12 +153,7 @@ def still_stray(row: EditedRow, record: bytes, *, delimiter: str) -> bool:
     """Return whether a row still has, or shows, a field with text after its closing quote."""
     if row.stray:
         return True
-    text = record.decode("utf-8", "surrogateescape")
-    places = [
-        place
-        for place, found in enumerate(quoting.match_fields(text, delimiter=delimiter))
-        if found[1] and place < len(row.fields)
-    ]
+    places = [p for p in _stray_places(record, delimiter=delimiter) if p < len(row.fields)]
     shown = split_fields(record, delimiter=delimiter)
     return any(row.fields[place] in (shown[place], as_shown(shown[place])) for place in places)
 
@@ -153,8 +166,8 @@ def read_edited(
     Parameters
     ----------
     source
-        The DataFrame, or the path or the bytes of the CSV file. Its delimiter may be another than
-        the job's, because spreadsheets and pandas choose their own.
+        The DataFrame, or the path or the bytes of the workbook or CSV file. The delimiter may be
+        another than the job's, because spreadsheets and pandas choose their own.
     columns
         The input's columns.
 
@@ -164,7 +177,8 @@ def read_edited(
         If one of the input's columns or ``source_row`` is missing or occurs twice; if a row has no
         row number, or two rows have the same; if a quoted field never ends.
     """
-    names, rows, stray = _table(source, columns, delimiter)
+    table = read_table(source, columns=columns, delimiter=delimiter)
+    names, rows = table.names, table.rows
     if not rows:
         return []
     fields, number, surplus = _places(names, columns, delimiter)
@@ -173,7 +187,7 @@ def read_edited(
             source_row=_row_number(row[number], place),
             fields=tuple(row[place] for place in fields),
             surplus=_trimmed([row[place] for place in surplus] + row[len(names) :]),
-            stray=place in stray,
+            stray=place in table.stray,
         )
         for place, row in enumerate(rows, 1)
     ]
@@ -188,53 +202,6 @@ def listed(rows: Sequence[int]) -> str:
     """Return row numbers as a list for a message, at most twenty of them."""
     more = f" and {len(rows) - _LISTED:,} more" if len(rows) > _LISTED else ""
     return ", ".join(map(str, rows[:_LISTED])) + more
-
-
-def _table(
-    source: Any, columns: Sequence[str], delimiter: str
-) -> tuple[list[str], list[list[str]], set[int]]:
-    """Return the names, the rows, and the numbers of rows with text after a closing quote."""
-    if hasattr(source, "columns") and hasattr(source, "itertuples"):
-        values = (
-            source.astype("object").where(source.notna(), "").itertuples(index=False, name=None)
-        )
-        rows = [list(map(str, row)) for row in values]
-        return [str(name) for name in source.columns], rows, set()
-    if isinstance(source, str | Path):
-        path = Path(source)
-        if not path.is_file():
-            raise InputError(f"no file {path}: give the edited rejects file, or a DataFrame")
-        source = path.read_bytes()
-    if not isinstance(source, bytes):
-        raise InputError(
-            f"cannot repair from a {type(source).__name__}: give a DataFrame, a path or bytes"
-        )
-    delimiter = _found_delimiter(source, columns, delimiter)
-    (header, _), *found = list(_parsed(source, delimiter)) or [([], False)]
-    # A spreadsheet writes rows of delimiters only, and leaves out empty fields at the end.
-    found = [(row, stray) for row, stray in found if any(row)]
-    names = [as_shown(name) for name in header]
-    rows = [row + [""] * (len(names) - len(row)) for row, _ in found]
-    return names, rows, {place for place, (_, stray) in enumerate(found, 1) if stray}
-
-
-def _found_delimiter(data: bytes, columns: Sequence[str], delimiter: str) -> str:
-    """Return the delimiter of a rejects file, which may have been saved with another one."""
-    head = data[:_HEAD_BYTES].removeprefix(csvtext.BOM).lstrip(b"\r\n")
-    text = head.decode("utf-8", "backslashreplace")
-    wanted = {name.strip() for name in (*columns, SOURCE_ROW)}
-    return headers.other_delimiter(text, wanted, delimiter=delimiter) or delimiter
-
-
-def _parsed(data: bytes, delimiter: str) -> Iterator[tuple[list[str], bool]]:
-    """Yield the fields of each record, and whether text follows a closing quote in it."""
-    try:
-        records = list(csvtext.iter_records(data.removeprefix(csvtext.BOM), delimiter=delimiter))
-    except UnterminatedQuoteError as error:
-        raise InputError(f"cannot read the rows: {error}") from error
-    texts = [r.decode("utf-8", "surrogateescape") for r in records if not csvtext.is_blank(r)]
-    for text in texts:
-        yield frames.parse_shown(text, delimiter=delimiter)
 
 
 def _places(

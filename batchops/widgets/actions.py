@@ -13,6 +13,7 @@ from batchcore.aws import LINK_EXPIRES_S
 from batchops.inspection import result_files
 from batchops.inspection.links import HERE_ONLY, embedded
 from batchops.inspection.result_files import local_name
+from batchops.recovery.damage import KINDS
 from batchops.recovery.repair import execute_repair
 from batchops.recovery.rerun import execute_rerun
 from batchops.show import markup
@@ -37,6 +38,40 @@ class ActionResult:
     started: bool = False
 
 
+@dataclass(frozen=True)
+class ResultKind:
+    """A form of a result file, and what to know of it before it is opened."""
+
+    rejected: bool
+    spreadsheet: bool = False
+    workbook: bool = False
+
+    @property
+    def note(self) -> str:
+        """What a spreadsheet makes of the file."""
+        if self.workbook:
+            return "Every cell is text, so nothing is changed or run when it is opened."
+        if self.spreadsheet:
+            return (
+                "For spreadsheets: an apostrophe stands in front of each value that one would run "
+                "as a formula, or write in another way."
+            )
+        return AS_IT_CAME
+
+
+COMPLETED, REJECTED = ResultKind(rejected=False), ResultKind(rejected=True)
+_RESULTS = {
+    "completed file": COMPLETED,
+    "completed file, for spreadsheets": ResultKind(rejected=False, spreadsheet=True),
+    "rejected rows": REJECTED,
+    "rejected rows, workbook": ResultKind(rejected=True, workbook=True),
+}
+AS_IT_CAME = (
+    "The values are as they came: a spreadsheet runs those that begin with = + - @ as formulas, "
+    "and takes others for numbers or dates. For a spreadsheet pick that form."
+)
+
+
 def propose_rerun(job: Job) -> Proposal:
     """Propose a rerun; it starts exactly as planned, or not at all if the job has run since."""
     plan = job.rerun()
@@ -49,24 +84,35 @@ def propose_rerun(job: Job) -> Proposal:
     return Proposal(f"Rerun of {job.id}", plan._repr_html_(), confirm, execute, "starting a rerun")
 
 
-def propose_repair(job: Job, rows: bytes) -> Proposal:
-    """Propose a repair with an edited rejects file; it starts exactly as planned.
+def propose_repair(job: Job, rows: bytes, accept: frozenset[str] = frozenset()) -> Proposal:
+    """Propose a repair with edited rejects; it starts exactly as planned.
 
     Parameters
     ----------
     rows
-        The file's content.
+        The content of the workbook or CSV file.
+    accept
+        The kinds of damage to let through. The proposal lists all that there are as choices.
     """
-    plan = job.repair(rows)
+    plan = job.repair(rows, accept=accept)
 
     def execute() -> ActionResult:
         done = execute_repair(job, plan)
         text = f"{len(done.mended):,} rows of job {job.id} are put in; attempt {done.rerun.attempt}"
         return ActionResult(f"{text} has started", started=True)
 
-    confirm = f"Put {len(plan.mended):,} rows in" if plan.needed else ""
-    html = plan._repr_html_()
-    return Proposal(f"Repair of {job.id}", html, confirm, execute, "starting a repair")
+    return Proposal(
+        f"Repair of {job.id}",
+        plan._repr_html_(),
+        f"Put {len(plan.mended):,} rows in" if plan.needed else "",
+        execute,
+        "starting a repair",
+        choices={
+            kind: (f"Accept {kind} (fields: {count:,}): {KINDS[kind]}", kind in accept)
+            for kind, count in plan.damage.items()
+        },
+        again=lambda accepted: propose_repair(job, rows, accepted),
+    )
 
 
 def propose_stop(job: Job) -> Proposal:
@@ -100,11 +146,12 @@ def propose_link(job: Job, *, rejected: bool = False) -> Proposal:
         html += markup.paragraph(
             f"{HERE_ONLY} There, save the file, or download it into the folder."
         )
+    html += markup.paragraph(AS_IT_CAME)
     return Proposal(f"Link for {job.id}", html, "Make the link", execute, "making a link")
 
 
 def propose_download(
-    job: Job, root: RootFolder, folder: str, *, rejected: bool = False
+    job: Job, root: RootFolder, folder: str, kind: ResultKind = COMPLETED
 ) -> Proposal:
     """Propose storing a result file in a folder.
 
@@ -120,20 +167,29 @@ def propose_download(
     InputError
         If the file cannot be stored there, see `RootFolder.find_place`.
     """
-    file = job.result_file(rejected=rejected)
-    name = local_name(file.key, rejected=rejected)
-    path = root.find_place(folder, name)
+    file = job.result_file(rejected=kind.rejected)
+    name = local_name(file.key, rejected=kind.rejected)
+    if kind.workbook:
+        name = f"{name.rpartition('.')[0] or name}.xlsx"
+    path = root.find_place(folder, name, workbook=kind.workbook)
 
     def execute() -> ActionResult:
-        place = root.find_place(folder, name)  # again: it may have changed meanwhile
+        # Again: it may have changed meanwhile.
+        place = root.find_place(folder, name, workbook=kind.workbook)
+        replace = root.holds_stored(place)
+        if kind.workbook:
+            book = job.rejects_workbook(place, replace=replace)
+            root.note_stored(book.path)
+            return ActionResult(str(book))
         stored = result_files.download(
-            job, place, rejected=rejected, replace=root.holds_stored(place)
+            job, place, rejected=kind.rejected, spreadsheet=kind.spreadsheet, replace=replace
         )
         root.note_stored(stored)
         return ActionResult(f"{stored.stat().st_size:,} bytes are stored as {stored}")
 
     what = "replaces the file that is there" if path.exists() else "a new file"
     html = markup.paragraph(file) + markup.paragraph(f"It is stored as {path}: {what}.")
+    html += markup.paragraph(kind.note)
     return Proposal(f"Download of {job.id}", html, "Download", execute, "downloading")
 
 
@@ -162,9 +218,9 @@ class Actions:
         self.confirmation = Confirmation(background, key=_KEY, on_done=on_done)
         self.rerun = make_button("Rerun", "Run again what failed; previews it first", "repeat")
         self.repair = widgets.FileUpload(
-            description="Repair from CSV",
-            tooltip="Pick the edited rejects file; previews the changes first",
-            accept=".csv,.txt,text/csv",
+            description="Repair from file",
+            tooltip="Pick the edited rejects, a workbook or a CSV; previews the changes first",
+            accept=".xlsx,.csv,.txt,text/csv",
             icon="wrench",
             layout=widgets.Layout(width="190px"),
         )
@@ -172,10 +228,10 @@ class Actions:
         self.link = make_button("Link", "Make an address that opens the file", "link")
         self.download = make_button("Download", "Store the file in the folder", "download")
         self.file = widgets.Dropdown(
-            options=[("completed file", False), ("rejected rows", True)],
+            options=_RESULTS,
             description="Result",
-            tooltip="The file that Link and Download take",
-            layout=widgets.Layout(width="230px"),
+            tooltip="The file that Download takes; Link opens it as it came",
+            layout=widgets.Layout(width="300px"),
         )
         self.folder = widgets.Text(
             ".",
@@ -207,15 +263,13 @@ class Actions:
             button.disabled = job is None
 
     def _propose_link(self, button: Any) -> None:
-        rejected = self.file.value
+        rejected = self.file.value.rejected
         self._propose(button, lambda job: propose_link(job, rejected=rejected), "looking it up")
 
     def _propose_download(self, button: Any) -> None:
-        rejected, folder, root = self.file.value, self.folder.value, self._root_folder
+        kind, folder, root = self.file.value, self.folder.value, self._root_folder
         self._propose(
-            button,
-            lambda job: propose_download(job, root, folder, rejected=rejected),
-            "looking it up",
+            button, lambda job: propose_download(job, root, folder, kind), "looking it up"
         )
 
     def _propose_repair(self, change: Any) -> None:

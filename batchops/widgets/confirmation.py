@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
@@ -31,6 +31,10 @@ class Proposal:
         Carries the action out, and returns its result.
     doing : str
         What to display meanwhile.
+    choices : mapping
+        What can be accepted or not: name -> its text, and whether it is accepted now.
+    again : callable
+        Proposes the action anew, with the names that are accepted by then.
     """
 
     title: str
@@ -38,6 +42,8 @@ class Proposal:
     confirm: str
     execute: Callable[[], Any]
     doing: str
+    choices: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
+    again: Callable[[frozenset[str]], Proposal] | None = None
 
 
 class Confirmation:
@@ -67,7 +73,8 @@ class Confirmation:
             layout=widgets.Layout(width="auto"),
         )
         self.cancel = widgets.Button(description="Cancel", tooltip="Do nothing", icon="times")
-        self.root = widgets.VBox([self.text, make_row(self.confirm, self.cancel)])
+        self.choices = widgets.VBox()
+        self.root = widgets.VBox([self.text, self.choices, make_row(self.confirm, self.cancel)])
         self.root.add_class("batchops-confirm")
         self.root.layout.display = "none"
         self.confirm.on_click(lambda _: self._execute())
@@ -92,6 +99,10 @@ class Confirmation:
         self.confirm.tooltip = f"{proposal.confirm}: {proposal.title}"
         self.confirm.layout.display = "" if proposal.confirm else "none"
         self.cancel.description = "Cancel" if proposal.confirm else "Close"
+        self.choices.children = [
+            self._checkbox(name, text, accepted)
+            for name, (text, accepted) in proposal.choices.items()
+        ]
         self.root.layout.display = ""
         self.cancel.focus()  # not the other: a key held too long must not confirm
 
@@ -109,6 +120,34 @@ class Confirmation:
         self._proposal = None
         self.root.layout.display = "none"
         self.text.value = ""
+
+    def _checkbox(self, name: str, text: str, accepted: bool) -> widgets.Checkbox:
+        box = widgets.Checkbox(
+            value=accepted,
+            description=text,
+            tooltip=name,
+            indent=False,
+            layout=widgets.Layout(width="auto"),
+        )
+        box.observe(lambda _: self._propose_again(), "value")
+        return box
+
+    def _propose_again(self) -> None:
+        """Have the action proposed anew with what is accepted now; until then none is open."""
+        proposal, opener = self._proposal, self._opener
+        if proposal is None or proposal.again is None:
+            return
+        again, boxes = proposal.again, self.choices.children
+        accepted = frozenset(box.tooltip for box in boxes if box.value)
+        self._proposal = None
+        self._background.run(
+            lambda: again(accepted),
+            lambda found: self.propose(found, opener=opener),
+            doing="planning it again",
+            key=self._key,
+            busy=[self.confirm, *boxes],
+            on_error=self._hide,
+        )
 
     def _execute(self) -> None:
         proposal = self._proposal

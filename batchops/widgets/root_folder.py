@@ -55,8 +55,13 @@ class RootFolder:
                 raise InputError(f"no file {text!r} in {self.path}: check the path")
         return path
 
-    def find_place(self, folder: str, name: str) -> Path:
+    def find_place(self, folder: str, name: str, *, workbook: bool = False) -> Path:
         """Return the path at which a file can be stored in a folder that somebody typed.
+
+        Parameters
+        ----------
+        workbook
+            Whether it is a workbook that batchops writes; no file of an uploader may be called so.
 
         Raises
         ------
@@ -69,7 +74,7 @@ class RootFolder:
             if not place.is_dir():
                 raise InputError(f"no folder {place}: make it first, or give another one")
         path = place / name
-        if path.suffix.lower() not in DATA_SUFFIXES:
+        if path.suffix.lower() not in ((".xlsx",) if workbook else DATA_SUFFIXES):
             raise InputError(
                 f"the file is called {name!r}, and the console stores only files that end in "
                 f"{_suffixes()}: press Link to get it in the browser"

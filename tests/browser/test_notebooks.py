@@ -166,11 +166,15 @@ def test_04_errors_are_drawn_tried_against_another_rule_and_mended(
     fixed = [v for v in sample.bad if v.column == "Sales Channel" or v.value == "2018-02-28"]
     only = {v.source_row for v in fixed} - {v.source_row for v in sample.bad if v not in fixed}
     assert re.search(rf"mended +{len(only)}\b", outcomes)
+    assert "Marketplace" in found.html("repair.changes_frame()")
     errors = sum(violation.source_row in only for violation in sample.bad)
     compared = found.html("bo.compare(")
     assert f"fixed: {errors} errors in {len(only)} rows" in compared
     assert "newly broken: 0 errors" in compared
     left = len(sample.bad_rows) - len(only)
+    workbook = found.shown("job.rejects_workbook(")
+    assert f"{left} rejected rows are stored as data/rejects.xlsx" in workbook
+    assert re.search(rf"unchanged +{left}\b", workbook)
     assert f"{left} rows in = {left} out + 0 rejected" in found.html("again.balance()")
 
 

@@ -70,6 +70,41 @@ def test_rejects_of_the_command_line_are_repaired_by_it(
     assert job.rejects().empty
 
 
+DAMAGE = {"leading-zeros": 2, "trailing-zeros": 1, "missing-values": 1}
+
+
+def test_what_a_spreadsheet_did_to_other_columns_is_put_through_by_its_names_only(
+    stack: Stack, engine: LocalEngine, tmp_path: Path
+) -> None:
+    job = _run(stack, "repair-silent-damage")
+    edited = CASES / "repair-silent-damage" / "edited.csv"
+    plan = job.repair(edited, dry_run=False)
+    assert (plan.held, plan.mended, plan.started) == ((2,), (), False)
+    assert plan.damage == DAMAGE
+    assert plan.changes_frame()["column"].tolist() == [
+        *("qty", "postcode", "region", "ean", "ratio")
+    ]
+    (tmp_path / "edited.csv").write_bytes(edited.read_bytes())
+    said = _batchops(engine, tmp_path, "repair", job.id, "edited.csv", "--yes").decode()
+    assert "'0012345678905'" in said
+    assert "accept each kind by its name: --accept KIND" in said
+    accepted = job.repair(edited, accept=set(DAMAGE))
+    assert (accepted.mended, accepted.accepted) == ((2,), tuple(DAMAGE))
+
+    book = job.rejects_workbook(tmp_path / "rejects.xlsx")
+    (row,) = job.repair(book.path).rows
+    assert row.outcome == "unchanged"
+    quoted = job.download(tmp_path / "quoted.csv", rejected=True, spreadsheet=True)
+    quoted.write_bytes(quoted.read_bytes().replace(b";ten;", b";10;"))
+    assert [change.column for change in job.repair(quoted).changes] == ["qty"]
+    assert job.repair(quoted, dry_run=False).started
+    job.wait()
+    (fixed,) = job.output().to_dict("records")
+    assert (fixed["qty"], fixed["postcode"], fixed["ratio"]) == ("10", "01069", "1.50")
+    completed = job.download(tmp_path / "completed.csv", spreadsheet=True).read_text("utf-8-sig")
+    assert ";'01069;NA;'0012345678905;'1.50;" in completed
+
+
 def test_stray_quotes_are_rejected_and_their_bytes_kept(stack: Stack, tmp_path: Path) -> None:
     job = _run(stack, "stray-quotes-accepted")
     errors = job.errors()

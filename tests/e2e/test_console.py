@@ -146,6 +146,21 @@ def _repair(console: Console, folder: Path) -> None:
     header = rejects.partition(b"\n")[0]
     rows = [int(row) for row in console.job.rejects()["source_row"]]
     lines = [clean[row - 1].rstrip(b"\r\n") + b",%d,," % row for row in rows]
+    part = console.actions.confirmation
+    rules = console.job.rejects()["rules"].tolist()
+    place = rules.index("Sales Channel: enum")
+    damaged = list(lines)
+    damaged[place] = damaged[place].replace(b",", b" ,", 2).replace(b" ,", b",", 1)
+    hand_over(console.actions.repair, b"\n".join([header, *damaged, b""]), "damaged.csv")
+    assert console.settle(TIMEOUT_S)
+    assert f"{len(rows) - 1} mended, 1 held" in part.text.value
+    (box,) = part.choices.children
+    assert box.description.startswith("Accept whitespace (fields: 1)")
+    box.value = True
+    assert console.settle(TIMEOUT_S)
+    assert f"{len(rows)} mended" in part.text.value
+    part.cancel.click()
+
     hand_over(console.actions.repair, b"\n".join([header, *lines, b""]), "mended.csv")
     assert f"{len(rows)} mended" in agree(console, console.actions)
     wait_for(lambda: status(console) == "SUCCEEDED", console)

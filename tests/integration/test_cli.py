@@ -50,6 +50,13 @@ def test_a_file_goes_from_sample_to_download(shell: Shell) -> None:
     batchops("download", job, "out.csv")
     look("download", job, "bad.csv", "--rejected")
     assert len((shell.home / "out.csv").read_bytes().splitlines()) > 190
+    assert "6 rejected rows are stored as bad.xlsx" in look("rejects", job, "-o", "bad.xlsx")
+    look("rejects", job, "--spreadsheet", "-o", "quoted.csv")
+    assert (shell.home / "quoted.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    look("download", job, "out-quoted.csv", "--spreadsheet")
+    assert (shell.home / "out-quoted.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    for file in ("bad.csv", "bad.xlsx", "quoted.csv"):
+        assert "6 unchanged" in look("repair", job, file)
     assert "would be deleted" in look("destroy")
     assert json.loads(batchops("destroy", "--yes", "--json"))["deleted"]
     assert "no stack 'cli'" in look("jobs", code=1)

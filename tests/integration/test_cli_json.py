@@ -55,7 +55,14 @@ def test_a_script_can_do_everything_with_json(shell: Shell, stack: Stack) -> Non
     assert {line["value"] for line in verdict["accepted"]} == {"Retail"}
 
     _mend(shell.home, script("rejects", job_id))
-    assert not script("repair", job_id, "mended.csv")["started"]
+    planned = script("repair", job_id, "mended.csv", "--accept", "dates")
+    assert not planned["started"]
+    assert (planned["held"], planned["damage"], planned["accepted"]) == ([], {}, ["dates"])
+    assert {"source_row", "column", "before", "after", "rules", "damage"} == set(
+        planned["changes"][0]
+    )
+    book = script("rejects", job_id, "-o", "rejects.xlsx")
+    assert book == {"path": "rejects.xlsx", "rows": len(planned["rows"]), "left_out": []}
     repaired = script("repair", job_id, "mended.csv", "--yes", "--wait")
     assert repaired["status"] == "SUCCEEDED"
     assert script("balance", job_id) == {

@@ -17,7 +17,9 @@ from batchcore import items, keys, workflow
 
 import batchops as bo
 from batchops.core.version import __version__
+from batchops.widgets.actions import REJECTED, ActionResult
 from batchops.widgets.background import THREAD_PREFIX
+from batchops.widgets.confirmation import Proposal
 from batchops.widgets.console import Console
 from batchops.widgets.errors_panel import parse_rows
 from batchops.widgets.job_list import PAGE_JOBS
@@ -346,12 +348,80 @@ def test_a_download_says_first_where_the_file_goes_and_what_it_replaces(
     account.put(keys.rejected(job_id, "orders-0.csv"), b"bad\n")
     rejected_key = keys.rejected(job_id, "orders-0.csv")
     account.put_entry(job_id, items.JOB_ENTRY, rejectedKey=rejected_key)
-    console.actions.file.value = True
+    console.actions.file.value = REJECTED
     console.actions.download.click()
     settle(console)
     console.actions.confirmation.confirm.click()
     settle(console)
     assert (tmp_path / "orders-0-rejected.csv").read_bytes() == b"bad\n"
+
+
+def test_each_form_of_a_result_says_what_a_spreadsheet_makes_of_it(
+    opened: Callable[..., Console], account: support.Account, tmp_path: Path
+) -> None:
+    deploy()
+    (job_id,) = put_jobs(account, 1)
+    account.put(keys.completed(job_id, "orders-0.csv"), b"a,b\n=1+1,007\n")
+    account.put_entry(job_id, items.JOB_ENTRY, delimiter=",")
+    console = opened(root=tmp_path)
+    for name, note in {
+        "completed file": "runs those that begin with = + - @ as formulas",
+        "completed file, for spreadsheets": "an apostrophe stands in front of each value",
+    }.items():
+        console.actions.file.label = name
+        console.actions.download.click()
+        settle(console)
+        assert note in console.actions.confirmation.text.value
+        console.actions.confirmation.confirm.click()
+        settle(console)
+    stored = (tmp_path / "orders-0.csv").read_bytes()
+    assert stored == b"\xef\xbb\xbfa,b\r\n'=1+1,'007\r\n"
+    console.actions.link.click()
+    settle(console)
+    assert "as they came" in console.actions.confirmation.text.value
+    assert "rejected rows, workbook" in console.actions.file._options_labels
+
+
+def test_what_has_to_be_accepted_is_proposed_anew_with_each_tick(
+    opened: Callable[..., Console],
+) -> None:
+    deploy()
+    console = opened()
+    part = console.actions.confirmation
+    done: list[frozenset[str]] = []
+
+    def propose(accepted: frozenset[str] = frozenset()) -> Proposal:
+        kinds = ("dates", "leading-zeros")
+        return Proposal(
+            "Repair",
+            f"<p>accepted: {', '.join(sorted(accepted))}</p>",
+            "Put 2 rows in" if len(accepted) == len(kinds) else "",
+            lambda: done.append(accepted) or ActionResult("done"),
+            "starting",
+            choices={kind: (f"Accept {kind}", kind in accepted) for kind in kinds},
+            again=propose,
+        )
+
+    part.propose(propose())
+    assert [box.description for box in part.choices.children] == [
+        "Accept dates",
+        "Accept leading-zeros",
+    ]
+    assert part.confirm.layout.display == "none"
+    part.choices.children[0].value = True
+    assert not part.open  # until it is planned again, nothing can be confirmed
+    part.confirm.click()
+    settle(console)
+    assert done == []
+    assert "accepted: dates<" in part.text.value
+    assert part.confirm.layout.display == "none"
+    part.choices.children[1].value = True
+    settle(console)
+    assert [box.value for box in part.choices.children] == [True, True]
+    part.confirm.click()
+    settle(console)
+    assert done == [frozenset(("dates", "leading-zeros"))]
+    assert console.messages.text == "done"
 
 
 def test_a_download_goes_nowhere_but_into_the_consoles_folder(

@@ -12,6 +12,7 @@ from dataclasses import is_dataclass
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,6 +51,7 @@ from batchops.inspection.duplicates import Duplicates, KeyRow
 from batchops.inspection.email import Email
 from batchops.inspection.error_pages import ErrorPage
 from batchops.inspection.progress import Progress
+from batchops.inspection.rejects_workbook import LeftOut, RejectsWorkbook
 from batchops.inspection.result_files import ResultFile, download
 from batchops.inspection.status import JobStatus
 from batchops.inspection.why import Cause, Why
@@ -65,6 +67,7 @@ from batchops.planning.upload_check import UploadCheck
 from batchops.planning.what_if import WhatIf
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
+from batchops.recovery.repair_changes import FieldChange
 from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
@@ -146,7 +149,16 @@ VALUES: list[Any] = [
     Progress(JobStatus(EVIL, reason=EVIL), job_id=EVIL),
     RERUN,
     Redelivery(EVIL, True, (WaitingUpload(EVIL, EVIL, EVIL, EVIL),)),
-    RepairPlan(EVIL, (RowOutcome(2, 1, FAILING, EVIL, EVIL),), EVIL, RERUN, {}),
+    RepairPlan(
+        EVIL,
+        (RowOutcome(2, 1, FAILING, EVIL, EVIL),),
+        EVIL,
+        (FieldChange(2, EVIL, EVIL, f"{EVIL} ", EVIL, ("whitespace",)),),
+        (),
+        RERUN,
+        {},
+    ),
+    RejectsWorkbook(Path(EVIL), 1, (LeftOut(2, EVIL),)),
     ResultFile(EVIL, EVIL, 1, NOW),
     SchemaReport(EVIL, (), (Mistake(EVIL, EVIL),)),
     StackStatus(EVIL, EVIL, EVIL, NOW, NOW, {EVIL: EVIL}, EVIL),

@@ -64,6 +64,7 @@ def _check(
         done=done,
         schema=SCHEMA,
         delimiter=",",
+        names=COLUMNS,
     )
     return found
 
@@ -155,7 +156,7 @@ def test_empty_lines_of_a_spreadsheet_are_no_rows() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (b"id~name~note~source_row\n1~a~b~2\n", "delimited by ','"),
+        (b"idXnameXnoteXsource_row\n1XaXbX2\n", "delimited by ','"),
         (b"id,name,source_row\n1,a,2\n", "'note'"),
         (_rejects("001,a,x,two,,"), "'two' in source_row"),
         (_rejects("001,a,x,2,,", "001,b,x,2,,"), "more than once: 2"),
@@ -295,7 +296,7 @@ def test_record_written_from_pandas_is_what_csv_reads_back() -> None:
 
 def _plan(*rows: RowOutcome) -> RepairPlan:
     rerun = RerunPlan("job-1", 2, "ended SUCCEEDED", False, (), (), (), "joins all")
-    return RepairPlan("job-1", rows, "the deployed schema", rerun, {})
+    return RepairPlan("job-1", rows, "the deployed schema", (), (), rerun, {})
 
 
 def test_plan_counts_rows_by_what_becomes_of_them() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import batchops as bo
+from batchops.core.errors import InputError
 from batchops.widgets.root_folder import RootFolder
 
 
@@ -122,3 +123,12 @@ def test_the_folder_is_by_default_the_working_directory(
     assert RootFolder().path == tmp_path.resolve()
     with pytest.raises(bo.InputError, match="no folder"):
         RootFolder(tmp_path / "none")
+
+
+def test_only_a_workbook_of_ours_is_stored_as_one(tmp_path: Path) -> None:
+    root = RootFolder(tmp_path)
+    with pytest.raises(InputError, match=r"end in \.csv, \.tsv or \.txt"):
+        root.find_place(".", "orders.xlsx")
+    assert root.find_place(".", "orders.xlsx", workbook=True) == tmp_path / "orders.xlsx"
+    with pytest.raises(InputError, match="is called"):
+        root.find_place(".", "orders.csv", workbook=True)

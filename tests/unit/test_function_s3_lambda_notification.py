@@ -79,6 +79,7 @@ def test_ledger_knows_the_job_from_the_start(app: ModuleType, account: Account) 
         "chunkRows": 600,
         "delimiter": ",",
         "archiveFolder": "input_archive",
+        "ledgerFormat": items.LEDGER_FORMAT,
     }
 
 

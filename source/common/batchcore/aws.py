@@ -60,19 +60,24 @@ CONFIG = Config(
 # The bucket's lifecycle rule removes objects with this tag: only a rerun may still need them.
 INTERMEDIATE = "kind=intermediate"
 
+# Errors in files have this tag, and live as long as the items of ErrorTable: ErrorExpiryDays.
+ERRORS = "kind=errors"
+
 
 def put_intermediate(s3: "S3Client", bucket: str, key: str, body: bytes) -> None:
     """Store an object that the lifecycle rule removes after IntermediateExpiryDays."""
     s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
 
 
-def put_version(s3: "S3Client", bucket: str, key: str, body: bytes) -> dict[str, str]:
-    """Store an intermediate object and return its ``key`` and ``versionId``, for `read_version`.
+def put_version(
+    s3: "S3Client", bucket: str, key: str, body: bytes, *, tag: str = INTERMEDIATE
+) -> dict[str, str]:
+    """Store an object of a job and return its ``key`` and ``versionId``, for `read_version`.
 
     The next step reads exactly that version. So a call of an abandoned attempt that is still
     running cannot put anything in its place.
     """
-    answer = s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
+    answer = s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=tag)
     return {"key": key, "versionId": answer["VersionId"]}
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 # The number of the format of both tables and of a job's objects in S3. The stack's output
 # LedgerFormat says the same number; a stack without that output has format 1.
-LEDGER_FORMAT = 1
+# 1: errors are in ErrorTable only. 2: they are in files, too, see `batchcore.error_files`.
+LEDGER_FORMAT = 2
 
 JOB_ENTRY = "JOB"
 CHUNK_PREFIX = "CHUNK#"
@@ -60,42 +61,58 @@ def row_range(first_row: int, last_row: int) -> tuple[str, str]:
     return row_prefix(first_row), f"{last_row:010d}$"  # "$" follows "#" in ASCII
 
 
-def error_items(
-    record: Mapping[str, Any], *, job: str, chunk: int, attempt: int, time: str, ttl: int
-) -> Iterator[Item]:
-    """Yield one item per rule that a rejected record breaks, with all attributes of the error.
+def found_errors(
+    record: Mapping[str, Any], *, chunk: int, attempt: int, time: str
+) -> Iterator[dict[str, Any]]:
+    """Yield one error per rule that a rejected record breaks.
+
+    Each has all attributes that ErrorTable and the file of errors show, as text or int.
 
     Parameters
     ----------
     record
         A rejected record, see `batchcore.records`.
     time
-        When the chunk's execution started (ISO 8601), so that a repeated step writes the same item.
-    ttl
-        Seconds since the epoch after which DynamoDB may delete the item.
+        When the chunk's execution started (ISO 8601), so that a repeated step finds the same.
     """
+    shared = {
+        "uuid": cut(record["key"], MAX_VALUE_CHARACTERS),
+        "raw": cut(record["raw"], MAX_RAW_CHARACTERS),
+        "time": time,
+        "chunk": chunk,
+        "sourceRow": record["row"],
+        "attempt": attempt,
+    }
     seen: Counter[str] = Counter()
     for error in record["errors"]:
         rule = f"{error['column']}#{error['rule']}"
         seen[rule] += 1
         # A schema may have several rules of one kind for a column, for example in allOf.
         again = f"#{seen[rule]}" if seen[rule] > 1 else ""
-        strings = {
+        yield {
             **error,
-            "jobId": job,
             "errorId": f"{row_prefix(record['row'])}{rule}{again}",
-            "uuid": _cut(record["key"], MAX_VALUE_CHARACTERS),
-            "value": _cut(error["value"], MAX_VALUE_CHARACTERS),
-            "raw": _cut(record["raw"], MAX_RAW_CHARACTERS),
-            "time": time,
-        }
-        numbers = {"chunk": chunk, "sourceRow": record["row"], "attempt": attempt, "ttl": ttl}
-        yield {name: {"S": value} for name, value in strings.items()} | {
-            name: {"N": str(value)} for name, value in numbers.items()
+            "value": cut(error["value"], MAX_VALUE_CHARACTERS),
+            **shared,
         }
 
 
-def _cut(text: str, length: int) -> str:
+def error_items(
+    record: Mapping[str, Any], *, job: str, chunk: int, attempt: int, time: str, ttl: int
+) -> Iterator[Item]:
+    """Yield the items of ErrorTable for a rejected record, see `found_errors`.
+
+    Parameters
+    ----------
+    ttl
+        Seconds since the epoch after which DynamoDB may delete the item.
+    """
+    for error in found_errors(record, chunk=chunk, attempt=attempt, time=time):
+        yield attributes({**error, "jobId": job, "ttl": ttl})
+
+
+def cut(text: str, length: int) -> str:
+    """Return a text with at most `length` of its characters, and how many it has if it is cut."""
     if len(text) <= length:
         return text
     return f"{text[:length]} ... ({len(text):,} characters in all)"

@@ -78,6 +78,11 @@ def rejected_piece(job: str, number: int) -> str:
     return _in_job(job, "rejects", f"{number:06d}.csv")
 
 
+def error_piece(job: str, number: int) -> str:
+    """Return the key of a chunk's part of the file of errors; that of chunk 1 has the header."""
+    return _in_job(job, "error-pieces", f"{number:06d}.csv")
+
+
 def merge_plan(job: str, plan: str) -> str:
     """Return the key of a merge plan: a JSON list with one item per group."""
     return _in_job(job, "merge", plan, "plan.json")
@@ -101,6 +106,11 @@ def completed(job: str, input_key: str) -> str:
 def rejected(job: str, input_key: str) -> str:
     """Return the key of the merged rejects."""
     return _in_job(job, "rejected", PurePosixPath(input_key).name)
+
+
+def errors(job: str, input_key: str) -> str:
+    """Return the key of the merged errors."""
+    return _in_job(job, "errors", PurePosixPath(input_key).name)
 
 
 def mail(job: str) -> str:

@@ -1,0 +1,153 @@
+"""Write a chunk's errors as a piece of CSV, and count them by cause.
+
+The pieces of all chunks, one after the other, are the file of a job's errors, which the merge makes
+of them. Its text is what ErrorTable has, in the same order.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import orjson
+
+from batchcore.items import cut, found_errors
+
+# The columns of the file and of ``Job.errors``, each with the attribute of the item in ErrorTable.
+COLUMNS = {
+    "source_row": "sourceRow",
+    "column": "column",
+    "rule": "rule",
+    "value": "value",
+    "message": "message",
+    "limit": "limit",
+    "stage": "stage",
+    "uuid": "uuid",
+    "raw": "raw",
+    "chunk": "chunk",
+    "attempt": "attempt",
+    "time": "time",
+}
+HEADER = (",".join(COLUMNS) + "\r\n").encode()
+
+# The piece of this chunk begins with the header.
+FIRST_CHUNK = 1
+
+# An entry of the ledger may have 400 KB (Amazon DynamoDB quotas), and each write costs by its size.
+# This is room for some 300 causes.
+MAX_CAUSES_BYTES = 32_000
+MAX_EXAMPLE_CHARACTERS = 200
+
+# A cause of errors: stage, column and rule.
+Cause = tuple[str, str, str]
+
+
+class Example(NamedTuple):
+    """How many errors have a cause, and the row and value of the first."""
+
+    count: int
+    source_row: int
+    value: str
+
+
+@dataclass
+class CauseCounts:
+    """Counts errors by stage, column and rule.
+
+    Attributes
+    ----------
+    by_cause : dict
+        Cause -> its count, with the first row that has it and that row's value, cut at 200
+        characters.
+    others : int
+        Errors whose causes did not fit into the text that was loaded.
+    """
+
+    by_cause: dict[Cause, Example] = field(default_factory=dict)
+    others: int = 0
+
+    @property
+    def errors(self) -> int:
+        """All errors that were counted."""
+        return sum(example.count for example in self.by_cause.values()) + self.others
+
+    def add(self, cause: Cause, example: Example) -> None:
+        """Count errors of one cause; the example of the lowest row stays."""
+        known = self.by_cause.get(cause)
+        if known is not None:
+            first = min(known, example, key=lambda e: e.source_row)
+            example = first._replace(count=known.count + example.count)
+        elif len(example.value) > MAX_EXAMPLE_CHARACTERS:
+            example = example._replace(value=cut(example.value, MAX_EXAMPLE_CHARACTERS))
+        self.by_cause[cause] = example
+
+    def add_text(self, text: str) -> None:
+        """Count what another one has dumped."""
+        found = orjson.loads(text)
+        for stage, column, rule, *example in found["causes"]:
+            self.add((stage, column, rule), Example(*example))
+        self.others += found["others"]
+
+    def dump(self) -> str:
+        """Return the counts as JSON of at most 32,000 bytes, the most frequent causes first.
+
+        Those that do not fit are counted as others.
+        """
+        causes, size, others = [], 0, self.others
+        ordered = sorted(self.by_cause.items(), key=lambda item: -item[1].count)
+        for place, (cause, example) in enumerate(ordered):
+            one = [*cause, *example]
+            size += len(orjson.dumps(one)) + 1
+            if size > MAX_CAUSES_BYTES:
+                others += sum(example.count for _, example in ordered[place:])
+                break
+            causes.append(one)
+        return orjson.dumps({"causes": causes, "others": others}).decode()
+
+
+class ErrorPiece(NamedTuple):
+    """A chunk's piece of the file of errors, and what the ledger says of it."""
+
+    body: bytes
+    rows: int
+    causes: str
+
+
+def format_piece(
+    rejected: Iterable[Mapping[str, Any]], *, chunk: int, attempt: int, time: str
+) -> ErrorPiece:
+    """Return the errors of a chunk's rejected records as CSV, with their counts.
+
+    Of a row's errors the first has the row's text in ``raw``, and the others have none: a long row
+    that breaks many rules would make the piece many times as large as the chunk.
+    """
+    body, rows = io.BytesIO(), 0
+    body.write(HEADER if chunk == FIRST_CHUNK else b"")
+    text = io.TextIOWrapper(body, encoding="utf-8", newline="")
+    # With the default line end, csv quotes each field that has any part of it.
+    writer = csv.writer(text)
+    numbers: Counter[Cause] = Counter()
+    firsts: dict[Cause, tuple[int, str]] = {}
+    for record in rejected:
+        rows += bool(record["errors"])
+        for error in _lines(record, chunk=chunk, attempt=attempt, time=time):
+            writer.writerow(error[name] for name in COLUMNS.values())
+            cause = (error["stage"], error["column"], error["rule"])
+            if cause not in firsts:
+                firsts[cause] = (error["sourceRow"], error["value"])
+            numbers[cause] += 1
+    text.flush()
+    counts = CauseCounts()
+    for cause, first in firsts.items():
+        counts.add(cause, Example(numbers[cause], *first))
+    return ErrorPiece(body.getvalue(), rows, counts.dump())
+
+
+def _lines(record: Mapping[str, Any], **of_chunk: Any) -> Iterator[dict[str, Any]]:
+    """Yield a row's errors in the order of ErrorTable."""
+    found = sorted(found_errors(record, **of_chunk), key=itemgetter("errorId"))
+    for place, error in enumerate(found):
+        yield {**error, "raw": ""} if place else error

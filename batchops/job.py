@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +14,7 @@ from batchops.core import ledger
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
 from batchops.deployment.deployed import deployed_schema
-from batchops.inspection import frames, result_files
+from batchops.inspection import frames, job_errors, result_files
 from batchops.inspection.balance import Balance, job_balance
 from batchops.inspection.email import Email, read_email
 from batchops.inspection.error_filters import check_filter
@@ -140,9 +139,20 @@ class Job(JobRef):
 
     # ------------------------------------------------------------------------ analysis
 
-    def balance(self) -> Balance:
-        """Compare the counts of the job's rows from the split, the chunks and the error table."""
-        return job_balance(self)
+    def balance(self, *, deep: bool = False) -> Balance:
+        """Compare the counts of the job's rows from the split, the chunks and the errors.
+
+        Parameters
+        ----------
+        deep
+            Also count the errors themselves, in the files and in ErrorTable, which takes minutes if
+            there are very many; by default what the ledger says of them counts.
+
+        Raises
+        ------
+        JobNotFoundError, JobError, AwsError
+        """
+        return job_balance(self, deep=deep)
 
     def why(self) -> Why:
         """Explain what went wrong, by cause, with counts, an example and the next call."""
@@ -155,7 +165,10 @@ class Job(JobRef):
     ) -> pd.DataFrame:
         """Return the errors, one line for each rule that a row breaks.
 
-        For very many errors see `iter_errors` and `why`.
+        They are read from the file that the merge made of them; before that, and if the job failed,
+        from the pieces that its chunks have written; of a job that was entered in a stack of
+        ledger format 1, from ErrorTable. A million take some seconds and 500 MB: see also
+        `iter_errors`, which takes no memory to speak of, and `why`.
 
         Parameters
         ----------
@@ -179,18 +192,16 @@ class Job(JobRef):
         if limit is not None and limit < 1:
             raise InputError(f"limit={limit}: give 1 or more, or leave it out")
         where = ledger.ErrorFilter(column=column, rule=rule)
-        found = ledger.stored_errors(self.stack, self.id, where)
-        frame = frames.errors_frame(islice(found, limit))
+        frame, cut = job_errors.read_errors(self, where, limit=limit)
         if frame.empty and (column is not None or rule is not None):
             check_filter(self, partial(deployed_schema, self.stack), column=column, rule=rule)
         frame.attrs["complete"] = self.status().status == workflow.SUCCEEDED
-        frame.attrs["cut"] = next(found, None) is not None
+        frame.attrs["cut"] = cut
         return frame
 
     def iter_errors(self, *, lines: int = 10_000) -> Iterator[pd.DataFrame]:
         """Yield the errors in DataFrames of at most `lines` lines, with the columns of `errors`."""
-        found = ledger.stored_errors(self.stack, self.id)
-        yield from frames.error_frames(found, lines=lines)
+        yield from job_errors.iter_errors(self, lines=lines)
 
     def error_page(
         self, *, where: ErrorFilter | None = None, after: str = "", lines: int = 50

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from batchops.core import ledger
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
-from batchops.inspection.frames import errors_frame
+from batchops.core.ledger import ErrorFilter
+from batchops.inspection.job_errors import read_errors
 from batchops.show.shown import Block, Shown, plain_values
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def compare(
 
 def _errors(source: Any, label: str) -> tuple[str, pd.DataFrame]:
     if isinstance(source, JobRef):
-        return source.id, errors_frame(ledger.stored_errors(source.stack, source.id))
+        return source.id, read_errors(source, ErrorFilter())[0]
     needed = {"source_row", "uuid", "column", "rule"}
     if not needed <= set(getattr(source, "columns", ())):
         raise InputError(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import headers
 
-from batchops.core import ledger
 from batchops.core.errors import InputError
+from batchops.inspection.job_errors import count_errors
 
 if TYPE_CHECKING:
     from batchcore.schema import RecordSchema
@@ -28,8 +28,6 @@ def check_filter(
 ) -> None:
     """Check the names in a filter that no error of a job fits.
 
-    Reads all of the job's errors, so call it only then.
-
     Parameters
     ----------
     read_schema
@@ -41,7 +39,8 @@ def check_filter(
         If a name is neither in an error of the job nor in the schema. The message has the names
         that there are.
     """
-    broken = {(error.column, error.rule) for error in ledger.stored_errors(job.stack, job.id)}
+    counts = count_errors(job, job.ledger_entry())
+    broken = {(error_column, error_rule) for _, error_column, error_rule in counts.by_cause}
     columns, rules_broken = {name for name, _ in broken}, {name for _, name in broken}
     if (column is None or column in columns) and (rule is None or rule in rules_broken):
         return  # only no error has both

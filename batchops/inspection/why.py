@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Literal
 from batchcore import jobs, workflow
 from batchcore.errors import FileError, InputGoneError
 
-from batchops.core import ledger
 from batchops.core.errors import explain_failure
+from batchops.inspection.job_errors import count_errors
 from batchops.inspection.status import job_status
 from batchops.show.shown import Block, Shown
 from batchops.show.terminal import printable, shorten
 
 if TYPE_CHECKING:
+    from batchcore.error_files import CauseCounts
+
     from batchops.core.job_ref import JobRef
-    from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
+    from batchops.core.ledger import ChunkEntry, JobEntry
     from batchops.inspection.status import JobStatus
 
 _SHOWN = 20
@@ -64,7 +66,8 @@ class Cause:
     source_row : int or None
         For a rejection the first row with it, the header being row 1.
     value : str
-        For a rejection that row's value in the column; otherwise the first message, in full.
+        For a rejection that row's value in the column, at most 200 characters of it; otherwise the
+        first message, in full.
     next_call : str
         The code to run next, with the names ``job`` and ``stack``.
     """
@@ -121,8 +124,8 @@ class Why(Shown):
 def why(job: JobRef) -> Why:
     """Return what has failed in a job, and why its rows were rejected.
 
-    Chunks and errors are read as a stream, so a hundred thousand of them take no more memory than
-    one of each cause.
+    The errors are as the ledger counts them; those of a job in ledger format 1, and of more causes
+    than an entry of the ledger has room for, are read.
 
     Raises
     ------
@@ -136,8 +139,8 @@ def why(job: JobRef) -> Why:
     # The job's own error, that chunks failed, says less than theirs.
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
-    errors = ledger.stored_errors(job.stack, job.id)
-    rejections = rejection_causes(errors, succeeded=status.status == workflow.SUCCEEDED)
+    succeeded = status.status == workflow.SUCCEEDED
+    rejections = rejection_causes(count_errors(job, entry), succeeded=succeeded)
     causes = (*failures, *warning_causes(entry), *mail_causes(entry), *rejections)
     return Why(job.id, status.status, causes)
 
@@ -214,32 +217,23 @@ def mail_causes(entry: JobEntry) -> Iterator[Cause]:
         yield Cause("mail", normalise(text), 1, None, text, call)
 
 
-def rejection_causes(errors: Iterable[ErrorItem], *, succeeded: bool) -> list[Cause]:
+def rejection_causes(counts: CauseCounts, *, succeeded: bool) -> list[Cause]:
     """Return why rows were rejected, by stage, column and rule, the most frequent first.
 
     Parameters
     ----------
-    errors
-        The job's items of ErrorTable, ordered by row.
     succeeded
         Whether the job has a rejects file.
     """
-    counts: dict[tuple[str, str, str], int] = {}
-    firsts: dict[tuple[str, str, str], tuple[int, str]] = {}
-    for error in errors:
-        group = (error.stage, error.column, error.rule)
-        counts[group] = counts.get(group, 0) + 1
-        if group not in firsts:
-            firsts[group] = (error.source_row, error.value)
     found = []
-    for group in sorted(counts, key=lambda g: -counts[g]):
-        stage, column, rule = group
+    ordered = sorted(counts.by_cause.items(), key=lambda each: (-each[1].number, each[1], each[0]))
+    for (stage, column, rule), example in ordered:
         what = f"{stage}: {column or 'the row'} breaks {rule}"
         call = "job.errors()"
         if succeeded:
             fix = f"fix {column!r}" if column else "fix the rows"
             call = f"bad = job.rejects()  # {fix}, then job.repair(bad, dry_run=False)"
-        found.append(Cause("rejection", what, counts[group], *firsts[group], call))
+        found.append(Cause("rejection", what, *example, call))
     return found
 
 

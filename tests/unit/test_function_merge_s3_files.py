@@ -205,7 +205,12 @@ def put_errors(account: Account, number: int, lines: int, **changed: Any) -> byt
     """Store a chunk's piece of errors, and what the ledger says of it."""
     faults = [{"stage": "validate", "column": "a", "rule": "enum", "limit": "", "message": "m"}]
     records = [
-        {"row": number * 2 + n, "raw": "x\n", "key": "k", "errors": [{**faults[0], "value": str(n)}]}
+        {
+            "row": number * 2 + n,
+            "raw": "x\n",
+            "key": "k",
+            "errors": [{**faults[0], "value": str(n)}],
+        }
         for n in range(lines)
     ]
     piece = format_piece(records, chunk=number, attempt=1, time=START_TIME)

@@ -61,7 +61,7 @@ def read_outcome(job: Job) -> JobOutcome:
         rejects=_object(job, entry.rejected_key),
         errors=tuple(job.errors().drop(columns=_OF_THE_RUN).to_dict("records")),
         counts=counts,
-        balanced=job.balance().holds,
+        balanced=job.balance(deep=True).holds,
         archived=_sizes(job, entry.archive_key) == [entry.size_bytes]
         and not _sizes(job, entry.key),
     )

@@ -12,7 +12,7 @@ from batchops.core.ledger.claims import (
     name_manifest,
     release,
 )
-from batchops.core.ledger.entries import ChunkEntry, JobEntry
+from batchops.core.ledger.entries import ChunkEntry, ErrorsPlace, JobEntry
 from batchops.core.ledger.error_table import (
     ERROR_COLUMNS,
     ErrorFilter,
@@ -37,6 +37,7 @@ __all__ = [
     "ChunkEntry",
     "ErrorFilter",
     "ErrorItem",
+    "ErrorsPlace",
     "JobEntry",
     "abort",
     "chunk_entries",

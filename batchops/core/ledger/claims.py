@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
 _WORKERS = 8
-# What the next attempt of a chunk makes anew. Its errors are known until then: ``errorPiece`` stays.
+# What the next attempt of a chunk makes anew. Its errors are known until then, so errorPiece stays.
 _RESULTS = (
     "startTime",
     "endTime",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchcore import items
+from batchcore.error_files import COLUMNS
 
 from batchops.core.errors import InputError, translated
 
@@ -15,22 +16,16 @@ if TYPE_CHECKING:
 
 _LAST_ROW = 9_999_999_999  # a sort key has ten digits for the row
 
-# The columns of the errors' DataFrame, each with the item's attribute and the dtype. A new
-# attribute is set by `batchcore.records.reject` and listed here; earlier items lack it.
-ERROR_COLUMNS = {
-    "source_row": ("sourceRow", "int64"),
-    "column": ("column", "str"),
-    "rule": ("rule", "str"),
-    "value": ("value", "str"),
-    "message": ("message", "str"),
-    "limit": ("limit", "str"),
-    "stage": ("stage", "str"),
-    "uuid": ("uuid", "str"),
-    "raw": ("raw", "str"),
-    "chunk": ("chunk", "int64"),
-    "attempt": ("attempt", "int64"),
-    "time": ("time", "datetime64[ms, UTC]"),
+_DTYPES = {
+    "source_row": "int64",
+    "chunk": "int64",
+    "attempt": "int64",
+    "time": "datetime64[ms, UTC]",
 }
+# The columns of the errors' DataFrame, each with the item's attribute and the dtype. A new
+# attribute is set by `batchcore.records.reject` and listed in `batchcore.error_files`; earlier
+# items lack it.
+ERROR_COLUMNS = {name: (attribute, _DTYPES.get(name, "str")) for name, attribute in COLUMNS.items()}
 
 
 @dataclass(frozen=True)
@@ -44,6 +39,12 @@ class ErrorItem:
     """
 
     item: Mapping[str, Any]
+
+    @classmethod
+    def of_line(cls, values: Sequence[str]) -> ErrorItem:
+        """Return the error that a line of the errors' file describes."""
+        item: dict[str, str | int] = dict(zip(COLUMNS.values(), values, strict=True))
+        return cls(item | {name: int(item[name]) for name in ("sourceRow", "chunk", "attempt")})
 
     @property
     def error_id(self) -> str:
@@ -75,6 +76,11 @@ class ErrorItem:
         """The value that breaks it."""
         return str(self.item["value"])
 
+    @property
+    def raw(self) -> str:
+        """The row's text; in the errors' file only the row's first error has it."""
+        return str(self.item["raw"])
+
 
 @dataclass(frozen=True)
 class ErrorFilter:
@@ -84,7 +90,7 @@ class ErrorFilter:
     ----------
     first_row, last_row : int or None
         Rows of the uploaded file, both inclusive, the header being row 1. Only this criterion saves
-        reads; the table applies the others to what it has read.
+        reads; the others are applied to what was read.
     column, rule, stage : str or None
         Exactly as in `Job.errors`.
     chunk : int or None
@@ -97,6 +103,11 @@ class ErrorFilter:
     rule: str | None = None
     stage: str | None = None
     chunk: int | None = None
+
+    def selects(self, error: ErrorItem) -> bool:
+        """Tell whether an error fits all criteria but the rows."""
+        wanted = ((name, getattr(self, name)) for name in ("column", "rule", "stage", "chunk"))
+        return all(value is None or error.item[name] == value for name, value in wanted)
 
     def request(self, job_id: str) -> dict[str, Any]:
         """Return the arguments of the query.

@@ -48,7 +48,7 @@ Cause = tuple[str, str, str]
 class Example(NamedTuple):
     """How many errors have a cause, and the row and value of the first."""
 
-    count: int
+    number: int
     source_row: int
     value: str
 
@@ -72,14 +72,14 @@ class CauseCounts:
     @property
     def errors(self) -> int:
         """All errors that were counted."""
-        return sum(example.count for example in self.by_cause.values()) + self.others
+        return sum(example.number for example in self.by_cause.values()) + self.others
 
     def add(self, cause: Cause, example: Example) -> None:
         """Count errors of one cause; the example of the lowest row stays."""
         known = self.by_cause.get(cause)
         if known is not None:
             first = min(known, example, key=lambda e: e.source_row)
-            example = first._replace(count=known.count + example.count)
+            example = first._replace(number=known.number + example.number)
         elif len(example.value) > MAX_EXAMPLE_CHARACTERS:
             example = example._replace(value=cut(example.value, MAX_EXAMPLE_CHARACTERS))
         self.by_cause[cause] = example
@@ -97,12 +97,12 @@ class CauseCounts:
         Those that do not fit are counted as others.
         """
         causes, size, others = [], 0, self.others
-        ordered = sorted(self.by_cause.items(), key=lambda item: -item[1].count)
+        ordered = sorted(self.by_cause.items(), key=lambda item: -item[1].number)
         for place, (cause, example) in enumerate(ordered):
             one = [*cause, *example]
             size += len(orjson.dumps(one)) + 1
             if size > MAX_CAUSES_BYTES:
-                others += sum(example.count for _, example in ordered[place:])
+                others += sum(example.number for _, example in ordered[place:])
                 break
             causes.append(one)
         return orjson.dumps({"causes": causes, "others": others}).decode()

@@ -49,7 +49,7 @@ def test_large_merge_gives_the_files_that_a_small_one_gives(stack: Stack) -> Non
         job.wait(timeout_s=TIMEOUT_S)
     found = steps(job).set_index("state")["status"]
     assert (found[GROUPS], found[LAST]) == ("SUCCEEDED", "SUCCEEDED")
-    assert job.balance().holds
+    assert job.balance(deep=True).holds
     bucket = job.entry()["bucket"]
     listed = stack.client("s3").list_objects_v2(
         Bucket=bucket, Prefix=f"{keys.JOBS_PREFIX}{job.id}/merge/"

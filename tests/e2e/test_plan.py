@@ -42,7 +42,7 @@ def test_plan_takes_schema_and_parameters_from_the_stack(stack: Stack, plan: Pla
 
 
 def test_job_comes_to_what_was_planned(plan: Plan, job: Job, planned: Sample) -> None:
-    balance = job.balance()
+    balance = job.balance(deep=True)
     assert (plan.rows, plan.rejected) == (balance.rows_in, balance.rows_rejected)
     assert plan.rejected == len(planned.bad_rows)
     assert plan.chunks == balance.chunks

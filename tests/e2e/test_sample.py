@@ -15,7 +15,6 @@ from batchops.samples.demo import check
 from batchops.samples.sample import Sample
 from batchops.stack import Stack
 
-
 # The tag of objects by their folder; those elsewhere are intermediates.
 KINDS = {"completed": "", "rejected": "", "error-pieces": "errors", "errors": "errors"}
 

@@ -7,7 +7,7 @@ of them. Its text is what ErrorTable has, in the same order.
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ COLUMNS = {
     "attempt": "attempt",
     "time": "time",
 }
+_PICK = itemgetter(*COLUMNS.values())
 HEADER = (",".join(COLUMNS) + "\r\n").encode()
 
 # The piece of this chunk begins with the header.
@@ -40,6 +41,9 @@ FIRST_CHUNK = 1
 # This is room for some 300 causes.
 MAX_CAUSES_BYTES = 32_000
 MAX_EXAMPLE_CHARACTERS = 200
+
+# The piece is made as text up to this size, which is then encoded.
+_TEXT_CHARACTERS = 1024 * 1024
 
 # A cause of errors: stage, column and rule.
 Cause = tuple[str, str, str]
@@ -124,9 +128,8 @@ def format_piece(
     Of a row's errors the first has the row's text in ``raw``, and the others have none: a long row
     that breaks many rules would make the piece many times as large as the chunk.
     """
-    body, rows = io.BytesIO(), 0
+    body, text, rows = io.BytesIO(), io.StringIO(newline=""), 0
     body.write(HEADER if chunk == FIRST_CHUNK else b"")
-    text = io.TextIOWrapper(body, encoding="utf-8", newline="")
     # With the default line end, csv quotes each field that has any part of it.
     writer = csv.writer(text)
     numbers: Counter[Cause] = Counter()
@@ -134,20 +137,27 @@ def format_piece(
     for record in rejected:
         rows += bool(record["errors"])
         for error in _lines(record, chunk=chunk, attempt=attempt, time=time):
-            writer.writerow(error[name] for name in COLUMNS.values())
+            writer.writerow(_PICK(error))
             cause = (error["stage"], error["column"], error["rule"])
             if cause not in firsts:
                 firsts[cause] = (error["sourceRow"], error["value"])
             numbers[cause] += 1
-    text.flush()
+        if text.tell() > _TEXT_CHARACTERS:
+            body.write(text.getvalue().encode())
+            text.seek(0)
+            text.truncate()
+    body.write(text.getvalue().encode())
     counts = CauseCounts()
     for cause, first in firsts.items():
         counts.add(cause, Example(numbers[cause], *first))
     return ErrorPiece(body.getvalue(), rows, counts.dump())
 
 
-def _lines(record: Mapping[str, Any], **of_chunk: Any) -> Iterator[dict[str, Any]]:
-    """Yield a row's errors in the order of ErrorTable."""
-    found = sorted(found_errors(record, **of_chunk), key=itemgetter("errorId"))
-    for place, error in enumerate(found):
-        yield {**error, "raw": ""} if place else error
+def _lines(record: Mapping[str, Any], **of_chunk: Any) -> list[dict[str, Any]]:
+    """Return a row's errors in the order of ErrorTable."""
+    found = list(found_errors(record, **of_chunk))
+    if len(found) > 1:
+        found.sort(key=itemgetter("errorId"))
+        for error in found[1:]:
+            error["raw"] = ""
+    return found

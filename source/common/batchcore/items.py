@@ -5,7 +5,6 @@ JobTable, the ledger: partition ``jobId``, sort ``entry`` (``JOB`` or ``CHUNK#00
 ``JobsByStart`` (``listed``, ``startTime``) has the JOB entries only.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -83,15 +82,16 @@ def found_errors(
         "sourceRow": record["row"],
         "attempt": attempt,
     }
-    seen: Counter[str] = Counter()
+    prefix = row_prefix(record["row"])
+    seen: dict[str, int] = {}
     for error in record["errors"]:
         rule = f"{error['column']}#{error['rule']}"
-        seen[rule] += 1
+        number = seen[rule] = seen.get(rule, 0) + 1
         # A schema may have several rules of one kind for a column, for example in allOf.
-        again = f"#{seen[rule]}" if seen[rule] > 1 else ""
+        again = f"#{number}" if number > 1 else ""
         yield {
             **error,
-            "errorId": f"{row_prefix(record['row'])}{rule}{again}",
+            "errorId": f"{prefix}{rule}{again}",
             "value": cut(error["value"], MAX_VALUE_CHARACTERS),
             **shared,
         }

@@ -60,22 +60,9 @@ class ErrorObjects:
     ----------
     objects : tuple of ErrorObject
         The merged file alone, or a piece of each chunk.
-    merged : bool
-        Whether it is the merged file.
     """
 
     objects: tuple[ErrorObject, ...]
-    merged: bool
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of all objects."""
-        return sum(each.place.size_bytes for each in self.objects)
-
-    @property
-    def rows(self) -> int:
-        """Rows that have errors, by the ledger."""
-        return sum(each.place.rows for each in self.objects)
 
     def counts(self) -> CauseCounts:
         """Return the ledger's counts by cause."""
@@ -92,11 +79,11 @@ def error_objects(job: JobRef, entry: JobEntry) -> ErrorObjects | None:
     pieces of its errors had expired.
     """
     if entry.errors_file is not None:
-        return ErrorObjects((ErrorObject(_MERGED, entry.errors_file),), merged=True)
+        return ErrorObjects((ErrorObject(_MERGED, entry.errors_file),))
     if entry.ledger_format == 1 or entry.status == workflow.SUCCEEDED:
         return None
     pieces = error_pieces(entry, job.chunk_entries())
-    return None if pieces is None else ErrorObjects(tuple(pieces.values()), merged=False)
+    return None if pieces is None else ErrorObjects(tuple(pieces.values()))
 
 
 def error_pieces(entry: JobEntry, chunks: Iterable[ChunkEntry]) -> dict[int, ErrorObject] | None:
@@ -111,9 +98,9 @@ def error_pieces(entry: JobEntry, chunks: Iterable[ChunkEntry]) -> dict[int, Err
         return None
     found = {}
     for chunk in chunks:
-        piece = chunk.error_piece
+        piece, number = chunk.error_piece, chunk.number
         if piece is not None:
-            found[chunk.number] = ErrorObject(chunk.number, piece)
+            found[number] = ErrorObject(number, piece)
         elif chunk.status == workflow.SUCCEEDED:
             return None  # it ran while the stack was being updated
     return found

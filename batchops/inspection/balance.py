@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
 
 from batchops.core import ledger
-from batchops.core.error_objects import ErrorObjects, error_pieces, object_bytes
+from batchops.core.error_objects import error_pieces, object_bytes
 from batchops.inspection.job_errors import count_rows, iter_errors
 from batchops.show.shown import Block, Shown
 
@@ -114,7 +114,7 @@ class Balance(Shown):
 def strike_balance(
     job: JobEntry,
     chunks: Iterable[ChunkEntry],
-    counted: Iterable[ErrorCount] = (),
+    counted: Sequence[ErrorCount],
     *,
     errors_file: str = "",
 ) -> Balance:
@@ -123,31 +123,21 @@ def strike_balance(
     Parameters
     ----------
     counted
-        Counts of its errors; if the ledger has none, ErrorTable's come first.
+        At least one count.
     """
     entries = {entry.number: entry for entry in chunks}
     numbers = range(1, job.chunks + 1)
-    by_ledger = _ledger_count(job, entries.values())
-    counts = (*([by_ledger] if by_ledger else []), *counted)
     return Balance(
         rows_in=job.rows_in,
         rows_out=sum(entry.valid or 0 for entry in entries.values()),
         rows_rejected=sum(entry.rejected or 0 for entry in entries.values()),
-        rows_with_errors=counts[0].rows,
+        rows_with_errors=counted[0].rows,
         chunks=job.chunks,
         unbalanced=tuple(n for n in numbers if n not in entries or not entries[n].balances),
         status=job.status,
-        counted=counts,
+        counted=tuple(counted),
         errors_file=errors_file,
     )
-
-
-def _ledger_count(job: JobEntry, chunks: Iterable[ChunkEntry]) -> ErrorCount | None:
-    pieces = error_pieces(job, chunks)
-    if pieces is None:
-        return None
-    objects = ErrorObjects(tuple(pieces.values()), merged=False)
-    return ErrorCount("ledger", objects.rows, objects.counts().errors)
 
 
 def job_balance(job: JobRef, *, deep: bool = False) -> Balance:
@@ -157,12 +147,14 @@ def job_balance(job: JobRef, *, deep: bool = False) -> Balance:
     ------
     JobNotFoundError, JobError, AwsError
     """
-    entry, chunks = job.ledger_entry(), list(job.chunk_entries())
-    in_table_only = error_pieces(entry, chunks) is None
-    counted = []
-    if deep and not in_table_only:
-        counted.append(ErrorCount("files", *count_rows(iter_errors(job, lines=_LINES))))
-    if deep or in_table_only:
+    entry, chunks = job.ledger_entry(), list(ledger.chunk_counts(job.stack, job.id))
+    pieces, counted = error_pieces(entry, chunks), []
+    if pieces is not None:
+        rows = sum(piece.place.rows for piece in pieces.values())
+        counted.append(ErrorCount("ledger", rows, sum(chunk.errors or 0 for chunk in chunks)))
+        if deep:
+            counted.append(ErrorCount("files", *count_rows(iter_errors(job, lines=_LINES))))
+    if deep or pieces is None:
         counted.append(_count_table(ledger.stored_errors(job.stack, job.id)))
     return strike_balance(entry, chunks, counted, errors_file=_check_file(job, entry))
 

@@ -23,6 +23,7 @@ from batchops.core.ledger.error_table import (
 )
 from batchops.core.ledger.job_table import (
     BATCH_KEYS,
+    chunk_counts,
     chunk_entries,
     chunk_entries_from,
     count_jobs,
@@ -40,6 +41,7 @@ __all__ = [
     "ErrorsPlace",
     "JobEntry",
     "abort",
+    "chunk_counts",
     "chunk_entries",
     "chunk_entries_from",
     "claim",

@@ -24,6 +24,20 @@ _TALLIED = {
 }
 
 
+# Those that the balance needs.
+_COUNTED = {
+    "ProjectionExpression": (
+        "jobId, entry, #status, #rows, #valid, rejected, #errors, attempt, errorPiece"
+    ),
+    "ExpressionAttributeNames": {
+        "#status": "status",
+        "#rows": "rows",
+        "#valid": "valid",
+        "#errors": "errors",
+    },
+}
+
+
 def job_entry(stack: StackRef, job_id: str) -> JobEntry | None:
     """Return a job's JOB entry, or None if the ledger has none (yet)."""
     dynamodb, table = _job_table(stack)
@@ -41,6 +55,11 @@ def chunk_entries(stack: StackRef, job_id: str) -> Iterator[ChunkEntry]:
 def chunk_entries_from(stack: StackRef, job_id: str, first: int) -> Iterator[ChunkEntry]:
     """Yield the entries from chunk `first` on, in order, with the attributes that a tally needs."""
     yield from _query_chunks(stack, job_id, first=first, **_TALLIED)
+
+
+def chunk_counts(stack: StackRef, job_id: str) -> Iterator[ChunkEntry]:
+    """Yield the entries of a job's chunks, in order, with their counts of rows and errors only."""
+    yield from _query_chunks(stack, job_id, first=0, **_COUNTED)
 
 
 def _query_chunks(

@@ -75,8 +75,8 @@ class ErrorObjects:
 def error_objects(job: JobRef, entry: JobEntry) -> ErrorObjects | None:
     """Return the objects with a job's errors; None if ErrorTable alone has them all.
 
-    That is so for a job that was entered in ledger format 1, and for one that was merged after
-    pieces of its errors had expired.
+    That is so for a job that was entered in ledger format 1, and for one with a chunk that ran in
+    it, while its stack was being updated.
     """
     if entry.errors_file is not None:
         return ErrorObjects((ErrorObject(_MERGED, entry.errors_file),))

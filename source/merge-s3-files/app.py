@@ -6,7 +6,6 @@ group of pieces uploads them, and the last completes the files.
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -160,9 +159,7 @@ def _pieces_by_file(
         head = s3.head_object(Bucket=event["bucket"], Key=name, VersionId=headers[kind])
         header = Piece(name, headers[kind], head["ContentLength"])
         yield file, results.list_pieces(job, chunks, kind, key_of, header=header)
-    kept = timedelta(days=int(os.environ["ERROR_EXPIRY_DAYS"]))
-    written_after = items.timestamp(datetime.now(UTC) - kept)
-    errors = results.list_error_pieces(job, chunks, written_after=written_after)
+    errors = results.list_error_pieces(job, chunks)
     if errors is not None:
         yield keys.errors(job, key), errors
 

@@ -201,7 +201,7 @@ def test_job_without_any_bad_row_has_rejects_with_a_header_alone(
     assert account.get(REJECTED) == b"header,why\n"
 
 
-def put_errors(account: Account, number: int, lines: int, **changed: Any) -> bytes:
+def put_errors(account: Account, number: int, lines: int) -> bytes:
     """Store a chunk's piece of errors, and what the ledger says of it."""
     faults = [{"stage": "validate", "column": "a", "rule": "enum", "limit": "", "message": "m"}]
     records = [
@@ -218,7 +218,7 @@ def put_errors(account: Account, number: int, lines: int, **changed: Any) -> byt
     if piece.body:
         stored["versionId"] = account.put(keys.error_piece(JOB, number), piece.body)
     name = items.chunk_entry(number)
-    account.put_entry(JOB, name, errorPiece=stored, **{"startTime": items.utc_now(), **changed})
+    account.put_entry(JOB, name, errorPiece=stored)
     return piece.body
 
 
@@ -242,26 +242,15 @@ def test_errors_are_joined_in_order_and_the_ledger_says_where_and_how_many(
     }
 
 
-@pytest.mark.parametrize("why", ["format 1", "expired"])
-def test_job_with_a_chunk_without_its_errors_has_no_file_of_them(
-    app: ModuleType, account: Account, why: str
+def test_job_with_a_chunk_that_ran_in_format_1_has_no_file_of_errors(
+    app: ModuleType, account: Account
 ) -> None:
     event = prepare(account, 2)
     put_errors(account, 1, 1)
     account.put_entry(JOB, items.JOB_ENTRY, errorsFile={"key": "of an earlier attempt"})
-    if why == "expired":
-        put_errors(account, 2, 1, startTime="2020-01-01T00:00:00.000Z")
     assert merge(app, event)["rowsIn"] == 4
     assert account.keys(f"jobs/{JOB}/errors/") == []
     assert "errorsFile" not in account.entry(JOB)
-
-
-def test_chunk_that_had_no_errors_does_not_expire(app: ModuleType, account: Account) -> None:
-    event = prepare(account, 2)
-    put_errors(account, 1, 1)
-    put_errors(account, 2, 0, startTime="2020-01-01T00:00:00.000Z")
-    merge(app, event)
-    assert account.entry(JOB)["errorsFile"]["rows"] == 1
 
 
 def test_large_pieces_are_uploaded_in_parts(app: ModuleType, account: Account) -> None:

@@ -137,9 +137,7 @@ def test_errors_are_joined_by_several_calls_too(
         piece = {"rows": 1, "sizeBytes": len(text), "versionId": version}
         causes = '{"causes":[["read","","encoding",1,2,"x"]],"others":1}'
         name = items.chunk_entry(number)
-        account.put_entry(
-            JOB, name, startTime=items.utc_now(), errorPiece={**piece, "causes": causes}
-        )
+        account.put_entry(JOB, name, errorPiece={**piece, "causes": causes})
     planned = call(app, event)
     for item in groups_of(account, planned):
         upload(app, event, item)

@@ -84,19 +84,15 @@ def list_pieces(
     return found
 
 
-def list_error_pieces(
-    job: str, chunks: Iterable[dict[str, Any]], *, written_after: str
-) -> list[Piece] | None:
-    """Return the pieces of errors that are not empty, in order; None if they are not all there.
+def list_error_pieces(job: str, chunks: Iterable[dict[str, Any]]) -> list[Piece] | None:
+    """Return the pieces of errors that are not empty, in order.
 
-    A chunk that ran in a stack of ledger format 1 has written none, and one that ran before
-    `written_after` (ISO 8601) may have lost its piece: it expires after ErrorExpiryDays, when
-    chunk and results may still be there.
+    None if a chunk ran in a stack of ledger format 1, which wrote none.
     """
     found = []
     for chunk in chunks:
         piece = chunk.get("errorPiece")
-        if piece is None or (piece["sizeBytes"] and chunk["startTime"] < written_after):
+        if piece is None:
             return None
         if piece["sizeBytes"]:
             number = int(chunk["entry"].removeprefix(items.CHUNK_PREFIX))

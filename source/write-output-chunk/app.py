@@ -106,7 +106,11 @@ def store_errors(event: Event, rejected: list[Record]) -> dict[str, str | int]:
     piece = error_files.format_piece(
         rejected, chunk=number, attempt=event["attempt"], time=event["startTime"]
     )
-    found = {"rows": piece.rows, "sizeBytes": len(piece.body), "causes": piece.causes}
+    found: dict[str, str | int] = {
+        "rows": piece.rows,
+        "sizeBytes": len(piece.body),
+        "causes": piece.causes,
+    }
     if not piece.body:  # as most chunks of a good file, and a request that is saved
         return found
     key = keys.error_piece(event["jobId"], number)

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from batchcore.error_files import COLUMNS, CauseCounts, Example
+from batchcore.error_files import COLUMNS, CauseCounts
 
 from batchops.core import ledger
 from batchops.core.error_objects import error_objects, iter_blocks
@@ -96,19 +96,16 @@ def count_items(errors: Iterable[ErrorItem]) -> CauseCounts:
     """Return errors by cause; none of them is kept."""
     counts = CauseCounts()
     for error in errors:
-        cause = (error.stage, error.column, error.rule)
-        counts.add(cause, Example(1, error.source_row, error.value))
+        counts.add((error.stage, error.column, error.rule), 1, error.source_row)
     return counts
 
 
 def add_errors(counts: CauseCounts, errors: pd.DataFrame) -> None:
     """Count the errors of a DataFrame, which is ordered by row."""
     grouped = errors.groupby(_CAUSE, sort=False)
-    found = grouped.agg(
-        count=("rule", "size"), row=("source_row", "first"), value=("value", "first")
-    )
-    for cause, number, row, value in found.itertuples(name=None):
-        counts.add(cause, Example(number, row, value))
+    found = grouped["source_row"].agg(["size", "first"])
+    for cause, number, first_row in found.itertuples(name=None):
+        counts.add(cause, number, first_row)
 
 
 def count_rows(frames: Iterable[pd.DataFrame]) -> tuple[int, int]:

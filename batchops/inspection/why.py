@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from batchcore import jobs, workflow
 from batchcore.errors import FileError, InputGoneError
 
+from batchops.core import ledger
 from batchops.core.errors import explain_failure
 from batchops.inspection.job_errors import count_errors
 from batchops.inspection.status import job_status
@@ -66,8 +67,8 @@ class Cause:
     source_row : int or None
         For a rejection the first row with it, the header being row 1.
     value : str
-        For a rejection that row's value in the column, at most 200 characters of it; otherwise the
-        first message, in full.
+        For a rejection that row's value in the column, empty once it has expired in ErrorTable;
+        otherwise the first message, in full.
     next_call : str
         The code to run next, with the names ``job`` and ``stack``.
     """
@@ -140,7 +141,10 @@ def why(job: JobRef) -> Why:
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
     succeeded = status.status == workflow.SUCCEEDED
-    rejections = rejection_causes(count_errors(job, entry), succeeded=succeeded)
+    counts = count_errors(job, entry)
+    firsts = {(found.first_row, *cause[1:]) for cause, found in counts.by_cause.items()}
+    values = ledger.error_values(job.stack, job.id, sorted(firsts))
+    rejections = rejection_causes(counts, values, succeeded=succeeded)
     causes = (*failures, *warning_causes(entry), *mail_causes(entry), *rejections)
     return Why(job.id, status.status, causes)
 
@@ -217,24 +221,31 @@ def mail_causes(entry: JobEntry) -> Iterator[Cause]:
         yield Cause("mail", normalise(text), 1, None, text, call)
 
 
-def rejection_causes(counts: CauseCounts, *, succeeded: bool) -> list[Cause]:
+def rejection_causes(
+    counts: CauseCounts, values: Mapping[tuple[int, str, str], str], *, succeeded: bool
+) -> list[Cause]:
     """Return why rows were rejected, by stage, column and rule, the most frequent first.
 
     Parameters
     ----------
+    values
+        The values of the first errors, by row, column and rule; one that has expired is missing.
     succeeded
         Whether the job has a rejects file.
     """
-    found = []
-    ordered = sorted(counts.by_cause.items(), key=lambda each: (-each[1].number, each[1], each[0]))
-    for (stage, column, rule), example in ordered:
+    causes = []
+    ordered = sorted(
+        counts.by_cause.items(), key=lambda each: (-each[1].number, each[1].first_row, each[0])
+    )
+    for (stage, column, rule), found in ordered:
+        value = values.get((found.first_row, column, rule), "")
         what = f"{stage}: {column or 'the row'} breaks {rule}"
         call = "job.errors()"
         if succeeded:
             fix = f"fix {column!r}" if column else "fix the rows"
             call = f"bad = job.rejects()  # {fix}, then job.repair(bad, dry_run=False)"
-        found.append(Cause("rejection", what, *example, call))
-    return found
+        causes.append(Cause("rejection", what, found.number, found.first_row, value, call))
+    return causes
 
 
 def normalise(text: str) -> str:

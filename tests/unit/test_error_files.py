@@ -9,7 +9,6 @@ from batchcore.error_files import (
     HEADER,
     MAX_CAUSES_BYTES,
     CauseCounts,
-    Example,
     format_piece,
 )
 from hypothesis import given
@@ -19,8 +18,8 @@ TIME = "2026-11-23T06:00:00.000Z"
 CAUSES = st.tuples(st.sampled_from("rv"), st.sampled_from("ab"), st.sampled_from("xy"))
 
 
-def rejected(row: int, *columns: str, value: str = "v") -> dict[str, Any]:
-    fault = {"stage": "validate", "rule": "enum", "value": value, "limit": "l", "message": "m"}
+def rejected(row: int, *columns: str) -> dict[str, Any]:
+    fault = {"stage": "validate", "rule": "enum", "value": "v", "limit": "l", "message": "m"}
     errors = [{**fault, "column": column} for column in columns]
     return {"row": row, "raw": "a,b\n", "key": "k", "errors": errors}
 
@@ -32,7 +31,7 @@ def test_counts_of_parts_are_the_counts_of_the_whole(
     def count(some: list[tuple[tuple[str, str, str], int]]) -> CauseCounts:
         counts = CauseCounts()
         for cause, row in some:
-            counts.add(cause, Example(1, row, f"value {row}"))
+            counts.add(cause, 1, row)
         return counts
 
     joined = CauseCounts()
@@ -40,14 +39,13 @@ def test_counts_of_parts_are_the_counts_of_the_whole(
         joined.add_text(count(part).dump())
     assert joined == count(errors)
     assert joined.errors == len(errors)
-    for cause, example in joined.by_cause.items():
-        first = min(row for found, row in errors if found == cause)
-        assert example[1:] == (first, f"value {first}")
+    for cause, found in joined.by_cause.items():
+        assert found.first_row == min(row for other, row in errors if other == cause)
 
 
 def test_counts_of_very_many_causes_are_cut_and_lose_no_error() -> None:
     columns = [f"column {n:04d}" for n in range(2_000)]
-    records = [rejected(2, *columns, value="\U0001f600" * 999), rejected(3, "column 1999")]
+    records = [rejected(2, *columns), rejected(3, "column 1999")]
     text = format_piece(records, chunk=1, attempt=1, time=TIME).causes
     assert len(text.encode()) <= MAX_CAUSES_BYTES + 100
     counts = CauseCounts()

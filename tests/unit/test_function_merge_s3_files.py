@@ -238,7 +238,7 @@ def test_errors_are_joined_in_order_and_the_ledger_says_where_and_how_many(
         "sizeBytes": head["ContentLength"],
         "attempt": 1,
         "rows": 3,
-        "causes": '{"causes":[["validate","a","enum",3,4,"0"]],"others":0}',
+        "causes": '{"causes":[["validate","a","enum",3,4]],"others":0}',
     }
 
 

@@ -205,6 +205,9 @@ def test_causes_and_rejected_rows_are_those_of_the_table(job: Job) -> None:
     causes = {cause.what: cause.count for cause in job.why().causes if cause.kind == "rejection"}
     assert causes["validate: Country breaks enum"] == 4
     assert causes["read: the row breaks quoting"] == 1
+    values = {cause.what: (cause.source_row, cause.value) for cause in job.why().causes}
+    assert values["validate: Country breaks enum"] == (2, "x")
+    assert values["validate: 2024 breaks type"] == (4, "1.50")
 
 
 @pytest.mark.parametrize("deep", [False, True])

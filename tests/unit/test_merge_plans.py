@@ -135,7 +135,7 @@ def test_errors_are_joined_by_several_calls_too(
     for number, text in enumerate(bodies, 1):
         version = account.put(keys.error_piece(JOB, number), text)
         piece = {"rows": 1, "sizeBytes": len(text), "versionId": version}
-        causes = '{"causes":[["read","","encoding",1,2,"x"]],"others":1}'
+        causes = '{"causes":[["read","","encoding",1,2]],"others":1}'
         name = items.chunk_entry(number)
         account.put_entry(JOB, name, errorPiece={**piece, "causes": causes})
     planned = call(app, event)
@@ -153,7 +153,7 @@ def test_errors_are_joined_by_several_calls_too(
         "sizeBytes": head["ContentLength"],
         "attempt": 1,
         "rows": 4,
-        "causes": '{"causes":[["read","","encoding",4,2,"x"]],"others":4}',
+        "causes": '{"causes":[["read","","encoding",4,2]],"others":4}',
     }
     # One call makes the same.
     monkeypatch.setenv("MERGE_GROUP_BYTES", str(99 * MIB))

@@ -102,7 +102,7 @@ def _measure(
 
 def _enter(stack: Stack, folder: Path, errors: int, per_chunk: int) -> tuple[str, int]:
     """Store a job's errors and its entries in the ledger as if it had run; return its id."""
-    job, key = f"errors-{errors:012d}", keys.INPUT_PREFIX + "orders.csv"
+    job, key = f"errors-{per_chunk}-{errors:012d}", keys.INPUT_PREFIX + "orders.csv"
     s3, dynamodb = stack.client("s3"), stack.client("dynamodb")
     bucket, table = stack.outputs["SourceBucketName"], stack.outputs["JobTableName"]
     (folder / job).mkdir()

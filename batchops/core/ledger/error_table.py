@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items
+from batchcore import aws, items
 from batchcore.error_files import COLUMNS
 
 from batchops.core.errors import InputError, translated
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _LAST_ROW = 9_999_999_999  # a sort key has ten digits for the row
 
+_VALUES = {
+    "ProjectionExpression": "errorId, #value",
+    "ExpressionAttributeNames": {"#value": "value"},
+}
 _DTYPES = {
     "source_row": "int64",
     "chunk": "int64",
@@ -165,6 +169,28 @@ def rejected_rows(stack: StackRef, job_id: str, first_row: int, last_row: int) -
     request = ErrorFilter(first_row=first_row, last_row=last_row).request(job_id)
     pages = _query_errors(stack, job_id, {**request, "ProjectionExpression": "sourceRow"})
     return {int(item["sourceRow"]["N"]) for page in pages for item in page["Items"]}
+
+
+def error_values(
+    stack: StackRef, job_id: str, wanted: Sequence[tuple[int, str, str]]
+) -> dict[tuple[int, str, str], str]:
+    """Return the values of single errors by row, column and rule; those that are gone are missing.
+
+    If a row breaks a rule of a column several times, it is the first.
+    """
+    dynamodb, table = _error_table(stack)
+    by_id = {items.error_id(*each): each for each in wanted}
+    found = {}
+    for batch in aws.batches(list(by_id), aws.GET_BATCH):
+        pending: Any = [{"jobId": {"S": job_id}, "errorId": {"S": each}} for each in batch]
+        while pending:
+            request = {"Keys": pending, **_VALUES}
+            with translated(f"looking up errors of job {job_id!r}"):
+                answer = dynamodb.batch_get_item(RequestItems={table: request})
+            for item in map(items.plain, answer["Responses"].get(table, ())):
+                found[by_id[item["errorId"]]] = item["value"]
+            pending = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", ())
+    return found
 
 
 def _query_errors(stack: StackRef, job_id: str, request: Mapping[str, Any]) -> Iterator[Any]:

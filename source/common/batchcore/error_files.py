@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from batchcore.items import cut, found_errors
+from batchcore.items import found_errors
 
 # The columns of the file and of ``Job.errors``, each with the attribute of the item in ErrorTable.
 COLUMNS = {
@@ -38,9 +38,8 @@ HEADER = (",".join(COLUMNS) + "\r\n").encode()
 FIRST_CHUNK = 1
 
 # An entry of the ledger may have 400 KB (Amazon DynamoDB quotas), and each write costs by its size.
-# This is room for some 300 causes.
+# This is room for some 500 causes.
 MAX_CAUSES_BYTES = 32_000
-MAX_EXAMPLE_CHARACTERS = 200
 
 # The piece is made as text up to this size, which is then encoded.
 _TEXT_CHARACTERS = 1024 * 1024
@@ -49,12 +48,11 @@ _TEXT_CHARACTERS = 1024 * 1024
 Cause = tuple[str, str, str]
 
 
-class Example(NamedTuple):
-    """How many errors have a cause, and the row and value of the first."""
+class Occurrence(NamedTuple):
+    """How many errors have a cause, and the row of the first."""
 
     number: int
-    source_row: int
-    value: str
+    first_row: int
 
 
 @dataclass
@@ -64,35 +62,31 @@ class CauseCounts:
     Attributes
     ----------
     by_cause : dict
-        Cause -> its count, with the first row that has it and that row's value, cut at 200
-        characters.
+        Cause -> its count, with the first row that has it. No values: the ledger holds nothing of
+        a row.
     others : int
         Errors whose causes did not fit into the text that was loaded.
     """
 
-    by_cause: dict[Cause, Example] = field(default_factory=dict)
+    by_cause: dict[Cause, Occurrence] = field(default_factory=dict)
     others: int = 0
 
     @property
     def errors(self) -> int:
         """All errors that were counted."""
-        return sum(example.number for example in self.by_cause.values()) + self.others
+        return sum(found.number for found in self.by_cause.values()) + self.others
 
-    def add(self, cause: Cause, example: Example) -> None:
-        """Count errors of one cause; the example of the lowest row stays."""
-        known = self.by_cause.get(cause)
-        if known is not None:
-            first = min(known, example, key=lambda e: e.source_row)
-            example = first._replace(number=known.number + example.number)
-        elif len(example.value) > MAX_EXAMPLE_CHARACTERS:
-            example = example._replace(value=cut(example.value, MAX_EXAMPLE_CHARACTERS))
-        self.by_cause[cause] = example
+    def add(self, cause: Cause, number: int, first_row: int) -> None:
+        """Count errors of one cause, given the first row that has them."""
+        known = self.by_cause.get(cause, Occurrence(0, first_row))
+        first = min(known.first_row, first_row)
+        self.by_cause[cause] = Occurrence(known.number + number, first)
 
     def add_text(self, text: str) -> None:
         """Count what another one has dumped."""
         found = orjson.loads(text)
-        for stage, column, rule, *example in found["causes"]:
-            self.add((stage, column, rule), Example(*example))
+        for stage, column, rule, number, first_row in found["causes"]:
+            self.add((stage, column, rule), number, first_row)
         self.others += found["others"]
 
     def dump(self) -> str:
@@ -102,11 +96,11 @@ class CauseCounts:
         """
         causes, size, others = [], 0, self.others
         ordered = sorted(self.by_cause.items(), key=lambda item: -item[1].number)
-        for place, (cause, example) in enumerate(ordered):
-            one = [*cause, *example]
+        for place, (cause, found) in enumerate(ordered):
+            one = [*cause, *found]
             size += len(orjson.dumps(one)) + 1
             if size > MAX_CAUSES_BYTES:
-                others += sum(example.number for _, example in ordered[place:])
+                others += sum(found.number for _, found in ordered[place:])
                 break
             causes.append(one)
         return orjson.dumps({"causes": causes, "others": others}).decode()
@@ -133,14 +127,13 @@ def format_piece(
     # With the default line end, csv quotes each field that has any part of it.
     writer = csv.writer(text)
     numbers: Counter[Cause] = Counter()
-    firsts: dict[Cause, tuple[int, str]] = {}
+    firsts: dict[Cause, int] = {}
     for record in rejected:
         rows += bool(record["errors"])
         for error in _lines(record, chunk=chunk, attempt=attempt, time=time):
             writer.writerow(_PICK(error))
             cause = (error["stage"], error["column"], error["rule"])
-            if cause not in firsts:
-                firsts[cause] = (error["sourceRow"], error["value"])
+            firsts.setdefault(cause, record["row"])
             numbers[cause] += 1
         if text.tell() > _TEXT_CHARACTERS:
             body.write(text.getvalue().encode())
@@ -148,8 +141,8 @@ def format_piece(
             text.truncate()
     body.write(text.getvalue().encode())
     counts = CauseCounts()
-    for cause, first in firsts.items():
-        counts.add(cause, Example(numbers[cause], *first))
+    for cause, first_row in firsts.items():
+        counts.add(cause, numbers[cause], first_row)
     return ErrorPiece(body.getvalue(), rows, counts.dump())
 
 

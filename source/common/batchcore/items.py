@@ -55,6 +55,11 @@ def row_prefix(source_row: int) -> str:
     return f"{source_row:010d}#"
 
 
+def error_id(source_row: int, column: str, rule: str) -> str:
+    """Return the sort key of the first error of a row with this column and rule."""
+    return f"{row_prefix(source_row)}{column}#{rule}"
+
+
 def row_range(first_row: int, last_row: int) -> tuple[str, str]:
     """Return the lowest and highest possible sort key of the errors in a range of rows."""
     return row_prefix(first_row), f"{last_row:010d}$"  # "$" follows "#" in ASCII
@@ -75,8 +80,8 @@ def found_errors(
         When the chunk's execution started (ISO 8601), so that a repeated step finds the same.
     """
     shared = {
-        "uuid": cut(record["key"], MAX_VALUE_CHARACTERS),
-        "raw": cut(record["raw"], MAX_RAW_CHARACTERS),
+        "uuid": _cut(record["key"], MAX_VALUE_CHARACTERS),
+        "raw": _cut(record["raw"], MAX_RAW_CHARACTERS),
         "time": time,
         "chunk": chunk,
         "sourceRow": record["row"],
@@ -92,7 +97,7 @@ def found_errors(
         yield {
             **error,
             "errorId": f"{prefix}{rule}{again}",
-            "value": cut(error["value"], MAX_VALUE_CHARACTERS),
+            "value": _cut(error["value"], MAX_VALUE_CHARACTERS),
             **shared,
         }
 
@@ -111,8 +116,7 @@ def error_items(
         yield attributes({**error, "jobId": job, "ttl": ttl})
 
 
-def cut(text: str, length: int) -> str:
-    """Return a text with at most `length` of its characters, and how many it has if it is cut."""
+def _cut(text: str, length: int) -> str:
     if len(text) <= length:
         return text
     return f"{text[:length]} ... ({len(text):,} characters in all)"

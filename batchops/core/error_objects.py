@@ -109,7 +109,8 @@ def error_pieces(entry: JobEntry, chunks: Iterable[ChunkEntry]) -> dict[int, Err
 def iter_blocks(job: JobRef, bucket: str, objects: Iterable[ErrorObject]) -> Iterator[bytes]:
     """Yield the errors of several objects as CSV without a header, in blocks of whole errors.
 
-    Small objects are fetched several at a time and come in one block.
+    Small objects are fetched several at a time and come in one block. A block is fetched while the
+    one before it is worked on.
 
     Raises
     ------
@@ -117,6 +118,15 @@ def iter_blocks(job: JobRef, bucket: str, objects: Iterable[ErrorObject]) -> Ite
         If one of them has expired.
     AwsError
     """
+    blocks = _fetch(job, bucket, objects)
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(next, blocks, b"")
+        while block := pending.result():
+            pending = pool.submit(next, blocks, b"")
+            yield block
+
+
+def _fetch(job: JobRef, bucket: str, objects: Iterable[ErrorObject]) -> Iterator[bytes]:
     with ThreadPoolExecutor(_FETCHES) as pool:
         for batch in _batches(each for each in objects if each.has_errors):
             if len(batch) == 1:

@@ -147,7 +147,8 @@ def job_balance(job: JobRef, *, deep: bool = False) -> Balance:
     ------
     JobNotFoundError, JobError, AwsError
     """
-    entry, chunks = job.ledger_entry(), list(ledger.chunk_counts(job.stack, job.id))
+    entry = job.ledger_entry()
+    chunks = ledger.chunk_counts(job.stack, job.id, entry.chunks)
     pieces, counted = error_pieces(entry, chunks), []
     if pieces is not None:
         rows = sum(piece.place.rows for piece in pieces.values())

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import aws, items
+from batchcore import items
 from batchcore.error_files import COLUMNS
 
 from batchops.core.errors import InputError, translated
+from batchops.core.ledger.lookups import look_up
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -178,19 +179,11 @@ def error_values(
 
     If a row breaks a rule of a column several times, it is the first.
     """
-    dynamodb, table = _error_table(stack)
+    table, doing = stack.outputs["ErrorTableName"], f"looking up errors of job {job_id!r}"
     by_id = {items.error_id(*each): each for each in wanted}
-    found = {}
-    for batch in aws.batches(list(by_id), aws.GET_BATCH):
-        pending: Any = [{"jobId": {"S": job_id}, "errorId": {"S": each}} for each in batch]
-        while pending:
-            request = {"Keys": pending, **_VALUES}
-            with translated(f"looking up errors of job {job_id!r}"):
-                answer = dynamodb.batch_get_item(RequestItems={table: request})
-            for item in map(items.plain, answer["Responses"].get(table, ())):
-                found[by_id[item["errorId"]]] = item["value"]
-            pending = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", ())
-    return found
+    keys = [{"jobId": {"S": job_id}, "errorId": {"S": each}} for each in by_id]
+    found = look_up(stack, table, keys, doing=doing, options=_VALUES)
+    return {by_id[item["errorId"]]: item["value"] for item in found}
 
 
 def _query_errors(stack: StackRef, job_id: str, request: Mapping[str, Any]) -> Iterator[Any]:

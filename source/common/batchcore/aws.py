@@ -173,9 +173,18 @@ def batch_write(
 
 
 def batch_get(
-    dynamodb: "DynamoDBClient", table: str, keys: Sequence[Mapping[str, Any]]
+    dynamodb: "DynamoDBClient",
+    table: str,
+    keys: Sequence[Mapping[str, Any]],
+    *,
+    options: Mapping[str, Any] | None = None,
 ) -> list[items.Item]:
     """Return the items that exist for any number of distinct keys, in any order.
+
+    Parameters
+    ----------
+    options
+        What is asked of the table besides the keys, such as a projection.
 
     Raises
     ------
@@ -185,7 +194,8 @@ def batch_get(
     found: list[Any] = []
 
     def call(pending: Any) -> Any:
-        answer: Any = dynamodb.batch_get_item(RequestItems={table: {"Keys": pending}})
+        request: Any = {"Keys": pending, **(options or {})}
+        answer: Any = dynamodb.batch_get_item(RequestItems={table: request})
         found.extend(answer["Responses"].get(table, []))
         return answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
 

@@ -167,8 +167,9 @@ class Job(JobRef):
 
         They are read from the file that the merge made of them; before that, and if the job failed,
         from the pieces that its chunks have written; of a job that was entered in a stack of
-        ledger format 1, from ErrorTable. A million take some seconds and 500 MB: see also
-        `iter_errors`, which takes no memory to speak of, and `why`.
+        ledger format 1, from ErrorTable. A million take some seconds and up to 500 MB, with pyarrow
+        installed a fifth less, because pandas then keeps text (``str``) in its arrays. See also
+        `iter_errors`, which holds a hundred MB at most, and `why`.
 
         Parameters
         ----------
@@ -183,8 +184,8 @@ class Job(JobRef):
         DataFrame
             One line per error, ordered by row: ``source_row`` (int64, the header being row 1),
             ``column`` (str, empty for an error of the whole row), ``rule``, ``value``, ``message``,
-            ``limit``, ``stage`` (read, validate or enrich), ``uuid`` (the row's key), ``raw`` (the
-            row's text, cut at 32,000 characters), ``chunk`` (int64), ``attempt`` (int64),
+            ``limit``, ``stage`` (str; read, validate or enrich), ``uuid`` (str, the row's key),
+            ``raw`` (str, the row's text, cut at 32,000 characters), ``chunk``, ``attempt`` (int64),
             ``time`` (datetime64[ms, UTC], when the chunk's execution started). Its attribute
             ``attrs["complete"]`` says whether the job has succeeded, so that no more can come, and
             ``attrs["cut"]`` whether there are more than `limit`.

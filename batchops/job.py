@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchcore.aws import LINK_EXPIRES_S
 
 from batchops.core import ledger
-from batchops.core.column_names import with_key_name
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
 from batchops.deployment.deployed import deployed_schema
-from batchops.inspection import frames, result_files
+from batchops.inspection import frames, job_errors, result_files
 from batchops.inspection.balance import Balance, job_balance
 from batchops.inspection.email import Email, read_email
 from batchops.inspection.error_filters import check_filter
@@ -152,9 +150,20 @@ class Job(JobRef):
 
     # ------------------------------------------------------------------------ analysis
 
-    def balance(self) -> Balance:
-        """Compare the counts of the job's rows from the split, the chunks and the error table."""
-        return job_balance(self)
+    def balance(self, *, deep: bool = False) -> Balance:
+        """Compare the counts of the job's rows from the split, the chunks and the errors.
+
+        Parameters
+        ----------
+        deep
+            Also count the errors themselves, in the files and in ErrorTable, which takes minutes if
+            there are very many; by default what the ledger says of them counts.
+
+        Raises
+        ------
+        JobNotFoundError, JobError, AwsError
+        """
+        return job_balance(self, deep=deep)
 
     def why(self) -> Why:
         """Explain what went wrong, by cause, with counts, an example and the next call."""
@@ -187,7 +196,11 @@ class Job(JobRef):
     ) -> pd.DataFrame:
         """Return the errors, one line for each rule that a row breaks.
 
-        For very many errors see `iter_errors` and `why`.
+        They are read from the file that the merge made of them; before that, and if the job failed,
+        from the pieces that its chunks have written; of a job that was entered in a stack of
+        ledger format 1, from ErrorTable. A million take some seconds and up to 500 MB, with pyarrow
+        installed a fifth less, because pandas then keeps text (``str``) in its arrays. See also
+        `iter_errors`, which holds a hundred MB at most, and `why`.
 
         Parameters
         ----------
@@ -212,13 +225,11 @@ class Job(JobRef):
         if limit is not None and limit < 1:
             raise InputError(f"limit={limit}: give 1 or more, or leave it out")
         where = ledger.ErrorFilter(column=column, rule=rule)
-        found = ledger.stored_errors(self.stack, self.id, where)
-        frame = frames.errors_frame(islice(found, limit))
+        frame, cut = job_errors.read_errors(self, where, limit=limit)
         if frame.empty:
             self._check_filter(where)
-        frame = with_key_name(frame, self.stack)
         frame.attrs["complete"] = self.ledger_entry().is_merged
-        frame.attrs["cut"] = next(found, None) is not None
+        frame.attrs["cut"] = cut
         return frame
 
     def _check_filter(self, where: ErrorFilter) -> None:
@@ -228,9 +239,7 @@ class Job(JobRef):
 
     def iter_errors(self, *, lines: int = 10_000) -> Iterator[pd.DataFrame]:
         """Yield the errors in DataFrames of at most `lines` lines, with the columns of `errors`."""
-        found = ledger.stored_errors(self.stack, self.id)
-        parts = frames.error_frames(found, lines=lines)
-        yield from (with_key_name(part, self.stack) for part in parts)
+        yield from job_errors.iter_errors(self, lines=lines)
 
     def error_page(
         self, *, where: ErrorFilter | None = None, after: str = "", lines: int = 50

@@ -53,10 +53,11 @@ _TIMELINE, _ERRORS, _DURATIONS, _GRAPH = "timeline", "errors", "durations", "gra
 
 @main.command()
 @job_argument
+@click.option("--deep", is_flag=True, help="Count the errors in the files and in ErrorTable, too.")
 @with_stack
-def balance(stack: Stack, job_id: str) -> None:
+def balance(stack: Stack, job_id: str, deep: bool) -> None:
     """Prove that each row of a job went out or was rejected, exactly once."""
-    found = stack.job(job_id).balance()
+    found = stack.job(job_id).balance(deep=deep)
     show(found)
     if not found.holds:
         sys.exit(NOT_WELL)

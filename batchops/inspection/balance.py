@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
 
 from batchops.core import ledger
+from batchops.core.error_objects import error_pieces, object_bytes
+from batchops.inspection.job_errors import count_rows, iter_errors
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
@@ -16,9 +18,36 @@ if TYPE_CHECKING:
     from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
 
 
+_WHOLE = "whole"
+_LINES = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCount:
+    """A count of a job's errors.
+
+    Attributes
+    ----------
+    where : str
+        What was counted: ledger (what each chunk said when it ended), files, or ErrorTable.
+    rows : int
+        Rows that have errors.
+    errors : int
+        Errors.
+    """
+
+    where: str
+    rows: int
+    errors: int
+
+    def __str__(self) -> str:
+        """Return where, and how many."""
+        return f"{self.errors:,} errors of {self.rows:,} rows in {self.where}"
+
+
 @dataclass(frozen=True)
 class Balance(Shown):
-    """The counts of a job's rows from the split, the chunks and the error table.
+    """The counts of a job's rows from the split, the chunks and the errors.
 
     Attributes
     ----------
@@ -27,13 +56,19 @@ class Balance(Shown):
     rows_out, rows_rejected : int
         Records that the chunks wrote to the output and the rejects.
     rows_with_errors : int
-        Rows that have errors in ErrorTable.
+        Rows that have errors, by the first of `counted`.
     chunks : int
         Chunks of the job.
     unbalanced : tuple of int
         Chunks without a result, or whose rows in differ from their rows out plus rejected.
     status : str
         The job's status in the ledger; the rows of an unfinished job do not balance yet.
+    counted : tuple of ErrorCount
+        Where errors were counted: the ledger and, if it was to be deep, their files and ErrorTable;
+        of a job that was entered in ledger format 1 ErrorTable alone.
+    errors_file : str
+        The merged file of errors: ``"whole"`` if it has the size that the ledger says, otherwise
+        what is wrong with it; empty if there is none.
     """
 
     _also_in_json = ("holds",)
@@ -45,6 +80,8 @@ class Balance(Shown):
     chunks: int
     unbalanced: tuple[int, ...]
     status: str
+    counted: tuple[ErrorCount, ...]
+    errors_file: str = ""
 
     @property
     def holds(self) -> bool:
@@ -52,7 +89,9 @@ class Balance(Shown):
         return (
             self.chunks > 0
             and self.rows_in == self.rows_out + self.rows_rejected
-            and self.rows_rejected == self.rows_with_errors
+            and all(count.rows == self.rows_rejected for count in self.counted)
+            and len({count.errors for count in self.counted}) == 1
+            and self.errors_file in ("", _WHOLE)
             and not self.unbalanced
         )
 
@@ -66,32 +105,76 @@ class Balance(Shown):
         )
         if self.unbalanced:
             text += f"; unbalanced chunks: {', '.join(map(str, self.unbalanced[:20]))}"
+        text += f"; counted: {', '.join(map(str, self.counted))}"
+        if self.errors_file:
+            text += f"; the file of errors is {self.errors_file}"
         yield Block.line(text)
 
 
 def strike_balance(
-    job: JobEntry, chunks: Iterable[ChunkEntry], errors: Iterable[ErrorItem]
+    job: JobEntry,
+    chunks: Iterable[ChunkEntry],
+    counted: Sequence[ErrorCount],
+    *,
+    errors_file: str = "",
 ) -> Balance:
-    """Return the balance of a job from its ledger entries and its errors."""
+    """Return the balance of a job from its ledger entries and the counts of its errors.
+
+    Parameters
+    ----------
+    counted
+        At least one count.
+    """
     entries = {entry.number: entry for entry in chunks}
     numbers = range(1, job.chunks + 1)
     return Balance(
         rows_in=job.rows_in,
         rows_out=sum(entry.valid or 0 for entry in entries.values()),
         rows_rejected=sum(entry.rejected or 0 for entry in entries.values()),
-        rows_with_errors=len({error.source_row for error in errors}),
+        rows_with_errors=counted[0].rows,
         chunks=job.chunks,
         unbalanced=tuple(n for n in numbers if n not in entries or not entries[n].balances),
         status=job.status,
+        counted=tuple(counted),
+        errors_file=errors_file,
     )
 
 
-def job_balance(job: JobRef) -> Balance:
-    """Read a job's ledger entries and errors, and return the balance of its rows.
+def job_balance(job: JobRef, *, deep: bool = False) -> Balance:
+    """Read a job's ledger entries, and its errors if it is to be deep; return its rows' balance.
 
     Raises
     ------
-    JobNotFoundError, AwsError
+    JobNotFoundError, JobError, AwsError
     """
-    errors = ledger.stored_errors(job.stack, job.id)
-    return strike_balance(job.ledger_entry(), job.chunk_entries(), errors)
+    entry = job.ledger_entry()
+    chunks = ledger.chunk_counts(job.stack, job.id, entry.chunks)
+    pieces, counted = error_pieces(entry, chunks), []
+    if pieces is not None:
+        rows = sum(piece.place.rows for piece in pieces.values())
+        counted.append(ErrorCount("ledger", rows, sum(chunk.errors or 0 for chunk in chunks)))
+        if deep:
+            counted.append(ErrorCount("files", *count_rows(iter_errors(job, lines=_LINES))))
+    if deep or pieces is None:
+        counted.append(_count_table(ledger.stored_errors(job.stack, job.id)))
+    return strike_balance(entry, chunks, counted, errors_file=_check_file(job, entry))
+
+
+def _count_table(errors: Iterable[ErrorItem]) -> ErrorCount:
+    rows: set[int] = set()
+    number = 0
+    for error in errors:
+        rows.add(error.source_row)
+        number += 1
+    return ErrorCount("ErrorTable", len(rows), number)
+
+
+def _check_file(job: JobRef, entry: JobEntry) -> str:
+    """Return how the merged file of errors is; empty if there is none."""
+    file = entry.errors_file
+    if file is None:
+        return ""
+    size = object_bytes(job, entry.bucket, file)
+    if size is None:
+        return "gone, as it is after ErrorExpiryDays"
+    return _WHOLE if size == file.size_bytes else f"of {size:,} bytes, not {file.size_bytes:,}"

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchops.core import ledger
-from batchops.core.column_names import key_column, with_key_name
+from batchops.core.column_names import key_column
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
-from batchops.inspection.frames import errors_frame
+from batchops.core.ledger import ErrorFilter
+from batchops.inspection.job_errors import read_errors
 from batchops.show.shown import Block, Shown, plain_values
 
 if TYPE_CHECKING:
@@ -136,8 +136,7 @@ def compare(
 
 def _errors(source: Any, label: str) -> tuple[str, pd.DataFrame]:
     if isinstance(source, JobRef):
-        errors = errors_frame(ledger.stored_errors(source.stack, source.id))
-        return source.id, with_key_name(errors, source.stack)
+        return source.id, read_errors(source, ErrorFilter())[0]
     columns = set(getattr(source, "columns", ()))
     if not columns >= {"source_row", "column", "rule"} or key_column(source) is None:
         raise InputError(

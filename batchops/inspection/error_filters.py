@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import headers, workflow
 
-from batchops.core import ledger
 from batchops.core.errors import InputError
+from batchops.inspection.job_errors import count_errors
 
 if TYPE_CHECKING:
     from batchcore.schema import RecordSchema
@@ -30,8 +30,6 @@ def check_filter(
 ) -> None:
     """Check the names in a filter that no error of a job fits.
 
-    Reads all of the job's errors, so call it only then.
-
     Parameters
     ----------
     read_schema
@@ -52,7 +50,8 @@ def check_filter(
             raise InputError(f"job {job.id} has no chunk {chunk}: it has {chunks:,}")
     if column is None and rule is None:
         return
-    broken = {(error.column, error.rule) for error in ledger.stored_errors(job.stack, job.id)}
+    counts = count_errors(job, job.ledger_entry())
+    broken = {(error_column, error_rule) for _, error_column, error_rule in counts.by_cause}
     columns, rules_broken = {name for name, _ in broken}, {name for _, name in broken}
     if (column is None or column in columns) and (rule is None or rule in rules_broken):
         return  # only no error has both

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from batchcore import jobs, workflow
 from batchcore.errors import FileError, InputGoneError, TooManyRejectsError
@@ -16,18 +16,23 @@ from batchops.core import ledger
 from batchops.core.column_names import input_columns
 from batchops.core.errors import AwsError, JobError, explain_failure
 from batchops.deployment.deployed import deployed_schema
-from batchops.inspection.row_causes import RowLook, group_rows
+from batchops.inspection.job_errors import count_errors, iter_errors
+from batchops.inspection.row_causes import RowGroup, RowLook, RuleGroup, group_rows
 from batchops.inspection.status import job_status
 from batchops.show.shown import Block, Shown
 from batchops.show.terminal import shorten
 
 if TYPE_CHECKING:
+    from batchcore.error_files import CauseCounts
     from batchcore.schema import RecordSchema
 
     from batchops.core.job_ref import JobRef
-    from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
+    from batchops.core.ledger import ChunkEntry, JobEntry
+    from batchops.inspection.row_causes import RowError
     from batchops.inspection.status import JobStatus
 
+# Of more errors, rows are not looked at one by one: the ledger's counts by rule come at once.
+_MOST_GROUPED = 20_000
 _SHOWN = 20
 _MAX_VALUE_CHARACTERS = 120
 
@@ -71,8 +76,8 @@ class Cause:
     source_row : int or None
         For rows and a rejection the first row with it, the header being row 1.
     value : str
-        For a rejection that row's value in the column; for rows their range; otherwise the first
-        message, in full.
+        For a rejection that row's value in the column, empty once it has expired in ErrorTable; for
+        rows their range; otherwise the first message, in full.
     next_call : str
         The code to run next, with the names ``job`` and ``stack``.
     """
@@ -115,11 +120,15 @@ class Why(Shown):
         The job's status, see `JobStatus`.
     causes : tuple of Cause
         Empty if nothing failed and no row was rejected.
+    by_rule_only : bool
+        Whether there are so many errors that rows of one cause, such as a header that comes again,
+        were not looked for.
     """
 
     job_id: str
     status: str
     causes: tuple[Cause, ...]
+    by_rule_only: bool = False
 
     def _blocks(self) -> Iterator[Block]:
         none = "" if self.causes else " nothing failed, no row was rejected"
@@ -129,13 +138,18 @@ class Why(Shown):
             lines.append(f"and {len(self.causes) - _SHOWN:,} causes more")
         rows = [(f"{c.count:,}", c.what, c.example, c.next_call) for c in self.causes]
         yield Block.table(("count", "what", "example", "next"), rows, lines=lines)
+        if self.by_rule_only:
+            yield Block.line(
+                f"more than {_MOST_GROUPED:,} errors: counted by rule, without looking for rows "
+                "that break many rules for one cause"
+            )
 
 
 def why(job: JobRef) -> Why:
     """Return what has failed in a job, and why its rows were rejected.
 
-    Chunks and errors are read as a stream, so a hundred thousand of them take no more memory than
-    one of each cause.
+    The errors are as the ledger counts them; those of a job in ledger format 1, and of more causes
+    than an entry of the ledger has room for, are read.
 
     Raises
     ------
@@ -149,10 +163,11 @@ def why(job: JobRef) -> Why:
     # The job's own error, that chunks failed, says less than theirs.
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
-    errors = ledger.stored_errors(job.stack, job.id)
-    rejections = rejection_causes(errors, succeeded=entry.is_merged, look=_row_look(job, entry))
+    counts = count_errors(job, entry)
+    rejections = rejection_causes(*_rejected(job, entry, counts), succeeded=entry.is_merged)
     causes = (*failures, *warning_causes(entry), *mail_causes(entry), *rejections)
-    return Why(job.id, status.status, causes)
+    many = counts.errors > _MOST_GROUPED
+    return Why(job.id, status.status, causes, by_rule_only=many)
 
 
 def job_cause(entry: JobEntry, status: JobStatus) -> Cause | None:
@@ -262,21 +277,57 @@ def _row_look(job: JobRef, entry: JobEntry) -> RowLook | None:
     return RowLook(columns, entry.delimiter, broken)
 
 
+def _rejected(
+    job: JobRef, entry: JobEntry, counts: CauseCounts
+) -> tuple[Sequence[RowGroup], Sequence[RuleGroup]]:
+    """Return rows of one cause, and rules; of very many errors the rules only."""
+    if counts.errors <= _MOST_GROUPED:
+        parts = iter_errors(job, lines=10_000)
+        try:
+            lines = (line for part in parts for line in part.itertuples(index=False))
+            return group_rows(cast("Iterator[RowError]", lines), _row_look(job, entry))
+        except JobError:  # the errors have expired, and the ledger still counts them
+            pass
+    firsts = {(found.first_row, *cause[1:]) for cause, found in counts.by_cause.items()}
+    values = ledger.error_values(job.stack, job.id, sorted(firsts))
+    return (), counted_rules(counts, values)
+
+
+def counted_rules(
+    counts: CauseCounts, values: Mapping[tuple[int, str, str], str]
+) -> list[RuleGroup]:
+    """Return what the ledger counts by rule, the most frequent first.
+
+    Parameters
+    ----------
+    values
+        The values of first errors, by row, column and rule.
+    """
+    ordered = sorted(
+        counts.by_cause.items(), key=lambda each: (-each[1].number, each[1].first_row, each[0])
+    )
+    return [
+        RuleGroup(
+            cause, found.number, found.first_row, values.get((found.first_row, *cause[1:]), "")
+        )
+        for cause, found in ordered
+    ]
+
+
 def rejection_causes(
-    errors: Iterable[ErrorItem], *, succeeded: bool, look: RowLook | None = None
+    groups: Iterable[RowGroup], rules: Iterable[RuleGroup], *, succeeded: bool
 ) -> list[Cause]:
     """Return why rows were rejected: rows of one cause, then rules, the most frequent first.
 
     Parameters
     ----------
-    errors
-        The job's items of ErrorTable, ordered by row.
+    values
+        The values of the first errors, by row, column and rule; one that has expired is missing.
     succeeded
         Whether the job has a rejects file.
     look
         Tells what a row looks like, see `row_causes`.
     """
-    groups, rules = group_rows(errors, look)
     found = []
     for group in groups:
         end = f" to {group.last_row:,}" if group.last_row > group.first_row else ""

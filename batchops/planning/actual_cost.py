@@ -137,6 +137,7 @@ def job_workload(
         api_calls=sum(-(-each // KEYS_PER_CALL) for each in keys),
         output_bytes=sum(size["output"] for size in sizes),
         rejects_bytes=sum(size["rejects"] for size in sizes),
+        errors_bytes=sum(chunk.error_piece.size_bytes for chunk in done if chunk.error_piece),
         reject_pieces=sum(bool(size["rejects"]) for size in sizes),
         looks_up=looks_up,
         settings=settings,

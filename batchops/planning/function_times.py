@@ -129,8 +129,9 @@ def _merge_seconds(work: Workload, side: int) -> float:
     If several calls share the merge, these are the seconds of the longest: the upload of a group,
     or the last call, which copies the input.
     """
-    moved = 2 * (work.output_bytes + work.rejects_bytes) / S3_BYTES_PER_S[side]
-    fetches = (work.chunks + work.reject_pieces) * S3_CALL_S[side] / FETCHES_IN_FLIGHT
+    moved = 2 * sum(work.files_bytes) / S3_BYTES_PER_S[side]
+    read = work.chunks + work.reject_pieces + work.error_pieces
+    fetches = read * S3_CALL_S[side] / FETCHES_IN_FLIGHT
     at_once = min(COPIES_IN_FLIGHT, -(-work.size_bytes // COPY_PART_BYTES)) or 1
     copies = work.size_bytes / (S3_COPY_BYTES_PER_S[side] * at_once) + 2 * S3_CALL_S[side]
     # A query returns a megabyte of the ledger at a time, which is about 2,000 entries.

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
-from batchcore import csvtext, intake, items, workflow
+from batchcore import csvtext, error_files, intake, items, workflow
 from batchcore.errors import FileError, TooManyChunksError
 from batchcore.records import Record, RowWriter, read_records, reject
 from batchcore.reference import KEYS_PER_CALL, unknown_key
@@ -291,6 +291,7 @@ class _Counter:
             api_calls=work.api_calls - (-keys // KEYS_PER_CALL),
             output_bytes=work.output_bytes + output,
             rejects_bytes=work.rejects_bytes + sum(len(self._writer.rejected(r)) for r in bad),
+            errors_bytes=work.errors_bytes + _errors_bytes(bad, work.chunks + 1),
             reject_pieces=work.reject_pieces + bool(bad),
             largest_chunk_bytes=max(work.largest_chunk_bytes, len(chunk.data)),
         )
@@ -340,6 +341,12 @@ class _Counter:
             return ()
         found = intake.header_warnings(self._header, self._schema, delimiter=self._delimiter)
         return tuple(found.values())
+
+
+def _errors_bytes(bad: list[Record], number: int) -> int:
+    """Return how many bytes a chunk's piece of errors takes."""
+    piece = error_files.format_piece(bad, chunk=number, attempt=1, time=_SOME_TIME)
+    return len(piece.body)
 
 
 def _error_items(record: Record) -> Iterator[items.Item]:

@@ -44,10 +44,10 @@ RETRY_EVENTS = 3
 JOB_TIMEOUT_S = 86_400
 
 # Requests to S3. A chunk puts its chunk, records, valid, enriched, output and rejects; the next
-# function reads four of them. A job puts two headers, the manifest and the mail. The Map and the
-# merge read the manifest, the merge reads the headers and their heads, the split reads the input,
-# and the client and the copy to the archive ask for the input's head. Without look-up, nothing is
-# enriched.
+# function reads four of them. A chunk with errors, and the first, puts its errors, too. A job puts
+# two headers, the manifest and the mail. The Map and the merge read the manifest, the merge reads
+# the headers and their heads, the split reads the input, and the client and the copy to the archive
+# ask for the input's head. Without look-up, nothing is enriched.
 CHUNK_PUTS = 6
 CHUNK_GETS = 4
 JOB_PUTS = 4
@@ -57,10 +57,10 @@ JOB_GETS = 9
 # the header and the manifest once.
 RANGES_PUTS, RANGES_GETS = 1, 1
 RANGE_PUTS, RANGE_GETS = 2, 6
-# A merge that several calls share puts its plan and lists the uploads of both files (LIST has the
+# A merge that several calls share puts its plan and lists the uploads of its files (LIST has the
 # price of PUT); the Map and the last call read the plan. Each group and the list of its parts are
 # put and read.
-GROUPS_PUTS, GROUPS_GETS = 3, 2
+GROUPS_PUTS, GROUPS_GETS = 4, 2
 GROUP_PUTS, GROUP_GETS = 2, 2
 
 # boto3's managed transfers send an object of 8 MiB or more in parts of 8 MiB, with one request to
@@ -72,7 +72,7 @@ PART_BYTES = 8 * 1024 * 1024
 JOB_WRITES = 5 * 2
 CHUNK_WRITES = 2
 # Bytes of a chunk's entry in the ledger, with the attributes' names; the merge reads all entries.
-CHUNK_ENTRY_BYTES = 550
+CHUNK_ENTRY_BYTES = 700
 
 # Bytes that a column of the shipped reference data adds to a row of the output.
 ENRICHMENT_COLUMN_BYTES = 8
@@ -104,8 +104,8 @@ class Workload:
         Keys that are looked up: the distinct keys of the valid rows of each chunk.
     api_calls : int
         Calls of ``POST /financials`` for them.
-    output_bytes, rejects_bytes : int
-        Sizes of the completed file and of the rejects.
+    output_bytes, rejects_bytes, errors_bytes : int
+        Sizes of the completed file, of the rejects and of the file of errors.
     reject_pieces : int
         Chunks with rejected rows.
     largest_chunk_bytes : int
@@ -129,6 +129,7 @@ class Workload:
     api_calls: int = 0
     output_bytes: int = 0
     rejects_bytes: int = 0
+    errors_bytes: int = 0
     reject_pieces: int = 0
     largest_chunk_bytes: int = 0
     looks_up: bool = True
@@ -139,6 +140,16 @@ class Workload:
     def text_bytes(self) -> int:
         """The bytes of the rows and the header, which are those of the file if it is not packed."""
         return self.unpacked_bytes or self.size_bytes
+
+    @property
+    def files_bytes(self) -> tuple[int, int, int]:
+        """The sizes of the files that the merge makes."""
+        return self.output_bytes, self.rejects_bytes, self.errors_bytes
+
+    @property
+    def error_pieces(self) -> int:
+        """Chunks that write errors in a file; at least the first does, for the header."""
+        return max(1, self.reject_pieces)
 
     @property
     def ranges(self) -> int:
@@ -197,11 +208,11 @@ def count_merge_parts(size_bytes: int) -> int:
 
 def merge_groups(work: Workload) -> int:
     """Return how many calls upload the result files, each of them a group of pieces."""
-    total = work.output_bytes + work.rejects_bytes
+    total = sum(work.files_bytes)
     most = work.settings.merge_group_bytes
     if total <= most:
         return 1
-    return sum(-(-size // most) for size in (work.output_bytes, work.rejects_bytes))
+    return sum(-(-size // most) for size in work.files_bytes)
 
 
 def merge_calls(work: Workload) -> int:
@@ -215,11 +226,12 @@ def s3_puts(work: Workload) -> int:
     groups = merge_groups(work)
     merged = sum(
         2 + count_merge_parts(size) if size >= pieces.PART_BYTES or groups > 1 else 1
-        for size in (work.output_bytes, work.rejects_bytes)
+        for size in work.files_bytes
     )
     upload = put_requests(work.size_bytes)
     archive = put_requests(work.size_bytes, part_bytes=COPY_PART_BYTES)
-    found = work.chunk_puts * work.chunks + JOB_PUTS + merged + upload + archive
+    chunks = work.chunk_puts * work.chunks + work.error_pieces
+    found = chunks + JOB_PUTS + merged + upload + archive
     if work.ranges:
         found += RANGES_PUTS + RANGE_PUTS * work.ranges
     if groups > 1:
@@ -228,8 +240,9 @@ def s3_puts(work: Workload) -> int:
 
 
 def s3_gets(work: Workload) -> int:
-    """Return the requests to S3 that have the price of a GET; empty rejects are not read."""
-    found = (work.chunk_gets + 1) * work.chunks + work.reject_pieces + JOB_GETS
+    """Return the requests to S3 that have the price of a GET; empty pieces are not read."""
+    pieces_read = work.chunks + work.reject_pieces + work.error_pieces
+    found = work.chunk_gets * work.chunks + pieces_read + JOB_GETS
     if work.ranges:
         found += RANGES_GETS + RANGE_GETS * work.ranges
     groups = merge_groups(work)

@@ -206,7 +206,9 @@ def claimed_attempt(
         code=code,
     )
     try:
-        ledger.mark_pending(job.stack, job.id, attempt.number, _to_mark(job, chunks))
+        ledger.mark_pending(
+            job.stack, job.id, attempt.number, _to_mark(job, chunks), resplit=chunks is None
+        )
         yield attempt
     except BaseException as error:  # after an interrupt, too, the job must not look running
         attempt.release(error)

@@ -107,7 +107,11 @@ def _lost_piece(job_id: str, entry: ChunkEntry, sizes: Mapping[tuple[str, str], 
         version = (key_of(job_id, entry.number), entry.piece_versions[kind])
         if size and sizes.get(version) != size:
             return f"its result is not in the bucket as it was written ({kind})"
-    return ""
+    errors = entry.error_piece
+    if errors is None or not errors.size_bytes:
+        return ""
+    whole = sizes.get((errors.key, errors.version_id)) == errors.size_bytes
+    return "" if whole else "its errors are not in the bucket as they were written"
 
 
 def stored_sizes(job: JobRef, bucket: str) -> dict[tuple[str, str], int]:
@@ -118,7 +122,7 @@ def stored_sizes(job: JobRef, bucket: str) -> dict[tuple[str, str], int]:
     s3 = job.stack.client("s3")
     found: dict[tuple[str, str], int] = {}
     with translated(f"listing the files of job {job.id!r}"):
-        for folder in ("output/", "rejects/", "chunks/"):
+        for folder in ("output/", "rejects/", "error-pieces/", "chunks/"):
             pages = s3.get_paginator("list_object_versions").paginate(
                 Bucket=bucket, Prefix=f"{keys.JOBS_PREFIX}{job.id}/{folder}"
             )

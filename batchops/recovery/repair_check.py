@@ -87,7 +87,7 @@ def check_rows(
     number
         The chunk's.
     rejected
-        Rows of the chunk that ErrorTable has errors for.
+        Rows of the chunk that have errors.
     done
         Whether the chunk has run with the bytes that it has now.
     names

@@ -19,6 +19,7 @@ from batchcore.schema_check import load_checked
 
 from batchops.core import ledger
 from batchops.core.column_names import input_columns, result_columns
+from batchops.core.error_objects import error_pieces, rejected_rows
 from batchops.core.errors import AwsError, InputError, JobError, translated
 from batchops.core.manifest import read_piece, require_manifest
 from batchops.deployment.deployed import deployed_schema
@@ -303,7 +304,15 @@ def _check(
     InputError
         If rows are not such as a repair may change.
     """
-    done = {each.number for each in job.chunk_entries() if each.status == workflow.SUCCEEDED}
+    entries = list(job.chunk_entries())
+    done = {each.number for each in entries if each.status == workflow.SUCCEEDED}
+    pieces = error_pieces(entry, entries)
+
+    def rejected(chunk: ManifestChunk) -> set[int]:
+        if pieces is None:
+            return ledger.rejected_rows(job.stack, job.id, chunk.first_row, chunk.last_row)
+        piece = pieces.get(chunk.number)
+        return set() if piece is None else rejected_rows(job, entry.bucket, piece)
 
     def check(work: tuple[ManifestChunk, list[EditedRow]]) -> list[CheckedRow]:
         chunk, rows = work
@@ -311,7 +320,7 @@ def _check(
             rows,
             read_chunk(job, entry, chunk),
             number=chunk.number,
-            rejected=ledger.rejected_rows(job.stack, job.id, chunk.first_row, chunk.last_row),
+            rejected=rejected(chunk),
             done=chunk.number in done,
             delimiter=entry.delimiter,
         )

@@ -39,7 +39,7 @@ def parse_rows(text: str) -> tuple[int | None, int | None]:
 
 
 class ErrorsPanel:
-    """A page of errors with its filters; the table filters, and only the page is read."""
+    """A page of errors with its filters; no more is read than the page takes."""
 
     def __init__(self, background: Background) -> None:
         self._background = background

@@ -45,47 +45,78 @@ def lambda_handler(event: Event, context: object) -> Result:
 
 
 def merge_chunks(event: Event) -> Result:
-    """Check the balance, then write both files and finish, or plan a large merge."""
+    """Check the balance, then write the files and finish, or plan a large merge."""
     _confirm(event)
     job, bucket, entry = event["jobId"], event["bucket"], _job_entry(event)
+    chunks = _checked_chunks(event, entry)
+    totals = results.count_rows(chunks)
+    files = dict(_pieces_by_file(event, chunks, entry["headers"]))
+    tags = {keys.errors(job, event["key"]): aws.ERRORS}
+    group_bytes = int(os.environ["MERGE_GROUP_BYTES"])
+    if sum(map(total_bytes, files.values())) > group_bytes:
+        plan = store_plan(
+            s3,
+            bucket,
+            job,
+            files,
+            attempt=event["attempt"],
+            group_bytes=group_bytes,
+            tags=tags,
+        )
+        return {"plan": plan, **totals}
+    versions = {
+        key: joining.join_pieces(
+            s3,
+            bucket,
+            pieces,
+            key,
+            confirm=lambda: _confirm(event),
+            tag=tags.get(key, ""),
+        )
+        for key, pieces in files.items()
+    }
+    return _finish(event, chunks, versions)
+
+
+def complete_plan(event: Event) -> Result:
+    """Complete the files of a plan, after all its groups are uploaded, and finish."""
+    plan = MergePlan(s3, event["bucket"], event["jobId"], event["merge"]["plan"]["key"])
+    _confirm(event)
+    versions = plan.complete()
+    return _finish(event, _checked_chunks(event, _job_entry(event)), versions)
+
+
+def _checked_chunks(event: Event, entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the ledger entries of the job's chunks, in order, after checking them."""
+    job, bucket = event["jobId"], event["bucket"]
     manifest = _read_json(bucket, entry["manifestKey"])
     resumed = _read_json(bucket, event["resume"]["manifestKey"]) if "resume" in event else manifest
     entries = aws.query_entries(dynamodb, os.environ["JOB_TABLE"], job, items.CHUNK_PREFIX)
     rerun = {chunk["number"] for chunk in resumed}
-    chunks = results.match_chunks(manifest, entries, rerun=rerun, attempt=event["attempt"])
-    totals = results.count_rows(chunks)
-    files = dict(_pieces_by_file(event, chunks, entry["headers"]))
-    group_bytes = int(os.environ["MERGE_GROUP_BYTES"])
-    if sum(map(total_bytes, files.values())) > group_bytes:
-        plan = store_plan(s3, bucket, job, files, attempt=event["attempt"], group_bytes=group_bytes)
-        return {"plan": plan, **totals}
-    for key, pieces in files.items():
-        joining.join_pieces(s3, bucket, pieces, key, confirm=lambda: _confirm(event))
-    return _finish(event, totals)
+    return results.match_chunks(manifest, entries, rerun=rerun, attempt=event["attempt"])
 
 
-def complete_plan(event: Event) -> Result:
-    """Complete both files of a plan, after all its groups are uploaded, and finish."""
-    merge = event["merge"]
-    plan = MergePlan(s3, event["bucket"], event["jobId"], merge["plan"]["key"])
-    _confirm(event)
-    plan.complete()
-    return _finish(event, {name: merge[name] for name in results.TOTALS})
-
-
-def _finish(event: Event, totals: dict[str, int]) -> Result:
+def _finish(event: Event, chunks: list[dict[str, Any]], versions: dict[str, str]) -> Result:
     """Archive the input, update the ledger, and only then delete the input."""
     job, bucket, key, table = event["jobId"], event["bucket"], event["key"], os.environ["JOB_TABLE"]
     # If the job succeeded before and was repaired, its input is archived, or deleted since.
     archived = _job_entry(event).get("archiveKey") or _copy_to_archive(event)
+    totals = results.count_rows(chunks)
     outcome = {
         **totals,
         "completedKey": keys.completed(job, key),
         "rejectedKey": keys.rejected(job, key),
         "archiveKey": archived,
     }
+    errors_file = _describe_errors(event, chunks, versions)
     before = aws.update_entry(
-        dynamodb, table, job, items.JOB_ENTRY, outcome, attempt=event["attempt"]
+        dynamodb,
+        table,
+        job,
+        items.JOB_ENTRY,
+        {**outcome, **errors_file},
+        attempt=event["attempt"],
+        remove=() if errors_file else ("errorsFile",),
     )
     publish_rows({name: totals[name] for name in ("rowsOut", "rowsRejected")}, before)
     # Now that the ledger names the copy, delete the input; only this version, so a newer one stays.
@@ -107,6 +138,17 @@ def _verdict(totals: dict[str, int]) -> Result:
     except TooManyRejectsError as error:
         return {"verdict": failure(error)["failure"]}
     return {}
+
+
+def _describe_errors(
+    event: Event, chunks: list[dict[str, Any]], versions: dict[str, str]
+) -> dict[str, dict[str, str | int]]:
+    """Return what the ledger keeps of the file of errors; nothing if there is no such file."""
+    key = keys.errors(event["jobId"], event["key"])
+    if key not in versions:
+        return {}
+    place = {"key": key, "versionId": versions[key], "attempt": event["attempt"]}
+    return {"errorsFile": {**place, **results.sum_up_errors(chunks)}}
 
 
 def _confirm(event: Event) -> None:
@@ -133,6 +175,9 @@ def _pieces_by_file(
         head = s3.head_object(Bucket=event["bucket"], Key=name, VersionId=headers[kind])
         header = Piece(name, headers[kind], head["ContentLength"])
         yield file, results.list_pieces(job, chunks, kind, key_of, header=header)
+    errors = results.list_error_pieces(job, chunks)
+    if errors is not None:
+        yield keys.errors(job, key), errors
 
 
 def _read_json(bucket: str, key: str) -> Any:

@@ -91,6 +91,7 @@ def _enter(job: dict[str, Any]) -> None:
         "chunkRows": job["parameters"]["chunkRows"],
         "delimiter": job["parameters"]["delimiter"],
         "archiveFolder": job["parameters"]["archiveFolder"],
+        "ledgerFormat": items.LEDGER_FORMAT,
     }
     try:
         dynamodb.put_item(

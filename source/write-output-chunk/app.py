@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 import boto3
-from batchcore import aws, items, keys, workflow
+from batchcore import aws, error_files, items, keys, workflow
 from batchcore.errors import BalanceError
 from batchcore.records import Record, RowWriter, load_lines
 from batchcore.runtime import Event, Result, step
@@ -32,6 +32,7 @@ def lambda_handler(event: Event, context: object) -> Result:
         kind: aws.put_version(s3, event["bucket"], key, bodies[kind])["versionId"]
         for kind, key in places.items()
     }
+    error_piece = store_errors(event, pieces.rejected)
     errors = replace_errors(event, pieces.rejected)
     rows, rejected = len(pieces.rows), len(pieces.rejected)
     result = {"valid": rows - rejected, "rejected": rejected, "errors": errors}
@@ -51,6 +52,7 @@ def lambda_handler(event: Event, context: object) -> Result:
             "endTime": items.utc_now(),
             "sizeBytes": {kind: len(body) for kind, body in bodies.items()},
             "versions": versions,
+            "errorPiece": error_piece,
             "stepMs": step_ms,
         },
         attempt=event["attempt"],
@@ -97,6 +99,24 @@ def check_complete(rows: list[int], chunk: dict[str, Any]) -> None:
             f"chunk {chunk['number']} has {chunk['rows']} rows, but {len(rows)} records with "
             f"{len(set(rows))} different rows arrived to be written"
         )
+
+
+def store_errors(event: Event, rejected: list[Record]) -> dict[str, str | int]:
+    """Store the chunk's piece of the file of errors, and return what the ledger keeps of it."""
+    number = event["chunk"]["number"]
+    piece = error_files.format_piece(
+        rejected, chunk=number, attempt=event["attempt"], time=event["startTime"]
+    )
+    found: dict[str, str | int] = {
+        "rows": piece.rows,
+        "sizeBytes": len(piece.body),
+        "causes": piece.causes,
+    }
+    if not piece.body:  # as most chunks of a good file, and a request that is saved
+        return found
+    key = keys.error_piece(event["jobId"], number)
+    stored = aws.put_version(s3, event["bucket"], key, piece.body, tag=aws.ERRORS)
+    return {**found, "versionId": stored["versionId"]}
 
 
 def replace_errors(event: Event, rejected: list[Record]) -> int:

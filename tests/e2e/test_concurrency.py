@@ -49,7 +49,7 @@ def _completed(start: int, count: int) -> bytes:
 def _assert_whole(job: Job, start: int, count: int) -> None:
     """Check that a job came to what the same file comes to alone, to the byte."""
     job.wait(timeout_s=TIMEOUT_S)
-    assert job.balance().holds
+    assert job.balance(deep=True).holds
     assert completed(job) == _completed(start, count)
     assert list(job.errors()["source_row"]) == [3]
     assert list(job.rejects()["source_row"]) == [3]
@@ -134,13 +134,13 @@ def test_of_reruns_and_repairs_at_once_one_wins_and_the_others_are_told(own: Sta
     assert len(refused) == 2
     assert all(job.id in str(error) for error in refused)
     job.wait(timeout_s=TIMEOUT_S)
-    assert job.balance().holds
+    assert job.balance(deep=True).holds
     assert list(job.lineage()["attempt"]) == [1, 2]
     # Whoever won, what the repair wants can be had afterwards, and once only.
     if job.repair(mended).needed:
         job.repair(mended, dry_run=False)
         job.wait(timeout_s=TIMEOUT_S)
-    assert job.balance().rows_rejected == 0
+    assert job.balance(deep=True).rows_rejected == 0
     countries = [row[1] for row in _rows(3, 60)]
     assert list(job.output()["Country"]) == countries
     assert job.errors().empty

@@ -165,7 +165,7 @@ def _repair(console: Console, folder: Path) -> None:
     assert f"{len(rows)} mended" in agree(console, console.actions)
     wait_for(lambda: status(console) == "SUCCEEDED", console)
     assert console.settle(TIMEOUT_S)
-    balance = console.job.balance()
+    balance = console.job.balance(deep=True)
     assert balance.holds
     assert balance.rows_rejected == 0
 

@@ -51,7 +51,7 @@ class Reading:
     @classmethod
     def of(cls, job: Job) -> Reading:
         status = job.status().status
-        balance = job.balance()
+        balance = job.balance(deep=True)
         return cls(
             status=status,
             errors=job.errors(),

@@ -100,8 +100,8 @@ def test_odd_rows_end_once_with_their_own_bytes(odd: Job, odd_file: bytes) -> No
     rows = [number for number, row in enumerate(rows_of(odd_file[3:], ","), 1) if row][1:]
     last = len(REGIONS) + len(BAD_DATES) + len(BAD_KEYS) + 1
     assert [n for n in rows if n not in bad] == [*rows[: len(REGIONS)], rows[last], rows[-1]]
-    assert odd.balance().holds
-    assert odd.balance().rows_in == len(rows)
+    assert odd.balance(deep=True).holds
+    assert odd.balance(deep=True).rows_in == len(rows)
 
 
 def test_key_that_no_table_holds_rejects_its_row_alone(odd: Job) -> None:

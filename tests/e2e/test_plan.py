@@ -42,7 +42,7 @@ def test_plan_takes_schema_and_parameters_from_the_stack(stack: Stack, plan: Pla
 
 
 def test_job_comes_to_what_was_planned(plan: Plan, job: Job, planned: Sample) -> None:
-    balance = job.balance()
+    balance = job.balance(deep=True)
     assert (plan.rows, plan.rejected) == (balance.rows_in, balance.rows_rejected)
     assert plan.rejected == len(planned.bad_rows)
     assert plan.chunks == balance.chunks
@@ -61,8 +61,10 @@ def test_messages_are_those_that_the_stack_writes(plan: Plan, job: Job) -> None:
 def test_objects_of_the_job_are_those_that_are_priced(plan: Plan, job: Job, stack: Stack) -> None:
     s3, bucket = stack.client("s3"), stack.outputs["SourceBucketName"]
     found = s3.list_objects_v2(Bucket=bucket, Prefix=f"jobs/{job.id}/")["Contents"]
-    merged = 2
-    assert len(found) == workload.CHUNK_PUTS * plan.chunks + workload.JOB_PUTS + merged
+    merged = 3
+    errors = sum("/error-pieces/" in item["Key"] for item in found)
+    assert errors == sum(bool(chunk.rejected) or chunk.number == 1 for chunk in job.chunk_entries())
+    assert len(found) == workload.CHUNK_PUTS * plan.chunks + errors + workload.JOB_PUTS + merged
 
 
 def test_cost_of_the_job_has_the_planned_counts(plan: Plan, job: Job) -> None:

@@ -83,7 +83,7 @@ def test_mended_rows_of_the_sample_get_through_and_the_unmendable_stay(
 
     assert repair(job, mended, dry_run=False).started
     job.wait(timeout_s=TIMEOUT_S)
-    balance = job.balance()
+    balance = job.balance(deep=True)
     assert balance.holds
     assert balance.rows_rejected == len(unmendable)
     assert set(job.errors()["source_row"]) == unmendable
@@ -177,7 +177,7 @@ def test_edited_rejects_file_mends_rows_and_keeps_every_other_byte(
     assert _chunk(odd) == b"".join(lines)
     assert list(odd.rejects()["source_row"]) == [7]
     assert list(odd.output()["Country"]) == ["Kenya", "Kenya", "Käse", "Kenya", "Kenya"]
-    assert odd.balance().holds
+    assert odd.balance(deep=True).holds
 
 
 def test_patched_chunk_is_an_intermediate_and_its_original_is_kept(odd: Job) -> None:
@@ -247,14 +247,14 @@ def test_repair_that_was_cut_off_loses_nothing(odd: Job) -> None:
     with cut_off(odd, plan.rerun) as attempt:
         patch_chunks(attempt, plan.rerun.manifest, {1: {4: plan.patches[1][4]}})
     assert odd.status().status == "FAILED"
-    assert not odd.balance().holds
+    assert not odd.balance(deep=True).holds
     assert [c.reason for c in rerun(odd).chunks] == ["was to run in attempt 2, and did not"]
     again = repair(odd, mended, dry_run=False)
     outcomes = again.frame().set_index("source_row")["outcome"]
     assert outcomes.to_dict() == {4: "waiting", 5: "unchanged", 6: "mended", 7: "unchanged"}
     odd.wait(timeout_s=TIMEOUT_S)
     assert list(odd.rejects()["source_row"]) == [5, 7]
-    assert odd.balance().holds
+    assert odd.balance(deep=True).holds
 
 
 def test_repair_that_is_cut_off_between_two_chunks_has_changed_nothing_and_its_reruns_stay_mended(

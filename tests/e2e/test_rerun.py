@@ -70,7 +70,7 @@ def _running(job: Job) -> list[str]:
 def _assert_whole(job: Job) -> None:
     """Check that the job came to what it comes to if nothing goes wrong."""
     job.wait(timeout_s=TIMEOUT_S)
-    assert job.balance().holds
+    assert job.balance(deep=True).holds
     rows = _orders(job.status().rows)
     assert list(job.output()["uuid"]) == [row[0] for n, row in enumerate(rows) if n != 70]
     assert list(job.errors()["source_row"]) == [72]
@@ -128,7 +128,7 @@ def test_rerun_of_all_failed_chunks_completes_the_job(stack: Stack, inbox: Inbox
     chunks = job.chunks()
     assert set(chunks["failed_step"]) == {"Get Financial Data"}
     assert chunks["cause"].str.contains("403").all()
-    assert not job.balance().holds
+    assert not job.balance(deep=True).holds
     rerun(job, dry_run=False)
     _assert_whole(job)
     assert set(job.errors()["attempt"]) == {2}

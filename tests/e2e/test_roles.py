@@ -45,6 +45,8 @@ OBJECTS = {
     "merge parts": keys.merge_parts(JOB, "0001-a", 1),
     "completed": keys.completed(JOB, "input/a.csv"),
     "rejected": keys.rejected(JOB, "input/a.csv"),
+    "piece of errors": keys.error_piece(JOB, 1),
+    "errors": keys.errors(JOB, "input/a.csv"),
     "mail": keys.mail(JOB),
     "elsewhere": "elsewhere/probe.csv",
 }
@@ -53,6 +55,7 @@ FUNCTIONS = tuple(resources("AWS::Serverless::Function"))
 MACHINES = ("BlogBatchMainOrchestrator", "BlogBatchProcessChunk")
 
 PIECES = {"header of output", "output", "header of rejects", "rejects"}
+RESULTS = ("completed", "rejected", "errors")
 MAY: dict[str, set[str]] = {
     "SplitIpFileRole": {
         "get version input",
@@ -68,7 +71,7 @@ MAY: dict[str, set[str]] = {
     "GetDataRole": {"batch get FinancialTable"},
     "WriteOutputChunkRole": {
         "get version enriched",
-        *(f"put {kind}" for kind in PIECES),
+        *(f"put {kind}" for kind in (*PIECES, "piece of errors")),
         "batch write ErrorTable",
         "query ErrorTable",
         "get JobTable",
@@ -77,9 +80,9 @@ MAY: dict[str, set[str]] = {
     "MergeS3FilesRole": {
         "get manifest",
         "get resumed manifest",
-        *(f"get version {kind}" for kind in PIECES),
+        *(f"get version {kind}" for kind in (*PIECES, "piece of errors")),
         *(f"{verb} merge {kind}" for verb in ("get", "put") for kind in ("plan", "group", "parts")),
-        *(f"{verb} {kind}" for verb in ("get", "put") for kind in ("completed", "rejected")),
+        *(f"{verb} {kind}" for verb in ("get", "put") for kind in RESULTS),
         "put archive",
         "get version input",
         "delete version input",

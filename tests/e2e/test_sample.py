@@ -15,6 +15,9 @@ from batchops.samples.demo import check
 from batchops.samples.sample import Sample
 from batchops.stack import Stack
 
+# The tag of objects by their folder; those elsewhere are intermediates.
+KINDS = {"completed": "", "rejected": "", "error-pieces": "errors", "errors": "errors"}
+
 
 @pytest.fixture(scope="module")
 def job(stack: Stack, sample: Sample) -> Job:
@@ -31,7 +34,7 @@ def test_every_row_and_every_violation_is_where_the_sample_says(
 
 
 def test_balance_counts_the_rows_at_each_place(job: Job, sample: Sample) -> None:
-    balance = job.balance()
+    balance = job.balance(deep=True)
     assert balance.holds
     assert balance.rows_in == sample.rows
     assert balance.rows_rejected == balance.rows_with_errors == len(sample.bad_rows)
@@ -69,7 +72,7 @@ def test_input_is_archived_once_the_job_has_succeeded(job: Job, stack: Stack, bu
     assert "input/whole sample.csv" not in keys
 
 
-def test_intermediates_carry_the_tag_that_the_lifecycle_knows(
+def test_objects_carry_the_tags_that_the_lifecycle_knows(
     job: Job, stack: Stack, bucket: str
 ) -> None:
     s3 = stack.client("s3")
@@ -77,5 +80,6 @@ def test_intermediates_carry_the_tag_that_the_lifecycle_knows(
     for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
         key = item["Key"]
         tags = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
-        kept = "/completed/" in key or "/rejected/" in key
-        assert tags == ([] if kept else [{"Key": "kind", "Value": "intermediate"}]), key
+        folder = key.removeprefix(prefix).partition("/")[0]
+        kind = KINDS.get(folder, "intermediate")
+        assert tags == ([{"Key": "kind", "Value": kind}] if kind else []), key

@@ -33,7 +33,7 @@ def test_job_split_in_ranges_ends_as_any_other(stack: Stack, ranged: Stack, samp
     one, many = (finished(each, data, "large.csv") for each in (stack, ranged))
     assert completed(many) == completed(one)
     assert rejected(many) == rejected(one)
-    assert many.balance().holds
+    assert many.balance(deep=True).holds
     numbers = ["source_row", "column", "rule", "value"]
     errors = [job.errors()[numbers].sort_values(numbers).values.tolist() for job in (one, many)]
     assert errors[0] == errors[1]

@@ -42,8 +42,8 @@ def test_a_file_is_planned_run_understood_repaired_and_proved(
     assert job.repair(mended).rerun.needed
     assert job.repair(mended, dry_run=False).rerun.started
     job.wait(timeout_s=TIMEOUT_S)
-    assert job.balance().holds
-    assert job.balance().rows_rejected == 0
+    assert job.balance(deep=True).holds
+    assert job.balance(deep=True).rows_rejected == 0
     assert not job.repair(mended).needed
 
     comparison = bo.compare(before, job)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from batchcore import items, workflow
 
-from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
-from batchops.inspection.balance import Balance, strike_balance
+from batchops.core.ledger import ChunkEntry, JobEntry
+from batchops.inspection.balance import Balance, ErrorCount, strike_balance
+
+NONE = ErrorCount("ErrorTable", 0, 0)
 
 
 def chunk(number: int, status: str, **counts: int) -> ChunkEntry:
@@ -25,7 +27,8 @@ def balance(
         for number, (rows, valid, rejected) in enumerate(chunks, 1)
     ]
     job = JobEntry({"status": status, "rowsIn": sum(c[0] for c in chunks), "chunks": len(chunks)})
-    return strike_balance(job, entries, [ErrorItem({"sourceRow": row}) for row in rejected_rows])
+    counted = ErrorCount("ErrorTable", len(set(rejected_rows)), len(rejected_rows))
+    return strike_balance(job, entries, [counted])
 
 
 def test_rows_that_are_all_somewhere_balance() -> None:
@@ -57,13 +60,15 @@ def test_rows_lost_doubled_or_without_reason_do_not(
 def test_chunk_without_a_result_is_named() -> None:
     job = JobEntry({"status": workflow.FAILED, "rowsIn": 4, "chunks": 2})
     done = chunk(1, workflow.SUCCEEDED, rows=2, valid=2, rejected=0)
-    found = strike_balance(job, [done, chunk(2, workflow.FAILED)], [])
+    found = strike_balance(job, [done, chunk(2, workflow.FAILED)], [NONE])
     assert found.unbalanced == (2,)
-    assert str(found).endswith("DOES NOT HOLD; unbalanced chunks: 2")
+    assert str(found).endswith(
+        "DOES NOT HOLD; unbalanced chunks: 2; counted: 0 errors of 0 rows in ErrorTable"
+    )
 
 
 @pytest.mark.parametrize("status", [workflow.SUBMITTED, workflow.RUNNING])
 def test_job_that_is_not_through_does_not_hold_yet(status: str) -> None:
-    found = strike_balance(JobEntry({"status": status, "rowsIn": 4, "chunks": 1}), [], [])
+    found = strike_balance(JobEntry({"status": status, "rowsIn": 4, "chunks": 1}), [], [NONE])
     assert not found.holds
     assert f"does not hold yet, the job is {status}" in str(found)

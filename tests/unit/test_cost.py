@@ -95,8 +95,9 @@ def test_counts_of_a_job_are_those_made_by_hand() -> None:
         ("DynamoDB", "write units"): 5 * 2 + 2 * 2,
         # Half a unit a key; 1,100 bytes of chunk entries, the job's entry five times.
         ("DynamoDB", "read units"): 500 + 1 + 5,
-        ("S3", "PUT requests"): 2 * 6 + 4 + 2 + 2,
-        ("S3", "GET requests"): 2 * 5 + 9,
+        # The first chunk's header of errors, and three merged files.
+        ("S3", "PUT requests"): 2 * 6 + 1 + 4 + 3 + 2,
+        ("S3", "GET requests"): 2 * 5 + 1 + 9,
         ("CloudWatch Logs", "GB"): pytest.approx((14 * 1_000 + 2 * 400) / 1e9),
         ("SES", "mails"): 1,
     }
@@ -111,8 +112,8 @@ def test_sum_of_a_job_is_that_made_by_hand() -> None:
         + 2 * 3.5e-6
         + 14 * 0.625e-6
         + 506 * 0.125e-6
-        + 20 * 5e-6
-        + 19 * 0.4e-6
+        + 22 * 5e-6
+        + 20 * 0.4e-6
         + 14_800e-9 * 0.5
         + 1e-4
     )
@@ -134,7 +135,9 @@ def test_each_error_costs_its_write_units_and_each_piece_of_rejects_a_read() -> 
     bad = replace(good, rejected=3, errors=4, error_writes=9, reject_pieces=2)
     more = extra_counts(good, bad)
     assert more["DynamoDB", "write units"] == 9
-    assert more["S3", "GET requests"] == 2
+    # Of each piece of rejects a read; of each piece of errors, and the first is always there.
+    assert more["S3", "GET requests"] == 2 + 1
+    assert more["S3", "PUT requests"] == 1
 
 
 def test_file_that_is_split_in_ranges_costs_what_the_ranges_take() -> None:
@@ -153,18 +156,19 @@ def test_file_that_is_split_in_ranges_costs_what_the_ranges_take() -> None:
 
 
 def test_merge_that_several_calls_share_costs_what_its_groups_take() -> None:
-    one_call = Workload(1, 1_000, 2, 500, output_bytes=4 * GIB - 1, rejects_bytes=1)
-    two_groups = replace(one_call, output_bytes=4 * GIB)
-    assert extra_counts(one_call, two_groups) == {
-        # Three states, and for each of two groups a child with one state.
-        ("Step Functions", "state transitions"): 3 + 2 * 2,
-        # One call plans, one uploads each group, one completes both files.
-        ("Lambda", "requests"): 3,
-        # The groups, their parts' tags, the plan; both files' uploads are listed, the small file
+    sizes = {"output_bytes": 4 * GIB - 2, "rejects_bytes": 1, "errors_bytes": 1}
+    one_call = Workload(1, 1_000, 2, 500, **sizes)
+    three_groups = replace(one_call, output_bytes=4 * GIB)
+    assert extra_counts(one_call, three_groups) == {
+        # Three states, and for each of three groups a child with one state.
+        ("Step Functions", "state transitions"): 3 + 2 * 3,
+        # One call plans, one uploads each group, one completes the files.
+        ("Lambda", "requests"): 4,
+        # The groups, their parts' tags, the plan; all files' uploads are listed, each small file
         # is sent in a part of its own, and the large one in a part more.
-        ("S3", "PUT requests"): 2 * 2 + 1 + 2 + 2 + 1,
+        ("S3", "PUT requests"): 2 * 3 + 1 + 3 + 2 * 2 + 1,
         # The plan for the Map and for the last call, the groups and their parts' tags.
-        ("S3", "GET requests"): 2 + 2 * 2,
+        ("S3", "GET requests"): 2 + 2 * 3,
     }
 
 

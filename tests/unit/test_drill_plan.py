@@ -150,6 +150,7 @@ OUTCOME = JobOutcome(
     counts={"JOB": {"rows_in": 4}, "CHUNK#000001": {"rows": 4}},
     balanced=True,
     archived=True,
+    errors_agree=True,
 )
 
 
@@ -166,6 +167,7 @@ def test_equal_outcomes_do_not_differ() -> None:
         ({"counts": {"JOB": {"rows_in": 4}}}, "CHUNK#000001 differs"),
         ({"balanced": False}, "the balance"),
         ({"archived": False}, "the input"),
+        ({"errors_agree": False}, "the file of errors"),
     ],
 )
 def test_each_difference_is_told(changed: dict[str, Any], said: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from batchcore import items
+from batchcore import items, workflow
 from batchcore.schema import RecordSchema
 from support import ERROR_TABLE, JOB_TABLE, stack_ref
 
@@ -18,7 +18,7 @@ from batchops.job import Job
 if TYPE_CHECKING:
     from support import Account
 
-JOB = "orders-000000000001"
+JOB, OTHER = "orders-000000000001", "orders-000000000002"
 SCHEMA = RecordSchema(
     {
         "required": ["id"],
@@ -35,9 +35,12 @@ SCHEMA = RecordSchema(
 @pytest.fixture
 def job(account: Account) -> JobRef:
     outputs = {"JobTableName": JOB_TABLE, "ErrorTableName": ERROR_TABLE}
+    for entered in (JOB, OTHER):
+        account.put_entry(entered, items.JOB_ENTRY, status=workflow.SUCCEEDED)
     for column, rule in (("id", "pattern"), ("Old", "enum"), ("", "fieldCount")):
         error = f"0000000002#{column}#{rule}"
-        account.put_error(JOB, error, column=column, rule=rule, sourceRow=2)
+        values = {"column": column, "rule": rule, "stage": "read", "value": "x", "sourceRow": 2}
+        account.put_error(JOB, error, **values)
     return JobRef(stack_ref(outputs=outputs, dynamodb=account.dynamodb), JOB)
 
 
@@ -74,7 +77,7 @@ def test_names_that_there_are_none_of_are_refused(
 
 
 def test_job_without_errors_says_so(account: Account, job: JobRef) -> None:
-    other = JobRef(job.stack, "orders-000000000002")
+    other = JobRef(job.stack, OTHER)
     with pytest.raises(InputError, match="the job has no errors; others are 'id', 'Note'"):
         check_filter(other, lambda: SCHEMA, column="Nope", rule=None)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import aws, items, keys, workflow
+from batchcore.error_files import HEADER as HEADER_OF_ERRORS
+from batchcore.error_files import format_piece
 from batchcore.errors import (
     BalanceError,
     ChunksFailedError,
@@ -18,7 +20,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
-from support import BUCKET, HEADER, JOB_TABLE, context, job_event, manifest_entry
+from support import BUCKET, HEADER, JOB_TABLE, START_TIME, context, job_event, manifest_entry
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -30,6 +32,7 @@ KEY = "input/2026/Q1/orders.csv"
 ARCHIVED = "input_archive/2026/Q1/orders.csv"
 UNMERGED = {"jobId", "entry", "attempt", "manifestKey", "headers"}
 COMPLETED, REJECTED = keys.completed(JOB, KEY), keys.rejected(JOB, KEY)
+ERRORS = keys.errors(JOB, KEY)
 
 
 @pytest.fixture
@@ -225,6 +228,58 @@ def test_job_without_any_bad_row_has_rejects_with_a_header_alone(
     put_chunk(account, 1, output(1), b"", valid=2, rejected=0, errors=0)
     merge(app, event)
     assert account.get(REJECTED) == b"header,why\n"
+
+
+def put_errors(account: Account, number: int, lines: int) -> bytes:
+    """Store a chunk's piece of errors, and what the ledger says of it."""
+    faults = [{"stage": "validate", "column": "a", "rule": "enum", "limit": "", "message": "m"}]
+    records = [
+        {
+            "row": number * 2 + n,
+            "raw": "x\n",
+            "key": "k",
+            "errors": [{**faults[0], "value": str(n)}],
+        }
+        for n in range(lines)
+    ]
+    piece = format_piece(records, chunk=number, attempt=1, time=START_TIME)
+    stored = {"rows": piece.rows, "sizeBytes": len(piece.body), "causes": piece.causes}
+    if piece.body:
+        stored["versionId"] = account.put(keys.error_piece(JOB, number), piece.body)
+    name = items.chunk_entry(number)
+    account.put_entry(JOB, name, errorPiece=stored)
+    return piece.body
+
+
+def test_errors_are_joined_in_order_and_the_ledger_says_where_and_how_many(
+    app: ModuleType, account: Account
+) -> None:
+    event = prepare(account)
+    bodies = [put_errors(account, number, lines) for number, lines in ((1, 0), (2, 2), (3, 1))]
+    result = merge(app, event)
+    assert "errorsFile" not in result  # it may be large, and the state carries no more than it must
+    head = account.s3.head_object(Bucket=BUCKET, Key=ERRORS)
+    assert account.get(ERRORS) == HEADER_OF_ERRORS + b"".join(bodies[1:])
+    assert account.tags(ERRORS) == {"kind": "errors"}
+    assert account.entry(JOB)["errorsFile"] == {
+        "key": ERRORS,
+        "versionId": head["VersionId"],
+        "sizeBytes": head["ContentLength"],
+        "attempt": 1,
+        "rows": 3,
+        "causes": '{"causes":[["validate","a","enum",3,4]],"others":0}',
+    }
+
+
+def test_job_with_a_chunk_that_ran_in_format_1_has_no_file_of_errors(
+    app: ModuleType, account: Account
+) -> None:
+    event = prepare(account, 2)
+    put_errors(account, 1, 1)
+    account.put_entry(JOB, items.JOB_ENTRY, errorsFile={"key": "of an earlier attempt"})
+    assert merge(app, event)["rowsIn"] == 4
+    assert account.keys(f"jobs/{JOB}/errors/") == []
+    assert "errorsFile" not in account.entry(JOB)
 
 
 def test_large_pieces_are_uploaded_in_parts(app: ModuleType, account: Account) -> None:

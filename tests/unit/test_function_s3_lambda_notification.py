@@ -89,6 +89,7 @@ def test_ledger_knows_the_job_from_the_start(app: ModuleType, account: Account) 
         "chunkRows": 0,
         "delimiter": ",",
         "archiveFolder": "input_archive",
+        "ledgerFormat": items.LEDGER_FORMAT,
     }
 
 

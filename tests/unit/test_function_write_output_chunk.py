@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import items, keys, workflow
+from batchcore.error_files import COLUMNS, HEADER
 from batchcore.errors import BalanceError, StaleAttemptError, TransientError
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
@@ -60,6 +61,7 @@ def snapshot(account: Account) -> Any:
     pieces = {key: account.get(key) for key in account.keys("jobs/")}
     entry = account.entry(JOB, items.chunk_entry(1))
     del entry["endTime"], entry["stepMs"], entry["versions"]
+    entry["errorPiece"].pop("versionId", None)
     return pieces, account.errors(), entry
 
 
@@ -136,6 +138,14 @@ def test_ledger_says_what_the_chunk_came_to(app: ModuleType, account: Account) -
     entry = account.entry(JOB, items.chunk_entry(1))
     assert entry.pop("stepMs").keys() == {"read", "validate", "enrich", "write"}
     assert entry.pop("endTime") > START_TIME[:10]
+    piece = account.s3.head_object(Bucket=BUCKET, Key=keys.error_piece(JOB, 1))
+    assert entry.pop("errorPiece") == {
+        "versionId": piece["VersionId"],
+        "sizeBytes": piece["ContentLength"],
+        "rows": 1,
+        "causes": '{"causes":[["validate","Country","a",1,4],["validate","Country","b",1,4]],'
+        '"others":0}',
+    }
     pieces = {"output": keys.output(JOB, 1), "rejects": keys.rejected_piece(JOB, 1)}
     heads = {kind: account.s3.head_object(Bucket=BUCKET, Key=key) for kind, key in pieces.items()}
     assert entry == {
@@ -154,6 +164,40 @@ def test_ledger_says_what_the_chunk_came_to(app: ModuleType, account: Account) -
         },
         "versions": {kind: head["VersionId"] for kind, head in heads.items()},
     }
+
+
+def test_errors_are_in_a_file_as_they_are_in_the_table(app: ModuleType, account: Account) -> None:
+    odd = bad(8, "maxLength", "enum", "enum", raw='"a\r\n""b",c\n')
+    odd["errors"][0] |= {"column": "", "stage": "read", "value": 'x\0"\r,y'}
+    odd["errors"][2] |= {"column": "Area", "stage": "enrich", "value": "\u1e9e"}
+    records = [good(6), bad(7, "enum"), odd]
+    write(app, account, records, first_row=6, number=2)
+    key = keys.error_piece(JOB, 2)
+    text = io.StringIO(account.get(key).decode(), newline="")
+    found = [dict(zip(COLUMNS.values(), line, strict=True)) for line in csv.reader(text)]
+    wanted = [item for _, item in sorted(account.errors().items())]
+    assert [line["errorId"] for line in wanted] == [
+        "0000000007#Country#enum",
+        "0000000008##maxLength",
+        "0000000008#Area#enum",
+        "0000000008#Country#enum",
+    ]
+    # A row's text is in its first error only.
+    assert [line.pop("raw") for line in found] == [wanted[0]["raw"], wanted[1]["raw"], "", ""]
+    assert found == [{name: str(item[name]) for name in found[0]} for item in wanted]
+    assert account.tags(key) == {"kind": "errors"}
+
+
+def test_chunk_without_errors_has_no_file_of_them(app: ModuleType, account: Account) -> None:
+    write(app, account, [good(2)], number=2)
+    piece = account.entry(JOB, items.chunk_entry(2))["errorPiece"]
+    assert piece == {"rows": 0, "sizeBytes": 0, "causes": '{"causes":[],"others":0}'}
+    assert account.keys(f"jobs/{JOB}/error-pieces/") == []
+
+
+def test_errors_of_the_first_chunk_have_the_header(app: ModuleType, account: Account) -> None:
+    write(app, account, [good(2)], number=1)
+    assert account.get(keys.error_piece(JOB, 1)) == HEADER
 
 
 def test_time_of_every_step_is_kept(app: ModuleType, account: Account) -> None:

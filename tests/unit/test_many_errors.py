@@ -50,6 +50,11 @@ class Tables:
             entry = {"jobId": JOB, "entry": "JOB", "status": "SUCCEEDED", "attempt": 1}
             counts = {"rowsIn": 30_000, "rowsRejected": 25_000, "chunks": 1}
             return 200, json.dumps({"Item": items.attributes(entry | counts)}).encode()
+        if operation == "BatchGetItem":
+            wanted = [each["errorId"]["S"] for each in body["RequestItems"][ERROR_TABLE]["Keys"]]
+            first = [error(number) for number in range(len(RULES))]
+            found = [item for item in first if item["errorId"]["S"] in wanted]
+            return 200, json.dumps({"Responses": {ERROR_TABLE: found}}).encode()
         assert (operation, body["TableName"]) == ("Query", ERROR_TABLE)
         self.pages += 1
         start = int(body.get("ExclusiveStartKey", {}).get("at", {"N": 0})["N"])
@@ -114,6 +119,7 @@ def test_causes_of_all_errors_are_counted(job: Job, tables: Tables) -> None:
         "validate: the row breaks fieldCount": 2_500,
         "validate: uuid breaks reference": 2_500,
     }
+    assert {cause.value for cause in causes} == {"x"}
     assert tables.pages == 5
 
 

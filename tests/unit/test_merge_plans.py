@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 JOB = "orders-000000000001"
 KEY = "input/orders.csv"
 COMPLETED, REJECTED = keys.completed(JOB, KEY), keys.rejected(JOB, KEY)
+ERRORS = keys.errors(JOB, KEY)
 MIB = 1024 * 1024
 
 
@@ -126,6 +127,40 @@ def test_several_calls_make_the_files_and_the_outcome_that_one_makes(
     assert account.s3.head_object(Bucket=BUCKET, Key=COMPLETED)["ContentType"] == "text/csv"
 
 
+def test_errors_are_joined_by_several_calls_too(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = prepare(account)
+    bodies = [f"error {number}\r\n".encode() * number for number in range(1, 5)]
+    for number, text in enumerate(bodies, 1):
+        version = account.put(keys.error_piece(JOB, number), text)
+        piece = {"rows": 1, "sizeBytes": len(text), "versionId": version}
+        causes = '{"causes":[["read","","encoding",1,2]],"others":1}'
+        name = items.chunk_entry(number)
+        account.put_entry(JOB, name, errorPiece={**piece, "causes": causes})
+    planned = call(app, event)
+    for item in groups_of(account, planned):
+        upload(app, event, item)
+    result = call(app, {**event, "merge": planned})
+    assert "errorsFile" not in result
+    assert account.get(ERRORS) == b"".join(bodies)
+    assert account.tags(ERRORS) == {"kind": "errors"}
+    entry = account.entry(JOB)["errorsFile"]
+    head = account.s3.head_object(Bucket=BUCKET, Key=ERRORS)
+    assert entry == {
+        "key": ERRORS,
+        "versionId": head["VersionId"],
+        "sizeBytes": head["ContentLength"],
+        "attempt": 1,
+        "rows": 4,
+        "causes": '{"causes":[["read","","encoding",4,2]],"others":4}',
+    }
+    # One call makes the same.
+    monkeypatch.setenv("MERGE_GROUP_BYTES", str(99 * MIB))
+    call(app, event)
+    assert {**account.entry(JOB)["errorsFile"], "versionId": ""} == {**entry, "versionId": ""}
+
+
 def test_completing_again_changes_nothing(app: ModuleType, account: Account) -> None:
     event = prepare(account)
     planned = call(app, event)
@@ -145,12 +180,13 @@ def test_upload_that_is_gone_counts_as_completed_if_the_file_is_this_plans(
     metadata = {} if made_by is None else {"plan": made_by}
     with Stubber(app.s3) as stub:
         stub.add_client_error("complete_multipart_upload", "NoSuchUpload", http_status_code=404)
-        stub.add_response("head_object", {"Metadata": metadata})
+        stub.add_response("head_object", {"Metadata": metadata, "VersionId": "v"})
         raises = nullcontext() if made_by == "0001-aaa" else pytest.raises(ClientError)
         with raises:
-            joining.complete_upload(
+            version = joining.complete_upload(
                 app.s3, BUCKET, COMPLETED, upload="u", etags=["e"], plan="0001-aaa"
             )
+            assert version == "v"
         stub.assert_no_pending_responses()
 
 
@@ -173,7 +209,8 @@ def test_single_call_that_completed_a_file_unheard_does_not_fail(
 
         def confirm() -> None:
             stub.add_client_error("complete_multipart_upload", "NoSuchUpload", http_status_code=404)
-            stub.add_response("head_object", {"Metadata": {"plan": plans[0] if own else "other"}})
+            plan = {"plan": plans[0] if own else "other"}
+            stub.add_response("head_object", {"Metadata": plan, "VersionId": "v"})
             if not own:
                 stub.add_response("abort_multipart_upload", {})
 

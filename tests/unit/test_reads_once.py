@@ -52,7 +52,7 @@ def test_rerun_reads_everything_once_and_the_job_s_entry_again_for_the_claim(
             "dynamodb.GetItem": 2,
             "dynamodb.Query": 1,
             "s3.GetObject": 1,
-            "s3.ListObjectVersions": 3,
+            "s3.ListObjectVersions": 4,
             "lambda.GetFunctionConfiguration": FUNCTIONS,
             "dynamodb.UpdateItem": 2,
             "s3.PutObject": 1,

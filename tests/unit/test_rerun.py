@@ -113,6 +113,22 @@ def test_piece_that_holds_nothing_need_not_be_there() -> None:
     assert _choose(_entry(1), _entry(2), empty, sizes=sizes) == ({}, [1, 2, 3])
 
 
+@pytest.mark.parametrize(("size", "chosen"), [(None, [3]), (4, [3]), (5, [])])
+def test_chunk_whose_errors_are_gone_runs(size: int | None, chosen: list[int]) -> None:
+    piece = {"versionId": "e", "sizeBytes": 5, "rows": 1, "causes": "{}"}
+    none = {"sizeBytes": 0, "rows": 0, "causes": "{}"}
+    entries = (
+        _entry(1),
+        _entry(2, jobId=JOB, errorPiece=none),
+        _entry(3, jobId=JOB, errorPiece=piece),
+    )
+    sizes = _sizes(1, 2, 3)
+    if size is not None:
+        sizes[keys.error_piece(JOB, 3), "e"] = size
+    planned, _ = _choose(*entries, sizes=sizes)
+    assert list(planned) == chosen
+
+
 def test_named_chunks_run_besides_those_that_must() -> None:
     found, _ = _choose(_entry(1), _entry(2), named={1: "named", 3: "named"})
     assert found == {1: "named", 3: "never started"}

@@ -459,11 +459,14 @@ def test_logs_are_delivered_by_policy_of_this_account_alone() -> None:
     assert resource("SourceBucket")["DependsOn"] == "LoggingBucketPolicy"
 
 
-def test_lifecycle_removes_what_the_functions_mark_as_intermediate_and_no_uploads() -> None:
+def test_lifecycle_removes_what_the_functions_mark_and_no_uploads() -> None:
     rules = resource("SourceBucket")["Properties"]["LifecycleConfiguration"]["Rules"]
-    (expiring,) = [rule for rule in rules if "ExpirationInDays" in rule]
-    (tag,) = expiring["TagFilters"]
-    assert f"{tag['Key']}={tag['Value']}" == aws.INTERMEDIATE
+    kept = {}
+    for rule in rules:
+        if "ExpirationInDays" in rule:
+            (tag,) = rule["TagFilters"]
+            kept[f"{tag['Key']}={tag['Value']}"] = rule["ExpirationInDays"]["Ref"]
+    assert kept == {aws.INTERMEDIATE: "IntermediateExpiryDays", aws.ERRORS: "ErrorExpiryDays"}
     for rule in rules:
         if "ExpirationInDays" in rule or "NoncurrentVersionExpiration" in rule:
             assert rule["Prefix"] == keys.JOBS_PREFIX

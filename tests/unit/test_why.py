@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from batchops.core.histories import StateVisit
 from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
 from batchops.deployment.change_sets import Change
 from batchops.deployment.preview import Preview
+from batchops.inspection.job_errors import count_items
 from batchops.inspection.status import JobStatus
 from batchops.inspection.steps import steps_frame
 from batchops.inspection.why import (
@@ -47,6 +48,19 @@ def _error(*args: Any, **kwargs: Any) -> ErrorItem:
     return ErrorItem(_error_attributes(*args, **kwargs))
 
 
+def _rejections(errors: Iterable[ErrorItem], *, succeeded: bool) -> list[Cause]:
+    """Return the causes of errors, whose values are looked up by the first of each cause."""
+    values: dict[tuple[int, str, str], str] = {}
+
+    def noted() -> Iterator[ErrorItem]:
+        for error in errors:
+            if len(values) < 10:
+                values.setdefault((error.source_row, error.column, error.rule), error.value)
+            yield error
+
+    return rejection_causes(count_items(noted()), values, succeeded=succeeded)
+
+
 def _chunk(number: int, *, error: str = "TransientError", cause: str = "") -> ChunkEntry:
     entry = {"entry": f"CHUNK#{number:06d}", "status": "FAILED", "error": error, "cause": cause}
     return ChunkEntry({**entry, "failedStep": "Get Financial Data"})
@@ -61,7 +75,7 @@ def _failed(reason: str) -> JobStatus:
 
 def test_rejections_are_grouped_by_stage_column_and_rule() -> None:
     errors = [_error(5, value="13/40/10"), _error(6, "Region", "maxLength"), _error(9), _error(7)]
-    causes = rejection_causes(errors, succeeded=True)
+    causes = _rejections(errors, succeeded=True)
     assert [(c.what, c.count) for c in causes] == [
         ("validate: Order Date breaks format", 3),
         ("validate: Region breaks maxLength", 1),
@@ -88,20 +102,20 @@ def test_a_hundred_thousand_errors_are_counted_as_they_come() -> None:
         for row in range(100_000):
             yield Item(row)
 
-    (cause,) = rejection_causes(stream(), succeeded=True)
+    (cause,) = _rejections(stream(), succeeded=True)
     assert cause.count == 100_000
     assert most < 10
 
 
 def test_of_a_row_only_number_and_value_are_kept() -> None:
-    (cause,) = rejection_causes([_error(5, value="a" * 5_000)], succeeded=True)
+    (cause,) = _rejections([_error(5, value="a" * 5_000)], succeeded=True)
     assert "secret" not in json.dumps(Why("j", "SUCCEEDED", (cause,)).to_dict())
     assert len(str(cause)) < 600
 
 
 def test_rejects_are_offered_only_where_the_job_has_them() -> None:
-    (done,) = rejection_causes([_error(5)], succeeded=True)
-    (failed,) = rejection_causes([_error(5)], succeeded=False)
+    (done,) = _rejections([_error(5)], succeeded=True)
+    (failed,) = _rejections([_error(5)], succeeded=False)
     assert done.next_call.startswith("bad = job.rejects()")
     assert failed.next_call == "job.errors()"
 
@@ -221,7 +235,7 @@ def test_unsent_mail_is_a_cause_though_the_job_succeeded(cause: str, call: str) 
 
 def test_every_next_call_is_python() -> None:
     chunks = chunk_causes([_chunk(1), _chunk(2, error="KeyError")])
-    rows = rejection_causes([_error(5, "it's\n#1"), _error(6, "")], succeeded=True)
+    rows = _rejections([_error(5, "it's\n#1"), _error(6, "")], succeeded=True)
     for cause in (*chunks, *rows):
         ast.parse(cause.next_call)
 
@@ -251,7 +265,7 @@ def test_job_without_causes_says_so() -> None:
 
 
 def test_values_cannot_colour_a_terminal() -> None:
-    causes = rejection_causes([_error(5, value="red\x1b[31m")], succeeded=True)
+    causes = _rejections([_error(5, value="red\x1b[31m")], succeeded=True)
     assert r"red\x1b[31m" in str(Why("orders-1", "SUCCEEDED", tuple(causes)))
 
 

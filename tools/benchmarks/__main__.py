@@ -23,6 +23,7 @@ SECTIONS = {
     "cost": "tools.benchmarks.cost",
     "simulation": "tools.benchmarks.simulation.section",
     "growth": "tools.benchmarks.growth",
+    "errors": "tools.benchmarks.errors",
 }
 
 # Of all cores in the minute before; more than that disturbs what is measured.

@@ -45,6 +45,10 @@ class Settings:
         Jobs in the ledger when they are listed.
     simulated_rows : tuple of int
         Rows of the simulated jobs.
+    error_counts : tuple of int
+        Errors of the jobs of the section ``errors``.
+    many_chunks : int
+        Chunks of a job of that section.
     folder : Path
         The folder of the results.
     """
@@ -64,6 +68,8 @@ class Settings:
     reference_rows: int
     listed_jobs: tuple[int, ...]
     simulated_rows: tuple[int, ...]
+    error_counts: tuple[int, ...]
+    many_chunks: int
     folder: Path = FOLDER
 
 
@@ -87,6 +93,8 @@ MODES = {
         reference_rows=300,
         listed_jobs=(2, 20),
         simulated_rows=(10_000,),
+        error_counts=(1_000,),
+        many_chunks=20,
     ),
     "quick": Settings(
         mode="quick",
@@ -104,6 +112,8 @@ MODES = {
         reference_rows=5_000,
         listed_jobs=(10, 200),
         simulated_rows=_DECADES[:3],
+        error_counts=(100_000,),
+        many_chunks=2_000,
     ),
     "full": Settings(
         mode="full",
@@ -121,5 +131,7 @@ MODES = {
         reference_rows=100_000,
         listed_jobs=(10, 1_000),
         simulated_rows=_DECADES,
+        error_counts=(100_000, 1_000_000),
+        many_chunks=50_000,
     ),
 }

@@ -39,6 +39,7 @@ def sample_workload(
             "keys",
             "output_bytes",
             "rejects_bytes",
+            "errors_bytes",
         )
     }
     settings = scanned.settings

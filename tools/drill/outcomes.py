@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import items
 
+from batchops.core import ledger
+from batchops.inspection.frames import errors_frame
+
 if TYPE_CHECKING:
     from batchops.job import Job
 
@@ -29,7 +32,9 @@ class JobOutcome:
     completed, rejects : bytes
         The two result files.
     errors : tuple of dict
-        The recorded errors, in order, without the columns that depend on the run.
+        The errors in ErrorTable, in order, without the columns that depend on the run.
+    errors_agree : bool
+        Whether the file of errors says the same as ErrorTable.
     counts : dict
         The ledger's counts, by the name of the entry.
     balanced, archived : bool
@@ -42,6 +47,7 @@ class JobOutcome:
     counts: Mapping[str, Mapping[str, Any]]
     balanced: bool
     archived: bool
+    errors_agree: bool
 
 
 def read_outcome(job: Job) -> JobOutcome:
@@ -53,17 +59,19 @@ def read_outcome(job: Job) -> JobOutcome:
         If there are no results.
     """
     entry = job.ledger_entry()
+    errors = errors_frame(ledger.stored_errors(job.stack, job.id))
     counts = {items.JOB_ENTRY: {name: getattr(entry, name) for name in _JOB_COUNTS}}
     for chunk in job.chunk_entries():
         counts[chunk.name] = {name: getattr(chunk, name) for name in _CHUNK_COUNTS}
     return JobOutcome(
         completed=_object(job, entry.completed_key),
         rejects=_object(job, entry.rejected_key),
-        errors=tuple(job.errors().drop(columns=_OF_THE_RUN).to_dict("records")),
+        errors=tuple(errors.drop(columns=_OF_THE_RUN).to_dict("records")),
         counts=counts,
-        balanced=job.balance().holds,
+        balanced=job.balance(deep=True).holds,
         archived=_sizes(job, entry.archive_key) == [entry.size_bytes]
         and not _sizes(job, entry.key),
+        errors_agree=entry.errors_file is not None and job.errors().equals(errors),
     )
 
 
@@ -90,6 +98,8 @@ def differences(reference: JobOutcome, found: JobOutcome) -> list[str]:
         said.append(
             f"the recorded errors differ: {len(found.errors):,}, not {len(reference.errors):,}"
         )
+    if not found.errors_agree:
+        said.append("the file of errors says other than ErrorTable")
     for entry in sorted({*reference.counts, *found.counts}):
         if reference.counts.get(entry) != found.counts.get(entry):
             said.append(f"the ledger's entry {entry} differs: {found.counts.get(entry)}")

@@ -12,17 +12,19 @@ from batchops.core.ledger.claims import (
     name_manifest,
     release,
 )
-from batchops.core.ledger.entries import ChunkEntry, JobEntry
+from batchops.core.ledger.entries import ChunkEntry, ErrorsPlace, JobEntry
 from batchops.core.ledger.error_table import (
     ERROR_COLUMNS,
     ErrorFilter,
     ErrorItem,
+    error_values,
     rejected_rows,
     stored_error_page,
     stored_errors,
 )
 from batchops.core.ledger.job_table import (
     BATCH_KEYS,
+    chunk_counts,
     chunk_entries,
     chunk_entries_from,
     count_jobs,
@@ -37,12 +39,15 @@ __all__ = [
     "ChunkEntry",
     "ErrorFilter",
     "ErrorItem",
+    "ErrorsPlace",
     "JobEntry",
     "abort",
+    "chunk_counts",
     "chunk_entries",
     "chunk_entries_from",
     "claim",
     "count_jobs",
+    "error_values",
     "job_entry",
     "mark_pending",
     "name_manifest",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
 _WORKERS = 8
+# What the next attempt of a chunk makes anew. Its errors are known until then, so errorPiece stays.
 _RESULTS = (
     "startTime",
     "endTime",
@@ -137,7 +138,12 @@ def release(stack: StackRef, job_id: str, attempt: int, token: str, error: BaseE
 
 
 def mark_pending(
-    stack: StackRef, job_id: str, attempt: int, chunks: Iterable[tuple[str, int]]
+    stack: StackRef,
+    job_id: str,
+    attempt: int,
+    chunks: Iterable[tuple[str, int]],
+    *,
+    resplit: bool = False,
 ) -> None:
     """Enter that chunks have no valid result until this attempt gives them one.
 
@@ -145,6 +151,8 @@ def mark_pending(
     ----------
     chunks
         Each chunk's entry in the ledger, and its rows.
+    resplit
+        Whether the file is split again, so that a chunk may get other rows than it had.
 
     Raises
     ------
@@ -152,11 +160,12 @@ def mark_pending(
         If a later attempt has taken one of them over.
     """
     dynamodb, table = stack.client("dynamodb"), stack.outputs["JobTableName"]
+    remove = (*_RESULTS, "errorPiece") if resplit else _RESULTS
 
     def mark(chunk: tuple[str, int]) -> None:
         entry, rows = chunk
         values: dict[str, items.Value] = {"status": workflow.PENDING, "rows": rows}
-        aws.update_entry(dynamodb, table, job_id, entry, values, attempt=attempt, remove=_RESULTS)
+        aws.update_entry(dynamodb, table, job_id, entry, values, attempt=attempt, remove=remove)
 
     with (
         translated(f"marking chunks of job {job_id!r}"),

@@ -13,6 +13,35 @@ from batchcore.errors import TooManyRejectsError
 from batchops.core.errors import explain_failure
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorsPlace:
+    """Where errors of a job or a chunk are in the bucket, and how many there are.
+
+    Attributes
+    ----------
+    key, version_id : str
+        The object and its version; both empty if there is no object, because there are no errors.
+    size_bytes : int
+        Its size.
+    rows : int
+        Rows that have errors.
+    causes : str
+        Their counts by cause, see `batchcore.error_files.CauseCounts`.
+    """
+
+    key: str
+    version_id: str
+    size_bytes: int
+    rows: int
+    causes: str
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], key: str) -> ErrorsPlace:
+        """Return what an attribute of an entry says."""
+        version = values.get("versionId", "")
+        return cls(key, version, values["sizeBytes"], values["rows"], values["causes"])
+
+
 @dataclass(frozen=True)
 class Entry:
     """An entry of JobTable; what jobs and chunks have in common.
@@ -189,6 +218,19 @@ class JobEntry(Entry):
         return self.item.get("rejectedKey")
 
     @property
+    def ledger_format(self) -> int:
+        """The format of the ledger when the job was entered, see `batchcore.items`."""
+        return int(self.item.get("ledgerFormat", 1))
+
+    @property
+    def errors_file(self) -> ErrorsPlace | None:
+        """The file of errors that this attempt has merged; None if it has not, or there is none."""
+        found = self.item.get("errorsFile")
+        if found is None or found["attempt"] != self.attempt:
+            return None
+        return ErrorsPlace.of(found, found["key"])
+
+    @property
     def archive_key(self) -> str | None:
         """The key of the input's copy in the archive; None until the first merge."""
         return self.item.get("archiveKey")
@@ -250,6 +292,17 @@ class ChunkEntry(Entry):
         return self.status == workflow.SUCCEEDED and self.rows == (self.valid or 0) + (
             self.rejected or 0
         )
+
+    @property
+    def error_piece(self) -> ErrorsPlace | None:
+        """The chunk's errors, as the last attempt left them that has ended; None if it left none.
+
+        An attempt in a stack of ledger format 1 did not.
+        """
+        found = self.item.get("errorPiece")
+        if found is None:
+            return None
+        return ErrorsPlace.of(found, keys.error_piece(str(self.item["jobId"]), self.number))
 
     @property
     def piece_bytes(self) -> Mapping[str, int]:

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchcore import items
+from batchcore.error_files import COLUMNS
 
 from batchops.core.errors import InputError, translated
+from batchops.core.ledger.lookups import look_up
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
 _LAST_ROW = 9_999_999_999  # a sort key has ten digits for the row
 
-# The columns of the errors' DataFrame, each with the item's attribute and the dtype. A new
-# attribute is set by `batchcore.records.reject` and listed here; earlier items lack it.
-ERROR_COLUMNS = {
-    "source_row": ("sourceRow", "int64"),
-    "column": ("column", "str"),
-    "rule": ("rule", "str"),
-    "value": ("value", "str"),
-    "message": ("message", "str"),
-    "limit": ("limit", "str"),
-    "stage": ("stage", "str"),
-    "uuid": ("uuid", "str"),
-    "raw": ("raw", "str"),
-    "chunk": ("chunk", "int64"),
-    "attempt": ("attempt", "int64"),
-    "time": ("time", "datetime64[ms, UTC]"),
+_VALUES = {
+    "ProjectionExpression": "errorId, #value",
+    "ExpressionAttributeNames": {"#value": "value"},
 }
+_DTYPES = {
+    "source_row": "int64",
+    "chunk": "int64",
+    "attempt": "int64",
+    "time": "datetime64[ms, UTC]",
+}
+# The columns of the errors' DataFrame, each with the item's attribute and the dtype. A new
+# attribute is set by `batchcore.records.reject` and listed in `batchcore.error_files`; earlier
+# items lack it.
+ERROR_COLUMNS = {name: (attribute, _DTYPES.get(name, "str")) for name, attribute in COLUMNS.items()}
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ class ErrorItem:
     """
 
     item: Mapping[str, Any]
+
+    @classmethod
+    def of_line(cls, values: Sequence[str]) -> ErrorItem:
+        """Return the error that a line of the errors' file describes."""
+        item: dict[str, str | int] = dict(zip(COLUMNS.values(), values, strict=True))
+        return cls(item | {name: int(item[name]) for name in ("sourceRow", "chunk", "attempt")})
 
     @property
     def error_id(self) -> str:
@@ -77,7 +83,7 @@ class ErrorItem:
 
     @property
     def raw(self) -> str:
-        """The row's text, cut at 32,000 characters."""
+        """The row's text; in the errors' file only the row's first error has it."""
         return str(self.item.get("raw", ""))
 
 
@@ -89,7 +95,7 @@ class ErrorFilter:
     ----------
     first_row, last_row : int or None
         Rows of the uploaded file, both inclusive, the header being row 1. Only this criterion saves
-        reads; the table applies the others to what it has read.
+        reads; the others are applied to what was read.
     column, rule, stage : str or None
         Exactly as in `Job.errors`.
     chunk : int or None
@@ -102,6 +108,11 @@ class ErrorFilter:
     rule: str | None = None
     stage: str | None = None
     chunk: int | None = None
+
+    def selects(self, error: ErrorItem) -> bool:
+        """Tell whether an error fits all criteria but the rows."""
+        wanted = ((name, getattr(self, name)) for name in ("column", "rule", "stage", "chunk"))
+        return all(value is None or error.item[name] == value for name, value in wanted)
 
     def request(self, job_id: str) -> dict[str, Any]:
         """Return the arguments of the query.
@@ -159,6 +170,20 @@ def rejected_rows(stack: StackRef, job_id: str, first_row: int, last_row: int) -
     request = ErrorFilter(first_row=first_row, last_row=last_row).request(job_id)
     pages = _query_errors(stack, job_id, {**request, "ProjectionExpression": "sourceRow"})
     return {int(item["sourceRow"]["N"]) for page in pages for item in page["Items"]}
+
+
+def error_values(
+    stack: StackRef, job_id: str, wanted: Sequence[tuple[int, str, str]]
+) -> dict[tuple[int, str, str], str]:
+    """Return the values of single errors by row, column and rule; those that are gone are missing.
+
+    If a row breaks a rule of a column several times, it is the first.
+    """
+    table, doing = stack.outputs["ErrorTableName"], f"looking up errors of job {job_id!r}"
+    by_id = {items.error_id(*each): each for each in wanted}
+    keys = [{"jobId": {"S": job_id}, "errorId": {"S": each}} for each in by_id]
+    found = look_up(stack, table, keys, doing=doing, options=_VALUES)
+    return {by_id[item["errorId"]]: item["value"] for item in found}
 
 
 def _query_errors(stack: StackRef, job_id: str, request: Mapping[str, Any]) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from batchcore import items
 
 from batchops.core.errors import translated
 from batchops.core.ledger.entries import ChunkEntry, JobEntry
+from batchops.core.ledger.lookups import look_up
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -21,6 +22,19 @@ BATCH_KEYS = 100
 _TALLIED = {
     "ProjectionExpression": "entry, #status, #rows, rejected, attempt",
     "ExpressionAttributeNames": {"#status": "status", "#rows": "rows"},
+}
+# Those that the balance needs.
+_COUNTED = {
+    "ConsistentRead": True,
+    "ProjectionExpression": (
+        "jobId, entry, #status, #rows, #valid, rejected, #errors, attempt, errorPiece"
+    ),
+    "ExpressionAttributeNames": {
+        "#status": "status",
+        "#rows": "rows",
+        "#valid": "valid",
+        "#errors": "errors",
+    },
 }
 
 
@@ -41,6 +55,24 @@ def chunk_entries(stack: StackRef, job_id: str) -> Iterator[ChunkEntry]:
 def chunk_entries_from(stack: StackRef, job_id: str, first: int) -> Iterator[ChunkEntry]:
     """Yield the entries from chunk `first` on, in order, with the attributes that a tally needs."""
     yield from _query_chunks(stack, job_id, first=first, **_TALLIED)
+
+
+def chunk_counts(stack: StackRef, job_id: str, chunks: int) -> list[ChunkEntry]:
+    """Return the entries of a job's chunks that have started, with their counts only.
+
+    They are looked up by their keys, side by side: a query reads a megabyte at a time, one after
+    the other, which takes long for 50,000 chunks.
+
+    Parameters
+    ----------
+    chunks
+        The job's chunks, in all.
+    """
+    numbers = range(1, chunks + 1)
+    wanted = [{"jobId": {"S": job_id}, "entry": {"S": items.chunk_entry(n)}} for n in numbers]
+    table, doing = stack.outputs["JobTableName"], f"reading the chunks of job {job_id!r}"
+    found = map(ChunkEntry, look_up(stack, table, wanted, doing=doing, options=_COUNTED))
+    return sorted(found, key=lambda chunk: chunk.name)
 
 
 def _query_chunks(

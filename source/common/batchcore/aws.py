@@ -60,19 +60,24 @@ CONFIG = Config(
 # The bucket's lifecycle rule removes objects with this tag: only a rerun may still need them.
 INTERMEDIATE = "kind=intermediate"
 
+# Errors in files have this tag, and live as long as the items of ErrorTable: ErrorExpiryDays.
+ERRORS = "kind=errors"
+
 
 def put_intermediate(s3: "S3Client", bucket: str, key: str, body: bytes) -> None:
     """Store an object that the lifecycle rule removes after IntermediateExpiryDays."""
     s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
 
 
-def put_version(s3: "S3Client", bucket: str, key: str, body: bytes) -> dict[str, str]:
-    """Store an intermediate object and return its ``key`` and ``versionId``, for `read_version`.
+def put_version(
+    s3: "S3Client", bucket: str, key: str, body: bytes, *, tag: str = INTERMEDIATE
+) -> dict[str, str]:
+    """Store an object of a job and return its ``key`` and ``versionId``, for `read_version`.
 
     The next step reads exactly that version. So a call of an abandoned attempt that is still
     running cannot put anything in its place.
     """
-    answer = s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=INTERMEDIATE)
+    answer = s3.put_object(Bucket=bucket, Key=key, Body=body, Tagging=tag)
     return {"key": key, "versionId": answer["VersionId"]}
 
 
@@ -168,9 +173,18 @@ def batch_write(
 
 
 def batch_get(
-    dynamodb: "DynamoDBClient", table: str, keys: Sequence[Mapping[str, Any]]
+    dynamodb: "DynamoDBClient",
+    table: str,
+    keys: Sequence[Mapping[str, Any]],
+    *,
+    options: Mapping[str, Any] | None = None,
 ) -> list[items.Item]:
     """Return the items that exist for any number of distinct keys, in any order.
+
+    Parameters
+    ----------
+    options
+        What is asked of the table besides the keys, such as a projection.
 
     Raises
     ------
@@ -180,7 +194,8 @@ def batch_get(
     found: list[Any] = []
 
     def call(pending: Any) -> Any:
-        answer: Any = dynamodb.batch_get_item(RequestItems={table: {"Keys": pending}})
+        request: Any = {"Keys": pending, **(options or {})}
+        answer: Any = dynamodb.batch_get_item(RequestItems={table: request})
         found.extend(answer["Responses"].get(table, []))
         return answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
 

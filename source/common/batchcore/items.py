@@ -5,14 +5,14 @@ JobTable, the ledger: partition ``jobId``, sort ``entry`` (``JOB`` or ``CHUNK#00
 ``JobsByStart`` (``listed``, ``startTime``) has the JOB entries only.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 # The number of the format of both tables and of a job's objects in S3. The stack's output
 # LedgerFormat says the same number; a stack without that output has format 1.
-LEDGER_FORMAT = 1
+# 1: errors are in ErrorTable only. 2: they are in files, too, see `batchcore.error_files`.
+LEDGER_FORMAT = 2
 
 JOB_ENTRY = "JOB"
 CHUNK_PREFIX = "CHUNK#"
@@ -55,44 +55,65 @@ def row_prefix(source_row: int) -> str:
     return f"{source_row:010d}#"
 
 
+def error_id(source_row: int, column: str, rule: str) -> str:
+    """Return the sort key of the first error of a row with this column and rule."""
+    return f"{row_prefix(source_row)}{column}#{rule}"
+
+
 def row_range(first_row: int, last_row: int) -> tuple[str, str]:
     """Return the lowest and highest possible sort key of the errors in a range of rows."""
     return row_prefix(first_row), f"{last_row:010d}$"  # "$" follows "#" in ASCII
 
 
-def error_items(
-    record: Mapping[str, Any], *, job: str, chunk: int, attempt: int, time: str, ttl: int
-) -> Iterator[Item]:
-    """Yield one item per rule that a rejected record breaks, with all attributes of the error.
+def found_errors(
+    record: Mapping[str, Any], *, chunk: int, attempt: int, time: str
+) -> Iterator[dict[str, Any]]:
+    """Yield one error per rule that a rejected record breaks.
+
+    Each has all attributes that ErrorTable and the file of errors show, as text or int.
 
     Parameters
     ----------
     record
         A rejected record, see `batchcore.records`.
     time
-        When the chunk's execution started (ISO 8601), so that a repeated step writes the same item.
+        When the chunk's execution started (ISO 8601), so that a repeated step finds the same.
+    """
+    shared = {
+        "uuid": _cut(record["key"], MAX_VALUE_CHARACTERS),
+        "raw": _cut(record["raw"], MAX_RAW_CHARACTERS),
+        "time": time,
+        "chunk": chunk,
+        "sourceRow": record["row"],
+        "attempt": attempt,
+    }
+    prefix = row_prefix(record["row"])
+    seen: dict[str, int] = {}
+    for error in record["errors"]:
+        rule = f"{error['column']}#{error['rule']}"
+        number = seen[rule] = seen.get(rule, 0) + 1
+        # A schema may have several rules of one kind for a column, for example in allOf.
+        again = f"#{number}" if number > 1 else ""
+        yield {
+            **error,
+            "errorId": f"{prefix}{rule}{again}",
+            "value": _cut(error["value"], MAX_VALUE_CHARACTERS),
+            **shared,
+        }
+
+
+def error_items(
+    record: Mapping[str, Any], *, job: str, chunk: int, attempt: int, time: str, ttl: int
+) -> Iterator[Item]:
+    """Yield the items of ErrorTable for a rejected record, see `found_errors`.
+
+    Parameters
+    ----------
     ttl
         Seconds since the epoch after which DynamoDB may delete the item.
     """
-    seen: Counter[str] = Counter()
-    for error in record["errors"]:
-        rule = f"{error['column']}#{error['rule']}"
-        seen[rule] += 1
-        # A schema may have several rules of one kind for a column, for example in allOf.
-        again = f"#{seen[rule]}" if seen[rule] > 1 else ""
-        strings = {
-            **error,
-            "jobId": job,
-            "errorId": f"{row_prefix(record['row'])}{rule}{again}",
-            "uuid": _cut(record["key"], MAX_VALUE_CHARACTERS),
-            "value": _cut(error["value"], MAX_VALUE_CHARACTERS),
-            "raw": _cut(record["raw"], MAX_RAW_CHARACTERS),
-            "time": time,
-        }
-        numbers = {"chunk": chunk, "sourceRow": record["row"], "attempt": attempt, "ttl": ttl}
-        yield {name: {"S": value} for name, value in strings.items()} | {
-            name: {"N": str(value)} for name, value in numbers.items()
-        }
+    for error in found_errors(record, chunk=chunk, attempt=attempt, time=time):
+        yield attributes({**error, "jobId": job, "ttl": ttl})
 
 
 def _cut(text: str, length: int) -> str:

@@ -30,9 +30,15 @@ _CSV = "text/csv"
 
 
 def join_pieces(
-    s3: "S3Client", bucket: str, pieces: Sequence[Piece], key: str, *, confirm: Callable[[], None]
-) -> None:
-    """Write the pieces as one object, in a multipart upload if it is large.
+    s3: "S3Client",
+    bucket: str,
+    pieces: Sequence[Piece],
+    key: str,
+    *,
+    confirm: Callable[[], None],
+    tag: str = "",
+) -> str:
+    """Write the pieces as one object, in a multipart upload if it is large; return its version.
 
     Repeating the call writes the same object.
 
@@ -43,6 +49,8 @@ def join_pieces(
     confirm
         Called after the upload and before the object is created. If it raises, no object is
         created.
+    tag
+        The object's tag; by default none.
 
     Raises
     ------
@@ -54,25 +62,28 @@ def join_pieces(
         with ThreadPoolExecutor(FETCHES_IN_FLIGHT) as fetches:
             body = _assemble(s3, bucket, tuple(pieces), fetches)
         confirm()
-        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=_CSV)
-        return
+        return s3.put_object(Bucket=bucket, Key=key, Body=body, **_content(tag))["VersionId"]
     (group,) = plan_groups(pieces)
     plan = uuid4().hex  # unique, so that this call can tell whether it completed the file
-    upload = begin_upload(s3, bucket, key, plan=plan)
+    upload = begin_upload(s3, bucket, key, plan=plan, tag=tag)
     try:
         etags = upload_group(s3, bucket, group, key=key, upload=upload)
         confirm()
-        complete_upload(s3, bucket, key, upload=upload, etags=etags, plan=plan)
+        return complete_upload(s3, bucket, key, upload=upload, etags=etags, plan=plan)
     except BaseException:
         s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
         raise
 
 
-def begin_upload(s3: "S3Client", bucket: str, key: str, *, plan: str) -> str:
+def begin_upload(s3: "S3Client", bucket: str, key: str, *, plan: str, tag: str = "") -> str:
     """Begin a multipart upload and return its id. The object's metadata will name the plan."""
     return s3.create_multipart_upload(
-        Bucket=bucket, Key=key, ContentType=_CSV, Metadata={"plan": plan}
+        Bucket=bucket, Key=key, Metadata={"plan": plan}, **_content(tag)
     )["UploadId"]
+
+
+def _content(tag: str) -> Any:
+    return {"ContentType": _CSV, "Tagging": tag} if tag else {"ContentType": _CSV}
 
 
 def upload_group(s3: "S3Client", bucket: str, group: Group, *, key: str, upload: str) -> list[str]:
@@ -126,19 +137,21 @@ def _assemble(s3: "S3Client", bucket: str, part: Part, fetches: ThreadPoolExecut
 
 def complete_upload(
     s3: "S3Client", bucket: str, key: str, *, upload: str, etags: Sequence[str], plan: str
-) -> None:
-    """Create the object from its parts. If an earlier call did so, do nothing."""
+) -> str:
+    """Create the object from its parts, unless an earlier call did so; return its version."""
     parts: Any = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]
     try:
-        s3.complete_multipart_upload(
+        return s3.complete_multipart_upload(
             Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
-        )
+        )["VersionId"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchUpload":
             raise
         # An earlier call may have completed it, and its response was lost or the function died.
-        if s3.head_object(Bucket=bucket, Key=key)["Metadata"].get("plan") != plan:
+        found = s3.head_object(Bucket=bucket, Key=key)
+        if found["Metadata"].get("plan") != plan:
             raise
+        return found["VersionId"]
 
 
 def abort_uploads(s3: "S3Client", bucket: str, key: str, *, before: datetime) -> None:

@@ -78,6 +78,11 @@ def rejected_piece(job: str, number: int) -> str:
     return _in_job(job, "rejects", f"{number:06d}.csv")
 
 
+def error_piece(job: str, number: int) -> str:
+    """Return the key of a chunk's part of the file of errors; that of chunk 1 has the header."""
+    return _in_job(job, "error-pieces", f"{number:06d}.csv")
+
+
 def merge_plan(job: str, plan: str) -> str:
     """Return the key of a merge plan: a JSON list with one item per group."""
     return _in_job(job, "merge", plan, "plan.json")
@@ -107,6 +112,11 @@ def _result_name(input_key: str) -> str:
     """Return the name of the results: the input's, and as they are not packed, without ``.gz``."""
     name = PurePosixPath(input_key).name
     return name[: -len(".gz")] if name.lower().endswith(".gz") and len(name) > len(".gz") else name
+
+
+def errors(job: str, input_key: str) -> str:
+    """Return the key of the merged errors."""
+    return _in_job(job, "errors", PurePosixPath(input_key).name)
 
 
 def mail(job: str) -> str:

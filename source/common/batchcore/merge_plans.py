@@ -32,6 +32,7 @@ def store_plan(
     *,
     attempt: int,
     group_bytes: int,
+    tags: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Begin the uploads of some files and store the plan of who uploads what.
 
@@ -43,6 +44,8 @@ def store_plan(
         The pieces of each file, in order, by the file's key.
     group_bytes
         See `batchcore.pieces.plan_groups`. Each file is divided into groups of its own.
+    tags
+        The tag of a file, by its key; by default none has one.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def store_plan(
     plan: list[PlanItem] = []
     for key, groups in grouped.items():
         joining.abort_uploads(s3, bucket, key, before=begun)
-        upload = joining.begin_upload(s3, bucket, key, plan=name)
+        upload = joining.begin_upload(s3, bucket, key, plan=name, tag=(tags or {}).get(key, ""))
         for number, group in enumerate(groups, len(plan) + 1):
             plan.append({"plan": name, "number": number, "key": key, "upload": upload})
             place = keys.merge_group(job, name, number)
@@ -120,13 +123,16 @@ class MergePlan:
         etags: list[str] = found["etags"]
         return etags
 
-    def complete(self) -> None:
-        """Create each file from its parts. Repeating this changes nothing."""
+    def complete(self) -> dict[str, str]:
+        """Create each file from its parts, and return its version, by its key.
+
+        Repeating this changes nothing.
+        """
         uploads: dict[str, tuple[PlanItem, list[str]]] = {}
         for item, etags in zip(self._items, self._etags, strict=True):
             uploads.setdefault(item["key"], (item, []))[1].extend(etags)
-        for key, (item, etags) in uploads.items():
-            joining.complete_upload(
+        return {
+            key: joining.complete_upload(
                 self._s3,
                 self._bucket,
                 key,
@@ -134,3 +140,5 @@ class MergePlan:
                 etags=etags,
                 plan=item["plan"],
             )
+            for key, (item, etags) in uploads.items()
+        }

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from batchcore import items, workflow
+from batchcore import items, keys, workflow
+from batchcore.error_files import CauseCounts
 from batchcore.errors import BalanceError, ChunksFailedError, TooManyRejectsError
 from batchcore.pieces import Piece
 
@@ -81,6 +82,34 @@ def list_pieces(
             number = int(chunk["entry"].removeprefix(items.CHUNK_PREFIX))
             found.append(Piece(key_of(job, number), chunk["versions"][kind], size))
     return found
+
+
+def list_error_pieces(job: str, chunks: Iterable[dict[str, Any]]) -> list[Piece] | None:
+    """Return the pieces of errors that are not empty, in order.
+
+    None if a chunk ran in a stack of ledger format 1, which wrote none.
+    """
+    found = []
+    for chunk in chunks:
+        piece = chunk.get("errorPiece")
+        if piece is None:
+            return None
+        if piece["sizeBytes"]:
+            number = int(chunk["entry"].removeprefix(items.CHUNK_PREFIX))
+            key = keys.error_piece(job, number)
+            found.append(Piece(key, piece["versionId"], piece["sizeBytes"]))
+    return found
+
+
+def sum_up_errors(chunks: Iterable[dict[str, Any]]) -> dict[str, str | int]:
+    """Return what the ledger keeps of a job's file of errors, but its place."""
+    counts, rows, size = CauseCounts(), 0, 0
+    for chunk in chunks:
+        piece = chunk["errorPiece"]
+        counts.add_text(piece["causes"])
+        rows += piece["rows"]
+        size += piece["sizeBytes"]
+    return {"rows": rows, "sizeBytes": size, "causes": counts.dump()}
 
 
 def count_rows(chunks: list[dict[str, Any]]) -> dict[str, int]:

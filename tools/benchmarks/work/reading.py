@@ -1,22 +1,20 @@
 """Read a job's results as a person does, ``errors()`` and ``output()``, without the engine.
 
-Errors come as the items of ErrorTable, the output as a file, so what is measured is the package's
-own work on them.
+Both come as files in memory, so what is measured is the package's own work on them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from batchcore import items
+from batchcore.error_files import format_piece
 from batchcore.records import reject
 from batchcore.schema import Violation
 
-from batchops.core.ledger import ErrorItem
+from batchops.core.error_objects import BLOCK_BYTES, end_of_errors
 from batchops.inspection import frames
-from tools.benchmarks.bucket import INPUT_KEY, JOB
+from batchops.inspection.job_errors import parse_errors
+from tools.benchmarks.bucket import INPUT_KEY
 from tools.benchmarks.inputs import write_input
 from tools.benchmarks.work import Work, nothing
 
@@ -28,7 +26,8 @@ def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
     import pandas as pd  # noqa: F401  (not part of what is measured)
 
     if step == "errors":
-        return (lambda: _read_errors(chunk_rows)), nothing
+        body = _errors_file(chunk_rows)
+        return (lambda: _read_errors(body)), nothing
     file = folder / INPUT_KEY
     write_input(file, "sample", rows=chunk_rows)
 
@@ -39,12 +38,23 @@ def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
     return read_output, nothing
 
 
-def _read_errors(rows: int) -> None:
-    frames.errors_frame(ErrorItem(items.plain(item)) for item in _error_items(rows))
-
-
-def _error_items(rows: int) -> Iterator[dict[str, Any]]:
+def _errors_file(rows: int) -> bytes:
+    """Return errors, one a row, as the file has them."""
     fault = Violation("Country", "maxLength", "x" * 51, "50", "has 51 characters")
-    for row in range(2, rows + 2):
-        bad = reject({"row": row, "raw": "a,b,c\n"}, stage="validate", key="1", faults=[fault])
-        yield from items.error_items(bad, job=JOB, chunk=1, attempt=1, time=_TIME, ttl=1)
+    rejected = (
+        reject({"row": row, "raw": "a,b,c\n"}, stage="validate", key="1", faults=[fault])
+        for row in range(2, rows + 2)
+    )
+    return format_piece(rejected, chunk=2, attempt=1, time=_TIME).body
+
+
+def _read_errors(body: bytes) -> None:
+    import pandas as pd
+
+    frames_, start = [], 0
+    while start < len(body):
+        block = body[start : start + BLOCK_BYTES]
+        block = block[: end_of_errors(block)]
+        frames_.append(parse_errors(block))
+        start += len(block)
+    pd.concat(frames_, ignore_index=True)

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchcore import workflow
+
 from batchops.core import ledger
 from batchops.core.errors import InputError
 from batchops.core.project import Project
@@ -340,7 +342,8 @@ class Stack(StackRef):
         Parameters
         ----------
         status
-            Only jobs of this status: SUBMITTED, RUNNING, SUCCEEDED, FAILED or ABORTED.
+            Only jobs of this status: QUEUED (other jobs run, and it starts after them), SUBMITTED,
+            RUNNING, SUCCEEDED, FAILED or ABORTED.
         since
             Only jobs started since then: a time (UTC unless it says otherwise), or ``"2h"``,
             ``"1d"`` ago.
@@ -365,7 +368,10 @@ class Stack(StackRef):
             name=name,
             limit=limit,
         )
-        return frames.jobs_frame(found)
+        jobs = frames.jobs_frame(found)
+        if workflow.QUEUED in set(jobs["status"]):
+            ledger.advance_queue(self)  # in case that the end of a job went unnoticed
+        return jobs
 
     def latest(self) -> Job:
         """Return the job that was started last.

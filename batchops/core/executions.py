@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from batchcore import jobs, workflow
 from botocore.exceptions import ClientError
 
+from batchops.core import ledger
 from batchops.core.errors import WaitTimeoutError, explain_failure, translated
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class AttemptState:
     ended : bool
         Whether nothing more will happen.
     started : bool
-        False if the ledger has no end of the attempt, and Step Functions has no execution.
+        False if the ledger has no end of the attempt, and Step Functions has no execution. True for
+        a job that is in the queue, since it starts by itself.
     """
 
     status: str
@@ -61,6 +63,8 @@ def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
     """
     if entry.status in workflow.ENDED:
         return AttemptState(entry.status, entry.reason, ended=True)
+    if entry.status == workflow.QUEUED:
+        return AttemptState(entry.status, started=ledger.has_ticket(stack, entry))
     execution = find_execution(stack, entry.job_id, entry.attempt)
     if execution is None:
         return AttemptState(entry.status, started=False)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import JobEntry
 
+_STARTED = "started; if as many other jobs run as may, it waits for its turn"
+
 
 @dataclass(frozen=True)
 class RerunPlan(Shown):
@@ -52,7 +54,8 @@ class RerunPlan(Shown):
     engine : str
         ``resume`` for a new execution, ``redrive`` if the old one goes on.
     started : bool
-        Whether the attempt was started; False after a dry run, and if nothing has to run.
+        Whether the attempt was started, or waits for its turn; False after a dry run, and if
+        nothing has to run.
     """
 
     job_id: str
@@ -116,7 +119,7 @@ class RerunPlan(Shown):
             yield "splits with " + ", ".join(f"{k}={v!r}" for k, v in self.settings.items())
         yield "deployed since: " + ("; ".join(self.code_changed) or "nothing that the job runs")
         yield f"then {self.merge}"
-        yield "started" if self.started else "nothing is started yet (dry_run=False starts it)"
+        yield _STARTED if self.started else "nothing is started yet (dry_run=False starts it)"
 
     def _title(self) -> str:
         if not self.needed:

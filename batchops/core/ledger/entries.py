@@ -106,8 +106,13 @@ class JobEntry(Entry):
         return str(self.item["archiveFolder"])
 
     @property
+    def arrived(self) -> str:
+        """When the job was entered, as the ledger has it: its place in the queue."""
+        return str(self.item["startTime"])
+
+    @property
     def attempt_started(self) -> datetime:
-        """When the last attempt was entered."""
+        """When the last attempt was entered, or left the queue."""
         return datetime.fromisoformat(str(self.item.get("attemptTime") or self.item["startTime"]))
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batchcore import workflow
 
 from batchops.core import ledger
+from batchops.core.compatibility import warn_of_misfit
 from batchops.core.errors import InputError
 from batchops.core.project import Project
 from batchops.core.stack_ref import Outputs, StackRef
@@ -124,6 +125,7 @@ class Stack(StackRef):
         schema: File | None = None,
         reference_data: File | None = None,
         replace: bool = False,
+        force: bool = False,
         on_event: OnEvent | None = None,
         timeout_s: float = 3600,
         **parameters: ParameterValue,
@@ -137,6 +139,8 @@ class Stack(StackRef):
             A later deployment keeps them, until it is given others.
         replace
             Delete a stack first that is left over from a failed creation.
+        force
+            Deploy even over a stack of a later version of batchops.
         on_event
             Called with each stack event as it comes.
         timeout_s
@@ -153,6 +157,7 @@ class Stack(StackRef):
             self.project,
             Order(schema, reference_data, parameters),
             replace=replace,
+            force=force,
             on_event=on_event,
             timeout_s=timeout_s,
         )
@@ -160,10 +165,13 @@ class Stack(StackRef):
         return dataclasses.replace(done, outputs=self._outputs)
 
     def status(self) -> StackStatus:
-        """Return the stack's status and parameters; a stack that is not deployed says so."""
+        """Return the stack's status and parameters; a stack that is not deployed says so.
+
+        It also says whether another version of batchops, or other sources, were deployed.
+        """
         from batchops.deployment.stack_status import stack_status
 
-        return stack_status(self)
+        return stack_status(self, self.project)
 
     def resources(self) -> pd.DataFrame:
         """Return the stack's resources.
@@ -316,6 +324,7 @@ class Stack(StackRef):
         """
         from batchops.planning.submission import submit_file
 
+        warn_of_misfit(self.outputs)
         return Job(self, submit_file(self, source, name=name, force=force))
 
     def job(self, job_id: str) -> Job:
@@ -361,6 +370,7 @@ class Stack(StackRef):
         """
         from batchops.inspection.logs import parse_since
 
+        warn_of_misfit(self.outputs)
         found = ledger.recent_jobs(
             self,
             since=parse_since(since) if since is not None else None,

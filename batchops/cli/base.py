@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from batchcore.texts import visible
 from rich.console import Console
 
-from batchops.core.errors import BatchOpsError, JobFailedError
+from batchops.core.errors import BatchOpsError, InputError, JobFailedError
 from batchops.core.version import __version__
 from batchops.show.shown import plain_values
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from batchops.stack import Stack
 
 NOT_WELL = 3
+# As a shell says it of a program that Ctrl-C ended: 128 and SIGINT's number.
+INTERRUPTED = 130
 
 # The package speaks of its methods; who types verbs is told the verb.
 _CALL = re.compile(
@@ -42,7 +45,29 @@ _OPTIONS = {
 YES = click.option(
     "--yes", is_flag=True, help="Do it; without this the command only says what it would do."
 )
-TIMEOUT = click.option("--timeout", "timeout_s", default=3600.0, show_default=True, help="Seconds.")
+POSITIVE = click.IntRange(min=1)
+TIMEOUT = click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3600.0,
+    show_default=True,
+    help="Seconds.",
+)
+
+
+def time_ago(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse what is no time ago, such as 2h, before anything is asked of a service."""
+    from batchops.inspection.logs import parse_since
+
+    try:
+        if value is not None:
+            parse_since(value)
+    except InputError as error:
+        said = f"{value!r} is no time ago such as 30s, 10m, 2h or 1d"
+        raise click.BadParameter(said, ctx=ctx, param=param) from error
+    return value
+
 
 # Lines are for people and for pipes alike, so only tables are fitted to the width.
 screen = Console(soft_wrap=True)
@@ -72,6 +97,9 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
         except BrokenPipeError:  # the reader of a pipe has seen enough; click ends quietly
             raise
         except (BatchOpsError, ValueError, OSError) as error:
@@ -108,6 +136,12 @@ def main(
 ) -> None:
     """Deploy, run, watch and repair a serverless CSV batch stack."""
     ctx.obj = Options(stack_name, target, region, profile)
+    warnings.showwarning = cast("Any", _note)
+
+
+def _note(message: Warning | str, *_: Any) -> None:
+    """Write a warning as a note, without the place in the code that it comes from."""
+    click.echo(f"note: {visible(in_verbs(str(message)))}", err=True)
 
 
 def with_stack(command: Callable[..., None]) -> Callable[..., None]:

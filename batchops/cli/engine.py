@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from batchops.cli.base import NOT_WELL, YES, main, show
+from batchops.cli.base import NOT_WELL, POSITIVE, YES, main, show
 
 
 @main.group()
@@ -52,7 +52,7 @@ def stop() -> None:
 
 
 @engine.command()
-@click.option("--lines", default=100, show_default=True)
+@click.option("--lines", type=POSITIVE, default=100, show_default=True)
 def logs(lines: int) -> None:
     """Print the end of the engine's log."""
     from batchops.local.engine import LocalEngine

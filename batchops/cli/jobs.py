@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,18 +17,23 @@ from rich.markup import escape
 from rich.table import Table
 
 from batchops.cli.base import (
+    INTERRUPTED,
     NOT_WELL,
+    POSITIVE,
     TIMEOUT,
     job_argument,
     main,
     screen,
     show,
+    time_ago,
     wants_json,
     with_stack,
 )
 from batchops.show.terminal import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from batchops.inspection.status import JobStatus
@@ -72,9 +78,9 @@ def submit(stack: Stack, file: str, name: str | None, waits: bool, timeout_s: fl
     type=click.Choice(JOB_STATUSES, case_sensitive=False),
     help=f"Only jobs that are {', '.join(JOB_STATUSES)}.",
 )
-@click.option("--since", help="Only jobs started since: 30m, 2h, 1d ago.")
+@click.option("--since", callback=time_ago, help="Only jobs started since: 30m, 2h, 1d ago.")
 @click.option("--name", help="Only files whose name holds this.")
-@click.option("--limit", default=20, show_default=True, help="Jobs at most.")
+@click.option("--limit", type=POSITIVE, default=20, show_default=True, help="Jobs at most.")
 @with_stack
 def jobs(stack: Stack, status: str | None, since: str | None, name: str | None, limit: int) -> None:
     """List the jobs, the last started first."""
@@ -130,7 +136,9 @@ def watch(stack: Stack, job_id: str, timeout_s: float) -> None:
     # Standard output is the script's, where there is one.
     shown = Console(stderr=True) if wants_json() else screen
     # Not stack.job(): of a file submitted just now the ledger may not know yet.
-    _end(job_id, Job(stack, job_id).watch(timeout_s=timeout_s, console=shown))
+    with _leaving(job_id):
+        status = Job(stack, job_id).watch(timeout_s=timeout_s, console=shown)
+    _end(job_id, status)
 
 
 @main.command()
@@ -148,12 +156,25 @@ def wait_for(stack: Stack, job_id: str, timeout_s: float) -> None:
     from batchops.job import Job
 
     job = Job(stack, job_id)
-    if wants_json():
-        _end(job_id, job.wait(timeout_s=timeout_s, check=False))
-        return
-    with JobProgress(screen) as progress:
-        status = job.wait(timeout_s=timeout_s, on_status=progress)
+    with _leaving(job_id):
+        if wants_json():
+            status = job.wait(timeout_s=timeout_s, check=False)
+        else:
+            with JobProgress(screen) as progress:
+                status = job.wait(timeout_s=timeout_s, on_status=progress)
     _end(job_id, status)
+
+
+@contextmanager
+def _leaving(job_id: str) -> Iterator[None]:
+    """On Ctrl-C say that the job goes on, and how to come back to it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if wants_json():
+            show(job_id, data={"job": job_id})
+        click.echo(f"\nthe job goes on: 'batchops watch {job_id}' follows it again", err=True)
+        sys.exit(INTERRUPTED)
 
 
 def _end(job_id: str, status: JobStatus) -> None:

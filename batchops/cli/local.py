@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
-from batchops.cli.base import NOT_WELL, main, screen
+from batchops.cli.base import NOT_WELL, POSITIVE, main, screen
 
 
 @main.command()
-@click.option("--rows", default=5_000, show_default=True, help="Rows of the sample file.")
+@click.option(
+    "--rows", type=POSITIVE, default=5_000, show_default=True, help="Rows of the sample file."
+)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
@@ -28,9 +30,15 @@ def demo(rows: int, folder: Path) -> None:
 
 
 @main.command()
-@click.argument("rows", type=int)
+@click.argument("rows", type=POSITIVE)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--bad-share", default=0.03, show_default=True, help="Share of bad rows, 0 to 1.")
+@click.option(
+    "--bad-share",
+    type=click.FloatRange(0, 1),
+    default=0.03,
+    show_default=True,
+    help="Share of bad rows, 0 to 1.",
+)
 @click.option("--seed", default=1, show_default=True, help="Decides which rows are bad, and how.")
 @click.option("--delimiter", default=",", show_default=True)
 def sample(rows: int, folder: Path, bad_share: float, seed: int, delimiter: str) -> None:

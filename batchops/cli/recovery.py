@@ -22,6 +22,13 @@ def stop(stack: Stack, job_id: str) -> None:
     show(stack.job(job_id).stop(), advises=True)
 
 
+def _chunk_numbers(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
+        raise click.BadParameter(f"{text!r} is no list such as 3,7", param_hint="--chunks")
+    return [int(part) for part in parts]
+
+
 @main.command()
 @job_argument
 @click.option("--chunks", help="Chunks to run, such as 3,7; by default those without a result.")
@@ -42,10 +49,9 @@ def rerun(
     timeout_s: float,
 ) -> None:
     """Show what a rerun would run and reuse; with --yes, start it."""
-    try:
-        numbers = [int(text) for text in chunks.split(",")] if chunks else None
-    except ValueError as error:
-        raise click.BadParameter(f"--chunks {chunks!r} is no list such as 3,7") from error
+    if chunks is not None and everything:
+        raise click.UsageError("give --chunks or --everything, not both")
+    numbers = None if chunks is None else _chunk_numbers(chunks)
     found = stack.job(job_id).rerun(
         chunks=numbers, everything=everything, dry_run=not yes, engine=engine
     )

@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from batchops.cli.base import (
     NOT_WELL,
+    POSITIVE,
     job_argument,
     main,
     screen,
@@ -53,7 +54,7 @@ def why(stack: Stack, job_id: str) -> None:
 
 @main.command()
 @job_argument
-@click.option("--limit", type=click.IntRange(min=1), help="Lines at most, of the first rows.")
+@click.option("--limit", type=POSITIVE, help="Lines at most, of the first rows.")
 @click.option("--column", help="Only errors of this column.")
 @click.option("--rule", help="Only errors of this rule.")
 @with_stack
@@ -150,7 +151,14 @@ def download(stack: Stack, job_id: str, path: Path, rejected: bool) -> None:
 
 @main.command()
 @job_argument
-@click.option("--expires", "expires_s", default=3600, show_default=True, help="Seconds.")
+@click.option(
+    "--expires",
+    "expires_s",
+    type=click.IntRange(1, 604_800),  # Signature Version 4 allows seven days
+    default=3600,
+    show_default=True,
+    help="Seconds.",
+)
 @_REJECTED
 @with_stack
 def link(stack: Stack, job_id: str, expires_s: int, rejected: bool) -> None:

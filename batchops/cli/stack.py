@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchops.cli.base import NOT_WELL, TIMEOUT, YES, main, show, wants_json, with_stack
+from batchops.cli.base import (
+    NOT_WELL,
+    POSITIVE,
+    TIMEOUT,
+    YES,
+    main,
+    show,
+    time_ago,
+    wants_json,
+    with_stack,
+)
 
 if TYPE_CHECKING:
     from batchops.deployment.stack_events import StackEvent
@@ -50,6 +60,7 @@ def preview(
 @_SCHEMA
 @_REFERENCE
 @click.option("--replace", is_flag=True, help="Delete first what a failed first deployment left.")
+@click.option("--force", is_flag=True, help="Deploy even over a later version of batchops.")
 @TIMEOUT
 @with_stack
 def deploy(
@@ -58,6 +69,7 @@ def deploy(
     schema: Path | None,
     reference_data: Path | None,
     replace: bool,
+    force: bool,
     timeout_s: float,
 ) -> None:
     """Create or update the stack, with template parameters such as FileChunkSize=2000."""
@@ -65,6 +77,7 @@ def deploy(
         schema=schema,
         reference_data=reference_data,
         replace=replace,
+        force=force,
         on_event=None if wants_json() else print_event,
         timeout_s=timeout_s,
         **parse_parameters(parameters),
@@ -123,9 +136,13 @@ def destroy(stack: Stack, yes: bool, force: bool) -> None:
 
 @main.command()
 @click.argument("function")
-@click.option("--since", help="10m, 2h, 1d ago; by default 10 minutes, or the job's start.")
+@click.option(
+    "--since", callback=time_ago, help="10m, 2h, 1d ago; by default 10 minutes, or the job's start."
+)
 @click.option("--job", "job_id", help="Only the calls for this job.")
-@click.option("--limit", default=1000, show_default=True, help="Lines at most, the latest.")
+@click.option(
+    "--limit", type=POSITIVE, default=1000, show_default=True, help="Lines at most, the latest."
+)
 @with_stack
 def logs(stack: Stack, function: str, since: str | None, job_id: str | None, limit: int) -> None:
     """Print what FUNCTION (its folder in source/) logged, as CSV."""

@@ -146,11 +146,17 @@ class StackStuckError(StackError):
     ----------
     status : str
         CloudFormation's name of the state.
+    resource_type : str
+        The type of the resource at which a deletion failed, such as ``AWS::S3::Bucket``; empty
+        where it is not known.
     """
 
-    def __init__(self, message: str, *, stack_name: str, status: str) -> None:
+    def __init__(
+        self, message: str, *, stack_name: str, status: str, resource_type: str = ""
+    ) -> None:
         super().__init__(message, stack_name=stack_name)
         self.status = status
+        self.resource_type = resource_type
 
 
 class StackTimeoutError(StackError, TimeoutError):

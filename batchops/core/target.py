@@ -145,7 +145,7 @@ class Target:
         """
         with self._lock:
             if self.engine is None:
-                self._session = self._session or self._aws_session()
+                self._session = self._aws_session(self._session)
                 return self
             info = self.engine.start() if start else self.engine.find()
             if info is None:
@@ -202,12 +202,18 @@ class Target:
         """The engine connected to; None on AWS, and before the first connection."""
         return self._endpoint
 
-    def _aws_session(self) -> boto3.Session:
+    def _aws_session(self, given: boto3.Session | None) -> boto3.Session:
         with translated("reading the AWS configuration"):
-            session = boto3.Session(profile_name=self.profile, region_name=self._region)
+            session = given or boto3.Session(profile_name=self.profile, region_name=self._region)
             credentials = session.get_credentials()
         if session.region_name is None:
             raise RegionError(f"no AWS region: {REGION_HINT}")
+        partition = session.get_partition_for_region(session.region_name)
+        if partition != "aws":
+            raise RegionError(
+                f"the region {session.region_name} is of the partition {partition}: batchops is "
+                "made for the regions of the partition aws only, such as eu-central-1"
+            )
         if credentials is None:
             raise CredentialsError(
                 "no AWS credentials: pass profile=..., run 'aws configure' or 'aws sso login', "

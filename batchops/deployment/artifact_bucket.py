@@ -84,7 +84,11 @@ def publish_template(target: Target, text: str) -> str:
     with translated(f"uploading the template to {bucket}"):
         if not _has_object(s3, bucket, key, target.account_id):
             _put(s3, bucket, key, body, target.account_id)
-    return f"{s3.meta.endpoint_url}/{bucket}/{key}"
+    if target.endpoint is not None:
+        return f"{target.endpoint.endpoint_url}/{bucket}/{key}"
+    # Not the client's own address: with FIPS or dual-stack endpoints in the AWS configuration that
+    # is one which CloudFormation may not take.
+    return f"https://{bucket}.s3.{target.region}.amazonaws.com/{key}"
 
 
 def ensure_bucket(target: Target) -> str:

@@ -58,6 +58,21 @@ def delete_bucket(s3: S3Client, bucket: str) -> int:
     raise AwsError(f"the bucket {bucket} fills up as it is emptied: stop what writes to it")
 
 
+def empty_bucket(s3: S3Client, bucket: str) -> int:
+    """Empty a bucket, and return how many versions went; none if there is no such bucket.
+
+    Raises
+    ------
+    AwsError
+        A version could not be deleted, or a request was refused.
+    """
+    with translated(f"emptying the bucket {bucket}"):
+        try:
+            return _empty(s3, bucket)
+        except s3.exceptions.NoSuchBucket:
+            return 0
+
+
 def _empty(s3: S3Client, bucket: str) -> int:
     """Delete every version of every object, and unfinished uploads; return how many versions."""
     deleted = 0

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchops.core.errors import StackStuckError, translated
+from batchops.core.errors import StackError, StackStuckError, translated
 from batchops.core.stack_ref import StackRef, describe_deployed, describe_stack, outputs_of
 from batchops.core.stack_states import explain_stuck, refuse_busy
 from batchops.deployment import stack_events
-from batchops.deployment.buckets import delete_bucket
+from batchops.deployment.buckets import delete_bucket, empty_bucket
 from batchops.deployment.holdings import BUCKETS, Holdings, count_holdings, refuse_running
 from batchops.show.shown import Block, Shown
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Stops the jobs that run or wait in a stack, and returns their ids.
 StopJobs = Callable[[StackRef], tuple[str, ...]]
+_DELETE_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ def destroy_stack(
     Raises
     ------
     StackNotFoundError, StackStuckError, StackTimeoutError, AwsError
+    StackError
+        Termination protection is on; nothing has been deleted.
     StackBusyError
         Jobs run or wait, or another operation is under way; nothing has been deleted.
     """
@@ -91,32 +94,69 @@ def destroy_stack(
     if dry_run:
         return Destruction(stack.name, deleted=False, holdings=holdings)
     refuse_busy(stack.name, described["StackStatus"])
+    if described.get("EnableTerminationProtection"):
+        raise StackError(
+            f"termination protection of the stack {stack.name!r} is on: turn it off first "
+            f"(aws cloudformation update-termination-protection --stack-name {stack.name} "
+            "--no-enable-termination-protection)",
+            stack_name=stack.name,
+        )
     stopped: tuple[str, ...] = ()
     if stop_jobs is None:
         refuse_running(left)
     else:
         # Jobs that ran on would write into the buckets as they are emptied.
         stopped = stop_jobs(left)
-    for name in BUCKETS:
-        if name in left.outputs:
-            delete_bucket(stack.client("s3"), left.outputs[name])
-    delete_stack(
-        cfn, stack.name, on_event=on_event, timeout_s=timeout_s, poll_s=stack.target.poll_s
-    )
+    buckets = [left.outputs[name] for name in BUCKETS if name in left.outputs]
+    if stack.target.local:
+        # MiniStack's CloudFormation forgets a bucket and leaves its files, so that they are back
+        # after a restart. It has no caller whom it would refuse.
+        for bucket in buckets:
+            delete_bucket(stack.client("s3"), bucket)
+    _delete_with_buckets(stack, buckets, on_event=on_event, timeout_s=timeout_s)
     return Destruction(stack.name, deleted=True, holdings=holdings, stopped=stopped)
+
+
+def _delete_with_buckets(
+    stack: StackRef, buckets: list[str], *, on_event: OnEvent | None, timeout_s: float
+) -> None:
+    """Delete a stack, and empty its buckets once CloudFormation has agreed.
+
+    It may refuse: another operation has just begun, or the caller may not delete stacks. It deletes
+    the buckets after most else, and fails where one is not empty yet, as with many objects or with
+    an access log delivered late. It is asked again then.
+    """
+    s3 = stack.client("s3")
+    for tries_left in reversed(range(_DELETE_TRIES)):
+        try:
+            delete_stack(
+                stack.client("cloudformation"),
+                stack.name,
+                on_accepted=lambda: [empty_bucket(s3, bucket) for bucket in buckets],
+                on_event=on_event,
+                timeout_s=timeout_s,
+                poll_s=stack.target.poll_s,
+            )
+        except StackStuckError as error:
+            if error.resource_type != "AWS::S3::Bucket" or not tries_left:
+                raise
+        else:
+            return
 
 
 def delete_stack(
     cfn: CloudFormationClient,
     stack_name: str,
     *,
+    on_accepted: Callable[[], object] | None = None,
     on_event: OnEvent | None = None,
     timeout_s: float = 3600,
     poll_s: float = 2.0,
 ) -> bool:
     """Delete a stack, wait until it is gone, and return whether there was one.
 
-    Buckets have to be empty: on AWS, one that holds objects makes the deletion fail.
+    Buckets have to be empty: on AWS, one that holds objects makes the deletion fail. What
+    ``on_accepted`` does, it does once CloudFormation has begun.
 
     Raises
     ------
@@ -135,6 +175,8 @@ def delete_stack(
         # By its ARN from here on: a deleted stack has no name any more.
         since = stack_events.last_event_id(cfn, found["StackId"])
         cfn.delete_stack(StackName=found["StackId"])
+    if on_accepted is not None:
+        on_accepted()
     done = stack_events.follow_operation(
         cfn, found["StackId"], since=since, on_event=on_event, timeout_s=timeout_s, poll_s=poll_s
     )
@@ -146,5 +188,6 @@ def delete_stack(
             f"deleting {stack_name!r} failed at {why}\n{hint}",
             stack_name=stack_name,
             status=done.status,
+            resource_type=first.resource_type if first else "",
         )
     return True

@@ -19,9 +19,10 @@ from batchcore.schema import FILE_NAME as SCHEMA_FILE
 from batchcore.schema_check import load_checked
 from batchcore.workflow import CHUNK_FUNCTIONS
 
-from batchops.core.errors import InputError, PackagingError, translated
+from batchops.core.compatibility import is_newer, misfit
+from batchops.core.errors import InputError, PackagingError, StackError, translated
 from batchops.core.project import make_private
-from batchops.core.stack_ref import describe_stack
+from batchops.core.stack_ref import describe_stack, outputs_of
 from batchops.core.stack_states import EMPTY, is_leftover
 from batchops.deployment import artifact_bucket, change_sets, packaging
 from batchops.deployment import template as templates
@@ -77,6 +78,7 @@ def prepare(
     order: Order,
     *,
     replace: bool = False,
+    force: bool = False,
     on_event: OnEvent | None = None,
 ) -> Prepared:
     """Package and upload what the template names, and have CloudFormation compute the changes.
@@ -88,6 +90,8 @@ def prepare(
     target = stack.target.connect(start=True)
     cfn = target.client("cloudformation")
     found = _living(cfn, stack.name, replace=replace)
+    if found is not None and not force:
+        _refuse_going_back(stack.name, outputs_of(found))
     kept = {} if found is None else _kept_files(cfn, stack.name)
     overrides = check_files(project, order, kept=_fetch_kept(target, project, kept))
     platform: packaging.Platform = "host" if target.local else "lambda"
@@ -96,7 +100,10 @@ def prepare(
     # Files given now come before those that the stack has.
     places = {**published.places, **{n: p for n, p in kept.items() if n not in overrides}}
     text = templates.render(
-        templates.load_template(project.template), places, own={*overrides, *kept}
+        templates.load_template(project.template),
+        places,
+        own={*overrides, *kept},
+        source_digest=packaging.source_digest(project),
     )
     change_set = change_sets.create_change_set(
         cfn,
@@ -165,6 +172,15 @@ def _living(cfn: CloudFormationClient, stack_name: str, *, replace: bool) -> dic
     # Here already, before minutes go into building what cannot be deployed.
     leftover = is_leftover(stack_name, found["StackStatus"], replace=replace)
     return None if leftover else found
+
+
+def _refuse_going_back(stack_name: str, outputs: Mapping[str, str]) -> None:
+    if is_newer(outputs):
+        raise StackError(
+            f"{misfit(outputs)}, or deploy with force=True, which puts this version in its place: "
+            "it may not read what the later one wrote",
+            stack_name=stack_name,
+        )
 
 
 def _kept_files(cfn: CloudFormationClient, stack_name: str) -> dict[str, Mapping[str, str]]:

@@ -65,6 +65,7 @@ def deploy_stack(
     order: delivery.Order,
     *,
     replace: bool = False,
+    force: bool = False,
     on_event: OnEvent | None = None,
     timeout_s: float = 3600,
 ) -> Deployment:
@@ -80,6 +81,8 @@ def deploy_stack(
         The user's files and parameters.
     replace
         Delete a stack first that is left over from a failed creation.
+    force
+        Deploy even over a stack of a later version of batchops.
     on_event
         Called with each stack event as it comes.
     timeout_s
@@ -90,7 +93,9 @@ def deploy_stack(
     InputError, StackError, PackagingError, AwsError, EngineError
     """
     started = time.monotonic()
-    prepared = delivery.prepare(stack, project, order, replace=replace, on_event=on_event)
+    prepared = delivery.prepare(
+        stack, project, order, replace=replace, force=force, on_event=on_event
+    )
     outputs = execute(
         stack.client("cloudformation"),
         prepared.change_set,

@@ -151,6 +151,17 @@ def content_hash(files: Mapping[str, bytes]) -> str:
     return digest.hexdigest()
 
 
+def source_digest(project: Project) -> str:
+    """Return one SHA-256 over the template and all sources, without schema and reference data.
+
+    Those two are the user's own in many stacks, and stay when the code is deployed again.
+    """
+    files = collect_files(project.source)
+    own = ("schema/", "reference/")
+    code = {name: content for name, content in files.items() if not name.startswith(own)}
+    return content_hash({"template": project.template.read_bytes(), **code})
+
+
 def zip_bytes(files: Mapping[str, bytes]) -> bytes:
     """Return an archive that depends on nothing but the files: no times, no owners."""
     buffer = io.BytesIO()

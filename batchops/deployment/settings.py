@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,8 @@ class StackSettings:
     chunk_rows : int
         Rows a chunk; 0 where the split chooses for each file.
     max_concurrency : int
-        Chunks in progress at a time.
+        Chunks in progress at a time; for a stack of the local engine, where that follows from this
+        computer's cores, those that the template gives to a stack on AWS.
     api_calls_per_second : int or None
         The calls of the API that the stack accepts; None where it does not limit them itself.
     range_bytes : int
@@ -50,6 +51,8 @@ class StackSettings:
         The most bytes that one call merges.
     functions : dict of FunctionSettings
         The functions that work on jobs, by the names of their folders in ``source/``.
+    region : str or None
+        Where the stack is; None where no stack was asked.
     """
 
     delimiter: str
@@ -59,6 +62,7 @@ class StackSettings:
     range_bytes: int
     merge_group_bytes: int
     functions: Mapping[str, FunctionSettings]
+    region: str | None = None
 
 
 def read_settings(template: Mapping[str, Any], parameters: Mapping[str, str]) -> StackSettings:
@@ -71,6 +75,8 @@ def read_settings(template: Mapping[str, Any], parameters: Mapping[str, str]) ->
     """
     defaults = {name: each.get("Default") for name, each in template["Parameters"].items()}
     values = {**defaults, **parameters}
+    if values.get("LocalEngine") == "true":
+        values["MaxConcurrency"] = defaults["MaxConcurrency"]
     functions = {
         each["Properties"]["FunctionName"]["Fn::Sub"].removeprefix(_STACK_PREFIX): each[
             "Properties"
@@ -124,7 +130,7 @@ def deployed_settings(stack: StackRef) -> StackSettings:
     }
     template = deployed_template(cfn, stack.name)
     try:
-        return read_settings(template, parameters)
+        return replace(read_settings(template, parameters), region=stack.target.region)
     except (KeyError, TypeError, ValueError) as error:
         raise StackError(
             f"stack {stack.name!r} cannot be planned for: its template or its parameters lack "

@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchops.core.stack_ref import describe_stack
+from batchops.core.compatibility import misfit
+from batchops.core.stack_ref import describe_stack, outputs_of
 from batchops.core.stack_states import EMPTY, explain_stuck
+from batchops.deployment.packaging import source_digest
+from batchops.deployment.template import SOURCE_DIGEST
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from batchops.core.project import Project
     from batchops.core.stack_ref import StackRef
 
 NOT_DEPLOYED = "NOT_DEPLOYED"
@@ -36,6 +40,10 @@ class StackStatus(Shown):
         The template's parameters as the stack has them.
     advice : str
         What to do next; empty where nothing is to be done.
+    version : str or None
+        The version of batchops that deployed it; None where it does not say so.
+    notes : tuple of str
+        How another version, or other code, was deployed than is here.
     """
 
     stack_name: str
@@ -45,6 +53,8 @@ class StackStatus(Shown):
     updated: datetime | None
     parameters: Mapping[str, str]
     advice: str
+    version: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def deployed(self) -> bool:
@@ -57,21 +67,29 @@ class StackStatus(Shown):
         line += f" since {when:%Y-%m-%d %H:%M} UTC" if when else ""
         line += f" ({self.reason})" if self.reason else ""
         yield Block.line(line + (f": {self.advice}" if self.advice else ""))
+        yield Block.facts(list(self.notes))
         yield Block.table(("parameter", "value"), sorted(self.parameters.items()))
 
 
-def stack_status(stack: StackRef) -> StackStatus:
+def stack_status(stack: StackRef, project: Project | None = None) -> StackStatus:
     """Return the stack's status, which is NOT_DEPLOYED if there is no such stack.
+
+    Parameters
+    ----------
+    stack
+        The stack; it need not be deployed.
+    project
+        Sources to compare those deployed with.
 
     Raises
     ------
-    EngineNotRunningError, AwsError
+    EngineNotRunningError, AwsError, ProjectError
     """
     cfn = stack.client("cloudformation")
     found = describe_stack(cfn, stack.name)
     if found is None or found["StackStatus"] in EMPTY:
         return StackStatus(stack.name, NOT_DEPLOYED, "", None, None, {}, "stack.deploy()")
-    status = found["StackStatus"]
+    status, outputs = found["StackStatus"], outputs_of(found)
     busy = "wait until that has ended" if status.endswith("_IN_PROGRESS") else ""
     return StackStatus(
         stack_name=stack.name,
@@ -81,4 +99,17 @@ def stack_status(stack: StackRef) -> StackStatus:
         updated=found.get("LastUpdatedTime"),
         parameters={p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])},
         advice=explain_stuck(stack.name, status) or busy,
+        version=outputs.get("Version"),
+        notes=tuple(_notes(outputs, project)),
     )
+
+
+def _notes(outputs: Mapping[str, str], project: Project | None) -> Iterator[str]:
+    other_version = misfit(outputs) if outputs else None
+    if other_version:
+        yield other_version
+    elif project and outputs.get(SOURCE_DIGEST, "") not in ("", source_digest(project)):
+        yield (
+            f"the code that is deployed differs from that in {project.template.parent}: "
+            "deploy it to bring the stack up to date, preview says what would change"
+        )

@@ -23,6 +23,9 @@ CONTENT_PROPERTIES = {
 # Where the template's metadata says which contents are the user's own files.
 OWN_FILES = "batchops:OwnFiles"
 
+# The output that says which sources were deployed.
+SOURCE_DIGEST = "SourceDigest"
+
 _PLAIN_TAGS = ("Ref", "Condition")
 
 
@@ -126,6 +129,7 @@ def render(
     places: Mapping[str, Mapping[str, str]],
     *,
     own: Collection[str] = (),
+    source_digest: str,
 ) -> str:
     """Return the template as JSON text, local paths replaced by places in S3.
 
@@ -138,6 +142,8 @@ def render(
     own
         Logical ids whose content is the user's own files. Their places are noted in the
         template's metadata, so that a later deployment can keep them.
+    source_digest
+        Tells these sources from others; it becomes an output of the stack.
 
     Raises
     ------
@@ -155,4 +161,8 @@ def render(
     noted = {name: place for name, place in places.items() if name in own}
     if noted:
         rendered.setdefault("Metadata", {})[OWN_FILES] = noted
+    rendered.setdefault("Outputs", {})[SOURCE_DIGEST] = {
+        "Description": "Tells the sources that were deployed from others, such as changed ones.",
+        "Value": source_digest,
+    }
     return json.dumps(rendered, indent=1, ensure_ascii=False)

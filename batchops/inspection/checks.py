@@ -99,4 +99,6 @@ def check_stack(stack: StackRef) -> Check:
         return Check("stack", None, "the engine does not run", "deploy() starts it")
     if status.status == NOT_DEPLOYED:
         return Check("stack", None, "not deployed", status.advice)
-    return Check("stack", status.deployed or None, status.status, status.advice)
+    found = "; ".join((status.status, *status.notes))
+    well = status.deployed and not status.notes
+    return Check("stack", well or None, found, status.advice)

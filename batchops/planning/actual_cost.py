@@ -109,7 +109,7 @@ def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry], settings: Sta
         low_usd=total,
         high_usd=total,
         monthly_usd=price("kms.key_month"),
-        basis=f"from the ledger's counts and milliseconds, {priced_at()}",
+        basis=f"from the ledger's counts and milliseconds, {priced_at(settings.region)}",
     )
 
 

@@ -18,10 +18,19 @@ def quota(name: str) -> float:
     return _value("quotas", name)
 
 
-def priced_at() -> str:
-    """Say which prices these are: ``us-east-1 prices of 2026-05``."""
+def priced_at(region: str | None = None) -> str:
+    """Say which prices these are: ``us-east-1 prices of 2026-05``.
+
+    Parameters
+    ----------
+    region
+        Where the stack is, if that is known. Of another region, prices may differ.
+    """
     document = _document()
-    return f"{document['region']} prices of {document['prices_of']}"
+    text = f"{document['region']} prices of {document['prices_of']}"
+    if region in (None, document["region"]):
+        return text
+    return f"{text}, which may differ from those of {region}, where the stack is"
 
 
 def _value(kind: str, name: str) -> float:

@@ -121,7 +121,7 @@ def estimate_cost(work: Workload) -> Cost:
         low_usd=totals[BEST],
         high_usd=totals[WORST],
         monthly_usd=price("kms.key_month"),
-        basis=f"estimate, {priced_at()}",
+        basis=f"estimate, {priced_at(work.settings.region)}",
     )
 
 

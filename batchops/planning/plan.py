@@ -131,7 +131,8 @@ class Plan(Shown):
     @property
     def basis(self) -> str:
         """Where the cost is from, and what it leaves out."""
-        return f"estimate, {priced_at()}; not measured on AWS; not counted: {NOT_COUNTED}"
+        priced = self.cost.basis if self.cost else f"estimate, {priced_at()}"
+        return f"{priced}; not measured on AWS; not counted: {NOT_COUNTED}"
 
     def sizes(self) -> pd.DataFrame:
         """Return the estimated cost and time with other chunk sizes.

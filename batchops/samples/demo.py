@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 STACK_NAME = "batchops-demo"
 ROWS = 5_000
+# The size that fits so small a file makes two chunks of it; these are enough to see how they run
+# side by side and are merged.
+CHUNK_ROWS = 600
 
 
 def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) -> bool:
@@ -47,7 +50,9 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
     sample = make_sample(rows)
     files = sample.write(folder)
     stack = Stack(STACK_NAME, engine=engine)
-    deployment = stack.deploy(reference_data=files.reference, replace=True)
+    deployment = stack.deploy(
+        reference_data=files.reference, FileChunkSize=CHUNK_ROWS, replace=True
+    )
     console.print(f"stack {stack.name}: {deployment}")
 
     console.rule("[bold]2. A file")

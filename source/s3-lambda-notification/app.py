@@ -7,6 +7,7 @@ from urllib.parse import unquote_plus
 import boto3
 import orjson
 from batchcore import aws, items, jobs, keys, queueing, workflow
+from batchcore.errors import VersionMissingError
 from batchcore.runtime import Event, Result, entry_point, logger
 
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
@@ -34,7 +35,13 @@ def lambda_handler(event: Event, context: object) -> Result:
 
 
 def uploads(event: Event) -> list[dict[str, Any]]:
-    """Return the inputs of the jobs for an S3 event, without empty folder markers."""
+    """Return the inputs of the jobs for an S3 event, without empty folder markers.
+
+    Raises
+    ------
+    VersionMissingError
+        An upload has no version, so that a later one would take its place, and its job.
+    """
     found = []
     for record in event.get("Records", []):
         bucket, s3_object = record["s3"]["bucket"]["name"], record["s3"]["object"]
@@ -42,7 +49,12 @@ def uploads(event: Event) -> list[dict[str, Any]]:
         is_marker = key.endswith("/") and not s3_object["size"]
         if is_marker or not key.startswith(keys.INPUT_PREFIX):
             continue
-        version = s3_object["versionId"]
+        version = s3_object.get("versionId")
+        if version is None:
+            raise VersionMissingError(
+                f"{key} was stored without a version: turn the versioning of the bucket {bucket} "
+                "on again, and upload the file once more"
+            )
         found.append(
             {
                 "jobId": jobs.job_id(bucket, key, version),

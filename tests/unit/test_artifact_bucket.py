@@ -6,12 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.config import Config
 from botocore.stub import ANY, Stubber
 from support import ACCOUNT_ID, REGION, ROOT, SESSION, SOURCE, GivenClients
 
 from batchops.core.errors import PackagingError
 from batchops.core.project import Project
 from batchops.core.target import Target
+from batchops.deployment import artifact_bucket
 from batchops.deployment.artifact_bucket import ensure_bucket, publish, publish_template
 from batchops.deployment.delivery import Order, check_files
 from batchops.deployment.packaging import Artifact
@@ -76,6 +78,19 @@ def test_what_is_in_the_bucket_is_not_uploaded_again(engine: LocalEngine, tmp_pa
     url = publish_template(local, "{}")
     assert url == publish_template(local, "{}")
     assert url.startswith(f"{engine.start().endpoint_url}/{bucket}/templates/")
+
+
+def test_template_is_read_from_the_standard_endpoint_whatever_the_configuration(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # CloudFormation may refuse the address of a FIPS or dual-stack endpoint.
+    s3: Any = SESSION.client("s3", config=Config(use_fips_endpoint=True))
+    assert "fips" in s3.meta.endpoint_url
+    monkeypatch.setattr(artifact_bucket, "ensure_bucket", lambda _: bucket)
+    with Stubber(s3) as stub:
+        stub.add_response("head_object", {}, {**OURS, "Key": ANY})
+        url = publish_template(target(s3), "{}")
+    assert url.startswith(f"https://{bucket}.s3.{REGION}.amazonaws.com/templates/")
 
 
 def test_bucket_answers_over_tls_only(bucket: str, account: Account) -> None:

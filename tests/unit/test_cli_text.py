@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from batchops.cli.base import in_verbs
 from batchops.core.errors import InputError
 from batchops.deployment.deletion import Destruction
 from batchops.deployment.holdings import Holdings
+from batchops.job import Job
 from batchops.planning.what_if import load_schema
+from batchops.stack import Stack
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,24 @@ def test_dry_run_of_a_destruction_says_how_to_go_on() -> None:
     [
         (["jobs", "--status", "done"], "'done' is not one of"),
         (["plot", "job-1", "graph", "graph.png"], "graph.png is no .svg"),
-        (["rerun", "job-1", "--chunks", "3-7"], "--chunks '3-7' is no list such as 3,7"),
+        (["rerun", "job-1", "--chunks", "3-7"], "'3-7' is no list such as 3,7"),
+        (["rerun", "job-1", "--chunks", "0"], "'0' is no list such as 3,7"),
+        (["rerun", "job-1", "--chunks", ""], "'' is no list such as 3,7"),
+        (["rerun", "job-1", "--chunks", "3", "--everything"], "not both"),
+        (["jobs", "--limit", "0"], "'--limit'"),
+        (["jobs", "--since", "2x"], "'2x' is no time ago such as"),
+        (["jobs", "--since", "99999999999d"], "is no time ago such as"),
+        (["logs", "read-file", "--since", "yesterday"], "is no time ago such as"),
+        (["logs", "read-file", "--limit", "-1"], "'--limit'"),
+        (["engine", "logs", "--lines", "0"], "'--lines'"),
+        (["link", "job-1", "--expires", "999999999"], "'--expires'"),
+        (["link", "job-1", "--expires", "0"], "'--expires'"),
+        (["wait", "job-1", "--timeout", "0"], "'--timeout'"),
+        (["wait", "job-1", "--timeout", "-5"], "'--timeout'"),
+        (["errors", "job-1", "--limit", "0"], "'--limit'"),
+        (["demo", "--rows", "0"], "'--rows'"),
+        (["sample", "0", "folder"], "'ROWS'"),
+        (["sample", "9", "folder", "--bad-share", "2"], "'--bad-share'"),
     ],
 )
 def test_argument_that_makes_no_sense_is_refused_before_anything_is_asked(
@@ -67,6 +87,31 @@ def test_argument_that_makes_no_sense_is_refused_before_anything_is_asked(
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 2
     assert said in done.output
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize("verb", ["wait", "watch"])
+def test_interrupt_leaves_the_job_alone_and_says_how_to_come_back(
+    monkeypatch: pytest.MonkeyPatch, verb: str, form: list[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Job, verb, interrupted)
+    done = CliRunner().invoke(main, ["--target", "aws", verb, "orders-1", *form])
+    assert done.exit_code == 130
+    assert "'batchops watch orders-1' follows it again" in done.stderr
+    assert json.loads(done.stdout) == {"job": "orders-1"} if form else not done.stdout.strip()
+
+
+def test_interrupt_of_another_verb_ends_as_shells_expect(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stack, "jobs", interrupted)
+    done = CliRunner().invoke(main, ["--target", "aws", "jobs"])
+    assert done.exit_code == 130
+    assert done.stderr == "interrupted\n"
 
 
 def test_schema_file_that_is_not_there_is_named(tmp_path: Path) -> None:

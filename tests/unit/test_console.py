@@ -16,6 +16,7 @@ import support
 from batchcore import items, keys, workflow
 
 import batchops as bo
+from batchops.core.version import __version__
 from batchops.widgets.background import THREAD_PREFIX
 from batchops.widgets.console import Console
 from batchops.widgets.errors_panel import parse_rows
@@ -23,6 +24,7 @@ from batchops.widgets.job_list import PAGE_JOBS
 
 TIMEOUT_S = 60.0
 OUTPUTS = {
+    "Version": __version__,
     "JobTableName": support.JOB_TABLE,
     "ErrorTableName": support.ERROR_TABLE,
     "SourceBucketName": support.BUCKET,

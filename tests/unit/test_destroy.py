@@ -18,7 +18,12 @@ from support import (
     GivenClients,
 )
 
-from batchops.core.errors import StackBusyError
+from batchops.core.errors import (
+    AccessDeniedError,
+    StackBusyError,
+    StackError,
+    StackStuckError,
+)
 from batchops.core.stack_ref import StackRef
 from batchops.deployment.deletion import destroy_stack
 
@@ -50,7 +55,7 @@ def stack(account: Account, cfn: tuple[Any, Stubber]) -> StackRef:
     return StackRef("orders", GivenClients({"cloudformation": cfn[0], **clients}))
 
 
-def _describe(stub: Stubber, status: str, outputs: dict[str, str]) -> None:
+def _describe(stub: Stubber, status: str, outputs: dict[str, str], **more: Any) -> None:
     listed = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
     found = {
         "StackName": "orders",
@@ -58,12 +63,15 @@ def _describe(stub: Stubber, status: str, outputs: dict[str, str]) -> None:
         "StackStatus": status,
         "CreationTime": datetime(2026, 11, 23, tzinfo=UTC),
         "Outputs": listed,
+        **more,
     }
     stub.add_response("describe_stacks", {"Stacks": [found]}, {"StackName": "orders"})
 
 
-def _delete(stub: Stubber, status: str, outputs: dict[str, str]) -> None:
-    """Have CloudFormation delete the stack when it is asked to."""
+def _delete(
+    stub: Stubber, status: str, outputs: dict[str, str], *, kept: str | None = None
+) -> None:
+    """Have CloudFormation delete the stack when it is asked to, or fail at its bucket."""
     _describe(stub, status, outputs)
     of_stack = {"StackName": ARN}
     event = {
@@ -72,12 +80,27 @@ def _delete(stub: Stubber, status: str, outputs: dict[str, str]) -> None:
         "Timestamp": datetime(2026, 11, 23, tzinfo=UTC),
         "PhysicalResourceId": ARN,
     }
-    before = {**event, "EventId": "0", "ResourceStatus": status}
-    after = {**event, "EventId": "1", "ResourceStatus": "DELETE_COMPLETE"}
-    stub.add_response("describe_stack_events", {"StackEvents": [before]}, of_stack)
+    events = [{**event, "EventId": "0", "ResourceStatus": status}]
+    stub.add_response("describe_stack_events", {"StackEvents": events}, of_stack)
     stub.add_response("delete_stack", {}, of_stack)
-    stub.add_client_error("describe_stacks", "ValidationError", "Stack does not exist")
-    stub.add_response("describe_stack_events", {"StackEvents": [after, before]}, of_stack)
+    if kept is None:
+        stub.add_client_error("describe_stacks", "ValidationError", "Stack does not exist")
+        after = "DELETE_COMPLETE"
+    else:
+        found = {"StackName": "orders", "StackStatus": "DELETE_FAILED", "CreationTime": 0}
+        stub.add_response("describe_stacks", {"Stacks": [found]}, of_stack)
+        failed = {
+            "EventId": "f",
+            "PhysicalResourceId": BUCKET,
+            "LogicalResourceId": "SourceBucket",
+            "ResourceType": kept,
+            "ResourceStatus": "DELETE_FAILED",
+            "ResourceStatusReason": "it cannot be deleted",
+        }
+        events = [{**event, **failed}, *events]
+        after = "DELETE_FAILED"
+    events = [{**event, "EventId": "1", "ResourceStatus": after}, *events]
+    stub.add_response("describe_stack_events", {"StackEvents": events}, of_stack)
 
 
 def _start_job(account: Account) -> None:
@@ -112,7 +135,7 @@ def test_running_jobs_are_stopped_before_the_buckets_go(
     assert done.stopped == (JOB,)
     assert done.holdings.running == (JOB,)
     assert done.holdings.versions == {BUCKET: 1}
-    assert BUCKET not in [found["Name"] for found in account.s3.list_buckets()["Buckets"]]
+    assert account.keys() == []
     cfn[1].assert_no_pending_responses()
 
 
@@ -135,6 +158,54 @@ def test_busy_stack_keeps_its_objects(
     with pytest.raises(StackBusyError, match="UPDATE_IN_PROGRESS"):
         destroy_stack(stack, dry_run=False)
     assert account.keys() == ["input/orders.csv"]
+
+
+def test_protected_stack_keeps_its_objects_and_its_jobs(
+    account: Account, stack: StackRef, cfn: tuple[Any, Stubber]
+) -> None:
+    account.put("input/orders.csv", b"a,b\n")
+    _describe(cfn[1], "UPDATE_COMPLETE", OUTPUTS, EnableTerminationProtection=True)
+    stopped: list[StackRef] = []
+    with pytest.raises(StackError, match="--no-enable-termination-protection"):
+        destroy_stack(stack, dry_run=False, stop_jobs=lambda found: (stopped.append(found), ())[1])
+    assert account.keys() == ["input/orders.csv"]
+    assert stopped == []
+
+
+def test_stack_that_cloudformation_refuses_to_delete_keeps_its_objects(
+    account: Account, stack: StackRef, cfn: tuple[Any, Stubber]
+) -> None:
+    account.put("input/orders.csv", b"a,b\n")
+    for _ in range(2):
+        _describe(cfn[1], "UPDATE_COMPLETE", OUTPUTS)
+    cfn[1].add_response("describe_stack_events", {"StackEvents": []}, {"StackName": ARN})
+    cfn[1].add_client_error("delete_stack", "AccessDenied", "not authorized to DeleteStack")
+    with pytest.raises(AccessDeniedError):
+        destroy_stack(stack, dry_run=False)
+    assert account.keys() == ["input/orders.csv"]
+    cfn[1].assert_no_pending_responses()
+
+
+def test_stack_whose_bucket_was_not_empty_in_time_is_deleted_at_a_second_try(
+    account: Account, stack: StackRef, cfn: tuple[Any, Stubber]
+) -> None:
+    account.put("input/orders.csv", b"a,b\n")
+    _describe(cfn[1], "UPDATE_COMPLETE", OUTPUTS)
+    _delete(cfn[1], "UPDATE_COMPLETE", OUTPUTS, kept="AWS::S3::Bucket")
+    _delete(cfn[1], "DELETE_FAILED", OUTPUTS)
+    assert destroy_stack(stack, dry_run=False).deleted
+    assert account.keys() == []
+    cfn[1].assert_no_pending_responses()
+
+
+def test_stack_that_fails_at_something_else_is_not_tried_again(
+    stack: StackRef, cfn: tuple[Any, Stubber]
+) -> None:
+    _describe(cfn[1], "UPDATE_COMPLETE", OUTPUTS)
+    _delete(cfn[1], "UPDATE_COMPLETE", OUTPUTS, kept="AWS::KMS::Key")
+    with pytest.raises(StackStuckError, match="SourceBucket: it cannot be deleted"):
+        destroy_stack(stack, dry_run=False)
+    cfn[1].assert_no_pending_responses()
 
 
 @pytest.mark.parametrize(

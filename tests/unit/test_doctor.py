@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from batchops.core.errors import RegionError
 from batchops.inspection import doctor, doctor_aws
 from batchops.inspection.checks import Check, Diagnosis
 from batchops.inspection.doctor import run_doctor
@@ -110,6 +111,20 @@ def test_without_region_the_doctor_says_so(no_credentials: None) -> None:
     (check,) = [check for check in diagnosis.checks if check.name == "credentials"]
     assert check.ok is False
     assert "no AWS region" in check.found
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", "us-iso-east-1"])
+def test_other_partitions_are_refused_by_the_doctor_and_by_a_deployment(
+    region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
+    stack = Stack("new", target="aws", region=region)
+    (check,) = [item for item in run_doctor(stack).checks if item.name == "credentials"]
+    assert check.ok is False
+    assert "partition" in check.found
+    with pytest.raises(RegionError, match=f"{region} is of the partition aws-"):
+        stack.deploy()
 
 
 @pytest.mark.parametrize(("free", "ok"), [(573, True), (9, True), (8, False), (0, False)])

@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 
 import pytest
 from batchcore import items, jobs, queueing, workflow
-from batchcore.errors import TransientError
+from batchcore.errors import TransientError, VersionMissingError
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -42,6 +42,16 @@ def event(*records: dict[str, Any]) -> dict[str, Any]:
 def input_of(account: Account, name: str) -> Any:
     (arn,) = [e["executionArn"] for e in account.executions() if e["name"] == name]
     return json.loads(account.states.describe_execution(executionArn=arn)["input"])
+
+
+def test_upload_without_a_version_starts_nothing_and_says_why(
+    app: ModuleType, account: Account
+) -> None:
+    unversioned = record("input/orders.csv")
+    del unversioned["s3"]["object"]["versionId"]
+    with pytest.raises(VersionMissingError, match=r"orders\.csv was stored without a"):
+        app.lambda_handler(event(unversioned), context())
+    assert account.executions() == []
 
 
 # -------------------------------------------------------------------------------- start

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,18 +39,19 @@ FREE = {
 
 
 @pytest.fixture(autouse=True)
-def closed(monkeypatch: pytest.MonkeyPatch) -> str:
+def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Name a proxy at a port where nobody listens, in every variable that is read anywhere."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    for name in PROXIES:
-        monkeypatch.setenv(name, address)
-        monkeypatch.setenv(name.upper(), address)
-    # One that leads elsewhere counts for more than a NO_PROXY in capitals.
-    monkeypatch.setenv("no_proxy", "internal.example")
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    return address
+    # Bound all the while, and not listening, so that no server of a test gets the same port.
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{held.getsockname()[1]}"
+        for name in PROXIES:
+            monkeypatch.setenv(name, address)
+            monkeypatch.setenv(name.upper(), address)
+        # One that leads elsewhere counts for more than a NO_PROXY in capitals.
+        monkeypatch.setenv("no_proxy", "internal.example")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        yield address
 
 
 def answer(request: Received) -> tuple[int, bytes]:

@@ -278,15 +278,38 @@ def test_a_key_that_stands_twice_is_an_error() -> None:
         parse_template("just text")
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ("template.yaml", True),
+        ("source/hello/app.py", True),
+        ("source/hello/new.py", True),
+        ("source/schema/record.schema.json", False),
+        ("source/reference/reference.csv", False),
+        ("source/hello/__pycache__/app.pyc", False),
+        ("README.md", False),
+    ],
+)
+def test_source_digest_changes_with_the_code_and_not_with_the_users_own_files(
+    project: Project, changed: str, told: bool
+) -> None:
+    before = packaging.source_digest(project)
+    path = project.template.parent / changed
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text((path.read_text() if path.exists() else "") + "\n# changed\n")
+    assert (packaging.source_digest(project) != before) is told
+
+
 def test_rendering_puts_places_in_the_bucket_for_paths(project: Project) -> None:
     template = load_template(project.template)
     built = packaging.build(project, platform="host")
     places = {a.logical_id: {"Bucket": "the-bucket", "Key": a.key} for a in built}
-    rendered = json.loads(render(template, places))
+    rendered = json.loads(render(template, places, source_digest="abc"))
     for artifact, name in zip(built, ("CodeUri", "ContentUri", "DefinitionUri"), strict=True):
         place = rendered["Resources"][artifact.logical_id]["Properties"][name]
         assert place == {"Bucket": "the-bucket", "Key": artifact.key}
     assert rendered["Resources"]["InlineFunction"] == template["Resources"]["InlineFunction"]
     assert template["Resources"]["HelloFunction"]["Properties"]["CodeUri"] == "source/hello/"
+    assert rendered["Outputs"]["SourceDigest"]["Value"] == "abc"
     with pytest.raises(PackagingError, match="DataLayer, Machine"):
-        render(template, {"HelloFunction": places["HelloFunction"]})
+        render(template, {"HelloFunction": places["HelloFunction"]}, source_digest="")

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.stub import Stubber
-from support import HEADER, ROOT, SESSION, STACK, TEMPLATE, environment, function_of, row, stack_ref
+from support import (
+    HEADER,
+    REGION,
+    ROOT,
+    SCHEMA,
+    SESSION,
+    STACK,
+    TEMPLATE,
+    environment,
+    function_of,
+    row,
+    stack_ref,
+)
 
 from batchops.core.errors import StackError
 from batchops.deployment.settings import deployed_settings, shipped_settings
-from batchops.planning.planner import plan_for
+from batchops.planning.planner import plan_file, plan_for
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -58,6 +71,24 @@ def test_settings_of_a_stack_are_those_that_it_was_deployed_with() -> None:
     assert found.chunk_rows == shipped_settings().chunk_rows
 
 
+def test_local_stack_is_planned_for_aws_with_the_concurrency_of_a_stack_there() -> None:
+    given = {"MaxConcurrency": "2", "LocalEngine": "true"}
+    found = deployed_settings(stack_with(json.dumps(TEMPLATE), given))
+    assert found.max_concurrency == shipped_settings().max_concurrency != 2
+
+
+def test_plan_says_that_prices_of_another_region_may_differ() -> None:
+    settings = dataclasses.replace(shipped_settings(), region="eu-central-1")
+    there, here = (
+        plan_file(HEADER + row(), schema=SCHEMA, settings=each)
+        for each in (settings, dataclasses.replace(settings, region="us-east-1"))
+    )
+    assert "us-east-1 prices of" in there.basis
+    assert "may differ from those of eu-central-1" in there.basis
+    assert "may differ" in str(there.cost)
+    assert "may differ" not in here.basis
+
+
 def test_stack_of_an_earlier_version_does_not_limit_its_api() -> None:
     template = copy.deepcopy(TEMPLATE)
     del template["Parameters"]["ApiRateLimit"]
@@ -68,7 +99,8 @@ def test_stack_of_an_earlier_version_does_not_limit_its_api() -> None:
 
 def test_template_of_another_tool_may_be_yaml() -> None:
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    assert deployed_settings(stack_with(text, {})) == shipped_settings()
+    found = deployed_settings(stack_with(text, {}))
+    assert found == dataclasses.replace(shipped_settings(), region=REGION)
 
 
 @pytest.mark.parametrize(

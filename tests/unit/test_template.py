@@ -130,7 +130,7 @@ def test_parameters_are_those_that_people_know() -> None:
         "SESRecipient": None,
         "SESIdentityName": None,
         "InputArchiveFolder": "input_archive",
-        "FileChunkSize": 600,
+        "FileChunkSize": 0,
         "FileDelimiter": ",",
     }
     assert {name: defaults.get(name) for name in public} == public
@@ -333,7 +333,10 @@ def test_mail_may_go_out_from_any_identity_on_the_local_engine_only() -> None:
     (mail,) = [s for s in role_statements("SendEmailRole") if s.get("Sid") == "Mail"]
     condition, aws_targets, local_target = mail["Resource"]["Fn::If"]
     assert (condition, local_target) == ("OnAws", "*")
-    assert all(":identity/" in json.dumps(target) for target in aws_targets)
+    *identities, configuration_sets = aws_targets
+    assert all(":identity/" in json.dumps(target) for target in identities)
+    # Amazon SES: an identity with a default configuration set sends by way of that one.
+    assert configuration_sets["Fn::Sub"].endswith(":configuration-set/*")
 
 
 def test_mail_may_go_out_as_the_sender_only_and_on_aws_the_key_must_be_there() -> None:

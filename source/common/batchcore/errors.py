@@ -116,6 +116,10 @@ class TransientError(Exception):
     """A fault that may be gone on the next try."""
 
 
+class VersionMissingError(Exception):
+    """An upload has no version: the versioning of its bucket was suspended."""
+
+
 class SchemaError(Exception):
     """The record schema cannot be used; the message says why."""
 

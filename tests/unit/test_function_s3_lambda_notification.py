@@ -71,7 +71,7 @@ def test_upload_starts_a_job_under_its_id(app: ModuleType, account: Account) -> 
         "key": "input/orders.csv",
         "versionId": "v1",
         "sizeBytes": 100,
-        "parameters": {"chunkRows": 600, "delimiter": ",", "archiveFolder": "input_archive"},
+        "parameters": {"chunkRows": 0, "delimiter": ",", "archiveFolder": "input_archive"},
     }
 
 
@@ -90,7 +90,7 @@ def test_ledger_knows_the_job_from_the_start(app: ModuleType, account: Account) 
         "key": "input/orders.csv",
         "versionId": "v1",
         "sizeBytes": 100,
-        "chunkRows": 600,
+        "chunkRows": 0,
         "delimiter": ",",
         "archiveFolder": "input_archive",
     }

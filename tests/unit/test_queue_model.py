@@ -16,7 +16,7 @@ from typing import Any
 
 from batchcore import items, queueing, workflow
 from botocore.exceptions import ClientError
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support import MACHINE_ARN, stack_ref
@@ -39,24 +39,24 @@ class Died(BaseException):
     """The process is no more; no handler of exceptions sees that."""
 
 
-class ConditionalCheckFailedException(ClientError):
+class RefusedError(ClientError):
     def __init__(self) -> None:
         super().__init__({"Error": {"Code": type(self).__name__}}, "call")
 
 
-class ExecutionAlreadyExists(ConditionalCheckFailedException):
+class TakenError(RefusedError):
     pass
 
 
-class ExecutionDoesNotExist(ConditionalCheckFailedException):
+class UnknownError(RefusedError):
     pass
 
 
-class ResourceNotFoundException(ConditionalCheckFailedException):
+class NoTableError(RefusedError):
     pass
 
 
-class Unreachable(ClientError):
+class UnreachableError(ClientError):
     def __init__(self) -> None:
         super().__init__({"Error": {"Code": "ServiceUnavailable"}}, "call")
 
@@ -68,8 +68,8 @@ class Table:
     """JobTable: what conditional calls of DynamoDB do to it."""
 
     exceptions = SimpleNamespace(
-        ConditionalCheckFailedException=ConditionalCheckFailedException,
-        ResourceNotFoundException=ResourceNotFoundException,
+        ConditionalCheckFailedException=RefusedError,
+        ResourceNotFoundException=NoTableError,
     )
 
     def __init__(self) -> None:
@@ -104,8 +104,8 @@ class Table:
             right = items.plain({"x": values[value]})["x"]
             return {"=": left == right, "<": left < right, "<=": left <= right}[operator]
 
-        if not eval(text, {"has": has, "compare": compare}):  # noqa: S307  (of this repository)
-            raise ConditionalCheckFailedException
+        if not eval(text, {"has": has, "compare": compare}):
+            raise RefusedError
 
     def put_item(self, **request: Any) -> dict[str, Any]:
         key = self._key(request["Item"])
@@ -153,7 +153,7 @@ class Machine:
     """The main workflow's executions, and what was wrong with how they were started."""
 
     exceptions = SimpleNamespace(
-        ExecutionAlreadyExists=ExecutionAlreadyExists, ExecutionDoesNotExist=ExecutionDoesNotExist
+        ExecutionAlreadyExists=TakenError, ExecutionDoesNotExist=UnknownError
     )
 
     def __init__(self, table: Table, limit: int) -> None:
@@ -169,7 +169,7 @@ class Machine:
         job = name.partition("-a")[0]
         if name in self.executions:
             if self.executions[name] != "RUNNING":
-                raise ExecutionAlreadyExists
+                raise TakenError
             return {}
         entry = self.table.entry(job)
         if entry["status"] not in (workflow.SUBMITTED, workflow.RUNNING):
@@ -182,13 +182,13 @@ class Machine:
     def describe_execution(self, **request: Any) -> dict[str, Any]:
         name = request["executionArn"].rsplit(":", 1)[-1]
         if name not in self.executions:
-            raise ExecutionDoesNotExist
+            raise UnknownError
         return {"status": self.executions[name], "name": name}
 
     def stop_execution(self, **request: Any) -> dict[str, Any]:
         name = request["executionArn"].rsplit(":", 1)[-1]
         if name not in self.executions:
-            raise ExecutionDoesNotExist
+            raise UnknownError
         if self.executions[name] == "RUNNING":
             self.executions[name] = "ABORTED"
         return {}
@@ -243,10 +243,10 @@ class Process:
         self._may_go.acquire()
         fate = self._fate
         if fate in ("die", "fail"):
-            raise Died if fate == "die" else Unreachable
+            raise Died if fate == "die" else UnreachableError
         answer = call()
         if fate in ("die after", "fail after"):
-            raise Died if fate == "die after" else Unreachable
+            raise Died if fate == "die after" else UnreachableError
         return answer
 
     def step(self, fate: str = "go") -> None:
@@ -436,7 +436,7 @@ class QueueModel(RuleBasedStateMachine):
             assert entry is not None
             state = attempt_state(stack, entry)
             if entry.attempt == 1:
-                # A stop that died after it had stopped the execution leaves an end to Step Functions.
+                # The end of an execution whose stop died is known to Step Functions alone.
                 assert state.ended, (job, state)
             else:
                 # The process that claimed a rerun may have died before it wrote the ticket.
@@ -450,7 +450,7 @@ def enter(queue: queueing.Queue, entry: dict[str, Any]) -> None:
         dynamodb.put_item(
             Item=items.attributes(entry), ConditionExpression="attribute_not_exists(jobId)"
         )
-    except ConditionalCheckFailedException:
+    except RefusedError:
         key = {name: entry[name] for name in ("jobId", "entry")}
         entry = items.plain(dynamodb.get_item(Key=items.attributes(key))["Item"])
     if (entry["status"], entry["attempt"]) == (workflow.QUEUED, 1):
@@ -468,7 +468,7 @@ def void(_value: object) -> None:
 
 TestQueue = QueueModel.TestCase
 TestQueue.settings = settings(
-    max_examples=400,
+    max_examples=200,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

@@ -1,8 +1,8 @@
 """Start jobs in the order of their arrival, at most so many at a time.
 
 JobTable holds the queue under the job id ``#QUEUE``: the slots, and a ticket for each execution
-that has to be started. Each function here may be interrupted after any of its calls, and repeated: a
-ticket is deleted last, and an execution's name is taken once. See "Jobs that wait" in
+that has to be started. Each function here may be interrupted after any of its calls, and repeated:
+a ticket is deleted last, and an execution's name is taken once. See "Jobs that wait" in
 docs/architecture.md.
 """
 

@@ -177,7 +177,7 @@ class LocalEngine:
         )
 
     def _launch(self, deadline: float) -> engine_process.EngineProcess:
-        # Left over from functions that ran when the last engine ended.
+        # Left over from functions of an engine that was not stopped.
         shutil.rmtree(self.home / "tmp", ignore_errors=True)
         for name in ("state", "s3", "tmp"):
             (self.home / name).mkdir(parents=True, exist_ok=True)
@@ -215,6 +215,8 @@ class LocalEngine:
         process = self._process()
         if process is not None:
             engine_process.end(process, timeout_s=timeout_s, scratch=self.home / "tmp")
+            # Each function that ran has unpacked its layers there, 28 MB a process.
+            shutil.rmtree(self.home / "tmp", ignore_errors=True)
         return process is not None
 
     def _secret(self) -> str:

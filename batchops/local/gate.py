@@ -432,8 +432,8 @@ def gate_secret(secret_access_key: str) -> str:
 def take_turns(functions: Any, most: int) -> None:
     """Have MiniStack run at most so many functions at a time that events call; other events wait.
 
-    On AWS such events wait in Lambda's queue, too. MiniStack has a process for each of them at once:
-    60 uploads were 60 processes.
+    On AWS such events wait in Lambda's queue, too. MiniStack has a process for each of them at
+    once: 60 uploads were 60 processes.
 
     Parameters
     ----------

@@ -14,8 +14,9 @@ from batchcore import keys, workflow
 from batchops.core.executions import execution_arn
 from batchops.core.histories import read_events
 from batchops.recovery.redelivery import redeliver
-from tools.drill.faults import Fault
+from tools.drill.faults import QUEUE, Fault
 from tools.drill.outcomes import JobOutcome, count_row_ends, differences, read_outcome
+from tools.drill.queue_faults import queue_spoilt
 from tools.drill.report import CaseReport
 
 if TYPE_CHECKING:
@@ -136,8 +137,9 @@ def expected_end(fault: Fault) -> str:
 
 def _first_attempt(rig: Rig, reference: FaultlessJob, fault: Fault) -> tuple[Job, FirstEnd]:
     throttled = rig.throttled(fault.step) if fault.kind == "throttle" else 0
-    with _injected(rig, fault):
+    with _injected(rig, fault), queue_spoilt(rig.stack, fault, reference.file) as spoil_queue:
         job = rig.stack.submit(reference.file, name=f"{fault.name}.csv")
+        spoil_queue(job)
         _intervene(rig, fault, job, throttled)
         if expected_end(fault) == UNSTARTED:
             _wait_for_dead_letter(rig, fault)
@@ -149,6 +151,8 @@ def _first_attempt(rig: Rig, reference: FaultlessJob, fault: Fault) -> tuple[Job
     fired = rig.injector.fired
     if fault.kind == "throttle":
         fired = rig.throttled(fault.step) - throttled
+    if fault.step == QUEUE:
+        fired = 1
     told = status in (workflow.FAILED, workflow.ABORTED) and rig.noticed(job.id)
     retries = 0 if status == UNSTARTED else _count_retries(job)
     return job, FirstEnd(status, error, retries, fired, told)

@@ -378,10 +378,10 @@ class Stack(StackRef):
             name=name,
             limit=limit,
         )
-        jobs = frames.jobs_frame(found)
-        if workflow.QUEUED in set(jobs["status"]):
-            ledger.advance_queue(self)  # in case that the end of a job went unnoticed
-        return jobs
+        entries = list(found)
+        for entry in [e for e in entries if e.status == workflow.QUEUED][-1:]:
+            ledger.look_after_queue(self, entry)  # in case that the end of a job went unnoticed
+        return frames.jobs_frame(entries)
 
     def latest(self) -> Job:
         """Return the job that was started last.

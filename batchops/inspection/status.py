@@ -200,8 +200,8 @@ class StatusReader:
 def settle(stack: StackRef, entry: JobEntry) -> tuple[str, str]:
     """Return a job's status and reason, from Step Functions too if the ledger has no end.
 
-    An execution that was stopped could not write its own end. If the job waits, or its start was
-    lost, this starts the jobs whose turn it is.
+    An execution that was stopped could not write its own end. If the job has been waiting for some
+    seconds, or its start was lost, this starts the jobs whose turn it is.
 
     Parameters
     ----------
@@ -214,8 +214,8 @@ def settle(stack: StackRef, entry: JobEntry) -> tuple[str, str]:
     if state.ended:
         none = "" if state.status == workflow.SUCCEEDED else explain_failure("", "")
         return state.status, state.reason or none
-    if state.status == workflow.QUEUED or not state.started:
-        ledger.advance_queue(stack)
+    if state.waits:
+        ledger.look_after_queue(stack, entry)
     if state.started or entry.attempt_s < REPORT_UNSTARTED_AFTER_S:
         return state.status, ""
     return workflow.FAILED, "its execution never started: rerun(dry_run=False) starts it"

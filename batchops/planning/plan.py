@@ -68,6 +68,9 @@ class Plan(Shown):
     header_warnings : tuple of str
         What may be wrong with a header that is accepted, such as a column whose rules are not
         applied because its name is only nearly that of the schema; part of `warnings`.
+    jobs_ahead : int
+        Jobs of the stack that run or wait, if as many run as may, so that this one would wait; 0 if
+        it would start at once.
     source
         The file that was planned, for `Stack.submit`.
     """
@@ -95,6 +98,7 @@ class Plan(Shown):
     cost: Cost | None
     duration: Duration | None
     header_warnings: tuple[str, ...] = field(repr=False, default=())
+    jobs_ahead: int = 0
     source: Any = field(repr=False, compare=False, default=None)
 
     @property
@@ -122,6 +126,11 @@ class Plan(Shown):
         if self.extra:
             names = _names(self.extra)
             found.append(f"columns that the schema does not know pass through: {names}")
+        if self.jobs_ahead:
+            found.append(
+                f"as many jobs run as may: it would be QUEUED behind {self.jobs_ahead:,} that run or "
+                "wait"
+            )
         found = [*self.header_warnings, *found]
         saving = describe_saving(
             self.options, current=self.chunk_rows, suggested=self.suggested_chunk_rows

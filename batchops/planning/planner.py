@@ -16,6 +16,7 @@ from batchcore.errors import TooManyChunksError
 from batchcore.reference import is_storable, table_key
 from batchcore.sizing import HEAD_BYTES, choose_chunk_rows
 
+from batchops.core import ledger
 from batchops.core.errors import InputError, translated
 from batchops.deployment.deployed import deployed_schema
 from batchops.deployment.settings import StackSettings, deployed_settings
@@ -54,13 +55,14 @@ def plan_for(
     InputError, StackNotFoundError, StackError, AwsError
     """
     settings = deployed_settings(stack)
-    return plan_file(
+    plan = plan_file(
         source,
         schema=deployed_schema(stack),
         settings=settings,
         name=name,
         known_keys=reference_keys(stack) if check_keys else None,
     )
+    return replace(plan, jobs_ahead=ledger.jobs_ahead(stack))
 
 
 def plan_file(

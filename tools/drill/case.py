@@ -28,6 +28,8 @@ UNSTARTED = "UNSTARTED"
 
 _TIMEOUT_S = 180.0
 _POLL_S = 0.02
+# The event of a job's end comes within this time.
+_END_EVENT_S = 10.0
 # The stop must be under way before the held call goes on.
 _STOP_HEAD_START_S = 0.3
 # Faults that end a function, so that its workflow has to repeat it.
@@ -147,6 +149,10 @@ def _first_attempt(rig: Rig, reference: FaultlessJob, fault: Fault) -> tuple[Job
         else:
             status = job.wait(timeout_s=_TIMEOUT_S, check=False).status
             error = _named_error(job)
+            if (
+                fault.step == workflow.NOTIFICATION
+            ):  # it is called once more, when the job has ended
+                rig.injector.wait_until_fired(_END_EVENT_S)
     rig.injector.settle(_TIMEOUT_S)  # what was held arrives now
     fired = rig.injector.fired
     if fault.kind == "throttle":

@@ -24,10 +24,21 @@ def has_queue(stack: StackRef) -> bool:
     return _LIMIT in stack.outputs
 
 
-def advance_queue(stack: StackRef) -> None:
-    """Start the jobs whose turn it is, as whoever looks at a queue does.
+def look_after_queue(stack: StackRef, entry: JobEntry) -> None:
+    """Start the jobs whose turn it is, if a job has waited longer than a start takes.
 
-    Those who may only read look and change nothing.
+    Raises
+    ------
+    AwsError, EngineError
+    """
+    if entry.attempt_s >= queueing.PATIENCE_S:
+        advance_queue(stack)
+
+
+def advance_queue(stack: StackRef) -> None:
+    """Start the jobs whose turn it is.
+
+    For those who may only read, this changes nothing.
 
     Raises
     ------
@@ -105,6 +116,21 @@ def queue_standing(stack: StackRef) -> queueing.Standing:
             return queueing.standing(queue)
         except queue.dynamodb.exceptions.ResourceNotFoundException:
             return queueing.Standing((), ())  # a deletion that failed has got that far
+
+
+def jobs_ahead(stack: StackRef) -> int:
+    """Return how many jobs run or wait, if another one would have to wait; 0 otherwise.
+
+    Raises
+    ------
+    AwsError, EngineError
+    """
+    found = queue_standing(stack)
+    if not found.waiting and (
+        not has_queue(stack) or len(found.running) < int(stack.outputs[_LIMIT])
+    ):
+        return 0
+    return len(found.running) + len(found.waiting)
 
 
 def _queue(stack: StackRef) -> queueing.Queue:

@@ -15,6 +15,7 @@ import click
 from batchcore.texts import visible
 from rich.console import Console
 
+from batchops.cli.help import write_example, write_verbs
 from batchops.core.errors import BatchOpsError, InputError, JobFailedError
 from batchops.core.version import __version__
 from batchops.show.shown import plain_values
@@ -91,8 +92,29 @@ class Options:
         return Stack(self.stack_name, target=target, region=self.region, profile=self.profile)
 
 
-class _Group(click.Group):
-    """Shows errors that are raised on purpose as a message, never as a traceback."""
+class _Command(click.Command):
+    """A verb whose help ends with an example."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example."""
+        name = ctx.command_path.removeprefix(ctx.find_root().command_path).strip()
+        write_example(name, formatter)
+
+
+class _Verbs(click.Group):
+    """A group of verbs, each with an example."""
+
+    command_class = _Command
+
+
+class _Group(_Verbs):
+    """Lists its verbs by what they are for, and shows errors as a message, not as a traceback."""
+
+    group_class = _Verbs
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs in their groups."""
+        write_verbs(ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

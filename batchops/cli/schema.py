@@ -23,10 +23,7 @@ def schema() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @with_stack
 def check(_stack: Stack, file: Path) -> None:
-    """Check the record schema in FILE; exit code 3 if it has mistakes.
-
-    batchops schema check mine.json
-    """
+    """Check the record schema in FILE; exit code 3 if it has mistakes."""
     from batchops.planning.schema_report import check_schema_file
 
     found = check_schema_file(file)

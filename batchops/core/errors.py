@@ -46,7 +46,14 @@ if TYPE_CHECKING:
 
 
 class BatchOpsError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    A notebook shows what it says and no traceback, because it says what to do. The traceback is in
+    ``__traceback__``, for ``%debug`` too.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {visible(str(self))}"]
 
 
 class InputError(BatchOpsError, ValueError):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 import batchops
 from batchops.cli import main
 from batchops.cli.base import in_verbs
+from batchops.cli.help import EXAMPLES, GROUPS
 from batchops.core.errors import InputError
 from batchops.deployment.deletion import Destruction
 from batchops.deployment.holdings import Holdings
@@ -112,6 +115,47 @@ def test_interrupt_of_another_verb_ends_as_shells_expect(monkeypatch: pytest.Mon
     done = CliRunner().invoke(main, ["--target", "aws", "jobs"])
     assert done.exit_code == 130
     assert done.stderr == "interrupted\n"
+
+
+def verbs(group: click.Group = main, before: str = "") -> dict[str, click.Command]:
+    """Return every verb by its name, such as ``engine start``."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= verbs(command, f"{before}{name} ")
+        else:
+            found[f"{before}{name}"] = command
+    return found
+
+
+def test_every_verb_stands_in_one_group_of_the_help() -> None:
+    listed = [name for names in GROUPS.values() for name in names]
+    assert sorted(listed) == sorted(main.commands)
+    shown = CliRunner().invoke(main, ["--help"]).output
+    assert "..." not in shown.partition("Options:")[2]
+    assert [shown.index(f"{title}:") for title in GROUPS] == sorted(
+        shown.index(f"{title}:") for title in GROUPS
+    )
+
+
+@pytest.mark.parametrize("name", sorted(verbs()))
+def test_help_of_a_verb_ends_with_an_example_that_it_understands(name: str) -> None:
+    shown = CliRunner().invoke(main, [*name.split(), "--help"]).output
+    assert shown.rstrip().endswith(f"Example:\n  batchops {EXAMPLES[name]}")
+    words = shlex.split(EXAMPLES[name].partition(" > ")[0])
+    context: click.Context | None = main.make_context("batchops", words)
+    asked = ""
+    while context is not None and isinstance(context.command, click.Group):
+        arguments = [*context._protected_args, *context.args]
+        asked, command, rest = context.command.resolve_command(context, arguments)  # type: ignore[assignment]
+        assert command is not None
+        context = command.make_context(asked, rest, parent=context)
+    assert context is not None
+    assert context.command is verbs()[name]
+
+
+def test_examples_are_of_verbs_that_there_are() -> None:
+    assert EXAMPLES.keys() == verbs().keys()
 
 
 def test_schema_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as boto_errors
+from IPython.core.interactiveshell import InteractiveShell
 
 from batchops.core import errors
 
@@ -95,3 +96,14 @@ def test_a_start_error_shows_the_log() -> None:
     error = errors.EngineStartError("no start", log="last line")
     assert str(error) == "no start\nlast line"
     assert error.log == "last line"
+
+
+def test_notebook_shows_what_an_error_says_and_no_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shell = InteractiveShell()
+    shell.user_ns["error"] = errors.InputError("no file \x1b[2J: give its path")
+    done = shell.run_cell("raise error")
+    assert isinstance(done.error_in_exec, errors.InputError)
+    assert done.error_in_exec.__traceback__ is not None
+    assert capsys.readouterr().out.strip() == r"InputError: no file \x1b[2J: give its path"

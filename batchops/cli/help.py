@@ -1,0 +1,87 @@
+"""What ``--help`` shows beside the options: the verbs in groups, and an example of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    import click
+
+GROUPS = {
+    "Start here": ("demo", "doctor", "sample"),
+    "The stack": ("preview", "deploy", "status", "outputs", "resources", "destroy"),
+    "Files and jobs": ("schema", "plan", "submit", "jobs", "show", "watch", "wait"),
+    "Results": (
+        *("why", "errors", "rejects", "output", "download", "link", "email", "balance"),
+        *("chunks", "steps", "lineage", "cost", "plot"),
+    ),
+    "Fix and rerun": ("repair", "rerun", "stop", "redeliver", "compare", "what-if"),
+    "Look inside": ("logs", "invoke", "engine"),
+}
+
+# What follows "batchops" on the command line. JOB stands for a job's id, as `jobs` lists it.
+EXAMPLES = {
+    "demo": "demo",
+    "doctor": "--target aws --region eu-west-1 doctor",
+    "sample": "sample 5000 data",
+    "preview": "preview --schema mine.json",
+    "deploy": "deploy FileChunkSize=2000 --reference-data data/reference.csv",
+    "status": "status",
+    "outputs": "outputs",
+    "resources": "resources",
+    "destroy": "destroy --yes",
+    "schema check": "schema check mine.json",
+    "plan": "plan data/orders.csv",
+    "submit": "submit data/orders.csv --wait",
+    "jobs": "jobs --status FAILED --since 1d",
+    "show": "show JOB",
+    "watch": "watch JOB",
+    "wait": "wait JOB --timeout 600",
+    "why": "why JOB",
+    "errors": "errors JOB --column 'Order Date' > errors.csv",
+    "rejects": "rejects JOB > fixed.csv",
+    "output": "output JOB > completed.csv",
+    "download": "download JOB completed.csv",
+    "link": "link JOB --expires 600",
+    "email": "email JOB",
+    "balance": "balance JOB",
+    "chunks": "chunks JOB",
+    "steps": "steps JOB",
+    "lineage": "lineage JOB",
+    "cost": "cost JOB",
+    "plot": "plot JOB timeline timeline.svg",
+    "repair": "repair JOB fixed.csv --yes --wait",
+    "rerun": "rerun JOB --yes --wait",
+    "stop": "stop JOB",
+    "redeliver": "redeliver --yes",
+    "compare": "compare JOB JOB",
+    "what-if": "what-if JOB mine.json",
+    "logs": "logs validate-data --job JOB",
+    "invoke": "invoke read-file events/read-file.json",
+    "engine install": "engine install",
+    "engine start": "engine start",
+    "engine status": "engine status",
+    "engine stop": "engine stop",
+    "engine logs": "engine logs --lines 20",
+    "engine reset": "engine reset --yes",
+}
+
+
+def write_verbs(ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    """Write the verbs by group, each with the first sentence of its help, whole."""
+    verbs = cast("click.Group", ctx.command).commands
+    for title, names in GROUPS.items():
+        rows = [(name, _summary(verbs[name])) for name in names]
+        with formatter.section(title):
+            formatter.write_dl(rows)
+
+
+def _summary(command: click.Command) -> str:
+    text = " ".join((command.help or "").split("\n\n")[0].split())
+    return text.split(". ")[0].rstrip(".")
+
+
+def write_example(name: str, formatter: click.HelpFormatter) -> None:
+    """Write the example of a verb, such as ``jobs`` or ``engine start``."""
+    with formatter.section("Example"):
+        formatter.write_text(f"batchops {EXAMPLES[name]}")

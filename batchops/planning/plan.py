@@ -128,8 +128,7 @@ class Plan(Shown):
             found.append(f"columns that the schema does not know pass through: {names}")
         if self.jobs_ahead:
             found.append(
-                f"as many jobs run as may: it would be QUEUED behind {self.jobs_ahead:,} that run or "
-                "wait"
+                f"as many jobs run as may: it would be QUEUED after {self.jobs_ahead:,} jobs"
             )
         found = [*self.header_warnings, *found]
         saving = describe_saving(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -319,6 +320,8 @@ def test_plan_counts_the_jobs_ahead_if_there_is_no_slot(
 def test_plan_says_that_the_job_would_wait() -> None:
     plan = plan_file(b"uuid\n1\n", schema=SCHEMA, settings=shipped_settings())
     assert not any("QUEUED" in warning for warning in plan.warnings)
+    (said,) = set(replace(plan, jobs_ahead=12).warnings) - set(plan.warnings)
+    assert said == "as many jobs run as may: it would be QUEUED after 12 jobs"
 
 
 @pytest.mark.parametrize(

@@ -149,9 +149,7 @@ def _first_attempt(rig: Rig, reference: FaultlessJob, fault: Fault) -> tuple[Job
         else:
             status = job.wait(timeout_s=_TIMEOUT_S, check=False).status
             error = _named_error(job)
-            if (
-                fault.step == workflow.NOTIFICATION
-            ):  # it is called once more, when the job has ended
+            if fault.step == workflow.NOTIFICATION:  # the end of the job calls it once more
                 rig.injector.wait_until_fired(_END_EVENT_S)
     rig.injector.settle(_TIMEOUT_S)  # what was held arrives now
     fired = rig.injector.fired

@@ -12,7 +12,7 @@ from urllib.parse import quote_plus
 from batchcore import queueing
 from batchcore.workflow import NOTIFICATION
 
-from batchops.core.ledger import job_entry
+from batchops.core.ledger import job_entry, stack_queue
 from batchops.inspection.invoke import invoke_target
 from tools.drill.faults import Fault
 
@@ -39,7 +39,7 @@ def queue_spoilt(stack: Stack, fault: Fault, file: bytes) -> Iterator[Callable[[
     if fault.kind == "dead-holder":
         # As a process leaves it that dies between taking the slot and starting the job, and whose
         # ticket somebody has deleted.
-        queueing.hold(_queue(stack), "nobody-000000000000")
+        queueing.hold(stack_queue(stack), "nobody-000000000000")
         yield _nothing
     elif fault.kind == "lost-end":
         events, name = stack.client("events"), _rule_name(stack)
@@ -83,13 +83,3 @@ def _rule_name(stack: Stack) -> str:
     )
     name: str = answer["StackResourceDetail"]["PhysicalResourceId"]
     return name.rsplit("/", 1)[-1]
-
-
-def _queue(stack: Stack) -> queueing.Queue:
-    return queueing.Queue(
-        dynamodb=stack.client("dynamodb"),
-        states=stack.client("stepfunctions"),
-        table=stack.outputs["JobTableName"],
-        machine_arn=stack.outputs["MainOrchestratorArn"],
-        limit=int(stack.outputs["MaxConcurrentJobs"]),
-    )

@@ -31,6 +31,7 @@ from batchops.core.ledger.job_queue import (
     leave_queue,
     look_after_queue,
     queue_standing,
+    stack_queue,
     start_in_turn,
 )
 from batchops.core.ledger.job_table import (
@@ -71,6 +72,7 @@ __all__ = [
     "rejected_rows",
     "release",
     "some_chunk_entries",
+    "stack_queue",
     "start_in_turn",
     "stored_error_page",
     "stored_errors",

@@ -116,6 +116,11 @@ class JobEntry(Entry):
         return datetime.fromisoformat(str(self.item.get("attemptTime") or self.item["startTime"]))
 
     @property
+    def began(self) -> datetime | None:
+        """When the first attempt left the queue or, after others, when the job was entered."""
+        return self.attempt_started if self.attempt == 1 else self.started
+
+    @property
     def attempt_token(self) -> str:
         """The token of the process that claimed the attempt; empty for the first attempt."""
         return str(self.item.get("attemptToken", ""))

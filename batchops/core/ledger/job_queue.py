@@ -48,7 +48,7 @@ def advance_queue(stack: StackRef) -> None:
         return
     with translated(f"starting the next job of {stack.name!r}"):
         try:
-            queueing.advance(_queue(stack))
+            queueing.advance(stack_queue(stack))
         except ClientError as error:
             if error.response["Error"]["Code"] not in _DENIED:
                 raise
@@ -67,7 +67,7 @@ def start_in_turn(stack: StackRef, entry: JobEntry, attempt: int, document: str)
     ClientError
         As AWS raises it.
     """
-    queue = _queue(stack)
+    queue = stack_queue(stack)
     ticket = queueing.Ticket(entry.job_id, attempt, entry.arrived, document)
     queueing.put_ticket(queue, ticket)
     queueing.advance(queue)
@@ -77,7 +77,7 @@ def leave_queue(stack: StackRef, entry: JobEntry, attempt: int) -> None:
     """Take back an attempt's ticket, and the slot of one that did not start."""
     if not has_queue(stack):
         return
-    queue, ticket = _queue(stack), queueing.Ticket(entry.job_id, attempt, entry.arrived)
+    queue, ticket = stack_queue(stack), queueing.Ticket(entry.job_id, attempt, entry.arrived)
     with translated(f"taking job {entry.job_id!r} out of the queue"):
         queueing.delete_ticket(queue, ticket)
         queueing.release(queue, ticket.name)
@@ -89,7 +89,7 @@ def hold_slot(stack: StackRef, entry: JobEntry) -> None:
         return
     with translated(f"taking a slot for job {entry.job_id!r}"):
         name = queueing.Ticket(entry.job_id, entry.attempt, entry.arrived).name
-        queueing.hold(_queue(stack), name)
+        queueing.hold(stack_queue(stack), name)
 
 
 def has_ticket(stack: StackRef, entry: JobEntry) -> bool:
@@ -98,7 +98,7 @@ def has_ticket(stack: StackRef, entry: JobEntry) -> bool:
         return False
     with translated(f"looking for job {entry.job_id!r} in the queue"):
         ticket = queueing.Ticket(entry.job_id, entry.attempt, entry.arrived)
-        return queueing.has_ticket(_queue(stack), ticket)
+        return queueing.has_ticket(stack_queue(stack), ticket)
 
 
 def queue_standing(stack: StackRef) -> queueing.Standing:
@@ -110,7 +110,7 @@ def queue_standing(stack: StackRef) -> queueing.Standing:
     """
     if not has_queue(stack):
         return queueing.Standing((), ())
-    queue = _queue(stack)
+    queue = stack_queue(stack)
     with translated(f"reading the queue of {stack.name!r}"):
         try:
             return queueing.standing(queue)
@@ -133,7 +133,8 @@ def jobs_ahead(stack: StackRef) -> int:
     return len(found.running) + len(found.waiting)
 
 
-def _queue(stack: StackRef) -> queueing.Queue:
+def stack_queue(stack: StackRef) -> queueing.Queue:
+    """Return the queue of a stack that has one."""
     return queueing.Queue(
         dynamodb=stack.client("dynamodb"),
         states=stack.client("stepfunctions"),

@@ -6,7 +6,7 @@ from urllib.parse import unquote_plus
 
 import boto3
 import orjson
-from batchcore import aws, items, jobs, keys, queueing, workflow
+from batchcore import aws, items, jobs, keys, queueing, tickets, workflow
 from batchcore.errors import VersionMissingError
 from batchcore.runtime import Event, Result, entry_point, logger
 
@@ -17,7 +17,7 @@ states = boto3.client("stepfunctions", config=aws.CONFIG)
 @entry_point
 def lambda_handler(event: Event, context: object) -> Result:
     """Queue one job for each object version in the event, and start the jobs whose turn it is."""
-    queue = queueing.Queue(
+    queue = tickets.Queue(
         dynamodb=dynamodb,
         states=states,
         table=os.environ["JOB_TABLE"],
@@ -73,7 +73,7 @@ def uploads(event: Event) -> list[dict[str, Any]]:
     return found
 
 
-def _enter(queue: queueing.Queue, job: dict[str, Any]) -> bool:
+def _enter(queue: tickets.Queue, job: dict[str, Any]) -> bool:
     """Enter a job as QUEUED; return False if an earlier delivery of the event did."""
     entry = {
         "jobId": job["jobId"],
@@ -102,12 +102,12 @@ def _enter(queue: queueing.Queue, job: dict[str, Any]) -> bool:
     if (entry["status"], entry["attempt"]) != (workflow.QUEUED, 1):
         return False
     document = orjson.dumps(job, option=orjson.OPT_SORT_KEYS).decode()
-    return queueing.put_ticket(
-        queue, queueing.Ticket(job["jobId"], 1, str(entry["startTime"]), document)
+    return tickets.put_ticket(
+        queue, tickets.Ticket(job["jobId"], 1, str(entry["startTime"]), document)
     )
 
 
-def _entered(queue: queueing.Queue, job_id: str) -> dict[str, Any]:
+def _entered(queue: tickets.Queue, job_id: str) -> dict[str, Any]:
     """Return a job's entry as it is."""
     key = {"jobId": job_id, "entry": items.JOB_ENTRY}
     found = dynamodb.get_item(TableName=queue.table, Key=items.attributes(key), ConsistentRead=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from batchcore import items, keys, queueing, workflow
+from batchcore import items, keys, queueing, tickets, workflow
 from e2e.jobs import TIMEOUT_S, finished
 from e2e.permissions import Grant, as_list, without_grant
 from e2e.rows import order, to_csv
@@ -127,7 +127,7 @@ def _queued_event(stack: Stack, job: Job, *, begins: bool) -> dict[str, Any]:
     """Put the job that has run into the queue, and return an event for which its turn comes."""
     queue = stack_queue(stack)
     queueing.release(queue, job.id)
-    queueing.put_ticket(queue, queueing.Ticket(job.id, 1, job.entry()["startTime"], "{}"))
+    tickets.put_ticket(queue, tickets.Ticket(job.id, 1, job.entry()["startTime"], "{}"))
     if begins:
         stack.client("dynamodb").update_item(
             TableName=stack.outputs["JobTableName"],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 import pytest
-from batchcore import items, jobs, queueing, workflow
+from batchcore import items, jobs, queueing, tickets, workflow
 from batchcore.errors import TransientError, VersionMissingError
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
@@ -195,7 +195,7 @@ def test_job_whose_execution_has_ended_and_whose_ticket_is_back_is_not_started_a
     app.lambda_handler(event(record("input/orders.csv")), context())
     job = jobs.job_id(BUCKET, "input/orders.csv", "v1")
     queue = queue_of(account)
-    queueing.put_ticket(queue, queueing.Ticket(job, 1, account.entry(job)["startTime"], "{}"))
+    tickets.put_ticket(queue, tickets.Ticket(job, 1, account.entry(job)["startTime"], "{}"))
     with Stubber(app.states) as stub:
         stub.add_client_error("start_execution", "ExecutionAlreadyExists")
         stub.add_response("describe_execution", described("SUCCEEDED"))
@@ -206,8 +206,8 @@ def test_job_whose_execution_has_ended_and_whose_ticket_is_back_is_not_started_a
 # --------------------------------------------------------------------------------- queue
 
 
-def queue_of(account: Account, limit: int = 10) -> queueing.Queue:
-    return queueing.Queue(account.dynamodb, account.states, JOB_TABLE, MACHINE_ARN, limit)
+def queue_of(account: Account, limit: int = 10) -> tickets.Queue:
+    return tickets.Queue(account.dynamodb, account.states, JOB_TABLE, MACHINE_ARN, limit)
 
 
 def described(status: str) -> dict[str, Any]:
@@ -276,12 +276,12 @@ def test_upload_whose_ticket_was_lost_gets_it_from_a_repeated_event(
     for name in ("a", "b"):
         app.lambda_handler(event(record(f"input/{name}.csv")), context())
     second = jobs.job_id(BUCKET, "input/b.csv", "v1")
-    ticket = queueing.Ticket(second, 1, account.entry(second)["startTime"])
-    queueing.delete_ticket(queue_of(account), ticket)
+    ticket = tickets.Ticket(second, 1, account.entry(second)["startTime"])
+    tickets.delete_ticket(queue_of(account), ticket)
     told = event(record("input/b.csv"))
     assert app.lambda_handler(told, context()) == {"jobs": 1, "started": 1}
     assert app.lambda_handler(told, context()) == {"jobs": 1, "started": 0}
-    assert queueing.has_ticket(queue_of(account), ticket)
+    assert tickets.has_ticket(queue_of(account), arrived=ticket.arrived, name=ticket.name)
 
 
 def test_each_version_of_a_name_is_a_job(app: ModuleType, account: Account) -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batchcore import items, queueing, workflow
+from batchcore import items, queueing, tickets, workflow
 from botocore.stub import Stubber
 from support import BUCKET, JOB_TABLE, MACHINE_ARN, SCHEMA, SESSION, START_TIME, stack_ref
 
@@ -36,8 +36,8 @@ LONG_AGO = "2026-01-01T00:00:00.000Z"
 
 
 @pytest.fixture
-def queue(account: Account) -> queueing.Queue:
-    return queueing.Queue(account.dynamodb, account.states, JOB_TABLE, MACHINE_ARN, 1)
+def queue(account: Account) -> tickets.Queue:
+    return tickets.Queue(account.dynamodb, account.states, JOB_TABLE, MACHINE_ARN, 1)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def stack(account: Account) -> StackRef:
 
 
 @pytest.fixture
-def jobs(account: Account, queue: queueing.Queue) -> None:
+def jobs(account: Account, queue: tickets.Queue) -> None:
     """Three uploads, of which the first runs."""
     for number, job in enumerate((FIRST, SECOND, THIRD)):
         arrived = START_TIME.replace("000Z", f"{number:03d}Z")
@@ -78,13 +78,13 @@ def jobs(account: Account, queue: queueing.Queue) -> None:
             "archiveFolder": "input_archive",
         }
         account.put_entry(job, items.JOB_ENTRY, **entry)
-        queueing.put_ticket(queue, queueing.Ticket(job, 1, arrived, json.dumps({"jobId": job})))
+        tickets.put_ticket(queue, tickets.Ticket(job, 1, arrived, json.dumps({"jobId": job})))
     assert queueing.advance(queue) == [FIRST]
 
 
 def pass_time(account: Account) -> None:
     """Let the patience with those who hold a slot run out."""
-    key = items.attributes({"jobId": queueing.QUEUE, "entry": queueing.SLOTS})
+    key = items.attributes({"jobId": tickets.QUEUE, "entry": queueing.SLOTS})
     slots = account.dynamodb.get_item(TableName=JOB_TABLE, Key=key)["Item"]
     slots["checked"] = {"S": LONG_AGO}
     for holder in slots["holders"]["M"].values():
@@ -131,7 +131,7 @@ def test_look_at_a_job_that_waits_finds_a_slot_that_was_not_given_back(
 
 @pytest.mark.usefixtures("jobs")
 def test_look_finds_a_start_that_was_lost(
-    stack: StackRef, account: Account, queue: queueing.Queue
+    stack: StackRef, account: Account, queue: tickets.Queue
 ) -> None:
     queueing.release(queue, FIRST)
     with Stubber(account.states) as stub:
@@ -153,10 +153,10 @@ def test_those_who_may_only_read_see_how_a_job_stands(stack: StackRef) -> None:
 
 @pytest.mark.usefixtures("jobs")
 def test_entry_without_a_ticket_has_never_started(
-    stack: StackRef, queue: queueing.Queue, account: Account
+    stack: StackRef, queue: tickets.Queue, account: Account
 ) -> None:
-    ticket = queueing.Ticket(SECOND, 1, account.entry(SECOND)["startTime"])
-    queueing.delete_ticket(queue, ticket)
+    ticket = tickets.Ticket(SECOND, 1, account.entry(SECOND)["startTime"])
+    tickets.delete_ticket(queue, ticket)
     status = job_status(JobRef(stack, SECOND))
     assert status.status == workflow.FAILED
     assert "never started" in status.reason
@@ -164,7 +164,7 @@ def test_entry_without_a_ticket_has_never_started(
 
 @pytest.mark.usefixtures("jobs")
 def test_look_at_a_job_that_came_just_now_leaves_the_start_to_the_function(
-    stack: StackRef, account: Account, queue: queueing.Queue
+    stack: StackRef, account: Account, queue: tickets.Queue
 ) -> None:
     queueing.release(queue, FIRST)
     account.put_entry(SECOND, items.JOB_ENTRY, attemptTime=items.utc_now())
@@ -185,7 +185,7 @@ def test_wait_goes_on_while_a_job_is_queued(stack: StackRef) -> None:
 
 @pytest.mark.usefixtures("jobs")
 def test_stopped_while_it_waits_a_job_does_not_start(
-    stack: StackRef, account: Account, queue: queueing.Queue
+    stack: StackRef, account: Account, queue: tickets.Queue
 ) -> None:
     stopped = stop(JobRef(stack, SECOND))
     assert (stopped.status, stopped.chunks) == (workflow.ABORTED, ())
@@ -196,7 +196,7 @@ def test_stopped_while_it_waits_a_job_does_not_start(
 
 @pytest.mark.usefixtures("jobs")
 def test_job_that_is_being_started_is_stopped_once_it_has_started(
-    stack: StackRef, account: Account, queue: queueing.Queue
+    stack: StackRef, account: Account, queue: tickets.Queue
 ) -> None:
     queueing.release(queue, FIRST)
     with Stubber(account.states) as stub:  # the process died in between
@@ -216,7 +216,7 @@ def test_job_that_waits_is_not_run_again(stack: StackRef) -> None:
 
 @pytest.mark.usefixtures("jobs")
 def test_rerun_waits_ahead_of_uploads_that_came_after_its_job(
-    stack: StackRef, account: Account, queue: queueing.Queue
+    stack: StackRef, account: Account, queue: tickets.Queue
 ) -> None:
     end(account, FIRST, workflow.FAILED)
     queueing.release(queue, FIRST)
@@ -233,7 +233,7 @@ def test_rerun_waits_ahead_of_uploads_that_came_after_its_job(
 
 @pytest.mark.usefixtures("jobs")
 def test_rerun_that_was_stopped_before_it_queued_up_is_told_so(
-    stack: StackRef, account: Account, queue: queueing.Queue
+    stack: StackRef, account: Account, queue: tickets.Queue
 ) -> None:
     end(account, FIRST, workflow.FAILED)
     with claimed_attempt(JobRef(stack, FIRST), after=1, chunks=None) as attempt:
@@ -246,7 +246,7 @@ def test_rerun_that_was_stopped_before_it_queued_up_is_told_so(
 
 @pytest.mark.usefixtures("jobs")
 def test_rerun_that_step_functions_refuses_is_released_and_leaves_the_queue(
-    stack: StackRef, account: Account, queue: queueing.Queue
+    stack: StackRef, account: Account, queue: tickets.Queue
 ) -> None:
     end(account, FIRST, workflow.FAILED)
     queueing.release(queue, FIRST)
@@ -308,7 +308,7 @@ def test_earlier_stack_without_a_queue_starts_a_rerun_at_once(account: Account) 
 
 @pytest.mark.usefixtures("jobs")
 def test_plan_counts_the_jobs_ahead_if_there_is_no_slot(
-    stack: StackRef, queue: queueing.Queue
+    stack: StackRef, queue: tickets.Queue
 ) -> None:
     assert ledger.jobs_ahead(stack) == 3
     for job in (FIRST, SECOND, THIRD):

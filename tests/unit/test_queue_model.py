@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from batchcore import items, queueing, workflow
+from batchcore import items, queueing, tickets, workflow
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -83,7 +83,7 @@ class Table:
         return items.plain(self.items.get((job, items.JOB_ENTRY), {}))
 
     def tickets(self) -> list[dict[str, Any]]:
-        found = [k for k in sorted(self.items) if k[1].startswith(queueing.TICKET_PREFIX)]
+        found = [k for k in sorted(self.items) if k[1].startswith(tickets.TICKET_PREFIX)]
         return [items.plain(self.items[key]) for key in found]
 
     def _check(self, key: Key, request: dict[str, Any]) -> None:
@@ -273,10 +273,10 @@ class QueueModel(RuleBasedStateMachine):
         self.processes: list[Process] = []
         self.uploads: dict[str, str] = {}
 
-    def _start(self, work: Callable[[queueing.Queue, Any], None]) -> None:
+    def _start(self, work: Callable[[tickets.Queue, Any], None]) -> None:
         def run(process: Process) -> None:
             dynamodb, states = Gated(self.table, process), Gated(self.machine, process)
-            queue: Any = queueing.Queue(dynamodb, states, "jobs", MACHINE_ARN, self.limit)  # type: ignore[arg-type]
+            queue: Any = tickets.Queue(dynamodb, states, "jobs", MACHINE_ARN, self.limit)  # type: ignore[arg-type]
             outputs = {
                 "JobTableName": "jobs",
                 "MainOrchestratorArn": MACHINE_ARN,
@@ -304,7 +304,7 @@ class QueueModel(RuleBasedStateMachine):
             self._tell_of(data.draw(st.sampled_from(sorted(self.uploads))))
 
     def _tell_of(self, job: str) -> None:
-        def work(queue: queueing.Queue, _stack: Any) -> None:
+        def work(queue: tickets.Queue, _stack: Any) -> None:
             entry = {
                 "jobId": job,
                 "entry": items.JOB_ENTRY,
@@ -371,7 +371,7 @@ class QueueModel(RuleBasedStateMachine):
             return
         job = data.draw(st.sampled_from(sorted(self.uploads)))
 
-        def work(_queue: queueing.Queue, stack: Any) -> None:
+        def work(_queue: tickets.Queue, stack: Any) -> None:
             ref = JobRef(stack, job)
             with claimed_attempt(ref, after=ref.ledger_entry().attempt, chunks=None) as attempt:
                 pass
@@ -382,7 +382,7 @@ class QueueModel(RuleBasedStateMachine):
     @rule()
     def pass_time(self) -> None:
         """More than the patience with a start passes."""
-        slots = self.table.items.get((queueing.QUEUE, queueing.SLOTS))
+        slots = self.table.items.get((tickets.QUEUE, queueing.SLOTS))
         if slots is None:
             return
         long_ago = {"S": "2026-01-01T00:00:00.000Z"}
@@ -443,7 +443,7 @@ class QueueModel(RuleBasedStateMachine):
                 assert state.ended or not state.started, (job, state)
 
 
-def enter(queue: queueing.Queue, entry: dict[str, Any]) -> None:
+def enter(queue: tickets.Queue, entry: dict[str, Any]) -> None:
     """Enter an upload, as s3-lambda-notification does."""
     dynamodb: Any = queue.dynamodb
     try:
@@ -455,10 +455,10 @@ def enter(queue: queueing.Queue, entry: dict[str, Any]) -> None:
         entry = items.plain(dynamodb.get_item(Key=items.attributes(key))["Item"])
     if (entry["status"], entry["attempt"]) == (workflow.QUEUED, 1):
         job = entry["jobId"]
-        queueing.put_ticket(queue, queueing.Ticket(job, 1, entry["startTime"], "{}"))
+        tickets.put_ticket(queue, tickets.Ticket(job, 1, entry["startTime"], "{}"))
 
 
-def advance(queue: queueing.Queue) -> None:
+def advance(queue: tickets.Queue) -> None:
     queueing.advance(queue)
 
 

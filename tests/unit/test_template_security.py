@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from batchcore import queueing
+from batchcore import tickets
 from support import TEMPLATE, resources
 
 FUNCTIONS = resources("AWS::Serverless::Function")
@@ -92,5 +92,5 @@ def test_function_that_starts_jobs_deletes_nothing_of_a_job_from_the_ledger() ->
     (policy,) = role["Policies"]
     for statement in policy["PolicyDocument"]["Statement"]:
         if {"dynamodb:DeleteItem", "dynamodb:Query"} & set(statement["Action"]):
-            only = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [queueing.QUEUE]}}
+            only = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [tickets.QUEUE]}}
             assert statement["Condition"] == only

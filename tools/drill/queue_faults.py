@@ -39,7 +39,7 @@ def queue_spoilt(stack: Stack, fault: Fault, file: bytes) -> Iterator[Callable[[
     if fault.kind == "dead-holder":
         # As a process leaves it that dies between taking the slot and starting the job, and whose
         # ticket somebody has deleted.
-        queueing.hold(stack_queue(stack), "nobody-000000000000")
+        queueing.hold(stack_queue(stack), "nobody-000000000000", arrived="")
         yield _nothing
     elif fault.kind == "lost-end":
         events, name = stack.client("events"), _rule_name(stack)

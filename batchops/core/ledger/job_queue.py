@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchcore import queueing
+from batchcore import jobs, queueing, tickets
 from botocore.exceptions import ClientError
 
 from batchops.core.errors import translated
@@ -68,8 +68,8 @@ def start_in_turn(stack: StackRef, entry: JobEntry, attempt: int, document: str)
         As AWS raises it.
     """
     queue = stack_queue(stack)
-    ticket = queueing.Ticket(entry.job_id, attempt, entry.arrived, document)
-    queueing.put_ticket(queue, ticket)
+    ticket = tickets.Ticket(entry.job_id, attempt, entry.arrived, document)
+    tickets.put_ticket(queue, ticket)
     queueing.advance(queue)
 
 
@@ -77,9 +77,9 @@ def leave_queue(stack: StackRef, entry: JobEntry, attempt: int) -> None:
     """Take back an attempt's ticket, and the slot of one that did not start."""
     if not has_queue(stack):
         return
-    queue, ticket = stack_queue(stack), queueing.Ticket(entry.job_id, attempt, entry.arrived)
+    queue, ticket = stack_queue(stack), tickets.Ticket(entry.job_id, attempt, entry.arrived)
     with translated(f"taking job {entry.job_id!r} out of the queue"):
-        queueing.delete_ticket(queue, ticket)
+        tickets.delete_ticket(queue, ticket)
         queueing.release(queue, ticket.name)
 
 
@@ -88,8 +88,8 @@ def hold_slot(stack: StackRef, entry: JobEntry) -> None:
     if not has_queue(stack):
         return
     with translated(f"taking a slot for job {entry.job_id!r}"):
-        name = queueing.Ticket(entry.job_id, entry.attempt, entry.arrived).name
-        queueing.hold(stack_queue(stack), name)
+        name = jobs.execution_name(entry.job_id, entry.attempt)
+        queueing.hold(stack_queue(stack), name, arrived=entry.arrived)
 
 
 def has_ticket(stack: StackRef, entry: JobEntry) -> bool:
@@ -97,8 +97,8 @@ def has_ticket(stack: StackRef, entry: JobEntry) -> bool:
     if not has_queue(stack):
         return False
     with translated(f"looking for job {entry.job_id!r} in the queue"):
-        ticket = queueing.Ticket(entry.job_id, entry.attempt, entry.arrived)
-        return queueing.has_ticket(stack_queue(stack), ticket)
+        name = jobs.execution_name(entry.job_id, entry.attempt)
+        return tickets.has_ticket(stack_queue(stack), arrived=entry.arrived, name=name)
 
 
 def queue_standing(stack: StackRef) -> queueing.Standing:
@@ -133,9 +133,9 @@ def jobs_ahead(stack: StackRef) -> int:
     return len(found.running) + len(found.waiting)
 
 
-def stack_queue(stack: StackRef) -> queueing.Queue:
+def stack_queue(stack: StackRef) -> tickets.Queue:
     """Return the queue of a stack that has one."""
-    return queueing.Queue(
+    return tickets.Queue(
         dynamodb=stack.client("dynamodb"),
         states=stack.client("stepfunctions"),
         table=stack.outputs["JobTableName"],

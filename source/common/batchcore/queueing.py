@@ -1,26 +1,20 @@
 """Start jobs in the order of their arrival, at most so many at a time.
 
-JobTable holds the queue under the job id ``#QUEUE``: the slots, and a ticket for each execution
-that has to be started. Each function here may be interrupted after any of its calls, and repeated:
-a ticket is deleted last, and an execution's name is taken once. See "Jobs that wait" in
-docs/architecture.md.
+Each execution that has to be started has a ticket, and each that runs holds a slot. Each function
+here may be interrupted after any of its calls, and repeated: a ticket is deleted last, and an
+execution's name is taken once. See "Jobs that wait" in docs/architecture.md.
 """
 
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from batchcore import items, jobs, workflow
+from batchcore import items, tickets, workflow
+from batchcore.tickets import QUEUE, Queue, Ticket
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_stepfunctions import SFNClient
-
-QUEUE = "#QUEUE"  # no job id has this character
 SLOTS = "SLOTS"
-TICKET_PREFIX = "WAIT#"
 
 # A process that took a slot starts the execution within this time, or has died. Nothing is wrong
 # with a start that comes later. Holders of slots are asked for no more often than that.
@@ -31,72 +25,6 @@ _LOST = ""
 
 # The statuses of an execution that has not ended.
 _UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
-
-
-@dataclass(frozen=True)
-class Queue:
-    """A stack's queue of jobs.
-
-    Attributes
-    ----------
-    dynamodb, states
-        Clients.
-    table : str
-        JobTable.
-    machine_arn : str
-        The main workflow.
-    limit : int
-        The most jobs that run at a time.
-    """
-
-    dynamodb: "DynamoDBClient"
-    states: "SFNClient"
-    table: str
-    machine_arn: str
-    limit: int
-
-    def execution_arn(self, name: str) -> str:
-        """Return the ARN of an execution of the main workflow."""
-        return f"{self.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """An execution that has to be started.
-
-    Attributes
-    ----------
-    job, attempt
-        The job and its attempt.
-    arrived : str
-        When the job was entered, as the ledger has it (``startTime``). The first to arrive starts
-        first.
-    document : str
-        The execution's input.
-    """
-
-    job: str
-    attempt: int
-    arrived: str
-    document: str = ""
-
-    @property
-    def name(self) -> str:
-        """The execution's name."""
-        return jobs.execution_name(self.job, self.attempt)
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """The key of the ticket's item."""
-        return items.attributes(
-            {"jobId": QUEUE, "entry": f"{TICKET_PREFIX}{self.arrived}#{self.name}"}
-        )
-
-    @property
-    def begun(self) -> str:
-        """The status of a job whose execution is being started."""
-        # Only the first attempt always splits, which is when a job becomes RUNNING.
-        return workflow.SUBMITTED if self.attempt == 1 else workflow.RUNNING
 
 
 @dataclass(frozen=True)
@@ -117,10 +45,11 @@ class Standing:
 
 @dataclass(frozen=True)
 class _Holder:
-    """Who has a slot: since when, and the mark of the process that took it."""
+    """Who has a slot: since when, the mark of the process that took it, when the job arrived."""
 
     since: str
     mark: str
+    arrived: str
 
 
 @dataclass(frozen=True)
@@ -132,49 +61,11 @@ class _Slots:
     holders: Mapping[str, _Holder] = field(default_factory=dict)
 
 
-def put_ticket(queue: Queue, ticket: Ticket) -> bool:
-    """Write a ticket; return False if it is there already."""
-    item: dict[str, str | int] = {
-        "job": ticket.job,
-        "attempt": ticket.attempt,
-        "arrived": ticket.arrived,
-        "document": ticket.document,
-    }
-    try:
-        queue.dynamodb.put_item(
-            TableName=queue.table,
-            Item={**ticket.key, **items.attributes(item)},
-            ConditionExpression="attribute_not_exists(jobId)",
-        )
-    except queue.dynamodb.exceptions.ConditionalCheckFailedException:
-        return False
-    return True
-
-
-def delete_ticket(queue: Queue, ticket: Ticket) -> None:
-    """Delete a ticket, if it is there."""
-    queue.dynamodb.delete_item(TableName=queue.table, Key=ticket.key)
-
-
-def has_ticket(queue: Queue, ticket: Ticket) -> bool:
-    """Tell whether a ticket is there."""
-    found = queue.dynamodb.get_item(TableName=queue.table, Key=ticket.key, ConsistentRead=True)
-    return "Item" in found
-
-
 def standing(queue: Queue) -> Standing:
     """Return which jobs hold a slot, and which wait for one."""
     holders = _read_slots(queue).holders
-    waiting: list[str] = []
-    request = {**_tickets_request(queue), "ProjectionExpression": "job, attempt"}
-    while request:
-        answer: Any = queue.dynamodb.query(**request)
-        for ticket in map(items.plain, answer["Items"]):
-            if jobs.execution_name(ticket["job"], ticket["attempt"]) not in holders:
-                waiting.append(ticket["job"])
-        last = answer.get("LastEvaluatedKey")
-        request = {**request, "ExclusiveStartKey": last} if last else {}
-    return Standing(tuple(sorted(holders)), tuple(waiting))
+    waiting = (ticket for ticket in tickets.read_all(queue) if ticket.name not in holders)
+    return Standing(tuple(sorted(holders)), tuple(ticket.job for ticket in waiting))
 
 
 def advance(queue: Queue) -> list[str]:
@@ -183,7 +74,7 @@ def advance(queue: Queue) -> list[str]:
     A lost start is repeated, and a slot whose holder has ended is taken over.
     """
     started = []
-    while waiting := _read_tickets(queue):
+    while waiting := tickets.read_first(queue):
         ticket = _take_slot(queue, waiting)
         if ticket is None:
             break
@@ -201,9 +92,9 @@ def release(queue: Queue, name: str) -> None:
             return
 
 
-def hold(queue: Queue, name: str) -> None:
+def hold(queue: Queue, name: str, *, arrived: str) -> None:
     """Give a slot to an execution that goes on whether one is free or not."""
-    _set_holder(queue, name, _Holder(items.utc_now(), uuid.uuid4().hex))
+    _set_holder(queue, name, _Holder(items.utc_now(), uuid.uuid4().hex, arrived))
 
 
 # --------------------------------------------------------------------------------- slots
@@ -222,13 +113,13 @@ def _take_slot(queue: Queue, waiting: Sequence[Ticket]) -> Ticket | None:
         if ticket is None:
             return None
         if ticket.name in holders or len(holders) < queue.limit:
-            taken = {**holders, ticket.name: _Holder(items.utc_now(), mark)}
+            taken = {**holders, ticket.name: _Holder(items.utc_now(), mark, ticket.arrived)}
             if _write_slots(queue, slots, taken):
                 return ticket
         elif not _is_over(slots.checked):
             return None
         else:
-            ended = _ended_holders(queue, waiting, holders)
+            ended = {name for name, holder in holders.items() if _is_dead(queue, name, holder)}
             written = _write_slots(
                 queue, replace(slots, checked=items.utc_now()), _without(holders, ended)
             )
@@ -252,16 +143,14 @@ def _choose(waiting: Sequence[Ticket], slots: _Slots) -> Ticket | None:
     return next((ticket for ticket in waiting if ticket.name not in slots.holders), None)
 
 
-def _ended_holders(
-    queue: Queue, waiting: Sequence[Ticket], holders: Mapping[str, _Holder]
-) -> set[str]:
-    """Return the holders whose execution has ended, or never started and will not."""
-    starting = {ticket.name for ticket in waiting}
-    return {
-        name
-        for name, holder in holders.items()
-        if name not in starting and _is_over(holder.since) and not _runs(queue, name)
-    }
+def _is_dead(queue: Queue, name: str, holder: _Holder) -> bool:
+    """Tell whether the execution that holds a slot has ended, or never started and will not."""
+    return (
+        _is_over(holder.since)
+        # In this order: the ticket is deleted when the execution has started.
+        and not tickets.has_ticket(queue, arrived=holder.arrived, name=name)
+        and not _runs(queue, name)
+    )
 
 
 def _read_slots(queue: Queue) -> _Slots:
@@ -307,23 +196,7 @@ def _without(holders: Mapping[str, _Holder], gone: set[str]) -> dict[str, _Holde
     return {name: holder for name, holder in holders.items() if name not in gone}
 
 
-# ------------------------------------------------------------------------------- tickets
-
-
-def _read_tickets(queue: Queue) -> list[Ticket]:
-    """Return the first tickets: at least one that holds no slot, if there is one."""
-    answer: Any = queue.dynamodb.query(**_tickets_request(queue), Limit=queue.limit + 1)
-    found = map(items.plain, answer["Items"])
-    return [Ticket(t["job"], t["attempt"], t["arrived"], t["document"]) for t in found]
-
-
-def _tickets_request(queue: Queue) -> dict[str, Any]:
-    return {
-        "TableName": queue.table,
-        "KeyConditionExpression": "jobId = :queue AND begins_with(entry, :ticket)",
-        "ExpressionAttributeValues": items.attributes({":queue": QUEUE, ":ticket": TICKET_PREFIX}),
-        "ConsistentRead": True,
-    }
+# -------------------------------------------------------------------------------- start
 
 
 def _begin(queue: Queue, ticket: Ticket) -> bool:
@@ -332,9 +205,9 @@ def _begin(queue: Queue, ticket: Ticket) -> bool:
         started = _leave_queue(queue, ticket) and _start(queue, ticket)
     except Exception:
         # It may have started, so it keeps its slot; the next process need not be patient.
-        _set_holder(queue, ticket.name, _Holder(_LOST, ""))
+        _set_holder(queue, ticket.name, _Holder(_LOST, "", ticket.arrived))
         raise
-    delete_ticket(queue, ticket)
+    tickets.delete_ticket(queue, ticket)
     if not started and not _runs(queue, ticket.name):
         release(queue, ticket.name)
     return started

@@ -318,8 +318,8 @@ def test_stack_cannot_be_made_or_deleted_without_any_one_grant_of_the_custom_res
 
 def _request(stack: Stack, server: Server, action: str) -> dict[str, Any]:
     return {
-        # Loading is the first thing that a creation does; the other two, the first of a deletion.
-        "RequestType": "Create" if action == "dynamodb:BatchWriteItem" else "Delete",
+        # Loading is the first thing that a creation does, and the notification that of a deletion.
+        "RequestType": "Create" if action.startswith("dynamodb:") else "Delete",
         "ResponseURL": server.url,
         "StackId": "arn:aws:cloudformation:us-east-1:000000000000:stack/e2e/x",
         "RequestId": "x",

@@ -281,7 +281,7 @@ def test_upload_whose_ticket_was_lost_gets_it_from_a_repeated_event(
     told = event(record("input/b.csv"))
     assert app.lambda_handler(told, context()) == {"jobs": 1, "started": 1}
     assert app.lambda_handler(told, context()) == {"jobs": 1, "started": 0}
-    assert tickets.has_ticket(queue_of(account), arrived=ticket.arrived, name=ticket.name)
+    assert tickets.find_ticket(queue_of(account), arrived=ticket.arrived, name=ticket.name)
 
 
 def test_each_version_of_a_name_is_a_job(app: ModuleType, account: Account) -> None:

@@ -98,7 +98,8 @@ def has_ticket(stack: StackRef, entry: JobEntry) -> bool:
         return False
     with translated(f"looking for job {entry.job_id!r} in the queue"):
         name = jobs.execution_name(entry.job_id, entry.attempt)
-        return tickets.has_ticket(stack_queue(stack), arrived=entry.arrived, name=name)
+        found = tickets.find_ticket(stack_queue(stack), arrived=entry.arrived, name=name)
+        return found is not None
 
 
 def queue_standing(stack: StackRef) -> queueing.Standing:

@@ -88,7 +88,8 @@ def advance(queue: Queue) -> list[str]:
 def release(queue: Queue, name: str) -> None:
     """Give back the slot of an execution that has ended; without one nothing changes."""
     while name in (slots := _read_slots(queue)).holders:
-        if _write_slots(queue, slots, _without(slots.holders, {name})):
+        kept = {other: holder for other, holder in slots.holders.items() if other != name}
+        if _write_slots(queue, slots, kept):
             return
 
 
@@ -101,56 +102,55 @@ def hold(queue: Queue, name: str, *, arrived: str) -> None:
 
 
 def _take_slot(queue: Queue, waiting: Sequence[Ticket]) -> Ticket | None:
-    """Take a slot for the first ticket that nobody is starting; None if there is none."""
+    """Take a slot for the first ticket that has none, or for one whose start was lost."""
     mark = uuid.uuid4().hex
     while True:
         slots = _read_slots(queue)
         holders = slots.holders
-        for held in waiting:  # an answer that was lost: the slot is ours
-            if held.name in holders and holders[held.name].mark == mark:
-                return held
-        ticket = _choose(waiting, slots)
-        if ticket is None:
-            return None
-        if ticket.name in holders or len(holders) < queue.limit:
-            taken = {**holders, ticket.name: _Holder(items.utc_now(), mark, ticket.arrived)}
-            if _write_slots(queue, slots, taken):
-                return ticket
+        for name, holder in holders.items():
+            if holder.mark == mark:  # the slot is ours, and the answer that said so was lost
+                return tickets.find_ticket(queue, arrived=holder.arrived, name=name)
+        first = next((ticket for ticket in waiting if ticket.name not in holders), None)
+        if first is not None and len(holders) < queue.limit:
+            if _write_slots(queue, slots, _with(holders, first, mark)):
+                return first
         elif not _is_over(slots.checked):
             return None
         else:
-            ended = {name for name, holder in holders.items() if _is_dead(queue, name, holder)}
-            written = _write_slots(
-                queue, replace(slots, checked=items.utc_now()), _without(holders, ended)
-            )
-            if written and not ended:
-                return None
+            checked = replace(slots, checked=items.utc_now())
+            lost, ended = _check_holders(queue, holders)
+            kept = {name: holder for name, holder in holders.items() if name not in ended}
+            written = _write_slots(queue, checked, _with(kept, lost, mark) if lost else kept)
+            if written and (lost or not ended):
+                return lost
+
+
+def _check_holders(queue: Queue, holders: Mapping[str, _Holder]) -> tuple[Ticket | None, set[str]]:
+    """Return the first ticket whose start was lost, and the holders whose execution has ended."""
+    lost, ended = None, set()
+    for name, holder in holders.items():
+        if not _is_over(holder.since):
+            continue
+        # The ticket first: it is deleted when the execution has started.
+        ticket = tickets.find_ticket(queue, arrived=holder.arrived, name=name)
+        if ticket is not None:
+            lost = lost or ticket
+        elif not _runs(queue, name):
+            ended.add(name)
+    return lost, ended
+
+
+def _with(holders: Mapping[str, _Holder], ticket: Ticket, mark: str) -> dict[str, _Holder]:
+    return {**holders, ticket.name: _Holder(items.utc_now(), mark, ticket.arrived)}
 
 
 def _set_holder(queue: Queue, name: str, holder: _Holder) -> None:
     while True:
         slots = _read_slots(queue)
-        if _write_slots(queue, slots, {**slots.holders, name: holder}):
+        # One whose start was lost is to be found by the next process.
+        checked = slots.checked if holder.since else _LOST
+        if _write_slots(queue, replace(slots, checked=checked), {**slots.holders, name: holder}):
             return
-
-
-def _choose(waiting: Sequence[Ticket], slots: _Slots) -> Ticket | None:
-    """Return the first ticket whose start was lost, or else the first that has no slot."""
-    for ticket in waiting:
-        holder = slots.holders.get(ticket.name)
-        if holder is not None and _is_over(holder.since):
-            return ticket
-    return next((ticket for ticket in waiting if ticket.name not in slots.holders), None)
-
-
-def _is_dead(queue: Queue, name: str, holder: _Holder) -> bool:
-    """Tell whether the execution that holds a slot has ended, or never started and will not."""
-    return (
-        _is_over(holder.since)
-        # In this order: the ticket is deleted when the execution has started.
-        and not tickets.has_ticket(queue, arrived=holder.arrived, name=name)
-        and not _runs(queue, name)
-    )
 
 
 def _read_slots(queue: Queue) -> _Slots:
@@ -190,10 +190,6 @@ def _write_slots(queue: Queue, slots: _Slots, holders: Mapping[str, _Holder]) ->
     except queue.dynamodb.exceptions.ConditionalCheckFailedException:
         return False
     return True
-
-
-def _without(holders: Mapping[str, _Holder], gone: set[str]) -> dict[str, _Holder]:
-    return {name: holder for name, holder in holders.items() if name not in gone}
 
 
 # -------------------------------------------------------------------------------- start

@@ -106,12 +106,12 @@ def delete_ticket(queue: Queue, ticket: Ticket) -> None:
     queue.dynamodb.delete_item(TableName=queue.table, Key=ticket.key)
 
 
-def has_ticket(queue: Queue, *, arrived: str, name: str) -> bool:
-    """Tell whether there is a ticket of an execution, of a job that arrived at a time."""
+def find_ticket(queue: Queue, *, arrived: str, name: str) -> Ticket | None:
+    """Return the ticket of an execution, of a job that arrived at a time; None without one."""
     found = queue.dynamodb.get_item(
         TableName=queue.table, Key=_key(arrived, name), ConsistentRead=True
     )
-    return "Item" in found
+    return _read(found["Item"]) if "Item" in found else None
 
 
 def _key(arrived: str, name: str) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _key(arrived: str, name: str) -> dict[str, Any]:
 
 
 def read_first(queue: Queue) -> list[Ticket]:
-    """Return the first tickets: at least one that holds no slot, if there is one."""
+    """Return the first tickets: if a slot is free, at least one that has none, if there is one."""
     answer: Any = queue.dynamodb.query(**_request(queue), Limit=queue.limit + 1)
     return [_read(item) for item in answer["Items"]]
 

@@ -39,6 +39,8 @@ class Settings:
         Chunk sizes of the smallest of those jobs.
     growth_rows : tuple of int
         Rows of the section ``growth``.
+    uploads : int
+        Files of the section ``uploads``.
     reference_rows : int
         Reference data that the section ``deployment`` loads.
     listed_jobs : tuple of int
@@ -61,6 +63,7 @@ class Settings:
     job_rows: tuple[int, ...]
     job_chunk_rows: tuple[int, ...]
     growth_rows: tuple[int, ...]
+    uploads: int
     reference_rows: int
     listed_jobs: tuple[int, ...]
     simulated_rows: tuple[int, ...]
@@ -84,6 +87,7 @@ MODES = {
         job_rows=(200,),
         job_chunk_rows=(100,),
         growth_rows=(100, 1_000),
+        uploads=3,
         reference_rows=300,
         listed_jobs=(2, 20),
         simulated_rows=(10_000,),
@@ -101,6 +105,7 @@ MODES = {
         job_rows=(10_000,),
         job_chunk_rows=(600, 5_000),
         growth_rows=(1_000, 10_000, 100_000),
+        uploads=12,
         reference_rows=5_000,
         listed_jobs=(10, 200),
         simulated_rows=_DECADES[:3],
@@ -118,6 +123,7 @@ MODES = {
         job_rows=(10_000, 100_000),
         job_chunk_rows=(600, 2_500, 5_000),
         growth_rows=(10_000, 100_000, 1_000_000),
+        uploads=60,
         reference_rows=100_000,
         listed_jobs=(10, 1_000),
         simulated_rows=_DECADES,

@@ -24,15 +24,24 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-lo
 # (GHSA-5rjg-fvgr-3xxf) and to package what was excluded (GHSA-h35f-9h28-mq5c).
 INSTALLERS := -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=26.2' 'setuptools>=83'
 
-.PHONY: help demo test check code lint audit format lab console docs pictures bench bench-quick drill clean setup setup-dev
+# The versions that the tests ran with, see `make pins`.
+INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# One answer for all Pythons and platforms. No file names the host that packages come from.
+PIN := $(SCAN)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
+	--custom-compile-command 'make pins'
+
+.PHONY: help demo test check code lint audit pins licences format lab console docs pictures bench bench-quick drill clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make lab     JupyterLab on notebooks/"
 	@echo "make console the operations console as an app, on 127.0.0.1"
 	@echo "make check   ruff, mypy --strict, import-linter and the fast tests, in about a minute"
-	@echo "make lint    as check without tests, and cfn-lint, sam validate, checkov, the docs"
+	@echo "make lint    as check without tests, and cfn-lint, sam validate, checkov, the CI workflow, the docs"
 	@echo "make audit   known vulnerabilities of every package; needs the network"
+	@echo "make pins    renew the versions and hashes of what is installed; needs the network"
+	@echo "make licences  the licences of what is installed, into the docs"
 	@echo "make docs    the API reference, into site/"
 	@echo "make pictures  the pictures of README and docs, from notebooks run in a browser"
 	@echo "make bench   benchmarks, into docs/performance.md"
@@ -49,18 +58,18 @@ $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/ready: $(VENV)/python pyproject.toml batchops/local/engine-requirements.txt
+$(VENV)/ready: $(VENV)/python pyproject.toml constraints.txt batchops/local/engine-requirements.txt
 	$(BIN)/python $(INSTALLERS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python $(INSTALL) --editable '.[lab]'
 	$(BIN)/batchops engine install
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python $(INSTALL) --editable '.[lab,dev]'
 	@touch $@
 
 $(VENV)/ready-bench: $(VENV)/ready-dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python $(INSTALL) --editable '.[lab,dev,bench]'
 	@touch $@
 
 # SAM CLI pins boto3 and much else to the digit, so it has an environment of its own.
@@ -77,7 +86,7 @@ $(SCAN)/ready: scan-requirements.txt | $(VENV)/python
 	@touch $@
 
 $(VENV)/ready-console: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[console]'
+	$(BIN)/python $(INSTALL) --editable '.[lab,console]'
 	@touch $@
 
 # ------------------------------------------------------------------------------------- to use
@@ -112,6 +121,9 @@ lint: code setup-dev $(SCAN)/ready
 	$(BIN)/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region us-east-1
 	$(SCAN)/bin/checkov --file template.yaml --config-file .checkov.yaml
+	sed -n '/^```yaml$$/,/^```$$/{/^```/!p;}' docs/ci.md > .tools/workflow.yml
+	$(SCAN)/bin/check-jsonschema --builtin-schema vendor.github-workflows .tools/workflow.yml
+	$(SCAN)/bin/zizmor --quiet --offline .tools/workflow.yml
 	$(MAKE) docs
 
 # Strict: a link that leads nowhere, or a name that is not there, fails it.
@@ -127,6 +139,17 @@ audit: setup-dev $(SCAN)/ready
 	$(BIN)/python tools/audit.py $(SCAN)/bin/pip-audit source/common/requirements.txt \
 		$(VENV)/lib/python3*/site-packages .batchops/engine-env-*/lib/python3*/site-packages \
 		$(SAM)/lib/python3*/site-packages $(SCAN)/lib/python3*/site-packages
+
+# Renews what is installed: the layer and the engine from their .in files, with hashes; what everything
+# else may be from pyproject.toml. Run the tests, and make licences, before the files are committed.
+pins: $(SCAN)/ready
+	$(PIN) --generate-hashes --no-deps source/common/requirements.in -o source/common/requirements.txt
+	$(PIN) --generate-hashes --only-binary :all: batchops/local/engine-requirements.in \
+		-o batchops/local/engine-requirements.txt
+	$(PIN) --all-extras pyproject.toml -o constraints.txt
+
+licences: setup-dev $(VENV)/ready-bench
+	$(BIN)/python -m tools.licences docs/licences.md
 
 format: setup-dev
 	$(BIN)/ruff check --fix .

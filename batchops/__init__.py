@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         JobFailedError,
         JobNotFoundError,
         JobRunningError,
+        MissingExtraError,
         PackagingError,
         ProjectError,
         RegionError,
@@ -66,6 +67,9 @@ if TYPE_CHECKING:
     from batchops.planning.actual_cost import CostComparison
     from batchops.planning.cost import Cost
     from batchops.planning.plan import Plan
+    from batchops.planning.schema_draft import SchemaDraft, infer_schema
+    from batchops.planning.schema_explain import SchemaExplanation, explain_schema
+    from batchops.planning.schema_report import SchemaReport, check_schema_file
     from batchops.planning.upload_check import UploadCheck, check_upload
     from batchops.planning.what_if import WhatIf
     from batchops.plots.data_plots import plot_totals
@@ -97,6 +101,7 @@ _MODULES = {
         "JobFailedError",
         "JobNotFoundError",
         "JobRunningError",
+        "MissingExtraError",
         "PackagingError",
         "ProjectError",
         "RegionError",
@@ -130,6 +135,18 @@ _MODULES = {
     "batchops.planning.actual_cost": ("CostComparison",),
     "batchops.planning.cost": ("Cost",),
     "batchops.planning.plan": ("Plan",),
+    "batchops.planning.schema_draft": (
+        "SchemaDraft",
+        "infer_schema",
+    ),
+    "batchops.planning.schema_explain": (
+        "SchemaExplanation",
+        "explain_schema",
+    ),
+    "batchops.planning.schema_report": (
+        "SchemaReport",
+        "check_schema_file",
+    ),
     "batchops.planning.upload_check": (
         "UploadCheck",
         "check_upload",
@@ -189,6 +206,7 @@ __all__ = [
     "JobRunningError",
     "JobStatus",
     "LocalEngine",
+    "MissingExtraError",
     "PackagingError",
     "Plan",
     "Preview",
@@ -199,6 +217,9 @@ __all__ = [
     "RerunPlan",
     "ResultFile",
     "Sample",
+    "SchemaDraft",
+    "SchemaExplanation",
+    "SchemaReport",
     "Stack",
     "StackBusyError",
     "StackError",
@@ -212,9 +233,12 @@ __all__ = [
     "Why",
     "WorkflowGraph",
     "__version__",
+    "check_schema_file",
     "check_upload",
     "compare",
     "console",
+    "explain_schema",
+    "infer_schema",
     "list_stacks",
     "make_sample",
     "plot_totals",

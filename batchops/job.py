@@ -19,6 +19,7 @@ from batchops.inspection import frames, result_files
 from batchops.inspection.balance import Balance, job_balance
 from batchops.inspection.email import Email, read_email
 from batchops.inspection.error_filters import check_filter
+from batchops.inspection.links import Link, make_link
 from batchops.inspection.result_files import ResultFile
 from batchops.inspection.status import JobStatus, job_status, wait
 
@@ -434,12 +435,14 @@ class Job(JobRef):
         """
         return result_files.download(self, path, rejected=rejected, on_bytes=on_bytes)
 
-    def link(self, *, expires_s: int = LINK_EXPIRES_S, rejected: bool = False) -> str:
+    def link(self, *, expires_s: int = LINK_EXPIRES_S, rejected: bool = False) -> Link:
         """Return an address that opens the completed file, or the rejects, without credentials.
 
-        It works for `expires_s` seconds, but no longer than the credentials that sign it.
+        It works for `expires_s` seconds, but no longer than the credentials that sign it; of a
+        stack on the local engine, on this computer only (`Link.here_only`). Elsewhere take
+        `download`.
         """
-        return result_files.link(self, expires_s=expires_s, rejected=rejected)
+        return make_link(self, expires_s=expires_s, rejected=rejected)
 
     def email(self) -> Email:
         """Return the job's mail, and whether it was sent.

@@ -12,6 +12,7 @@ from batchcore import workflow
 
 from batchops.core import ledger
 from batchops.core.compatibility import warn_of_misfit
+from batchops.core.config import load_environment
 from batchops.core.errors import InputError
 from batchops.core.project import Project
 from batchops.core.stack_ref import Outputs, StackRef
@@ -59,7 +60,8 @@ class Stack(StackRef):
     region, profile
         Of the AWS configuration; on AWS only.
     project
-        The checkout with the template; by default the one that this package runs from.
+        The folder with the template: a checkout, or what ``batchops init`` has laid out. By default
+        the one around the current folder; where there is none, what came with the package.
     engine
         The local engine to use, if not the project's own.
 
@@ -81,6 +83,42 @@ class Stack(StackRef):
     ) -> None:
         super().__init__(name, make_target(target, region=region, profile=profile, engine=engine))
         self._project_root = project
+        # What deploy takes where it is not given something else.
+        self._defaults = Order()
+
+    @classmethod
+    def from_config(
+        cls, environment: str, path: File | None = None, *, project: File | None = None
+    ) -> Stack:
+        """Return the stack of an environment in ``batchops.toml``.
+
+        `preview` and `deploy` take the environment's schema, reference data, parameters and tags
+        where they are not given others.
+
+        Parameters
+        ----------
+        environment
+            Its name in the file.
+        path
+            The file; by default the nearest ``batchops.toml`` in the current folder or above.
+        project
+            The folder with the template, as for `Stack`.
+
+        Raises
+        ------
+        InputError
+            There is no such file or environment, or something in the file is wrong.
+        """
+        found = load_environment(environment, Path(path) if path is not None else None)
+        stack = cls(
+            found.stack,
+            target=found.target,
+            region=found.region,
+            profile=found.profile,
+            project=project,
+        )
+        stack._defaults = Order(found.schema, found.reference, found.parameters, found.tags)
+        return stack
 
     def __repr__(self) -> str:
         """Name the stack and where it lives."""
@@ -88,7 +126,7 @@ class Stack(StackRef):
 
     @property
     def project(self) -> Project:
-        """The checkout that the stack is deployed from."""
+        """The folder that the stack is deployed from."""
         return Project.find(self._project_root)
 
     def _outputs_of(self, values: Mapping[str, str]) -> ShownOutputs:
@@ -117,7 +155,8 @@ class Stack(StackRef):
         """
         from batchops.deployment.preview import preview_stack
 
-        return preview_stack(self, self.project, Order(schema, reference_data, parameters))
+        order = self._order(schema, reference_data, parameters)
+        return preview_stack(self, self.project, order)
 
     def deploy(
         self,
@@ -155,7 +194,7 @@ class Stack(StackRef):
         done = deploy_stack(
             self,
             self.project,
-            Order(schema, reference_data, parameters),
+            self._order(schema, reference_data, parameters),
             replace=replace,
             force=force,
             on_event=on_event,
@@ -163,6 +202,20 @@ class Stack(StackRef):
         )
         self._outputs = self._outputs_of(done.outputs)
         return dataclasses.replace(done, outputs=self._outputs)
+
+    def _order(
+        self,
+        schema: File | None,
+        reference_data: File | None,
+        parameters: Mapping[str, ParameterValue],
+    ) -> Order:
+        default = self._defaults
+        return Order(
+            schema or default.schema,
+            reference_data or default.reference_data,
+            {**default.parameters, **parameters},
+            default.tags,
+        )
 
     def status(self) -> StackStatus:
         """Return the stack's status and parameters; a stack that is not deployed says so.

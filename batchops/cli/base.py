@@ -9,10 +9,12 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 from batchcore.texts import visible
+from click.core import ParameterSource
 from rich.console import Console
 
 from batchops.cli.help import write_example, write_verbs
@@ -82,14 +84,24 @@ class Options:
     target: str
     region: str | None
     profile: str | None
+    project: Path | None
+    environment: str | None = None
     as_json: bool = False
 
     def stack(self) -> Stack:
         """Return the stack that they name; made late, so that --help is quick."""
         from batchops.stack import Stack
 
+        if self.environment is not None:
+            return Stack.from_config(self.environment, project=self.project)
         target: Any = self.target
-        return Stack(self.stack_name, target=target, region=self.region, profile=self.profile)
+        return Stack(
+            self.stack_name,
+            target=target,
+            region=self.region,
+            profile=self.profile,
+            project=self.project,
+        )
 
 
 class _Command(click.Command):
@@ -149,16 +161,47 @@ class _Group(_Verbs):
     show_default=True,
     help="The embedded engine, or an AWS account.",
 )
+@click.option(
+    "--env",
+    "environment",
+    envvar="BATCHOPS_ENV",
+    help="An environment in batchops.toml, which says all of the other options but --project.",
+)
 @click.option("--region", help="AWS region; by default the profile's.")
 @click.option("--profile", help="Profile of the AWS configuration.")
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    envvar="BATCHOPS_PROJECT",
+    help="The folder to deploy from; by default the one around the current folder that "
+    "'batchops init' has laid out, or else what came with the package.",
+)
 @click.version_option(__version__, prog_name="batchops")
 @click.pass_context
 def main(
-    ctx: click.Context, stack_name: str, target: str, region: str | None, profile: str | None
+    ctx: click.Context,
+    stack_name: str,
+    target: str,
+    region: str | None,
+    profile: str | None,
+    project: Path | None,
+    environment: str | None,
 ) -> None:
     """Deploy, run, watch and repair a serverless CSV batch stack."""
-    ctx.obj = Options(stack_name, target, region, profile)
+    if environment is not None:
+        names = ("stack_name", "target", "region", "profile")
+        typed = [name for name in names if _is_typed(ctx, name)]
+        if typed and _is_typed(ctx, "environment"):
+            option = f"--{typed[0].removesuffix('_name')}"
+            raise click.UsageError(f"--env says what {option} says: give one of them")
+        if typed:  # more than a variable of the shell
+            environment = None
+    ctx.obj = Options(stack_name, target, region, profile, project, environment)
     warnings.showwarning = cast("Any", _note)
+
+
+def _is_typed(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _note(message: Warning | str, *_: Any) -> None:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import click
 
 GROUPS = {
-    "Start here": ("demo", "doctor", "sample"),
+    "Start here": ("demo", "doctor", "sample", "init", "notebooks"),
     "The stack": ("preview", "deploy", "status", "outputs", "resources", "destroy"),
     "Files and jobs": ("schema", "plan", "submit", "jobs", "show", "watch", "wait"),
     "Results": (
@@ -24,13 +24,17 @@ EXAMPLES = {
     "demo": "demo",
     "doctor": "--target aws --region eu-west-1 doctor",
     "sample": "sample 5000 data",
+    "init": "init own",
+    "notebooks": "notebooks lessons",
     "preview": "preview --schema mine.json",
     "deploy": "deploy FileChunkSize=2000 --reference-data data/reference.csv",
     "status": "status",
     "outputs": "outputs",
     "resources": "resources",
     "destroy": "destroy --yes",
-    "schema check": "schema check mine.json",
+    "schema infer": "schema infer data/orders.csv -o mine.json --force",
+    "schema explain": "schema explain mine.json",
+    "schema check": "schema check mine.json --against data/orders.csv",
     "plan": "plan data/orders.csv",
     "submit": "submit data/orders.csv --wait",
     "jobs": "jobs --status FAILED --since 1d",

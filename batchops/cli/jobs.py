@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from batchcore.texts import visible
+from batchcore.texts import printable, visible
 from batchcore.workflow import JOB_STATUSES, SUCCEEDED
 from rich import box
 from rich.console import Console
@@ -29,7 +29,6 @@ from batchops.cli.base import (
     wants_json,
     with_stack,
 )
-from batchops.show.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Verbs that need no stack: demo, sample."""
+"""Verbs that need no stack: demo, sample, init, notebooks."""
 
 from __future__ import annotations
 
@@ -27,6 +27,27 @@ def demo(rows: int, folder: Path) -> None:
 
     if not run_demo(folder, rows=rows, console=screen):
         sys.exit(NOT_WELL)
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Lay out template, functions, schema, events and notebooks in DIR, to be changed there.
+
+    In DIR, 'batchops deploy' deploys what lies there.
+    """
+    from batchops.core.project import Project
+
+    click.echo(f"{Project.shipped().lay_out(folder)}: change it, and deploy from there")
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def notebooks(folder: Path) -> None:
+    """Copy the notebooks into DIR."""
+    from batchops.core.project import Project
+
+    click.echo(f"{Project.shipped().lay_out_notebooks(folder)}: open 01-deploy.ipynb in JupyterLab")
 
 
 @main.command()

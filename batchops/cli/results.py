@@ -20,6 +20,8 @@ from batchops.cli.base import (
     with_stack,
     write_csv,
 )
+from batchops.core.extras import from_extra
+from batchops.inspection.links import HERE_ONLY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,7 +166,9 @@ def download(stack: Stack, job_id: str, path: Path, rejected: bool) -> None:
 def link(stack: Stack, job_id: str, expires_s: int, rejected: bool) -> None:
     """Print an address that opens the completed file without credentials for a while."""
     address = stack.job(job_id).link(expires_s=expires_s, rejected=rejected)
-    show(address, data={"link": address})
+    if address.here_only:
+        click.echo(f"{HERE_ONLY} There: batchops download {job_id} PATH", err=True)
+    show(str(address), data={"link": str(address)})
 
 
 @main.command()
@@ -188,7 +192,8 @@ def plot(stack: Stack, job_id: str, what: str, path: Path) -> None:
     if what == _GRAPH:
         path.write_text(job.graph().to_svg(), encoding="utf-8")
     else:
-        import matplotlib as mpl
+        with from_extra("lab", needed_for="a plot"):
+            import matplotlib as mpl
 
         # No window may be needed to write a file.
         mpl.use("agg")

@@ -56,8 +56,24 @@ def input_columns(job: JobRef, entry: JobEntry) -> list[str]:
         If it is gone.
     AwsError
     """
-    key = keys.rejected_piece(job.id, keys.HEADER_PIECE)
-    header = read_piece(job, entry.bucket, key, entry.header_versions["rejects"])
-    text = header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
-    names = csvtext.parse_row(text.rstrip("\r\n"), delimiter=entry.delimiter)
+    names = _header(job, entry, "rejects", keys.rejected_piece(job.id, keys.HEADER_PIECE))
     return names[: -len(REJECT_COLUMNS)]
+
+
+def added_columns(job: JobRef, entry: JobEntry) -> list[str]:
+    """Return the columns that the look-up adds, from the headers that the split wrote.
+
+    Raises
+    ------
+    JobError
+        If they are gone.
+    AwsError
+    """
+    names = _header(job, entry, "output", keys.output(job.id, keys.HEADER_PIECE))
+    return names[len(input_columns(job, entry)) :]
+
+
+def _header(job: JobRef, entry: JobEntry, kind: str, key: str) -> list[str]:
+    header = read_piece(job, entry.bucket, key, entry.header_versions[kind])
+    text = header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
+    return csvtext.parse_row(text.rstrip("\r\n"), delimiter=entry.delimiter)

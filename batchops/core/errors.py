@@ -5,6 +5,7 @@
     BatchOpsError
     |-- InputError                   an argument, a parameter or a file is not usable
     |-- ProjectError                 the template or the checkout cannot be found
+    |-- MissingExtraError            a package of an extra is not installed
     |-- PackagingError               an artifact cannot be built or stored
     |-- EngineError                  the local engine
     |   |-- EngineInstallError           its environment cannot be made
@@ -62,6 +63,10 @@ class InputError(BatchOpsError, ValueError):
 
 class ProjectError(BatchOpsError):
     """The project's template or checkout cannot be found."""
+
+
+class MissingExtraError(BatchOpsError, ImportError):
+    """A package of one of batchops's extras is needed, and is not installed."""
 
 
 class PackagingError(BatchOpsError):

@@ -36,6 +36,9 @@ class ManifestChunk:
         Its records, which blank lines are not.
     size_bytes : int
         Bytes of its file.
+    added_columns : str or None
+        What identifies the columns that the look-up adds to it; None if an earlier version of the
+        split did not say.
     """
 
     number: int
@@ -46,6 +49,7 @@ class ManifestChunk:
     last_row: int
     rows: int
     size_bytes: int
+    added_columns: str | None = None
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> ManifestChunk:
@@ -59,10 +63,12 @@ class ManifestChunk:
             last_row=item["lastRow"],
             rows=item["rows"],
             size_bytes=item["sizeBytes"],
+            added_columns=item.get("addedColumns"),
         )
 
     def item(self) -> dict[str, Any]:
         """Return the chunk as an item of the manifest."""
+        known = self.added_columns is not None
         return {
             "number": self.number,
             "entry": self.entry,
@@ -72,6 +78,7 @@ class ManifestChunk:
             "rows": self.rows,
             "sizeBytes": self.size_bytes,
             "versionId": self.version_id,
+            **({"addedColumns": self.added_columns} if known else {}),
         }
 
 

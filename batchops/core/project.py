@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import platformdirs
 
 from batchops.core.errors import InputError, ProjectError
 
 HOME_VARIABLE = "BATCHOPS_HOME"
+
+# What makes a folder one that a stack can be deployed from.
+_NEEDED = ("template.yaml", "source")
+# What `batchops init` lays out: what is deployed, and what the notebooks read.
+_LAID_OUT = (*_NEEDED, "samconfig.toml", "events", "notebooks", "docs/architecture.svg")
+_NOT_COPIED = {"__pycache__", "data"}  # notebooks write into data/
 
 
 def checkout_root() -> Path:
@@ -17,12 +27,39 @@ def checkout_root() -> Path:
     return Path(__file__).resolve().parents[2]
 
 
-def state_home(root: Path | None = None) -> Path:
-    """Return the folder for state: BATCHOPS_HOME, or ``.batchops`` in the project's root."""
+def _shipped_root() -> Path:
+    """Return where the files are that come with the package: its checkout, or inside the package.
+
+    pyproject.toml puts them there in the wheel.
+    """
+    root = checkout_root()
+    return root if _lacking(root) == [] else root / "batchops" / "project"
+
+
+def _lacking(folder: Path) -> list[str]:
+    return [name for name in _NEEDED if not (folder / name).exists()]
+
+
+def _around(folder: Path) -> Path | None:
+    """Return the nearest folder at or above one that `batchops init` has laid out, or a clone."""
+    for each in (folder, *folder.parents):
+        if not _lacking(each) and (each / "source" / "common" / "batchcore").is_dir():
+            return each
+    return None
+
+
+def state_home() -> Path:
+    """Return the folder for state: BATCHOPS_HOME, ``.batchops`` in a checkout, or the user's own.
+
+    The user's own is where the system keeps such: ``~/.local/state/batchops`` on Linux,
+    ``~/Library/Application Support/batchops`` on macOS.
+    """
     chosen = os.environ.get(HOME_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
-    return (root or checkout_root()) / ".batchops"
+    if _shipped_root() == checkout_root():
+        return checkout_root() / ".batchops"
+    return platformdirs.user_state_path("batchops", appauthor=False)
 
 
 def make_private(folder: Path) -> Path:
@@ -54,6 +91,8 @@ def check_private(folder: Path) -> None:
         The folder belongs to another user, or others may write to it.
     """
     check_owner(folder)
+    if sys.platform == "win32":  # its folders have lists of who may do what, and no such mode
+        return
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise InputError(
@@ -70,6 +109,8 @@ def check_owner(path: Path) -> None:
     InputError
         It belongs to another user.
     """
+    if sys.platform == "win32":  # it has no such ids
+        return
     owner = path.stat().st_uid
     if owner != os.geteuid():
         raise InputError(
@@ -80,7 +121,7 @@ def check_owner(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Project:
-    """A checkout: the folder that holds template.yaml and source/.
+    """A folder that a stack is deployed from: it holds template.yaml and source/.
 
     Parameters
     ----------
@@ -92,21 +133,71 @@ class Project:
 
     @classmethod
     def find(cls, root: str | Path | None = None) -> Project:
-        """Find the project at a given path, or around the installed package.
+        """Find the project at a given path, around the current folder, or in the package.
 
         Raises
         ------
         ProjectError
-            The folder holds no template.yaml, or no source/.
+            The folder holds no template.yaml, or no source/; or the one around the current folder
+            belongs to another user.
         """
-        folder = Path(root).expanduser().resolve() if root is not None else checkout_root()
-        lacking = [name for name in ("template.yaml", "source") if not (folder / name).exists()]
-        if lacking:
+        if root is not None:
+            folder = Path(root).expanduser().resolve()
+            if lacking := _lacking(folder):
+                raise ProjectError(
+                    f"no {' and no '.join(lacking)} in {folder}: name a folder that "
+                    "'batchops init' has laid out, or a checkout"
+                )
+            return cls(folder)
+        around = _around(Path.cwd())
+        if around is None or around == _shipped_root():  # whose code runs already
+            return cls.shipped()
+        try:
+            check_owner(around)
+        except InputError as error:
             raise ProjectError(
-                f"no {' and no '.join(lacking)} in {folder}: pass the path of a checkout, "
-                "or install batchops from one with 'pip install -e'"
+                f"{around} has a template, but belongs to another user, whose code would be run "
+                "and deployed: name the project's folder yourself, or go to another folder"
+            ) from error
+        return cls(around)
+
+    @classmethod
+    def shipped(cls) -> Project:
+        """Return the project as it came with the package, or the checkout that it runs from.
+
+        Raises
+        ------
+        ProjectError
+            The installation is not complete.
+        """
+        folder = _shipped_root()
+        if lacking := _lacking(folder):
+            raise ProjectError(
+                f"no {' and no '.join(lacking)} in {folder}: this installation of batchops is not "
+                "complete, so install it again"
             )
         return cls(folder)
+
+    def lay_out(self, folder: Path) -> Path:
+        """Copy what a stack is made from into a folder, to be changed there, and return it.
+
+        Raises
+        ------
+        InputError
+            The folder has a part of it already.
+        """
+        return _copy({self.root / name: folder / name for name in _LAID_OUT}, folder)
+
+    def lay_out_notebooks(self, folder: Path) -> Path:
+        """Copy the notebooks into a folder, and return it.
+
+        Raises
+        ------
+        InputError
+            The folder has one of them already.
+        """
+        names = [path.name for path in (self.root / "notebooks").iterdir() if path.is_file()]
+        return _copy({self.root / "notebooks" / name: folder / name for name in names}, folder)
 
     @property
     def template(self) -> Path:
@@ -119,11 +210,22 @@ class Project:
         return self.root / "source"
 
     @property
-    def state(self) -> Path:
-        """The folder for builds, caches and the local engine; nothing in it is committed."""
-        return state_home(self.root)
-
-    @property
     def build(self) -> Path:
-        """The folder for built artifacts."""
-        return self.state / "build"
+        """The folder for built artifacts; nothing in it is committed."""
+        return state_home() / "build"
+
+
+def _copy(places: dict[Path, Path], folder: Path) -> Path:
+    """Copy files and folders, each to its place in a folder; nothing that is there is replaced."""
+    there = sorted(str(new.relative_to(folder)) for new in places.values() if new.exists())
+    if there:
+        raise InputError(f"{folder} has {', '.join(there)} already: name another folder")
+    for old, new in places.items():
+        for path in sorted(old.rglob("*")) if old.is_dir() else [old]:
+            parts = path.relative_to(old).parts
+            if path.is_file() and not any(p.startswith(".") or p in _NOT_COPIED for p in parts):
+                copy = new.joinpath(*parts)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                # Without its mode: what is installed may be read-only.
+                shutil.copyfile(path, copy)
+    return folder

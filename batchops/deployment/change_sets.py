@@ -85,6 +85,7 @@ def create_change_set(
     *,
     template_url: str,
     parameters: Mapping[str, ParameterValue] | None = None,
+    tags: Mapping[str, str] | None = None,
     replace: bool = False,
     timeout_s: float = 300,
     poll_s: float = 2.0,
@@ -102,6 +103,8 @@ def create_change_set(
         Place of the template in S3.
     parameters
         Values by name. Those of an existing stack that are not named keep their values.
+    tags
+        The stack's tags. Where none are given, an existing stack keeps those that it has.
     replace
         Delete a stack that is left over from a failed creation or deletion first.
     timeout_s, poll_s
@@ -129,9 +132,12 @@ def create_change_set(
             found = None
         creates = found is None or found["StackStatus"] in EMPTY
         current = {} if found is None or creates else found
+        # Left out, CloudFormation keeps the stack's tags; an empty list would take them away.
+        tagged = {"Tags": [{"Key": key, "Value": value} for key, value in (tags or {}).items()]}
         made = _request_change_set(
             cfn,
             stack_name,
+            **(tagged if tags else {}),
             ChangeSetType="CREATE" if creates else "UPDATE",
             TemplateURL=template_url,
             Parameters=_parameters(cfn, template_url, parameters or {}, current),

@@ -57,11 +57,14 @@ class Order:
         Files to use in place of those deployed, or of those shipped.
     parameters : mapping
         The template's parameters by name.
+    tags : mapping
+        The stack's tags; those that it has stay where none are given.
     """
 
     schema: str | Path | None = None
     reference_data: str | Path | None = None
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def prepare(
     ------
     InputError, PackagingError, StackError, AwsError, EngineError
     """
+    _check_there(project, order)
     target = stack.target.connect(start=True)
     cfn = target.client("cloudformation")
     found = _living(cfn, stack.name, replace=replace)
@@ -94,27 +98,39 @@ def prepare(
         _refuse_going_back(stack.name, outputs_of(found))
     kept = {} if found is None else _kept_files(cfn, stack.name)
     overrides = check_files(project, order, kept=_fetch_kept(target, project, kept))
+    parameters = _parameters(target, order.parameters, new=found is None)
+    check_reserved(project, found or {}, parameters)
     platform: packaging.Platform = "host" if target.local else "lambda"
     built = packaging.build(project, platform=platform, overrides=overrides)
     published = artifact_bucket.publish(target, built)
     # Files given now come before those that the stack has.
     places = {**published.places, **{n: p for n, p in kept.items() if n not in overrides}}
+    own = {n for n in (*overrides, *kept) if overrides.get(n) != _no_reference(project)}
     text = templates.render(
         templates.load_template(project.template),
         places,
-        own={*overrides, *kept},
+        own=own,
         source_digest=packaging.source_digest(project),
     )
     change_set = change_sets.create_change_set(
         cfn,
         stack.name,
         template_url=artifact_bucket.publish_template(target, text),
-        parameters=_parameters(target, order.parameters, new=found is None),
+        parameters=parameters,
+        tags=order.tags,
         replace=replace,
         on_event=on_event,
         poll_s=target.poll_s,
     )
     return Prepared(change_set, published)
+
+
+def _check_there(project: Project, order: Order) -> None:
+    """Refuse what cannot be read, before an engine is installed and started for it."""
+    templates.load_template(project.template)
+    for what, path in (("schema", order.schema), ("reference data", order.reference_data)):
+        if path and not Path(path).is_file():
+            raise InputError(f"no file {str(path)!r} to take as {what}: name one that is there")
 
 
 def check_files(project: Project, order: Order, *, kept: Mapping[str, Path]) -> dict[str, Path]:
@@ -141,7 +157,7 @@ def check_files(project: Project, order: Order, *, kept: Mapping[str, Path]) -> 
     data_path = reference_data or kept.get(REFERENCE_LAYER, shipped)
     try:
         record_schema = load_checked(schema_path)
-        for _ in read_reference(data_path, record_schema):
+        for _ in read_reference(data_path, record_schema) if record_schema.looks_up else ():
             pass
     except SchemaError as error:
         raise InputError(f"{error} (schema={str(schema_path)!r})") from error
@@ -149,12 +165,26 @@ def check_files(project: Project, order: Order, *, kept: Mapping[str, Path]) -> 
         raise InputError(
             f"{error} (reference_data={str(data_path)!r}): it must fit the schema {schema_path}"
         ) from error
+    if reference_data and not record_schema.looks_up:
+        raise InputError(
+            f"nothing would read {reference_data}: the schema {schema_path} has no look-up. Leave "
+            "the reference data out, or give the schema x-key and x-enrichment"
+        )
     found = {}
+    if not record_schema.looks_up:
+        found[REFERENCE_LAYER] = _no_reference(project)
     if schema:
         found[SCHEMA_LAYER] = _copy_alone(project, schema, SCHEMA_FILE)
     if reference_data:
         found[REFERENCE_LAYER] = _copy_alone(project, reference_data, REFERENCE_FILE)
     return found
+
+
+def _no_reference(project: Project) -> Path:
+    """Return a folder with empty reference data, for a schema without look-up."""
+    folder = make_private(project.build / "no-reference")
+    (folder / REFERENCE_FILE).touch()
+    return folder
 
 
 def _copy_alone(project: Project, source: Path, name: str) -> Path:
@@ -250,6 +280,39 @@ def local_jobs(cores: int, memory_bytes: int) -> int:
     """Return how many jobs may run at a time on a machine: one per core, in half of its memory."""
     job_bytes = cores * len(CHUNK_FUNCTIONS) * _WORKER_BYTES
     return max(1, min(cores, memory_bytes // 2 // job_bytes))
+
+
+def check_reserved(
+    project: Project, found: Mapping[str, Any], parameters: Mapping[str, ParameterValue]
+) -> None:
+    """Refuse to reserve fewer executions for a function than chunks may call it at a time.
+
+    Parameters
+    ----------
+    project
+        Whose template has the defaults.
+    found
+        CloudFormation's description of the stack; empty if there is none yet.
+    parameters
+        Those that the deployment sets.
+
+    Raises
+    ------
+    InputError
+    """
+    shipped = templates.load_template(project.template)["Parameters"]
+    kept = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+    names = ("ReservedConcurrency", "MaxConcurrency")
+    default = {name: shipped[name]["Default"] for name in names}
+    try:
+        reserved, wanted = (int({**default, **kept, **parameters}[name]) for name in names)
+    except ValueError:
+        return  # CloudFormation says what is wrong with it
+    if 0 < reserved < wanted:
+        raise InputError(
+            f"ReservedConcurrency={reserved} is less than MaxConcurrency={wanted}: a single job "
+            f"would be throttled: give at least {wanted}, or 0 to reserve none"
+        )
 
 
 def _api_logs_are_set(target: Target) -> bool:

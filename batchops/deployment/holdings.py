@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchcore import jobs
+from batchcore.texts import printable
 
 from batchops.core import ledger
 from batchops.core.errors import StackBusyError, translated
@@ -55,7 +56,7 @@ class Holdings:
         named = f": {_listed(self.running)}" if self.running else ""
         waiting = f", {len(self.waiting):,} waiting" if self.waiting else ""
         lines.append(f"jobs: {self.jobs:,}, {len(self.running):,} of them running{named}{waiting}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def count_holdings(stack: StackRef) -> Holdings:

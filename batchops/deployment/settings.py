@@ -102,14 +102,14 @@ def read_settings(template: Mapping[str, Any], parameters: Mapping[str, str]) ->
 
 @cache
 def shipped_settings() -> StackSettings:
-    """Return the settings of a stack that is deployed from this checkout with all defaults.
+    """Return the settings of a stack that is deployed as shipped, with all defaults.
 
     Raises
     ------
     ProjectError
-        If the package does not run from a checkout.
+        The installation is not complete.
     """
-    return read_settings(load_template(Project.find().template), {})
+    return read_settings(load_template(Project.shipped().template), {})
 
 
 def deployed_settings(stack: StackRef) -> StackSettings:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchcore.texts import printable
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
@@ -47,7 +48,7 @@ class StackEvent:
     def __str__(self) -> str:
         """Say it in a line, with its reason if it failed."""
         reason = f"  {self.reason}" if self.failed else ""
-        return f"{self.time:%H:%M:%S} {self.status:<20} {self.logical_id}{reason}"
+        return printable(f"{self.time:%H:%M:%S} {self.status:<20} {self.logical_id}{reason}")
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
+from batchcore.texts import printable
 
 from batchops.inspection.status import StatusReader
+from batchops.show import markup
 from batchops.show.marks import COLOURS, MARKS
 from batchops.show.numbers import number_ranges
 from batchops.show.shown import Block, Shown
@@ -107,14 +108,14 @@ class ChunkGrid(Shown):
     def _text(self) -> str:
         """Return a mark per cell, and the numbers of the chunks that failed."""
         marks = "".join(MARKS[cell.state] for cell in self.cells)
-        lines = [self._title(), *(marks[i : i + 100] for i in range(0, len(marks), 100))]
+        lines = [printable(self._title()), *(marks[i : i + 100] for i in range(0, len(marks), 100))]
         if self.failed:
             lines.append(f"failed: {number_ranges(self.failed)}")
         return "\n".join(lines)
 
     def cells_html(self) -> str:
         """Return the cells without the legend; a tooltip describes each."""
-        title, cells = escape(self._title()), "".join(map(_draw_cell, self.cells))
+        title, cells = markup.one_line(self._title()), "".join(map(_draw_cell, self.cells))
         failed = f"<div>failed: {number_ranges(self.failed)}</div>" if self.failed else ""
         style = "line-height:1.2;max-width:60em"
         return f'<div role="img" aria-label="{title}" style="{style}">{cells}</div>{failed}'
@@ -127,7 +128,7 @@ class ChunkGrid(Shown):
         )
         each = f"; a cell is {self.chunks_per_cell:,} chunks" if self.chunks_per_cell > 1 else ""
         if not self.cells:
-            return f"<div>{escape(self._title())}</div>"
+            return f"<div>{markup.one_line(self._title())}</div>"
         return f"{self.cells_html()}<div>{self.chunks:,} chunks: {legend}{each}</div>"
 
 

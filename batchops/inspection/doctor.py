@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from batchops.core.config import find_config, load_config
 from batchops.core.errors import InputError
 from batchops.core.project import Project, state_home
 from batchops.core.stack_ref import MAX_NAME_CHARACTERS
 from batchops.inspection.checks import Check, Diagnosis, check_stack, run_check
 from batchops.inspection.doctor_aws import aws_checks
 from batchops.local import engine_env
-from batchops.local.engine import LocalEngine
+from batchops.local.engine import LocalEngine, check_system
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -39,7 +40,7 @@ def run_doctor(stack: StackRef, *, project: str | Path | None = None) -> Diagnos
     stack
         The stack, deployed or not.
     project
-        The checkout; by default the one that this package runs from.
+        The folder with the template; by default what `Project.find` finds.
 
     Returns
     -------
@@ -50,6 +51,7 @@ def run_doctor(stack: StackRef, *, project: str | Path | None = None) -> Diagnos
         run_check("Python", check_python),
         run_check("packages", check_packages),
         run_check("project", partial(check_project, project)),
+        *_config_checks(),
         run_check("disk", check_disk),
         Check("stack's name", True, f"{len(stack.name)} of {MAX_NAME_CHARACTERS} characters"),
         *(_engine_checks(stack) if stack.target.local else aws_checks(stack)),
@@ -63,9 +65,11 @@ def run_doctor(stack: StackRef, *, project: str | Path | None = None) -> Diagnos
 def check_python() -> Check:
     """Check that this Python can build layers and environments."""
     found = f"{platform.python_version()} ({sys.executable})"
-    lacking = [name for name in ("pip", "ensurepip") if importlib.util.find_spec(name) is None]
+    lacking = [name for name in ("pip", "venv") if importlib.util.find_spec(name) is None]
     if lacking:
-        advice = "they install layers and the local engine: install python3-venv and pip"
+        advice = (
+            "they install layers and the local engine: install this Python's venv module and pip"
+        )
         return Check("Python", False, f"{found}, without {' and '.join(lacking)}", advice)
     return Check("Python", True, found)
 
@@ -86,13 +90,31 @@ def check_packages() -> Check:
         except PackageNotFoundError:
             lacking.append(line)
     if lacking:
-        return Check("packages", False, f"not installed: {', '.join(lacking)}", "pip install -e .")
+        found_none = f"not installed: {', '.join(lacking)}"
+        return Check("packages", False, found_none, "install batchops again")
     return Check("packages", True, ", ".join(found))
 
 
 def check_project(root: str | Path | None) -> Check:
     """Check that there is a template to deploy."""
     return Check("project", True, str(Project.find(root).root))
+
+
+def _config_checks() -> Iterator[Check]:
+    path = find_config(Path.cwd())
+    if path is not None:
+        yield run_check("configuration", partial(check_config, path))
+
+
+def check_config(path: Path) -> Check:
+    """Check a configuration file, and that the files that it names are there."""
+    environments = load_config(path)
+    for each in environments.values():
+        for file in filter(None, (each.schema, each.reference)):
+            if not file.is_file():
+                found = f"{path}: environment {each.name} names {file}, which is not there"
+                return Check("configuration", False, found, "name a file that is there")
+    return Check("configuration", True, f"{path}: {', '.join(environments) or 'no environment'}")
 
 
 def check_disk() -> Check:
@@ -112,6 +134,10 @@ def check_disk() -> Check:
 
 
 def _engine_checks(stack: StackRef) -> Iterator[Check]:
+    system = run_check("system", check_platform)
+    yield system
+    if not system.ok:
+        return
     engine = stack.target.engine
     if isinstance(engine, LocalEngine):
         yield run_check("engine's packages", partial(check_engine_packages, engine))
@@ -119,10 +145,18 @@ def _engine_checks(stack: StackRef) -> Iterator[Check]:
     yield run_check("stack", partial(check_stack, stack))
 
 
+def check_platform() -> Check:
+    """Check that the engine runs on this system."""
+    check_system()
+    return Check("system", True, platform.platform(terse=True))
+
+
 def check_engine_packages(engine: LocalEngine) -> Check:
     """Check that the engine's own Python environment is installed."""
     if engine_env.is_installed(engine.env_home):
-        return Check("engine's packages", True, ", ".join(engine_env.pins()[:3]) + " ...")
+        return Check(
+            "engine's packages", True, f"{len(engine_env.pins())} packages, by their hashes"
+        )
     advice = "batchops engine install, or deploy(), which does it once"
     return Check("engine's packages", None, "not installed yet", advice)
 

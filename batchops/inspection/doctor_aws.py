@@ -77,17 +77,27 @@ def check_artifacts(stack: StackRef) -> Check:
 def _check_lambda(stack: StackRef, parameters: Mapping[str, str]) -> Check:
     deployed = parameters.get("MaxConcurrency")
     wanted = shipped_settings().max_concurrency if deployed is None else int(deployed)
-    return check_concurrency(stack.client("lambda"), wanted)
+    reserved = int(parameters.get("ReservedConcurrency", 0))
+    return check_concurrency(stack.client("lambda"), wanted, reserved)
 
 
-def check_concurrency(client: LambdaClient, wanted: int) -> Check:
-    """Check that Lambda can run as many functions at once as chunks may run."""
+def check_concurrency(client: LambdaClient, wanted: int, reserved: int = 0) -> Check:
+    """Check that Lambda can run as many functions at once as chunks may run.
+
+    Those that are reserved for each function of a job are all that it may take.
+    """
     limit = client.get_account_settings()["AccountLimit"]
     free = limit["UnreservedConcurrentExecutions"]
     found = (
         f"{limit['ConcurrentExecutions']:,} concurrent executions, {free:,} of them unreserved; "
         f"MaxConcurrency is {wanted:,}"
     )
+    if reserved:
+        found += f", ReservedConcurrency {reserved:,}"
+        advice = (
+            f"deploy(ReservedConcurrency={wanted}); until then chunks are throttled and retried"
+        )
+        return Check("Lambda", reserved >= wanted, found, "" if reserved >= wanted else advice)
     if free > wanted:
         return Check("Lambda", True, found)
     advice = (

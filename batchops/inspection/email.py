@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchcore import keys, workflow
+from batchcore.texts import visible
 
 from batchops.inspection.result_files import fetch, result_key
 from batchops.show.shown import Block, Shown
@@ -66,7 +67,7 @@ class Email(Shown):
         )
         # Long links may break anywhere, text only between words.
         style = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
-        yield Block(text, f'<pre style="{style}">{html.escape(text)}</pre>')
+        yield Block(text, f'<pre style="{style}">{html.escape(visible(text))}</pre>')
 
 
 def read_email(job: JobRef) -> Email:

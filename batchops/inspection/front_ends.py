@@ -6,6 +6,7 @@ import html
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
+from batchcore.texts import visible
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -48,7 +49,7 @@ class NotebookView:
             self._display(self._last, note)
 
     def _display(self, progress: Progress, note: str) -> None:
-        below = f"<div><i>{html.escape(note)}</i></div>" if note else ""
+        below = f"<div><i>{html.escape(visible(note))}</i></div>" if note else ""
         self._output.show(
             progress._repr_html_() + below, "\n".join(filter(None, (str(progress), note)))
         )
@@ -71,11 +72,13 @@ class TerminalView:
         """Keep the display, and print the note."""
         self._live.stop()
         if note:
-            self._console.print(note, markup=False)
+            self._console.print(visible(note), markup=False)
 
     def _draw(self, progress: Progress) -> Table:
         # Without markup: ids and reasons may have square brackets.
-        head = Text.assemble((progress.phase, "bold"), " ", (progress.job_id, "dim"))
+        head = Text.assemble(
+            (visible(progress.phase), "bold"), " ", (visible(progress.job_id), "dim")
+        )
         status = progress.status
         bar = ProgressBar(
             # Without a total, until the chunks are known, the bar shows activity.
@@ -91,7 +94,7 @@ class TerminalView:
         for part in (head, bar, Text(", ".join(progress.facts)), chunks):
             lines.add_row(part)
         if status.reason:
-            lines.add_row(Text(status.reason, style="red"))
+            lines.add_row(Text(visible(status.reason), style="red"))
         return lines
 
 
@@ -111,7 +114,7 @@ class LineView:
     def close(self, note: str = "") -> None:
         """Print the note, if there is one."""
         if note:
-            self._print(f"  {note}")
+            self._print(f"  {visible(note)}")
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

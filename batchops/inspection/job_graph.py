@@ -98,12 +98,25 @@ def workflow_graph(
         note = f"{failed:,} of {total:,} failed"
         found[fan_out] = replace(found[fan_out], status=workflow.FAILED, note=note)
     flow = _flow(main, found, letter="m", title=title)
+    chunk = _way_taken(chunk, chunks)
     inner = chunk_runs(chunk, chunks)
     return WorkflowGraph(
         main=flow,
         chunk=_flow(chunk, inner, letter="c", title=f"Each chunk: {summary}"),
         fan_out=next((node.key for node in flow.nodes if node.name == fan_out), ""),
     )
+
+
+def _way_taken(definition: Definition, chunks: pd.DataFrame) -> Definition:
+    """Return the chunk workflow with the look-up, or without if that is how the chunks went."""
+    done = chunks.loc[chunks["status"] == workflow.SUCCEEDED, f"{workflow.ENRICH.name}_ms"]
+    left_out = bool(len(done)) and bool(done.isna().all())
+    states = dict(definition["States"])
+    for name, state in definition["States"].items():
+        if state.get("Default") == workflow.ENRICH.state:
+            taken = state["Choices"][0]["Next"] if left_out else state["Default"]
+            states[name] = {"Type": "Pass", "Next": taken}
+    return {**definition, "States": states}
 
 
 def state_runs(visits: Iterable[StateVisit]) -> Run:

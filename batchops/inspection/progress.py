@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
+from batchcore.texts import printable
 
+from batchops.show import markup
 from batchops.show.marks import COLOURS, MARKS
 from batchops.show.numbers import format_duration
 from batchops.show.shown import Block, Shown
@@ -101,7 +102,7 @@ class Progress(Shown):
         text = ", ".join([chunks, *self.facts])
         if counts:
             text += f"; chunks: {counts}"
-        return f"{text}: {self.status.reason}" if self.status.reason else text
+        return printable(f"{text}: {self.status.reason}") if self.status.reason else text
 
     def _bar(self) -> str:
         """Return a bar of the chunks by state, with the numbers below, as HTML."""
@@ -116,14 +117,14 @@ class Progress(Shown):
             f'<b style="color:{COLOURS[state]}">{MARKS[state]}</b> {count:,} {state}'
             for state, count in states.items()
         )
-        reason = f"<div>{html.escape(self.status.reason)}</div>" if self.status.reason else ""
+        reason = f"<div>{markup.one_line(self.status.reason)}</div>" if self.status.reason else ""
         return (
             '<div class="batchops-progress" style="max-width:56em;line-height:1.6">'
-            f"<div><b>{html.escape(self.phase)}</b> {html.escape(self.job_id)}</div>"
+            f"<div><b>{markup.one_line(self.phase)}</b> {markup.one_line(self.job_id)}</div>"
             f'<div role="progressbar" aria-valuemin="0" aria-valuemax="{self.status.chunks}" '
             f'aria-valuenow="{self.chunks_ended}" style="display:flex;height:0.8em;'
             f'background:rgba(128,128,128,0.3)">{bar}</div>'
-            f"<div>{' &middot; '.join(map(html.escape, self.facts))}</div>"
+            f"<div>{' &middot; '.join(map(markup.one_line, self.facts))}</div>"
             f"<div>{self.status.chunks:,} chunks: {counts}</div>{reason}</div>"
         )
 

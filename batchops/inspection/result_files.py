@@ -151,17 +151,6 @@ def find_result(job: JobRef, *, rejected: bool) -> ResultFile:
     return ResultFile(bucket, key, answer["ContentLength"], answer["LastModified"])
 
 
-def link(job: JobRef, *, expires_s: int, rejected: bool) -> str:
-    """Return an address that opens a result file without credentials; see `Job.link`."""
-    params = {
-        "Bucket": job.stack.outputs["SourceBucketName"],
-        "Key": result_key(job, rejected=rejected),
-    }
-    with translated("making a link"):
-        s3 = job.stack.client("s3")
-        return str(s3.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s))
-
-
 def download(
     job: JobRef,
     path: str | Path,

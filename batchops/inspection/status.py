@@ -16,7 +16,6 @@ from batchops.core.following import follow
 from batchops.core.manifest import read_chunks
 from batchops.inspection.tally import ChunkTally
 from batchops.show.shown import Block, Shown
-from batchops.show.terminal import printable
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -73,7 +72,7 @@ class JobStatus(Shown):
         line += f", {self.rows_rejected:,} rejected"
         line += f", mail {self.mail.lower()}" if self.mail else ""
         yield Block.line(f"{line}: {self.reason}" if self.reason else line)
-        yield from (Block.line(printable(warning)) for warning in self.warnings)
+        yield from (Block.line(warning) for warning in self.warnings)
 
     @property
     def ended(self) -> bool:

@@ -91,6 +91,8 @@ def _step_ms(chunks: pd.DataFrame) -> pd.DataFrame:
     done = chunks[(chunks["status"] == workflow.SUCCEEDED) & chunks["start"].notna()]
     steps = done.filter(regex="_ms$").drop(columns="queue_ms").astype("float64")
     steps.columns = steps.columns.str.removesuffix("_ms")
+    if len(steps):  # without look-up, that step is left out
+        steps = steps.dropna(axis="columns", how="all")
     elapsed = (done["end"] - done["start"]).dt.total_seconds() * 1000
     # The ledger has whole milliseconds, so the sum can exceed the difference by one.
     steps[BETWEEN] = (elapsed - steps.sum(axis=1)).clip(lower=0)

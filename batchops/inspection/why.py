@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from batchcore import jobs, workflow
 from batchcore.errors import FileError, InputGoneError
+from batchcore.texts import printable
 
 from batchops.core import ledger
 from batchops.core.errors import explain_failure
 from batchops.inspection.status import job_status
 from batchops.show.shown import Block, Shown
-from batchops.show.terminal import printable, shorten
+from batchops.show.terminal import shorten
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -111,7 +112,7 @@ class Why(Shown):
     def _blocks(self) -> Iterator[Block]:
         none = "" if self.causes else " nothing failed, no row was rejected"
         yield Block.line(f"job {self.job_id} is {self.status}:{none}")
-        lines = [str(cause) for cause in self.causes[:_SHOWN]]
+        lines = [line for cause in self.causes[:_SHOWN] for line in str(cause).splitlines()]
         if len(self.causes) > _SHOWN:
             lines.append(f"and {len(self.causes) - _SHOWN:,} causes more")
         rows = [(f"{c.count:,}", c.what, c.example, c.next_call) for c in self.causes]

@@ -11,16 +11,18 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from batchops.core.errors import EngineError, EngineStartError
 from batchops.core.project import check_private, make_private, state_home
 from batchops.local import engine_env, engine_process, gate
-from batchops.local.locks import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,13 +82,23 @@ class LocalEngine:
 
         Raises
         ------
+        EngineError
+            The engine does not run on this system.
         EngineInstallError
             The packages could not be installed.
         """
+        check_system()
         engine_env.install(self.env_home)
 
     def find(self) -> EngineInfo | None:
-        """Return the running engine; None if none runs and answers."""
+        """Return the running engine; None if none runs and answers.
+
+        Raises
+        ------
+        EngineError
+            The engine does not run on this system.
+        """
+        check_system()
         process = self._process()
         if process is not None:
             check_private(self.home)  # or the record and the key are whoever's who could write them
@@ -156,7 +168,7 @@ class LocalEngine:
         # Also one that was there: the secret key, uploads and mails are in it.
         make_private(self.home).chmod(0o700)
         try:
-            with file_lock(self.home / "engine.lock", timeout_s=timeout_s):
+            with FileLock(self.home / "engine.lock", timeout=timeout_s):
                 yield
         except TimeoutError as error:
             raise EngineError(
@@ -215,7 +227,7 @@ class LocalEngine:
         process = self._process()
         if process is not None:
             engine_process.end(process, timeout_s=timeout_s, scratch=self.home / "tmp")
-            # Each function that ran has unpacked its layers there, 28 MB a process.
+            # Copies of the functions, each with its layer: 470 MB after the demo, of no use now.
             shutil.rmtree(self.home / "tmp", ignore_errors=True)
         return process is not None
 
@@ -269,6 +281,20 @@ class LocalEngine:
             "TZ": "UTC",
             "LOG_LEVEL": "INFO",
         }
+
+
+def check_system() -> None:
+    """Refuse Windows, on which the engine's processes and permissions do not work.
+
+    Raises
+    ------
+    EngineError
+    """
+    if sys.platform == "win32":
+        raise EngineError(
+            "the local engine runs on Linux and macOS, not on Windows: install batchops in WSL "
+            "(Windows Subsystem for Linux) and run it there, or use target='aws'"
+        )
 
 
 def _free_port() -> int:

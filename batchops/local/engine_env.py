@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from filelock import FileLock
+
 from batchops.core.errors import EngineInstallError
 from batchops.core.project import check_owner, make_private
-from batchops.local.locks import file_lock
 
 REQUIREMENTS = Path(__file__).with_name("engine-requirements.txt")
 _INSTALL_TIMEOUT_S = 900.0
 _DONE = "complete"
+_PIN = re.compile(r"^[\w.-]+==[\w.]+", re.MULTILINE)
 # Settings of the caller's shell that would send pip or the interpreter somewhere else. What says
 # where packages come from (index, proxy, certificates) is kept: the user's choice holds here too.
-_MISLEADING = ("PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "VIRTUAL_ENV")
+_MISLEADING = {"PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "VIRTUAL_ENV"}
+_MISLEADING |= {"PYTHONPATH", "PYTHONHOME"}
 
 
 def pins() -> list[str]:
-    """Return the pinned requirements of the engine, without comments."""
-    lines = (line.strip() for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    """Return the pinned requirements of the engine, such as ``boto3==1.43.106``."""
+    return _PIN.findall(REQUIREMENTS.read_text(encoding="utf-8"))
 
 
 def env_folder(env_home: Path) -> Path:
     """Return where the environment for these pins and this interpreter lies."""
-    named = "\n".join([*pins(), sys.implementation.cache_tag or "", sys.base_prefix])
+    pinned = REQUIREMENTS.read_text(encoding="utf-8")
+    named = "\n".join([pinned, sys.implementation.cache_tag or "", sys.base_prefix])
     return env_home / f"engine-env-{hashlib.sha256(named.encode()).hexdigest()[:12]}"
 
 
@@ -61,7 +65,7 @@ def install(env_home: Path) -> Path:
         check_owner(folder)
         return env_python(env_home)
     try:
-        with file_lock(env_home / f"{folder.name}.lock", timeout_s=_INSTALL_TIMEOUT_S):
+        with FileLock(env_home / f"{folder.name}.lock", timeout=_INSTALL_TIMEOUT_S):
             if not is_installed(env_home):
                 _make(folder)
     except TimeoutError as error:
@@ -74,9 +78,12 @@ def install(env_home: Path) -> Path:
 def _make(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     python = str(folder / "bin" / "python")
-    _run([sys.executable, "-I", "-m", "venv", str(folder)])
+    # Installed by the caller's pip, so that the environment has none of its own, nor a setuptools:
+    # Python brings old ones. Wheels only, since what builds another package has no hash here.
+    _run([sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)])
     options = ["--disable-pip-version-check", "--no-input", "--quiet"]
-    _run([python, "-I", "-m", "pip", "install", *options, "-r", str(REQUIREMENTS)])
+    strict = ["--require-hashes", "--only-binary", ":all:", "--requirement", str(REQUIREMENTS)]
+    _run([sys.executable, "-I", "-m", "pip", "--python", python, "install", *options, *strict])
     # Written last: its presence says that nothing was cut off half way.
     (folder / _DONE).write_text("\n".join(pins()) + "\n", encoding="utf-8")
 
@@ -100,5 +107,5 @@ def _run(command: list[str]) -> None:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
         raise EngineInstallError(
             "installing the local engine failed: see that this computer reaches its package index "
-            f"and that Python's venv module is there, then repeat\n{said}"
+            f"and that Python's venv module and pip are there, then repeat\n{said}"
         )

@@ -24,7 +24,6 @@ import hmac
 import json
 import os
 import re
-import resource
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
@@ -488,6 +487,8 @@ def main() -> None:
         access_key_id=os.environ["AWS_ACCESS_KEY_ID"],
         secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],
     )
+    import resource  # not on Windows, where the client imports this module for its names
+
     # Each connection and each function takes descriptors: as many as this user may have.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

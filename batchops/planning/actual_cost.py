@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchcore import workflow
 from batchcore.reference import KEYS_PER_CALL
+from batchcore.texts import printable
 
 from batchops.deployment.settings import deployed_settings
 from batchops.planning.aws_facts import price, priced_at
@@ -56,7 +57,7 @@ class CostComparison(Shown):
         rows = [(name, usd_text(p), usd_text(a), usd_text(a - p)) for name, p, a in self.rows]
         yield Block.table(("service", "planned", "actual", "difference"), rows)
         basis = f"planned: {self.planned.basis}; actual: {self.actual.basis}"
-        yield Block(basis, markup.paragraph(f"{basis}; not counted: {NOT_COUNTED}"))
+        yield Block(printable(basis), markup.paragraph(f"{basis}; not counted: {NOT_COUNTED}"))
 
 
 def compare_cost(job: JobRef, *, plan: Plan | None = None) -> CostComparison:
@@ -98,7 +99,9 @@ def job_cost(entry: JobEntry, chunk_entries: Iterable[ChunkEntry], settings: Sta
     work = job_workload(entry, entries, settings)
     estimated = lambda_seconds(work, BEST)
     known = {
-        step.function: sum(chunk.step_ms[step.name] * min(2, chunk.attempt) for chunk in entries)
+        step.function: sum(
+            chunk.step_ms.get(step.name, 0) * min(2, chunk.attempt) for chunk in entries
+        )
         / 1000
         for step in workflow.CHUNK_STEPS
     }
@@ -119,7 +122,8 @@ def job_workload(
     """Return the workload of a job, as far as the ledger knows it from chunks that succeeded."""
     done = _succeeded(chunk_entries)
     sizes = [chunk.piece_bytes for chunk in done]
-    keys = sum(chunk.valid or 0 for chunk in done)
+    looks_up = not done or any(workflow.ENRICH.name in chunk.step_ms for chunk in done)
+    keys = [chunk.valid or 0 for chunk in done] if looks_up else []
     errors = sum(chunk.errors or 0 for chunk in done)
     return Workload(
         size_bytes=entry.size_bytes,
@@ -129,11 +133,12 @@ def job_workload(
         rejected=sum(chunk.rejected or 0 for chunk in done),
         errors=errors,
         error_writes=errors,
-        keys=keys,
-        api_calls=sum(-(-(chunk.valid or 0) // KEYS_PER_CALL) for chunk in done),
+        keys=sum(keys),
+        api_calls=sum(-(-each // KEYS_PER_CALL) for each in keys),
         output_bytes=sum(size["output"] for size in sizes),
         rejects_bytes=sum(size["rejects"] for size in sizes),
         reject_pieces=sum(bool(size["rejects"]) for size in sizes),
+        looks_up=looks_up,
         settings=settings,
     )
 

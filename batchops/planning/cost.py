@@ -15,7 +15,7 @@ from batchcore.aws import WORKERS, WRITE_BATCH
 
 from batchops.planning import workload
 from batchops.planning.aws_facts import price, priced_at
-from batchops.planning.function_times import BEST, CHUNK_FUNCTIONS, WORST, function_seconds
+from batchops.planning.function_times import BEST, WORST, chunk_functions, function_seconds
 from batchops.show import markup
 from batchops.show.numbers import usd_text
 from batchops.show.shown import Block, Shown
@@ -133,7 +133,7 @@ def lambda_seconds(work: Workload, side: int) -> dict[str, float]:
 
 
 def _invocations(work: Workload, runs: int, attempts: int = 1) -> dict[str, float]:
-    chunk_calls: dict[str, float] = dict.fromkeys(CHUNK_FUNCTIONS, runs)
+    chunk_calls: dict[str, float] = dict.fromkeys(chunk_functions(work), runs)
     return {
         workflow.NOTIFICATION: 1 + attempts,  # for the upload, and for each attempt's end
         # Each range is surveyed and cut. A survey writes nothing, but counts as if it did.
@@ -162,8 +162,8 @@ def price_job(
     gb_seconds = sum(seconds[name] * memory_mb[name] / 1024 for name in calls)
     writes = workload.JOB_WRITES * attempts + workload.CHUNK_WRITES * runs + work.error_writes
     log_gb = (LOG_BYTES * sum(calls.values()) + API_LOG_BYTES * lookups) / _GB
-    puts = workload.s3_puts(work) + workload.CHUNK_PUTS * (runs - work.chunks)
-    gets = workload.s3_gets(work) + workload.CHUNK_GETS * (runs - work.chunks)
+    puts = workload.s3_puts(work) + work.chunk_puts * (runs - work.chunks)
+    gets = workload.s3_gets(work) + work.chunk_gets * (runs - work.chunks)
     charged = (
         ("Step Functions", "state transitions", transitions, "step_functions.transition"),
         ("Lambda", "GB-seconds", gb_seconds, "lambda.gb_second"),

@@ -60,8 +60,13 @@ MAIL_CALL_S: Pair = (0.1, 1.0)
 S3_BYTES_PER_S: Pair = (80e6, 25e6)
 # Assumed: bytes per second of each part that S3 copies within itself.
 S3_COPY_BYTES_PER_S: Pair = (200e6, 50e6)
+_CHUNK_FUNCTIONS = tuple(step.function for step in workflow.CHUNK_STEPS)
 
-CHUNK_FUNCTIONS = tuple(step.function for step in workflow.CHUNK_STEPS)
+
+def chunk_functions(work: Workload) -> tuple[str, ...]:
+    """Return the functions that work on a chunk, in order."""
+    steps = (step for step in workflow.CHUNK_STEPS if work.looks_up or step != workflow.ENRICH)
+    return tuple(step.function for step in steps)
 
 
 def function_seconds(work: Workload, side: int) -> dict[str, float]:
@@ -81,7 +86,7 @@ def function_seconds(work: Workload, side: int) -> dict[str, float]:
         keys_per_call / GET_BATCH
     )
     look_up = math.ceil(calls / CALLS_IN_FLIGHT) * (get_data + API_OVERHEAD_S[side])
-    chunk = {name: _cpu(work, name, rows, errors, side) for name in CHUNK_FUNCTIONS}
+    chunk = {name: _cpu(work, name, rows, errors, side) for name in _CHUNK_FUNCTIONS}
     return {
         # Eight calls for the upload, three for the job's end.
         "s3-lambda-notification": 5.5 * dynamodb,

@@ -19,8 +19,8 @@ from batchcore.reference import CALLS_IN_FLIGHT
 from batchops.planning.aws_facts import quota
 from batchops.planning.function_times import (
     BEST,
-    CHUNK_FUNCTIONS,
     Pair,
+    chunk_functions,
     function_seconds,
     ranges_seconds,
 )
@@ -213,7 +213,7 @@ def chunk_steps(work: Workload, side: int) -> tuple[Step, ...]:
     # get-data runs behind the API while enrich-data waits, and starts cold when enrich-data does.
     lookups = math.ceil(min(CALLS_IN_FLIGHT, work.calls_per_chunk))
     steps = []
-    for name in CHUNK_FUNCTIONS:
+    for name in chunk_functions(work):
         puts, gets = _S3[name]
         requests: dict[str, float] = {PUTS: puts, GETS: gets}
         if name in _LEDGER_STEPS:
@@ -242,11 +242,12 @@ def job_times(work: Workload, side: int) -> Times:
         start=START_S[side],
         split=split,
         map_start=map_start,
-        # A child of the Map has one state, which starts the chunk's workflow and waits for it. The
-        # last state of that workflow does no work.
+        # A child of the Map has one state, which starts the chunk's workflow and waits for it.
         before=CHILD_S[side] / 2 + STATE_S[side],
         state=STATE_S[side],
-        after=CHILD_S[side] / 2 + STATE_S[side],
+        # States of that workflow that do no work: the last, the choice whether data is looked up,
+        # and the one that takes the place of the look-up.
+        after=CHILD_S[side] / 2 + (2 if work.looks_up else 3) * STATE_S[side],
         merge=merges * (calls[workflow.MERGE.function] + cold),
         mail=calls[workflow.EMAIL.function] + cold + _STATES_OF_A_JOB * STATE_S[side],
     )

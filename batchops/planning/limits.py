@@ -13,7 +13,7 @@ from batchcore.sizing import MAX_CHUNK_ROWS, MAX_CHUNKS
 
 from batchops.planning import workload
 from batchops.planning.aws_facts import quota
-from batchops.planning.function_times import BEST, CHUNK_FUNCTIONS, WORST, function_seconds
+from batchops.planning.function_times import BEST, WORST, chunk_functions, function_seconds
 from batchops.planning.job_model import api_calls_per_second
 from batchops.show.numbers import number_text, rough_duration, share_text
 from batchops.show.shown import Block, Shown
@@ -105,7 +105,7 @@ def find_limits(work: Workload, duration: Duration, *, name: str) -> tuple[Limit
 
 def _chunk_limits(work: Workload) -> list[Limit]:
     functions = work.settings.functions
-    memory = min(functions[name].memory_mb for name in CHUNK_FUNCTIONS)
+    memory = min(functions[name].memory_mb for name in chunk_functions(work))
     return [
         Limit(
             ROWS,
@@ -216,7 +216,7 @@ def _time_limits(work: Workload) -> list[Limit]:
             + advice.get(name, "a chunk each; take a smaller FileChunkSize"),
             at_best=best[name],
         )
-        for name in (workflow.SPLIT.function, *CHUNK_FUNCTIONS, workflow.MERGE.function)
+        for name in (workflow.SPLIT.function, *chunk_functions(work), workflow.MERGE.function)
     ]
 
 
@@ -236,7 +236,16 @@ def _rate_limits(work: Workload, duration: Duration) -> list[Limit]:
     chunks_s = next(part.low_s for part in duration.parts if part.name == "chunks")
     lookups = min(CALLS_IN_FLIGHT, work.calls_per_chunk)
     says = "what is throttled is tried again: the job is slower"
+    calls = Limit(
+        "calls of the API",
+        work.api_calls / chunks_s,
+        api_calls_per_second(work.settings),
+        "calls/s",
+        says,
+        hard=False,
+    )
     return [
+        *([calls] if work.looks_up else []),
         Limit(
             "concurrent functions",
             min(work.chunks, work.settings.max_concurrency) * (1 + lookups),
@@ -251,14 +260,6 @@ def _rate_limits(work: Workload, duration: Duration) -> list[Limit]:
             quota("dynamodb.partition_writes_per_second"),
             "write units/s",
             f"a job's errors share a partition; {says}",
-            hard=False,
-        ),
-        Limit(
-            "calls of the API",
-            work.api_calls / chunks_s,
-            api_calls_per_second(work.settings),
-            "calls/s",
-            says,
             hard=False,
         ),
     ]

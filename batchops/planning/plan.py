@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from batchcore.texts import printable
+
 from batchops.planning.aws_facts import priced_at
 from batchops.planning.cost import NOT_COUNTED
 from batchops.planning.limits import NEAR, ROWS
@@ -13,7 +15,6 @@ from batchops.planning.size_advice import describe_saving
 from batchops.show import markup
 from batchops.show.numbers import number_text, rough_duration, share_text, usd_text
 from batchops.show.shown import Block, Shown
-from batchops.show.terminal import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,17 +171,17 @@ class Plan(Shown):
     # ------------------------------------------------------------------------ shown
 
     def _blocks(self) -> Iterator[Block]:
-        yield _line(self._headline())
-        yield _line(f"columns: {self._columns()}")
-        yield from (_line(f"CANNOT SUCCEED: {obstacle}") for obstacle in self.obstacles)
-        yield _line(f"rejected: {self._rejected()}")
-        yield from (_line(f"note: {warning}") for warning in self.warnings)
+        yield Block.line(self._headline())
+        yield Block.line(f"columns: {self._columns()}")
+        yield from (Block.line(f"CANNOT SUCCEED: {obstacle}") for obstacle in self.obstacles)
+        yield Block.line(f"rejected: {self._rejected()}")
+        yield from (Block.line(f"note: {warning}") for warning in self.warnings)
         yield self._rules_block()
         yield self._limits_block()
         if self.cost and self.duration:
-            yield _line(f"cost: {self.cost}")
+            yield Block.line(f"cost: {self.cost}")
             yield Block(html=markup.folded("the cost by service", self.cost._repr_html_()))
-            yield _line(f"time on AWS: {self.duration} (assumed, not measured there)")
+            yield Block.line(f"time on AWS: {self.duration} (assumed, not measured there)")
         yield self._sizes_block()
 
     def _headline(self) -> str:
@@ -247,11 +248,6 @@ class Plan(Shown):
         ]
         columns = ("rows a chunk", "chunks", "cost", "time on AWS")
         return Block.table(columns, rows, lines=[], folded="other chunk sizes")
-
-
-def _line(text: str) -> Block:
-    """Return a line whose names, which the file chose, cannot steer a terminal."""
-    return Block.line(printable(text))
 
 
 def _count(number: int, noun: str) -> str:

@@ -48,6 +48,8 @@ class RuleCount:
         The first of them, the header being row 1.
     message : str
         The message that the stack will write for that row.
+    value : str
+        The value in that row.
     """
 
     stage: str
@@ -56,6 +58,7 @@ class RuleCount:
     rows: int
     source_row: int
     message: str
+    value: str = ""
 
     def __str__(self) -> str:
         """Return the rule in a line, without the message."""
@@ -97,7 +100,8 @@ class Scan:
     refusal : Refusal or None
         Why the file as a whole is not acceptable.
     keys_checked : bool
-        Whether keys were looked up, so that unknown ones are among the broken rules.
+        Whether keys were looked up, so that unknown ones are among the broken rules; True if the
+        schema has no look-up.
     header_warnings : tuple of str
         What may be wrong with a header that is accepted.
     """
@@ -165,9 +169,11 @@ class _Counter:
         self._known_keys = known_keys
         self._writer = RowWriter(delimiter=settings.delimiter)
         self._header = b""
-        self._work = Workload(0, 0, 0, settings.chunk_rows, settings=settings)
+        self._work = Workload(
+            0, 0, 0, settings.chunk_rows, looks_up=schema.looks_up, settings=settings
+        )
         self._rules: Counter[tuple[str, str, str]] = Counter()
-        self._first: dict[tuple[str, str, str], tuple[int, str]] = {}
+        self._first: dict[tuple[str, str, str], tuple[int, str, str]] = {}
         self._blank_lines = 0
 
     def measure(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -215,7 +221,7 @@ class _Counter:
                 bad.append(record)
                 continue
             fields = record["fields"]
-            key = fields[self._schema.key]
+            key = self._schema.key_of(fields)
             if self._schema.is_valid(fields):
                 good.setdefault(key, []).append(record)
                 good_bytes += len(record["raw"].encode())
@@ -224,10 +230,11 @@ class _Counter:
                 bad.append(reject(record, stage=workflow.VALIDATE.name, key=key, faults=faults))
         unknown = list(self._unknown(good))
         good_bytes -= sum(len(record["raw"].encode()) for record in unknown)
-        self._add(chunk, keys=len(good), good_bytes=good_bytes, bad=bad + unknown)
+        keys = len(good) if self._schema.looks_up else 0
+        self._add(chunk, keys=keys, good_bytes=good_bytes, bad=bad + unknown)
 
     def _unknown(self, good: dict[str, list[Record]]) -> Iterator[Record]:
-        if self._known_keys is None or not good:
+        if self._known_keys is None or not self._schema.looks_up or not good:
             return
         known = set(self._known_keys(sorted(good)))
         for key, records in good.items():
@@ -265,13 +272,13 @@ class _Counter:
         self._blank_lines = chunk.last_row - trailing - 1 - self._work.rows
 
     def _note(self, record: Record) -> None:
-        broken: dict[tuple[str, str, str], str] = {}
+        broken: dict[tuple[str, str, str], tuple[str, str]] = {}
         for error in record["errors"]:
             rule = (error["stage"], error["column"], error["rule"])
-            broken.setdefault(rule, error["message"])
-        for rule, message in broken.items():
+            broken.setdefault(rule, (error["message"], error["value"]))
+        for rule, (message, value) in broken.items():
             self._rules[rule] += 1
-            self._first.setdefault(rule, (record["row"], message))
+            self._first.setdefault(rule, (record["row"], message, value))
 
     def result(self, refusal: Refusal | None) -> Scan:
         """Return what was counted."""
@@ -291,7 +298,7 @@ class _Counter:
                 for rule, rows in self._rules.most_common()
             ),
             refusal=refusal,
-            keys_checked=self._known_keys is not None,
+            keys_checked=self._known_keys is not None or not self._schema.looks_up,
             header_warnings=self._header_warnings(refusal),
         )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchcore.texts import printable
+
 from batchops.planning.planner import plan_for
+from batchops.show import markup
 from batchops.show.marks import MARKS
 from batchops.show.shown import Block, Shown
 from batchops.show.terminal import shorten
@@ -70,10 +72,11 @@ class UploadCheck(Shown):
 
     def _blocks(self) -> Iterator[Block]:
         mark = MARKS["done" if self.acceptable else "failed"]
-        yield Block(self._title(), f"<p><b>{mark} {escape(self._title())}</b></p>")
+        title = printable(self._title())
+        yield Block(title, f"<p><b>{mark} {markup.one_line(title)}</b></p>")
         yield Block.facts(f"problem: {text}" for text in self.problems)
         # In HTML the plan below has them.
-        yield Block("\n".join(f"  note: {text}" for text in self.warnings))
+        yield Block("\n".join(printable(f"  note: {text}") for text in self.warnings))
         yield Block.facts(self._columns())
         if self.plan and self.acceptable:
             yield Block(html=self.plan._repr_html_())

@@ -179,7 +179,8 @@ def _check_look_up(now: RecordSchema, then: RecordSchema) -> None:
     """Refuse a schema that the deployed reference data says nothing about."""
     changes = []
     if then.key != now.key:
-        changes.append(f"x-key is {then.key or 'none'!r} instead of {now.key or 'none'!r}")
+        keys = [repr(schema.key) if schema.looks_up else "missing" for schema in (then, now)]
+        changes.append(f"x-key is {keys[0]} instead of {keys[1]}")
     more = sorted(set(then.enrichment) - set(now.enrichment))
     fewer = sorted(set(now.enrichment) - set(then.enrichment))
     if more:
@@ -227,9 +228,9 @@ class _Comparer:
             if before and after:
                 self._both += 1
             elif before:
-                changed.append(("accepted", new, before, new["fields"][self._then.key]))
+                changed.append(("accepted", new, before, self._then.key_of(new["fields"])))
             elif after:
-                changed.append(("rejected", old, after, old["fields"][self._now.key]))
+                changed.append(("rejected", old, after, self._now.key_of(old["fields"])))
         self._judge(changed)
 
     def _faults(self, schema: RecordSchema, record: Record, side: str) -> list[Violation]:
@@ -241,9 +242,10 @@ class _Comparer:
     def _judge(self, changed: list[tuple[str, Record, list[Violation], str]]) -> None:
         if not changed:
             return
-        known = set(self._known_keys(sorted({key for *_, key in changed})))
+        wanted = sorted({key for *_, key in changed}) if self._now.looks_up else []
+        known = set(self._known_keys(wanted)) if wanted else set()
         for verdict, record, faults, key in changed:
-            if key not in known:
+            if self._now.looks_up and key not in known:
                 self._both += 1
                 continue
             self._changed[verdict] += 1

@@ -22,7 +22,7 @@ MAP_OUTPUT_BYTES_PER_CHUNK = 3
 # entered, or a child that a Distributed Map starts. (AWS's example of a price also counts the start
 # of an execution, which would be one more per job and two more per chunk.)
 JOB_TRANSITIONS = 9
-CHUNK_TRANSITIONS = 1 + 1 + 5  # the child, its one state, the chunk workflow's states
+CHUNK_TRANSITIONS = 1 + 1 + 6  # the child, its one state, the chunk workflow's states
 RESUME_TRANSITIONS = 8
 # A file that is split in ranges takes six states more, and for each range two children of one state
 # each.
@@ -36,7 +36,7 @@ GROUP_TRANSITIONS = 1 + 1
 JOB_EVENTS = 34
 RANGES_EVENTS = 22
 GROUPS_EVENTS = 11
-CHUNK_EVENTS = 24
+CHUNK_EVENTS = 26
 # A failed try of a Lambda task that is repeated: scheduled, started, failed.
 RETRY_EVENTS = 3
 
@@ -46,7 +46,8 @@ JOB_TIMEOUT_S = 86_400
 # Requests to S3. A chunk puts its chunk, records, valid, enriched, output and rejects; the next
 # function reads four of them. A job puts two headers, the manifest and the mail. The Map and the
 # merge read the manifest, the merge reads the headers and their heads, the split reads the input,
-# and the client and the copy to the archive ask for the input's head.
+# and the client and the copy to the archive ask for the input's head. Without look-up, nothing is
+# enriched.
 CHUNK_PUTS = 6
 CHUNK_GETS = 4
 JOB_PUTS = 4
@@ -111,6 +112,8 @@ class Workload:
         Chunks with rejected rows.
     largest_chunk_bytes : int
         Of the records of the largest chunk.
+    looks_up : bool
+        Whether rows are looked up in reference data.
     settings : StackSettings
         How the stack is set up; by default as this checkout deploys it.
     """
@@ -128,6 +131,7 @@ class Workload:
     rejects_bytes: int = 0
     reject_pieces: int = 0
     largest_chunk_bytes: int = 0
+    looks_up: bool = True
     settings: StackSettings = field(default_factory=shipped_settings, repr=False)
 
     @property
@@ -147,6 +151,16 @@ class Workload:
     def calls_per_chunk(self) -> float:
         """Calls of the API for a chunk on average."""
         return self.api_calls / max(1, self.chunks)
+
+    @property
+    def chunk_puts(self) -> int:
+        """Requests to S3 for a chunk that have the price of a PUT."""
+        return CHUNK_PUTS - (not self.looks_up)
+
+    @property
+    def chunk_gets(self) -> int:
+        """Requests to S3 for a chunk that have the price of a GET."""
+        return CHUNK_GETS - (not self.looks_up)
 
     def rechunked(self, chunk_rows: int) -> Workload:
         """Return the same file in chunks of another size, as if all rows were equally long."""
@@ -199,7 +213,7 @@ def s3_puts(work: Workload) -> int:
     )
     upload = put_requests(work.size_bytes)
     archive = put_requests(work.size_bytes, part_bytes=COPY_PART_BYTES)
-    found = CHUNK_PUTS * work.chunks + JOB_PUTS + merged + upload + archive
+    found = work.chunk_puts * work.chunks + JOB_PUTS + merged + upload + archive
     if work.ranges:
         found += RANGES_PUTS + RANGE_PUTS * work.ranges
     if groups > 1:
@@ -209,7 +223,7 @@ def s3_puts(work: Workload) -> int:
 
 def s3_gets(work: Workload) -> int:
     """Return the requests to S3 that have the price of a GET; empty rejects are not read."""
-    found = (CHUNK_GETS + 1) * work.chunks + work.reject_pieces + JOB_GETS
+    found = (work.chunk_gets + 1) * work.chunks + work.reject_pieces + JOB_GETS
     if work.ranges:
         found += RANGES_GETS + RANGE_GETS * work.ranges
     groups = merge_groups(work)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchops.core.extras import from_extra
 from batchops.show.marks import BLUE, GREEN, PURPLE, VERMILLION
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def make_axes(ax: Axes | None) -> Axes:
     """Return the given Axes, or those of a new figure with a transparent background."""
     if ax is not None:
         return ax
-    import matplotlib.pyplot as plt
+    with from_extra("lab", needed_for="a plot"):
+        import matplotlib.pyplot as plt
 
     # Made by pyplot, so that notebooks show the figure and plt.show() finds it.
     figure, made = plt.subplots(figsize=_SIZE_INCHES, layout="constrained")
@@ -54,7 +56,7 @@ def finish(
     """Set title, unit, legend and the colours for any background, and return the Axes."""
     # As text, not as a formula: a name in it may have dollar signs.
     ax.set_title(title, color=INK, loc="left", fontweight="bold", parse_math=False)
-    ax.set_xlabel(x_label)
+    ax.set_xlabel(x_label, parse_math=False)
     if counts:
         count_on(ax.xaxis)
     ax.tick_params(axis="x", color=INK, labelcolor=X_TICKS)
@@ -66,7 +68,8 @@ def finish(
         spine.set_visible(side in ("left", "bottom"))
     if legend:
         options: dict[str, Any] = {"frameon": False, "labelcolor": INK}
-        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), **options)
+        for text in ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), **options).get_texts():
+            text.set_parse_math(False)
     return ax
 
 

@@ -10,6 +10,7 @@ from batchops.plots.axes import (
     INK,
     count_on,
     finish,
+    fit_label,
     make_axes,
     round_up,
     say_why_empty,
@@ -64,7 +65,7 @@ def chunk_timeline(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             hatch={workflow.FAILED: "xxxx", workflow.RUNNING: "...."}.get(str(status)),
             edgecolor="#FFFFFF" if status != workflow.SUCCEEDED else "none",
             linewidth=0,
-            label=f"{str(status).lower()} ({len(group):,})",
+            label=fit_label(f"{str(status).lower()} ({len(group):,})"),
         )
     _mark_failed(ax, spans, spans["chunk"])
     first, last = int(spans["chunk"].min()), int(spans["chunk"].max())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from batchops.core.errors import InputError
@@ -105,7 +106,8 @@ def _stack(ax: Axes, table: pd.DataFrame, *, labelled: bool) -> None:
             hatch=_HATCHES[place],  # colour is not enough
             edgecolor="#FFFFFF",
             linewidth=0,
-            label=fit_label(str(name)) if labelled else None,
+            # Matplotlib gives no place in the legend to what begins with an underscore.
+            label=re.sub("^_", " _", fit_label(str(name))) if labelled else None,
         )
         right, left = right + sums.clip(min=0), left + sums.clip(max=0)
 

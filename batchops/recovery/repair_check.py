@@ -111,7 +111,7 @@ class _Checker:
             faults.append(("quoting", "still has text after a closing quote: write the field anew"))
         if faults:
             return CheckedRow(self._failing(row, faults))
-        key = record["fields"][self._schema.key]
+        key = self._schema.key_of(record["fields"])
         return CheckedRow(self._outcome(row, MENDED, message=self._to_know(row, old)), new, key)
 
     def _read(self, row: EditedRow, raw: bytes) -> Record:

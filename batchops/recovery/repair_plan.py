@@ -185,7 +185,7 @@ def plan_repair(
     named = {number: f"fixed rows: {len(records)}" for number, records in patches.items()}
     rerun = plan_chunks(job, last, manifest, named=named)
     if rerun.from_start:
-        raise JobError(f"job {job.id}: {rerun.lost}; rerun it first", job_id=job.id)
+        raise JobError(f"job {job.id}: {rerun.lost}; rerun all of it first", job_id=job.id)
     return RepairPlan(
         job_id=job.id,
         rows=tuple(row.outcome for row in checked),

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from batchcore import keys, workflow
+from batchcore import headers, keys, workflow
 from botocore.exceptions import ClientError
 
+from batchops.core.column_names import added_columns
 from batchops.core.errors import InputError, JobError, translated
 from batchops.core.execution_input import Settings, split_settings
 from batchops.core.manifest import ManifestChunk, read_manifest
-from batchops.deployment.deployed import changed_code, deployed_code
+from batchops.deployment.deployed import changed_code, deployed_code, deployed_schema
 from batchops.recovery.attempts import Ended, last_attempt
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk, choose_chunks, stored_sizes
 from batchops.show.numbers import number_ranges
@@ -48,7 +49,7 @@ class RerunPlan(Shown):
     merge : str
         What is written in the end.
     lost : str
-        Only if `from_start`: what is gone that was there before; empty if nothing was.
+        Only if `from_start`: what is gone that was there before, or no longer fits; else empty.
     settings : mapping
         Only if `from_start`: the parameters that the split takes from the stack as it is now.
     engine : str
@@ -214,7 +215,10 @@ def plan_chunks(
         merge=merge,
         manifest=tuple(manifest),
     )
-    return _with_code(job, last, plan)
+    plan = _with_code(job, last, plan)
+    # A schema that adds other columns was deployed since, or none was.
+    other = _other_columns(job, last.entry) if plan.code_changed else ""
+    return _plan_from_start(job, last, lost=other) if other else plan
 
 
 def _lost(
@@ -239,6 +243,17 @@ def _lost(
         (keys.rejected_piece(entry.job_id, piece), headers["rejects"]),
     }
     return "" if pieces <= present else "the headers of the results are gone"
+
+
+def _other_columns(job: JobRef, entry: JobEntry) -> str:
+    """Say that the deployed schema adds other columns than the job's results have; else empty."""
+    before, now = added_columns(job, entry), list(deployed_schema(job.stack).enrichment)
+    if before == now:
+        return ""
+    return (
+        f"the deployed schema adds {headers.listed(now) or 'no columns'}, but the job's results "
+        f"have {headers.listed(before) or 'none'}"
+    )
 
 
 def _plan_nothing(job: JobRef, last: Ended) -> RerunPlan:

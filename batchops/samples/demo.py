@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from dataclasses import astuple
 from pathlib import Path
@@ -12,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from batchops.core.project import Project
 from batchops.inspection.front_ends import JobProgress
 from batchops.local.engine import LocalEngine
 from batchops.local.mailbox import read_mailbox
@@ -42,14 +45,16 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
     """
     console = console or Console(soft_wrap=True)
     started = time.monotonic()
+    # Before anything is installed: what is to be deployed, and a folder that can be written to.
+    project = Project.find()
+    sample = make_sample(rows)
+    files = sample.write(folder)
     console.rule("[bold]1. A local AWS, and the stack in it")
     engine = LocalEngine()
     engine.install()
     info = engine.start()
     console.print(f"engine: {info.endpoint_url} (its state is kept in {engine.home})")
-    sample = make_sample(rows)
-    files = sample.write(folder)
-    stack = Stack(STACK_NAME, engine=engine)
+    stack = Stack(STACK_NAME, project=project.root, engine=engine)
     deployment = stack.deploy(
         reference_data=files.reference, FileChunkSize=CHUNK_ROWS, replace=True
     )
@@ -85,10 +90,16 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
         )
     console.print(f"{time.monotonic() - started:.1f} s in all")
     console.print(
-        f"the engine keeps running; look around with: batchops --stack {STACK_NAME} jobs, "
-        "stop it with: batchops engine stop (make puts batchops into .venv/bin)"
+        f"the engine keeps running; look around with: {_command()} --stack {STACK_NAME} jobs, "
+        f"stop it with: {_command()} engine stop"
     )
     return not faults
+
+
+def _command() -> str:
+    """Return the command as one types it: with its folder where the shell would not find it."""
+    found = shutil.which("batchops")
+    return "batchops" if found else str(Path(sys.executable).with_name("batchops"))
 
 
 def check(job: Job, rows: int, folder: Path) -> list[str]:

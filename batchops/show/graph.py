@@ -6,14 +6,15 @@ together.
 
 from __future__ import annotations
 
-import html
 import json
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from batchcore import workflow
+from batchcore.texts import visible
 
+from batchops.show import markup
 from batchops.show.marks import BLUE, GREEN, MARKS, ORANGE, VERMILLION
 from batchops.show.numbers import format_duration
 
@@ -132,7 +133,7 @@ class WorkflowGraph:
 
     def __str__(self) -> str:
         """List the states with their results; states after a failure only if reached."""
-        return "\n".join(self._lines())
+        return visible("\n".join(self._lines()))
 
     def _lines(self) -> Iterator[str]:
         yield self.main.title
@@ -186,7 +187,7 @@ class WorkflowGraph:
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {2 * flow_height}" '
             f'width="{width}" height="{2 * flow_height}" font-family="sans-serif" font-size="11" '
-            f'role="img"><title>{html.escape(self.main.title)}</title>'
+            f'role="img"><title>{markup.one_line(self.main.title)}</title>'
             '<defs><marker id="batchops-tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
             'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#797979"/>'
             "</marker></defs>"
@@ -236,7 +237,7 @@ def _centre(node: Node, top: int) -> tuple[float, float]:
 
 def _svg_flow(flow: Flow, *, top: int) -> Iterator[str]:
     yield f'<text x="{_MARGIN}" y="{top + 17}" font-weight="bold" fill="#797979">'
-    yield f"{html.escape(flow.title)}</text>"
+    yield f"{markup.one_line(flow.title)}</text>"
     nodes = {node.key: node for node in flow.nodes}
     for a, b, trouble in flow.edges:
         yield _svg_line(_svg_path(nodes[a], nodes[b], top), dashed=trouble)
@@ -250,7 +251,7 @@ def _svg_node(node: Node, top: int) -> Iterator[str]:
     dashes = ' stroke-dasharray="4"' if node.run.status == NOT_REACHED else ""
     stroke = ink if ground == "none" else ground
     yield f'<g text-anchor="middle" fill="{ink}">'
-    yield f"<title>{html.escape(f'{node.name}: {node.run}')}</title>"
+    yield f"<title>{markup.one_line(f'{node.name}: {node.run}')}</title>"
     yield f'<rect x="{x - _WIDTH / 2}" y="{y - _HEIGHT / 2}" width="{_WIDTH}" height="{_HEIGHT}" '
     yield f'rx="6" fill="{ground}" stroke="{stroke}"{dashes}/>'
     name = textwrap.wrap(node.name, 20, max_lines=2, placeholder=" ...")
@@ -258,7 +259,7 @@ def _svg_node(node: Node, top: int) -> Iterator[str]:
     for number, line in enumerate([*name, *said]):
         height = y + 4 + 13 * (number - (len(name) + len(said) - 1) / 2)
         weight = ' font-weight="bold"' if number < len(name) else ""
-        yield f'<text x="{x}" y="{height}"{weight}>{html.escape(line)}</text>'
+        yield f'<text x="{x}" y="{height}"{weight}>{markup.one_line(line)}</text>'
     yield "</g>"
 
 

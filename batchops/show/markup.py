@@ -1,4 +1,4 @@
-"""HTML of paragraphs, lists and tables; all text is escaped here."""
+"""HTML of paragraphs, lists and tables; all text is made one printable line and escaped here."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from batchcore.texts import printable
+
 from batchops.show.terminal import shorten
 
 # An amount, perhaps with its unit: 1,234; $0.0012; <0.1 %; 12 s.
 _AMOUNT = re.compile(r"[-<$]*[0-9][0-9.,e-]*( ?[%a-zA-Z]{1,3})?")
 
 
+def one_line(text: object) -> str:
+    """Return a text as markup that shows it on one line, whatever is in it."""
+    return escape(printable(str(text)))
+
+
 def paragraph(text: object) -> str:
     """Return a text as a paragraph."""
-    return f"<p>{escape(str(text))}</p>"
+    return f"<p>{one_line(text)}</p>"
 
 
 def bullets(lines: Iterable[object]) -> str:
     """Return lines as a list; without lines nothing."""
-    found = "".join(f"<li>{escape(str(line))}</li>" for line in lines)
+    found = "".join(f"<li>{one_line(line)}</li>" for line in lines)
     return f"<ul>{found}</ul>" if found else ""
 
 
@@ -27,7 +34,7 @@ def folded(summary: str, content: str) -> str:
     """Return markup that shows on a click; without content nothing."""
     if not content:
         return ""
-    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+    return f"<details><summary>{one_line(summary)}</summary>{content}</details>"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -52,4 +59,4 @@ def _side(column: Iterable[str]) -> str:
 
 def _cell(tag: str, text: str, side: str) -> str:
     # In each cell, because notebooks align all cells to the right.
-    return f'<{tag} style="text-align:{side}">{escape(shorten(text))}</{tag}>'
+    return f'<{tag} style="text-align:{side}">{one_line(shorten(text))}</{tag}>'

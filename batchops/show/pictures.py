@@ -7,9 +7,11 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING
 
+from batchcore.texts import printable
+
+from batchops.show import markup
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
@@ -31,10 +33,9 @@ class Picture(Shown):
     def _blocks(self) -> Iterator[Block]:
         data = base64.b64encode(self.png).decode()
         style = "max-width:100%;height:auto"
-        html = (
-            f'<img alt="{escape(self.title)}" style="{style}" src="data:image/png;base64,{data}">'
-        )
-        yield Block(self.title, html)
+        alt = markup.one_line(self.title)
+        html = f'<img alt="{alt}" style="{style}" src="data:image/png;base64,{data}">'
+        yield Block(printable(self.title), html)
 
 
 def draw_picture(draw: Callable[[Axes], Axes]) -> Picture:

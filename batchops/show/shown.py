@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from batchcore.texts import printable, visible
+
 from batchops.show import markup, terminal
 
 if TYPE_CHECKING:
@@ -39,13 +41,13 @@ class Block:
     @classmethod
     def line(cls, text: object) -> Block:
         """Return a line of text, a paragraph in HTML."""
-        return cls(str(text), markup.paragraph(text))
+        return cls(printable(str(text)), markup.paragraph(text))
 
     @classmethod
     def facts(cls, lines: Iterable[object]) -> Block:
         """Return indented lines of text, a list in HTML; without lines an empty block."""
         found = [str(line) for line in lines]
-        return cls("\n".join(f"  {line}" for line in found), markup.bullets(found))
+        return cls("\n".join(f"  {printable(line)}" for line in found), markup.bullets(found))
 
     @classmethod
     def table(
@@ -71,7 +73,10 @@ class Block:
         html = markup.table(columns, cells)
         if lines is None:
             lines = [terminal.text_table(columns, cells)] if cells else []
-        return cls("\n".join(lines), markup.folded(folded, html) if folded else html)
+            text = "\n".join(lines)
+        else:
+            text = "\n".join(map(printable, lines))
+        return cls(text, markup.folded(folded, html) if folded else html)
 
     @classmethod
     def value(cls, value: Shown) -> Block:
@@ -94,7 +99,7 @@ class Shown:
 
     def __str__(self) -> str:
         """Return the value as text for a terminal."""
-        return "\n".join(block.text for block in self._blocks() if block.text)
+        return visible("\n".join(block.text for block in self._blocks() if block.text))
 
     def _repr_html_(self) -> str:
         return "".join(block.html for block in self._blocks())

@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
+from batchcore.texts import printable
+
 _MAX_CELL_CHARACTERS = 300
 _CELL_CHARACTERS = 60
 
@@ -25,14 +27,6 @@ def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
             line = "  ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True))
             lines.append(line.rstrip())
     return "\n".join(lines)
-
-
-def printable(text: str) -> str:
-    """Return a text on one line, with characters that are not printable as Python writes them.
-
-    For texts of several lines there is `batchcore.texts.visible`.
-    """
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def shorten(text: str, length: int = _MAX_CELL_CHARACTERS) -> str:

@@ -11,6 +11,7 @@ import ipywidgets as widgets
 from batchcore.aws import LINK_EXPIRES_S
 
 from batchops.inspection import result_files
+from batchops.inspection.links import HERE_ONLY, embedded
 from batchops.inspection.result_files import local_name
 from batchops.recovery.repair import execute_repair
 from batchops.recovery.rerun import execute_rerun
@@ -87,11 +88,18 @@ def propose_link(job: Job, *, rejected: bool = False) -> Proposal:
         address = escape(job.link(rejected=rejected))
         link = f'<a href="{address}" target="_blank" rel="noopener noreferrer">open it</a>'
         copy = f'<input readonly aria-label="address" style="width:60%" value="{address}">'
-        return ActionResult(f"a link to {file.name} is made:", f"{link} {copy}")
+        # The browser may be on another computer, where the engine's address is nobody's.
+        save = embedded(job, file, local_name(file.key, rejected=rejected)) if here_only else ""
+        return ActionResult(f"a link to {file.name} is made:", f"{link} {save} {copy}")
 
+    here_only = job.stack.target.local
     html = markup.paragraph(file) + markup.paragraph(
         f"Whoever has the link can read the file, for {LINK_EXPIRES_S // 60} minutes at most."
     )
+    if here_only:
+        html += markup.paragraph(
+            f"{HERE_ONLY} There, save the file, or download it into the folder."
+        )
     return Proposal(f"Link for {job.id}", html, "Make the link", execute, "making a link")
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 from batchcore import workflow
+from batchcore.texts import printable
 
 from batchops.show.marks import MARKS
-from batchops.show.terminal import printable, shorten
+from batchops.show.terminal import shorten
 from batchops.widgets.theme import make_button, make_row
 
 if TYPE_CHECKING:

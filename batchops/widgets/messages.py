@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from html import escape
 
 import ipywidgets as widgets
+from batchcore.texts import visible
 
 from batchops.show.marks import MARKS
 
@@ -76,10 +77,10 @@ class Messages:
             done = f"{MARKS['done']} {_lines(self._outcome)}"
             parts.append(f'<div class="batchops-done">{done} {self._markup}</div>')
         doing = ", ".join(sorted(self._doing))
-        text = f"{escape(doing)} ..." if doing else f"ready ({now})"
+        text = f"{escape(visible(doing))} ..." if doing else f"ready ({now})"
         parts.append(f'<div class="batchops-quiet">{text}</div>')
         self.root.value = f'<div role="status" aria-live="polite">{"".join(parts)}</div>'
 
 
 def _lines(text: str) -> str:
-    return escape(text).replace("\n", "<br>")
+    return escape(visible(text)).replace("\n", "<br>")

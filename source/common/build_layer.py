@@ -28,7 +28,13 @@ _NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 def pip_arguments(folder: Path, platform: str) -> list[str]:
     """Return the pip arguments that install the pinned packages into the folder."""
     arguments = ["install", "--no-deps", "--no-compile", "--no-input", "--quiet"]
-    arguments += ["--disable-pip-version-check", "--only-binary=:all:", "--target", str(folder)]
+    arguments += [
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--target",
+        str(folder),
+    ]
     if platform == "lambda":
         for tag in LAMBDA_PLATFORMS:
             arguments += ["--platform", tag]

@@ -100,8 +100,13 @@ def notify(bucket: str, function_arn: str) -> None:
 
 
 def load_reference(table: str, context: Any) -> int:
-    """Make the table hold exactly the rows of the reference file, and return their number."""
-    rows = reference.read_reference(find_in_layer(reference.FILE_NAME), RecordSchema.load())
+    """Make the table hold exactly the rows of the reference file, and return their number.
+
+    Without look-up, the table holds nothing, whatever the file has.
+    """
+    schema = RecordSchema.load()
+    found = reference.read_reference(find_in_layer(reference.FILE_NAME), schema)
+    rows = found if schema.looks_up else iter(())
     loaded: set[str] = set()
     while batch := list(islice(rows, ITEMS_PER_ROUND)):
         _check_time(context)

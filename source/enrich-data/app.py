@@ -49,6 +49,7 @@ schema = RecordSchema.load()
 @step
 def lambda_handler(event: Event, context: object) -> Result:
     """Add the reference data's values to each record, and reject records with an unknown key."""
+    schema.require_columns(event["chunk"])
     lines = pick(aws.read_version(s3, event["bucket"], event[VALIDATE.name]))
     found = look_up(sorted({line[2] for line in lines if isinstance(line, tuple)}))
     enriched, rejected = enrich(lines, found)

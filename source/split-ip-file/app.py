@@ -45,7 +45,7 @@ def begin(event: Event) -> Result:
     header = intake.read_header(splitter, schema, delimiter=delimiter)
     range_bytes = int(os.environ["SPLIT_RANGE_BYTES"])
     if size_bytes <= range_bytes:
-        manifest = splitting.upload_chunks(s3, event, splitter.chunks(prefix=header))
+        manifest = splitting.upload_chunks(s3, event, splitter.chunks(prefix=header), schema)
         return _finish(event, header, manifest, chunk_rows)
     starts = ranges.range_starts(splitter.position, size_bytes, range_bytes=range_bytes)
     return {

@@ -33,9 +33,9 @@ def reference(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(engine: LocalEngine, reference: Path) -> Iterator[Stack]:
-    """A deployed stack as it is by default, with the sample's reference data."""
+    """A deployed stack with the sample's reference data, and the walkthrough's chunk size."""
     stack = Stack("e2e", engine=engine)
-    stack.deploy(reference_data=reference)
+    stack.deploy(reference_data=reference, FileChunkSize=600)
     yield stack
     stack.destroy(dry_run=False, force=True)
 

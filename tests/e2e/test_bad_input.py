@@ -62,9 +62,19 @@ def test_unacceptable_file_ends_the_job_with_a_named_error_and_stays(
     assert status.reason.startswith(f"{error}: ")
     assert where in status.reason
     stack.client("s3").head_object(Bucket=bucket, Key=f"input/{name}.csv")
-    assert [error in notice for notice in inbox.about(job.id)] == [True]
+    (notice,) = inbox.about(job.id)
+    assert error in notice
+    assert len(notice.splitlines()) == 1
     with pytest.raises(JobFailedError, match=error):
         job.output()
+
+
+def test_name_of_a_file_writes_no_lines_into_the_notice(stack: Stack, inbox: Inbox) -> None:
+    # The local engine's IAM matches no name with a line break, so the job fails in any case.
+    (job,) = finish_all(stack, {'a\n\nForged: "well".csv': b"\n"}, check=False).values()
+    (notice,) = inbox.about(job.id)
+    assert len(notice.splitlines()) == 1
+    assert r"a\n\nForged: \"well\".csv" in notice
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import threading
 import time
@@ -155,7 +156,7 @@ def _repair(console: Console, folder: Path) -> None:
 
 
 def _fetch(console: Console, folder: Path) -> None:
-    """Download the completed file and have a link made; both have every row."""
+    """Download the completed file, have a link made and the file handed over; all have each row."""
     console.actions.folder.value = str(folder)
     console.actions.download.click()
     assert "a new file" in agree(console, console.actions)
@@ -163,7 +164,8 @@ def _fetch(console: Console, folder: Path) -> None:
     assert len(list(iter_records(stored, delimiter=","))) == ROWS + 1
     console.actions.link.click()
     agree(console, console.actions)
-    (address,) = console.messages.root.value.split('href="')[1:]
-    address = address.split('"')[0].replace("&amp;", "&")
+    address, data = (part.split('"')[0] for part in console.messages.root.value.split('href="')[1:])
+    address = address.replace("&amp;", "&")
+    assert base64.b64decode(data.removeprefix("data:text/csv;base64,")) == stored
     with open_local(address, timeout_s=30) as answer:
         assert answer.read() == stored

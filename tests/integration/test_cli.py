@@ -36,7 +36,9 @@ def test_a_file_goes_from_sample_to_download(shell: Shell) -> None:
     assert len(found) == len(expected)
     assert len(look("chunks", job).splitlines()) == 5
     assert job in look("jobs")
-    assert look("link", job).startswith("http://127.0.0.1:")
+    where, address = look("link", job).splitlines()
+    assert "on this computer only" in where  # on standard error
+    assert address.startswith("http://127.0.0.1:")
     batchops("download", job, "out.csv")
     look("download", job, "bad.csv", "--rejected")
     assert len((shell.home / "out.csv").read_bytes().splitlines()) > 190

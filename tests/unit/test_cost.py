@@ -87,7 +87,7 @@ def test_counts_of_a_job_are_those_made_by_hand() -> None:
         for name, count in quantities(estimate_cost(WORK)).items()
         if name != ("Lambda", "GB-seconds")
     } == {
-        ("Step Functions", "state transitions"): 9 + 2 * 7,
+        ("Step Functions", "state transitions"): 9 + 2 * 8,
         # Upload, split, two chunks in four steps, two calls of the API, merge, mail, the job's end.
         ("Lambda", "requests"): 1 + 1 + 2 * 4 + 2 + 1 + 1 + 1,
         ("API Gateway", "requests"): 2,
@@ -108,7 +108,7 @@ def test_sum_of_a_job_is_that_made_by_hand() -> None:
     cost = estimate_cost(WORK)
     compute = quantities(cost)["Lambda", "GB-seconds"] * 0.0000133334
     by_hand = (
-        23 * 25e-6
+        25 * 25e-6
         + 15 * 0.2e-6
         + 2 * 3.5e-6
         + 22 * 0.625e-6
@@ -199,7 +199,7 @@ def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
     first = quantities(actual(chunk(1), chunk(2)))
     again = quantities(actual(chunk(1), chunk(2, attempt=2), attempt=2))
     more = {name: again[name] - first[name] for name in first}
-    assert more["Step Functions", "state transitions"] == 8 + 7
+    assert more["Step Functions", "state transitions"] == 8 + 8
     assert more["Lambda", "requests"] == 4 + 1 + 1 + 1 + 1
     assert more["S3", "PUT requests"] == 6
     assert more["DynamoDB", "write units"] == 18 + 2
@@ -210,7 +210,7 @@ def test_chunks_that_are_not_done_are_not_counted() -> None:
     failed = chunk(2, status="FAILED")
     entries = [chunk(1), failed]
     assert job_workload(job_entry(), entries, shipped_settings()).chunks == 1
-    assert quantities(actual(*entries))["Step Functions", "state transitions"] == 9 + 7
+    assert quantities(actual(*entries))["Step Functions", "state transitions"] == 9 + 8
 
 
 def test_job_whose_file_was_refused_has_a_cost() -> None:
@@ -227,7 +227,7 @@ def test_comparison_holds_each_service_and_the_total_side_by_side() -> None:
     comparison = CostComparison(planned, found)
     assert [name for name, *_ in comparison.rows] == [*planned.by_service, "total"]
     assert comparison.rows[-1] == ("total", planned.total_usd, found.total_usd)
-    line = ["Step", "Functions", "$0.00057", "$0.00057", "$0.00"]  # planned, actual, difference
+    line = ["Step", "Functions", "$0.00063", "$0.00063", "$0.00"]  # planned, actual, difference
     assert str(comparison).splitlines()[1].split() == line
     assert "difference" in comparison._repr_html_()
     assert json.loads(json.dumps(comparison.to_dict()))["actual"]["total_usd"] == found.total_usd
@@ -243,8 +243,8 @@ def test_cost_says_what_it_is_and_what_it_leaves_out() -> None:
     assert json.loads(json.dumps(cost.to_dict()))["lines"][0] == {
         "service": "Step Functions",
         "what": "state transitions",
-        "quantity": 23,
-        "usd": pytest.approx(0.000575),
+        "quantity": 25,
+        "usd": pytest.approx(0.000625),
     }
 
 
@@ -263,3 +263,24 @@ def test_cost_says_what_it_is_and_what_it_leaves_out() -> None:
 )
 def test_amounts_have_the_decimals_that_they_need(usd: float, text: str) -> None:
     assert usd_text(usd) == text
+
+
+def test_without_look_up_nothing_is_enriched_and_nothing_asked_of_the_api() -> None:
+    work = replace(WORK, looks_up=False, keys=0, api_calls=0)
+    counted = quantities(estimate_cost(work))
+    full = quantities(estimate_cost(WORK))
+    assert counted["Step Functions", "state transitions"] == 9 + 2 * 8
+    assert counted["Lambda", "requests"] == 1 + 1 + 2 * 3 + 1 + 1 + 1
+    assert counted["API Gateway", "requests"] == 0
+    assert counted["DynamoDB", "read units"] == 1 + 5 + 4
+    assert counted["S3", "PUT requests"] == full["S3", "PUT requests"] - 2
+    assert counted["S3", "GET requests"] == full["S3", "GET requests"] - 2
+    assert estimate_cost(work).high_usd < estimate_cost(WORK).low_usd
+
+
+def test_job_without_look_up_has_the_counts_of_its_plan() -> None:
+    steps = {"read": 100, "validate": 100, "write": 100}
+    found = quantities(actual(chunk(1, stepMs=steps), chunk(2, stepMs=steps)))
+    planned = quantities(estimate_cost(replace(WORK, looks_up=False, keys=0, api_calls=0)))
+    compute = ("Lambda", "GB-seconds")
+    assert {**found, compute: 0} == {**planned, compute: 0}

@@ -39,7 +39,7 @@ def read_requirements(path: Path) -> list[Requirement]:
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
-PINS = {canonicalize_name(r.name): r for r in read_requirements(SOURCE / "common/requirements.txt")}
+PINS = {canonicalize_name(r.name): r for r in read_requirements(SOURCE / "common/requirements.in")}
 
 
 def project_requirements() -> Iterator[Requirement]:

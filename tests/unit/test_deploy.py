@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from batchops.core.errors import (
     AwsError,
@@ -392,6 +392,25 @@ def test_both_of_awss_words_for_no_changes_are_known(
         cfn, "s", template_url="https://b.example/t", poll_s=0.01
     )
     assert prepared.unchanged
+    stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("tags", [{}, {"team": "data"}], ids=["kept", "given"])
+def test_tags_are_those_given_or_those_that_the_stack_has(
+    scripted: tuple[Any, Stubber], tags: dict[str, str]
+) -> None:
+    cfn, stub = scripted
+    stub.add_response("describe_stacks", described("UPDATE_COMPLETE"))
+    stub.add_response("get_template_summary", {"Parameters": []})
+    names = ("StackName", "ChangeSetName", "Capabilities", "ChangeSetType", "TemplateURL")
+    asked: dict[str, Any] = {**dict.fromkeys(names, ANY), "Parameters": []}
+    if tags:
+        asked["Tags"] = [{"Key": "team", "Value": "data"}]
+    stub.add_response("create_change_set", {"Id": f"{ARN}/c", "StackId": ARN}, asked)
+    stub.add_response("describe_change_set", change_set("CREATE_COMPLETE"))
+    change_sets.create_change_set(
+        cfn, "s", template_url="https://b.example/t", tags=tags, poll_s=0.01
+    )
     stub.assert_no_pending_responses()
 
 

@@ -30,7 +30,9 @@ from batchops.inspection.steps import steps_frame
 from batchops.inspection.why import Cause, Why
 from batchops.planning.actual_cost import CostComparison
 from batchops.planning.cost import Cost
-from batchops.planning.schema_report import Mistake, SchemaReport
+from batchops.planning.schema_draft import Note, SchemaDraft
+from batchops.planning.schema_explain import ColumnExplanation, SchemaExplanation
+from batchops.planning.schema_report import HeldAgainst, Mistake, SchemaReport
 from batchops.planning.what_if import WhatIf
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.rerun_plan import RerunPlan
@@ -137,6 +139,8 @@ def test_verbs_with_json_have_its_shape_described(verb: str) -> None:
         ("why", set(Why("a", "FAILED", ()).to_dict())),
         ("what-if", names(WhatIf)),
         ("schema check", names(SchemaReport) | {"ok"}),
+        ("schema explain", names(SchemaExplanation)),
+        ("schema infer", names(SchemaDraft)),
         ("doctor", set(Diagnosis("a", ()).to_dict())),
         ("cost", set(CostComparison(*[Cost((), 0, 0, 0, "")] * 2).to_dict())),
         ("chunks", set(frames.chunks_frame([]))),
@@ -153,6 +157,10 @@ def test_parts_of_documents_have_the_keys_that_are_described() -> None:
     assert keys(document("destroy")["holdings"]) == names(Holdings)
     assert keys(document("doctor")["checks"]) == names(Check)
     assert keys(document("schema check")["mistakes"]) == names(Mistake)
+    against = re.findall(r"\w+", document("schema check")["against"])
+    assert set(against) == names(HeldAgainst) | {"ok", "null", "or"}
+    assert keys(document("schema explain")["columns"]) == names(ColumnExplanation)
+    assert keys(document("schema infer")["notes"]) == names(Note)
     assert keys(document("why")["causes"]) == names(Cause)
     assert keys(document("redeliver")["uploads"]) == names(WaitingUpload)
     assert keys(document("cost")["planned"]) == set(Cost((), 0, 0, 0, "").to_dict())

@@ -82,7 +82,7 @@ def test_missing_project_is_a_line_with_what_to_do(tmp_path: Path) -> None:
     (project,) = [check for check in diagnosis.checks if check.name == "project"]
     assert project.ok is False
     assert "template.yaml" in project.found
-    assert "pass the path of a checkout" in project.advice
+    assert "name a folder that 'batchops init' has laid out" in project.advice
     assert not diagnosis.ok
 
 
@@ -137,6 +137,19 @@ def test_lambda_must_have_more_executions_free_than_chunks_run_at_once(free: int
     assert check.ok is ok
     assert ("deploy(MaxConcurrency=" in check.advice) is not ok
     assert f"{free} of them unreserved" in check.found
+
+
+@pytest.mark.parametrize(("reserved", "ok"), [(7, False), (8, True), (20, True)])
+def test_executions_reserved_for_a_function_must_do_for_the_chunks(reserved: int, ok: bool) -> None:
+    client = _client("lambda")
+    # So much is reserved that little is free, which the functions do not need.
+    limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 100}
+    with Stubber(client) as stub:
+        stub.add_response("get_account_settings", {"AccountLimit": limit})
+        check = doctor_aws.check_concurrency(client, 8, reserved)
+    assert check.ok is ok
+    assert ("deploy(ReservedConcurrency=8)" in check.advice) is not ok
+    assert f"ReservedConcurrency {reserved}" in check.found
 
 
 def test_quotas_of_step_functions_that_matter_are_shown() -> None:

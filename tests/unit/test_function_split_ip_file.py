@@ -96,6 +96,7 @@ def test_manifest_says_what_each_chunk_holds(app: ModuleType, account: Account) 
             "lastRow": 4,
             "rows": 2,
             "sizeBytes": len(HEADER + row() * 2),
+            "addedColumns": SCHEMA.added_columns,
             "versionId": versions[0],
         },
         {
@@ -106,6 +107,7 @@ def test_manifest_says_what_each_chunk_holds(app: ModuleType, account: Account) 
             "lastRow": 5,
             "rows": 1,
             "sizeBytes": len(HEADER + row()),
+            "addedColumns": SCHEMA.added_columns,
             "versionId": versions[1],
         },
     ]
@@ -553,7 +555,7 @@ def test_file_with_too_many_chunks_is_refused_before_they_are_uploaded(
 ) -> None:
     beyond = csvtext.SplitChunk(sizing.MAX_CHUNKS + 1, 2, 2, 1, row())
     with pytest.raises(errors.TooManyChunksError, match="a larger FileChunkSize"):
-        splitting.upload_chunks(app.s3, job_event(JOB), iter([beyond]))
+        splitting.upload_chunks(app.s3, job_event(JOB), iter([beyond]), SCHEMA)
     assert account.keys() == []
 
 

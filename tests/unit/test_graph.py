@@ -307,3 +307,18 @@ def test_notebooks_get_a_graph_a_picture_and_a_text() -> None:
     bundle = graph()._repr_mimebundle_(include=None, exclude=None)
     assert set(bundle) == {"text/vnd.mermaid", "image/svg+xml", "text/plain"}
     assert bundle["text/plain"] == str(graph())
+
+
+def test_without_look_up_that_step_is_not_drawn() -> None:
+    steps = {"read": 1, "validate": 20, "write": 40}
+    flow = graph(None, entry(1, workflow.SUCCEEDED, stepMs=steps)).chunk
+    names = [node.name for node in flow.nodes]
+    assert workflow.ENRICH.state not in names
+    assert ("Validate Data", "Write output file", False) in ways(flow)
+    assert run_of(flow, "Write output file").status == workflow.SUCCEEDED
+
+
+def test_look_up_is_drawn_as_long_as_no_chunk_says_that_there_is_none() -> None:
+    flow = graph().chunk
+    assert run_of(flow, workflow.ENRICH.state).status == NOT_REACHED
+    assert ("Validate Data", "Write output file", False) not in ways(flow)

@@ -241,7 +241,7 @@ class Terminal(io.StringIO):
 def shown(value: Any, stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return what a verb writes to standard output for a value."""
     monkeypatch.setattr(sys, "stdout", stream)
-    with click.Context(base.main, obj=base.Options("s", "local", None, None)):
+    with click.Context(base.main, obj=base.Options("s", "local", None, None, None)):
         base.show(value)
     return stream.getvalue()
 

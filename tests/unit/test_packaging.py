@@ -44,7 +44,7 @@ Resources:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Give a small project with one function, one layer and one state machine."""
-    monkeypatch.delenv("BATCHOPS_HOME", raising=False)
+    monkeypatch.setenv("BATCHOPS_HOME", str(tmp_path / "home"))
     root = tmp_path / "project"
     (root / "source" / "hello").mkdir(parents=True)
     (root / "source" / "data").mkdir()
@@ -152,14 +152,6 @@ def test_a_missing_folder_is_named(project: Project) -> None:
 def test_a_folder_without_template_is_no_project(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r"no template\.yaml and no source"):
         Project.find(tmp_path)
-
-
-def test_the_state_folder_can_be_chosen(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert project.state == project.root / ".batchops"
-    monkeypatch.setenv("BATCHOPS_HOME", str(tmp_path / "other"))
-    assert project.state == tmp_path / "other"
 
 
 def test_the_layer_for_lambda_holds_nothing_of_this_machine(layer_builds: Path) -> None:

@@ -174,7 +174,8 @@ VALUES = {
     "what": "timeline",
 }
 # Verbs that need no stack, and those that tell about one whatever its state.
-OTHERS = {"demo", "sample", "engine", "schema", "doctor", "status", "resources", "destroy"}
+OTHERS = {"demo", "sample", "init", "notebooks", "engine", "schema"}
+OTHERS |= {"doctor", "status", "resources", "destroy"}
 UNUSABLE = sorted({*DELETABLE, "CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"})
 
 

@@ -117,6 +117,7 @@ def test_shipped_schema_is_accepted() -> None:
         ({"format": "YYYY-MM-DD", "maxLength": 8}, "/maxLength", "is longer"),
         ({"format": "M/D/YY", "minLength": 9}, "/minLength", "is shorter"),
         ({"minLength": 5, "maxLength": 2}, "/minLength", "more than maxLength"),
+        ({"maxLength": 0, "x-empty": False}, "/maxLength", "never empty"),
         ({"maxLength": "5"}, "/maxLength", "whole number"),
         ({"minLength": -1}, "/minLength", "whole number"),
         ({"minimum": "1"}, "/minimum", "must be a number"),
@@ -296,6 +297,7 @@ def test_command_line_names_every_mistake(misspelt: Path) -> None:
                 "message": "unknown keyword; did you mean maxLength?",
             }
         ],
+        "against": None,
     }
 
 

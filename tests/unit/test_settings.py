@@ -23,7 +23,9 @@ from support import (
     stack_ref,
 )
 
-from batchops.core.errors import StackError
+from batchops.core.errors import InputError, StackError
+from batchops.core.project import Project
+from batchops.deployment.delivery import check_reserved
 from batchops.deployment.settings import deployed_settings, shipped_settings
 from batchops.planning.planner import plan_file, plan_for
 
@@ -95,6 +97,41 @@ def test_stack_of_an_earlier_version_does_not_limit_its_api() -> None:
     given = {name: value for name, value in GIVEN.items() if name != "ApiRateLimit"}
     found = deployed_settings(stack_with(json.dumps(template), given))
     assert found.api_calls_per_second is None
+
+
+def described(**parameters: str) -> dict[str, Any]:
+    given = [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()]
+    return {"Parameters": given}
+
+
+@pytest.mark.parametrize(
+    ("found", "given"),
+    [
+        ({}, {"ReservedConcurrency": 7}),  # the template's MaxConcurrency is 8
+        ({}, {"ReservedConcurrency": "20", "MaxConcurrency": 21}),
+        (described(MaxConcurrency="50"), {"ReservedConcurrency": 49}),
+        (described(ReservedConcurrency="8", MaxConcurrency="8"), {"MaxConcurrency": 9}),
+    ],
+)
+def test_fewer_executions_than_a_single_job_calls_for_are_not_reserved(
+    found: dict[str, Any], given: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError, match="a single job would be throttled: give at least"):
+        check_reserved(Project.find(), found, given)
+
+
+@pytest.mark.parametrize(
+    ("found", "given"),
+    [
+        ({}, {}),
+        ({}, {"ReservedConcurrency": 8}),
+        (described(ReservedConcurrency="8", MaxConcurrency="8"), {"ReservedConcurrency": 0}),
+        (described(MaxConcurrency="50"), {"ReservedConcurrency": 20, "MaxConcurrency": 20}),
+        ({}, {"ReservedConcurrency": "many"}),  # which CloudFormation refuses
+    ],
+)
+def test_other_reserved_executions_are_taken(found: dict[str, Any], given: dict[str, Any]) -> None:
+    check_reserved(Project.find(), found, given)
 
 
 def test_template_of_another_tool_may_be_yaml() -> None:

@@ -542,6 +542,26 @@ def test_api_accepts_no_more_than_its_share_of_the_accounts_requests() -> None:
     assert TEMPLATE["Parameters"]["ApiRateLimit"]["Default"] <= 5_000
 
 
+RESERVED = {
+    "Fn::If": ["ReservesConcurrency", {"Ref": "ReservedConcurrency"}, {"Ref": "AWS::NoValue"}]
+}
+
+
+def test_functions_of_jobs_reserve_what_the_parameter_says_and_by_default_nothing() -> None:
+    assert TEMPLATE["Parameters"]["ReservedConcurrency"]["Default"] == 0
+    nothing = {"Fn::Equals": [{"Ref": "ReservedConcurrency"}, 0]}
+    assert TEMPLATE["Conditions"]["ReservesConcurrency"] == {"Fn::Not": [nothing]}
+    # Not of the API's function, which ApiRateLimit bounds, nor of those of short calls, one a job.
+    bounded = {step.function for step in (workflow.SPLIT, *workflow.CHUNK_STEPS, workflow.MERGE)}
+    for function in FUNCTIONS.values():
+        name = function["Properties"]["FunctionName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+        wanted = RESERVED if name in bounded else None
+        assert function["Properties"].get("ReservedConcurrentExecutions") == wanted, name
+    # As many at once as the description says.
+    assert "six functions" in TEMPLATE["Parameters"]["ReservedConcurrency"]["Description"]
+    assert len(bounded) == 6
+
+
 def test_upload_whose_job_cannot_be_started_is_kept() -> None:
     invoke = function_of("s3-lambda-notification")["EventInvokeConfig"]
     destination = invoke["DestinationConfig"]["OnFailure"]

@@ -99,3 +99,12 @@ def test_speeds_are_those_of_jobs_that_succeeded_at_once() -> None:
     assert list(found["rows_per_s"]) == [250, 100]
     assert list(found["seconds"]) == [4, 4]
     assert found.dtypes.equals(speeds_frame([]).dtypes)
+
+
+def test_step_that_is_left_out_without_look_up_is_not_listed() -> None:
+    plain = {"read": 10, "validate": 20, "write": 40}
+    found = step_times(chunks(chunk(1, stepMs=plain), chunk(2, ms=5_000, stepMs=plain)))
+    assert list(found["step"]) == ["read", "validate", "write", BETWEEN]
+    assert set(found["chunks"]) == {2}
+    slow = stragglers(chunks(*(chunk(n, stepMs=plain) for n in (1, 2, 3)), chunk(4, ms=5_000)))
+    assert list(slow["chunk"]) == [4]

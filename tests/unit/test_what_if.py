@@ -169,7 +169,7 @@ def test_schema_comes_from_a_document_or_a_file(tmp_path: Path) -> None:
     assert load_schema(str(path)).key == "id"
 
 
-@pytest.mark.parametrize("wrong", [{}, {"properties": {"a": {}}}])
+@pytest.mark.parametrize("wrong", [{}, {"properties": {"a": {}}, "x-key": "a"}])
 def test_schema_that_cannot_be_used_is_an_input_error(wrong: Any) -> None:
     with pytest.raises(InputError, match="fix the schema"):
         load_schema(wrong)

@@ -55,12 +55,22 @@ def test_states_have_the_names_of_the_walkthrough() -> None:
 def test_chunk_workflow_is_its_steps_in_order() -> None:
     found = definition(CHUNK)
     way, at = [], found["StartAt"]
-    while found["States"][at]["Type"] == "Task":
-        way.append(at)
-        at = found["States"][at]["Next"]
+    while found["States"][at]["Type"] in ("Task", "Choice"):
+        way += [at] if found["States"][at]["Type"] == "Task" else []
+        at = found["States"][at].get("Default") or found["States"][at]["Next"]
     assert way == [step.state for step in workflow.CHUNK_STEPS]
     tasks = {n for n, s in found["States"].items() if ":function:" in s.get("Resource", "")}
     assert tasks == set(way)
+
+
+def test_without_look_up_the_chunk_workflow_leaves_that_step_out() -> None:
+    states = definition(CHUNK)["States"]
+    choice = states[states[workflow.VALIDATE.state]["Next"]]
+    (without,) = choice["Choices"]
+    step = states[without["Next"]]
+    assert (step["Type"], step["Next"]) == ("Pass", workflow.WRITE.state)
+    assert step["ResultPath"] == states[workflow.ENRICH.state]["ResultPath"]
+    assert choice["Default"] == workflow.ENRICH.state
 
 
 @pytest.mark.parametrize("step", workflow.CHUNK_STEPS, ids=lambda step: step.name)

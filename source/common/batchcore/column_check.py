@@ -237,6 +237,8 @@ def _limit_problems(rules: Mapping[str, Any], place: str) -> Iterator[Problem]:
             pointer(place, "minLength"),
             f"is more than maxLength: no value has {shortest} to {longest}",
         )
+    if longest < 1 and rules.get(dialect.EMPTY) is False:
+        yield pointer(place, "maxLength"), "is 0, but x-empty says that the column is never empty"
     date_format = rules.get("format")
     if isinstance(date_format, str) and is_date_format(date_format):
         least, most = length_range(date_format)

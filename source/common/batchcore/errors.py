@@ -23,6 +23,7 @@
     └── BalanceError            rows in are not rows out plus rows rejected
     StaleAttemptError           a later attempt of the job has taken over
     TransientError              throttling, a time-out, a lost connection: retry
+    SchemaChangedError          a schema that adds other columns was deployed during the job
     SchemaError                 the schema file cannot be used
     ReferenceDataError          the reference data cannot be used
 
@@ -118,6 +119,10 @@ class TransientError(Exception):
 
 class VersionMissingError(Exception):
     """An upload has no version: the versioning of its bucket was suspended."""
+
+
+class SchemaChangedError(Exception):
+    """A schema that adds other columns was deployed after the job's file was split."""
 
 
 class SchemaError(Exception):

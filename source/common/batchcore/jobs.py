@@ -38,6 +38,11 @@ def execution_name(job: str, attempt: int) -> str:
     return job if attempt == 1 else f"{job}-a{attempt}"
 
 
+def delimiter_name(delimiter: str) -> str:
+    """Return the name of a delimiter, or itself if it has none."""
+    return next((n for n, text in _DELIMITER_NAMES.items() if text == delimiter), delimiter)
+
+
 def parse_delimiter(text: str) -> str:
     """Return the one-character delimiter that a parameter gives, as itself or by name.
 

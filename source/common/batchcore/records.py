@@ -7,6 +7,7 @@ rejected. So the last step can compare what it writes with what came in.
 * good, after Read File: ``row`` (number in the uploaded file), ``raw`` (the record's text with its
   terminator), ``fields`` (column -> value, for the schema's columns only);
 * good, after Get Financial Data: ``row``, ``raw``, ``values`` (the enrichment's values, in order);
+  this step is left out if the schema has no look-up;
 * rejected, from the step that rejected it on: ``row``, ``raw`` (with ``raw64``, Base64, if the
   bytes are not UTF-8, and ``surplus`` if the number of fields is wrong), ``key``, ``errors``.
 """
@@ -58,7 +59,7 @@ def read_records(
     raws = [raw for raw in raws if not csvtext.is_blank(raw)]
     texts, all_utf8 = _decode_all(raws)
     rows = quoting.parse_rows(texts, delimiter=delimiter)
-    names = tuple(positions)
+    names, key_at = tuple(positions), positions.get(schema.key)
     # One call per row instead of one per field. For a single column, itemgetter would not return a
     # tuple, so it gets the first field as well.
     pick = itemgetter(*positions.values(), *[0] * (len(names) == 1))
@@ -77,7 +78,7 @@ def read_records(
             faults.append(_stray_text(line, delimiter))
         if len(found) != width:
             faults.insert(0, _field_count(len(found), width))
-        key = found[positions[schema.key]] if positions[schema.key] < len(found) else ""
+        key = found[key_at] if key_at is not None and key_at < len(found) else ""
         shown = {"row": row, "raw": line, "surplus": len(found) - width}
         if not utf8:
             shown["raw64"] = base64.b64encode(line.encode("utf-8", "surrogateescape")).decode()
@@ -193,10 +194,13 @@ class RowWriter:
         return body + self._tail(columns) + (header[len(body) :] or b"\n")
 
     def completed(self, record: Mapping[str, Any]) -> bytes:
-        """Return a good record's original bytes with the enrichment's values appended."""
+        """Return a good record's original bytes with the enrichment's values appended.
+
+        Without look-up, there are no values.
+        """
         raw: bytes = record["raw"].encode()
         body = raw.rstrip(b"\r\n")
-        return body + self._tail(record["values"]) + raw[len(body) :]
+        return body + self._tail(record.get("values", ())) + raw[len(body) :]
 
     def rejected(self, record: Mapping[str, Any]) -> bytes:
         """Return a rejected record's original bytes with its row number, rules and messages.
@@ -222,8 +226,8 @@ class RowWriter:
             return body[:end] + self._tail(why) + body[end:] + raw[len(body) :]
         return body + self._tail(why) + raw[len(raw.rstrip(b"\r\n")) :]
 
-    def _tail(self, values: Iterable[str]) -> bytes:
-        return (self._delimiter + self._format(values)).encode()
+    def _tail(self, values: Sequence[str]) -> bytes:
+        return (self._delimiter + self._format(values)).encode() if values else b""
 
     def _format(self, values: Iterable[str]) -> str:
         line: str = self._writer.writerow(values)

@@ -18,6 +18,7 @@ from botocore.exceptions import (
 )
 
 from batchcore.errors import JobEndingError, TransientError
+from batchcore.texts import printable
 
 Event = dict[str, Any]
 Result = dict[str, Any]
@@ -97,8 +98,12 @@ def step(handler: Handler) -> Handler:
 
 
 def failure(error: JobEndingError) -> Result:
-    """Return an error as an outcome, in the shape that a state's Catch would produce."""
-    return {"failure": {"Error": type(error).__name__, "Cause": str(error)}}
+    """Return an error as an outcome, in the shape that a state's Catch would produce.
+
+    The cause goes into notices and the ledger, and may name files and columns. It is one line, so
+    that whoever chose those names can write no paragraph of a notice.
+    """
+    return {"failure": {"Error": type(error).__name__, "Cause": printable(str(error))}}
 
 
 def job_step(handler: Handler) -> Handler:

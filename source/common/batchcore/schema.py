@@ -3,13 +3,15 @@
 A JSON Schema (draft 2020-12) describes a row. The name of a property is the name of its column in
 the CSV header; every value is the text between the delimiters, and its type says how that text is
 read. Keys of our own are added: ``x-key`` names the column whose value is looked up in the
-reference data, ``x-enrichment`` lists the columns that the look-up adds, ``x-empty`` says whether a
-column may be empty, ``x-compare`` compares two columns. docs/data.md has all of them in a table.
+reference data, ``x-enrichment`` lists the columns that the look-up adds (a schema without these two
+has no look-up), ``x-empty`` says whether a column may be empty, ``x-compare`` compares two columns.
+docs/data.md has all of them in a table.
 
 What is loaded here is not searched for mistakes: `batchcore.schema_check` does that before a schema
 is deployed.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -23,8 +25,9 @@ import jsonschema_rs
 
 from batchcore import comparisons, dialect
 from batchcore.dates import date_check, is_date_format
-from batchcore.errors import SchemaError
+from batchcore.errors import SchemaChangedError, SchemaError
 from batchcore.schema_messages import explain
+from batchcore.schema_words import half_look_up
 
 FILE_NAME = "record.schema.json"
 
@@ -45,6 +48,8 @@ _ROW_KEYWORDS = frozenset(
         *("x-key", "x-enrichment", comparisons.KEYWORD),
     )
 )
+
+_ID_LETTERS = 8
 
 # A limit can be a list of hundreds of values, and a message can quote the value.
 _MAX_TEXT_CHARACTERS = 1_000
@@ -111,7 +116,8 @@ class RecordSchema:
         # The key's rules may refer to definitions elsewhere in the document.
         pointer = quote(self.key.replace("~", "~0").replace("/", "~1"))
         shared = {n: v for n, v in self._compiled.items() if n in _SHARED}
-        self._key_validator = _compile({**shared, "$ref": f"#/properties/{pointer}"}, keywords)
+        of_key = {**shared, "$ref": f"#/properties/{pointer}"}
+        self._key_validator = _compile(of_key, keywords) if self.looks_up else None
 
     @classmethod
     def load(cls, path: Path | None = None) -> "RecordSchema":
@@ -123,6 +129,36 @@ class RecordSchema:
             raise SchemaError(f"cannot read the schema {path}: {error}") from error
         return cls(parse_document(text, name=f"the schema {path}"))
 
+    @property
+    def looks_up(self) -> bool:
+        """Whether rows are looked up in reference data, which adds columns to them."""
+        return bool(self.enrichment)
+
+    @property
+    def added_columns(self) -> str:
+        """Identify the columns that the look-up adds, in a few letters; empty without one."""
+        names = json.dumps(self.enrichment).encode()
+        return hashlib.sha256(names).hexdigest()[:_ID_LETTERS] if self.looks_up else ""
+
+    def key_of(self, fields: Mapping[str, str]) -> str:
+        """Return a row's key; an empty text without a look-up."""
+        return fields.get(self.key, "")
+
+    def require_columns(self, chunk: Mapping[str, Any]) -> None:
+        """Check that a chunk gets the columns that were added to its file's header.
+
+        Raises
+        ------
+        SchemaChangedError
+            If another schema was deployed after the file was split.
+        """
+        # The manifests of an earlier version do not say it.
+        if chunk.get("addedColumns", self.added_columns) != self.added_columns:
+            raise SchemaChangedError(
+                "a schema that adds other columns (x-enrichment) was deployed after the file was "
+                "split: rerun the job, which then splits the file again"
+            )
+
     def is_valid(self, fields: Mapping[str, str]) -> bool:
         """Tell whether a row breaks no rule."""
         if not self._is_valid(fields):
@@ -133,8 +169,8 @@ class RecordSchema:
         return True
 
     def is_key(self, key: str) -> bool:
-        """Tell whether a text is a well-formed key."""
-        return bool(self._key_validator.is_valid(key))
+        """Tell whether a text is a well-formed key; without a look-up, there are no keys."""
+        return self._key_validator is not None and bool(self._key_validator.is_valid(key))
 
     def column_violations(self, column: str, value: str) -> list[Violation]:
         """Return every rule that a value of one column breaks, whatever else the row has."""
@@ -182,6 +218,11 @@ class RecordSchema:
         unknown = [name for name in self.required if name not in properties]
         if unknown:
             raise SchemaError(f"'required' names columns that are not in 'properties': {unknown}")
+        if "x-key" not in self.document and "x-enrichment" not in self.document:
+            return  # no look-up
+        if half := half_look_up(self.document):
+            there = "x-key" if "x-key" in self.document else "x-enrichment"
+            raise SchemaError(f"{there!r} {half}")
         if self.key not in self.required:
             raise SchemaError(
                 "'x-key' must name a required column, whose values are looked up in the reference "

@@ -13,7 +13,7 @@ from batchcore import dialect
 from batchcore.column_check import column_problems, listed_members
 from batchcore.errors import SchemaError
 from batchcore.schema import RecordSchema, check_depth, parse_document
-from batchcore.schema_words import pointer, unknown_keyword
+from batchcore.schema_words import half_look_up, pointer, unknown_keyword
 
 Problem = tuple[str, str]
 
@@ -158,6 +158,8 @@ def _name_problems(document: Mapping[str, Any], columns: Mapping[str, Any]) -> I
                     f"/x-enrichment/{place}",
                     f"{name!r} is in 'properties' too: the reference data cannot add it",
                 )
+    if half := half_look_up(document):
+        yield "/x-key" if "x-key" in document else "/x-enrichment", half
     key = document.get("x-key")
     if isinstance(key, str) and key and key not in columns:
         yield "/x-key", f"no column {key!r} in 'properties'{_near(key, columns)}"

@@ -41,6 +41,17 @@ def pointer(place: str, *parts: object) -> str:
     return "/".join((place, *steps))
 
 
+def half_look_up(document: Mapping[str, object]) -> str:
+    """Return what a schema with only one of ``x-key`` and ``x-enrichment`` lacks, or ""."""
+    lacking = [name for name in ("x-key", "x-enrichment") if name not in document]
+    if len(lacking) != 1:
+        return ""
+    return (
+        f"needs {lacking[0]!r} as well: add it, or leave both out, and rows are not looked up in "
+        "any reference data"
+    )
+
+
 def meant(word: str, known: Iterable[str]) -> str:
     """Return which of the known words was probably meant, or an empty text."""
     plain = {_plain(each): each for each in known}

@@ -67,7 +67,7 @@ def read_blocks(
 
 
 def upload_chunks(
-    s3: "S3Client", event: Event, chunks: Iterator[csvtext.SplitChunk]
+    s3: "S3Client", event: Event, chunks: Iterator[csvtext.SplitChunk], schema: RecordSchema
 ) -> list[ManifestEntry]:
     """Upload the chunks and return their entries in the manifest.
 
@@ -92,6 +92,7 @@ def upload_chunks(
                     "lastRow": chunk.last_row,
                     "rows": chunk.rows,
                     "sizeBytes": len(body),
+                    "addedColumns": schema.added_columns,
                 }
             )
             del chunk  # otherwise it would stay in memory while the next one is cut
@@ -161,7 +162,7 @@ def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
             first_row=own.first_row,
             first_chunk=own.first_chunk,
         )
-        chunks = upload_chunks(s3, event, splitter.chunks(prefix=header))
+        chunks = upload_chunks(s3, event, splitter.chunks(prefix=header), schema)
         if len(chunks) != own.chunks:
             raise BalanceError(
                 f"range {event['range']} was cut into {len(chunks):,} chunks, but its survey "

@@ -15,3 +15,11 @@ def visible(text: str) -> str:
     are shown as Python writes them; every other character stays.
     """
     return _STEERING.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, with characters that are not printable as Python writes them.
+
+    For texts of several lines there is `visible`.
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

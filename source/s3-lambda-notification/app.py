@@ -24,7 +24,7 @@ def lambda_handler(event: Event, context: object) -> Result:
         machine_arn=os.environ["STATE_MACHINE_ARN"],
         limit=int(os.environ["MAX_CONCURRENT_JOBS"]),
     )
-    if event.get("source") == "aws.states":  # EventBridge tells the end of an execution
+    if queueing.is_end(event):
         queueing.release(queue, event["detail"]["name"])
     entered = {job["jobId"]: _enter(queue, job) for job in uploads(event)}
     started = set(queueing.advance(queue))

@@ -85,6 +85,11 @@ def advance(queue: Queue) -> list[str]:
     return started
 
 
+def is_end(event: Mapping[str, Any]) -> bool:
+    """Tell whether an event is that of EventBridge for the end of an execution."""
+    return event.get("source") == "aws.states"
+
+
 def release(queue: Queue, name: str) -> None:
     """Give back the slot of an execution that has ended; without one nothing changes."""
     while name in (slots := _read_slots(queue)).holders:

@@ -55,7 +55,8 @@ class WaitingUpload:
         The error that the function ended with.
     outcome : str
         ``waits``, ``started`` (at once or in its turn), ``is started already``,
-        ``no file to start``, ``the next job may start``, ``fails again: ...``, or ``stays in the queue`` where the message is something else.
+        ``no file to start``, ``the next job may start``, ``fails again: ...``, or
+        ``stays in the queue`` where the message is something else.
     """
 
     file: str

@@ -45,11 +45,20 @@ class Job(JobRef):
     """A handle on one job of a stack; `Stack.submit` and `Stack.job` make it.
 
     It holds only the id, so you can make it again at any time and anywhere.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What `Stack.submit` made of the source before it was uploaded, a line each; empty if its
+        bytes were uploaded as they are, and in any other handle.
     """
 
+    notes: tuple[str, ...] = ()
+
     def __repr__(self) -> str:
-        """Name the stack and the job."""
-        return f"<Job {self.id} of stack {self.stack.name}>"
+        """Name the stack and the job, and say what was uploaded if it was made of something."""
+        about = "".join(f"\n  {note}" for note in self.notes)
+        return f"<Job {self.id} of stack {self.stack.name}>{about}"
 
     # ------------------------------------------------------------------------- status
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from batchops.core.target import Engine, TargetName
 from batchops.deployment.deletion import Destruction, destroy_stack
 from batchops.deployment.delivery import Order
 from batchops.deployment.deploy import Deployment, deploy_stack
+from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames
 from batchops.job import Job
 from batchops.local.targets import make_target
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from batchops.deployment.stack_events import OnEvent
     from batchops.deployment.stack_status import StackStatus
     from batchops.inspection.checks import Diagnosis
+    from batchops.planning.conversion import Source
     from batchops.planning.plan import Plan
     from batchops.planning.what_if import SchemaSource, WhatIf
     from batchops.recovery.redelivery import Redelivery
@@ -285,9 +287,12 @@ class Stack(StackRef):
 
     def plan(
         self,
-        source: File | bytes | pd.DataFrame,
+        source: Source,
         *,
         name: str | None = None,
+        sheet: str | None = None,
+        encoding: str | None = None,
+        skip_rows: int = 0,
         check_keys: bool = False,
     ) -> Plan:
         """Predict the job of a file before anything is uploaded: rejects, limits, cost, time.
@@ -295,9 +300,15 @@ class Stack(StackRef):
         Parameters
         ----------
         source
-            The path of a CSV file, its bytes, or a DataFrame.
+            What `submit` takes, but for objects.
         name
             The name it would be uploaded under.
+        sheet
+            The sheet of a workbook that has several.
+        encoding
+            The encoding of a text file that is not UTF-8, such as ``cp1252`` or ``utf-16``.
+        skip_rows
+            Lines of a text file, or rows of a sheet, to leave out at its beginning.
         check_keys
             Look every key up in the reference data too; on AWS that costs half a read unit a key.
 
@@ -305,9 +316,11 @@ class Stack(StackRef):
         ------
         InputError, StackNotFoundError, AwsError
         """
+        from batchops.planning.conversion import Reading
         from batchops.planning.planner import plan_for
 
-        return plan_for(self, source, name=name, check_keys=check_keys)
+        reading = Reading(sheet, encoding, skip_rows)
+        return plan_for(self, source, name=name, reading=reading, check_keys=check_keys)
 
     def schema(self) -> dict[str, Any]:
         """Return the record schema that the deployed functions validate with, as a JSON document.
@@ -318,17 +331,18 @@ class Stack(StackRef):
         ------
         StackNotFoundError, AwsError
         """
-        from batchops.deployment.deployed import deployed_schema
-
         _ = self.outputs  # raises where there is no such stack
         return deployed_schema(self).document
 
     def what_if(
         self,
-        source: File | bytes | pd.DataFrame,
+        source: Source,
         schema: SchemaSource,
         *,
         name: str | None = None,
+        sheet: str | None = None,
+        encoding: str | None = None,
+        skip_rows: int = 0,
     ) -> WhatIf:
         """Return which rows of a file another schema would newly reject, or newly accept.
 
@@ -337,37 +351,59 @@ class Stack(StackRef):
         Parameters
         ----------
         source
-            The path of a CSV file, its bytes, or a DataFrame.
+            What `submit` takes, but for objects.
         schema
             The other schema: a document like that of `schema`, or the path of its file.
         name
             What the file is called.
+        sheet
+            The sheet of a workbook that has several.
+        encoding
+            The encoding of a text file that is not UTF-8, such as ``cp1252`` or ``utf-16``.
+        skip_rows
+            Lines of a text file, or rows of a sheet, to leave out at its beginning.
 
         Raises
         ------
         InputError, StackNotFoundError, AwsError
         """
+        from batchops.planning.conversion import Reading
         from batchops.planning.what_if_stack import what_if_file
 
-        return what_if_file(self, source, schema, name=name)
+        reading = Reading(sheet, encoding, skip_rows)
+        return what_if_file(self, source, schema, name=name, reading=reading)
 
     def submit(
         self,
-        source: File | bytes | pd.DataFrame | Plan,
+        source: Source | Plan,
         *,
         name: str | None = None,
+        sheet: str | None = None,
+        encoding: str | None = None,
+        skip_rows: int = 0,
         force: bool = False,
     ) -> Job:
         """Upload a file, which starts its job, and return a handle at once.
 
+        What is no CSV in UTF-8 is turned into one; ``notes`` of the job, which its text shows, say
+        how.
+
         Parameters
         ----------
         source
-            The path of a CSV file, an object (``s3://bucket/key``), bytes, a DataFrame (written
-            without its index), or a plan, whose file it is.
+            A path, an object (``s3://bucket/key``, copied as it is), bytes, CSV text, a file opened
+            in binary mode, a DataFrame of pandas or polars, or a plan, whose file it is. The
+            ending of the name tells what a file holds: ``.xlsx``, ``.parquet`` (the extra
+            ``parquet``), ``.jsonl``, ``.zip`` with one file, ``.csv.gz``; anything else is text.
         name
             The name to upload it under, ``upload.csv`` for bytes and DataFrames; it may have
             folders (``2026/orders.csv``).
+        sheet
+            The sheet of a workbook that has several.
+        encoding
+            The encoding of a text file that is not UTF-8, such as ``cp1252`` or ``utf-16``.
+        skip_rows
+            Lines of a text file, or rows of a sheet, to leave out at its beginning.
         force
             Submit even what the plan says cannot succeed.
 
@@ -375,10 +411,65 @@ class Stack(StackRef):
         ------
         InputError, StackNotFoundError, AwsError
         """
+        from batchops.planning.conversion import Reading
+        from batchops.planning.frame_text import check_columns, kind_of_frame
         from batchops.planning.submission import submit_file
 
         warn_of_misfit(self.outputs)
-        return Job(self, submit_file(self, source, name=name, force=force))
+        if kind_of_frame(source) and not force:
+            check_columns(source, deployed_schema(self))
+        notes: list[str] = []
+        job_id = submit_file(
+            self,
+            source,
+            name=name,
+            reading=Reading(sheet, encoding, skip_rows),
+            force=force,
+            on_note=notes.append,
+        )
+        job = Job(self, job_id)
+        job.notes = tuple(notes)
+        return job
+
+    def submit_all(
+        self,
+        *files: File,
+        sheet: str | None = None,
+        encoding: str | None = None,
+        skip_rows: int = 0,
+        on_job: Callable[[Job], None] | None = None,
+    ) -> list[Job]:
+        """Upload several files, each of which starts a job of its own.
+
+        Parameters
+        ----------
+        *files
+            Paths, objects, and patterns such as ``in/*.csv``. All are looked for before the first
+            is uploaded.
+        sheet, encoding, skip_rows
+            As in `submit`, for all of them.
+        on_job
+            Called with each job as soon as it is there.
+
+        Raises
+        ------
+        InputError
+            If a file is not there, or cannot be read; it says which were submitted before it.
+        StackNotFoundError, AwsError
+        """
+        from batchops.planning.submission import matching_files
+
+        done: list[Job] = []
+        for file in matching_files(files):
+            try:
+                job = self.submit(file, sheet=sheet, encoding=encoding, skip_rows=skip_rows)
+            except InputError as error:
+                before = f"; submitted before it: {', '.join(job.id for job in done)}"
+                raise InputError(f"{file}: {error}{before if done else ''}") from error
+            done.append(job)
+            if on_job is not None:
+                on_job(job)
+        return done
 
     def job(self, job_id: str) -> Job:
         """Return the job with this id.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Callable
@@ -35,6 +36,8 @@ INTERRUPTED = 130
 _CALL = re.compile(
     r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False|[A-Z]\w*=\d+)?\)(?![\w.])"
 )
+# What reads a file, as in sheet='March', is an option with the same word.
+_READING = re.compile(r"\b(sheet|encoding|skip_rows)=(?:'([^']*)'|(\d+))")
 _OPTIONS = {
     "dry_run=False": "--yes",
     "force=True": "--force",
@@ -227,6 +230,24 @@ def job_argument(command: Callable[..., None]) -> Callable[..., None]:
     return click.argument("job_id", metavar="JOB")(command)
 
 
+def reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say how a file is read."""
+    options = (
+        click.option("--sheet", help="Sheet of a workbook that has several."),
+        click.option("--encoding", help="Encoding of text that is not UTF-8, such as cp1252."),
+        click.option(
+            "--skip-rows",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            help="Lines, or rows of a sheet, to leave out at the beginning.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def wants_json() -> bool:
     """Tell whether the running command was asked for JSON."""
     return bool(click.get_current_context().find_object(Options).as_json)  # type: ignore[union-attr]
@@ -244,7 +265,12 @@ def in_verbs(text: str) -> str:
     text = _CALL.sub(verb, text)
     for argument, option in _OPTIONS.items():
         text = re.sub(rf"\b{re.escape(argument)}(?=[ ,:;)]|$)", option, text)
-    return text
+    return _READING.sub(_as_option, text)
+
+
+def _as_option(found: re.Match[str]) -> str:
+    value = found[2] or found[3]
+    return f"--{found[1].replace('_', '-')} {shlex.quote(value)}"
 
 
 def show(value: Any, *, data: Any = None, advises: bool = False) -> None:

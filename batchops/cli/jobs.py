@@ -23,6 +23,7 @@ from batchops.cli.base import (
     TIMEOUT,
     job_argument,
     main,
+    reading_options,
     screen,
     show,
     time_ago,
@@ -31,11 +32,12 @@ from batchops.cli.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
     from batchops.inspection.status import JobStatus
+    from batchops.job import Job
     from batchops.stack import Stack
 
 WAIT = click.option("--wait", "waits", is_flag=True, help="Wait until the job ends.")
@@ -43,31 +45,73 @@ WAIT = click.option("--wait", "waits", is_flag=True, help="Wait until the job en
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@reading_options
 @click.option("--check-keys", is_flag=True, help="Look every key up in the reference data too.")
 @with_stack
-def plan(stack: Stack, file: Path, check_keys: bool) -> None:
+def plan(
+    stack: Stack,
+    file: Path,
+    sheet: str | None,
+    encoding: str | None,
+    skip_rows: int,
+    check_keys: bool,
+) -> None:
     """Predict the job of FILE: rejects, limits, cost, time. Nothing is uploaded."""
-    found = stack.plan(file, check_keys=check_keys)
+    found = stack.plan(
+        file, sheet=sheet, encoding=encoding, skip_rows=skip_rows, check_keys=check_keys
+    )
     show(found)
     if not found.can_succeed:
         sys.exit(NOT_WELL)
 
 
 @main.command()
-@click.argument("file")
-@click.option("--name", help="Name to upload it under; it may have folders.")
+@click.argument("file", nargs=-1, required=True, metavar="FILE...")
+@click.option("--name", help="Name to upload a single file under; it may have folders.")
+@reading_options
 @WAIT
 @TIMEOUT
 @with_stack
-def submit(stack: Stack, file: str, name: str | None, waits: bool, timeout_s: float) -> None:
-    """Upload FILE (a path, or s3://bucket/key), which starts its job, and print the job's id."""
-    job = stack.submit(file, name=name)
+def submit(
+    stack: Stack,
+    file: tuple[str, ...],
+    name: str | None,
+    sheet: str | None,
+    encoding: str | None,
+    skip_rows: int,
+    waits: bool,
+    timeout_s: float,
+) -> None:
+    """Upload each FILE, which starts its job, and print the jobs' ids.
+
+    FILE is a path, a pattern such as 'in/*.csv', or s3://bucket/key.
+    """
+    from batchops.planning.submission import matching_files
+
+    single = matching_files(file) == list(file) and len(file) == 1
+    if name is not None and not single:
+        raise click.UsageError("--name is for a single file, and not for a pattern")
+    reading: Any = {"sheet": sheet, "encoding": encoding, "skip_rows": skip_rows}
+    if single:
+        jobs = [stack.submit(file[0], name=name, **reading)]
+        _print_job(jobs[0])
+    else:
+        jobs = stack.submit_all(*file, **reading, on_job=_print_job)
+    if waits and single:
+        wait_for(stack, jobs[0].id, timeout_s)
+    elif waits:
+        _wait_for_all(stack, [job.id for job in jobs], timeout_s)
+    elif wants_json():
+        found = [{"job": job.id, "notes": job.notes} for job in jobs]
+        show("", data=found[0] if single else {"jobs": found})
+
+
+def _print_job(job: Job) -> None:
+    """Print a job's id, and to standard error what was uploaded if it was made of something."""
     if not wants_json():
         click.echo(job.id)
-    elif not waits:
-        show(job.id, data={"job": job.id})
-    if waits:
-        wait_for(stack, job.id, timeout_s)
+        for note in job.notes:
+            click.echo(f"  {visible(note)}", err=True)
 
 
 @main.command()
@@ -164,6 +208,27 @@ def wait_for(stack: Stack, job_id: str, timeout_s: float) -> None:
     _end(job_id, status)
 
 
+def _wait_for_all(stack: Stack, job_ids: Sequence[str], timeout_s: float) -> None:
+    """Wait until all jobs end, as `wait_for` does for one."""
+    from batchops.job import Job
+
+    ended = []
+    for job_id in job_ids:
+        with _leaving(job_id):
+            status = Job(stack, job_id).wait(timeout_s=timeout_s, check=False)
+        ended.append({"job": job_id, **status.to_dict()})
+        if not wants_json():
+            show(_ending(job_id, status))
+    if wants_json():
+        show("", data={"jobs": ended})
+    if any(each["status"] != SUCCEEDED for each in ended):
+        sys.exit(NOT_WELL)
+
+
+def _ending(job_id: str, status: JobStatus) -> str:
+    return "\n".join([f"{job_id} {status.status}", *map(printable, status.warnings)])
+
+
 @contextmanager
 def _leaving(job_id: str) -> Iterator[None]:
     """On Ctrl-C say that the job goes on, and how to come back to it."""
@@ -177,7 +242,6 @@ def _leaving(job_id: str) -> Iterator[None]:
 
 
 def _end(job_id: str, status: JobStatus) -> None:
-    lines = [f"{job_id} {status.status}", *map(printable, status.warnings)]
-    show("\n".join(lines), data={"job": job_id, **status.to_dict()})
+    show(_ending(job_id, status), data={"job": job_id, **status.to_dict()})
     if status.status != SUCCEEDED:
         sys.exit(NOT_WELL)

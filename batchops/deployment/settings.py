@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from batchcore import jobs, workflow
+from batchcore.upload import INPUT_FORMAT
 
 from batchops.core.errors import StackError
 from batchops.core.project import Project
@@ -51,6 +52,8 @@ class StackSettings:
         The most bytes that one call merges.
     functions : dict of FunctionSettings
         The functions that work on jobs, by the names of their folders in ``source/``.
+    input_format : int
+        What the functions take as files, see `batchcore.upload`.
     region : str or None
         Where the stack is; None where no stack was asked.
     """
@@ -62,6 +65,7 @@ class StackSettings:
     range_bytes: int
     merge_group_bytes: int
     functions: Mapping[str, FunctionSettings]
+    input_format: int = INPUT_FORMAT
     region: str | None = None
 
 
@@ -97,6 +101,7 @@ def read_settings(template: Mapping[str, Any], parameters: Mapping[str, str]) ->
             name: FunctionSettings(functions[name]["MemorySize"], functions[name]["Timeout"])
             for name in (workflow.NOTIFICATION, *workflow.JOB_FUNCTIONS)
         },
+        input_format=int(template.get("Outputs", {}).get("InputFormat", {"Value": 1})["Value"]),
     )
 
 

@@ -106,8 +106,8 @@ def function_seconds(work: Workload, side: int) -> dict[str, float]:
 def _split_seconds(work: Workload, side: int) -> float:
     """Return the seconds of the split, which reads and uploads the file or one range of it."""
     ranges = max(1, work.ranges)
-    moved = 2 * work.size_bytes / S3_BYTES_PER_S[side]
-    chunk_bytes = work.size_bytes / max(1, work.chunks)
+    moved = (work.size_bytes + work.text_bytes) / S3_BYTES_PER_S[side]
+    chunk_bytes = work.text_bytes / max(1, work.chunks)
     at_once = min(UPLOADS_IN_FLIGHT, max(1.0, UPLOAD_BYTES_IN_FLIGHT / max(1.0, chunk_bytes)))
     uploads = work.chunks * S3_CALL_S[side] / at_once
     others = 4 * S3_CALL_S[side] + DYNAMODB_CALL_S[side]

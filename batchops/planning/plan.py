@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchcore.texts import printable
 
 from batchops.planning.aws_facts import priced_at
+from batchops.planning.conversion import AS_IT_IS, Reading
 from batchops.planning.cost import NOT_COUNTED
 from batchops.planning.limits import NEAR, ROWS
 from batchops.planning.size_advice import describe_saving
@@ -72,8 +73,10 @@ class Plan(Shown):
     jobs_ahead : int
         Jobs of the stack that run or wait, if as many run as may, so that this one would wait; 0 if
         it would start at once.
-    source
-        The file that was planned, for `Stack.submit`.
+    notes : tuple of str
+        What was made of the source, and found about it: sheet, encoding, lines left out, delimiter.
+    source, reading
+        The file that was planned and how it was read, for `Stack.submit`.
     """
 
     _also_in_json = ("can_succeed", "obstacles", "warnings", "basis")
@@ -100,6 +103,8 @@ class Plan(Shown):
     duration: Duration | None
     header_warnings: tuple[str, ...] = field(repr=False, default=())
     jobs_ahead: int = 0
+    notes: tuple[str, ...] = field(compare=False, default=())
+    reading: Reading = field(repr=False, compare=False, default=AS_IT_IS)
     source: Any = field(repr=False, compare=False, default=None)
 
     @property
@@ -172,6 +177,7 @@ class Plan(Shown):
 
     def _blocks(self) -> Iterator[Block]:
         yield Block.line(self._headline())
+        yield from (Block.line(f"read: {note}") for note in self.notes)
         yield Block.line(f"columns: {self._columns()}")
         yield from (Block.line(f"CANNOT SUCCEED: {obstacle}") for obstacle in self.obstacles)
         yield Block.line(f"rejected: {self._rejected()}")

@@ -6,47 +6,50 @@ wanted, which keys its reference data has.
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchcore import aws
 from batchcore.errors import TooManyChunksError
 from batchcore.reference import is_storable, table_key
-from batchcore.sizing import HEAD_BYTES, choose_chunk_rows
 
 from batchops.core import ledger
 from batchops.core.errors import InputError, translated
 from batchops.deployment.deployed import deployed_schema
 from batchops.deployment.settings import StackSettings, deployed_settings
-from batchops.planning import submission
+from batchops.planning.conversion import AS_IT_IS, PlainFile, Reading, open_plain
 from batchops.planning.cost import Cost, estimate_cost
 from batchops.planning.durations import Duration, estimate_duration
+from batchops.planning.frame_text import kind_of_frame, lacking_columns
 from batchops.planning.limits import Limit, find_limits
 from batchops.planning.plan import Plan
-from batchops.planning.scan import KnownKeys, scan_file
+from batchops.planning.scan import KnownKeys, Refusal, Scan, scan_file
 from batchops.planning.size_advice import ChunkOption, chunk_options, suggest_chunk_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    import pandas as pd
     from batchcore.schema import RecordSchema
 
     from batchops.core.stack_ref import StackRef
+    from batchops.planning.conversion import Source
     from batchops.planning.workload import Workload
-
-    Source = str | Path | bytes | IO[bytes] | pd.DataFrame
 
 
 def plan_for(
-    stack: StackRef, source: Source, *, name: str | None = None, check_keys: bool = False
+    stack: StackRef,
+    source: Source,
+    *,
+    name: str | None = None,
+    reading: Reading = AS_IT_IS,
+    check_keys: bool = False,
 ) -> Plan:
     """Plan a file for a deployed stack, with its schema, settings and reference data.
 
     Parameters
     ----------
+    source, name, reading
+        See `open_plain`.
     check_keys
         Look up every key in the stack's reference data, which on AWS costs half a read unit a key.
 
@@ -60,6 +63,7 @@ def plan_for(
         schema=deployed_schema(stack),
         settings=settings,
         name=name,
+        reading=reading,
         known_keys=reference_keys(stack) if check_keys else None,
     )
     return replace(plan, jobs_ahead=ledger.jobs_ahead(stack))
@@ -71,6 +75,7 @@ def plan_file(
     schema: RecordSchema,
     settings: StackSettings,
     name: str | None = None,
+    reading: Reading = AS_IT_IS,
     known_keys: KnownKeys | None = None,
 ) -> Plan:
     """Read a file once and plan its job.
@@ -78,7 +83,7 @@ def plan_file(
     Parameters
     ----------
     source
-        A path, bytes, a DataFrame, or a file opened in binary mode, which is read to its end.
+        A path, bytes, CSV text, a DataFrame, or a file opened in binary mode; see `open_plain`.
     schema
         The record schema that the stack's functions have.
     settings
@@ -86,6 +91,8 @@ def plan_file(
         would choose for the file.
     name
         The name to upload it under, if it is another than the file's own.
+    reading
+        How to read it.
     known_keys
         Returns those of some keys that the reference data has; called once per chunk. Without it,
         no key counts as unknown.
@@ -95,22 +102,26 @@ def plan_file(
     InputError
         If the source cannot be read. What is wrong in the file is part of the plan.
     """
-    file, name = _open(source, name, settings.delimiter)
+    plain = open_plain(source, delimiter=settings.delimiter, name=name, reading=reading)
     try:
-        if not settings.chunk_rows:
-            fitting = _fitting_rows(file, name, settings.delimiter)
-            settings = replace(settings, chunk_rows=fitting)
-        scan = scan_file(file, schema=schema, settings=settings, known_keys=known_keys)
+        scan = scan_file(
+            plain.file,
+            schema=schema,
+            settings=settings,
+            known_keys=known_keys,
+            name=plain.name,
+            size_bytes=0 if settings.chunk_rows else _size_bytes(plain),
+        )
     finally:
-        if file is not source:
-            file.close()
+        plain.close()
+    refusal = _of_a_frame(scan) if kind_of_frame(source) else scan.refusal
     # A file with too many chunks was read to its end, so it can be estimated. Other refused files
     # were not.
     refused = scan.refusal is not None and scan.refusal.error != TooManyChunksError.__name__
-    about = None if refused else _Estimates.of(scan.work, name)
+    about = None if refused else _Estimates.of(scan.work, plain.name)
     options = about.options if about else ()
     return Plan(
-        name=name,
+        name=plain.name,
         size_bytes=scan.work.size_bytes,
         rows=scan.work.rows,
         blank_lines=scan.blank_lines,
@@ -118,20 +129,22 @@ def plan_file(
         missing=scan.missing,
         extra=scan.extra,
         chunks=scan.work.chunks,
-        chunk_rows=settings.chunk_rows,
+        chunk_rows=scan.work.chunk_rows,
         max_concurrency=settings.max_concurrency,
         rejected=scan.work.rejected,
         errors=scan.work.errors,
         rules=scan.rules,
         keys_checked=scan.keys_checked,
-        refusal=scan.refusal,
+        refusal=refusal,
         header_warnings=scan.header_warnings,
         limits=about.limits if about else (),
         options=options,
-        suggested_chunk_rows=suggest_chunk_rows(options, current=settings.chunk_rows),
+        suggested_chunk_rows=suggest_chunk_rows(options, current=scan.work.chunk_rows),
         cost=about.cost if about else None,
         duration=about.duration if about else None,
+        notes=(*plain.notes, *_found(scan, settings)),
         source=source,
+        reading=replace(reading, known_as=reading.known_as or name),
     )
 
 
@@ -150,24 +163,31 @@ class _Estimates(NamedTuple):
         return cls(duration, limits, estimate_cost(work), chunk_options(work))
 
 
-def _fitting_rows(file: IO[bytes], name: str, delimiter: str) -> int:
-    """Return the rows a chunk that the split would choose; leave the file at its position."""
-    if not file.seekable():
-        raise InputError(f"the size of {name} is not known beforehand: give its path, or its bytes")
-    start = file.tell()
-    head = file.read(HEAD_BYTES)
-    size_bytes = file.seek(0, io.SEEK_END) - start
-    file.seek(start)
-    return choose_chunk_rows(size_bytes, head, delimiter=delimiter)
+def _size_bytes(plain: PlainFile) -> int:
+    size_bytes = plain.size_bytes
+    if size_bytes is None:
+        raise InputError(
+            f"the size of {plain.name} is not known beforehand: give its path, or its bytes"
+        )
+    return size_bytes
 
 
-def _open(source: Source, name: str | None, delimiter: str) -> tuple[IO[bytes], str]:
-    if isinstance(source, io.TextIOBase):
-        raise InputError("the file is open as text: open it in binary mode, or give its path")
-    # Look at the type, because a DataFrame shows its columns as attributes.
-    if hasattr(type(source), "read"):
-        return cast("IO[bytes]", source), name or "upload.csv"
-    return submission.open_source(cast("Any", source), name=name, delimiter=delimiter)
+def _found(scan: Scan, settings: StackSettings) -> Iterator[str]:
+    """Yield what was found about the file that the stack does not prescribe."""
+    if scan.packed:
+        yield "gzip: the split unpacks it in one pass"
+    if scan.delimiter != settings.delimiter:
+        yield (
+            f"delimited by {scan.delimiter!r}: the job takes that instead of the stack's "
+            f"{settings.delimiter!r}"
+        )
+
+
+def _of_a_frame(scan: Scan) -> Refusal | None:
+    """Return the refusal of a frame, which has no header and is no file."""
+    if scan.refusal is None or not scan.missing:
+        return scan.refusal
+    return Refusal(scan.refusal.error, lacking_columns(scan.columns, scan.missing))
 
 
 def reference_keys(stack: StackRef) -> KnownKeys:

@@ -13,6 +13,7 @@ from batchcore.records import Record, RowWriter, read_records, reject
 from batchcore.reference import KEYS_PER_CALL, unknown_key
 from batchcore.schema import RecordSchema
 from batchcore.sizing import MAX_CHUNKS, too_many_chunks
+from batchcore.upload import Upload
 
 from batchops.planning.workload import ENRICHMENT_COLUMN_BYTES, Workload
 
@@ -104,6 +105,10 @@ class Scan:
         schema has no look-up.
     header_warnings : tuple of str
         What may be wrong with a header that is accepted.
+    delimiter : str
+        The file's delimiter.
+    packed : bool
+        Whether it is a gzip file.
     """
 
     work: Workload
@@ -115,6 +120,8 @@ class Scan:
     refusal: Refusal | None
     keys_checked: bool
     header_warnings: tuple[str, ...]
+    delimiter: str
+    packed: bool
 
 
 def scan_file(
@@ -123,6 +130,8 @@ def scan_file(
     schema: RecordSchema,
     settings: StackSettings,
     known_keys: KnownKeys | None = None,
+    name: str = "upload.csv",
+    size_bytes: int = 0,
 ) -> Scan:
     """Read a file to its end, in bounded memory, with the code that the functions run.
 
@@ -134,28 +143,22 @@ def scan_file(
         The stack's record schema, and how it is set up.
     known_keys
         Called once per chunk with its keys; without it, no key counts as unknown.
+    name
+        The name that it is uploaded under, which tells whether it is packed.
+    size_bytes
+        Its size, if the split is to choose the rows per chunk.
     """
     counter = _Counter(schema, settings, known_keys)
     refusal = None
     blocks = iter(lambda: file.read(BLOCK_BYTES), b"")
     try:
-        counter.count(counter.measure(blocks))
+        counter.count(counter.measure(blocks), name, size_bytes)
     except FileError as error:
         refusal = Refusal(type(error).__name__, str(error))
         # The rest of the file still counts for its size.
         for block in blocks:
             counter.size_bytes += len(block)
     return counter.result(refusal)
-
-
-class _Splitter(csvtext.Splitter):
-    """A splitter that remembers the header that it found, even if that is refused."""
-
-    found = b""
-
-    def header(self) -> bytes:
-        self.found = super().header()
-        return self.found
 
 
 class _Counter:
@@ -166,6 +169,8 @@ class _Counter:
     ) -> None:
         self.size_bytes = 0
         self._schema, self._delimiter = schema, settings.delimiter
+        self._packed = False
+        self._splitter: csvtext.Splitter | None = None
         self._known_keys = known_keys
         self._writer = RowWriter(delimiter=settings.delimiter)
         self._header = b""
@@ -182,7 +187,7 @@ class _Counter:
             self.size_bytes += len(block)
             yield block
 
-    def count(self, blocks: Iterator[bytes]) -> None:
+    def count(self, blocks: Iterator[bytes], name: str, size_bytes: int) -> None:
         """Count the whole file.
 
         Raises
@@ -190,16 +195,24 @@ class _Counter:
         FileError
             The error with which the split or read-file would end the job.
         """
-        splitter = _Splitter(
-            intake.check_text(blocks),
-            delimiter=self._delimiter,
-            chunk_rows=self._work.chunk_rows,
+        settings = self._work.settings
+        upload = Upload(
+            blocks,
+            name=name,
+            delimiter=settings.delimiter,
+            chunk_rows=settings.chunk_rows,
+            size_bytes=size_bytes,
+            input_format=settings.input_format,
         )
         try:
-            header = intake.read_header(splitter, self._schema, delimiter=self._delimiter)
+            header = upload.read_header(self._schema)
         finally:
-            self._header = splitter.found
-        for chunk in splitter.chunks():
+            self._header, self._delimiter = upload.splitter.found_header, upload.splitter.delimiter
+            self._packed = upload.packed
+            self._splitter = upload.splitter
+        self._work = replace(self._work, chunk_rows=upload.splitter.chunk_rows)
+        self._writer = RowWriter(delimiter=self._delimiter)
+        for chunk in upload.splitter.chunks():
             self._count_chunk(chunk, header)
         if not self._work.rows:
             raise intake.no_rows()
@@ -287,8 +300,9 @@ class _Counter:
             text = self._header.removeprefix(csvtext.BOM).decode("utf-8", "backslashreplace")
             names = tuple(n.strip() for n in csvtext.parse_row(text, delimiter=self._delimiter))
         required = self._schema.required if names else ()
+        unpacked = self._splitter.position if self._packed and self._splitter else 0
         return Scan(
-            work=replace(self._work, size_bytes=self.size_bytes),
+            work=replace(self._work, size_bytes=self.size_bytes, unpacked_bytes=unpacked),
             columns=names,
             missing=tuple(column for column in required if column not in names),
             extra=tuple(name for name in names if name not in self._schema.columns),
@@ -300,6 +314,8 @@ class _Counter:
             refusal=refusal,
             keys_checked=self._known_keys is not None or not self._schema.looks_up,
             header_warnings=self._header_warnings(refusal),
+            delimiter=self._delimiter,
+            packed=self._packed,
         )
 
     def _header_warnings(self, refusal: Refusal | None) -> tuple[str, ...]:

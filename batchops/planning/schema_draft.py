@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from batchcore import csvtext, headers, intake, jobs
 from batchcore.errors import FileError
@@ -25,14 +25,12 @@ from batchops.planning.column_draft import (
     looks_like_identifier,
 )
 from batchops.planning.column_facts import MOST_COMPARED, NUMBER, ColumnFacts
+from batchops.planning.conversion import PlainFile, Reading, open_plain
 from batchops.planning.file_head import BLOCK_BYTES, choose_delimiter, read_columns
-from batchops.planning.submission import open_source
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    Source = str | Path | bytes | pd.DataFrame
+    from batchops.planning.conversion import Source
 
 _CHUNK_ROWS = 1_000
 
@@ -147,7 +145,7 @@ def infer_schema(
     Parameters
     ----------
     source
-        A path, bytes, or a DataFrame (without its index).
+        A path, bytes, an open file, or a DataFrame, as for `Stack.submit`.
     delimiter
         What delimits the fields, or its name; by default it is found.
     rows
@@ -162,21 +160,22 @@ def infer_schema(
     """
     if rows is not None and rows < 1:
         raise InputError(f"rows is {rows}: read at least 1")
-    file, name = open_source(source, name=None, delimiter=",")
-    with file:
-        try:
-            return _draft(file, name, delimiter, rows, reference_data)
-        except FileError as error:
-            raise InputError(f"no schema can be drafted from {name}: {error}") from error
+    plain = open_plain(source, delimiter=",", reading=Reading(unpacks=True))
+    try:
+        return _draft(plain, delimiter, rows, reference_data)
+    except FileError as error:
+        raise InputError(f"no schema can be drafted from {plain.name}: {error}") from error
+    finally:
+        plain.close()
 
 
 def _draft(
-    file: IO[bytes],
-    name: str,
+    plain: PlainFile,
     given: str | None,
     limit: int | None,
     reference_data: str | Path | None,
 ) -> SchemaDraft:
+    file, name = plain.file, plain.name
     head = file.read(BLOCK_BYTES)
     next(intake.check_text(iter([head])))  # refuses what is no text
     delimiter = choose_delimiter(head, name, given=given)
@@ -187,7 +186,7 @@ def _draft(
         chunk_rows=_CHUNK_ROWS,
     )
     header, columns, told = read_columns(splitter, delimiter=delimiter)
-    notes = [Note("", text) for text in told]
+    notes = [Note("", text) for text in (*plain.notes, *told)]
     facts = [ColumnFacts(column) for column in columns]
     rows = unreadable = 0
     records = _records(splitter, header, columns, delimiter)

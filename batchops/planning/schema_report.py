@@ -12,9 +12,9 @@ from batchcore.sizing import MAX_CHUNK_ROWS
 
 from batchops.core.errors import InputError
 from batchops.deployment.settings import shipped_settings
+from batchops.planning.conversion import Reading, open_plain
 from batchops.planning.file_head import BLOCK_BYTES, choose_delimiter
 from batchops.planning.scan import RuleCount, scan_file
-from batchops.planning.submission import open_source
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
@@ -161,13 +161,16 @@ def check_schema_file(
 def _hold(
     schema: RecordSchema, source: str | Path | bytes | pd.DataFrame, delimiter: str | None
 ) -> HeldAgainst:
-    file, name = open_source(source, name=None, delimiter=",")
-    with file:
+    plain = open_plain(source, delimiter=",", reading=Reading(unpacks=True))
+    file, name = plain.file, plain.name
+    try:
         found = choose_delimiter(file.read(BLOCK_BYTES), name, given=delimiter)
         file.seek(0)
         # The largest chunks, so that the number of them is no reason to refuse a file.
         settings = replace(shipped_settings(), delimiter=found, chunk_rows=MAX_CHUNK_ROWS)
-        scan = scan_file(file, schema=schema, settings=settings)
+        scan = scan_file(file, schema=schema, settings=settings, name=name)
+    finally:
+        plain.close()
     return HeldAgainst(
         file=name,
         rows=scan.work.rows,

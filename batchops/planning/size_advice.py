@@ -49,7 +49,7 @@ class ChunkOption:
 
 def largest_chunk_rows(work: Workload) -> int:
     """Return the largest chunk size at which chunks end by their rows, not by their bytes."""
-    by_bytes = int(NEAR * MAX_CHUNK_BYTES * work.rows / work.size_bytes)
+    by_bytes = int(NEAR * MAX_CHUNK_BYTES * work.rows / work.text_bytes)
     return max(1, min(MAX_CHUNK_ROWS, by_bytes))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import glob
 import uuid
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -11,15 +12,17 @@ from batchcore import jobs, keys
 from botocore.exceptions import ClientError
 
 from batchops.core.errors import AwsError, InputError, translated
+from batchops.planning.conversion import AS_IT_IS, PlainFile, Reading, open_plain
 from batchops.planning.plan import Plan
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mypy_boto3_s3 import S3Client
 
     from batchops.core.stack_ref import StackRef
+    from batchops.planning.conversion import Source
 
-    File = str | Path | bytes | pd.DataFrame
+# Called with what was made of a source before it was uploaded, a line at a time.
+OnNote = Callable[[str], None]
 
 # A key has at most 1,024 bytes of UTF-8 (Amazon S3 user guide), the job's prefixes included.
 MAX_NAME_BYTES = 800
@@ -28,41 +31,62 @@ _TOKEN = "batchops-upload"  # noqa: S105  (the name of a metadata field)
 
 
 def submit_file(
-    stack: StackRef, source: File | Plan, *, name: str | None = None, force: bool = False
+    stack: StackRef,
+    source: Source | Plan,
+    *,
+    name: str | None = None,
+    reading: Reading = AS_IT_IS,
+    force: bool = False,
+    on_note: OnNote | None = None,
 ) -> str:
     """Upload a file, which starts its job, and return the job's id.
 
     Parameters
     ----------
     source
-        The path of a CSV file, an object (``s3://bucket/key``), bytes, a DataFrame (written
-        without its index), or a plan, whose file it is.
+        A path, bytes, CSV text, an open file or a DataFrame, see `open_plain`; an object
+        (``s3://bucket/key``), which is copied as it is; or a plan, whose file it is.
     name
         The name to upload it under, ``upload.csv`` for bytes and DataFrames; it may have folders
         (``2026/orders.csv``).
+    reading
+        How to read it; that of a plan is the plan's.
     force
         Submit a plan's file even if the plan says that the job cannot succeed.
+    on_note
+        Called with what was made of the source, if its bytes are not uploaded as they are.
 
     Raises
     ------
     InputError, StackNotFoundError, AwsError
     """
-    if isinstance(source, Plan):
-        check_submittable(source, force=force)
-        return submit_file(stack, source.source, name=name or source.name)
+    planned = source if isinstance(source, Plan) else None
+    given: Source = source.source if isinstance(source, Plan) else source
+    if planned is not None:
+        check_submittable(planned, force=force)
+        reading.check("a plan, which has its own")
+        name, reading = name or planned.name, planned.reading
     s3, bucket = stack.client("s3"), stack.outputs["SourceBucketName"]
-    if isinstance(source, str) and source.startswith("s3://"):
-        key, version = copy_object(s3, bucket, source, name=name)
-    else:
-        delimiter = jobs.parse_delimiter(stack.outputs["FileDelimiter"])
-        file, upload_name = open_source(source, name=name, delimiter=delimiter)
-        with file:
-            key, version = upload(s3, bucket, file, upload_name)
+    if isinstance(given, str) and given.startswith("s3://"):
+        reading.check("an object, which is copied as it is")
+        key, version = copy_object(s3, bucket, given, name=name)
+        return jobs.job_id(bucket, key, version)
+    delimiter = jobs.parse_delimiter(stack.outputs["FileDelimiter"])
+    plain = open_plain(given, delimiter=delimiter, name=name, reading=reading)
+    try:
+        if planned is not None:
+            _check_unchanged(planned, plain)
+        key, version = upload(s3, bucket, plain.file, _checked(plain.name))
+    finally:
+        plain.close()
+    if on_note is not None:
+        for note in plain.notes:
+            on_note(note)
     return jobs.job_id(bucket, key, version)
 
 
 def check_submittable(plan: Plan, *, force: bool = False) -> None:
-    """Refuse a plan whose job cannot succeed, unless forced, or whose file has changed since.
+    """Refuse a plan whose job cannot succeed, unless forced.
 
     Raises
     ------
@@ -73,36 +97,45 @@ def check_submittable(plan: Plan, *, force: bool = False) -> None:
             f"{plan.name} would fail: {'; '.join(plan.obstacles)}. Fix it and plan it again, or "
             "submit it with force=True"
         )
-    if isinstance(plan.source, str | Path):
-        path = Path(plan.source)
-        if path.is_file() and path.stat().st_size != plan.size_bytes:
-            raise InputError(
-                f"{path} has {path.stat().st_size:,} bytes, but {plan.size_bytes:,} when it was "
-                "planned: plan it again"
-            )
 
 
-def open_source(source: File, *, name: str | None, delimiter: str) -> tuple[IO[bytes], str]:
-    """Return the bytes to upload as a file, and the name to upload them under.
+def _check_unchanged(plan: Plan, plain: PlainFile) -> None:
+    """Refuse a file that has changed since its plan, or cannot be read again."""
+    size_bytes = plain.size_bytes
+    if size_bytes is None:
+        raise InputError(f"{plan.name} was read by its plan: submit the file itself")
+    if size_bytes != plan.size_bytes:
+        raise InputError(
+            f"{plan.name} has {size_bytes:,} bytes, but {plan.size_bytes:,} when it was planned: "
+            "plan it again"
+        )
+
+
+def matching_files(patterns: Sequence[str | Path]) -> list[str]:
+    """Return the files that patterns such as ``in/*.csv`` match, each once, in order.
+
+    A path without ``*``, ``?`` or ``[``, one that is there as it stands, and an object
+    (``s3://bucket/key``) stand for themselves.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or the name is missing or not usable.
+        If a pattern matches no file.
     """
-    if isinstance(source, str | Path):
-        path = Path(source)
-        if not path.is_file():
-            raise InputError(f"no file {path}: give the path of a CSV file, bytes or a DataFrame")
-        return path.open("rb"), _checked(name or path.name)
-    if isinstance(source, bytes):
-        return io.BytesIO(source), _checked(name or "upload.csv")
-    if hasattr(source, "to_csv"):
-        text = source.to_csv(index=False, sep=delimiter, lineterminator="\n")
-        return io.BytesIO(text.encode()), _checked(name or "upload.csv")
-    raise InputError(
-        f"cannot upload a {type(source).__name__}: give a path, bytes or a pandas DataFrame"
-    )
+    found: dict[str, None] = {}
+    for each in map(str, patterns):
+        if each.startswith("s3://") or not glob.has_magic(each) or Path(each).exists():
+            found[each] = None
+            continue
+        found_here = glob.glob(each, recursive=True)  # noqa: PTH207  (the pattern may be absolute)
+        matches = sorted(path for path in found_here if Path(path).is_file())
+        if not matches:
+            raise InputError(f"no file matches {each!r}")
+        found.update(dict.fromkeys(matches))
+    for path in found:
+        if not path.startswith("s3://") and not Path(path).is_file():
+            raise InputError(f"no file {path}: nothing was submitted")
+    return list(found)
 
 
 def _checked(name: str) -> str:
@@ -114,6 +147,17 @@ def _checked(name: str) -> str:
     return name
 
 
+class _Kept:
+    """A file that stays open when the transfer, which closes what it has sent, is done."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.read, self.seekable = file.read, file.seekable
+        self.seek, self.tell = file.seek, file.tell
+
+    def close(self) -> None:
+        """Leave the file open."""
+
+
 def upload(s3: S3Client, bucket: str, file: IO[bytes], name: str) -> tuple[str, str]:
     """Upload a file under ``input/`` and return its key and version id.
 
@@ -123,7 +167,8 @@ def upload(s3: S3Client, bucket: str, file: IO[bytes], name: str) -> tuple[str, 
     """
     key, token = keys.INPUT_PREFIX + name, uuid.uuid4().hex
     with translated(f"uploading {name!r}"):
-        s3.upload_fileobj(file, bucket, key, ExtraArgs={"Metadata": {_TOKEN: token}})
+        kept: Any = _Kept(file)
+        s3.upload_fileobj(kept, bucket, key, ExtraArgs={"Metadata": {_TOKEN: token}})
         return key, _find_version(s3, bucket, key, token)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchcore.texts import printable
 
+from batchops.planning.conversion import AS_IT_IS, Reading
 from batchops.planning.planner import plan_for
 from batchops.show import markup
 from batchops.show.marks import MARKS
@@ -87,6 +88,7 @@ def check_upload(
     source: bytes | str | Path,
     *,
     name: str | None = None,
+    reading: Reading = AS_IT_IS,
     check_keys: bool = False,
     max_bytes: int = MAX_UPLOAD_BYTES,
 ) -> UploadCheck:
@@ -98,6 +100,8 @@ def check_upload(
         The file's bytes, or its path on this computer.
     name
         The name to upload it under.
+    reading
+        How to read it.
     check_keys
         Look every key up in the reference data too; on AWS that costs half a read unit a key.
     max_bytes
@@ -115,5 +119,5 @@ def check_upload(
             "path instead"
         )
         return UploadCheck(name or "upload.csv", len(source), (problem,))
-    plan = plan_for(stack, source, name=name, check_keys=check_keys)
+    plan = plan_for(stack, source, name=name, reading=reading, check_keys=check_keys)
     return UploadCheck(plan.name, plan.size_bytes, plan.obstacles, plan.warnings, plan)

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from batchcore import csvtext, headers, intake
+from batchcore import headers
 from batchcore.errors import FileError, SchemaError
 from batchcore.records import Record, read_records
 from batchcore.schema import RecordSchema, Violation
 from batchcore.schema_check import check_schema, load_checked
+from batchcore.upload import Upload
 
 from batchops.core.errors import InputError
 from batchops.show.shown import Block, Shown, plain_values
@@ -120,21 +121,50 @@ def load_schema(source: SchemaSource) -> RecordSchema:
         raise InputError(f"{error}: fix the schema that was given") from error
 
 
-def chunk_files(file: IO[bytes], schema: RecordSchema, *, delimiter: str) -> Iterator[ChunkFile]:
-    """Yield a file's content in chunks, as the split would cut them.
+class FileChunks:
+    """A file's content in chunks, as the split would cut them."""
 
-    Raises
-    ------
-    FileError
-        If the file is not acceptable as a whole.
+    def __init__(self, upload: Upload, schema: RecordSchema) -> None:
+        self._upload, self._schema, self._header = upload, schema, b""
+
+    def __iter__(self) -> Iterator[ChunkFile]:
+        """Yield the chunks.
+
+        Raises
+        ------
+        FileError
+            If the file is not acceptable as a whole.
+        """
+        header = self._read_header()
+        for chunk in self._upload.splitter.chunks():
+            yield header + chunk.data, chunk.first_row
+
+    @property
+    def delimiter(self) -> str:
+        """The file's delimiter; reads the header, as iterating does."""
+        self._read_header()
+        return self._upload.splitter.delimiter
+
+    def _read_header(self) -> bytes:
+        self._header = self._header or self._upload.read_header(self._schema)
+        return self._header
+
+
+def chunk_files(
+    file: IO[bytes], schema: RecordSchema, *, delimiter: str, name: str = "upload.csv"
+) -> FileChunks:
+    """Return a file's content in chunks.
+
+    Parameters
+    ----------
+    delimiter
+        The stack's; the file may have another.
+    name
+        The name that it is uploaded under, which tells whether it is packed.
     """
     blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
-    splitter = csvtext.Splitter(
-        intake.check_text(blocks), delimiter=delimiter, chunk_rows=_CHUNK_ROWS
-    )
-    header = intake.read_header(splitter, schema, delimiter=delimiter)
-    for chunk in splitter.chunks():
-        yield header + chunk.data, chunk.first_row
+    upload = Upload(blocks, name=name, delimiter=delimiter, chunk_rows=_CHUNK_ROWS)
+    return FileChunks(upload, schema)
 
 
 def apply_schemas(
@@ -171,8 +201,13 @@ def apply_schemas(
         for data, first_row in chunks:
             comparer.add(data, first_row)
     except FileError as error:
-        raise InputError(f"{name} would be refused as a whole: {error}") from error
+        raise refused(name, error) from error
     return comparer.result(name)
+
+
+def refused(name: str, error: FileError) -> InputError:
+    """Return the error for a file that a stack does not take."""
+    return InputError(f"{name} would be refused as a whole: {error}")
 
 
 def _check_look_up(now: RecordSchema, then: RecordSchema) -> None:

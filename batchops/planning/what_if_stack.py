@@ -5,33 +5,41 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchcore import jobs
+from batchcore.errors import FileError
 
 from batchops.core.manifest import read_piece, require_manifest
 from batchops.deployment.deployed import deployed_schema
+from batchops.planning.conversion import AS_IT_IS, Reading, open_plain
 from batchops.planning.planner import reference_keys
-from batchops.planning.submission import open_source
-from batchops.planning.what_if import apply_schemas, chunk_files, load_schema
+from batchops.planning.what_if import apply_schemas, chunk_files, load_schema, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
-    import pandas as pd
     from batchcore.schema import RecordSchema
 
     from batchops.core.job_ref import JobRef
     from batchops.core.stack_ref import StackRef
+    from batchops.planning.conversion import Source
     from batchops.planning.what_if import ChunkFile, SchemaSource, WhatIf
 
 
 def what_if_file(
     stack: StackRef,
-    source: str | Path | bytes | pd.DataFrame,
+    source: Source,
     schema: SchemaSource,
     *,
     name: str | None = None,
+    reading: Reading = AS_IT_IS,
 ) -> WhatIf:
     """Return what another schema would do to a file that is not uploaded yet.
+
+    Parameters
+    ----------
+    source, name, reading
+        The file, see `open_plain`.
+    schema
+        The other schema.
 
     Raises
     ------
@@ -39,10 +47,15 @@ def what_if_file(
     """
     then, now = load_schema(schema), deployed_schema(stack)
     delimiter = jobs.parse_delimiter(stack.outputs["FileDelimiter"])
-    file, found_name = open_source(source, name=name, delimiter=delimiter)
-    with file:
-        chunks = chunk_files(file, now, delimiter=delimiter)
-        return _apply(stack, chunks, name=found_name, now=now, then=then, delimiter=delimiter)
+    plain = open_plain(source, delimiter=delimiter, name=name, reading=reading)
+    try:
+        chunks = chunk_files(plain.file, now, delimiter=delimiter, name=plain.name)
+        found = chunks.delimiter
+        return _apply(stack, chunks, name=plain.name, now=now, then=then, delimiter=found)
+    except FileError as error:
+        raise refused(plain.name, error) from error
+    finally:
+        plain.close()
 
 
 def what_if_job(job: JobRef, schema: SchemaSource) -> WhatIf:

@@ -114,6 +114,8 @@ class Workload:
         Of the records of the largest chunk.
     looks_up : bool
         Whether rows are looked up in reference data.
+    unpacked_bytes : int
+        What a gzip file unpacks to; 0 for any other.
     settings : StackSettings
         How the stack is set up; by default as this checkout deploys it.
     """
@@ -132,13 +134,19 @@ class Workload:
     reject_pieces: int = 0
     largest_chunk_bytes: int = 0
     looks_up: bool = True
+    unpacked_bytes: int = 0
     settings: StackSettings = field(default_factory=shipped_settings, repr=False)
+
+    @property
+    def text_bytes(self) -> int:
+        """The bytes of the rows and the header, which are those of the file if it is not packed."""
+        return self.unpacked_bytes or self.size_bytes
 
     @property
     def ranges(self) -> int:
         """Ranges that the file is split in, side by side; 0 if one call splits it."""
         range_bytes = self.settings.range_bytes
-        if self.size_bytes <= range_bytes:
+        if self.unpacked_bytes or self.size_bytes <= range_bytes:
             return 0
         return len(range_starts(0, self.size_bytes, range_bytes=range_bytes))
 
@@ -165,7 +173,7 @@ class Workload:
     def rechunked(self, chunk_rows: int) -> Workload:
         """Return the same file in chunks of another size, as if all rows were equally long."""
         by_rows = -(-self.rows // chunk_rows)
-        by_bytes = -(-self.size_bytes // MAX_CHUNK_BYTES)
+        by_bytes = -(-self.text_bytes // MAX_CHUNK_BYTES)
         chunks = max(by_rows, by_bytes)
         return replace(
             self,
@@ -173,7 +181,7 @@ class Workload:
             chunks=chunks,
             api_calls=chunks * -(-self.keys // (chunks * KEYS_PER_CALL)),
             reject_pieces=min(chunks, self.rejected),
-            largest_chunk_bytes=-(-self.size_bytes // chunks),
+            largest_chunk_bytes=-(-self.text_bytes // chunks),
         )
 
 

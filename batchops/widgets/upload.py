@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from batchops.planning.conversion import AS_IT_IS, Reading
 from batchops.planning.upload_check import MAX_UPLOAD_BYTES, UploadCheck, check_upload
 from batchops.show import markup
 from batchops.widgets.confirmation import Confirmation, Proposal
@@ -66,7 +67,7 @@ class UploadPanel:
         self.file = widgets.FileUpload(
             description="Choose CSV",
             tooltip="Pick a file; it is checked, and not sent yet",
-            accept=".csv,.txt,.tsv,text/csv",
+            accept=".csv,.txt,.tsv,.gz,.xlsx,.parquet,.jsonl,.zip,text/csv",
             icon="upload",
             layout=widgets.Layout(width="140px"),
         )
@@ -114,13 +115,15 @@ class UploadPanel:
         if change["new"]:
             found = change["new"][0]
             self.file.value = ()  # so that the same file can be picked again
-            self._check(bytes(found["content"]), self.name.value or str(found["name"]))
+            own_name = str(found["name"])
+            reading = Reading(known_as=own_name)
+            self._check(bytes(found["content"]), self.name.value or own_name, reading)
 
     def _check_path(self) -> None:
         if self.path.value.strip():
             self._check(self.path.value.strip(), self.name.value or None)
 
-    def _check(self, source: bytes | str, name: str | None) -> None:
+    def _check(self, source: bytes | str, name: str | None, reading: Reading = AS_IT_IS) -> None:
         """Check a file's content, or the file at a path."""
         stack, keys = self._stack, self.keys.value
         if stack is None:
@@ -128,7 +131,7 @@ class UploadPanel:
 
         def check() -> UploadCheck:
             found = self._root_folder.find_file(source) if isinstance(source, str) else source
-            return check_upload(stack, found, name=name, check_keys=keys)
+            return check_upload(stack, found, name=name, reading=reading, check_keys=keys)
 
         self._background.run(
             check,

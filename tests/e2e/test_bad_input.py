@@ -25,9 +25,9 @@ REFUSED = {
         "lacks 'Country'",
     ),
     "wrong delimiter": (
-        GOOD.replace(b",", b";"),
+        GOOD.replace(b",", b":"),
         "WrongDelimiterError",
-        "delimited by ';'",
+        "delimited by ':'",
     ),
     "not text": (b"PK\x03\x04" + bytes(range(256)) * 8, "NotTextError", "not text"),
     "unterminated quote": (

@@ -234,11 +234,11 @@ def test_why_counts_each_rule_with_an_example(job: Job) -> None:
 
 
 def test_why_of_a_wrong_delimiter_is_the_deployment_that_accepts_it(stack: Stack) -> None:
-    data = to_csv([order(0)]).replace(b",", b";")
-    job = finished(stack, data, "semicolons.csv", check=False)
+    data = to_csv([order(0)]).replace(b",", b":")
+    job = finished(stack, data, "colons.csv", check=False)
     (cause,) = why(job).causes
     assert cause.kind == "failure"
-    assert cause.next_call == "stack.deploy(FileDelimiter=';'); job.rerun(dry_run=False)"
+    assert cause.next_call == "stack.deploy(FileDelimiter=':'); job.rerun(dry_run=False)"
     frame = steps(job)
     assert list(frame["state"])[-3:] == ["Record failure", "Notify failure", "Job failed"]
     assert frame["status"].iloc[-1] == "FAILED"

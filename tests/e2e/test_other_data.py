@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,11 +122,39 @@ def test_plan_foretells_what_comes_of_the_file(stack: Stack, parts: Job) -> None
 
 
 def test_file_of_another_delimiter_is_refused_by_plan_and_by_job(stack: Stack) -> None:
-    commas = PARTS.replace(";", ",")
-    plan = stack.plan(commas.encode())
-    assert "delimited by ','" in plan.obstacles[0]
-    job = finished(stack, commas.encode(), "kommas.csv", check=False)
+    colons = PARTS.replace(";", ":")
+    plan = stack.plan(colons.encode())
+    assert "delimited by ':'" in plan.obstacles[0]
+    job = finished(stack, colons.encode(), "colons.csv", check=False)
     assert "WrongDelimiterError" in job.status().reason
+
+
+def test_delimiter_of_a_packed_file_is_taken_by_every_step_and_attempt(
+    stack: Stack, tmp_path: Path
+) -> None:
+    rows = csv.reader(io.StringIO(PARTS, newline=""), delimiter=";")
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter="|").writerows(rows)
+    data = gzip.compress(text.getvalue().encode())
+    plan = stack.plan(data, name="Rohre.csv.gz", check_keys=True)
+    assert (plan.rows, plan.rejected, plan.chunks) == (7, 4, 3)
+    assert plan.notes[1] == "delimited by '|': the job takes that instead of the stack's ';'"
+    job = finished(stack, data, "Rohre.csv.gz")
+    assert job.entry()["delimiter"] == "|"
+    assert job.balance().holds
+    completed = job.download(tmp_path)
+    assert completed.name == "Rohre.csv"
+    header, first, *_ = completed.read_text(encoding="utf-8").splitlines()
+    assert header == COMPLETED.splitlines()[0].replace(";", "|")
+    assert first == COMPLETED.splitlines()[1].replace(";", "|")
+    job.rerun(everything=True, dry_run=False)
+    job.wait(timeout_s=TIMEOUT_S)
+    assert job.download(tmp_path / "again").read_bytes() == completed.read_bytes()
+    fixed = job.rejects()
+    fixed.loc[fixed["source_row"] == 4, ["Größe", "Menge", "Prüfdatum"]] = "groß", "2", "30.04.2026"
+    job.repair(fixed[fixed["source_row"] == 4], dry_run=False)
+    job.wait(timeout_s=TIMEOUT_S)
+    assert MENDED.replace(";", "|").strip() in job.download(tmp_path / "fixed").read_text("utf-8")
 
 
 def test_column_that_the_schema_does_not_require_may_be_missing(

@@ -48,7 +48,7 @@ def _marked_rows() -> bytes:
 REFUSED = {
     "no-header.csv": to_csv([order(0, Country=MARK)]).split(b"\n", 1)[1],
     "lacks-columns.csv": f"uuid,Country\n{KEY_MARK},{MARK}\n".encode(),
-    "other-delimiter.csv": to_csv([order(0, Country=MARK)], delimiter=";").replace(b",", b";"),
+    "other-delimiter.csv": to_csv([order(0, Country=MARK)], delimiter=":").replace(b",", b":"),
     "open-quote.csv": to_csv([order(0)]) + f'"{MARK},{MARK}\n{MARK}\n'.encode(),
     "twice.csv": f"{HEADER},Country\n".encode() + MARK.encode(),
 }

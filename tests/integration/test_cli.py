@@ -31,6 +31,14 @@ def test_a_file_goes_from_sample_to_download(shell: Shell) -> None:
     assert "4/4 chunks, 200/200 rows, 6 rejected" in waited
     assert waited.endswith(f"{job} SUCCEEDED\n")
     assert "holds" in look("balance", job)
+    titled = b"Report\n" + (shell.home / "data/orders.csv").read_bytes().replace(b",", b";")
+    for month in ("may", "june"):
+        (shell.home / f"{month}.csv").write_bytes(titled.decode().encode("utf-16"))
+    read = ("--encoding", "utf-16", "--skip-rows", "1")
+    assert "delimited by ';'" in look("plan", "may.csv", *read)
+    both = json.loads(batchops("submit", "may.csv", "j*.csv", *read, "--wait", "--json"))["jobs"]
+    assert [(each["status"], each["rows"]) for each in both] == [("SUCCEEDED", 200)] * 2
+    assert "--name is for a single file" in look("submit", "*.csv", "--name", "x.csv", code=2)
     expected = (shell.home / "data/expected.csv").read_text().splitlines()
     found = list(csv.reader(io.StringIO(look("errors", job))))
     assert len(found) == len(expected)

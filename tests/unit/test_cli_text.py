@@ -37,6 +37,9 @@ from batchops.stack import Stack
         ("deploy(MaxConcurrency=8), or", "'batchops deploy MaxConcurrency=8', or"),
         ("deploy with replace=True, which", "deploy with --replace, which"),
         ("or use target='local'", "or use --target local"),
+        ("name one, sheet='May 26'", "name one, --sheet 'May 26'"),
+        ("encoding='cp1252' says nothing of", "--encoding cp1252 says nothing of"),
+        ("skip_rows=3 says nothing of", "--skip-rows 3 says nothing of"),
         (
             "as with stack.latest().wait(), or pass force=True, which",
             "as with 'batchops wait', or pass --force, which",
@@ -63,6 +66,8 @@ def test_dry_run_of_a_destruction_says_how_to_go_on() -> None:
     ("arguments", "said"),
     [
         (["jobs", "--status", "done"], "'done' is not one of"),
+        (["plan", "a.csv", "--skip-rows", "-1"], "-1 is not in the range"),
+        (["submit"], "Missing argument 'FILE...'"),
         (["plot", "job-1", "graph", "graph.png"], "graph.png is no .svg"),
         (["rerun", "job-1", "--chunks", "3-7"], "'3-7' is no list such as 3,7"),
         (["rerun", "job-1", "--chunks", "0"], "'0' is no list such as 3,7"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 import tracemalloc
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -391,3 +392,43 @@ def test_chunks_are_handed_out_before_the_rest_is_read() -> None:
     splitter.header()
     assert len(list(islice(splitter.chunks(), 2))) == 2
     assert len(taken) <= 4
+
+
+# ------------------------------------------------------------------------------ blank lines
+
+LONG_ROW = (
+    b"1,Sub-Saharan Africa,Chad,Office Supplies,Online,L,1/27/2011,292494523,2/12/2011,4484\n"
+)
+BLANK = {
+    "LF": b"\n" * 1_000_000,
+    "CRLF": b"\r\n" * 500_000,
+    "CR": b"\r" * 1_000_000,
+    "mixed": b"\n\r\n\n\r\n\r" * 140_000,
+    "after each row": (LONG_ROW + b"\n\r\n") * 10_000,
+    "after each quoted row": (b'"' + LONG_ROW[:-1] + b'"\n\n') * 10_000,
+    "between rows": (LONG_ROW + b"\n" * 1_000) * 900,
+}
+
+
+def seconds(data: bytes) -> tuple[float, int, int]:
+    """Return the time of a split, the least of three, its rows, and the number of the last."""
+    times = []
+    for _ in range(3):
+        started = time.process_time()
+        splitter = Splitter(portions(data, 1_000_000), delimiter=",", chunk_rows=600)
+        splitter.header()
+        rows = sum(chunk.rows for chunk in splitter.chunks())
+        times.append(time.process_time() - started)
+    return min(times), rows, splitter.row - 1
+
+
+@pytest.mark.parametrize("kind", BLANK)
+@pytest.mark.parametrize("header", [b"a,b\n", b"a,b\n1,2\n"], ids=["header", "row"])
+def test_blank_lines_take_about_as_long_as_rows(header: bytes, kind: str) -> None:
+    data = header + BLANK[kind]
+    ordinary, *_ = seconds(LONG_ROW * (len(data) // len(LONG_ROW)))
+    found, rows, last = seconds(data)
+    lines = io.StringIO(data.decode(), newline=None).read().splitlines()
+    assert (rows, last) == (sum(map(bool, lines)) - 1, len(lines))
+    # Three times is aimed at, and one line at a time took a thousand times as long.
+    assert found < 20 * ordinary

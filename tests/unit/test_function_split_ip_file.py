@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import zipfile
@@ -391,7 +392,7 @@ def test_range_that_is_not_what_was_surveyed_is_an_outcome(
     [
         (HEADER + row() * 9 + b'2,"open\n' + row() * 9, "UnterminatedQuoteError"),
         (HEADER + b"\n" * 400, "NoRowsError"),
-        (HEADER.replace(b",", b";") + row() * 9, "WrongDelimiterError"),
+        (HEADER.replace(b",Region", b"").replace(b",", b";") + row() * 9, "WrongDelimiterError"),
     ],
 )
 def test_large_file_is_refused_as_a_small_one(
@@ -406,6 +407,45 @@ def test_large_file_is_refused_as_a_small_one(
     assert (found["failure"]["Error"], found["failure"]["Cause"]) == expected
     assert expected[0] == error
     assert account.entry(JOB) == {}
+
+
+@pytest.mark.parametrize("ranges", [False, True])
+def test_delimiter_that_was_found_is_returned_and_recorded(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch, ranges: bool
+) -> None:
+    data = (HEADER + row() * 9).replace(b",", b";")
+    found = split(app, account, data)
+    if ranges:
+        found, _ = in_ranges(app, account, monkeypatch, data, 150)
+    assert (found["delimiter"], found["rows"]) == (";", 9)
+    assert account.entry(JOB)["delimiter"] == ";"
+    header = HEADER.replace(b",", b";")
+    assert account.get(keys.chunk(JOB, 1)).startswith(header + row().replace(b",", b";"))
+    assert account.get(keys.rejected_piece(JOB, 0)) == (
+        header.rstrip() + b";source_row;rules;messages\n"
+    )
+
+
+def test_packed_file_is_split_in_one_call(
+    app: ModuleType, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPLIT_RANGE_BYTES", "10")
+    data = gzip.compress(HEADER + row() * 3)
+    found = split(app, account, data, key="input/orders.csv.gz")
+    assert (found["rows"], found["chunks"]) == (3, 2)
+    assert account.get(keys.chunk(JOB, 1)) == HEADER + row() * 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [gzip.compress(HEADER + row() * 3)[:-4], gzip.compress(HEADER + row() * 3) + b"more"],
+    ids=["cut off", "more after it"],
+)
+def test_packed_file_that_is_not_whole_is_an_outcome(
+    app: ModuleType, account: Account, data: bytes
+) -> None:
+    result = split(app, account, data, key="input/orders.csv.gz")
+    assert result["failure"]["Error"] == "GzipError"
 
 
 def _read_all(account: Account) -> tuple[list[Any], list[bytes]]:
@@ -495,8 +535,8 @@ def xlsx() -> bytes:
         (HEADER, "NoRowsError", "no rows"),
         (HEADER.rstrip(), "NoRowsError", "no rows"),
         (HEADER + b"\n\n\r\n", "NoRowsError", "no rows"),
-        (HEADER.replace(b",", b";") + row(), "WrongDelimiterError", "';'"),
-        (HEADER.replace(b",", b"\t") + row(), "WrongDelimiterError", r"'\t'"),
+        (HEADER.replace(b",Region", b"").replace(b",", b";"), "WrongDelimiterError", "';'"),
+        (HEADER.replace(b",", b":") + row(), "WrongDelimiterError", "delimited by ':'"),
         (HEADER.replace(b",Region", b"") + row(), "MissingColumnsError", "'Region'"),
         (HEADER.replace(b"Region", b"region") + row(), "MissingColumnsError", "'Region'"),
         (HEADER.rstrip() + b",Region\n" + row(), "DuplicateColumnsError", "'Region'"),

@@ -105,6 +105,9 @@ def test_results_keep_the_files_name() -> None:
     key = "input/2026/Q1 Orders+ü.csv"
     assert keys.completed(JOB, key) == f"jobs/{JOB}/completed/Q1 Orders+ü.csv"
     assert keys.rejected(JOB, key) == f"jobs/{JOB}/rejected/Q1 Orders+ü.csv"
+    # Results are not packed.
+    assert keys.completed(JOB, f"{key}.gz") == keys.completed(JOB, key)
+    assert keys.rejected(JOB, f"{key}.GZ") == keys.rejected(JOB, key)
 
 
 @pytest.mark.parametrize("folder", ["archive", "archive/", "/archive", "a/b"])

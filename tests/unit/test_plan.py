@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tracemalloc
@@ -185,6 +186,34 @@ def test_frame_with_a_column_called_read_is_a_frame() -> None:
     assert plan(frame).extra == ("read",)
 
 
+def test_frame_without_a_column_is_refused_as_a_frame() -> None:
+    frame = pd.DataFrame([["1"]], columns=["UUID"])
+    found = plan(frame)
+    assert found.refusal is not None
+    assert found.refusal.message.startswith("the DataFrame lacks 'uuid', 'Country', ")
+    assert "'UUID' looks like 'uuid'" in found.refusal.message
+
+
+def test_plan_of_a_packed_file_counts_what_is_in_it() -> None:
+    packed = gzip.compress(SAMPLE.csv)
+    plain, found = plan(SAMPLE.csv), plan(packed, name="orders.csv.gz")
+    assert (found.size_bytes, found.name) == (len(packed), "orders.csv.gz")
+    assert (found.rows, found.chunks, found.rules) == (plain.rows, plain.chunks, plain.rules)
+    sizes = [(option.chunk_rows, option.chunks) for option in plain.options]
+    assert [(option.chunk_rows, option.chunks) for option in found.options] == sizes
+    assert found.notes == ("gzip: the split unpacks it in one pass",)
+    assert "read: gzip" in str(found)
+    cut_off = plan(packed[:-20], name="orders.csv.gz")
+    assert cut_off.obstacles[0].startswith("GzipError: the gzip file ends in the middle")
+
+
+def test_delimiter_that_the_header_fits_is_taken_and_said() -> None:
+    found = plan(SAMPLE.csv.replace(b",", b";").replace(b'"', b""))
+    assert found.columns == SCHEMA.columns
+    assert found.can_succeed
+    assert found.notes == ("delimited by ';': the job takes that instead of the stack's ','",)
+
+
 def test_name_is_the_files_unless_another_is_given(tmp_path: Path) -> None:
     path = tmp_path / "orders 2026.csv"
     path.write_bytes(GOOD)
@@ -244,7 +273,11 @@ REFUSED = {
     "archive": (b"PK\x03\x04" + bytes(range(256)) * 8, "NotTextError", "not text"),
     "UTF-16": (GOOD.decode().encode("utf-16"), "Utf16Error", "UTF-16"),
     "no header": (row() + row(), "NoHeaderError", "looks like data"),
-    "delimiter": (GOOD.replace(b",", b";"), "WrongDelimiterError", "delimited by ';'"),
+    "delimiter": (
+        GOOD.replace(b",Region", b"", 1).replace(b",", b";"),
+        "WrongDelimiterError",
+        "looks delimited by ';' instead of ',', but then it lacks 'Region'",
+    ),
     "column missing": (GOOD.replace(b"Region,", b"Area,", 1), "MissingColumnsError", "'Region'"),
     "column twice": (
         GOOD.replace(b"Ship Date", b"Ship Date,Region", 1),

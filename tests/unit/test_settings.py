@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from batchcore.upload import INPUT_FORMAT
 from botocore.stub import Stubber
 from support import (
     HEADER,
@@ -132,6 +133,13 @@ def test_fewer_executions_than_a_single_job_calls_for_are_not_reserved(
 )
 def test_other_reserved_executions_are_taken(found: dict[str, Any], given: dict[str, Any]) -> None:
     check_reserved(Project.find(), found, given)
+
+
+def test_stack_of_an_earlier_version_takes_plain_files_only() -> None:
+    template = copy.deepcopy(TEMPLATE)
+    assert deployed_settings(stack_with(json.dumps(template), GIVEN)).input_format == INPUT_FORMAT
+    del template["Outputs"]["InputFormat"]
+    assert deployed_settings(stack_with(json.dumps(template), GIVEN)).input_format == 1
 
 
 def test_template_of_another_tool_may_be_yaml() -> None:

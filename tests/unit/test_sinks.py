@@ -393,7 +393,9 @@ def failed_chunks_of_the_console(text: str, _rig: Rig) -> None:
 
 def shown(value: Any, stream: io.StringIO, rig: Rig, *, as_json: bool = False) -> str:
     rig.monkeypatch.setattr(sys, "stdout", stream)
-    with click.Context(base.main, obj=base.Options("s", "local", None, None, None, as_json=as_json)):
+    with click.Context(
+        base.main, obj=base.Options("s", "local", None, None, None, as_json=as_json)
+    ):
         base.show(value)
     return stream.getvalue()
 
@@ -429,7 +431,9 @@ def errors_of_verbs(text: str, rig: Rig) -> None:
     stream = Terminal()
     rig.monkeypatch.setattr(sys, "stderr", stream)
     with pytest.raises(SystemExit):
-        group.main(["fail"], obj=base.Options("s", "local", None, None, None), standalone_mode=False)
+        group.main(
+            ["fail"], obj=base.Options("s", "local", None, None, None), standalone_mode=False
+        )
     assert stream.getvalue().startswith("error: ")
     assert_steers_nothing(stream.getvalue(), forges=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,8 +14,9 @@ from support import BUCKET, HEADER, SCHEMA, Account, row, stack_ref
 
 from batchops.core.errors import AwsError, InputError
 from batchops.deployment.settings import shipped_settings
+from batchops.planning.conversion import Reading
 from batchops.planning.planner import plan_file
-from batchops.planning.submission import submit_file
+from batchops.planning.submission import matching_files, submit_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +82,53 @@ def test_file_that_has_changed_since_its_plan_is_refused(stack: StackRef, tmp_pa
     with pytest.raises(InputError, match="plan it again"):
         submit_file(stack, made, force=True)
     submit_file(stack, replace(made, size_bytes=path.stat().st_size))
+
+
+def test_file_of_a_plan_is_read_as_the_plan_read_it(stack: StackRef, account: Account) -> None:
+    data = (HEADER + row()).decode()
+    packed = gzip.compress(f"Report\n{data}".encode("utf-16"))
+    reading = Reading(encoding="utf-16", skip_rows=1)
+    made = plan_file(
+        packed, schema=SCHEMA, settings=shipped_settings(), name="a.csv.gz", reading=reading
+    )
+    assert made.can_succeed
+    notes: list[str] = []
+    submit_file(stack, made, on_note=notes.append)
+    submit_file(stack, made, name="in/b.csv")
+    assert [account.get(f"input/{name}") for name in ("a.csv", "in/b.csv")] == [GOOD] * 2
+    assert notes == list(made.notes)
+    assert notes[0] == "a.csv out of a.csv.gz"
+    with pytest.raises(InputError, match="a plan, which has its own"):
+        submit_file(stack, made, reading=reading)
+
+
+def test_open_file_can_be_planned_and_then_submitted(
+    stack: StackRef, account: Account, tmp_path: Path
+) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_bytes(GOOD)
+    with path.open("rb") as file:
+        submit_file(stack, plan_file(file, schema=SCHEMA, settings=shipped_settings()))
+        assert not file.closed
+    assert account.get("input/orders.csv") == GOOD
+
+
+def test_patterns_stand_for_the_files_that_they_match(tmp_path: Path) -> None:
+    for name in ("b.csv", "a.csv", "c.txt", "[x].csv"):
+        (tmp_path / name).write_bytes(GOOD)
+    here = str(tmp_path)
+    found = matching_files([f"{here}/c.txt", f"{here}/?.csv", f"{here}/a.csv", f"{here}/[x].csv"])
+    assert [path.removeprefix(f"{here}/") for path in found] == [
+        "c.txt",
+        "a.csv",
+        "b.csv",
+        "[x].csv",
+    ]
+    assert matching_files(["s3://b/*.csv"]) == ["s3://b/*.csv"]
+    with pytest.raises(InputError, match="no file matches"):
+        matching_files([f"{here}/*.xlsx"])
+    with pytest.raises(InputError, match=r"no file .*d\.csv: nothing was submitted"):
+        matching_files([f"{here}/a.csv", f"{here}/d.csv"])
 
 
 @pytest.mark.parametrize("name", ["a//b.csv", "../a.csv", "a/", "x" * 801])

@@ -15,6 +15,7 @@ import yaml
 from asl import MACHINES, State, definition, definition_text, levels, next_states, reachable, states
 from batchcore import aws, errors, items, jobs, keys, workflow
 from batchcore.schema import DIALECT
+from batchcore.upload import INPUT_FORMAT
 from hypothesis import given
 from hypothesis import strategies as st
 from support import ROOT, SOURCE, TEMPLATE, environment, function_of, resource, resources
@@ -199,14 +200,15 @@ def test_outputs_hold_whatever_the_client_reads() -> None:
     assert wanted <= TEMPLATE["Outputs"].keys()
 
 
-def test_stack_says_its_version_and_those_of_ledger_and_schema() -> None:
+def test_stack_says_its_version_and_those_of_ledger_schema_and_inputs() -> None:
     from batchops.core.version import __version__
 
-    names = ("Version", "LedgerFormat", "SchemaDialect")
+    names = ("Version", "LedgerFormat", "SchemaDialect", "InputFormat")
     assert {name: TEMPLATE["Outputs"][name]["Value"] for name in names} == {
         "Version": __version__,
         "LedgerFormat": str(items.LEDGER_FORMAT),
         "SchemaDialect": str(DIALECT),
+        "InputFormat": str(INPUT_FORMAT),
     }
 
 

@@ -9,7 +9,10 @@ import re
 
 # Deleting these bytes from a window leaves its quotes and LFs.
 _NEITHER_QUOTE_NOR_LF = bytes(set(range(256)) - set(b'"\n'))
-_QUOTED_LFS = re.compile(rb'"\n*+"')
+# Maps them to one byte, which keeps what tells a blank line from another.
+_OTHERS_ALIKE = bytes(byte if byte in b'"\n' else ord("x") for byte in range(256))
+# A NUL stands for the LF of a blank line.
+_QUOTED_LFS = re.compile(rb'"[\n\0]*+"')
 
 
 def record_pattern(delimiter: str, *, open_at_start: bool = False) -> re.Pattern[bytes]:
@@ -59,25 +62,46 @@ def run_pattern(delimiter: str, records: int) -> re.Pattern[bytes]:
     return re.compile(rb"(?:%b){%d}+" % (record, records))
 
 
-def is_odd(window: bytes) -> bool:
-    """Tell whether the window has blank lines, or CRs that are not part of a CRLF."""
-    if window[0] in b"\r\n" or b"\n\n" in window:
-        return True
-    if b"\r" not in window:
-        return False
-    return b"\n\r\n" in window or window.count(b"\r") != window.count(b"\r\n")
+def has_lone_cr(window: bytes) -> bool:
+    """Tell whether the window has CRs that are not part of a CRLF."""
+    return b"\r" in window and window.count(b"\r") != window.count(b"\r\n")
 
 
-def count_lines(window: bytes, want: int) -> tuple[int, int]:
-    """Return how many records a window of orderly records holds, and how many lines they take.
+def has_blank_lines(window: bytes) -> bool:
+    """Tell whether the window, which has no lone CR, has blank lines."""
+    return window[0] in b"\r\n" or b"\n\n" in window or b"\n\r\n" in window
 
-    It counts `want` records at most. After all other bytes are deleted, quotes and LFs remain. Two
-    quotes in a row have no LF between them; the others alternately open and close a field.
+
+def count_breaks(window: bytes) -> int:
+    """Return the number of line ends (LF, CRLF or lone CR)."""
+    return window.count(b"\n") + window.count(b"\r") - window.count(b"\r\n")
+
+
+def count_lines(window: bytes, want: int, *, blank: bool) -> tuple[int, int, int]:
+    """Return how many records, blank lines, and lines in all a window of orderly records holds.
+
+    Lines in all are more if records have line breaks inside quotes. It counts `want` records at
+    most, and no blank line after the last of those. After all other bytes are deleted, quotes and
+    LFs remain. Two quotes in a row have no LF between them; the others alternately open and close a
+    field.
+
+    Parameters
+    ----------
+    blank
+        Whether there are blank lines, which are lines and no records.
     """
-    left = window.translate(None, _NEITHER_QUOTE_NOR_LF).replace(b'""', b"")
+    if blank:
+        # The LF before it makes a blank line of one at the start.
+        alike = b"\n" + window.translate(_OTHERS_ALIKE, b"\r")
+        marked = alike.replace(b"\n\n", b"\n\0").replace(b"\0\n", b"\0\0")
+        left = marked[1:].translate(None, b"x").replace(b'""', b"")
+    else:
+        left = window.translate(None, _NEITHER_QUOTE_NOR_LF).replace(b'""', b"")
     if b'"' in left:
         left = _QUOTED_LFS.sub(lambda found: b"-" * (len(found[0]) - 2), left).partition(b'"')[0]
     rows = left.count(b"\n")
-    if rows > want:
-        return want, len(left) - len(left.split(b"\n", want)[-1])
-    return rows, left.rfind(b"\n") + 1
+    if rows >= want:
+        rows, lines = want, len(left) - len(left.split(b"\n", want)[-1])
+    else:
+        lines = len(left.rstrip(b"-"))
+    return rows, left.count(b"\0", 0, lines), lines

@@ -23,11 +23,14 @@ BOM = b"\xef\xbb\xbf"
 
 # A window of lines is scanned several times, so it should fit into the processor's cache.
 _WINDOW_BYTES = 64 * 1024
+_FEW_BYTES = 64
 # Numbers of records that are matched together, the largest first.
 _RUNS = (128, 16)
 # After a window that cannot be scanned as a whole, this many records are scanned in smaller runs
 # before the next window is tried.
 _BURST = 1024
+
+_CR_TO_LF = bytes.maketrans(b"\r", b"\n")
 
 # By default csv refuses fields over 128 KiB; here only the chunk's size limits a field.
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
@@ -85,14 +88,13 @@ class Splitter:
         self.row = first_row  # number of the next record in the file
         self.position = 0  # bytes scanned so far
         self.open_bytes = 0  # length of a record that is still open at the end of a part
+        self.chunk_rows = chunk_rows  # may be changed until the chunks are cut
+        self.found_header = b""  # also if it is then refused
         self._blocks = iter(blocks)
-        self._delimiter = delimiter
-        self._record = csvpatterns.record_pattern(delimiter).match
-        self._runs = [(size, csvpatterns.run_pattern(delimiter, size).match) for size in _RUNS]
-        self._orderly = csvpatterns.orderly_pattern(delimiter).fullmatch
-        self._chunk_rows = chunk_rows
+        self._use(delimiter)
         self._max_bytes = max_chunk_bytes
         self._part = part
+        self._bom = b""
         self._buffer = b""
         self._start = 0  # where the current chunk starts in the buffer
         self._at = 0  # how far the buffer is scanned
@@ -102,19 +104,39 @@ class Splitter:
         self._rows = 0
         self._record_bytes = 128.0  # running estimate
 
+    def _use(self, delimiter: str) -> None:
+        self.delimiter = delimiter
+        self._record = csvpatterns.record_pattern(delimiter).match
+        self._runs = [(size, csvpatterns.run_pattern(delimiter, size).match) for size in _RUNS]
+        self._orderly = csvpatterns.orderly_pattern(delimiter).fullmatch
+
     def header(self) -> bytes:
         """Return the first record that is not blank, with its terminator and any BOM."""
         while len(self._buffer) < len(BOM) and not self._final:
             self._read()
-        bom = BOM if self._buffer.startswith(BOM) else b""
-        self._advance(len(bom), rows=0)
+        self._bom = BOM if self._buffer.startswith(BOM) else b""
+        self._advance(len(self._bom), rows=0)
         self._begin_chunk()
+        return self._scan_header()
+
+    def header_again(self, delimiter: str) -> bytes:
+        """Return the header as it is with another delimiter, which the chunks then have too.
+
+        To be called after `header`, before anything else is scanned.
+        """
+        self._use(delimiter)
+        self.row -= self._rows
+        self._advance(self._start, rows=-self._rows, lines=0)
+        return self._scan_header()
+
+    def _scan_header(self) -> bytes:
+        """Scan one record, which stays in the buffer until the chunks are cut."""
         while not self._rows:
             if not self._scan_records(1) and not self._read():
                 break
         header = self._buffer[self._start : self._at]
-        self._begin_chunk()
-        return bom + header if header else b""
+        self.found_header = self._bom + header if header else b""
+        return self.found_header
 
     def ahead(self, size: int) -> bytes:
         """Return the next bytes, at most `size`, without scanning them."""
@@ -131,7 +153,7 @@ class Splitter:
             The number of bytes skipped, and whether the record ended. If it did not, it is open at
             the end of the bytes, or longer than a record may be.
         """
-        match = csvpatterns.record_pattern(self._delimiter, open_at_start=True).match
+        match = csvpatterns.record_pattern(self.delimiter, open_at_start=True).match
         while True:
             end = self._whole(match(self._buffer))
             if end:
@@ -150,6 +172,7 @@ class Splitter:
             Bytes to put before each chunk's records, such as the header. Adding them here avoids a
             second copy of the data.
         """
+        self._begin_chunk()
         while True:
             while not self._full() and (self._scan_window() or self._scan_records(_BURST)):
                 pass
@@ -165,7 +188,7 @@ class Splitter:
         return SplitChunk(self._chunk, self._first_row, self.row - 1, self._rows, data)
 
     def _full(self) -> bool:
-        full = self._rows == self._chunk_rows or self._at - self._start >= self._max_bytes
+        full = self._rows == self.chunk_rows or self._at - self._start >= self._max_bytes
         return full and self._rows > 0
 
     def _begin_chunk(self) -> None:
@@ -193,27 +216,51 @@ class Splitter:
 
     def _scan_window(self) -> bool:
         """Advance over many records at once; False if the next ones need a closer look."""
-        buffer, at = self._buffer, self._at
-        want = self._chunk_rows - self._rows
+        at = self._at
+        want = self.chunk_rows - self._rows
         size = min(_WINDOW_BYTES, int(want * self._record_bytes) + 512)
-        end = buffer.rfind(b"\n", at, min(at + size, self._start + self._max_bytes)) + 1
-        window = buffer[at:end]
-        if not window or csvpatterns.is_odd(window):
+        window = self._window(min(at + size, self._start + self._max_bytes))
+        if not window:
             return False
-        all_lines = window.count(b"\n")
-        if b'"' not in window:
-            rows = lines = min(all_lines, want)
-        elif self._orderly(buffer, at, end):
-            rows, lines = csvpatterns.count_lines(window, want)
+        end, all_lines = at + len(window), window.count(b"\n")
+        blank = csvpatterns.has_blank_lines(window)
+        if blank and not self._rows:
+            leading = len(window) - len(window.lstrip(b"\r\n"))
+            if leading:
+                self._advance(at + leading, rows=0, lines=window.count(b"\n", 0, leading))
+                self._begin_chunk()
+                return True
+        if blank and not window.strip(b"\r\n"):
+            self._advance(end, rows=0, lines=all_lines)
+            self._record_bytes *= 2  # so that the next window is larger
+            return True
+        quoted = b'"' in window
+        if quoted and not self._orderly(self._buffer, at, end):
+            return False
+        if quoted or blank:
+            rows, blanks, lines = csvpatterns.count_lines(window, want, blank=blank)
         else:
-            return False
-        if not rows:
+            rows, blanks = min(all_lines, want), 0
+            lines = rows
+        if not lines:
             return False
         if lines < all_lines:
             end -= len(window.split(b"\n", lines)[-1])
-        self._record_bytes = (end - at) / rows
-        self._advance(end, rows=rows)
+        if rows:
+            self._record_bytes = (end - at) / rows
+        self._advance(end, rows=rows, lines=rows + blanks)
         return True
+
+    def _window(self, limit: int) -> bytes:
+        """Return the next whole lines up to a place in the buffer, all ended alike; or nothing."""
+        buffer, at = self._buffer, self._at
+        window = buffer[at : buffer.rfind(b"\n", at, limit) + 1]
+        if window:
+            return b"" if csvpatterns.has_lone_cr(window) else window
+        # Lines that end in lone CRs are counted as if these were LFs.
+        end = buffer.rfind(b"\r", at, limit) + 1
+        alone = end and buffer[end : end + 1] not in (b"", b"\n")
+        return buffer[at:end].translate(_CR_TO_LF) if alone else b""
 
     def _scan_records(self, most: int) -> int:
         """Advance over at most this many records, using patterns, and return their number."""
@@ -227,7 +274,7 @@ class Splitter:
 
     def _scan_run(self, most: int) -> int:
         """Advance over a run of orderly records and return their number; 0 if there is none."""
-        most = min(most, self._chunk_rows - self._rows)
+        most = min(most, self.chunk_rows - self._rows)
         for size, match in self._runs:
             if size <= most:
                 found = match(self._buffer, self._at, self._start + self._max_bytes)
@@ -242,6 +289,10 @@ class Splitter:
             at, buffer = self._at, self._buffer
             if self._full() or at == len(buffer):
                 return done
+            if buffer[at] in b"\r\n":
+                if not self._scan_blank_lines():
+                    return done
+                continue
             end = self._whole(self._record(buffer, at))
             if (end or len(buffer)) - at > self._max_bytes:
                 raise record_too_long(self.row, self._max_bytes)
@@ -251,11 +302,30 @@ class Splitter:
                 raise unterminated_quote(self.row)
             if not end:
                 end, self.open_bytes = len(buffer), len(buffer) - at
-            blank = buffer[at] in b"\r\n"
-            self._advance(end, rows=not blank, lines=1)
-            if not self._rows:
-                self._begin_chunk()
+            self._advance(end, rows=1)
         return most
+
+    def _scan_blank_lines(self) -> bool:
+        """Advance over a run of blank lines; False if the LF of a CRLF may not be read yet."""
+        buffer, at = self._buffer, self._at
+        # Those after a record belong to its chunk, which ends with the line that fills it.
+        limit = max(at + 1, self._start + self._max_bytes) if self._rows else len(buffer)
+        end = at
+        for size in (_FEW_BYTES, _WINDOW_BYTES):
+            run = buffer[at : min(limit, at + size)]
+            end = at + len(run) - len(run.lstrip(b"\r\n"))
+            if end < at + len(run):
+                break
+        if buffer[end - 1 : end + 1] == b"\r\n":
+            end += 1
+        elif end == len(buffer) and buffer.endswith(b"\r") and not self._final:
+            end -= 1
+        if end == at:
+            return False
+        self._advance(end, rows=0, lines=csvpatterns.count_breaks(buffer[at:end]))
+        if not self._rows:
+            self._begin_chunk()
+        return True
 
     def _whole(self, found: re.Match[bytes] | None) -> int:
         """Return where a record ends; 0 if more of it, or the LF of its CRLF, is not read yet."""

@@ -8,12 +8,14 @@
     │   ├── EmptyFileError
     │   ├── NoRowsError
     │   ├── NotTextError
+    │   ├── GzipError
     │   ├── Utf16Error
     │   ├── NoHeaderError
     │   ├── WrongDelimiterError
     │   ├── MissingColumnsError
     │   ├── DuplicateColumnsError
     │   ├── MalformedHeaderError
+    │   ├── HeaderTooLargeError
     │   ├── UnterminatedQuoteError
     │   ├── RecordTooLongError
     │   └── TooManyChunksError
@@ -57,8 +59,12 @@ class NotTextError(FileError):
     """The file is not text: a spreadsheet, an archive, an image."""
 
 
+class GzipError(FileError):
+    """The gzip file is damaged, cut off, or unpacks to too much."""
+
+
 class Utf16Error(FileError):
-    """The file is UTF-16 text; it must be UTF-8."""
+    """The file is UTF-16 or UTF-32 text; it must be UTF-8."""
 
 
 class NoHeaderError(FileError):
@@ -66,7 +72,7 @@ class NoHeaderError(FileError):
 
 
 class WrongDelimiterError(FileError):
-    """The header uses another delimiter than the stack expects."""
+    """With no delimiter, or with several, the header has the columns that the schema requires."""
 
 
 class MissingColumnsError(FileError):
@@ -79,6 +85,10 @@ class DuplicateColumnsError(FileError):
 
 class MalformedHeaderError(FileError):
     """The header has text after a closing quote, which strict readers do not accept."""
+
+
+class HeaderTooLargeError(FileError):
+    """The header has more columns or bytes than a stack takes."""
 
 
 class UnterminatedQuoteError(FileError):

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from batchcore import headers
 from batchcore.errors import FileError, MissingColumnsError, NoHeaderError, WrongDelimiterError
@@ -22,6 +22,16 @@ _ENCODINGS = (
     ("Mac Roman", "mac_roman", "MACINTOSH"),
     ("Windows-1250", "cp1250", "WINDOWS-1250"),
     ("Windows-1251", "cp1251", "WINDOWS-1251"),
+    ("Windows-1253", "cp1253", "WINDOWS-1253"),
+    ("Windows-1254", "cp1254", "WINDOWS-1254"),
+    ("Windows-1257", "cp1257", "WINDOWS-1257"),
+    ("ISO-8859-2", "iso8859-2", "ISO-8859-2"),
+    ("KOI8-R", "koi8-r", "KOI8-R"),
+    ("Shift JIS", "shift_jis", "SHIFT_JIS"),
+    ("EUC-JP", "euc_jp", "EUC-JP"),
+    ("GB 18030", "gb18030", "GB18030"),
+    ("Big5", "big5", "BIG5"),
+    ("EUC-KR", "euc_kr", "EUC-KR"),
 )
 _MARKUP = {"<": "HTML or XML", "{": "JSON", "[": "JSON"}
 
@@ -52,11 +62,24 @@ def header_error(
     names = headers.names_of(text, delimiter=delimiter)
     return (
         _lines_above(text, below, row, schema, delimiter)
-        or _other_delimiter(text, schema, delimiter)
-        or _other_encoding(header, missing, delimiter)
+        or _fitting_delimiters(text, schema, delimiter)
+        or _other_encoding(header, schema, delimiter)
+        or _nearly_other_delimiter(text, schema, delimiter)
         or _no_header(text, names, schema)
         or _missing_columns(names, missing, schema)
     )
+
+
+def refuse_markup(text: str) -> None:
+    """Raise an error if a text begins as HTML, XML or JSON does.
+
+    Raises
+    ------
+    NoHeaderError
+    """
+    markup = _MARKUP.get(text.lstrip()[:1])
+    if markup:
+        raise NoHeaderError(f"the file looks like {markup}: export the data as CSV in UTF-8")
 
 
 def _lines_above(
@@ -75,9 +98,9 @@ def _lines_above(
     found = f"the columns stand in row {at}, with {above} above them"
     lines = "it" if sep and at == row + 1 else "the lines above the columns"
     advice = f"delete {lines}, so that the file begins with the columns"
+    advice += f", or skip {above} when it is submitted"
     if other != delimiter:
         found += f", and are delimited by {other!r}, but the stack expects {delimiter!r}"
-        advice += ", and convert the file, or deploy with another FileDelimiter"
     return NoHeaderError(f"{what + '; ' if what else ''}{found}: {advice}")
 
 
@@ -102,29 +125,66 @@ def _count(wanted: set[str], line: str, delimiter: str) -> int:
     return len(wanted & set(headers.names_of(line, delimiter=delimiter)))
 
 
-def _other_delimiter(text: str, schema: RecordSchema, delimiter: str) -> FileError | None:
-    other = headers.other_delimiter(text, schema.required, delimiter=delimiter)
-    if other is None:
+def _fitting_delimiters(text: str, schema: RecordSchema, delimiter: str) -> FileError | None:
+    """Return the error for a header that has all columns with other delimiters."""
+    found = headers.fitting_delimiters(text, schema.required, delimiter=delimiter)
+    if not found:
         return None
+    if len(found) == 1:
+        return WrongDelimiterError(
+            f"the header is delimited by {found[0]!r}, but the stack expects {delimiter!r}: "
+            "convert the file, or deploy with another FileDelimiter"
+        )
     return WrongDelimiterError(
-        f"the header is delimited by {other!r}, but the stack expects {delimiter!r}: "
-        "convert the file, or deploy with another FileDelimiter"
+        f"the header has the columns {headers.listed(schema.required)} with each of the delimiters "
+        f"{', '.join(map(repr, found))}, and not with {delimiter!r}: convert the file, or deploy "
+        "with the right FileDelimiter"
     )
 
 
-def _other_encoding(header: bytes, missing: Sequence[str], delimiter: str) -> FileError | None:
+def _nearly_other_delimiter(text: str, schema: RecordSchema, delimiter: str) -> FileError | None:
+    """Return the error for a header that has some columns with another delimiter."""
+    other = headers.other_delimiter(text, schema.columns, delimiter=delimiter)
+    if other is None:
+        return None
+    names = headers.names_of(text, delimiter=other)
+    missing = [column for column in schema.required if column not in names]
+    if other not in headers.OTHER_DELIMITERS and missing:
+        return None  # words of a row of data, perhaps
+    if not missing:
+        return WrongDelimiterError(
+            f"the header is delimited by {other!r}, but the stack expects {delimiter!r}: "
+            "convert the file, or deploy with another FileDelimiter"
+        )
+    return WrongDelimiterError(
+        f"the header looks delimited by {other!r} instead of {delimiter!r}, but then it lacks "
+        f"{headers.listed(missing)}: {_what_is_near(names, missing, schema)}"
+    )
+
+
+def _other_encoding(header: bytes, schema: RecordSchema, delimiter: str) -> FileError | None:
     """Return the error for a header that has the names, but in another encoding than UTF-8."""
     if header.isascii():
         return None
+    for each in (delimiter, *headers.OTHER_DELIMITERS.replace(delimiter, "")):
+        names = headers.names_of(header.decode("utf-8", "backslashreplace"), delimiter=each)
+        missing = [column for column in schema.required if column not in names]
+        found = _encoding_of(header, missing, each)
+        if found:
+            return found
+    return None
+
+
+def _encoding_of(header: bytes, missing: Sequence[str], delimiter: str) -> FileError | None:
     for name, codec, iconv in _ENCODINGS:
-        if _has_all(missing, _decoded(header, codec), delimiter):
+        if headers.has_all(missing, _decoded(header, codec), delimiter):
             return MissingColumnsError(
                 f"the header lacks {headers.listed(missing)} in UTF-8, but has them in {name}: "
-                "save the file as UTF-8 (in Excel: CSV UTF-8), or convert it: iconv -f "
-                f"{iconv} -t UTF-8 FILE > NEW"
+                f"save the file as UTF-8 (in Excel: CSV UTF-8), submit it with encoding {codec}, "
+                f"or convert it: iconv -f {iconv} -t UTF-8 FILE > NEW"
             )
         twice = _decoded(_encoded(header, codec), "utf-8")
-        if _has_all(missing, twice, delimiter):
+        if headers.has_all(missing, twice, delimiter):
             return MissingColumnsError(
                 f"the header lacks {headers.listed(missing)}: it was in UTF-8, was read as {name}, "
                 "and saved again: take the file from before that"
@@ -146,17 +206,11 @@ def _encoded(data: bytes, codec: str) -> bytes:
         return b""
 
 
-def _has_all(missing: Iterable[str], text: str, delimiter: str) -> bool:
-    return set(missing) <= set(headers.names_of(text, delimiter=delimiter))
-
-
 def _no_header(text: str, names: Sequence[str], schema: RecordSchema) -> FileError | None:
     """Return the error for a first row that has none of the names, nor nearly."""
     if headers.any_alike(schema.columns, names):
         return None
-    markup = _MARKUP.get(text.lstrip()[:1])
-    if markup:
-        return NoHeaderError(f"the file looks like {markup}: export the data as CSV in UTF-8")
+    refuse_markup(text)
     # The message does not quote the row, because it may be somebody's data.
     return NoHeaderError(
         "the first row names none of the columns "
@@ -167,6 +221,13 @@ def _no_header(text: str, names: Sequence[str], schema: RecordSchema) -> FileErr
 def _missing_columns(
     names: Sequence[str], missing: Sequence[str], schema: RecordSchema
 ) -> FileError:
+    return MissingColumnsError(
+        f"the header lacks {headers.listed(missing)}: {_what_is_near(names, missing, schema)}"
+    )
+
+
+def _what_is_near(names: Sequence[str], missing: Sequence[str], schema: RecordSchema) -> str:
+    """Say which names are nearly those that are missing, and then which there are."""
     near = headers.near_misses(schema.columns, names)
     near = {column: near[column] for column in missing if column in near}
     notes = [f"{headers.spelt(near)}"] if near else []
@@ -175,10 +236,7 @@ def _missing_columns(
     if any(_same_letters(column, name) for column, name in near.items()):
         notes.append("the same letters are written in another Unicode normalisation: use NFC")
     notes.append("columns are matched by their exact names")
-    return MissingColumnsError(
-        f"the header lacks {headers.listed(missing)}: {'; '.join(notes)}, and the file has "
-        f"{headers.listed(names)}"
-    )
+    return f"{'; '.join(notes)}, and the file has {headers.listed(names)}"
 
 
 def _same_letters(column: str, name: str) -> bool:

@@ -10,6 +10,8 @@ from itertools import islice
 
 # Delimiters that a file may have instead of the expected one, and how many columns a message names.
 OTHER_DELIMITERS = ",;\t|"
+# Those which only a refusal looks for, because headers may hold them as text.
+_RARE_DELIMITERS = ":~^ "
 _NAMED_COLUMNS = 12
 _SHOWN_CHARACTERS = 60
 
@@ -27,13 +29,30 @@ def names_of(text: str, *, delimiter: str) -> list[str]:
     return [name.strip() for name in next(csv.reader(lines, delimiter=delimiter), [])]
 
 
+def has_all(wanted: Iterable[str], text: str, delimiter: str) -> bool:
+    """Tell whether a header has all of the wanted names."""
+    return set(wanted) <= set(names_of(text, delimiter=delimiter))
+
+
+def fitting_delimiters(text: str, wanted: Collection[str], *, delimiter: str) -> list[str]:
+    """Return the other delimiters with which a header has all of the wanted names."""
+    others = OTHER_DELIMITERS.replace(delimiter, "")
+    return [other for other in others if has_all(wanted, text, other)]
+
+
 def other_delimiter(text: str, wanted: Collection[str], *, delimiter: str) -> str | None:
-    """Return the delimiter with which a header has more of the wanted names than as expected."""
-    expected = len(set(wanted) & set(names_of(text, delimiter=delimiter)))
-    for other in OTHER_DELIMITERS.replace(delimiter, ""):
-        if len(set(wanted) & set(names_of(text, delimiter=other))) > expected:
-            return other
-    return None
+    """Return the delimiter with which a header has most of the wanted names, if not as expected.
+
+    Names count that are nearly wanted ones, but for case, blanks, punctuation and the like.
+    """
+    forms = {_form(name) for name in wanted}
+    others = (delimiter, *(OTHER_DELIMITERS + _RARE_DELIMITERS).replace(delimiter, ""))
+    found = {
+        each: len(forms & {_form(name) for name in names_of(text, delimiter=each)})
+        for each in others
+    }
+    best = max(others, key=lambda each: found[each])  # of equal ones the first
+    return None if best == delimiter else best
 
 
 def near_misses(wanted: Iterable[str], names: Iterable[str]) -> dict[str, str]:

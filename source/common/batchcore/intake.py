@@ -6,6 +6,7 @@ from batchcore import csvtext, header_errors, headers, quoting
 from batchcore.errors import (
     DuplicateColumnsError,
     EmptyFileError,
+    HeaderTooLargeError,
     MalformedHeaderError,
     NoRowsError,
     NotTextError,
@@ -13,10 +14,26 @@ from batchcore.errors import (
 )
 from batchcore.schema import RecordSchema
 
-# How files that are not text begin: ZIP (also XLSX), gzip, PDF, Parquet, PNG, old Excel.
-_MAGIC = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\x89PNG", b"\xd0\xcf\x11\xe0")
+# How files that are not text begin, and what they are.
+_MAGIC = {
+    b"PK\x03\x04": "a spreadsheet or a ZIP archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"PAR1": "a Parquet file",
+    b"\xd0\xcf\x11\xe0": "an old Excel spreadsheet",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "an image",
+}
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+# The first of these begins as a BOM of UTF-16 does.
+_UTF32_BOMS = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 _SNIFFED_BYTES = 4096
+
+# Each chunk repeats the header, so it must not outweigh the rows.
+MAX_HEADER_BYTES = 1024 * 1024
+
+# A rejected row with too few fields is filled up with delimiters. A row of two bytes takes 0.6 KB
+# in the bucket with 5 columns, 5 KB with so many, and 200 KB with 200,000.
+MAX_COLUMNS = 4_096
 
 
 def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -30,10 +47,18 @@ def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
     head = first[:_SNIFFED_BYTES]
     if not head:
         raise EmptyFileError("the file has 0 bytes")
-    if head.startswith(_MAGIC):
-        raise NotTextError("the file is a spreadsheet, archive or image, not text: export CSV")
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            raise NotTextError(f"the file is {kind}, not text: export the data as CSV in UTF-8")
+    if head.startswith(_UTF32_BOMS):
+        raise Utf16Error(
+            "the file is UTF-32 text: save it as UTF-8, or submit it with encoding utf-32"
+        )
     if head.startswith(_UTF16_BOMS) or _looks_like_utf16(head):
-        raise Utf16Error("the file is UTF-16 text: save it as UTF-8 (in Excel: CSV UTF-8)")
+        raise Utf16Error(
+            "the file is UTF-16 text: save it as UTF-8 (in Excel: CSV UTF-8), or submit it with "
+            "encoding utf-16"
+        )
     yield first
     yield from blocks
 
@@ -45,26 +70,73 @@ def _looks_like_utf16(head: bytes) -> bool:
     return half > 1 and more > 0.4 * half and fewer < 0.05 * half
 
 
+def find_header(splitter: csvtext.Splitter, schema: RecordSchema) -> bytes:
+    """Return the header as `read_header` does, after finding the file's delimiter.
+
+    If the header lacks required columns with the splitter's delimiter, and has them with exactly
+    one other, the splitter goes on with that one.
+
+    Raises
+    ------
+    EmptyFileError, NotTextError, NoHeaderError, WrongDelimiterError, MissingColumnsError
+        And DuplicateColumnsError, MalformedHeaderError, HeaderTooLargeError.
+    """
+    header = splitter.header()
+    _check_size(header)
+    if header and not headers.has_all(schema.required, _text(header), splitter.delimiter):
+        # With another delimiter, quotes may make the header longer.
+        text = _text(header + splitter.ahead(header_errors.SEARCHED_BYTES))
+        fitting = headers.fitting_delimiters(text, schema.required, delimiter=splitter.delimiter)
+        if len(fitting) == 1:
+            header = splitter.header_again(fitting[0])
+    return _checked(header, splitter, schema, delimiter=splitter.delimiter)
+
+
 def read_header(splitter: csvtext.Splitter, schema: RecordSchema, *, delimiter: str) -> bytes:
     """Return the header with a line end, after checking that it has the required columns.
 
     Raises
     ------
     EmptyFileError, NotTextError, NoHeaderError, WrongDelimiterError, MissingColumnsError
-        And DuplicateColumnsError, MalformedHeaderError.
+        And DuplicateColumnsError, MalformedHeaderError, HeaderTooLargeError.
     """
-    header = splitter.header()
+    return _checked(splitter.header(), splitter, schema, delimiter=delimiter)
+
+
+def _checked(
+    header: bytes, splitter: csvtext.Splitter, schema: RecordSchema, *, delimiter: str
+) -> bytes:
     if not header:
         raise EmptyFileError("the file has only blank lines")
     if any(byte < 0x20 and byte not in b"\t\n\r" for byte in header[:_SNIFFED_BYTES]):
         raise NotTextError("the first row is not text: export the data as CSV in UTF-8")
+    _check_size(header)
     # What comes next tells why a header is none: the columns may stand below a title.
     below = splitter.ahead(header_errors.SEARCHED_BYTES)
     map_header(header, schema, delimiter=delimiter, below=below, row=splitter.row - 1)
-    # Only here: a job that was split before this rule must not fail when it is run again.
+    # The rest only here: a job that was split before a rule must not fail when it is run again.
     if quoting.is_stray(_text(header), delimiter=delimiter):
         raise MalformedHeaderError(f"the header has text after a closing quote: {quoting.HINT}")
+    columns = len(headers.names_of(_text(header), delimiter=delimiter))
+    if columns > MAX_COLUMNS:
+        raise HeaderTooLargeError(
+            f"the header has {columns:,} columns, and a file may have {MAX_COLUMNS:,}, because "
+            "each rejected row is written with all of them: leave out columns, or turn them into "
+            "rows"
+        )
     return header if header.endswith((b"\n", b"\r")) else header + b"\n"
+
+
+def _check_size(header: bytes) -> None:
+    """Refuse a header that is too large, before anything else is made of it."""
+    if len(header) <= MAX_HEADER_BYTES:
+        return
+    header_errors.refuse_markup(_text(header[:_SNIFFED_BYTES]))
+    raise HeaderTooLargeError(
+        f"the header has {len(header):,} bytes, and a file may have {MAX_HEADER_BYTES:,}, because "
+        "each chunk repeats it: shorten the columns' names, leave out columns, or see whether a "
+        "quote is never closed in row 1"
+    )
 
 
 def map_header(

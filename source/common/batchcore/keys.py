@@ -95,12 +95,18 @@ def merge_parts(job: str, plan: str, number: int) -> str:
 
 def completed(job: str, input_key: str) -> str:
     """Return the key of the merged output."""
-    return _in_job(job, "completed", PurePosixPath(input_key).name)
+    return _in_job(job, "completed", _result_name(input_key))
 
 
 def rejected(job: str, input_key: str) -> str:
     """Return the key of the merged rejects."""
-    return _in_job(job, "rejected", PurePosixPath(input_key).name)
+    return _in_job(job, "rejected", _result_name(input_key))
+
+
+def _result_name(input_key: str) -> str:
+    """Return the name of the results: the input's, and as they are not packed, without ``.gz``."""
+    name = PurePosixPath(input_key).name
+    return name[: -len(".gz")] if name.lower().endswith(".gz") and len(name) > len(".gz") else name
 
 
 def mail(job: str) -> str:

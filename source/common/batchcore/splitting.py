@@ -116,7 +116,7 @@ def survey(s3: "S3Client", event: Event) -> Result:
         blocks = read_blocks(s3, event, starts[at])
         found = ranges.survey_range(
             ranges.whole_lines(blocks, first=at == 0, length=end - starts[at]),
-            delimiter=event["parameters"]["delimiter"],
+            delimiter=delimiter_of(event),
             chunk_rows=event["split"]["chunkRows"],
         )
         return found.to_dict()
@@ -157,7 +157,7 @@ def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
         header = read_own_header(s3, event, schema)
         splitter = csvtext.Splitter(
             read_blocks(s3, event, own.start, own.end),
-            delimiter=event["parameters"]["delimiter"],
+            delimiter=delimiter_of(event),
             chunk_rows=event["split"]["chunkRows"],
             first_row=own.first_row,
             first_chunk=own.first_chunk,
@@ -186,9 +186,15 @@ def collect(s3: "S3Client", event: Event) -> Found:
 def read_own_header(s3: "S3Client", event: Event, schema: RecordSchema) -> bytes:
     """Return the header of a file that is split in ranges."""
     blocks = read_blocks(s3, event, 0, event["split"]["headerBytes"])
-    delimiter = event["parameters"]["delimiter"]
+    delimiter = delimiter_of(event)
     splitter = csvtext.Splitter(blocks, delimiter=delimiter, chunk_rows=1)
     return intake.read_header(splitter, schema, delimiter=delimiter)
+
+
+def delimiter_of(event: Event) -> str:
+    """Return the delimiter that the first phase found, or else the one that was given."""
+    found: str = event["split"].get("delimiter", event["parameters"]["delimiter"])
+    return found
 
 
 def _attempt(event: Event) -> tuple[str, int]:

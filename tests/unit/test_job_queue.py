@@ -145,6 +145,17 @@ def test_look_finds_a_start_that_was_lost(
 
 
 @pytest.mark.usefixtures("jobs")
+def test_lost_start_is_found_behind_others_and_gives_its_slot_to_none_of_them(
+    queue: queueing.Queue, account: Account
+) -> None:
+    queueing.release(queue, FIRST)
+    queueing.hold(queue, THIRD, arrived=account.entry(THIRD)["startTime"])
+    pass_time(account)
+    assert queueing.advance(queue) == [THIRD]
+    assert queueing.standing(queue) == queueing.Standing((THIRD,), (SECOND,))
+
+
+@pytest.mark.usefixtures("jobs")
 def test_those_who_may_only_read_see_how_a_job_stands(stack: StackRef) -> None:
     with Stubber(stack.client("stepfunctions")) as stub:
         stub.add_client_error("describe_execution", "AccessDeniedException")

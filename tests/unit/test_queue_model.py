@@ -468,7 +468,7 @@ def void(_value: object) -> None:
 
 TestQueue = QueueModel.TestCase
 TestQueue.settings = settings(
-    max_examples=200,
+    max_examples=120,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

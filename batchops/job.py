@@ -280,7 +280,7 @@ class Job(JobRef):
             ``failed_step``, ``error``, ``cause`` (str). A missing value is not
             known yet, or the chunk did not fail.
         """
-        job_start = self.ledger_entry().started
+        job_start = self.ledger_entry().began
         return frames.chunks_frame(self.chunk_entries(), job_start=job_start)
 
     def steps(self) -> pd.DataFrame:

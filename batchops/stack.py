@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchcore import workflow
+
 from batchops.core import ledger
 from batchops.core.compatibility import warn_of_misfit
 from batchops.core.config import load_environment
@@ -493,7 +495,8 @@ class Stack(StackRef):
         Parameters
         ----------
         status
-            Only jobs of this status: SUBMITTED, RUNNING, SUCCEEDED, FAILED or ABORTED.
+            Only jobs of this status: QUEUED (other jobs run, and it starts after them), SUBMITTED,
+            RUNNING, SUCCEEDED, FAILED or ABORTED.
         since
             Only jobs started since then: a time (UTC unless it says otherwise), or ``"2h"``,
             ``"1d"`` ago.
@@ -519,7 +522,10 @@ class Stack(StackRef):
             name=name,
             limit=limit,
         )
-        return frames.jobs_frame(found)
+        entries = list(found)
+        for entry in [e for e in entries if e.status == workflow.QUEUED][-1:]:
+            ledger.look_after_queue(self, entry)  # in case that the end of a job went unnoticed
+        return frames.jobs_frame(entries)
 
     def latest(self) -> Job:
         """Return the job that was started last.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from batchcore import jobs, workflow
 from botocore.exceptions import ClientError
 
+from batchops.core import ledger
 from batchops.core.errors import WaitTimeoutError, explain_failure, translated
 
 if TYPE_CHECKING:
@@ -43,13 +44,17 @@ class AttemptState:
     ended : bool
         Whether nothing more will happen.
     started : bool
-        False if the ledger has no end of the attempt, and Step Functions has no execution.
+        False if the ledger has no end of the attempt, Step Functions has no execution, and it is
+        not in the queue, from where it would start by itself.
+    waits : bool
+        Whether it is in the queue.
     """
 
     status: str
     reason: str = ""
     ended: bool = False
     started: bool = True
+    waits: bool = False
 
 
 def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
@@ -61,9 +66,11 @@ def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
     """
     if entry.status in workflow.ENDED:
         return AttemptState(entry.status, entry.reason, ended=True)
-    execution = find_execution(stack, entry.job_id, entry.attempt)
+    queued = entry.status == workflow.QUEUED
+    execution = None if queued else find_execution(stack, entry.job_id, entry.attempt)
     if execution is None:
-        return AttemptState(entry.status, started=False)
+        waits = ledger.has_ticket(stack, entry)
+        return AttemptState(entry.status, started=waits, waits=waits)
     if execution["status"] in UNDER_WAY | {workflow.SUCCEEDED}:
         return AttemptState(entry.status)
     # An execution that was stopped could not enter its own end.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from batchops.deployment.stack_events import OnEvent
 
-# Stops the jobs that run in a stack, and returns their ids.
+# Stops the jobs that run or wait in a stack, and returns their ids.
 StopJobs = Callable[[StackRef], tuple[str, ...]]
 _DELETE_TRIES = 3
 
@@ -37,7 +37,7 @@ class Destruction(Shown):
     holdings : Holdings
         What it held.
     stopped : tuple of str
-        Ids of the jobs that ran and were stopped first.
+        Ids of the jobs that ran or waited, and were stopped first.
     """
 
     stack_name: str
@@ -72,7 +72,7 @@ def destroy_stack(
     dry_run
         Only look.
     stop_jobs
-        Stops the jobs that run; without it, jobs that run keep the stack from being deleted.
+        Stops the jobs that run or wait; without it, they keep the stack from being deleted.
     on_event
         Called with each stack event as it comes.
     timeout_s
@@ -84,7 +84,7 @@ def destroy_stack(
     StackError
         Termination protection is on; nothing has been deleted.
     StackBusyError
-        Jobs run, or another operation is under way; nothing has been deleted.
+        Jobs run or wait, or another operation is under way; nothing has been deleted.
     """
     cfn = stack.client("cloudformation")
     described = describe_deployed(cfn, stack.name)

@@ -1,4 +1,4 @@
-"""Count what would be deleted with a stack, and find the jobs that run in it."""
+"""Count what would be deleted with a stack, and find the jobs that run or wait in it."""
 
 from __future__ import annotations
 
@@ -38,20 +38,24 @@ class Holdings:
         Jobs in the ledger, counted now.
     running : tuple of str
         Ids of the jobs that run now.
+    waiting : tuple of str
+        Ids of the jobs that wait for others to end.
     """
 
     versions: Mapping[str, int]
     rows: Mapping[str, int]
     jobs: int
     running: tuple[str, ...]
+    waiting: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a few lines."""
         objects = ", ".join(f"{count:,} in {name}" for name, count in self.versions.items())
         rows = ", ".join(f"about {count:,} in {name}" for name, count in self.rows.items())
         lines = [f"objects: {objects or 'none'}", f"table rows: {rows or 'none'}"]
-        running = f": {_listed(self.running)}" if self.running else ""
-        lines.append(f"jobs: {self.jobs:,}, {len(self.running):,} of them running{running}")
+        named = f": {_listed(self.running)}" if self.running else ""
+        waiting = f", {len(self.waiting):,} waiting" if self.waiting else ""
+        lines.append(f"jobs: {self.jobs:,}, {len(self.running):,} of them running{named}{waiting}")
         return "\n".join(map(printable, lines))
 
 
@@ -71,6 +75,7 @@ def count_holdings(stack: StackRef) -> Holdings:
         rows={table: count for table, count in rows.items() if count is not None},
         jobs=ledger.count_jobs(stack) if has_ledger else 0,
         running=running_jobs(stack),
+        waiting=waiting_jobs(stack) if has_ledger else (),
     )
 
 
@@ -91,12 +96,17 @@ def running_jobs(stack: StackRef) -> tuple[str, ...]:
     return tuple(match[1] if match else name for match, name in zip(matches, names, strict=True))
 
 
+def waiting_jobs(stack: StackRef) -> tuple[str, ...]:
+    """Return the ids of the jobs that wait for others to end, in their order."""
+    return ledger.queue_standing(stack).waiting
+
+
 def refuse_running(stack: StackRef) -> None:
-    """Raise StackBusyError, naming them, if any jobs run."""
-    running = running_jobs(stack)
-    if running:
+    """Raise StackBusyError, naming them, if any jobs run or wait."""
+    unfinished = (*running_jobs(stack), *waiting_jobs(stack))
+    if unfinished:
         raise StackBusyError(
-            f"jobs run in stack {stack.name!r} ({_listed(running)}): wait for them, as with "
+            f"jobs run in stack {stack.name!r} ({_listed(unfinished)}): wait for them, as with "
             "stack.latest().wait(), or pass force=True, which stops them and deletes the stack",
             stack_name=stack.name,
         )

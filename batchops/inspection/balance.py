@@ -97,7 +97,7 @@ class Balance(Shown):
 
     def _blocks(self) -> Iterator[Block]:
         verdict = "holds" if self.holds else "DOES NOT HOLD"
-        if not self.holds and self.status in (workflow.SUBMITTED, workflow.RUNNING):
+        if not self.holds and self.status in workflow.UNFINISHED:
             verdict = f"does not hold yet, the job is {self.status}"
         text = (
             f"{self.rows_in:,} rows in = {self.rows_out:,} out + {self.rows_rejected:,} rejected, "

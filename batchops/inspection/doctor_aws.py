@@ -78,11 +78,14 @@ def _check_lambda(stack: StackRef, parameters: Mapping[str, str]) -> Check:
     deployed = parameters.get("MaxConcurrency")
     wanted = shipped_settings().max_concurrency if deployed is None else int(deployed)
     reserved = int(parameters.get("ReservedConcurrency", 0))
-    return check_concurrency(stack.client("lambda"), wanted, reserved)
+    jobs = int(parameters.get("MaxConcurrentJobs", 1))
+    return check_concurrency(stack.client("lambda"), wanted, reserved, jobs=jobs)
 
 
-def check_concurrency(client: LambdaClient, wanted: int, reserved: int = 0) -> Check:
-    """Check that Lambda can run as many functions at once as chunks may run.
+def check_concurrency(
+    client: LambdaClient, wanted: int, reserved: int = 0, *, jobs: int = 1
+) -> Check:
+    """Check that Lambda can run as many functions at once as chunks of a job may run.
 
     Those that are reserved for each function of a job are all that it may take.
     """
@@ -92,6 +95,8 @@ def check_concurrency(client: LambdaClient, wanted: int, reserved: int = 0) -> C
         f"{limit['ConcurrentExecutions']:,} concurrent executions, {free:,} of them unreserved; "
         f"MaxConcurrency is {wanted:,}"
     )
+    if jobs > 1:
+        found += f", and up to {jobs:,} jobs run at a time (MaxConcurrentJobs)"
     if reserved:
         found += f", ReservedConcurrency {reserved:,}"
         advice = (

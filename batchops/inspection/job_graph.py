@@ -43,7 +43,7 @@ def job_graph(job: JobRef) -> WorkflowGraph:
     JobNotFoundError, AwsError, EngineError
     """
     entry = job.ledger_entry()
-    chunks = chunks_frame(job.chunk_entries(), job_start=entry.started)
+    chunks = chunks_frame(job.chunk_entries(), job_start=entry.began)
     return workflow_graph(
         _deployed_definition(job.stack, "MainOrchestratorArn"),
         _deployed_definition(job.stack, "ProcessChunkArn"),

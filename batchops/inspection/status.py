@@ -36,7 +36,8 @@ class JobStatus(Shown):
     Attributes
     ----------
     status : str
-        WAITING (not in the ledger yet), SUBMITTED, RUNNING, SUCCEEDED, FAILED, ABORTED, TIMED_OUT.
+        WAITING (not in the ledger yet), QUEUED (other jobs run, and it starts after them),
+        SUBMITTED, RUNNING, SUCCEEDED, FAILED, ABORTED, TIMED_OUT.
     rows : int
         Rows of the file; 0 until it is split.
     rows_done, rows_rejected : int
@@ -198,7 +199,8 @@ class StatusReader:
 def settle(stack: StackRef, entry: JobEntry) -> tuple[str, str]:
     """Return a job's status and reason, from Step Functions too if the ledger has no end.
 
-    An execution that was stopped could not write its own end.
+    An execution that was stopped could not write its own end. If the job has been waiting for some
+    seconds, or its start was lost, this starts the jobs whose turn it is.
 
     Parameters
     ----------
@@ -211,6 +213,8 @@ def settle(stack: StackRef, entry: JobEntry) -> tuple[str, str]:
     if state.ended:
         none = "" if state.status == workflow.SUCCEEDED else explain_failure("", "")
         return state.status, state.reason or none
+    if state.waits:
+        ledger.look_after_queue(stack, entry)
     if state.started or entry.attempt_s < REPORT_UNSTARTED_AFTER_S:
         return state.status, ""
     return workflow.FAILED, "its execution never started: rerun(dry_run=False) starts it"

@@ -189,7 +189,7 @@ class LocalEngine:
         )
 
     def _launch(self, deadline: float) -> engine_process.EngineProcess:
-        # Left over from functions that ran when the last engine ended.
+        # Left over from functions of an engine that was not stopped.
         shutil.rmtree(self.home / "tmp", ignore_errors=True)
         for name in ("state", "s3", "tmp"):
             (self.home / name).mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,9 @@ import hmac
 import json
 import os
 import re
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -426,6 +428,42 @@ def gate_secret(secret_access_key: str) -> str:
     return hashlib.sha256(f"batchops gate {secret_access_key}".encode()).hexdigest()
 
 
+def take_turns(functions: Any, most: int) -> None:
+    """Have MiniStack run at most so many functions at a time that events call; other events wait.
+
+    On AWS such events wait in Lambda's queue, too. MiniStack has a process for each of them at
+    once: 60 uploads were 60 processes.
+
+    Parameters
+    ----------
+    functions
+        MiniStack's module ``lambda_svc``.
+    """
+    called_by_event = ContextVar("called_by_event", default=False)
+    turns = threading.Semaphore(most)
+    invoke, execute = functions.invoke_async_with_retry, functions._execute_function
+
+    def invoke_in_turn(function: Any, event: Any) -> None:
+        flag = called_by_event.set(True)
+        try:
+            invoke(function, event)  # starts a thread with a copy of this context
+        finally:
+            called_by_event.reset(flag)
+
+    def execute_in_turn(function: Any, event: Any) -> Any:
+        if not called_by_event.get():
+            return execute(function, event)
+        flag = called_by_event.set(False)  # it calls itself for the function's own region
+        try:
+            with turns:
+                return execute(function, event)
+        finally:
+            called_by_event.reset(flag)
+
+    functions.invoke_async_with_retry = invoke_in_turn
+    functions._execute_function = execute_in_turn
+
+
 def main() -> None:
     """Serve MiniStack behind the gate until SIGTERM, then have it write its state."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -436,7 +474,9 @@ def main() -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app
+    from ministack.services import lambda_svc
 
+    take_turns(lambda_svc, os.cpu_count() or 2)
     config = Config()
     config.bind = [f"{asked.host}:{asked.port}"]
     config.keep_alive_timeout = 75

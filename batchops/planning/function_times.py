@@ -88,7 +88,8 @@ def function_seconds(work: Workload, side: int) -> dict[str, float]:
     look_up = math.ceil(calls / CALLS_IN_FLIGHT) * (get_data + API_OVERHEAD_S[side])
     chunk = {name: _cpu(work, name, rows, errors, side) for name in _CHUNK_FUNCTIONS}
     return {
-        "s3-lambda-notification": 2 * dynamodb,
+        # Eight calls for the upload, three for the job's end.
+        "s3-lambda-notification": 5.5 * dynamodb,
         "split-ip-file": _split_seconds(work, side),
         "read-file": chunk["read-file"] + 2 * s3 + dynamodb,
         "validate-data": chunk["validate-data"] + 2 * s3,

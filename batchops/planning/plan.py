@@ -77,6 +77,9 @@ class Plan(Shown):
     too_many_rejects : str
         Why the job would end as failed for its rejects, with its files merged; empty if it would
         not.
+    jobs_ahead : int
+        Jobs of the stack that run or wait, if as many run as may, so that this one would wait; 0 if
+        it would start at once.
     notes : tuple of str
         What was made of the source, and found about it: sheet, encoding, lines left out, delimiter.
     source, reading
@@ -108,6 +111,7 @@ class Plan(Shown):
     header_warnings: tuple[str, ...] = field(repr=False, default=())
     duplicates: Duplicates | None = None
     too_many_rejects: str = ""
+    jobs_ahead: int = 0
     notes: tuple[str, ...] = field(compare=False, default=())
     reading: Reading = field(repr=False, compare=False, default=AS_IT_IS)
     source: Any = field(repr=False, compare=False, default=None)
@@ -140,6 +144,10 @@ class Plan(Shown):
             found.append(f"columns that the schema does not know pass through: {names}")
         if self.duplicates is not None and self.duplicates.keys:
             found.append(self.duplicates.summary())
+        if self.jobs_ahead:
+            found.append(
+                f"as many jobs run as may: it would be QUEUED after {self.jobs_ahead:,} jobs"
+            )
         found = [*self.header_warnings, *found]
         saving = describe_saving(
             self.options, current=self.chunk_rows, suggested=self.suggested_chunk_rows

@@ -14,6 +14,7 @@ from batchcore.errors import TooManyChunksError, TooManyRejectsError
 from batchcore.reference import is_storable, table_key
 from batchcore.results import check_rejects
 
+from batchops.core import ledger
 from batchops.core.errors import InputError, translated
 from batchops.deployment.deployed import deployed_schema
 from batchops.deployment.settings import StackSettings, deployed_settings
@@ -58,7 +59,7 @@ def plan_for(
     InputError, StackNotFoundError, StackError, AwsError
     """
     settings = deployed_settings(stack)
-    return plan_file(
+    plan = plan_file(
         source,
         schema=deployed_schema(stack),
         settings=settings,
@@ -66,6 +67,7 @@ def plan_for(
         reading=reading,
         known_keys=reference_keys(stack) if check_keys else None,
     )
+    return replace(plan, jobs_ahead=ledger.jobs_ahead(stack))
 
 
 def plan_file(

@@ -67,9 +67,11 @@ GROUP_PUTS, GROUP_GETS = 2, 2
 # begin and one to end.
 PART_BYTES = 8 * 1024 * 1024
 
-# Writes to JobTable. The JOB entry is written when the job is entered, split, merged, mailed and
-# succeeded, each time to the index too. A chunk's entry is written when it starts and when it ends.
-JOB_WRITES = 5 * 2
+# Writes to JobTable. The JOB entry is written when the job is entered, started, split, merged,
+# mailed and succeeded, each time to the index too. The ticket with the workflow's input is written
+# and deleted; the slots, an item of at most 2 KB where ten jobs run, are written twice. A chunk's
+# entry is written when it starts and when it ends.
+JOB_WRITES = 6 * 2 + 2 + 2 * 2
 CHUNK_WRITES = 2
 # Bytes of a chunk's entry in the ledger, with the attributes' names; the merge reads all entries.
 CHUNK_ENTRY_BYTES = 700

@@ -25,6 +25,7 @@ from batchops.core.executions import (
     CLAIM_UNSTARTED_AFTER_S,
     AttemptState,
     attempt_state,
+    find_execution,
     stop_chunks,
 )
 from batchops.core.manifest import ManifestChunk, put_manifest
@@ -127,7 +128,9 @@ class Attempt:
         put_manifest(self.job, self.entry.bucket, self._list_key, chunks)
 
     def start(self, *, by: Literal["rerun", "repair"]) -> None:
-        """Start the attempt's execution.
+        """Start the attempt's execution, or have it wait for its turn.
+
+        It comes before all jobs whose uploads came after that of this job.
 
         Parameters
         ----------
@@ -138,21 +141,33 @@ class Attempt:
         ------
         AwsError
             If Step Functions refuses; the attempt is released.
+        JobRunningError
+            If the job was stopped meanwhile.
         """
-        job, states = self.job, self.job.stack.client("stepfunctions")
+        job = self.job
         with translated(f"starting attempt {self.number} of job {job.id!r}"):
             try:
-                states.start_execution(
-                    stateMachineArn=job.stack.outputs["MainOrchestratorArn"],
-                    name=jobs.execution_name(job.id, self.number),
-                    input=self._input(by),
-                )
-            except states.exceptions.ExecutionAlreadyExists:
-                # The attempt is ours, so this is a call of ours whose answer was lost.
-                return
+                if ledger.has_queue(job.stack):
+                    ledger.queue_up(job.stack, job.id, self.number, self._token)
+                    ledger.start_in_turn(job.stack, self.entry, self.number, self._input(by))
+                else:
+                    self._start_now(self._input(by))
             except ClientError as error:
-                self.release(error)
+                if find_execution(job.stack, job.id, self.number) is None:
+                    ledger.leave_queue(job.stack, self.entry, self.number)
+                    self.release(error)
                 raise
+
+    def _start_now(self, document: str) -> None:
+        states = self.job.stack.client("stepfunctions")
+        try:
+            states.start_execution(
+                stateMachineArn=self.job.stack.outputs["MainOrchestratorArn"],
+                name=jobs.execution_name(self.job.id, self.number),
+                input=document,
+            )
+        except states.exceptions.ExecutionAlreadyExists:
+            return  # the attempt is ours, so this is a call of ours whose answer was lost
 
     def _input(self, by: str) -> str:
         resume = Resume(by, self._list_key) if self._list_key else None

@@ -1,7 +1,8 @@
 """Start the jobs of uploads whose events Lambda gave up on, by sending each event once more.
 
 After its retries Lambda puts such an event into UnstartedUploadsQueue. An event names the version
-of its object, and so its job: however often it is delivered, it starts one job.
+of its object, and so its job: however often it is delivered, it starts one job. The event of a
+job's end, which starts the next one, may be there, too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from batchcore import items
+from batchcore import items, queueing
 from batchcore.workflow import NOTIFICATION
 
 from batchops.core.errors import FunctionFailedError, translated
@@ -34,7 +35,8 @@ _MESSAGES_A_CALL = 10
 _HIDDEN_S = 600
 # With these outcomes a message is done, and is deleted.
 _STARTED, _STARTED_BEFORE, _NO_FILE = "started", "is started already", "no file to start"
-_DONE = frozenset({_STARTED, _STARTED_BEFORE, _NO_FILE})
+_NEXT_STARTED = "the next job may start"
+_DONE = frozenset({_STARTED, _STARTED_BEFORE, _NO_FILE, _NEXT_STARTED})
 _COLUMNS = ("file", "waits since", "reason", "outcome")
 
 
@@ -45,14 +47,16 @@ class WaitingUpload:
     Attributes
     ----------
     file : str
-        The object's key; several, if the event told of several.
+        The object's key; several, if the event told of several; ``end of NAME`` for the event that
+        a job has ended.
     time : str
         When Lambda gave up, ISO 8601 in UTC.
     reason : str
         The error that the function ended with.
     outcome : str
-        ``waits``, ``started``, ``is started already``, ``no file to start``,
-        ``fails again: ...``, or ``stays in the queue`` where the message is something else.
+        ``waits``, ``started`` (at once or in its turn), ``is started already``,
+        ``no file to start``, ``the next job may start``, ``fails again: ...``, or
+        ``stays in the queue`` where the message is something else.
     """
 
     file: str
@@ -158,6 +162,8 @@ def _describe(body: dict[str, Any], time: str) -> WaitingUpload:
     """Return what Lambda's record of a failed call tells."""
     records = body["requestPayload"].get("Records", [])
     files = [unquote_plus(record["s3"]["object"]["key"]) for record in records]
+    if queueing.is_end(body["requestPayload"]):
+        files = [f"end of {body['requestPayload']['detail']['name']}"]
     payload = body.get("responsePayload")
     details = payload if isinstance(payload, dict) else {}
     reason = details.get("errorMessage") or body.get("requestContext", {}).get("condition", "")
@@ -169,6 +175,8 @@ def _start(stack: StackRef, event: dict[str, Any]) -> str:
         answer: Any = invoke_target(stack, NOTIFICATION, event)
     except FunctionFailedError as error:
         return f"fails again: {str(error).splitlines()[0]}"
+    if queueing.is_end(event):
+        return _NEXT_STARTED
     if not answer["jobs"]:
         return _NO_FILE
     return _STARTED if answer["started"] else _STARTED_BEFORE

@@ -120,6 +120,7 @@ def execute_redrive(job: JobRef, plan: RerunPlan) -> RerunPlan:
     """
     last, token = last_attempt(job, expected=plan.attempt), uuid.uuid4().hex
     ledger.claim(job.stack, last.entry, attempt=plan.attempt, token=token)
+    ledger.hold_slot(job.stack, last.entry)  # it goes on at once, whether a slot is free or not
     redrive_execution(
         job.stack.client("stepfunctions"),
         execution_arn(job.stack, job.id, plan.attempt),

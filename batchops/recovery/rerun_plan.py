@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import JobEntry
 
+_STARTED = "started; if as many other jobs run as may, it waits for its turn"
+
 
 _REPAIR_INSTEAD = (
     ", because every chunk has its result and the same rows would be rejected again: see why(), "
@@ -60,7 +62,8 @@ class RerunPlan(Shown):
     engine : str
         ``resume`` for a new execution, ``redrive`` if the old one goes on.
     started : bool
-        Whether the attempt was started; False after a dry run, and if nothing has to run.
+        Whether the attempt was started, or waits for its turn; False after a dry run, and if
+        nothing has to run.
     instead : str
         What to do where no chunk has to run and the job has failed for its rejects; else empty.
     """
@@ -127,7 +130,7 @@ class RerunPlan(Shown):
             yield "splits with " + ", ".join(f"{k}={v!r}" for k, v in self.settings.items())
         yield "deployed since: " + ("; ".join(self.code_changed) or "nothing that the job runs")
         yield f"then {self.merge}"
-        yield "started" if self.started else "nothing is started yet (dry_run=False starts it)"
+        yield _STARTED if self.started else "nothing is started yet (dry_run=False starts it)"
 
     def _title(self) -> str:
         if not self.needed:

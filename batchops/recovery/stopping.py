@@ -1,8 +1,9 @@
-"""Stop a running job and its chunks, and enter that in the ledger."""
+"""Stop a job that runs or waits, and its chunks, and enter that in the ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,13 @@ from batchops.core import ledger
 from batchops.core.errors import JobError, WaitTimeoutError
 from batchops.core.executions import execution_arn, stop_chunks, stop_execution
 from batchops.core.job_ref import JobRef
-from batchops.deployment.holdings import running_jobs
+from batchops.deployment.holdings import running_jobs, waiting_jobs
 from batchops.inspection.status import StatusReader
 from batchops.show.numbers import number_ranges
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
+    from batchops.core.ledger import JobEntry
     from batchops.core.stack_ref import StackRef
 
 _TIMEOUT_S = 120.0
@@ -33,7 +35,7 @@ class Stopped(Shown):
     job_id : str
         The job.
     attempt : int
-        The attempt that ran.
+        The attempt that ran, or waited.
     status : str
         The attempt's status in the ledger: ABORTED, or another if it ended by itself meanwhile.
     chunks : tuple of int
@@ -58,10 +60,17 @@ class Stopped(Shown):
         yield Block.line(f"{text}; rerun() takes it up again")
 
 
-def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -> Stopped:
+def stop(
+    job: JobRef,
+    *,
+    dry_run: bool = False,
+    timeout_s: float = _TIMEOUT_S,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Stopped:
     """Stop the running attempt and its chunks, or say what that would do.
 
-    A running function is not interrupted: it ends, and no other step follows.
+    A running function is not interrupted: it ends, and no other step follows. A job that waits does
+    not start.
 
     Raises
     ------
@@ -69,7 +78,7 @@ def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -
     JobError
         If the job has ended.
     WaitTimeoutError
-        If chunks still run when the time is up.
+        If chunks still run when the time is up, or the job is still being started.
     """
     entry = job.ledger_entry()
     if entry.status not in workflow.UNFINISHED:
@@ -82,6 +91,9 @@ def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -
         status = reader.read()
         at_work = reader.tally.running if reader.tally else ()
         return Stopped(job.id, attempt, status.status, tuple(sorted(at_work)), stopped=False)
+    if _stop_waiting(job, entry):
+        return Stopped(job.id, attempt, workflow.ABORTED, ())
+    _let_start(job, entry, timeout_s=timeout_s, sleep=sleep)
     stop_execution(job, execution_arn(job.stack, job.id, attempt), cause=_CAUSE)
     chunks = set(stop_chunks(job, attempt, cause=_CAUSE, timeout_s=timeout_s))
     # Neither could enter its own end. A job goes from SUBMITTED to RUNNING, so in this order.
@@ -94,8 +106,43 @@ def stop(job: JobRef, *, dry_run: bool = False, timeout_s: float = _TIMEOUT_S) -
     return Stopped(job.id, attempt, job.ledger_entry().status, tuple(sorted(chunks)))
 
 
+def _stop_waiting(job: JobRef, entry: JobEntry) -> bool:
+    """Stop a job that waits for its turn; return False if it does not, or no longer."""
+    if entry.status != workflow.QUEUED:
+        return False
+    stopped = ledger.abort(
+        job.stack,
+        job.id,
+        items.JOB_ENTRY,
+        attempt=entry.attempt,
+        was=workflow.QUEUED,
+        cause=_CAUSE,
+    )
+    if stopped:
+        ledger.leave_queue(job.stack, entry, entry.attempt)
+    return stopped
+
+
+def _let_start(
+    job: JobRef, entry: JobEntry, *, timeout_s: float, sleep: Callable[[float], object]
+) -> None:
+    """Wait while a job is being started, because there is nothing that could be stopped yet."""
+    waited_s = 0.0
+    while ledger.has_ticket(job.stack, entry):
+        if waited_s >= timeout_s:
+            raise WaitTimeoutError(
+                f"job {job.id} is still being started after {timeout_s:g} s: repeat this",
+                job_id=job.id,
+            )
+        ledger.advance_queue(job.stack)  # whoever was starting it may have died
+        sleep(job.stack.target.poll_s)
+        waited_s += job.stack.target.poll_s
+
+
 def stop_running(stack: StackRef, *, timeout_s: float = _TIMEOUT_S) -> tuple[str, ...]:
-    """Stop every running job of a stack, and return the ids of the jobs that were stopped.
+    """Stop every job of a stack that runs or waits, and return the ids of those stopped.
+
+    Those that wait are stopped first, so that they do not start when others end.
 
     Parameters
     ----------
@@ -107,13 +154,17 @@ def stop_running(stack: StackRef, *, timeout_s: float = _TIMEOUT_S) -> tuple[str
     WaitTimeoutError
         If chunks of one still run when its time is up.
     """
-    stopped = []
-    for job_id in running_jobs(stack):
-        try:
-            stop(JobRef(stack, job_id), timeout_s=timeout_s)
-        except WaitTimeoutError:
-            raise
-        except JobError:
-            continue  # it has ended by itself, or somebody has started the workflow by hand
-        stopped.append(job_id)
-    return tuple(stopped)
+    stopped: dict[str, bool] = {}
+    # What was being started is found on another look.
+    while left := [j for j in (*waiting_jobs(stack), *running_jobs(stack)) if j not in stopped]:
+        for job_id in left:
+            try:
+                stop(JobRef(stack, job_id), timeout_s=timeout_s)
+            except WaitTimeoutError:
+                raise
+            except JobError:
+                # It has ended by itself, or somebody has started the workflow by hand.
+                stopped[job_id] = False
+            else:
+                stopped[job_id] = True
+    return tuple(job_id for job_id, was_stopped in stopped.items() if was_stopped)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PAGE_JOBS = 50
 _MARKS = {
+    workflow.QUEUED: MARKS["waiting"],
     workflow.SUBMITTED: MARKS["waiting"],
     workflow.RUNNING: MARKS["running"],
     workflow.SUCCEEDED: MARKS["done"],

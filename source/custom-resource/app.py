@@ -1,7 +1,8 @@
 """CloudFormation custom resource: set the bucket's notification and load the reference data.
 
-Both happen when the stack is created or updated, and are undone when it is deleted. The template
-cannot set the notification, because the bucket and the function would each need the other first.
+Both happen when the stack is created or updated. The template cannot set the notification, because
+the bucket and the function would each need the other first. When the stack is deleted, the
+notification is turned off; the table goes with all its rows.
 """
 
 import json
@@ -48,7 +49,7 @@ def lambda_handler(event: Event, context: Any) -> Result:
     status, reason, data = "SUCCESS", "", {}
     try:
         if event["RequestType"] == "Delete":
-            remove(properties, context)
+            stop_notifying(properties["BucketName"])
         else:
             data = apply(properties, context)
     except Exception as error:  # without an answer, the stack would hang for an hour
@@ -77,22 +78,13 @@ def apply(properties: dict[str, Any], context: Any) -> dict[str, str]:
     return {"ReferenceRows": str(loaded), "KeyColumn": json.dumps(RecordSchema.load().key)}
 
 
-def remove(properties: dict[str, Any], context: Any) -> None:
-    """Turn the notification off and empty the table, if they still exist."""
+def stop_notifying(bucket: str) -> None:
+    """Turn the notification off, if the bucket still exists."""
     try:
-        s3.put_bucket_notification_configuration(
-            Bucket=properties["BucketName"], NotificationConfiguration={}
-        )
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
     except s3.exceptions.ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchBucket":
             raise
-    try:
-        _delete_all_but(properties["TableName"], set(), context)
-    except dynamodb.exceptions.ResourceNotFoundException:
-        logger.info("the table no longer exists")
-    except OutOfTimeError:
-        # CloudFormation deletes the table next, with whatever is left in it.
-        logger.warning("the time is up and the table is not empty")
 
 
 def notify(bucket: str, function_arn: str) -> None:

@@ -1,4 +1,4 @@
-"""Called by S3 for each upload: enter it in the ledger and start its job, once."""
+"""Called by S3 for each upload, and for each job that ends: enter the upload, start who is next."""
 
 import os
 from typing import Any
@@ -6,7 +6,7 @@ from urllib.parse import unquote_plus
 
 import boto3
 import orjson
-from batchcore import aws, items, jobs, keys, workflow
+from batchcore import aws, items, jobs, keys, queueing, tickets, workflow
 from batchcore.errors import VersionMissingError
 from batchcore.runtime import Event, Result, entry_point, logger
 
@@ -16,9 +16,22 @@ states = boto3.client("stepfunctions", config=aws.CONFIG)
 
 @entry_point
 def lambda_handler(event: Event, context: object) -> Result:
-    """Start one job for each object version in the event."""
-    started = [_start(job) for job in uploads(event)]
-    return {"jobs": len(started), "started": sum(started)}
+    """Queue one job for each object version in the event, and start the jobs whose turn it is."""
+    queue = tickets.Queue(
+        dynamodb=dynamodb,
+        states=states,
+        table=os.environ["JOB_TABLE"],
+        machine_arn=os.environ["STATE_MACHINE_ARN"],
+        limit=int(os.environ["MAX_CONCURRENT_JOBS"]),
+    )
+    if queueing.is_end(event):
+        queueing.release(queue, event["detail"]["name"])
+    entered = {job["jobId"]: _enter(queue, job) for job in uploads(event)}
+    started = set(queueing.advance(queue))
+    return {
+        "jobs": len(entered),
+        "started": sum(new or job_id in started for job_id, new in entered.items()),
+    }
 
 
 def uploads(event: Event) -> list[dict[str, Any]]:
@@ -60,28 +73,13 @@ def uploads(event: Event) -> list[dict[str, Any]]:
     return found
 
 
-def _start(job: dict[str, Any]) -> bool:
-    """Enter and start a job; return False if an earlier delivery of the event started it."""
-    _enter(job)
-    try:
-        states.start_execution(
-            stateMachineArn=os.environ["STATE_MACHINE_ARN"],
-            name=jobs.execution_name(job["jobId"], 1),
-            input=orjson.dumps(job, option=orjson.OPT_SORT_KEYS).decode(),
-        )
-    except states.exceptions.ExecutionAlreadyExists:
-        logger.info("already started", extra={"job": job["jobId"]})
-        return False
-    return True
-
-
-def _enter(job: dict[str, Any]) -> None:
-    """Write the job's entry in the ledger unless it exists, before the job is started."""
+def _enter(queue: tickets.Queue, job: dict[str, Any]) -> bool:
+    """Enter a job as QUEUED; return False if an earlier delivery of the event did."""
     entry = {
         "jobId": job["jobId"],
         "entry": items.JOB_ENTRY,
         "listed": items.LISTED,
-        "status": workflow.SUBMITTED,
+        "status": workflow.QUEUED,
         "startTime": items.utc_now(),
         "attempt": 1,
         "bucket": job["bucket"],
@@ -95,9 +93,23 @@ def _enter(job: dict[str, Any]) -> None:
     }
     try:
         dynamodb.put_item(
-            TableName=os.environ["JOB_TABLE"],
+            TableName=queue.table,
             Item=items.attributes(entry),
             ConditionExpression="attribute_not_exists(jobId)",
         )
     except dynamodb.exceptions.ConditionalCheckFailedException:
         logger.info("already entered", extra={"job": job["jobId"]})
+        entry = _entered(queue, job["jobId"])
+    if (entry["status"], entry["attempt"]) != (workflow.QUEUED, 1):
+        return False
+    document = orjson.dumps(job, option=orjson.OPT_SORT_KEYS).decode()
+    return tickets.put_ticket(
+        queue, tickets.Ticket(job["jobId"], 1, str(entry["startTime"]), document)
+    )
+
+
+def _entered(queue: tickets.Queue, job_id: str) -> dict[str, Any]:
+    """Return a job's entry as it is."""
+    key = {"jobId": job_id, "entry": items.JOB_ENTRY}
+    found = dynamodb.get_item(TableName=queue.table, Key=items.attributes(key), ConsistentRead=True)
+    return items.plain(found["Item"])

@@ -14,6 +14,7 @@ PLAN = (
     Fault("write-output-chunk", "unprocessed", 3),
     Fault("merge-s3-files", "partial-write", times=None, after_writes=1),
     Fault("workflow", "stop", 2, at="read-file"),
+    Fault("queue", "lost-end"),
     NEVER_STRIKES,
 )
 
@@ -41,6 +42,7 @@ def test_drill_tells_how_each_job_was_recovered(report: DrillReport) -> None:
         ("SUCCEEDED", ""),
         ("FAILED", "rerun"),
         ("ABORTED", "rerun"),
+        ("SUCCEEDED", ""),
         ("SUCCEEDED", ""),
     ]
     # The merge was tried three times, and each try was struck.

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from batchcore import items, keys
+from batchcore import items, keys, queueing, tickets, workflow
 from e2e.jobs import TIMEOUT_S, finished
 from e2e.permissions import Grant, as_list, without_grant
 from e2e.rows import order, to_csv
@@ -21,6 +21,7 @@ from e2e.test_large_merge import merging_in_groups_of
 from support import Server, always, resources
 
 from batchops.core.errors import FunctionFailedError
+from batchops.core.ledger import stack_queue
 from batchops.core.loopback import open_local
 from batchops.job import Job
 from batchops.stack import Stack
@@ -122,6 +123,22 @@ def _upload_event(job: Job, *, version: str) -> dict[str, Any]:
     return {"Records": [{"s3": {"bucket": {"name": entry["bucket"]}, "object": s3_object}}]}
 
 
+def _queued_event(stack: Stack, job: Job, *, begins: bool) -> dict[str, Any]:
+    """Put the job that has run into the queue, and return an event for which its turn comes."""
+    queue = stack_queue(stack)
+    queueing.release(queue, job.id)
+    tickets.put_ticket(queue, tickets.Ticket(job.id, 1, job.entry()["startTime"], "{}"))
+    if begins:
+        stack.client("dynamodb").update_item(
+            TableName=stack.outputs["JobTableName"],
+            Key={"jobId": {"S": job.id}, "entry": {"S": items.JOB_ENTRY}},
+            UpdateExpression="SET #status = :status REMOVE endTime",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":status": {"S": workflow.QUEUED}},
+        )
+    return {"source": "aws.states", "detail": {"name": "nobody-000000000000"}}
+
+
 def _put_back(stack: Stack, job: Job) -> str:
     """Make the job one that was neither merged nor mailed, and return its input's new version."""
     stack.client("dynamodb").update_item(
@@ -176,9 +193,9 @@ def _shared_merge_event(stack: Stack, event: dict[str, Any], grant: Grant) -> di
 def _event(stack: Stack, job: Job, events: dict[str, Any], role: str, action: str) -> Any:
     """Return an event that makes a role's function do an action."""
     if role == "S3LambdaNotificationRole":
-        # An upload that is not in the ledger yet, or the job's own, which has been started.
-        version = "unseen" if action == "dynamodb:PutItem" else job.entry()["versionId"]
-        return _upload_event(job, version=version)
+        if action == "dynamodb:PutItem":  # for an upload that is not in the ledger yet
+            return _upload_event(job, version="unseen")
+        return _queued_event(stack, job, begins=action == "states:StartExecution")
     if role == "GetDataRole":
         return {"httpMethod": "GET", "pathParameters": {"uuid": order(0)[0]}}
     event = events[STEPS[role]]
@@ -301,8 +318,8 @@ def test_stack_cannot_be_made_or_deleted_without_any_one_grant_of_the_custom_res
 
 def _request(stack: Stack, server: Server, action: str) -> dict[str, Any]:
     return {
-        # Loading is the first thing that a creation does; the other two, the first of a deletion.
-        "RequestType": "Create" if action == "dynamodb:BatchWriteItem" else "Delete",
+        # Loading is the first thing that a creation does, and the notification that of a deletion.
+        "RequestType": "Create" if action.startswith("dynamodb:") else "Delete",
         "ResponseURL": server.url,
         "StackId": "arn:aws:cloudformation:us-east-1:000000000000:stack/e2e/x",
         "RequestId": "x",

@@ -93,7 +93,12 @@ MAY: dict[str, set[str]] = {
     },
     "SendEmailRole": {"get completed", "put mail", "send mail", "get JobTable", "update JobTable"},
     "S3LambdaNotificationRole": {
+        "get JobTable",
         "put JobTable",
+        "update JobTable",
+        # On AWS under the key #QUEUE only: the engine does not know dynamodb:LeadingKeys.
+        "delete JobTable",
+        "query JobTable",
         "start BlogBatchMainOrchestrator",
         "send to UnstartedUploadsQueue",
     },

@@ -88,17 +88,19 @@ def test_counts_of_a_job_are_those_made_by_hand() -> None:
         if name != ("Lambda", "GB-seconds")
     } == {
         ("Step Functions", "state transitions"): 10 + 2 * 8,
-        # Upload, split, two chunks in four steps, two calls of the API, merge, mail.
-        ("Lambda", "requests"): 1 + 1 + 2 * 4 + 2 + 1 + 1,
+        # Upload, split, two chunks in four steps, two calls of the API, merge, mail, the job's end.
+        ("Lambda", "requests"): 1 + 1 + 2 * 4 + 2 + 1 + 1 + 1,
         ("API Gateway", "requests"): 2,
-        # The job's entry five times, in its index too; a chunk's twice.
-        ("DynamoDB", "write units"): 5 * 2 + 2 * 2,
-        # Half a unit a key; 1,100 bytes of chunk entries, the job's entry five times.
-        ("DynamoDB", "read units"): 500 + 1 + 5,
+        # The job's entry six times, in its index too; its ticket twice, the slots twice, in 2 KB;
+        # a chunk's entry twice.
+        ("DynamoDB", "write units"): 6 * 2 + 2 + 2 * 2 + 2 * 2,
+        # Half a unit a key; 1,100 bytes of chunk entries, the job's entry five times; the tickets
+        # and the slots at the job's start and at its end.
+        ("DynamoDB", "read units"): 500 + 1 + 5 + 4,
         # The first chunk's header of errors, and three merged files.
         ("S3", "PUT requests"): 2 * 6 + 1 + 4 + 3 + 2,
         ("S3", "GET requests"): 2 * 5 + 1 + 9,
-        ("CloudWatch Logs", "GB"): pytest.approx((14 * 1_000 + 2 * 400) / 1e9),
+        ("CloudWatch Logs", "GB"): pytest.approx((15 * 1_000 + 2 * 400) / 1e9),
         ("SES", "mails"): 1,
     }
 
@@ -108,13 +110,13 @@ def test_sum_of_a_job_is_that_made_by_hand() -> None:
     compute = quantities(cost)["Lambda", "GB-seconds"] * 0.0000133334
     by_hand = (
         26 * 25e-6
-        + 14 * 0.2e-6
+        + 15 * 0.2e-6
         + 2 * 3.5e-6
-        + 14 * 0.625e-6
-        + 506 * 0.125e-6
+        + 22 * 0.625e-6
+        + 510 * 0.125e-6
         + 22 * 5e-6
         + 20 * 0.4e-6
-        + 14_800e-9 * 0.5
+        + 15_800e-9 * 0.5
         + 1e-4
     )
     assert cost.total_usd == pytest.approx(by_hand + compute)
@@ -202,9 +204,9 @@ def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
     again = quantities(actual(chunk(1), chunk(2, attempt=2), attempt=2))
     more = {name: again[name] - first[name] for name in first}
     assert more["Step Functions", "state transitions"] == 9 + 8
-    assert more["Lambda", "requests"] == 4 + 1 + 1 + 1
+    assert more["Lambda", "requests"] == 4 + 1 + 1 + 1 + 1
     assert more["S3", "PUT requests"] == 6
-    assert more["DynamoDB", "write units"] == 10 + 2
+    assert more["DynamoDB", "write units"] == 18 + 2
     assert more["SES", "mails"] == 1
 
 
@@ -272,9 +274,9 @@ def test_without_look_up_nothing_is_enriched_and_nothing_asked_of_the_api() -> N
     counted = quantities(estimate_cost(work))
     full = quantities(estimate_cost(WORK))
     assert counted["Step Functions", "state transitions"] == 10 + 2 * 8
-    assert counted["Lambda", "requests"] == 1 + 1 + 2 * 3 + 1 + 1
+    assert counted["Lambda", "requests"] == 1 + 1 + 2 * 3 + 1 + 1 + 1
     assert counted["API Gateway", "requests"] == 0
-    assert counted["DynamoDB", "read units"] == 1 + 5
+    assert counted["DynamoDB", "read units"] == 1 + 5 + 4
     assert counted["S3", "PUT requests"] == full["S3", "PUT requests"] - 2
     assert counted["S3", "GET requests"] == full["S3", "GET requests"] - 2
     assert estimate_cost(work).high_usd < estimate_cost(WORK).low_usd

@@ -146,10 +146,11 @@ def test_executions_reserved_for_a_function_must_do_for_the_chunks(reserved: int
     limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 100}
     with Stubber(client) as stub:
         stub.add_response("get_account_settings", {"AccountLimit": limit})
-        check = doctor_aws.check_concurrency(client, 8, reserved)
+        check = doctor_aws.check_concurrency(client, 8, reserved, jobs=10)
     assert check.ok is ok
     assert ("deploy(ReservedConcurrency=8)" in check.advice) is not ok
     assert f"ReservedConcurrency {reserved}" in check.found
+    assert "MaxConcurrency is 8, and up to 10 jobs run at a time" in check.found
 
 
 def test_quotas_of_step_functions_that_matter_are_shown() -> None:

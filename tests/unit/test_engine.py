@@ -234,6 +234,7 @@ def test_stopping_ends_the_functions_that_run(own_engine: LocalEngine) -> None:
     assert processes_of(own_engine)
     assert own_engine.stop(timeout_s=12)
     assert processes_of(own_engine) == []
+    assert not (own_engine.home / "tmp").exists()
     # And in order, not killed: the function is still there.
     functions = target.connect(start=True).client("lambda").list_functions()["Functions"]
     assert [item["FunctionName"] for item in functions] == ["sleeper"]

@@ -1,18 +1,22 @@
-"""S3 tells of an upload: one job per object version, whatever the event looks like."""
+"""S3 tells of an upload: one job per object version, whatever the event looks like.
+
+EventBridge tells of the end of a job: the next one starts.
+"""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 import pytest
-from batchcore import items, jobs, workflow
+from batchcore import items, jobs, queueing, tickets, workflow
 from batchcore.errors import TransientError, VersionMissingError
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import BUCKET, context
+from support import BUCKET, JOB_TABLE, MACHINE_ARN, context
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -75,7 +79,7 @@ def test_ledger_knows_the_job_from_the_start(app: ModuleType, account: Account) 
     app.lambda_handler(event(record("input/orders.csv")), context())
     job = jobs.job_id(BUCKET, "input/orders.csv", "v1")
     entry = account.entry(job)
-    assert entry.pop("startTime").endswith("Z")
+    assert entry.pop("startTime") <= entry.pop("attemptTime")
     assert entry == {
         "jobId": job,
         "entry": "JOB",
@@ -178,11 +182,107 @@ def test_event_delivered_twice_starts_one_job(app: ModuleType, account: Account)
     assert account.entry(job) == before
 
 
-def test_job_that_has_ended_is_not_started_again(app: ModuleType) -> None:
+def test_job_that_has_ended_is_not_started_again(app: ModuleType, account: Account) -> None:
     told = event(record("input/orders.csv"))
+    app.lambda_handler(told, context())
+    end(account, "input/orders.csv")
+    assert app.lambda_handler(told, context()) == {"jobs": 1, "started": 0}
+    assert len(account.executions()) == 1
+
+
+def test_job_whose_execution_has_ended_and_whose_ticket_is_back_is_not_started_again(
+    app: ModuleType, account: Account
+) -> None:
+    app.lambda_handler(event(record("input/orders.csv")), context())
+    job = jobs.job_id(BUCKET, "input/orders.csv", "v1")
+    queue = queue_of(account)
+    tickets.put_ticket(queue, tickets.Ticket(job, 1, account.entry(job)["startTime"], "{}"))
     with Stubber(app.states) as stub:
         stub.add_client_error("start_execution", "ExecutionAlreadyExists")
-        assert app.lambda_handler(told, context()) == {"jobs": 1, "started": 0}
+        stub.add_response("describe_execution", described("SUCCEEDED"))
+        app.lambda_handler(ended(job), context())
+    assert queueing.standing(queue) == queueing.Standing((), ())
+
+
+# --------------------------------------------------------------------------------- queue
+
+
+def queue_of(account: Account, limit: int = 10) -> tickets.Queue:
+    return tickets.Queue(account.dynamodb, account.states, JOB_TABLE, MACHINE_ARN, limit)
+
+
+def described(status: str) -> dict[str, Any]:
+    return {
+        "executionArn": "arn:aws:states:us-east-1:123456789012:execution:main:job",
+        "stateMachineArn": MACHINE_ARN,
+        "status": status,
+        "startDate": datetime(2026, 11, 28, tzinfo=UTC),
+    }
+
+
+def ended(name: str, status: str = "SUCCEEDED") -> dict[str, Any]:
+    """Return what EventBridge tells of the end of an execution."""
+    return {
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {"name": name, "status": status, "stateMachineArn": MACHINE_ARN},
+    }
+
+
+def end(account: Account, key: str) -> str:
+    """End the job of an upload as its workflow does, and return the execution's name."""
+    job = jobs.job_id(BUCKET, key, "v1")
+    account.put_entry(
+        job, items.JOB_ENTRY, status=workflow.SUCCEEDED, endTime="2026-11-28T00:00:00.000Z"
+    )
+    return job
+
+
+@pytest.fixture
+def one_at_a_time(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_CONCURRENT_JOBS", "1")
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+def test_upload_waits_while_as_many_jobs_run_as_may(app: ModuleType, account: Account) -> None:
+    for name in ("a", "b"):
+        app.lambda_handler(event(record(f"input/{name}.csv")), context())
+    first, second = (jobs.job_id(BUCKET, f"input/{name}.csv", "v1") for name in ("a", "b"))
+    assert [execution["name"] for execution in account.executions()] == [first]
+    assert account.entry(second)["status"] == workflow.QUEUED
+    assert queueing.standing(queue_of(account)) == queueing.Standing((first,), (second,))
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"])
+def test_end_of_a_job_starts_the_next_one_however_it_ended(
+    app: ModuleType, account: Account, status: str
+) -> None:
+    for name in ("a", "b", "c"):
+        app.lambda_handler(event(record(f"input/{name}.csv")), context())
+    first, second, third = (
+        jobs.job_id(BUCKET, f"input/{name}.csv", "v1") for name in ("a", "b", "c")
+    )
+    assert app.lambda_handler(ended(first, status), context()) == {"jobs": 0, "started": 0}
+    assert queueing.standing(queue_of(account)) == queueing.Standing((second,), (third,))
+    # The event comes again: the second goes on, and the third waits.
+    app.lambda_handler(ended(first, status), context())
+    assert queueing.standing(queue_of(account)) == queueing.Standing((second,), (third,))
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+def test_upload_whose_ticket_was_lost_gets_it_from_a_repeated_event(
+    app: ModuleType, account: Account
+) -> None:
+    for name in ("a", "b"):
+        app.lambda_handler(event(record(f"input/{name}.csv")), context())
+    second = jobs.job_id(BUCKET, "input/b.csv", "v1")
+    ticket = tickets.Ticket(second, 1, account.entry(second)["startTime"])
+    tickets.delete_ticket(queue_of(account), ticket)
+    told = event(record("input/b.csv"))
+    assert app.lambda_handler(told, context()) == {"jobs": 1, "started": 1}
+    assert app.lambda_handler(told, context()) == {"jobs": 1, "started": 0}
+    assert tickets.find_ticket(queue_of(account), arrived=ticket.arrived, name=ticket.name)
 
 
 def test_each_version_of_a_name_is_a_job(app: ModuleType, account: Account) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
+import threading
+import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +18,8 @@ from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from batchops.local.gate import HOSTS_PATH, SECRET_HEADER, Gate, gate_secret
+from batchops.local.engine_env import pins
+from batchops.local.gate import HOSTS_PATH, SECRET_HEADER, Gate, gate_secret, take_turns
 
 HOST = "127.0.0.1:4566"
 KEY, SECRET = "OWNKEY", "own-secret"
@@ -340,3 +344,60 @@ def test_the_gate_knows_each_signer_that_boto3_uses_for_the_stack() -> None:
 
     assert {v for n, v in versions.items() if n != "s3"} == {"v4"}
     assert versions["s3"] in ("s3", "s3v4")  # target.py makes it s3v4
+
+
+# ---------------------------------------------------------------------------- functions
+
+
+class Functions:
+    """What MiniStack's module for Lambda does with calls, as far as the gate changes it."""
+
+    def __init__(self) -> None:
+        self.at_work = self.most = self.done = 0
+        self._lock = threading.Lock()
+        self.threads: list[threading.Thread] = []
+
+    def _execute_function(self, function: Any, event: Any) -> Any:
+        if function == "of another region":
+            return self._execute_function("here", event)
+        with self._lock:
+            self.at_work += 1
+            self.most = max(self.most, self.at_work)
+        time.sleep(0.02)
+        with self._lock:
+            self.at_work -= 1
+            self.done += 1
+        return event
+
+    def invoke_async_with_retry(self, function: Any, event: Any) -> None:
+        def tries() -> None:
+            for _ in range(2):
+                self._execute_function(function, event)
+
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(tries,))
+        self.threads.append(thread)
+        thread.start()
+
+
+def test_events_take_turns_and_other_calls_do_not() -> None:
+    functions: Any = Functions()
+    take_turns(functions, 2)
+    for number in range(6):
+        functions.invoke_async_with_retry("of another region", number)
+    for thread in functions.threads:
+        thread.join(10)
+    assert (functions.done, functions.most) == (12, 2)
+    calls = [
+        threading.Thread(target=functions._execute_function, args=("here", n)) for n in range(6)
+    ]
+    for call in calls:
+        call.start()
+    for call in calls:
+        call.join(10)
+    assert functions.done == 18
+    assert functions.most > 2
+
+
+def test_engine_has_what_takes_turns() -> None:
+    # The names that the gate replaces, and how MiniStack calls them, were read in this version.
+    assert "ministack==1.5.33" in pins()

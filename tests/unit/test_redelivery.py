@@ -61,6 +61,14 @@ def test_message_that_is_no_upload_stays_where_it_is_and_hinders_no_other(
     assert found == {"": "stays in the queue", "input/a.csv": "waits"}
 
 
+def test_end_of_a_job_that_nobody_was_told_of_is_named(stack: StackRef) -> None:
+    event = {"source": "aws.states", "detail": {"name": "orders-000000000001-a2"}}
+    context = {"condition": "RetriesExhausted"}
+    send(stack, json.dumps({"requestContext": context, "requestPayload": event}))
+    (upload,) = redeliver(stack).uploads
+    assert (upload.file, upload.reason) == ("end of orders-000000000001-a2", "RetriesExhausted")
+
+
 def test_redelivery_says_what_waits_and_what_was_done() -> None:
     assert str(Redelivery("a", True, ())) == "no upload waits in stack a"
     upload = WaitingUpload("input/a.csv", "2026-11-23T06:00:00.000Z", "no such bucket")

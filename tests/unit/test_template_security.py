@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from batchcore import tickets
 from support import TEMPLATE, resources
 
 FUNCTIONS = resources("AWS::Serverless::Function")
@@ -84,3 +85,12 @@ def test_merge_reads_no_archived_input() -> None:
     policy = resources("AWS::IAM::Role")["MergeS3FilesRole"]["Properties"]["Policies"][0]
     (archive,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Sid"] == "Archive"]
     assert not [action for action in archive["Action"] if action.startswith("s3:Get")]
+
+
+def test_function_that_starts_jobs_deletes_nothing_of_a_job_from_the_ledger() -> None:
+    role = TEMPLATE["Resources"]["S3LambdaNotificationRole"]["Properties"]
+    (policy,) = role["Policies"]
+    for statement in policy["PolicyDocument"]["Statement"]:
+        if {"dynamodb:DeleteItem", "dynamodb:Query"} & set(statement["Action"]):
+            only = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [tickets.QUEUE]}}
+            assert statement["Condition"] == only

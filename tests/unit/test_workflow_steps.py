@@ -153,6 +153,13 @@ def test_names_are_what_ledgers_and_error_tables_have_held_ever_since() -> None:
     # Values on the wire and in tables: a change would make earlier jobs unreadable.
     assert [step.name for step in workflow.CHUNK_STEPS] == ["read", "validate", "enrich", "write"]
     assert [step.name for step in workflow.REJECTING_STEPS] == ["read", "validate", "enrich"]
-    assert workflow.JOB_STATUSES == ("SUBMITTED", "RUNNING", "SUCCEEDED", "FAILED", "ABORTED")
+    assert workflow.JOB_STATUSES == (
+        "QUEUED",
+        "SUBMITTED",
+        "RUNNING",
+        "SUCCEEDED",
+        "FAILED",
+        "ABORTED",
+    )
     assert (workflow.PENDING, workflow.TIMED_OUT) == ("PENDING", "TIMED_OUT")
     assert (workflow.MAIL_SENT, workflow.MAIL_FAILED) == ("SENT", "FAILED")

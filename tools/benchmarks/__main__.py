@@ -19,6 +19,7 @@ from tools.benchmarks.settings import MODES
 SECTIONS = {
     "handlers": "tools.benchmarks.handlers",
     "end-to-end": "tools.benchmarks.end_to_end",
+    "uploads": "tools.benchmarks.uploads",
     "deployment": "tools.benchmarks.deployment",
     "cost": "tools.benchmarks.cost",
     "simulation": "tools.benchmarks.simulation.section",

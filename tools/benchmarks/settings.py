@@ -39,6 +39,8 @@ class Settings:
         Chunk sizes of the smallest of those jobs.
     growth_rows : tuple of int
         Rows of the section ``growth``.
+    uploads : int
+        Files of the section ``uploads``.
     reference_rows : int
         Reference data that the section ``deployment`` loads.
     listed_jobs : tuple of int
@@ -65,6 +67,7 @@ class Settings:
     job_rows: tuple[int, ...]
     job_chunk_rows: tuple[int, ...]
     growth_rows: tuple[int, ...]
+    uploads: int
     reference_rows: int
     listed_jobs: tuple[int, ...]
     simulated_rows: tuple[int, ...]
@@ -90,6 +93,7 @@ MODES = {
         job_rows=(200,),
         job_chunk_rows=(100,),
         growth_rows=(100, 1_000),
+        uploads=3,
         reference_rows=300,
         listed_jobs=(2, 20),
         simulated_rows=(10_000,),
@@ -109,6 +113,7 @@ MODES = {
         job_rows=(10_000,),
         job_chunk_rows=(600, 5_000),
         growth_rows=(1_000, 10_000, 100_000),
+        uploads=12,
         reference_rows=5_000,
         listed_jobs=(10, 200),
         simulated_rows=_DECADES[:3],
@@ -128,6 +133,7 @@ MODES = {
         job_rows=(10_000, 100_000),
         job_chunk_rows=(600, 2_500, 5_000),
         growth_rows=(10_000, 100_000, 1_000_000),
+        uploads=60,
         reference_rows=100_000,
         listed_jobs=(10, 1_000),
         simulated_rows=_DECADES,

@@ -48,7 +48,7 @@ class Call:
             return self.operation not in _S3_READS.values()
         if self.service == "dynamodb":
             return self.operation in _DYNAMODB_WRITES
-        return self.service in ("states", "ses")
+        return self.service == "ses" or self.operation == "StartExecution"
 
 
 def read_call(

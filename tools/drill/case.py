@@ -14,8 +14,9 @@ from batchcore import keys, workflow
 from batchops.core.executions import execution_arn
 from batchops.core.histories import read_events
 from batchops.recovery.redelivery import redeliver
-from tools.drill.faults import Fault
+from tools.drill.faults import QUEUE, Fault
 from tools.drill.outcomes import JobOutcome, count_row_ends, differences, read_outcome
+from tools.drill.queue_faults import queue_spoilt
 from tools.drill.report import CaseReport
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ UNSTARTED = "UNSTARTED"
 
 _TIMEOUT_S = 180.0
 _POLL_S = 0.02
+# The event of a job's end comes within this time.
+_END_EVENT_S = 10.0
 # The stop must be under way before the held call goes on.
 _STOP_HEAD_START_S = 0.3
 # Faults that end a function, so that its workflow has to repeat it.
@@ -136,8 +139,9 @@ def expected_end(fault: Fault) -> str:
 
 def _first_attempt(rig: Rig, reference: FaultlessJob, fault: Fault) -> tuple[Job, FirstEnd]:
     throttled = rig.throttled(fault.step) if fault.kind == "throttle" else 0
-    with _injected(rig, fault):
+    with _injected(rig, fault), queue_spoilt(rig.stack, fault, reference.file) as spoil_queue:
         job = rig.stack.submit(reference.file, name=f"{fault.name}.csv")
+        spoil_queue(job)
         _intervene(rig, fault, job, throttled)
         if expected_end(fault) == UNSTARTED:
             _wait_for_dead_letter(rig, fault)
@@ -145,10 +149,14 @@ def _first_attempt(rig: Rig, reference: FaultlessJob, fault: Fault) -> tuple[Job
         else:
             status = job.wait(timeout_s=_TIMEOUT_S, check=False).status
             error = _named_error(job)
+            if fault.step == workflow.NOTIFICATION:  # the end of the job calls it once more
+                rig.injector.wait_until_fired(_END_EVENT_S)
     rig.injector.settle(_TIMEOUT_S)  # what was held arrives now
     fired = rig.injector.fired
     if fault.kind == "throttle":
         fired = rig.throttled(fault.step) - throttled
+    if fault.step == QUEUE:
+        fired = 1
     told = status in (workflow.FAILED, workflow.ABORTED) and rig.noticed(job.id)
     retries = 0 if status == UNSTARTED else _count_retries(job)
     return job, FirstEnd(status, error, retries, fired, told)

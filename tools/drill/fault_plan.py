@@ -13,6 +13,7 @@ from tools.drill.faults import (
     ENGINE,
     KINDS,
     PLACES,
+    QUEUE,
     STEPS,
     WORKFLOW,
     Fault,
@@ -102,6 +103,10 @@ def _faults(calls: Sequence[Call], step: str, kind: Kind, seed: int) -> Iterator
         if step == (WORKFLOW if kind.action == "stop" else ENGINE):
             for at in STOPPED_AT:
                 yield Fault(step, kind.name, chance.choice(chunks), at=at)
+        return
+    if kind.action == "queue":
+        if step == QUEUE:
+            yield Fault(step, kind.name)
         return
     if step not in STEPS:
         return

@@ -9,15 +9,28 @@ from batchcore.workflow import JOB_FUNCTIONS, NOTIFICATION
 
 # How a fault is carried out: by the proxy, or by the drill through calls of AWS.
 Action = Literal[
-    "refuse", "hold", "slow", "kill", "cut", "lose", "late", "leave", "throttle", "restart", "stop"
+    "refuse",
+    "hold",
+    "slow",
+    "kill",
+    "cut",
+    "lose",
+    "late",
+    "leave",
+    "throttle",
+    "restart",
+    "stop",
+    "queue",
 ]
 
 # The functions of a job, by their folder in source/, in the order of their work.
 STEPS = (NOTIFICATION, *JOB_FUNCTIONS)
-# Places that are no function: the job, or the engine, is stopped as a whole.
+# Places that are no function. The job, or the engine, is stopped as a whole.
 WORKFLOW = "workflow"
 ENGINE = "engine"
-PLACES = (*STEPS, WORKFLOW, ENGINE)
+# The queue of jobs.
+QUEUE = "queue"
+PLACES = (*STEPS, WORKFLOW, ENGINE, QUEUE)
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,9 @@ _KINDS = (
     ),
     Kind("stop", "stop", "somebody stops the job while a chunk is at work"),
     Kind("restart", "restart", "only locally: the engine is stopped in order and started again"),
+    Kind("dead-holder", "queue", "a process dies that took a slot and has not started its job"),
+    Kind("lost-end", "queue", "EventBridge loses the end of the job before, so its slot is held"),
+    Kind("event-twice", "queue", "an upload's event is delivered several times at once"),
 )
 KINDS = {kind.name: kind for kind in _KINDS}
 
@@ -120,7 +136,7 @@ class Fault:
     Attributes
     ----------
     step : str
-        The function, by its folder; or ``workflow`` or ``engine``.
+        The function, by its folder; or ``workflow``, ``engine`` or ``queue``.
     kind : str
         A name of `KINDS`.
     chunk : int or None

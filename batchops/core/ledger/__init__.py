@@ -1,8 +1,8 @@
 """JobTable and ErrorTable: every read and every write of them stands in this package.
 
-`entries` has what an entry holds, `job_table` and `error_table` read, and `claims` has the
-conditional updates by which an attempt takes a job over. Attributes are camelCase in the tables,
-and in this package only.
+`entries` has what an entry holds, `job_table` and `error_table` read, `claims` has the conditional
+updates by which an attempt takes a job over, and `job_queue` is where jobs wait. Attributes are
+camelCase in the tables, and in this package only.
 """
 
 from batchops.core.ledger.claims import (
@@ -10,6 +10,7 @@ from batchops.core.ledger.claims import (
     claim,
     mark_pending,
     name_manifest,
+    queue_up,
     release,
 )
 from batchops.core.ledger.entries import ChunkEntry, ErrorsPlace, JobEntry
@@ -21,6 +22,18 @@ from batchops.core.ledger.error_table import (
     rejected_rows,
     stored_error_page,
     stored_errors,
+)
+from batchops.core.ledger.job_queue import (
+    advance_queue,
+    has_queue,
+    has_ticket,
+    hold_slot,
+    jobs_ahead,
+    leave_queue,
+    look_after_queue,
+    queue_standing,
+    stack_queue,
+    start_in_turn,
 )
 from batchops.core.ledger.job_table import (
     BATCH_KEYS,
@@ -42,19 +55,30 @@ __all__ = [
     "ErrorsPlace",
     "JobEntry",
     "abort",
+    "advance_queue",
     "chunk_counts",
     "chunk_entries",
     "chunk_entries_from",
     "claim",
     "count_jobs",
     "error_values",
+    "has_queue",
+    "has_ticket",
+    "hold_slot",
     "job_entry",
+    "jobs_ahead",
+    "leave_queue",
+    "look_after_queue",
     "mark_pending",
     "name_manifest",
+    "queue_standing",
+    "queue_up",
     "recent_jobs",
     "rejected_rows",
     "release",
     "some_chunk_entries",
+    "stack_queue",
+    "start_in_turn",
     "stored_error_page",
     "stored_errors",
 ]

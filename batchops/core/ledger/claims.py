@@ -137,6 +137,32 @@ def release(stack: StackRef, job_id: str, attempt: int, token: str, error: BaseE
     _update(stack, job_id, items.JOB_ENTRY, found, condition=condition)
 
 
+def queue_up(stack: StackRef, job_id: str, attempt: int, token: str) -> None:
+    """Enter that a claimed attempt waits for a slot.
+
+    Raises
+    ------
+    JobRunningError
+        If the job was stopped, or a later attempt has taken it over.
+    """
+    values = items.attributes({"status": workflow.QUEUED})
+    condition: dict[str, str | int] = {
+        "attempt": attempt,
+        "attemptToken": token,
+        "status": workflow.RUNNING,
+    }
+    if not _update(stack, job_id, items.JOB_ENTRY, values, condition=condition):
+        # boto3 repeats a call whose answer was lost: then the entry is QUEUED by us.
+        now = job_entry(stack, job_id)
+        if now is not None and (now.attempt_token, now.status) == (token, workflow.QUEUED):
+            return
+        raise JobRunningError(
+            f"job {job_id} was stopped or taken up elsewhere before attempt {attempt} started: see "
+            "status()",
+            job_id=job_id,
+        )
+
+
 def mark_pending(
     stack: StackRef,
     job_id: str,

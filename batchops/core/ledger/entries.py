@@ -136,9 +136,19 @@ class JobEntry(Entry):
         return str(self.item["archiveFolder"])
 
     @property
+    def arrived(self) -> str:
+        """When the job was entered, as the ledger has it: its place in the queue."""
+        return str(self.item["startTime"])
+
+    @property
     def attempt_started(self) -> datetime:
-        """When the last attempt was entered."""
+        """When the last attempt was entered, or left the queue."""
         return datetime.fromisoformat(str(self.item.get("attemptTime") or self.item["startTime"]))
+
+    @property
+    def began(self) -> datetime | None:
+        """When the first attempt left the queue or, after others, when the job was entered."""
+        return self.attempt_started if self.attempt == 1 else self.started
 
     @property
     def attempt_token(self) -> str:

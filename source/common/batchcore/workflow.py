@@ -66,6 +66,8 @@ JOB_FUNCTIONS = (SPLIT.function, *CHUNK_FUNCTIONS, MERGE.function, EMAIL.functio
 
 # ------------------------------------------------------------------------------ statuses
 
+# A job that waits for others to end, see `batchcore.queueing`.
+QUEUED = "QUEUED"
 # A job whose file is not split yet.
 SUBMITTED = "SUBMITTED"
 # A chunk that an attempt has to run and has not started.
@@ -79,11 +81,11 @@ ABORTED = "ABORTED"
 TIMED_OUT = "TIMED_OUT"
 
 # The statuses that a job and a chunk can have in the ledger.
-JOB_STATUSES = (SUBMITTED, RUNNING, SUCCEEDED, FAILED, ABORTED)
+JOB_STATUSES = (QUEUED, SUBMITTED, RUNNING, SUCCEEDED, FAILED, ABORTED)
 CHUNK_STATUSES = (PENDING, RUNNING, SUCCEEDED, FAILED, ABORTED)
 
 # The statuses of a job that is not finished, and of one that is.
-UNFINISHED = frozenset({SUBMITTED, RUNNING})
+UNFINISHED = frozenset({QUEUED, SUBMITTED, RUNNING})
 ENDED = frozenset({SUCCEEDED, FAILED, ABORTED, TIMED_OUT})
 
 MAIL_SENT = "SENT"

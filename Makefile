@@ -58,13 +58,16 @@ $(VENV)/python:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
+# What takes a while says so beforehand, since pip is quiet.
 $(VENV)/ready: $(VENV)/python pyproject.toml constraints.txt batchops/local/engine-requirements.txt
+	@echo "Setting up $(VENV) with batchops, JupyterLab and the local engine: MINUTES, the first time only."
 	$(BIN)/python $(INSTALLERS)
 	$(BIN)/python $(INSTALL) --editable '.[lab]'
 	$(BIN)/batchops engine install
 	@touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready
+	@echo "Adding the tools of developers to $(VENV): about a minute, the first time only."
 	$(BIN)/python $(INSTALL) --editable '.[lab,dev]'
 	@touch $@
 
@@ -74,19 +77,21 @@ $(VENV)/ready-bench: $(VENV)/ready-dev
 
 # SAM CLI pins boto3 and much else to the digit, so it has an environment of its own.
 $(SAM)/ready: sam-requirements.txt | $(VENV)/python
+	@echo "Setting up $(SAM) with the SAM CLI: half a minute, the first time only."
 	$(BIN)/python -m venv $(SAM)
 	$(SAM)/bin/python $(INSTALLERS)
 	$(SAM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement sam-requirements.txt
 	@touch $@
 
 $(SCAN)/ready: scan-requirements.txt | $(VENV)/python
+	@echo "Setting up $(SCAN) with checkov and its like: half a minute, the first time only."
 	$(BIN)/python -m venv $(SCAN)
 	$(SCAN)/bin/python $(INSTALLERS)
 	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --requirement scan-requirements.txt
 	@touch $@
 
 $(VENV)/ready-console: $(VENV)/ready
-	$(BIN)/python $(INSTALL) --editable '.[lab,console,excel]'
+	$(BIN)/python $(INSTALL) --editable '.[lab,console]'
 	@touch $@
 
 # ------------------------------------------------------------------------------------- to use

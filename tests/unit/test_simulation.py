@@ -117,7 +117,11 @@ def test_more_chunks_or_longer_steps_never_take_less_time(chunks: int, given: Li
         simulate(JobModel(n, steps, Times(), given)).seconds
         for n, steps in ((chunks, STEPS), (chunks + 1, STEPS), (chunks, longer))
     )
-    assert min(more, slower) >= before - 1e-9
+    assert more >= before - 1e-9
+    # Who waits for one resource after another may be done sooner if an earlier step is slower,
+    # since others are then served first (Graham, Bounds on multiprocessing timing anomalies, 1969).
+    if given.functions is None or not given.requests:
+        assert slower >= before - 1e-9
 
 
 WORK = sample_workload(1_000_000, 5_000)

@@ -60,7 +60,7 @@ $(VENV)/python:
 
 # What takes a while says so beforehand, since pip is quiet.
 $(VENV)/ready: $(VENV)/python pyproject.toml constraints.txt batchops/local/engine-requirements.txt
-	@echo "Setting up $(VENV) with batchops, JupyterLab and the local engine: MINUTES, the first time only."
+	@echo "Setting up $(VENV) with batchops, JupyterLab and the local engine: 1 to 3 minutes and some 700 MB, the first time only."
 	$(BIN)/python $(INSTALLERS)
 	$(BIN)/python $(INSTALL) --editable '.[lab]'
 	$(BIN)/batchops engine install

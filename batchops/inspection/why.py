@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal, cast
@@ -121,8 +121,8 @@ class Why(Shown):
     causes : tuple of Cause
         Empty if nothing failed and no row was rejected.
     by_rule_only : bool
-        Whether there are so many errors that rows of one cause, such as a header that comes again,
-        were not looked for.
+        Whether rows of one cause, such as a header that comes again, were not looked for: there are
+        too many errors, or they have expired.
     """
 
     job_id: str
@@ -140,8 +140,9 @@ class Why(Shown):
         yield Block.table(("count", "what", "example", "next"), rows, lines=lines)
         if self.by_rule_only:
             yield Block.line(
-                f"more than {_MOST_GROUPED:,} errors: counted by rule, without looking for rows "
-                "that break many rules for one cause"
+                "the rejected rows are counted by rule, without looking for rows that break many "
+                f"rules for one cause: there are more than {_MOST_GROUPED:,} errors, or they have "
+                "expired"
             )
 
 
@@ -164,10 +165,11 @@ def why(job: JobRef) -> Why:
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
     counts = count_errors(job, entry)
-    rejections = rejection_causes(*_rejected(job, entry, counts), succeeded=entry.is_merged)
+    grouped = _grouped(job, entry) if counts.errors <= _MOST_GROUPED else None
+    groups, rules = grouped or ((), _counted(job, counts))
+    rejections = rejection_causes(groups, rules, succeeded=entry.is_merged)
     causes = (*failures, *warning_causes(entry), *mail_causes(entry), *rejections)
-    many = counts.errors > _MOST_GROUPED
-    return Why(job.id, status.status, causes, by_rule_only=many)
+    return Why(job.id, status.status, causes, by_rule_only=grouped is None)
 
 
 def job_cause(entry: JobEntry, status: JobStatus) -> Cause | None:
@@ -277,20 +279,20 @@ def _row_look(job: JobRef, entry: JobEntry) -> RowLook | None:
     return RowLook(columns, entry.delimiter, broken)
 
 
-def _rejected(
-    job: JobRef, entry: JobEntry, counts: CauseCounts
-) -> tuple[Sequence[RowGroup], Sequence[RuleGroup]]:
-    """Return rows of one cause, and rules; of very many errors the rules only."""
-    if counts.errors <= _MOST_GROUPED:
-        parts = iter_errors(job, lines=10_000)
-        try:
-            lines = (line for part in parts for line in part.itertuples(index=False))
-            return group_rows(cast("Iterator[RowError]", lines), _row_look(job, entry))
-        except JobError:  # the errors have expired, and the ledger still counts them
-            pass
+def _grouped(job: JobRef, entry: JobEntry) -> tuple[list[RowGroup], list[RuleGroup]] | None:
+    """Return rows of one cause, and rules; None if the errors have expired."""
+    parts = iter_errors(job, lines=10_000)
+    lines = (line for part in parts for line in part.itertuples(index=False))
+    try:
+        return group_rows(cast("Iterator[RowError]", lines), _row_look(job, entry))
+    except JobError:  # the ledger still counts them
+        return None
+
+
+def _counted(job: JobRef, counts: CauseCounts) -> list[RuleGroup]:
+    """Return rules with the values of their first errors."""
     firsts = {(found.first_row, *cause[1:]) for cause, found in counts.by_cause.items()}
-    values = ledger.error_values(job.stack, job.id, sorted(firsts))
-    return (), counted_rules(counts, values)
+    return counted_rules(counts, ledger.error_values(job.stack, job.id, sorted(firsts)))
 
 
 def counted_rules(
@@ -321,12 +323,10 @@ def rejection_causes(
 
     Parameters
     ----------
-    values
-        The values of the first errors, by row, column and rule; one that has expired is missing.
+    groups, rules
+        As `group_rows` and `counted_rules` return them.
     succeeded
         Whether the job has a rejects file.
-    look
-        Tells what a row looks like, see `row_causes`.
     """
     found = []
     for group in groups:

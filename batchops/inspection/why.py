@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, cast
 
 from batchcore import jobs, workflow
+from batchcore.error_files import CauseCounts
 from batchcore.errors import FileError, InputGoneError, TooManyRejectsError
 from batchcore.texts import printable
 
 from batchops.core import ledger
 from batchops.core.column_names import input_columns
+from batchops.core.error_objects import error_objects
 from batchops.core.errors import AwsError, JobError, explain_failure
 from batchops.deployment.deployed import deployed_schema
-from batchops.inspection.job_errors import count_errors, iter_errors
+from batchops.inspection.job_errors import count_errors, counted, iter_errors
 from batchops.inspection.row_causes import RowGroup, RowLook, RuleGroup, group_rows
 from batchops.inspection.status import job_status
 from batchops.show.shown import Block, Shown
 from batchops.show.terminal import shorten
 
 if TYPE_CHECKING:
-    from batchcore.error_files import CauseCounts
     from batchcore.schema import RecordSchema
 
     from batchops.core.job_ref import JobRef
@@ -164,8 +167,7 @@ def why(job: JobRef) -> Why:
     # The job's own error, that chunks failed, says less than theirs.
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
-    counts = count_errors(job, entry)
-    grouped = _grouped(job, entry) if counts.errors <= _MOST_GROUPED else None
+    counts, grouped = _rejected(job, entry)
     groups, rules = grouped or ((), _counted(job, counts))
     rejections = rejection_causes(groups, rules, succeeded=entry.is_merged)
     causes = (*failures, *warning_causes(entry), *mail_causes(entry), *rejections)
@@ -279,14 +281,35 @@ def _row_look(job: JobRef, entry: JobEntry) -> RowLook | None:
     return RowLook(columns, entry.delimiter, broken)
 
 
-def _grouped(job: JobRef, entry: JobEntry) -> tuple[list[RowGroup], list[RuleGroup]] | None:
-    """Return rows of one cause, and rules; None if the errors have expired."""
+def _rejected(
+    job: JobRef, entry: JobEntry
+) -> tuple[CauseCounts, tuple[list[RowGroup], list[RuleGroup]] | None]:
+    """Return errors by cause, and rows of one cause with the rules that the other rows break.
+
+    The latter are None if there are too many errors, or they have expired.
+    """
+    if error_objects(job, entry) is None:
+        return _rejected_in_table(job, entry)
+    counts = count_errors(job, entry)
+    if counts.errors > _MOST_GROUPED:
+        return counts, None
     parts = iter_errors(job, lines=10_000)
     lines = (line for part in parts for line in part.itertuples(index=False))
     try:
-        return group_rows(cast("Iterator[RowError]", lines), _row_look(job, entry))
+        return counts, group_rows(cast("Iterator[RowError]", lines), _row_look(job, entry))
     except JobError:  # the ledger still counts them
-        return None
+        return counts, None
+
+
+def _rejected_in_table(
+    job: JobRef, entry: JobEntry
+) -> tuple[CauseCounts, tuple[list[RowGroup], list[RuleGroup]] | None]:
+    """Return the same of a job whose errors are in ErrorTable only; they are read once."""
+    counts = CauseCounts()
+    errors = counted(ledger.stored_errors(job.stack, job.id), counts)
+    grouped = group_rows(islice(errors, _MOST_GROUPED), _row_look(job, entry))
+    deque(errors, maxlen=0)  # the others are counted
+    return counts, grouped if counts.errors <= _MOST_GROUPED else None
 
 
 def _counted(job: JobRef, counts: CauseCounts) -> list[RuleGroup]:

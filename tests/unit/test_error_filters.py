@@ -105,7 +105,7 @@ def test_page_without_errors_of_names_that_there_are_is_empty(
     account: Account, job: JobRef
 ) -> None:
     account.put_entry(JOB, items.JOB_ENTRY, status="SUCCEEDED", attempt=1, chunks=3)
-    for where in (ErrorFilter(stage="read"), ErrorFilter(chunk=3), ErrorFilter(first_row=9)):
+    for where in (ErrorFilter(stage="enrich"), ErrorFilter(chunk=3), ErrorFilter(first_row=9)):
         assert Job(job.stack, job.id).error_page(where=where).errors.empty
     named = ErrorFilter(column="id", rule="enum")  # each occurs, but not together
     assert Job(job.stack, job.id).error_page(where=named).errors.empty

@@ -30,12 +30,12 @@ import matplotlib as mpl
 import pandas as pd
 import pytest
 from asl import MACHINES, states
-from batchcore import jobs, keys, workflow
+from batchcore import items, jobs, keys, workflow
 from batchcore.errors import MissingColumnsError
 from batchcore.runtime import entry_point, failure, logger
 from matplotlib.figure import Figure
 from rich.console import Console
-from support import ROOT, SOURCE, TEMPLATE, resources
+from support import REGION, ROOT, SESSION, SOURCE, TEMPLATE, resources, stack_ref
 from unit.test_hostile_names import EVIL, VALUES, store, tags
 
 from batchops.cli import base
@@ -44,8 +44,14 @@ from batchops.cli.stack import print_event
 from batchops.core.errors import InputError, explain_failure
 from batchops.deployment.stack_events import StackEvent, StackEvents
 from batchops.inspection.front_ends import LineView, NotebookView, TerminalView
+from batchops.inspection.links import Link, embedded, make_link
 from batchops.inspection.progress import Progress
+from batchops.inspection.rejects_workbook import write_workbook
+from batchops.inspection.result_files import ResultFile
+from batchops.inspection.spreadsheet_csv import write_frame_quoted
 from batchops.inspection.status import JobStatus
+from batchops.job import Job
+from batchops.planning.archives import unzip
 from batchops.plots import axes, chunk_plots, data_plots, error_plots
 from batchops.show import markup
 from batchops.show.graph import Flow, Node, StateRun, WorkflowGraph
@@ -130,7 +136,9 @@ def assert_page(document: str) -> None:
     assert found.found.isdisjoint({"script", "iframe", "object", "embed", "link", "base", "form"})
     assert not found.actions
     assert not re.search(r"<img(?! alt=)", document)
-    assert not re.search(r'(href|src)="(?!https://|data:image/png;base64,)', document)
+    # A file that is handed over is stored, not opened.
+    addresses = re.sub(r'<a download="[^"]+" href="data:text/csv;base64,[\w+/=]*">', "", document)
+    assert not re.search(r'(href|src)="(?!https://|data:image/png;base64,)', addresses)
     assert not steering(document)
 
 
@@ -144,8 +152,12 @@ class Terminal(io.StringIO):
 
 def with_words(value: Any, text: str) -> Any:
     """Return a value of the table with other words in all places of its hostile ones."""
+    if isinstance(value, Link):
+        return Link.of(value.replace(EVIL, text), here_only=value.here_only)
     if isinstance(value, str):
         return value.replace(EVIL, text)
+    if isinstance(value, Path):
+        return Path(str(value).replace(EVIL, text))
     if isinstance(value, pd.DataFrame):
         changed = value.map(lambda each: with_words(each, text)).astype(value.dtypes)
         return changed.rename(columns=lambda name: with_words(name, text))
@@ -169,8 +181,10 @@ for _value in VALUES:
     def _shows(text: str, _rig: Rig, value: Any = _value) -> None:
         changed = with_words(value, text)
         assert_page(changed._repr_html_())
-        # A mail has lines of its own; the mail function keeps others from making some.
-        assert_steers_nothing(str(changed), forges=type(value).__name__ == "Email")
+        # A link is an address, in which S3's client quotes names: see `links`.
+        if not isinstance(changed, Link):
+            # A mail has lines of its own; the mail function keeps others from making some.
+            assert_steers_nothing(str(changed), forges=type(value).__name__ == "Email")
         if isinstance(changed, Shown) and is_dataclass(changed):
             assert json.loads(json.dumps(changed.to_dict()))
 
@@ -353,19 +367,58 @@ def messages_of_the_console(text: str, _rig: Rig) -> None:
     assert_page(messages.root.value)
 
 
+class Stored:
+    """S3 as far as a result file is read; links are made by the real client."""
+
+    def __init__(self, content: bytes = b"a,b\n1,2\n") -> None:
+        self._content = content
+        self.generate_presigned_url = SESSION.client(
+            "s3", region_name=REGION
+        ).generate_presigned_url
+
+    def head_object(self, **_: Any) -> Any:
+        return {"ContentLength": len(self._content), "LastModified": NOW}
+
+    def download_fileobj(self, _bucket: str, _key: str, file: Any, **_: Any) -> None:
+        file.write(self._content)
+
+
+def job_of(text: str, *, local: bool, content: bytes = b"a,b\n1,2\n") -> Job:
+    """Return a job that has succeeded, whose files are called so."""
+    entry = {"jobId": "job-0", "entry": "JOB", "status": workflow.SUCCEEDED, "delimiter": ","}
+    entry |= {kind: f"jobs/job-0/{kind}/{text}" for kind in ("completedKey", "rejectedKey")}
+    table = SimpleNamespace(get_item=lambda **_: {"Item": items.attributes(entry)})
+    outputs = {"SourceBucketName": "b", "JobTableName": "t"}
+    stack = stack_ref(
+        target="local" if local else "aws", outputs=outputs, s3=Stored(content), dynamodb=table
+    )
+    return Job(stack, "job-0")
+
+
+@sink
+def links(text: str, _rig: Rig) -> None:
+    for local in (False, True):
+        link = make_link(job_of(text, local=local), expires_s=60, rejected=False)
+        assert re.fullmatch(r"https://[\w.%/?&=~:-]+", link)
+        assert_page(link._repr_html_())
+        file = ResultFile("b", f"jobs/job-0/completed/{text}", 8, NOW)
+        assert_page(embedded(job_of(text, local=local), file, text))
+
+
 @sink
 def proposals_of_the_console(text: str, _rig: Rig) -> None:
-    job: Any = SimpleNamespace(
-        id=text, result_file=lambda **_: SimpleNamespace(name=text, __str__=lambda _: text)
-    )
-    job.link = lambda **_: "https://x.example/?a=1&b=2"
-    proposal = propose_link(job)
     background: Any = SimpleNamespace(forget=lambda _: None)
     box = Confirmation(background, key="x", on_done=print)
-    for each in (proposal, Proposal(text, markup.paragraph(text), text, lambda: None, text)):
-        box.propose(each)
+    own = Proposal(text, markup.paragraph(text), text, lambda: None, text, {text: (text, False)})
+    box.propose(own)
+    assert_page(box.text.value)
+    for local in (False, True):
+        proposal = propose_link(job_of(text, local=local))
+        box.propose(proposal)
         assert_page(box.text.value)
-    assert_page(proposal.execute().markup)
+        done = proposal.execute()
+        assert "open it" in done.markup
+        assert_page(done.markup)
 
 
 @sink

@@ -171,7 +171,6 @@ VALUES: list[Any] = [
     SchemaDraft(EVIL, ",", 1, 0, EVIL, (Note(EVIL, EVIL),), {"properties": {EVIL: {EVIL: EVIL}}}),
     SchemaExplanation(EVIL, (ColumnExplanation(EVIL, EVIL, EVIL, EVIL, EVIL),), EVIL),
     SchemaReport(EVIL, (), (Mistake(EVIL, EVIL),)),
-    SchemaReport(EVIL, (EVIL,), (), HELD_AGAINST),
     StackStatus(EVIL, EVIL, EVIL, NOW, NOW, {EVIL: EVIL}, EVIL),
     Stopped(EVIL, 1, EVIL, (1,), False),
     UploadCheck(EVIL, 1, (EVIL,), (EVIL,), None),

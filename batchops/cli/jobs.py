@@ -111,7 +111,7 @@ def _print_job(job: Job) -> None:
     if not wants_json():
         click.echo(job.id)
         for note in job.notes:
-            click.echo(f"  {visible(note)}", err=True)
+            click.echo(f"  {printable(note)}", err=True)
 
 
 @main.command()

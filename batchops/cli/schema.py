@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 from batchcore import jobs
-from batchcore.texts import visible
+from batchcore.texts import printable
 
 from batchops.cli.base import NOT_WELL, main, show, wants_json, with_stack
 
@@ -92,9 +92,10 @@ def infer(
     if wants_json() or output is not None:
         show(draft)
         return
-    click.echo(draft.to_json(), nl=False)
+    show(draft.to_json().removesuffix("\n"))
     for note in draft.notes:
-        click.echo(visible(f"{note.column}: {note.text}" if note.column else note.text), err=True)
+        said = f"{note.column}: {note.text}" if note.column else note.text
+        click.echo(printable(said), err=True)
 
 
 @schema.command()

@@ -98,9 +98,16 @@ def count_errors(job: JobRef, entry: JobEntry) -> CauseCounts:
 def count_items(errors: Iterable[ErrorItem]) -> CauseCounts:
     """Return errors by cause; none of them is kept."""
     counts = CauseCounts()
+    for _ in counted(errors, counts):
+        pass
+    return counts
+
+
+def counted(errors: Iterable[ErrorItem], counts: CauseCounts) -> Iterator[ErrorItem]:
+    """Yield errors, and count those that were taken."""
     for error in errors:
         counts.add((error.stage, error.column, error.rule), 1, error.source_row)
-    return counts
+        yield error
 
 
 def add_errors(counts: CauseCounts, errors: pd.DataFrame) -> None:

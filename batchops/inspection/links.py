@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from html import escape
 from typing import TYPE_CHECKING
 
 from batchops.core.errors import translated
 from batchops.inspection.result_files import ResultFile, fetch, result_key
+from batchops.show import markup
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -43,7 +43,7 @@ class Link(str):
         return link
 
     def _repr_html_(self) -> str:
-        address = escape(self)
+        address = markup.one_line(self)
         opens = f'<a href="{address}" target="_blank" rel="noopener noreferrer">open it</a>'
         if not self.here_only:
             return opens
@@ -79,4 +79,4 @@ def embedded(job: JobRef, file: ResultFile, name: str) -> str:
     content = io.BytesIO()
     fetch(job, file.key, content)
     data = base64.b64encode(content.getvalue()).decode()
-    return f'<a download="{escape(name)}" href="data:text/csv;base64,{data}">save it</a>'
+    return f'<a download="{markup.one_line(name)}" href="data:text/csv;base64,{data}">save it</a>'

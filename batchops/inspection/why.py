@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, cast
 
 from batchcore import jobs, workflow
+from batchcore.error_files import CauseCounts
 from batchcore.errors import FileError, InputGoneError, TooManyRejectsError
 from batchcore.texts import printable
 
 from batchops.core import ledger
 from batchops.core.column_names import input_columns
+from batchops.core.error_objects import error_objects
 from batchops.core.errors import AwsError, JobError, explain_failure
 from batchops.deployment.deployed import deployed_schema
-from batchops.inspection.job_errors import count_errors, iter_errors
+from batchops.inspection.job_errors import count_errors, counted, iter_errors
 from batchops.inspection.row_causes import RowGroup, RowLook, RuleGroup, group_rows
 from batchops.inspection.status import job_status
 from batchops.show.shown import Block, Shown
 from batchops.show.terminal import shorten
 
 if TYPE_CHECKING:
-    from batchcore.error_files import CauseCounts
     from batchcore.schema import RecordSchema
 
     from batchops.core.job_ref import JobRef
@@ -121,8 +124,8 @@ class Why(Shown):
     causes : tuple of Cause
         Empty if nothing failed and no row was rejected.
     by_rule_only : bool
-        Whether there are so many errors that rows of one cause, such as a header that comes again,
-        were not looked for.
+        Whether rows of one cause, such as a header that comes again, were not looked for: there are
+        too many errors, or they have expired.
     """
 
     job_id: str
@@ -140,8 +143,9 @@ class Why(Shown):
         yield Block.table(("count", "what", "example", "next"), rows, lines=lines)
         if self.by_rule_only:
             yield Block.line(
-                f"more than {_MOST_GROUPED:,} errors: counted by rule, without looking for rows "
-                "that break many rules for one cause"
+                "the rejected rows are counted by rule, without looking for rows that break many "
+                f"rules for one cause: there are more than {_MOST_GROUPED:,} errors, or they have "
+                "expired"
             )
 
 
@@ -163,11 +167,11 @@ def why(job: JobRef) -> Why:
     # The job's own error, that chunks failed, says less than theirs.
     if own is not None and not (failures and own.what.startswith("ChunksFailedError")):
         failures.insert(0, own)
-    counts = count_errors(job, entry)
-    rejections = rejection_causes(*_rejected(job, entry, counts), succeeded=entry.is_merged)
+    counts, grouped = _rejected(job, entry)
+    groups, rules = grouped or ((), _counted(job, counts))
+    rejections = rejection_causes(groups, rules, succeeded=entry.is_merged)
     causes = (*failures, *warning_causes(entry), *mail_causes(entry), *rejections)
-    many = counts.errors > _MOST_GROUPED
-    return Why(job.id, status.status, causes, by_rule_only=many)
+    return Why(job.id, status.status, causes, by_rule_only=grouped is None)
 
 
 def job_cause(entry: JobEntry, status: JobStatus) -> Cause | None:
@@ -278,19 +282,40 @@ def _row_look(job: JobRef, entry: JobEntry) -> RowLook | None:
 
 
 def _rejected(
-    job: JobRef, entry: JobEntry, counts: CauseCounts
-) -> tuple[Sequence[RowGroup], Sequence[RuleGroup]]:
-    """Return rows of one cause, and rules; of very many errors the rules only."""
-    if counts.errors <= _MOST_GROUPED:
-        parts = iter_errors(job, lines=10_000)
-        try:
-            lines = (line for part in parts for line in part.itertuples(index=False))
-            return group_rows(cast("Iterator[RowError]", lines), _row_look(job, entry))
-        except JobError:  # the errors have expired, and the ledger still counts them
-            pass
+    job: JobRef, entry: JobEntry
+) -> tuple[CauseCounts, tuple[list[RowGroup], list[RuleGroup]] | None]:
+    """Return errors by cause, and rows of one cause with the rules that the other rows break.
+
+    The latter are None if there are too many errors, or they have expired.
+    """
+    if error_objects(job, entry) is None:
+        return _rejected_in_table(job, entry)
+    counts = count_errors(job, entry)
+    if counts.errors > _MOST_GROUPED:
+        return counts, None
+    parts = iter_errors(job, lines=10_000)
+    lines = (line for part in parts for line in part.itertuples(index=False))
+    try:
+        return counts, group_rows(cast("Iterator[RowError]", lines), _row_look(job, entry))
+    except JobError:  # the ledger still counts them
+        return counts, None
+
+
+def _rejected_in_table(
+    job: JobRef, entry: JobEntry
+) -> tuple[CauseCounts, tuple[list[RowGroup], list[RuleGroup]] | None]:
+    """Return the same of a job whose errors are in ErrorTable only; they are read once."""
+    counts = CauseCounts()
+    errors = counted(ledger.stored_errors(job.stack, job.id), counts)
+    grouped = group_rows(islice(errors, _MOST_GROUPED), _row_look(job, entry))
+    deque(errors, maxlen=0)  # the others are counted
+    return counts, grouped if counts.errors <= _MOST_GROUPED else None
+
+
+def _counted(job: JobRef, counts: CauseCounts) -> list[RuleGroup]:
+    """Return rules with the values of their first errors."""
     firsts = {(found.first_row, *cause[1:]) for cause, found in counts.by_cause.items()}
-    values = ledger.error_values(job.stack, job.id, sorted(firsts))
-    return (), counted_rules(counts, values)
+    return counted_rules(counts, ledger.error_values(job.stack, job.id, sorted(firsts)))
 
 
 def counted_rules(
@@ -321,12 +346,10 @@ def rejection_causes(
 
     Parameters
     ----------
-    values
-        The values of the first errors, by row, column and rule; one that has expired is missing.
+    groups, rules
+        As `group_rows` and `counted_rules` return them.
     succeeded
         Whether the job has a rejects file.
-    look
-        Tells what a row looks like, see `row_causes`.
     """
     found = []
     for group in groups:

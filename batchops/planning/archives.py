@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from batchcore import gzipped, headers
 from batchcore.errors import GzipError
+from batchcore.texts import visible
 
 from batchops.core.errors import InputError
 
@@ -59,11 +60,13 @@ def unzip(file: IO[bytes], name: str) -> tuple[IO[bytes], str]:
     Raises
     ------
     InputError
-        If there is no file in it, or more than one; or it is damaged, protected or too large.
+        If there is no file in it, or more than one; or it is damaged, protected or too large; or
+        its name would harm.
     """
     try:
         with zipfile.ZipFile(file) as archive:
             member = _only_member(archive, name)
+            inner = _inner_name(member, name)
             free = shutil.disk_usage(tempfile.gettempdir()).free
             if member.file_size > free:
                 raise InputError(
@@ -74,7 +77,19 @@ def unzip(file: IO[bytes], name: str) -> tuple[IO[bytes], str]:
                 unpacked, _ = stored(blocks_of(content))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
         raise InputError(f"{name} cannot be unpacked ({error}): make it again") from error
-    return unpacked, PurePosixPath(member.filename).name
+    return unpacked, inner
+
+
+def _inner_name(member: zipfile.ZipInfo, name: str) -> str:
+    """Return the name of the file in an archive, without folders; it may be that of an upload."""
+    # Some programs of Windows part folders by backslashes.
+    found = PurePosixPath(member.filename.replace("\\", "/")).name
+    if found in ("", "..") or visible(found) != found or set(found) & set("\n\t"):
+        raise InputError(
+            f"{name} holds a file called {member.filename!r}, which cannot be the name of an "
+            "upload: unpack it, and rename it"
+        )
+    return found
 
 
 def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
@@ -92,7 +107,7 @@ def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
         names = headers.listed([each.filename for each in found])
         raise InputError(f"{name} holds {len(found)} files, and one is wanted: {names}")
     if found[0].filename.lower().endswith(".zip"):
-        raise InputError(f"{name} holds another archive, {found[0].filename}: unpack it first")
+        raise InputError(f"{name} holds another archive, {found[0].filename!r}: unpack it first")
     if found[0].flag_bits & 1:
         raise InputError(f"{name} is protected by a password: unpack it first")
     return found[0]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 from batchcore.aws import LINK_EXPIRES_S
 
+from batchops.core.errors import InputError
 from batchops.inspection import result_files
 from batchops.inspection.links import HERE_ONLY, embedded
 from batchops.inspection.result_files import local_name
@@ -21,6 +21,7 @@ from batchops.widgets.confirmation import Confirmation, Proposal
 from batchops.widgets.theme import make_button, make_row
 
 if TYPE_CHECKING:
+    from batchops.inspection.result_files import ResultFile
     from batchops.job import Job
     from batchops.widgets.background import Background
     from batchops.widgets.root_folder import RootFolder
@@ -131,11 +132,11 @@ def propose_link(job: Job, *, rejected: bool = False) -> Proposal:
     file = job.result_file(rejected=rejected)
 
     def execute() -> ActionResult:
-        address = escape(job.link(rejected=rejected))
+        address = markup.one_line(job.link(rejected=rejected))
         link = f'<a href="{address}" target="_blank" rel="noopener noreferrer">open it</a>'
         copy = f'<input readonly aria-label="address" style="width:60%" value="{address}">'
         # The browser may be on another computer, where the engine's address is nobody's.
-        save = embedded(job, file, local_name(file.key, rejected=rejected)) if here_only else ""
+        save = _embedded(job, file, rejected=rejected) if here_only else ""
         return ActionResult(f"a link to {file.name} is made:", f"{link} {save} {copy}")
 
     here_only = job.stack.target.local
@@ -148,6 +149,14 @@ def propose_link(job: Job, *, rejected: bool = False) -> Proposal:
         )
     html += markup.paragraph(AS_IT_CAME)
     return Proposal(f"Link for {job.id}", html, "Make the link", execute, "making a link")
+
+
+def _embedded(job: Job, file: ResultFile, *, rejected: bool) -> str:
+    try:
+        name = local_name(file.key, rejected=rejected)
+    except InputError:  # a name that no browser should store it under; the link still opens it
+        return ""
+    return embedded(job, file, name)
 
 
 def propose_download(

@@ -210,7 +210,10 @@ def test_lines_above_the_header_are_left_out_when_told(end: str) -> None:
             {"name": "a.zip"},
             "holds 2 files, and one is wanted: 'a', 'b'",
         ),
-        (archive({"b.zip": PLAIN}), {"name": "a.zip"}, "holds another archive, b.zip"),
+        (archive({"b.zip": PLAIN}), {"name": "a.zip"}, "holds another archive, 'b.zip'"),
+        (archive({"a/..": PLAIN}), {"name": "a.zip"}, r"'a/\.\.', which cannot be the name"),
+        (archive({"a\n.csv": PLAIN}), {"name": "a.zip"}, r"'a\\n\.csv', which cannot be the name"),
+        (archive({"\x1b[2J": PLAIN}), {"name": "a.zip"}, r"'\\x1b\[2J', which cannot be the name"),
         (
             gzip.compress(PLAIN, mtime=0)[:-9],
             {"name": "a.csv.gz", "skip_rows": 1},

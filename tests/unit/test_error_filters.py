@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from batchcore import items, workflow
 from batchcore.schema import RecordSchema
-from support import ERROR_TABLE, JOB_TABLE, stack_ref
+from support import ERROR_TABLE, JOB_TABLE, START_TIME, stack_ref
 
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
@@ -40,6 +40,7 @@ def job(account: Account) -> JobRef:
     for column, rule in (("id", "pattern"), ("Old", "enum"), ("", "fieldCount")):
         error = f"0000000002#{column}#{rule}"
         values = {"column": column, "rule": rule, "stage": "read", "value": "x", "sourceRow": 2}
+        values |= {"chunk": 1, "attempt": 1, "time": START_TIME}
         account.put_error(JOB, error, **values)
     return JobRef(stack_ref(outputs=outputs, dynamodb=account.dynamodb), JOB)
 
@@ -104,7 +105,7 @@ def test_page_without_errors_of_names_that_there_are_is_empty(
     account: Account, job: JobRef
 ) -> None:
     account.put_entry(JOB, items.JOB_ENTRY, status="SUCCEEDED", attempt=1, chunks=3)
-    for where in (ErrorFilter(stage="read"), ErrorFilter(chunk=3), ErrorFilter(first_row=9)):
+    for where in (ErrorFilter(stage="enrich"), ErrorFilter(chunk=3), ErrorFilter(first_row=9)):
         assert Job(job.stack, job.id).error_page(where=where).errors.empty
     named = ErrorFilter(column="id", rule="enum")  # each occurs, but not together
     assert Job(job.stack, job.id).error_page(where=named).errors.empty

@@ -114,6 +114,7 @@ def stored(account: Account, load_app: LoadApp) -> Stored:
         error="ChunksFailedError",
         bucket=BUCKET,
         key=KEY,
+        delimiter=",",
         chunks=len(CHUNKS),
         rowsIn=6,
         manifestKey=keys.manifest(JOB, 1),
@@ -273,7 +274,9 @@ def test_errors_that_have_expired_are_said_to_be_gone(stored: Stored, merged: bo
         )
     with pytest.raises(JobError, match="is gone, as the errors of a job are after ErrorExpiryDays"):
         stored.job.errors()
-    assert 4 in [cause.count for cause in stored.job.why().causes if cause.kind == "rejection"]
+    why = stored.job.why()
+    assert why.by_rule_only
+    assert 4 in [cause.count for cause in why.causes if cause.kind == "rejection"]
     if merged:
         balance = stored.job.balance()
         assert not balance.holds

@@ -112,7 +112,9 @@ def test_errors_of_one_rule_are_filtered_where_they_are(job: Job, tables: Tables
 
 def test_causes_of_all_errors_are_counted(job: Job, tables: Tables) -> None:
     tables.errors = 5 * PAGE  # each takes its time, and the last ones no more than the first
-    causes = job.why().causes
+    why = job.why()
+    causes = why.causes
+    assert not why.by_rule_only
     assert {cause.what: cause.count for cause in causes} == {
         "validate: Country breaks minLength": 2_500,
         "validate: Order Date breaks format": 2_500,
@@ -121,6 +123,19 @@ def test_causes_of_all_errors_are_counted(job: Job, tables: Tables) -> None:
     }
     assert {cause.value for cause in causes} == {"x"}
     assert tables.pages == 5
+
+
+def test_very_many_errors_are_counted_by_rule_only_and_read_once(job: Job, tables: Tables) -> None:
+    tables.errors = 15 * PAGE
+    why = job.why()
+    assert why.by_rule_only
+    assert why.to_dict()["by_rule_only"]
+    assert {(cause.kind, cause.count, cause.value) for cause in why.causes} == {
+        ("rejection", 7_500, "x")
+    }
+    assert len(why.causes) == len(RULES)
+    assert "counted by rule, without looking for rows" in str(why)
+    assert tables.pages == 15
 
 
 @pytest.mark.parametrize("limit", [0, -1])

@@ -161,14 +161,15 @@ def test_errors_may_come_as_lines_of_a_frame() -> None:
 
 def test_stretch_with_another_delimiter_is_one_cause_with_its_rows() -> None:
     lines = [GOOD, *["001;DE;5;2026-01-31"] * 30, GOOD]
-    (cause,) = rejection_causes(errors_of(*lines), succeeded=True, look=LOOK)
+    (cause,) = rejection_causes(*group_rows(errors_of(*lines), LOOK), succeeded=True)
     assert (cause.kind, cause.count, cause.value) == ("rows", 30, "rows 3 to 32")
     assert str(cause).splitlines()[0] == "is delimited by ';', not by ',': 30 rows"
     assert "job.repair" in cause.next_call
 
 
 def test_header_in_the_file_is_told_in_words() -> None:
-    (cause,) = rejection_causes(errors_of("id,country,qty,day"), succeeded=True, look=LOOK)
+    found = group_rows(errors_of("id,country,qty,day"), LOOK)
+    (cause,) = rejection_causes(*found, succeeded=True)
     assert str(cause).splitlines()[:2] == ["looks like the header again: 1 row", "    row 2"]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from asl import MACHINES, definition_text, states
-from batchcore import csvtext, items, sizing
+from batchcore import csvtext, gzipped, intake, items, sizing
 from support import ROOT, SOURCE
 
 TEXT = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -70,6 +70,12 @@ def test_numbers_of_the_page_are_those_of_the_code() -> None:
     assert f"{sizing.MAX_CHUNKS:,}" in bounds["chunks of a file"]
     assert f"{csvtext.MAX_CHUNK_BYTES // 1024**2} MiB" in bounds["what a call holds"]
     assert f"{sizing.MAX_CHUNK_ROWS:,} rows" in bounds["what a call holds"]
+    assert f"{intake.MAX_COLUMNS:,}, in a header" in bounds["columns"]
+    assert f"at most {intake.MAX_HEADER_BYTES // 1024**2} MiB" in bounds["columns"]
+    unpacked = bounds["what a gzip file unpacks to"]
+    assert f"{gzipped.MAX_UNPACKED_BYTES // 1024**3} GiB" in unpacked
+    assert f"{gzipped.MAX_RATIO} times" in unpacked
+    assert f"{gzipped.RATIO_FROM_BYTES // 1024**2} MiB" in unpacked
     assert f"{items.MAX_VALUE_CHARACTERS:,} characters of the value" in bounds["errors"]
     assert f"{items.MAX_RAW_CHARACTERS:,} of the row" in bounds["errors"]
 

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import unicodedata
 import xml.etree.ElementTree as ET
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import is_dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -24,29 +25,44 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import click
 import matplotlib as mpl
 import pandas as pd
 import pytest
 from asl import MACHINES, states
-from batchcore import jobs, keys, workflow
+from batchcore import items, jobs, keys, workflow
+from batchcore.error_files import format_piece
 from batchcore.errors import MissingColumnsError
+from batchcore.records import RowWriter
 from batchcore.runtime import entry_point, failure, logger
+from batchcore.schema import RecordSchema
 from matplotlib.figure import Figure
 from rich.console import Console
-from support import ROOT, SOURCE, TEMPLATE, resources
+from support import REGION, ROOT, SESSION, SOURCE, TEMPLATE, resources, stack_ref
 from unit.test_hostile_names import EVIL, VALUES, store, tags
 
-from batchops.cli import base
+from batchops.cli import base, results
 from batchops.cli.jobs import _jobs_table
 from batchops.cli.stack import print_event
 from batchops.core.errors import InputError, explain_failure
 from batchops.deployment.stack_events import StackEvent, StackEvents
 from batchops.inspection.front_ends import LineView, NotebookView, TerminalView
+from batchops.inspection.job_errors import parse_errors
+from batchops.inspection.links import Link, embedded, make_link
+from batchops.inspection.parquet import write_parquet
 from batchops.inspection.progress import Progress
+from batchops.inspection.rejects_workbook import write_workbook
+from batchops.inspection.result_files import ResultFile
+from batchops.inspection.spreadsheet_csv import unquote, write_frame_quoted
 from batchops.inspection.status import JobStatus
+from batchops.job import Job
+from batchops.planning.archives import unzip
+from batchops.planning.csv_text import write_csv
+from batchops.planning.workbooks import read_sheet
 from batchops.plots import axes, chunk_plots, data_plots, error_plots
+from batchops.recovery.repair_rows import join_fields
 from batchops.show import markup
 from batchops.show.graph import Flow, Node, StateRun, WorkflowGraph
 from batchops.show.shown import Shown
@@ -130,7 +146,9 @@ def assert_page(document: str) -> None:
     assert found.found.isdisjoint({"script", "iframe", "object", "embed", "link", "base", "form"})
     assert not found.actions
     assert not re.search(r"<img(?! alt=)", document)
-    assert not re.search(r'(href|src)="(?!https://|data:image/png;base64,)', document)
+    # A file that is handed over is stored, not opened.
+    addresses = re.sub(r'<a download="[^"]+" href="data:text/csv;base64,[\w+/=]*">', "", document)
+    assert not re.search(r'(href|src)="(?!https://|data:image/png;base64,)', addresses)
     assert not steering(document)
 
 
@@ -144,8 +162,8 @@ class Terminal(io.StringIO):
 
 def with_words(value: Any, text: str) -> Any:
     """Return a value of the table with other words in all places of its hostile ones."""
-    if isinstance(value, str):
-        return value.replace(EVIL, text)
+    if isinstance(value, str | Path):
+        return type(value)(str(value).replace(EVIL, text))
     if isinstance(value, pd.DataFrame):
         changed = value.map(lambda each: with_words(each, text)).astype(value.dtypes)
         return changed.rename(columns=lambda name: with_words(name, text))
@@ -164,7 +182,8 @@ def with_words(value: Any, text: str) -> Any:
     return value
 
 
-for _value in VALUES:
+# A link is an address, in which S3's client quotes names: see `links`.
+for _value in (each for each in VALUES if not isinstance(each, Link)):
 
     def _shows(text: str, _rig: Rig, value: Any = _value) -> None:
         changed = with_words(value, text)
@@ -353,19 +372,57 @@ def messages_of_the_console(text: str, _rig: Rig) -> None:
     assert_page(messages.root.value)
 
 
+class Stored:
+    """S3 as far as a result file is read; links are made by the real client."""
+
+    def __init__(self, content: bytes = b"a,b\n1,2\n") -> None:
+        self._content = content
+        self.generate_presigned_url = SESSION.client(
+            "s3", region_name=REGION
+        ).generate_presigned_url
+
+    def head_object(self, **_: Any) -> Any:
+        return {"ContentLength": len(self._content), "LastModified": NOW}
+
+    def download_fileobj(self, _bucket: str, _key: str, file: Any, **_: Any) -> None:
+        file.write(self._content)
+
+
+def job_of(text: str, *, local: bool, content: bytes = b"a,b\n1,2\n") -> Job:
+    """Return a job that has succeeded, whose files are called so."""
+    entry = {"jobId": "job-0", "entry": "JOB", "status": workflow.SUCCEEDED, "delimiter": ","}
+    entry |= {kind: f"jobs/job-0/{kind}/{text}" for kind in ("completedKey", "rejectedKey")}
+    table = SimpleNamespace(get_item=lambda **_: {"Item": items.attributes(entry)})
+    outputs = {"SourceBucketName": "b", "JobTableName": "t"}
+    stack = stack_ref(local=local, outputs=outputs, s3=Stored(content), dynamodb=table)
+    return Job(stack, "job-0")
+
+
+@sink
+def links(text: str, _rig: Rig) -> None:
+    for local in (False, True):
+        link = make_link(job_of(text, local=local), expires_s=60, rejected=False)
+        assert re.fullmatch(r"https://[\w.%/?&=~:-]+", link)
+        assert_page(link._repr_html_())
+        assert_page(Link.of(f"https://x.example/{text}", here_only=local)._repr_html_())
+        file = ResultFile("b", f"jobs/job-0/completed/{text}", 8, NOW)
+        assert_page(embedded(job_of(text, local=local), file, text))
+
+
 @sink
 def proposals_of_the_console(text: str, _rig: Rig) -> None:
-    job: Any = SimpleNamespace(
-        id=text, result_file=lambda **_: SimpleNamespace(name=text, __str__=lambda _: text)
-    )
-    job.link = lambda **_: "https://x.example/?a=1&b=2"
-    proposal = propose_link(job)
     background: Any = SimpleNamespace(forget=lambda _: None)
     box = Confirmation(background, key="x", on_done=print)
-    for each in (proposal, Proposal(text, markup.paragraph(text), text, lambda: None, text)):
-        box.propose(each)
+    own = Proposal(text, markup.paragraph(text), text, lambda: None, text, {text: (text, False)})
+    box.propose(own)
+    assert_page(box.text.value)
+    for local in (False, True):
+        proposal = propose_link(job_of(text, local=local))
+        box.propose(proposal)
         assert_page(box.text.value)
-    assert_page(proposal.execute().markup)
+        done = proposal.execute()
+        assert "open it" in done.markup
+        assert_page(done.markup)
 
 
 @sink
@@ -389,6 +446,8 @@ def failed_chunks_of_the_console(text: str, _rig: Rig) -> None:
 
 
 # ----------------------------------------------------------------- terminals, pipes, files
+
+_FIXED = {"stage": "validate", "rule": "enum"}
 
 
 def shown(value: Any, stream: io.StringIO, rig: Rig, *, as_json: bool = False) -> str:
@@ -477,6 +536,146 @@ def events_of_a_stack(text: str, rig: Rig) -> None:
         assert_steers_nothing(written)
 
 
+def verb(*words: str) -> int:
+    """Run a verb, and return its exit code."""
+    try:
+        base.main.main(words, standalone_mode=False)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@sink
+def drafts_of_schemas(text: str, rig: Rig) -> None:
+    file, stored = rig.tmp_path / "x.csv", rig.tmp_path / "schema.json"
+    names = ["id", text]
+    with file.open("w", newline="") as rows:
+        csv.writer(rows).writerows([names, ["1", text], ["2", ""]])
+    stored.unlink(missing_ok=True)
+    for streams in (Terminal, io.StringIO):
+        out, err = streams(), streams()
+        with redirect_stdout(out), redirect_stderr(err):
+            drafted = verb("schema", "infer", str(file)) == 0
+            if drafted:
+                verb("schema", "infer", str(file), "--force", "-o", str(stored))
+                assert verb("schema", "check", str(stored), "--against", str(file)) == 0
+                assert verb("schema", "explain", str(stored)) == 0
+        assert_steers_nothing(err.getvalue())
+        if streams is Terminal:
+            assert_steers_nothing(out.getvalue())
+    # A header with control characters may be refused as no text.
+    assert drafted or re.search("[\x00-\x1f]", text)
+    if drafted:
+        assert list(json.loads(stored.read_text())["properties"]) == ["id", text.strip()]
+
+
+@sink
+def rejects_in_a_terminal(text: str, rig: Rig) -> None:
+    frame = pd.DataFrame({text: [text], "source_row": [2]})
+    job = job_of("x", local=False)
+    stream = Terminal()
+    rig.monkeypatch.setattr(sys, "stdout", stream)
+    with click.Context(base.main, obj=base.Options("s", "local", None, None, None)):
+        for quoted in (False, True):
+            results._write_rows(job, frame, stream, quoted=quoted)
+    assert_steers_nothing(stream.getvalue().replace("\ufeff", ""), forges=True)
+
+
+@sink
+def rejects_in_a_file(text: str, _rig: Rig) -> None:
+    frame = pd.DataFrame({text: [text], "source_row": ["2"]})
+    file = io.StringIO(newline="")
+    results._write_rows(job_of("x", local=False), frame, file, quoted=False)
+    read = list(csv.reader(io.StringIO(file.getvalue(), newline="")))
+    assert read == [[text, "source_row"], [text, "2"]]
+
+
+@sink
+def csv_for_spreadsheets(text: str, _rig: Rig) -> None:
+    file = io.StringIO(newline="")
+    write_frame_quoted(pd.DataFrame({text: [text], "b": ["c"]}), file, delimiter=",")
+    read = list(csv.reader(io.StringIO(file.getvalue().removeprefix("\ufeff"), newline="")))
+    assert [[unquote(cell) for cell in row] for row in read] == [[text, "b"], [text, "c"]]
+    assert not [cell for row in read for cell in row if cell.startswith(tuple("=+-@\t\r"))]
+
+
+@sink
+def workbook_of_rejects(text: str, _rig: Rig) -> None:
+    columns = [text, f"{text} ", "source_row", "rules", "messages"]
+    rejects = pd.DataFrame([[text, "b", "2", text, text]], columns=columns)
+    errors = pd.DataFrame({"source_row": [2], "column": [text], "message": [text]})
+    schema = RecordSchema({"properties": {text: {"enum": [text, "b"]}}})
+    file = io.BytesIO()
+    assert write_workbook(file, rejects, errors, schema) == []
+    with ZipFile(file) as book:
+        for name in book.namelist():
+            tree = ET.fromstring(book.read(name))
+            tags = {part.tag.rsplit("}", 1)[-1] for part in tree.iter()}
+            assert tags.isdisjoint({"f", "hyperlink", "hyperlinks", "script"}), name
+    sheet = read_sheet(file.getvalue(), sheet="rejects")
+    assert sheet.rows == [columns, [text, "b", "2", text, text]]
+
+
+@sink
+def names_in_archives(text: str, _rig: Rig) -> None:
+    for name in (text, f"a/{text}", f"{text}/..", f"{text}.zip"):
+        file = io.BytesIO()
+        with ZipFile(file, "w") as archive:
+            archive.writestr(name, "a,b\n1,2\n")
+        file.seek(0)
+        try:
+            unpacked, inner = unzip(file, "x.zip")
+        except InputError as error:
+            assert_steers_nothing(str(error))
+            continue
+        unpacked.close()
+        assert_one_line(inner)
+        assert inner not in {"", ".", ".."}
+        assert not {"/", "\\"} & set(inner)
+
+
+@sink
+def rows_of_result_files(text: str, _rig: Rig) -> None:
+    writer = RowWriter(delimiter=",")
+    error = {"column": text, "rule": "enum", "message": text}
+    lines = [
+        writer.header(b"a\n", [text]),
+        writer.completed({"raw": "b\n", "values": [text]}),
+        writer.rejected({"raw": "c\n", "row": 2, "errors": [error]}),
+    ]
+    read = list(csv.reader(io.StringIO(b"".join(lines).decode(), newline="")))
+    assert read == [["a", text], ["b", text], ["c", "2", f"{text}: enum", text]]
+
+
+@sink
+def rows_of_repairs(text: str, _rig: Rig) -> None:
+    record = join_fields([text, "b"], like=b"x\r\n", delimiter=",")
+    assert record.endswith(b"\r\n")
+    assert list(csv.reader(io.StringIO(record.decode(), newline=""))) == [[text, "b"]]
+
+
+@sink
+def file_of_errors(text: str, _rig: Rig) -> None:
+    error = dict.fromkeys(("column", "value", "limit", "message"), text)
+    record = {"row": 2, "raw": text, "key": text, "errors": [error | _FIXED]}
+    piece = format_piece([record], chunk=2, attempt=1, time="2026-11-23T06:00:00.000Z")
+    (found,) = parse_errors(piece.body).to_dict("records")
+    assert {found[name] for name in ("column", "value", "limit", "message", "raw")} == {text}
+
+
+@sink
+def uploads_made_of_a_frame(text: str, _rig: Rig) -> None:
+    written = b"".join(write_csv([text, "b"], [[text, "c"]], delimiter=",")).decode()
+    assert list(csv.reader(io.StringIO(written, newline=""))) == [[text, "b"], [text, "c"]]
+
+
+@sink
+def parquet_file(text: str, rig: Rig) -> None:
+    path = rig.tmp_path / "x.parquet"
+    frame = pd.DataFrame({text: [text], "b": ["c"]})
+    pd.testing.assert_frame_equal(pd.read_parquet(write_parquet([frame], path)), frame)
+
+
 @sink
 def names_of_downloaded_files(text: str, rig: Rig) -> None:
     root = Path(tempfile.mkdtemp(dir=rig.tmp_path))
@@ -523,6 +722,8 @@ PLACES: dict[str, dict[str, str]] = {
         "batchops/cli/engine.py": OURS,
         "batchops/cli/jobs.py": "table_of_jobs; an id",
         "batchops/cli/local.py": OURS,
+        "batchops/cli/results.py": "rejects_in_a_terminal, value RejectsWorkbook",
+        "batchops/cli/schema.py": "drafts_of_schemas",
         "batchops/cli/stack.py": "events_of_a_stack",
         "batchops/deployment/stack_events.py": "events_of_a_stack",
         "batchops/inspection/front_ends.py": "progress_of_a_job",
@@ -556,11 +757,15 @@ PLACES: dict[str, dict[str, str]] = {
         "batchops/local/gate.py": OURS,  # refusals; see test_gate.py
         "batchops/samples/demo.py": OURS,
         "batchops/show/markup.py": "value Plan",
-        "batchops/widgets/actions.py": "proposals_of_the_console",
         "batchops/widgets/messages.py": "messages_of_the_console",
         "source/send-email/app.py": "mail",
     },
     r"description_allow_html|tooltip_allow_html|Javascript\(|widgets\.Output\(": {},
+    r"<(a|input) ": {
+        "batchops/inspection/links.py": "links",
+        "batchops/widgets/actions.py": "proposals_of_the_console",
+        "source/send-email/app.py": "mail",
+    },
     r"_repr_mimebundle_": {
         "batchops/show/graph.py": "graph_of_a_job",
         "batchops/widgets/console.py": OURS,  # the widgets, one by one above
@@ -572,14 +777,29 @@ PLACES: dict[str, dict[str, str]] = {
     # CSV and JSON for other programs.
     r"\.to_csv\(": {
         "batchops/cli/base.py": "verbs_in_a_pipe",
-        "batchops/planning/submission.py": OURS,  # the user's own DataFrame
+        "batchops/cli/results.py": "rejects_in_a_file",
     },
-    # Archives: made of the checkout; read by the names of ours that are looked for.
+    r"csv\.(writer|DictWriter)\(": {
+        "batchops/inspection/spreadsheet_csv.py": "csv_for_spreadsheets",
+        "batchops/planning/csv_text.py": "uploads_made_of_a_frame",
+        "batchops/recovery/repair_rows.py": "rows_of_repairs",
+        "batchops/samples/sample.py": OURS,
+        "source/common/batchcore/error_files.py": "file_of_errors",
+        "source/common/batchcore/records.py": "rows_of_result_files",
+    },
+    r"xlsxwriter\.Workbook\(|ParquetWriter\(": {
+        "batchops/inspection/parquet.py": "parquet_file",
+        "batchops/inspection/rejects_workbook.py": "workbook_of_rejects",
+    },
+    # Archives: made of the checkout; read by the names of ours that are looked for, but for the
+    # one file in an archive that somebody submits.
     r"ZipFile\(|\.extract(all)?\(|tarfile": {
         "batchops/deployment/delivery.py": OURS,
         "batchops/deployment/deployed.py": OURS,
         "batchops/deployment/packaging.py": OURS,
         "batchops/inspection/invoke_here.py": OURS,
+        "batchops/planning/archives.py": "names_in_archives",
+        "batchops/planning/workbooks.py": "workbook_of_rejects",
     },
     # Files that others name.
     r"\blocal_name\(": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,12 +15,14 @@ from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
 from batchops.deployment.change_sets import Change
 from batchops.deployment.preview import Preview
 from batchops.inspection.job_errors import count_items
+from batchops.inspection.row_causes import group_rows
 from batchops.inspection.status import JobStatus
 from batchops.inspection.steps import steps_frame
 from batchops.inspection.why import (
     Cause,
     Why,
     chunk_causes,
+    counted_rules,
     job_cause,
     mail_causes,
     normalise,
@@ -48,7 +50,12 @@ def _error(*args: Any, **kwargs: Any) -> ErrorItem:
     return ErrorItem(_error_attributes(*args, **kwargs))
 
 
-def _rejections(errors: Iterable[ErrorItem], *, succeeded: bool) -> list[Cause]:
+# Both ways to the same causes: rows are looked at, or the ledger's counts by rule are taken.
+def _grouped(errors: Iterable[ErrorItem], *, succeeded: bool) -> list[Cause]:
+    return rejection_causes(*group_rows(errors), succeeded=succeeded)
+
+
+def _counted(errors: Iterable[ErrorItem], *, succeeded: bool) -> list[Cause]:
     """Return the causes of errors, whose values are looked up by the first of each cause."""
     values: dict[tuple[int, str, str], str] = {}
 
@@ -58,7 +65,12 @@ def _rejections(errors: Iterable[ErrorItem], *, succeeded: bool) -> list[Cause]:
                 values.setdefault((error.source_row, error.column, error.rule), error.value)
             yield error
 
-    return rejection_causes(count_items(noted()), values, succeeded=succeeded)
+    rules = counted_rules(count_items(noted()), values)
+    return rejection_causes([], rules, succeeded=succeeded)
+
+
+CausesOf = Callable[..., list[Cause]]
+ways = pytest.mark.parametrize("causes_of", [_grouped, _counted])
 
 
 def _chunk(number: int, *, error: str = "TransientError", cause: str = "") -> ChunkEntry:
@@ -73,9 +85,10 @@ def _failed(reason: str) -> JobStatus:
 # ---------------------------------------------------------------------------------- rejections
 
 
-def test_rejections_are_grouped_by_stage_column_and_rule() -> None:
+@ways
+def test_rejections_are_grouped_by_stage_column_and_rule(causes_of: CausesOf) -> None:
     errors = [_error(5, value="13/40/10"), _error(6, "Region", "maxLength"), _error(9), _error(7)]
-    causes = _rejections(errors, succeeded=True)
+    causes = causes_of(errors, succeeded=True)
     assert [(c.what, c.count) for c in causes] == [
         ("validate: Order Date breaks format", 3),
         ("validate: Region breaks maxLength", 1),
@@ -83,7 +96,8 @@ def test_rejections_are_grouped_by_stage_column_and_rule() -> None:
     assert (causes[0].source_row, causes[0].value) == (5, "13/40/10")
 
 
-def test_a_hundred_thousand_errors_are_counted_as_they_come() -> None:
+@ways
+def test_a_hundred_thousand_errors_are_counted_as_they_come(causes_of: CausesOf) -> None:
     alive = 0
     most = 0
 
@@ -102,20 +116,22 @@ def test_a_hundred_thousand_errors_are_counted_as_they_come() -> None:
         for row in range(100_000):
             yield Item(row)
 
-    (cause,) = _rejections(stream(), succeeded=True)
+    (cause,) = causes_of(stream(), succeeded=True)
     assert cause.count == 100_000
     assert most < 10
 
 
-def test_of_a_row_only_number_and_value_are_kept() -> None:
-    (cause,) = _rejections([_error(5, value="a" * 5_000)], succeeded=True)
+@ways
+def test_of_a_row_only_number_and_value_are_kept(causes_of: CausesOf) -> None:
+    (cause,) = causes_of([_error(5, value="a" * 5_000)], succeeded=True)
     assert "secret" not in json.dumps(Why("j", "SUCCEEDED", (cause,)).to_dict())
     assert len(str(cause)) < 600
 
 
-def test_rejects_are_offered_only_where_the_job_has_them() -> None:
-    (done,) = _rejections([_error(5)], succeeded=True)
-    (failed,) = _rejections([_error(5)], succeeded=False)
+@ways
+def test_rejects_are_offered_only_where_the_job_has_them(causes_of: CausesOf) -> None:
+    (done,) = causes_of([_error(5)], succeeded=True)
+    (failed,) = causes_of([_error(5)], succeeded=False)
     assert done.next_call.startswith("bad = job.rejects()")
     assert failed.next_call == "job.errors()"
 
@@ -233,9 +249,10 @@ def test_unsent_mail_is_a_cause_though_the_job_succeeded(cause: str, call: str) 
     assert list(mail_causes(JobEntry({"mailStatus": "SENT"}))) == []
 
 
-def test_every_next_call_is_python() -> None:
+@ways
+def test_every_next_call_is_python(causes_of: CausesOf) -> None:
     chunks = chunk_causes([_chunk(1), _chunk(2, error="KeyError")])
-    rows = _rejections([_error(5, "it's\n#1"), _error(6, "")], succeeded=True)
+    rows = causes_of([_error(5, "it's\n#1"), _error(6, "")], succeeded=True)
     for cause in (*chunks, *rows):
         ast.parse(cause.next_call)
 
@@ -259,13 +276,22 @@ def test_what_varies_is_normalised(texts: tuple[str, str]) -> None:
 # --------------------------------------------------------------------------------------- texts
 
 
+def test_why_says_whether_errors_were_counted_by_rule_only() -> None:
+    for by_rule_only in (False, True):
+        why = Why("orders-1", "SUCCEEDED", (), by_rule_only=by_rule_only)
+        assert why.to_dict()["by_rule_only"] is by_rule_only
+        for text in (str(why), why._repr_html_()):
+            assert ("counted by rule" in text) is by_rule_only
+
+
 def test_job_without_causes_says_so() -> None:
     text = str(Why("orders-1", "SUCCEEDED", ()))
     assert text == "job orders-1 is SUCCEEDED: nothing failed, no row was rejected"
 
 
-def test_values_cannot_colour_a_terminal() -> None:
-    causes = _rejections([_error(5, value="red\x1b[31m")], succeeded=True)
+@ways
+def test_values_cannot_colour_a_terminal(causes_of: CausesOf) -> None:
+    causes = causes_of([_error(5, value="red\x1b[31m")], succeeded=True)
     assert r"red\x1b[31m" in str(Why("orders-1", "SUCCEEDED", tuple(causes)))
 
 

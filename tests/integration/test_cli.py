@@ -68,7 +68,7 @@ def test_a_file_goes_from_sample_to_download(shell: Shell) -> None:
         (("deploy", "FileChunkSize"), 2, "is not NAME=VALUE"),
         (("deploy", "NoSuch=1"), 1, "NoSuch"),
         (("deploy", "--schema", "nowhere.json"), 1, "nowhere.json"),
-        (("sample", "0", "data"), 1, "rows is 0"),
+        (("sample", "0", "data"), 2, "'ROWS'"),
         (("frobnicate",), 2, "No such command"),
     ],
 )

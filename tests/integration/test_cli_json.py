@@ -73,6 +73,8 @@ def test_a_script_can_do_everything_with_json(shell: Shell, stack: Stack) -> Non
         "chunks": 3,
         "unbalanced": [],
         "status": "SUCCEEDED",
+        "counted": [{"where": "ledger", "rows": 0, "errors": 0}],
+        "errors_file": "whole",
         "holds": True,
     }
     assert not script("rerun", job_id)["needed"]

@@ -87,10 +87,10 @@ def test_what_is_not_csv_is_told_before_and_after_it_is_submitted(
     stack: Stack, shell: Shell
 ) -> None:
     (shell.home / "picture.png").write_bytes(PNG)
-    assert "export CSV" in shell("plan", "picture.png", code=3)
+    assert "export the data as CSV" in shell("plan", "picture.png", code=3)
     told = shell("submit", "picture.png", "--wait", code=3)
     assert "NotTextError" in told
-    assert "export CSV" in told
+    assert "as CSV" in told
     assert told.split()[0] in shell("jobs")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,8 +98,11 @@ def prepare(
         _refuse_going_back(stack.name, outputs_of(found))
     kept = {} if found is None else _kept_files(cfn, stack.name)
     overrides = check_files(project, order, kept=_fetch_kept(target, project, kept))
-    parameters = _parameters(target, order.parameters, new=found is None)
-    check_reserved(project, found or {}, parameters)
+    template = templates.load_template(project.template)
+    has = {each["ParameterKey"] for each in (found or {}).get("Parameters", [])}
+    open_ones = template["Parameters"].keys() - has
+    parameters = _parameters(target, order.parameters, open_ones, new=found is None)
+    check_reserved(template, found or {}, parameters)
     platform: packaging.Platform = "host" if target.local else "lambda"
     built = packaging.build(project, platform=platform, overrides=overrides)
     published = artifact_bucket.publish(target, built)
@@ -107,7 +110,7 @@ def prepare(
     places = {**published.places, **{n: p for n, p in kept.items() if n not in overrides}}
     own = {n for n in (*overrides, *kept) if overrides.get(n) != _no_reference(project)}
     text = templates.render(
-        templates.load_template(project.template),
+        template,
         places,
         own=own,
         source_digest=packaging.source_digest(project),
@@ -244,11 +247,17 @@ def _fetch_kept(
 
 
 def _parameters(
-    target: Target, given: Mapping[str, ParameterValue], *, new: bool
+    target: Target, given: Mapping[str, ParameterValue], open_ones: Collection[str], *, new: bool
 ) -> dict[str, ParameterValue]:
-    """Return the given parameters, with those that the target decides in a first deployment."""
+    """Return the given parameters, with those that the target decides when they come up first.
+
+    Parameters
+    ----------
+    open_ones
+        Those of the template that the stack does not have yet.
+    """
     if target.local:
-        return _local_parameters(target, given, new=new)
+        return _local_parameters(target, given, open_ones)
     if str(given.get("LocalEngine", "false")).lower() != "false":
         raise InputError("LocalEngine=true weakens the stack: leave it out on AWS")
     if new and "ManageApiGatewayAccount" not in given and _api_logs_are_set(target):
@@ -257,7 +266,7 @@ def _parameters(
 
 
 def _local_parameters(
-    target: Target, given: Mapping[str, ParameterValue], *, new: bool
+    target: Target, given: Mapping[str, ParameterValue], open_ones: Collection[str]
 ) -> dict[str, ParameterValue]:
     defaults: dict[str, ParameterValue] = {
         "SESSender": _LOCAL_MAIL,
@@ -268,7 +277,7 @@ def _local_parameters(
         "MaxConcurrentJobs": local_jobs(os.cpu_count() or 2, psutil.virtual_memory().total),
         "LocalEngine": "true",
     }
-    chosen = {**defaults, **given} if new else dict(given)
+    chosen = {name: value for name, value in defaults.items() if name in open_ones} | dict(given)
     for name in ("SESSender", "SESIdentityName"):
         if name in chosen:
             with translated(f"having {chosen[name]} accepted as a sender"):
@@ -283,14 +292,14 @@ def local_jobs(cores: int, memory_bytes: int) -> int:
 
 
 def check_reserved(
-    project: Project, found: Mapping[str, Any], parameters: Mapping[str, ParameterValue]
+    template: Mapping[str, Any], found: Mapping[str, Any], parameters: Mapping[str, ParameterValue]
 ) -> None:
     """Refuse to reserve fewer executions for a function than chunks may call it at a time.
 
     Parameters
     ----------
-    project
-        Whose template has the defaults.
+    template
+        It has the defaults.
     found
         CloudFormation's description of the stack; empty if there is none yet.
     parameters
@@ -300,9 +309,11 @@ def check_reserved(
     ------
     InputError
     """
-    shipped = templates.load_template(project.template)["Parameters"]
+    shipped = template["Parameters"]
     kept = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
     names = ("ReservedConcurrency", "MaxConcurrency")
+    if not shipped.keys() >= set(names):
+        return  # the template of an earlier version
     default = {name: shipped[name]["Default"] for name in names}
     try:
         reserved, wanted = (int({**default, **kept, **parameters}[name]) for name in names)

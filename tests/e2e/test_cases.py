@@ -76,7 +76,7 @@ DAMAGE = {"leading-zeros": 2, "trailing-zeros": 1, "missing-values": 1}
 def test_what_a_spreadsheet_did_to_other_columns_is_put_through_by_its_names_only(
     stack: Stack, engine: LocalEngine, tmp_path: Path
 ) -> None:
-    job = _run(stack, "repair-silent-damage")
+    job = _run(stack, "repair-silent-damage", check=False)
     edited = CASES / "repair-silent-damage" / "edited.csv"
     plan = job.repair(edited, dry_run=False)
     assert (plan.held, plan.mended, plan.started) == ((2,), (), False)

@@ -25,7 +25,6 @@ from support import (
 )
 
 from batchops.core.errors import InputError, StackError
-from batchops.core.project import Project
 from batchops.deployment.delivery import check_reserved
 from batchops.deployment.settings import deployed_settings, shipped_settings
 from batchops.planning.planner import plan_file, plan_for
@@ -118,7 +117,7 @@ def test_fewer_executions_than_a_single_job_calls_for_are_not_reserved(
     found: dict[str, Any], given: dict[str, Any]
 ) -> None:
     with pytest.raises(InputError, match="a single job would be throttled: give at least"):
-        check_reserved(Project.find(), found, given)
+        check_reserved(TEMPLATE, found, given)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +131,7 @@ def test_fewer_executions_than_a_single_job_calls_for_are_not_reserved(
     ],
 )
 def test_other_reserved_executions_are_taken(found: dict[str, Any], given: dict[str, Any]) -> None:
-    check_reserved(Project.find(), found, given)
+    check_reserved(TEMPLATE, found, given)
 
 
 def test_stack_of_an_earlier_version_takes_plain_files_only() -> None:

@@ -71,6 +71,7 @@ MAY: dict[str, set[str]] = {
     "GetDataRole": {"batch get FinancialTable"},
     "WriteOutputChunkRole": {
         "get version enriched",
+        "get version valid",  # what comes from there where nothing is looked up
         *(f"put {kind}" for kind in (*PIECES, "piece of errors")),
         "batch write ErrorTable",
         "query ErrorTable",

@@ -145,7 +145,8 @@ def test_jobs_are_found_by_status_time_and_name(stack: Stack) -> None:
 def test_errors_come_in_parts_that_make_up_the_whole(stack: Stack) -> None:
     import pandas as pd
 
-    job = finished(stack, to_csv([order(n, Order_Priority="X") for n in range(7)]), "parts.csv")
+    rows = [order(n, **({} if n == 7 else {"Order_Priority": "X"})) for n in range(8)]
+    job = finished(stack, to_csv(rows), "parts.csv")
     parts = list(job.iter_errors(lines=3))
     assert [len(part) for part in parts] == [3, 3, 1]
     pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), job.errors())

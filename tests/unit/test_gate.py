@@ -305,6 +305,21 @@ def test_the_engines_key_takes_the_engines_secret(client: Client) -> None:
     assert client.reached == 0
 
 
+@pytest.mark.parametrize(
+    "text", ["\u00e9", "\udcff", "\u0661"], ids=["accent", "surrogate", "digit"]
+)
+def test_secrets_and_signatures_of_other_letters_are_refused(client: Client, text: str) -> None:
+    given = quote(text, errors="surrogatepass")
+    page, _, _ = link().rpartition("X-Amz-Signature=")
+    archive = "/_ministack/lambda-layers/000000000000/us-east-1/x/1/content"
+
+    assert client.send("GET", f"{page}X-Amz-Signature={given}")[0] == 403
+    assert client.send("GET", f"{archive}?signed={given}")[0] == 403
+    assert client.send("GET", "/_ministack/health", {SECRET_HEADER: given})[0] == 403
+    assert client.send("GET", "/_ministack/health", {SECRET_HEADER: "\u00e9"})[0] == 403
+    assert client.reached == 0
+
+
 def test_links_expire_and_old_signatures_are_refused(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from batchops.core.errors import InputError
 
-# What people hand over and get back. Nothing that a program runs or is set up by has such a name.
+# What people hand over and get back. Nothing that a program runs has such a name.
 DATA_SUFFIXES = (".csv", ".tsv", ".txt")
+# What installs or builds something, for all that: pip and CMake read these.
+_SET_UP = re.compile(r"(requirements|constraints|cmakelists).*\.txt", re.IGNORECASE)
 
 
 class RootFolder:
@@ -67,13 +70,18 @@ class RootFolder:
         ------
         InputError
             The folder leads out of the root or does not exist, the name is not that of a data
-            file, or a file is there that the console did not store.
+            file or leads elsewhere, or a file is there that the console did not store.
         """
         place = self._inside(folder or ".")
         with _worded(folder):
             if not place.is_dir():
                 raise InputError(f"no folder {place}: make it first, or give another one")
         path = place / name
+        if name != path.name or name.startswith(".") or _SET_UP.fullmatch(name):
+            raise InputError(
+                f"the file is called {name!r}, which may lead elsewhere or be read by a program: "
+                "press Link to get it in the browser"
+            )
         if path.suffix.lower() not in ((".xlsx",) if workbook else DATA_SUFFIXES):
             raise InputError(
                 f"the file is called {name!r}, and the console stores only files that end in "

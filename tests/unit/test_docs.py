@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import fields
 from functools import cache
 from importlib import import_module
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+from batchcore import workflow
 
 import batchops
 from batchops.cli import main
@@ -49,7 +51,7 @@ ERRORS = {
     for name, value in vars(errors).items()
     if isinstance(value, type) and issubclass(value, errors.BatchOpsError)
 }
-PAGES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md"]
+PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"]
 
 
 def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -227,5 +229,48 @@ def test_make_pictures_makes_every_picture() -> None:
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    pages = re.findall(r"^  - .+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
-    assert sorted(pages) == sorted(page.name for page in DOCS.glob("*.md"))
+    pages = re.findall(r"^ +- .+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(pages) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
+
+
+def typed_commands(page: Path) -> list[str]:
+    """Return the commands of batchops that a page shows, in blocks and in its lines."""
+    text = page.read_text().replace("\\\n", " ")
+    blocks = re.findall(r"^```\n(.+?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = re.findall(r"^batchops .+$", "".join(blocks), re.MULTILINE)
+    return [*lines, *re.findall(r"`(batchops [^`]+)`", text)]
+
+
+@pytest.mark.parametrize(
+    "page",
+    # In these two, lines of blocks begin with the word and are no commands.
+    [page for page in PAGES if page.name not in ("architecture.md", "cli.md")],
+    ids=lambda page: page.name,
+)
+def test_commands_of_a_page_are_understood(page: Path) -> None:
+    for line in typed_commands(page):
+        command: click.Command = main
+        rest = shlex.split(re.split(r" [>|] ", line)[0], comments=True)[1:]
+        while isinstance(command, click.Group):
+            _, rest, _ = command.make_parser(click.Context(command)).parse_args(rest)
+            if not rest:  # options that stand for any verb
+                break
+            command = command.commands[rest.pop(0)]
+        given, left, _ = command.make_parser(click.Context(command)).parse_args(rest)
+        assert left == [], line
+        for param in command.params:
+            value = given.get(param.name)
+            if isinstance(param.type, click.Choice) and isinstance(value, str):
+                param.type.convert(value, param, None)
+            assert value is not None or not param.required, line
+
+
+def test_every_task_is_shown_by_commands() -> None:
+    assert all(len(typed_commands(page)) >= 5 for page in (DOCS / "tasks").glob("*.md"))
+
+
+def test_glossary_has_every_step_and_status() -> None:
+    text = (DOCS / "glossary.md").read_text()
+    for step in (*workflow.JOB_STEPS, *workflow.CHUNK_STEPS):
+        assert f"| `{step.name}` | {step.state} | `{step.function}` |" in text
+    assert all(status in text for status in workflow.JOB_STATUSES)

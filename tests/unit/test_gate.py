@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import botocore.session
 import pytest
@@ -258,6 +258,40 @@ def test_built_in_roots_are_refused(client: Client, key: str) -> None:
     assert client.send("GET", link(key=key))[0] == 403
 
 
+@pytest.mark.parametrize("first", ["test", "123456789012", KEY, "AKIAROLE"])
+@pytest.mark.parametrize("name", ["X-Amz-Credential", "x-amz-credential", "X%2dAmz-Credential"])
+def test_a_second_key_in_an_address_is_refused(client: Client, first: str, name: str) -> None:
+    page, _, query = link(key="AKIAROLE").partition("?")
+    second = f"{name}={first}%2F20261128%2Fus-east-1%2Fiam%2Faws4_request"
+    action = "Action=CreateRole&Version=2010-05-08"
+
+    assert client.send("GET", f"{page}?{second}&{query}&{action}", LINK_CLICK)[0] == 403
+    assert client.send("GET", f"{page}?{query}&{second}&{action}")[0] == 403
+    assert client.reached == 0
+
+
+@pytest.mark.parametrize("name", ["Date", "Expires", "SignedHeaders", "Signature", "Algorithm"])
+def test_no_part_of_a_links_signature_is_there_twice(client: Client, name: str) -> None:
+    assert client.send("GET", link(key="AKIAROLE") + f"&X-Amz-{name}=1")[0] == 403
+    assert client.reached == 0
+
+
+# To MiniStack, twelve digits of any script are an account number, and root.
+@pytest.mark.parametrize(
+    "key",
+    ["\u0661" * 12, "\uff11" * 12, "\u0967" * 12, "12345678901\u0662", "a=b", "test\t", "-"],
+    ids=["arabic", "fullwidth", "devanagari", "mixed", "equals", "tab", "dash"],
+)
+def test_keys_are_of_plain_letters_and_digits(client: Client, key: str) -> None:
+    method, url, own, body = signed(key="AKIAROLE")
+    renamed = {**own, "Authorization": own["Authorization"].replace("AKIAROLE", key)}
+
+    assert client.send(method, url, renamed, body)[0] == 403
+    assert client.send("GET", link(key="AKIAROLE").replace("AKIAROLE", quote(key)))[0] == 403
+    assert client.send("GET", link(key="AKIAROLE").replace("AKIAROLE", key))[0] == 403
+    assert client.reached == 0
+
+
 def test_the_engines_key_takes_the_engines_secret(client: Client) -> None:
     method, url, own, body = signed()
 
@@ -268,6 +302,21 @@ def test_the_engines_key_takes_the_engines_secret(client: Client) -> None:
     assert client.send("GET", url, own)[0] == 403
     assert client.send(method, url + "other", own, body)[0] == 403
     assert client.send(method, url, {**own, "x-amz-security-token": "t"}, body)[0] == 403
+    assert client.reached == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["\u00e9", "\udcff", "\u0661"], ids=["accent", "surrogate", "digit"]
+)
+def test_secrets_and_signatures_of_other_letters_are_refused(client: Client, text: str) -> None:
+    given = quote(text, errors="surrogatepass")
+    page, _, _ = link().rpartition("X-Amz-Signature=")
+    archive = "/_ministack/lambda-layers/000000000000/us-east-1/x/1/content"
+
+    assert client.send("GET", f"{page}X-Amz-Signature={given}")[0] == 403
+    assert client.send("GET", f"{archive}?signed={given}")[0] == 403
+    assert client.send("GET", "/_ministack/health", {SECRET_HEADER: given})[0] == 403
+    assert client.send("GET", "/_ministack/health", {SECRET_HEADER: "\u00e9"})[0] == 403
     assert client.reached == 0
 
 

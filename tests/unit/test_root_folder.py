@@ -75,6 +75,26 @@ def test_only_data_files_are_read_and_stored(root: RootFolder, name: str) -> Non
         root.find_place("data", name)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".h.csv",
+        "../x.csv",
+        "sub/x.csv",
+        "/tmp/x.csv",
+        "",
+        "..",
+        "requirements.txt",
+        "requirements-dev.TXT",
+        "Constraints.txt",
+        "CMakeLists.txt",
+    ],
+)
+def test_no_name_leads_elsewhere_or_sets_up_a_program(root: RootFolder, name: str) -> None:
+    with pytest.raises(InputError, match="press Link"):
+        root.find_place("", name)
+
+
 def test_suffixes_may_be_in_capitals(root: RootFolder) -> None:
     (root.path / "ORDERS.CSV").write_text("a\n")
     assert root.find_file("ORDERS.CSV").name == "ORDERS.CSV"

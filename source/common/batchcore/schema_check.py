@@ -4,13 +4,14 @@ A keyword that is not known does nothing, a rule that can never apply checks not
 always fails rejects every row. None of them is noticed until somebody looks at the results.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from batchcore import dialect
 from batchcore.column_check import column_problems, listed_members
+from batchcore.contradictions import rule_sets
 from batchcore.errors import SchemaError
 from batchcore.schema import RecordSchema, check_depth, parse_document
 from batchcore.schema_words import half_look_up, pointer, unknown_keyword
@@ -182,8 +183,22 @@ def _member_problems(schema: RecordSchema) -> Iterator[Problem]:
     for column, rules in schema.properties.items():
         if not isinstance(rules, dict):
             continue
-        for place, member in listed_members(rules, pointer("/properties", column)):
-            text = str(member).lower() if isinstance(member, bool) else str(member)
-            if broken := schema.column_violations(column, text):
-                why = f"{broken[0].message} ({broken[0].rule})"
-                yield place, f"{text!r} is never accepted: it {why}"
+        for number, listing in enumerate(rule_sets(rules)):
+            place = pointer("/properties", column)
+            members = list(listed_members(listing, place))
+            refused = list(_refused_members(schema, column, members))
+            if number == 0:
+                yield from refused
+            elif len(refused) == len(members):
+                # Shared rules may list more than a column accepts, but nothing is never meant.
+                yield from ((place, text) for _, text in refused)
+
+
+def _refused_members(
+    schema: RecordSchema, column: str, members: Iterable[tuple[str, Any]]
+) -> Iterator[Problem]:
+    for place, member in members:
+        text = str(member).lower() if isinstance(member, bool) else str(member)
+        if broken := schema.column_violations(column, text):
+            why = f"{broken[0].message} ({broken[0].rule})"
+            yield place, f"{text!r} is never accepted: it {why}"

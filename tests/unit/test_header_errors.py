@@ -56,9 +56,6 @@ def refusal(data: str | bytes, *, delimiter: str = ",", block: int = 7) -> str:
         ("404 Not Found\n", "NoHeaderError: .* if it is a header, rename its columns, or see"),
         ("kunde,ort\nAda,Berlin\n", "NoHeaderError: .* if it is a header, rename its columns"),
         ('"id,Größe,Straße,status"\n"1,2,3,4"\n', "the whole row stands in quotes, as one field"),
-        ("{\\rtf1\\ansi\n", "NotTextError: the file is a document in RTF"),
-        (b"\x28\xb5\x2f\xfdabc\n", "NotTextError: the file is a Zstandard archive"),
-        (b"BZh91AY&SYabc\n", "NotTextError: the file is a bzip2 archive"),
         (GOOD.encode("cp1252"), "lacks 'Größe', 'Straße' in UTF-8, but has them in Windows-1252"),
         (GOOD.encode("cp850"), "has them in DOS code page 850: .* iconv -f CP850 -t UTF-8"),
         (GOOD.encode("mac_roman"), "has them in Mac Roman"),
@@ -117,3 +114,22 @@ def test_optional_column_in_another_encoding_is_warned_of(header: bytes) -> None
 @pytest.mark.parametrize("header", ["id,Größe", "id,Länge", "id"])
 def test_header_in_utf_8_is_not_warned_of(header: str) -> None:
     assert intake.header_warnings(header.encode(), OPTIONAL, delimiter=",") == {}
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"{\\rtf1\\ansi\n", "a document in RTF"),
+        (b"\x28\xb5\x2f\xfdabc\n", "a Zstandard archive"),
+        (b"BZh91AY&SYabc\n", "a bzip2 archive"),
+        (b"\xfd7zXZabc\n", "an xz archive"),
+        (b"SQLite format 3\0", "a database of SQLite"),
+    ],
+)
+def test_file_that_is_no_text_is_named(data: bytes, kind: str) -> None:
+    with pytest.raises(FileError, match=f"the file is {kind}, not text"):
+        list(intake.check_text(iter([data])))
+
+
+def test_header_that_begins_like_another_file_is_text() -> None:
+    assert list(intake.check_text(iter([b"BZh,ARROW1\n"]))) == [b"BZh,ARROW1\n"]

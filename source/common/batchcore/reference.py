@@ -103,7 +103,7 @@ def _check_header(text: str, name: str, schema: RecordSchema) -> list[str]:
         near = headers.near_misses(missing, columns)
         hint = f"{headers.spelt(near)}; " if near else ""
         raise ReferenceDataError(
-            f"{name} lacks the columns {missing}: {hint}columns are matched by their exact names, "
+            f"{name} lacks the columns {headers.listed(missing)}: {hint}columns are matched by their exact names, "
             f"and the header has {headers.listed(columns)}"
         )
     twice = [column for column in wanted if columns.count(column) > 1]

@@ -52,6 +52,10 @@ def test_columns_may_stand_in_any_order_and_others_are_left_out(tmp_path: Path) 
     [
         (b"", "reference.csv: the file has 0 bytes"),
         (b"PK\x03\x04", "reference.csv: the file is a spreadsheet"),
+        (b"id,Price,Place\n", "has a header and no rows, so every row of every upload"),
+        (b"id,Price,Place\n\n\n", "has a header and no rows"),
+        (b'[{"id": 1}]', "the file looks like JSON"),
+        (b"<table>\n", "the file looks like HTML"),
         (b"id,Price\n1,2\n", r"lacks the columns 'Place'"),
         (b"id,Price,place\n1,2,3\n", r"lacks the columns 'Place': 'place' looks like 'Place'"),
         (b"id,Price,Place,Price\n1,2,3,4\n", "header names 'Price' more than once"),

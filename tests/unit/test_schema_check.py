@@ -216,6 +216,8 @@ def test_rules_that_say_nothing_or_too_much_are_refused(rules: Any, place: str, 
         ({"$defs": {"a": {"maxlength": 5}}}, "/$defs/a/maxlength", "maxLength"),
         ({"properties": {"id": {"x-empty": True}}}, "/properties/id/x-empty", "cannot be empty"),
         ({"properties": {"id": {}, "": {}}}, "/properties", "no name"),
+        ({"properties": {"id": {}, " a": {}}}, "/properties/ a", "take the blanks away"),
+        ({"properties": {"id": {}, "a\u00a0": {}}}, "/properties/a\u00a0", "never found"),
         ({"properties": {"id": {}, "a/b~c": {"x": 1}}}, "/properties/a~1b~0c/x", "unknown"),
     ],
     ids=str,
@@ -239,6 +241,9 @@ def test_row_that_says_nothing_or_too_much_is_refused(
         ([{"column": "a", ">=": ["b"]}], "/x-compare/0: "),
         ([{"column": "a", ">=": "a"}], "compares 'a' with itself"),
         ([{"column": "a", ">": "b"}, {"column": "id", ">": "b"}], "/x-compare/1: 'id' has neither"),
+        ([{"column": "a", ">=": "b"}, {"column": "a", "<": "b"}], "/x-compare/1: contradicts"),
+        ([{"column": "a", ">": "b"}, {"column": "b", ">": "a"}], "/x-compare/1: contradicts"),
+        ([{"column": "a", "==": "b"}, {"column": "b", "!=": "a"}], "no row keeps both"),
         ([{"column": "a", ">=": "day"}], "'a' is a number, but 'day' is a date"),
         ([{"column": "day", ">=": "at"}], "'day' is a date, but 'at' is a date with a zone"),
     ],
@@ -248,6 +253,12 @@ def test_comparison_that_cannot_be_made_is_refused(listed: Any, text: str) -> No
     columns = {"id": {}, "a": {"minimum": 1}, "b": {"type": "integer"}}
     columns |= {"day": {"format": "D/M/YY"}, "at": {"format": "date-time"}}
     assert text in problem(document(properties=columns, **{"x-compare": listed}))
+
+
+def test_comparisons_that_a_row_can_keep_are_accepted() -> None:
+    columns = {"id": {}, "a": {"minimum": 1}, "b": {"type": "integer"}}
+    both = [{"column": "a", ">=": "b"}, {"column": "b", ">=": "a"}, {"column": "a", "==": "b"}]
+    check_schema(document(properties=columns, **{"x-compare": both}))
 
 
 def test_all_mistakes_are_named_at_once_up_to_twenty() -> None:

@@ -91,7 +91,7 @@ def _examine(document: Mapping[str, Any]) -> tuple[RecordSchema | None, list[Pro
         schema = RecordSchema(document)
     except SchemaError as error:
         return None, [("", str(error))]
-    problems = list(_member_problems(schema))
+    problems = [*_member_problems(schema), *_order_problems(document.get("x-compare", []))]
     return (None, problems) if problems else (schema, [])
 
 
@@ -141,6 +141,10 @@ def _row_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
 def _name_problems(document: Mapping[str, Any], columns: Mapping[str, Any]) -> Iterator[Problem]:
     if "" in columns:
         yield "/properties", "a column has no name"
+    for name in columns:
+        if name and name != name.strip():
+            text = "a header's names are read without blanks around them, so it is never found"
+            yield pointer("/properties", name), f"{text}: take the blanks away"
     for keyword in ("required", "x-enrichment"):
         names = document.get(keyword, [])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -170,6 +174,28 @@ def _name_problems(document: Mapping[str, Any], columns: Mapping[str, Any]) -> I
             pointer("/properties", str(key), dialect.EMPTY),
             "the key cannot be empty: no row without one is found in the reference data",
         )
+
+
+# How the first value may stand to the second one: before it, equal to it, after it.
+_ORDERS = {">=": "=>", ">": ">", "<=": "<=", "<": "<", "==": "=", "!=": "<>"}
+_TURNED = str.maketrans("<>", "><")
+
+
+def _order_problems(comparisons: Any) -> Iterator[Problem]:
+    """Find comparisons of the same two columns that no two values keep together."""
+    left: dict[tuple[str, str], set[str]] = {}
+    for number, entry in enumerate(comparisons):
+        sign = next(sign for sign in _ORDERS if sign in entry)
+        column, other = entry["column"], entry[sign]
+        orders = _ORDERS[sign]
+        if (other, column) in left:
+            column, other, orders = other, column, orders.translate(_TURNED)
+        kept = left.setdefault((column, other), set("<=>"))
+        kept &= set(orders)
+        if not kept:
+            text = f"contradicts another comparison of {column!r} and {other!r}: no row keeps both"
+            yield f"/x-compare/{number}", text
+            return
 
 
 def _near(name: str, columns: Mapping[str, Any]) -> str:

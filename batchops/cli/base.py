@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -9,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,10 +35,14 @@ INTERRUPTED = 130
 
 # The package speaks of its methods; who types verbs is told the verb.
 _CALL = re.compile(
-    r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False|[A-Z]\w*=\d+)?\)(?![\w.])"
+    r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False|[A-Z]\w*=\d+)?\)(?!\.?\w)"
+)
+# A call as `why` advises it; file names among the arguments are in quotes.
+_NEXT_CALL = re.compile(
+    r"""\b(job|stack)\.([a-z]+)\(((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^()'"])*)\)"""
 )
 # What reads a file, as in sheet='March', is an option with the same word.
-_READING = re.compile(r"\b(sheet|encoding|skip_rows)=(?:'([^']*)'|(\d+))")
+_READING = re.compile(r"\b(sheet|encoding|skip_rows|schema|reference_data)=(?:'([^']*)'|(\d+))")
 _OPTIONS = {
     "dry_run=False": "--yes",
     "force=True": "--force",
@@ -49,6 +54,8 @@ _OPTIONS = {
     "accept={...}": "--accept KIND",
     "frame()": "--json",
     "changes_frame()": "--json",
+    ", bytes or a DataFrame": "",
+    ", or a DataFrame": "",
 }
 
 YES = click.option(
@@ -269,6 +276,34 @@ def in_verbs(text: str) -> str:
     for argument, option in _OPTIONS.items():
         text = re.sub(rf"\b{re.escape(argument)}(?=[ ,:;)\n]|$)", option, text)
     return _READING.sub(_as_option, text)
+
+
+def as_commands(calls: str, job_id: str) -> str:
+    """Return calls of methods of ``job`` and ``stack``, as `why` advises them, as commands."""
+    return _NEXT_CALL.sub(partial(_as_command, job_id), calls.removeprefix("bad = "))
+
+
+def _as_command(job_id: str, found: re.Match[str]) -> str:
+    owner, verb, given = found.groups()
+    try:
+        call = ast.parse(f"f({given})", mode="eval").body
+    except (SyntaxError, ValueError):
+        call = None
+    if not isinstance(call, ast.Call) or verb not in main.commands:
+        return found[0]  # part of a column's name
+    words = ["batchops", verb]
+    words += [job_id] if owner == "job" else []
+    words += {"repair": ["FILE.csv"], "rejects": ["-o", "FILE.csv"]}.get(verb, [])
+    words += [shlex.quote(str(each.value)) for each in call.args if isinstance(each, ast.Constant)]
+    for each in call.keywords:
+        value = str(each.value.value) if isinstance(each.value, ast.Constant) else job_id
+        if each.arg == "dry_run":
+            words.append("--yes")
+        elif verb == "deploy":
+            words.append(shlex.quote(f"{each.arg}={value}"))
+        else:
+            words += [f"--{each.arg}", shlex.quote(value)]
+    return " ".join(words)
 
 
 def _as_option(found: re.Match[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from rich.progress import Progress
 from batchops.cli.base import (
     NOT_WELL,
     POSITIVE,
+    as_commands,
     job_argument,
     main,
     screen,
@@ -68,7 +70,9 @@ def balance(stack: Stack, job_id: str, deep: bool) -> None:
 @with_stack
 def why(stack: Stack, job_id: str) -> None:
     """Explain what went wrong with a job, by cause, and what to do next."""
-    show(stack.job(job_id).why())
+    found = stack.job(job_id).why()
+    told = [replace(each, next_call=as_commands(each.next_call, job_id)) for each in found.causes]
+    show(replace(found, causes=tuple(told)), data=found)
 
 
 @main.command()

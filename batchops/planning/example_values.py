@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import rstr
+from batchcore.contradictions import rule_sets
 from batchcore.dates import is_date_format
 from batchcore.readings import NUMERIC, implied_type, to_decimal
 from batchcore.schema import RecordSchema
@@ -45,7 +46,7 @@ def accepted_value(schema: RecordSchema, column: str) -> str | None:
 
     None is returned if none is found, as for a pattern that Python cannot read.
     """
-    sets = list(_rule_sets(schema.properties[column]))
+    sets = list(rule_sets(schema.properties[column]))
     candidates = [each for rules in sets for each in _candidates(rules)]
     for text in (*candidates, *_LAST):
         if text and not schema.column_violations(column, text):
@@ -55,7 +56,7 @@ def accepted_value(schema: RecordSchema, column: str) -> str | None:
 
 def rejected_value(schema: RecordSchema, column: str, accepted: str | None) -> str | None:
     """Return a value that a column rejects; None if none is found, as of a text without rules."""
-    sets = list(_rule_sets(schema.properties[column]))
+    sets = list(rule_sets(schema.properties[column]))
     beyond = [each for rules in sets for each in _beyond(rules)]
     changed = [accepted + "x", accepted.swapcase(), f" {accepted}"] if accepted else []
     for text in (*beyond, *changed, "", "abc", "?"):
@@ -66,15 +67,6 @@ def rejected_value(schema: RecordSchema, column: str, accepted: str | None) -> s
 
 # Texts of several kinds, for rules that ask for little.
 _LAST = ("abc", "1", "A", "x y", "2026-01-31", "true", "a1")
-
-
-def _rule_sets(rules: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield a column's rules, and the sets of rules within."""
-    if isinstance(rules, Mapping):
-        yield rules
-        parts = rules.get("allOf", ())
-        for part in parts if isinstance(parts, list) else ():
-            yield from _rule_sets(part)
 
 
 def _candidates(rules: Mapping[str, Any]) -> Iterator[str]:

@@ -56,7 +56,12 @@ def _records(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
                 parse_constant=str,
                 object_pairs_hook=partial(_unique, number),
             )
-        except (ValueError, RecursionError) as error:
+        except RecursionError as error:
+            raise InputError(f"line {number:,} is nested too deeply") from error
+        except json.JSONDecodeError as error:
+            what = f"{error.msg} at character {error.pos + 1}"
+            raise InputError(f"line {number:,} is no JSON: {what}") from error
+        except ValueError as error:
             raise InputError(f"line {number:,} is no JSON: {error}") from error
         if not isinstance(record, dict):
             raise InputError(

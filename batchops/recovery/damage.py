@@ -207,7 +207,7 @@ def _is_evaluated(old: str, new: str) -> bool:
 def _is_recoded(old: str, new: str) -> bool:
     if old.isascii() and new.isascii():
         return False
-    for lost in ("\ufffd", "?"):
+    for lost in ("\ufffd", "ï¿½", "?"):
         if new.count(lost) > old.count(lost) and _ascii(old) == _ascii(new):
             return True
     if _plain(old) == new:

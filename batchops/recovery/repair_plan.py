@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -263,9 +264,17 @@ def _schema(job: JobRef, given: str | Path | None) -> tuple[RecordSchema, str]:
     if given is None:
         return deployed_schema(job.stack), "the deployed schema and reference data"
     try:
-        return load_checked(Path(given)), f"the schema {given} and the deployed reference data"
+        schema = load_checked(Path(given))
     except SchemaError as error:
         raise InputError(f"{error} (schema={str(given)!r})") from error
+    deployed = job.stack.outputs.get("KeyColumn")  # stacks of earlier versions do not say it
+    if deployed is not None and json.loads(deployed) != schema.key:
+        raise InputError(
+            f"the schema {given} looks up other keys than the deployed one, so the deployed "
+            "reference data does not tell which rows it rejects: give a schema with the same "
+            "x-key, or deploy it with its reference data, and rerun the job first"
+        )
+    return schema, f"the schema {given} and the deployed reference data"
 
 
 def _by_chunk(

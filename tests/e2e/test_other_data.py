@@ -223,7 +223,7 @@ def test_schema_that_the_kept_reference_data_does_not_fit_is_refused(
     changed = tmp_path / "enger.json"
     text = SCHEMA.read_text(encoding="utf-8").replace('"Stückpreis"]', '"Stückpreis", "Rabatt"]')
     changed.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=r"lacks the columns \['Rabatt'\]") as caught:
+    with pytest.raises(InputError, match=r"lacks the columns 'Rabatt'") as caught:
         stack.deploy(schema=changed)
     assert str(changed) in str(caught.value)
     assert stack.status().status.endswith("_COMPLETE")
@@ -256,7 +256,7 @@ def test_later_reference_data_is_held_against_the_schema_that_is_kept(
         ("schema", ('"x-key": "Teilenummer"', '"x-key": "Bemerkung"'), "'x-key' must name"),
         ("schema", ("DD.MM.YYYY", "DD.MM.JJJJ"), "unknown format 'DD.MM.JJJJ'"),
         ("schema", ('["Lieferant", "Stückpreis"]', '["Menge"]'), "'Menge' is in 'properties' too"),
-        ("reference", ("Stückpreis", "Preis"), "lacks the columns ['Stückpreis']"),
+        ("reference", ("Stückpreis", "Preis"), "lacks the columns 'Stückpreis'"),
         ("reference", ("T-00002", "T-2"), "row 3: malformed Teilenummer"),
         ("reference", (',"0,99"', ""), "row 3: too few fields"),
         ("reference", ("Müller", "\udcfc"), "row 2: byte 9 is 0xFC, which is not UTF-8"),

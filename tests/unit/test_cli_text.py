@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import batchops
 from batchops.cli import main
-from batchops.cli.base import in_verbs
+from batchops.cli.base import as_commands, in_verbs
 from batchops.cli.help import EXAMPLES, GROUPS
 from batchops.core.errors import InputError
 from batchops.deployment.deletion import Destruction
@@ -43,6 +43,10 @@ from batchops.stack import Stack
         ("name one, sheet='May 26'", "name one, --sheet 'May 26'"),
         ("encoding='cp1252' says nothing of", "--encoding cp1252 says nothing of"),
         ("skip_rows=3 says nothing of", "--skip-rows 3 says nothing of"),
+        ("is blank (reference_data='a b.csv'): it", "is blank (--reference-data 'a b.csv'): it"),
+        ("unknown keyword (schema='s.json')", "unknown keyword (--schema s.json)"),
+        ("put them in with repair(). If", "put them in with 'batchops repair'. If"),
+        ("give the path of a CSV file, bytes or a DataFrame", "give the path of a CSV file"),
         (
             "as with stack.latest().wait(), or pass force=True, which",
             "as with 'batchops wait', or pass --force, which",
@@ -58,6 +62,41 @@ def test_methods_are_named_as_verbs(said: str, shown: str) -> None:
 )
 def test_what_is_no_verb_stays_as_it_is(text: str) -> None:
     assert in_verbs(text) == text
+
+
+REJECTS = "batchops rejects j-1 -o FILE.csv"
+REPAIR = "batchops repair j-1 FILE.csv --yes"
+
+
+@pytest.mark.parametrize(
+    ("calls", "typed"),
+    [
+        (
+            "bad = job.rejects()  # fix 'Land', then job.repair(bad, dry_run=False)",
+            f"{REJECTS}  # fix 'Land', then {REPAIR}",
+        ),
+        (
+            "bad = job.rejects()  # fix 'x.stack.logs(b c)', then job.repair(bad, dry_run=False)",
+            f"{REJECTS}  # fix 'x.stack.logs(b c)', then {REPAIR}",
+        ),
+        (
+            "stack.deploy(FileDelimiter=';'); job.rerun(dry_run=False)",
+            "batchops deploy 'FileDelimiter=;'; batchops rerun j-1 --yes",
+        ),
+        (
+            "stack.logs('read-file', job=job.id)  # then job.rerun()",
+            "batchops logs read-file --job j-1  # then batchops rerun j-1",
+        ),
+        (
+            "stack.submit('a (1).csv', name='x/a.csv')  # once it is fixed",
+            "batchops submit 'a (1).csv' --name x/a.csv  # once it is fixed",
+        ),
+        ("stack.doctor()", "batchops doctor"),
+        ("job.balance()", "batchops balance j-1"),
+    ],
+)
+def test_next_calls_are_commands(calls: str, typed: str) -> None:
+    assert as_commands(calls, "j-1") == typed
 
 
 def test_dry_run_of_a_destruction_says_how_to_go_on() -> None:

@@ -136,6 +136,7 @@ SAVED = [
     ("Zürich", "ZÃ¼rich", "mojibake"),
     ("ZÃ¼rich", "Zürich", "mojibake"),
     ("Zürich", "Z³rich", "mojibake"),
+    ("Zürich", "Zï¿½rich", "mojibake"),
     ("Zürich", "Z\ufffdrich", "mojibake"),
     ("Zürich", "Z?rich", "mojibake"),
     ("Zürich", "Zrich", "mojibake"),

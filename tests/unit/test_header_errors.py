@@ -52,6 +52,10 @@ def refusal(data: str | bytes, *, delimiter: str = ",", block: int = 7) -> str:
         ('{"a": 1}\n', "NoHeaderError: the file looks like JSON: export"),
         ("id;Größe;Straße;status\n", "WrongDelimiterError: the header is delimited by ';'"),
         ("1,2,3,4\n5,6,7,8\n", "NoHeaderError: .* it looks like data"),
+        ("Ada,€ 9.50,Berlin\n", "NoHeaderError: .* it looks like data"),
+        ("404 Not Found\n", "NoHeaderError: .* if it is a header, rename its columns, or see"),
+        ("kunde,ort\nAda,Berlin\n", "NoHeaderError: .* if it is a header, rename its columns"),
+        ('"id,Größe,Straße,status"\n"1,2,3,4"\n', "the whole row stands in quotes, as one field"),
         (GOOD.encode("cp1252"), "lacks 'Größe', 'Straße' in UTF-8, but has them in Windows-1252"),
         (GOOD.encode("cp850"), "has them in DOS code page 850: .* iconv -f CP850 -t UTF-8"),
         (GOOD.encode("mac_roman"), "has them in Mac Roman"),
@@ -80,10 +84,52 @@ def test_refusal_names_what_is_seen(data: str | bytes, said: str) -> None:
 
 
 def test_columns_are_searched_for_near_the_top_only() -> None:
-    assert "looks like data" in refusal("x\n" * 200 + GOOD)
+    assert "if it is a header, rename its columns" in refusal("x\n" * 200 + GOOD)
 
 
 def test_no_row_of_data_is_quoted() -> None:
     found = refusal("Jane Doe,secret\nReport,of,Jane\n" + GOOD)
     assert "Jane" not in found
     assert "row 3" in found
+
+
+OPTIONAL = RecordSchema({"required": ["id"], "properties": {"id": {}, "Größe": {}}})
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "id,Größe".encode("cp1252"),
+        "id,Größe".encode("cp850"),
+        "id,Größe".encode("mac_roman"),
+        "id,GrÃ¶ÃŸe".encode(),
+        "id,\xa0,Größe".encode("cp1252"),
+    ],
+)
+def test_optional_column_in_another_encoding_is_warned_of(header: bytes) -> None:
+    found = intake.header_warnings(header, OPTIONAL, delimiter=",")
+    assert re.search("RULES NOT APPLIED: .* looks like 'Größe'", found["nearColumns"])
+
+
+@pytest.mark.parametrize("header", ["id,Größe", "id,Länge", "id"])
+def test_header_in_utf_8_is_not_warned_of(header: str) -> None:
+    assert intake.header_warnings(header.encode(), OPTIONAL, delimiter=",") == {}
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"{\\rtf1\\ansi\n", "a document in RTF"),
+        (b"\x28\xb5\x2f\xfdabc\n", "a Zstandard archive"),
+        (b"BZh91AY&SYabc\n", "a bzip2 archive"),
+        (b"\xfd7zXZabc\n", "an xz archive"),
+        (b"SQLite format 3\0", "a database of SQLite"),
+    ],
+)
+def test_file_that_is_no_text_is_named(data: bytes, kind: str) -> None:
+    with pytest.raises(FileError, match=f"the file is {kind}, not text"):
+        list(intake.check_text(iter([data])))
+
+
+def test_header_that_begins_like_another_file_is_text() -> None:
+    assert list(intake.check_text(iter([b"BZh,ARROW1\n"]))) == [b"BZh,ARROW1\n"]

@@ -199,6 +199,15 @@ def test_repair_reads_everything_once_but_the_job_s_entry_and_the_chunks_it_patc
     assert _started(failed)["resume"]["by"] == "repair"
 
 
+@pytest.mark.parametrize("deployed", ['"order_id"', '""'])
+def test_repair_with_a_schema_that_looks_up_other_keys_is_refused(
+    failed: FailedJob, monkeypatch: pytest.MonkeyPatch, deployed: str
+) -> None:
+    monkeypatch.setitem(failed.job.stack.outputs, "KeyColumn", deployed)
+    with pytest.raises(InputError, match=r"record\.schema\.json looks up other keys than the depl"):
+        plan_repair(failed.job, FIXED, schema=SCHEMA)
+
+
 def test_repair_whose_job_was_taken_over_names_no_manifest(failed: FailedJob) -> None:
     failed.account.put_reference({KEYS[1]: values_of(KEYS[1])})
     plan = plan_repair(failed.job, FIXED, schema=SCHEMA)

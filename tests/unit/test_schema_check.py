@@ -68,6 +68,20 @@ def nested(levels: int) -> dict[str, Any]:
         {"title": "T", "description": "D", "$comment": "C", "examples": ["e"]},
         *({"format": name} for name in FORMATS),
         {"format": "D/M/YYYY h:mm"},
+        {"pattern": "^[0-9]{5}$", "maxLength": 5},
+        {"pattern": "^[A-Z]{2,}$", "minLength": 40},
+        {"pattern": "[0-9]{5}", "minLength": 40},
+        {"pattern": "^(a|bcd)+$", "maxLength": 1},
+        {"pattern": "^$", "x-empty": True},
+        {"type": "integer", "pattern": r"^-?\d{1,3}$"},
+        {"type": "integer", "minimum": 100, "maxLength": 3},
+        {"type": "number", "pattern": "^[^a-z]+$"},
+        {"type": "boolean", "pattern": "^[TF]"},
+        {"format": "D/M/YYYY", "pattern": "^[0-9]{1,2}/", "maxLength": 8},
+        {"format": "date", "pattern": "^20[0-9]{2}-"},
+        {"format": "YYYY-MM-DDThh:mm", "pattern": "T"},
+        {"allOf": [{"enum": ["DE", "FR"]}, {"enum": ["DE"]}]},
+        {"allOf": [{"type": "integer", "minimum": 5}, {"maximum": 5}]},
     ],
     ids=str,
 )
@@ -150,6 +164,29 @@ def test_shipped_schema_is_accepted() -> None:
         ({"$ref": "other.json"}, "/$ref", "none of '#/$defs/NAME'"),
         (False, "", "rejects every row"),
         ("string", "", "no object of rules"),
+        ({"maxLength": True}, "/maxLength", "but it is true"),
+        ({"description": 5}, "/description", "must be a text"),
+        ({"pattern": "^[0-9]{5}$", "maxLength": 4}, "", "5 characters or more, and maxLength 4"),
+        ({"pattern": "^[A-Z]{2,3}$", "minLength": 4}, "", "minLength 4, which needs 4"),
+        ({"pattern": r"^\d+-\d+$", "maxLength": 2}, "", "which needs 3 characters or more"),
+        ({"type": "integer", "maxLength": 0}, "", "both type integer"),
+        ({"type": "integer", "minimum": 1000, "maxLength": 3}, "", "both minimum 1000"),
+        ({"type": "integer", "maximum": -1000, "maxLength": 4}, "", "both maximum -1000"),
+        ({"type": "integer", "pattern": "^[a-z]+$"}, "", "no integer matches"),
+        ({"type": "number", "pattern": "€"}, "", "no number matches"),
+        ({"type": "boolean", "minLength": 6}, "", "type boolean, which allows 5"),
+        ({"type": "boolean", "pattern": "^[yn]"}, "", "no boolean that can be read"),
+        (
+            {"format": "YYYY-MM-DD", "pattern": "^[0-9]{8}$"},
+            "",
+            "format YYYY-MM-DD, which needs 10",
+        ),
+        ({"format": "D.M.YYYY", "pattern": "^[0-9]+/[0-9]+/[0-9]+$"}, "", "no date in the format"),
+        ({"format": "uuid", "maxLength": 32}, "", "format uuid, which needs 36"),
+        ({"allOf": [{"type": "integer"}, {"type": "boolean"}]}, "", "type integer and boolean"),
+        ({"allOf": [{"type": "integer", "minimum": 5}, {"maximum": 3}]}, "", "no integer keeps"),
+        ({"allOf": [{"minLength": 5}, {"maxLength": 3}]}, "", "both minLength 5"),
+        ({"allOf": [{"enum": ["A"]}, {"maxLength": 0}]}, "", "it has 1 character"),
     ],
     ids=str,
 )
@@ -179,6 +216,8 @@ def test_rules_that_say_nothing_or_too_much_are_refused(rules: Any, place: str, 
         ({"$defs": {"a": {"maxlength": 5}}}, "/$defs/a/maxlength", "maxLength"),
         ({"properties": {"id": {"x-empty": True}}}, "/properties/id/x-empty", "cannot be empty"),
         ({"properties": {"id": {}, "": {}}}, "/properties", "no name"),
+        ({"properties": {"id": {}, " a": {}}}, "/properties/ a", "take the blanks away"),
+        ({"properties": {"id": {}, "a\u00a0": {}}}, "/properties/a\u00a0", "never found"),
         ({"properties": {"id": {}, "a/b~c": {"x": 1}}}, "/properties/a~1b~0c/x", "unknown"),
     ],
     ids=str,
@@ -202,6 +241,9 @@ def test_row_that_says_nothing_or_too_much_is_refused(
         ([{"column": "a", ">=": ["b"]}], "/x-compare/0: "),
         ([{"column": "a", ">=": "a"}], "compares 'a' with itself"),
         ([{"column": "a", ">": "b"}, {"column": "id", ">": "b"}], "/x-compare/1: 'id' has neither"),
+        ([{"column": "a", ">=": "b"}, {"column": "a", "<": "b"}], "/x-compare/1: contradicts"),
+        ([{"column": "a", ">": "b"}, {"column": "b", ">": "a"}], "/x-compare/1: contradicts"),
+        ([{"column": "a", "==": "b"}, {"column": "b", "!=": "a"}], "no row keeps both"),
         ([{"column": "a", ">=": "day"}], "'a' is a number, but 'day' is a date"),
         ([{"column": "day", ">=": "at"}], "'day' is a date, but 'at' is a date with a zone"),
     ],
@@ -211,6 +253,12 @@ def test_comparison_that_cannot_be_made_is_refused(listed: Any, text: str) -> No
     columns = {"id": {}, "a": {"minimum": 1}, "b": {"type": "integer"}}
     columns |= {"day": {"format": "D/M/YY"}, "at": {"format": "date-time"}}
     assert text in problem(document(properties=columns, **{"x-compare": listed}))
+
+
+def test_comparisons_that_a_row_can_keep_are_accepted() -> None:
+    columns = {"id": {}, "a": {"minimum": 1}, "b": {"type": "integer"}}
+    both = [{"column": "a", ">=": "b"}, {"column": "b", ">=": "a"}, {"column": "a", "==": "b"}]
+    check_schema(document(properties=columns, **{"x-compare": both}))
 
 
 def test_all_mistakes_are_named_at_once_up_to_twenty() -> None:

@@ -1,14 +1,14 @@
 """Find the mistakes in the rules of one column."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import jsonschema_rs
 
 from batchcore import dialect
+from batchcore.contradictions import contradiction, no_number
 from batchcore.dates import is_date_format, length_range
 from batchcore.readings import NUMERIC, NUMERIC_RULES, READERS, TYPES, implied_type, to_decimal
 from batchcore.schema_words import meant, pointer, unknown_keyword
@@ -89,10 +89,23 @@ _LISTED_FORMATS = (
 
 def column_problems(rules: Any, document: Mapping[str, Any], place: str) -> Iterator[Problem]:
     """Yield the mistakes in a column's rules, each with its place."""
+    problems = list(_rule_problems(rules, document, place))
+    yield from problems
+    if not problems and isinstance(rules, dict):
+        canonical = dialect.canonical(rules, document)
+        if found := contradiction(canonical):
+            yield place, found
+
+
+def _rule_problems(rules: Any, document: Mapping[str, Any], place: str) -> Iterator[Problem]:
     if rules is True:
         return
     if not isinstance(rules, dict):
-        what = "false rejects every row" if rules is False else f"{rules!r} is no object of rules"
+        what = (
+            "false rejects every row"
+            if rules is False
+            else f"{_shown(rules)} is no object of rules"
+        )
         yield place, f"{what}: write {{}} for a column without rules"
         return
     found = dialect.canonical(rules, document)
@@ -115,9 +128,17 @@ def column_problems(rules: Any, document: Mapping[str, Any], place: str) -> Iter
         yield from column_problems(part, document, pointer(place, "allOf", number))
     yield from _type_problems(found, place)
     yield from _limit_problems(found, place)
+    for keyword in ("title", "description", "$comment"):
+        if not isinstance(rules.get(keyword, ""), str):
+            yield pointer(place, keyword), "must be a text"
     if "pattern" in found and not _is_pattern(found["pattern"]):
         text = f"{found['pattern']!r} is no regular expression (as ECMA-262 and Rust have them)"
         yield pointer(place, "pattern"), text
+
+
+def _shown(value: Any) -> str:
+    """Return a value as the schema has it: null, not None."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
 def _is_pattern(pattern: Any) -> bool:
@@ -189,7 +210,7 @@ def _member_problems(rules: Mapping[str, Any], kind: str, place: str) -> Iterato
     for at, member in listed_members(rules, place):
         if not _is_of(member, kind):
             hint = _member_hint(member, kind)
-            yield at, f"{member!r} is never equal to a value of type {kind}{hint}"
+            yield at, f"{_shown(member)} is never equal to a value of type {kind}{hint}"
 
 
 def listed_members(rules: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any]]:
@@ -223,13 +244,16 @@ def _limit_problems(rules: Mapping[str, Any], place: str) -> Iterator[Problem]:
     for keyword in ("minLength", "maxLength"):
         limit = rules.get(keyword, 0)
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
-            yield pointer(place, keyword), f"must be a whole number from 0, but it is {limit!r}"
+            yield (
+                pointer(place, keyword),
+                f"must be a whole number from 0, but it is {_shown(limit)}",
+            )
             return
     for keyword in NUMERIC_RULES.keys() & rules.keys():
         number = to_decimal(rules[keyword])
         if number is None or (keyword == "multipleOf" and number <= 0):
             wanted = "a number above 0" if keyword == "multipleOf" else "a number"
-            yield pointer(place, keyword), f"must be {wanted}, but it is {rules[keyword]!r}"
+            yield pointer(place, keyword), f"must be {wanted}, but it is {_shown(rules[keyword])}"
             return
     shortest, longest = rules.get("minLength", 0), rules.get("maxLength", math.inf)
     if shortest > longest:
@@ -246,32 +270,5 @@ def _limit_problems(rules: Mapping[str, Any], place: str) -> Iterator[Problem]:
             yield pointer(place, "maxLength"), f"a date in the format {date_format} is longer"
         if shortest > most:
             yield pointer(place, "minLength"), f"a date in the format {date_format} is shorter"
-    if implied_type(rules) in NUMERIC and not _has_number(rules):
-        limits = {n: rules[n] for n in NUMERIC_RULES if n in rules}
-        yield place, f"no {implied_type(rules)} keeps all of {limits}"
-
-
-def _has_number(rules: Mapping[str, Any]) -> bool:
-    """Tell whether any number keeps the rules for numbers."""
-    limits = {n: to_decimal(rules[n]) or Decimal(0) for n in NUMERIC_RULES if n in rules}
-    lows = [(Fraction(limits[n]), n.startswith("ex")) for n in _LOW if n in limits]
-    highs = [(Fraction(limits[n]), n.startswith("ex")) for n in _HIGH if n in limits]
-    if not lows or not highs:
-        return True
-    # Of two limits that are equal, the exclusive one counts.
-    low, above = max(lows)
-    high, below = min(highs, key=lambda limit: (limit[0], not limit[1]))
-    step = Fraction(limits["multipleOf"]) if "multipleOf" in limits else None
-    if implied_type(rules) == "integer":
-        # Multiples that are integers are multiples of this.
-        step = Fraction(step.numerator if step else 1)
-    if step is None:
-        return low < high or (low == high and not above and not below)
-    first = math.ceil(low / step) * step
-    if first == low and above:
-        first += step
-    return first < high or (first == high and not below)
-
-
-_LOW = ("minimum", "exclusiveMinimum")
-_HIGH = ("maximum", "exclusiveMaximum")
+    if found := no_number(rules):
+        yield place, found

@@ -33,6 +33,8 @@ _ENCODINGS = (
     ("Big5", "big5", "BIG5"),
     ("EUC-KR", "euc_kr", "EUC-KR"),
 )
+# What a value looks like, and hardly a name: a number or date, with a unit or a currency perhaps.
+_VALUE = re.compile(r"\W*\d[\d.,:/ T+-]*\W*")
 _MARKUP = {"<": "HTML or XML", "{": "JSON", "[": "JSON"}
 
 
@@ -192,6 +194,23 @@ def _encoding_of(header: bytes, missing: Sequence[str], delimiter: str) -> FileE
     return None
 
 
+def in_other_encodings(header: bytes, schema: RecordSchema, *, delimiter: str) -> dict[str, str]:
+    """Return the names that are columns of the schema in another encoding, by the column."""
+    if header.isascii():
+        return {}
+    names = headers.names_of(header.decode("utf-8", "backslashreplace"), delimiter=delimiter)
+    wanted = [each for each in schema.columns if each not in names and not each.isascii()]
+    found: dict[str, str] = {}
+    for _, codec, _ in _ENCODINGS if wanted else ():
+        texts = (_decoded(header, codec), _decoded(_encoded(header, codec), "utf-8"))
+        for others in (headers.names_of(text, delimiter=delimiter) for text in texts):
+            pairs = zip(others, names, strict=True) if len(others) == len(names) else ()
+            for other, name in pairs:
+                if other in wanted:
+                    found.setdefault(other, name)
+    return found
+
+
 def _decoded(data: bytes, codec: str) -> str:
     try:
         return data.decode(codec)
@@ -212,9 +231,17 @@ def _no_header(text: str, names: Sequence[str], schema: RecordSchema) -> FileErr
         return None
     refuse_markup(text)
     # The message does not quote the row, because it may be somebody's data.
+    lacking = f"the first row names none of the columns {headers.listed(schema.required)}"
+    if len(names) == 1 and headers.any_alike(schema.columns, re.split(r"[,;\t|]", names[0])):
+        return NoHeaderError(
+            f"{lacking}: the whole row stands in quotes, as one field: export the data anew, "
+            "without quotes around whole lines"
+        )
+    if any(_VALUE.fullmatch(name) for name in names):
+        return NoHeaderError(f"{lacking}: it looks like data, so put a header above it")
     return NoHeaderError(
-        "the first row names none of the columns "
-        f"{headers.listed(schema.required)}: it looks like data, so put a header above it"
+        f"{lacking}: if it is data, put a header above it; if it is a header, rename its columns, "
+        "or see whether this is another kind of file"
     )
 
 

@@ -22,6 +22,16 @@ _MAGIC = {
     b"\xd0\xcf\x11\xe0": "an old Excel spreadsheet",
     b"%PDF": "a PDF",
     b"\x89PNG": "an image",
+    b"GIF89a": "an image",
+    b"\xff\xd8\xff": "an image",
+    b"{\\rtf": "a document in RTF",
+    b"SQLite format 3\0": "a database of SQLite",
+    b"ARROW1\0": "a Feather file",
+    b"BZh91AY&SY": "a bzip2 archive",
+    b"\xfd7zXZ": "an xz archive",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"Rar!": "a RAR archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
 }
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 # The first of these begins as a BOM of UTF-16 does.
@@ -181,7 +191,8 @@ def header_warnings(header: bytes, schema: RecordSchema, *, delimiter: str) -> d
     ``doubledColumns``: columns that the enrichment adds and the file has already.
     """
     names = headers.names_of(_text(header), delimiter=delimiter)
-    near = headers.near_misses(schema.columns, names)
+    near = header_errors.in_other_encodings(header, schema, delimiter=delimiter)
+    near |= headers.near_misses(schema.columns, names)
     doubled = [column for column in schema.enrichment if column in names]
     found = {}
     if near:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from batchcore import csvtext, headers, intake, quoting
+from batchcore import csvtext, header_errors, headers, intake, quoting
 from batchcore.errors import FileError, ReferenceDataError
 from batchcore.items import Item
 from batchcore.schema import RecordSchema, Violation
@@ -43,10 +43,10 @@ def read_reference(path: Path, schema: RecordSchema) -> Iterator[Row]:
     Raises
     ------
     ReferenceDataError
-        The file cannot be read, is too large for a layer, or is not UTF-8; its header lacks a
-        column or names one twice; or a row has too few or too many fields, a quote in the wrong
-        place, or a key that is blank, malformed or in an earlier row as well. The message names the
-        row, the header being row 1, and what to do.
+        The file cannot be read, is too large for a layer, is not UTF-8, or has no rows; its header
+        lacks a column or names one twice; or a row has too few or too many fields, a quote in the
+        wrong place, or a key that is blank, malformed or in an earlier row as well. The message
+        names the row, the header being row 1, and what to do.
     """
     try:
         size_bytes = path.stat().st_size
@@ -86,6 +86,11 @@ def _read_rows(file: IO[bytes], name: str, schema: RecordSchema) -> Iterator[Row
                     f"{schema.key}"
                 )
             yield key, {column: fields[at] for column, at in enrichment}
+    if not rows_of_keys:
+        raise ReferenceDataError(
+            f"{name} has a header and no rows, so every row of every upload would be rejected: add "
+            "the rows, or leave x-key and x-enrichment out of the schema"
+        )
 
 
 def _check_header(text: str, name: str, schema: RecordSchema) -> list[str]:
@@ -94,6 +99,7 @@ def _check_header(text: str, name: str, schema: RecordSchema) -> list[str]:
     columns = headers.names_of(text, delimiter=DELIMITER)
     missing = [column for column in wanted if column not in columns]
     if missing:
+        header_errors.refuse_markup(text)
         other = headers.other_delimiter(text, wanted, delimiter=DELIMITER)
         if other is not None:
             raise ReferenceDataError(
@@ -103,8 +109,8 @@ def _check_header(text: str, name: str, schema: RecordSchema) -> list[str]:
         near = headers.near_misses(missing, columns)
         hint = f"{headers.spelt(near)}; " if near else ""
         raise ReferenceDataError(
-            f"{name} lacks the columns {missing}: {hint}columns are matched by their exact names, "
-            f"and the header has {headers.listed(columns)}"
+            f"{name} lacks the columns {headers.listed(missing)}: {hint}columns are matched by "
+            f"their exact names, and the header has {headers.listed(columns)}"
         )
     twice = [column for column in wanted if columns.count(column) > 1]
     if twice:

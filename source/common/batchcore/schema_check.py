@@ -4,13 +4,14 @@ A keyword that is not known does nothing, a rule that can never apply checks not
 always fails rejects every row. None of them is noticed until somebody looks at the results.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from batchcore import dialect
 from batchcore.column_check import column_problems, listed_members
+from batchcore.contradictions import rule_sets
 from batchcore.errors import SchemaError
 from batchcore.schema import RecordSchema, check_depth, parse_document
 from batchcore.schema_words import half_look_up, pointer, unknown_keyword
@@ -90,7 +91,7 @@ def _examine(document: Mapping[str, Any]) -> tuple[RecordSchema | None, list[Pro
         schema = RecordSchema(document)
     except SchemaError as error:
         return None, [("", str(error))]
-    problems = list(_member_problems(schema))
+    problems = [*_member_problems(schema), *_order_problems(document.get("x-compare", []))]
     return (None, problems) if problems else (schema, [])
 
 
@@ -140,6 +141,10 @@ def _row_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
 def _name_problems(document: Mapping[str, Any], columns: Mapping[str, Any]) -> Iterator[Problem]:
     if "" in columns:
         yield "/properties", "a column has no name"
+    for name in columns:
+        if name and name != name.strip():
+            text = "a header's names are read without blanks around them, so it is never found"
+            yield pointer("/properties", name), f"{text}: take the blanks away"
     for keyword in ("required", "x-enrichment"):
         names = document.get(keyword, [])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -171,6 +176,28 @@ def _name_problems(document: Mapping[str, Any], columns: Mapping[str, Any]) -> I
         )
 
 
+# How the first value may stand to the second one: before it, equal to it, after it.
+_ORDERS = {">=": "=>", ">": ">", "<=": "<=", "<": "<", "==": "=", "!=": "<>"}
+_TURNED = str.maketrans("<>", "><")
+
+
+def _order_problems(comparisons: Any) -> Iterator[Problem]:
+    """Find comparisons of the same two columns that no two values keep together."""
+    left: dict[tuple[str, str], set[str]] = {}
+    for number, entry in enumerate(comparisons):
+        sign = next(sign for sign in _ORDERS if sign in entry)
+        column, other = entry["column"], entry[sign]
+        orders = _ORDERS[sign]
+        if (other, column) in left:
+            column, other, orders = other, column, orders.translate(_TURNED)
+        kept = left.setdefault((column, other), set("<=>"))
+        kept &= set(orders)
+        if not kept:
+            text = f"contradicts another comparison of {column!r} and {other!r}: no row keeps both"
+            yield f"/x-compare/{number}", text
+            return
+
+
 def _near(name: str, columns: Mapping[str, Any]) -> str:
     lower = {column.lower().strip(): column for column in columns}
     close = get_close_matches(name.lower().strip(), lower, n=1)
@@ -182,8 +209,22 @@ def _member_problems(schema: RecordSchema) -> Iterator[Problem]:
     for column, rules in schema.properties.items():
         if not isinstance(rules, dict):
             continue
-        for place, member in listed_members(rules, pointer("/properties", column)):
-            text = str(member).lower() if isinstance(member, bool) else str(member)
-            if broken := schema.column_violations(column, text):
-                why = f"{broken[0].message} ({broken[0].rule})"
-                yield place, f"{text!r} is never accepted: it {why}"
+        for number, listing in enumerate(rule_sets(rules)):
+            place = pointer("/properties", column)
+            members = list(listed_members(listing, place))
+            refused = list(_refused_members(schema, column, members))
+            if number == 0:
+                yield from refused
+            elif len(refused) == len(members):
+                # Shared rules may list more than a column accepts, but nothing is never meant.
+                yield from ((place, text) for _, text in refused)
+
+
+def _refused_members(
+    schema: RecordSchema, column: str, members: Iterable[tuple[str, Any]]
+) -> Iterator[Problem]:
+    for place, member in members:
+        text = str(member).lower() if isinstance(member, bool) else str(member)
+        if broken := schema.column_violations(column, text):
+            why = f"{broken[0].message} ({broken[0].rule})"
+            yield place, f"{text!r} is never accepted: it {why}"

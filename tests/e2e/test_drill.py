@@ -45,5 +45,7 @@ def test_drill_tells_how_each_job_was_recovered(report: DrillReport) -> None:
         ("SUCCEEDED", ""),
         ("SUCCEEDED", ""),
     ]
-    # The merge was tried three times, and each try was struck.
-    assert cases[PLAN[3]].fired == 3
+    # The merge was tried three times, and each try was struck: more than once where it was writing
+    # several files when its process was killed.
+    assert cases[PLAN[3]].retries == 2
+    assert cases[PLAN[3]].fired >= 3

@@ -74,6 +74,8 @@ class Home:
         caches = {"UV_CACHE_DIR": cache / "uv", "PIP_CACHE_DIR": cache / "pip"}
         env = {name: value for name, value in os.environ.items() if name.upper().startswith(KEPT)}
         env |= {name: str(value) for name, value in caches.items()}
+        # Where a proxy stands before the index, its certificate is in the system's store.
+        env["UV_SYSTEM_CERTS"] = "true"
         done = subprocess.run(
             list(map(str, command)),
             cwd=self.path / folder,

@@ -41,6 +41,8 @@ FREE = {
 @pytest.fixture(autouse=True)
 def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Name a proxy at a port where nobody listens, in every variable that is read anywhere."""
+    # urllib keeps the opener that it made first, with the proxies of then, such as another test's.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     # Bound all the while, and not listening, so that no server of a test gets the same port.
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))

@@ -90,7 +90,9 @@ def prepare(
     ------
     InputError, PackagingError, StackError, AwsError, EngineError
     """
-    _check_there(project, order)
+    # Read first: what cannot be deployed needs no engine installed and started for it.
+    template = templates.load_template(project.template)
+    _check_there(order)
     target = stack.target.connect(start=True)
     cfn = target.client("cloudformation")
     found = _living(cfn, stack.name, replace=replace)
@@ -98,7 +100,6 @@ def prepare(
         _refuse_going_back(stack.name, outputs_of(found))
     kept = {} if found is None else _kept_files(cfn, stack.name)
     overrides = check_files(project, order, kept=_fetch_kept(target, project, kept))
-    template = templates.load_template(project.template)
     has = {each["ParameterKey"] for each in (found or {}).get("Parameters", [])}
     open_ones = template["Parameters"].keys() - has
     parameters = _parameters(target, order.parameters, open_ones, new=found is None)
@@ -128,9 +129,8 @@ def prepare(
     return Prepared(change_set, published)
 
 
-def _check_there(project: Project, order: Order) -> None:
-    """Refuse what cannot be read, before an engine is installed and started for it."""
-    templates.load_template(project.template)
+def _check_there(order: Order) -> None:
+    """Refuse files that are not there."""
     for what, path in (("schema", order.schema), ("reference data", order.reference_data)):
         if path and not Path(path).is_file():
             raise InputError(f"no file {str(path)!r} to take as {what}: name one that is there")

@@ -31,7 +31,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --constraint const
 PIN := $(SCAN)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
 	--custom-compile-command 'make pins'
 
-.PHONY: help demo test check code lint audit pins licences format lab console docs pictures bench bench-quick drill clean setup setup-dev
+.PHONY: help demo test check code lint audit pins policies licences format lab console docs pictures bench bench-quick drill clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -41,6 +41,7 @@ help:
 	@echo "make lint    as check without tests, and cfn-lint, sam validate, checkov, the CI workflow, the docs"
 	@echo "make audit   known vulnerabilities of every package; needs the network"
 	@echo "make pins    renew the versions and hashes of what is installed; needs the network"
+	@echo "make policies  the policies of a stack's people, into the template and the docs"
 	@echo "make licences  the licences of what is installed, into the docs"
 	@echo "make docs    the API reference, into site/"
 	@echo "make pictures  the pictures of README and docs, from notebooks run in a browser"
@@ -152,6 +153,9 @@ pins: $(SCAN)/ready
 	$(PIN) --generate-hashes --only-binary :all: batchops/local/engine-requirements.in \
 		-o batchops/local/engine-requirements.txt
 	$(PIN) --all-extras pyproject.toml -o constraints.txt
+
+policies: setup-dev
+	$(BIN)/python -m tools.policies
 
 licences: setup-dev $(VENV)/ready-bench
 	$(BIN)/python -m tools.licences docs/licences.md

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from batchops.core.ledger.error_table import ErrorFilter
     from batchops.deployment.deletion import Destruction
     from batchops.deployment.deploy import Deployment
+    from batchops.deployment.deployer import Policy
+    from batchops.deployment.drift import Drift
     from batchops.deployment.listing import list_stacks
     from batchops.deployment.preview import Preview
     from batchops.deployment.stack_events import StackEvents
@@ -117,6 +119,8 @@ _MODULES = {
     "batchops.core.ledger.error_table": ("ErrorFilter",),
     "batchops.deployment.deletion": ("Destruction",),
     "batchops.deployment.deploy": ("Deployment",),
+    "batchops.deployment.deployer": ("Policy",),
+    "batchops.deployment.drift": ("Drift",),
     "batchops.deployment.listing": ("list_stacks",),
     "batchops.deployment.preview": ("Preview",),
     "batchops.deployment.stack_events": ("StackEvents",),
@@ -193,6 +197,7 @@ __all__ = [
     "Deployment",
     "Destruction",
     "Diagnosis",
+    "Drift",
     "Duplicates",
     "Email",
     "EndpointError",
@@ -214,6 +219,7 @@ __all__ = [
     "MissingExtraError",
     "PackagingError",
     "Plan",
+    "Policy",
     "Preview",
     "ProjectError",
     "Redelivery",

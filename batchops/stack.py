@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from batchops.deployment.change_sets import ParameterValue
+    from batchops.deployment.deployer import Policy
+    from batchops.deployment.drift import Drift
     from batchops.deployment.preview import Preview
     from batchops.deployment.stack_events import OnEvent
     from batchops.deployment.stack_status import StackStatus
@@ -119,7 +121,14 @@ class Stack(StackRef):
             profile=found.profile,
             project=project,
         )
-        stack._defaults = Order(found.schema, found.reference, found.parameters, found.tags)
+        stack._defaults = Order(
+            found.schema,
+            found.reference,
+            found.parameters,
+            found.tags,
+            found.role_arn,
+            found.termination_protection,
+        )
         return stack
 
     def __repr__(self) -> str:
@@ -165,6 +174,10 @@ class Stack(StackRef):
         *,
         schema: File | None = None,
         reference_data: File | None = None,
+        tags: Mapping[str, str] | None = None,
+        role_arn: str | None = None,
+        termination_protection: bool | None = None,
+        repair: bool = False,
         replace: bool = False,
         force: bool = False,
         on_event: OnEvent | None = None,
@@ -178,6 +191,17 @@ class Stack(StackRef):
         schema, reference_data
             Files to use instead of those shipped in ``source/schema`` and ``source/reference``.
             A later deployment keeps them, until it is given others.
+        tags
+            The stack's tags, which CloudFormation puts on all resources that take some. They
+            replace those that the stack has; without any, these stay.
+        role_arn
+            The role that CloudFormation takes to make and change the resources; later deployments
+            and `destroy` take it too. By default your own rights count.
+        termination_protection
+            Whether `destroy` is refused. By default that stays as it is.
+        repair
+            Also set back what was changed without CloudFormation, such as a role's policy, see
+            `drift`; on AWS only.
         replace
             Delete a stack first that is left over from a failed creation.
         force
@@ -196,9 +220,17 @@ class Stack(StackRef):
         done = deploy_stack(
             self,
             self.project,
-            self._order(schema, reference_data, parameters),
+            self._order(
+                schema,
+                reference_data,
+                parameters,
+                tags=tags,
+                role_arn=role_arn,
+                termination_protection=termination_protection,
+            ),
             replace=replace,
             force=force,
+            repair=repair,
             on_event=on_event,
             timeout_s=timeout_s,
         )
@@ -210,13 +242,20 @@ class Stack(StackRef):
         schema: File | None,
         reference_data: File | None,
         parameters: Mapping[str, ParameterValue],
+        *,
+        tags: Mapping[str, str] | None = None,
+        role_arn: str | None = None,
+        termination_protection: bool | None = None,
     ) -> Order:
         default = self._defaults
+        protects = termination_protection
         return Order(
             schema or default.schema,
             reference_data or default.reference_data,
             {**default.parameters, **parameters},
-            default.tags,
+            {**default.tags, **(tags or {})},
+            role_arn or default.role_arn,
+            default.termination_protection if protects is None else protects,
         )
 
     def status(self) -> StackStatus:
@@ -227,6 +266,42 @@ class Stack(StackRef):
         from batchops.deployment.stack_status import stack_status
 
         return stack_status(self, self.project)
+
+    def drift(self, *, timeout_s: float = 600) -> Drift:
+        """Compare the resources with the template, and say what was changed without CloudFormation.
+
+        Nothing is changed; `deploy` with ``repair=True`` sets it back.
+
+        Raises
+        ------
+        StackNotFoundError, StackBusyError, StackTimeoutError, StackError, AwsError
+        """
+        from batchops.deployment.drift import find_drift
+
+        return find_drift(self, timeout_s=timeout_s)
+
+    def policy(
+        self, who: str, *, role_arn: str | None = None, boundary: str | None = None
+    ) -> Policy:
+        """Return the IAM policy of who deploys the stack, or of the role that CloudFormation takes.
+
+        Parameters
+        ----------
+        who
+            ``"deployer"`` or ``"service-role"``.
+        role_arn
+            Of the deployer: the service role; without it, the deployer's own rights make the
+            resources.
+        boundary
+            ARN of the permissions boundary that each role of the stack must have.
+
+        Raises
+        ------
+        InputError, CredentialsError, AwsError
+        """
+        from batchops.deployment.deployer import deployment_policy
+
+        return deployment_policy(self, who, role_arn=role_arn, boundary=boundary)
 
     def resources(self) -> pd.DataFrame:
         """Return the stack's resources.

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
 GROUPS = {
     "Start here": ("demo", "doctor", "sample", "init", "notebooks"),
-    "The stack": ("preview", "deploy", "status", "outputs", "resources", "destroy"),
+    "The stack": (
+        *("preview", "deploy", "status", "drift", "outputs", "resources", "policy", "destroy"),
+    ),
     "Files and jobs": ("schema", "plan", "submit", "jobs", "show", "watch", "wait"),
     "Results": (
         *("why", "errors", "rejects", "output", "download", "link", "email", "balance"),
@@ -29,7 +31,9 @@ EXAMPLES = {
     "preview": "preview --schema mine.json",
     "deploy": "deploy FileChunkSize=2000 --reference-data data/reference.csv",
     "status": "status",
+    "drift": "drift",
     "outputs": "outputs",
+    "policy": "policy deployer > deployer.json",
     "resources": "resources",
     "destroy": "destroy --yes",
     "schema infer": "schema infer data/orders.csv -o mine.json --force",

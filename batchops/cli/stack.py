@@ -1,4 +1,4 @@
-"""Verbs about the stack: doctor, preview, deploy, status, resources, destroy, logs, invoke."""
+"""Verbs about the stack: from doctor and deploy to destroy, logs and invoke."""
 
 from __future__ import annotations
 
@@ -59,6 +59,16 @@ def preview(
 @_PARAMETERS
 @_SCHEMA
 @_REFERENCE
+@click.option(
+    "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag; several, if repeated."
+)
+@click.option("--role-arn", help="The role that CloudFormation takes; by default you yourself.")
+@click.option(
+    "--termination-protection/--no-termination-protection",
+    default=None,
+    help="Whether destroy is refused; by default that stays as it is.",
+)
+@click.option("--repair", is_flag=True, help="Also set back what drift finds; on AWS only.")
 @click.option("--replace", is_flag=True, help="Delete first what a failed first deployment left.")
 @click.option("--force", is_flag=True, help="Deploy even over a later version of batchops.")
 @TIMEOUT
@@ -68,6 +78,10 @@ def deploy(
     parameters: tuple[str, ...],
     schema: Path | None,
     reference_data: Path | None,
+    tags: tuple[str, ...],
+    role_arn: str | None,
+    termination_protection: bool | None,
+    repair: bool,
     replace: bool,
     force: bool,
     timeout_s: float,
@@ -76,6 +90,10 @@ def deploy(
     deployment = stack.deploy(
         schema=schema,
         reference_data=reference_data,
+        tags=parse_pairs(tags, such_as="team=data"),
+        role_arn=role_arn,
+        termination_protection=termination_protection,
+        repair=repair,
         replace=replace,
         force=force,
         on_event=None if wants_json() else print_event,
@@ -89,10 +107,15 @@ def deploy(
 
 def parse_parameters(texts: tuple[str, ...]) -> dict[str, Any]:
     """Return template parameters given as NAME=VALUE."""
+    return parse_pairs(texts, such_as="FileChunkSize=2000")
+
+
+def parse_pairs(texts: tuple[str, ...], *, such_as: str) -> dict[str, Any]:
+    """Return what was given as NAME=VALUE."""
     pairs = [text.partition("=") for text in texts]
     for name, equals, _ in pairs:
-        if not equals:
-            raise click.UsageError(f"{name!r} is not NAME=VALUE, such as FileChunkSize=2000")
+        if not equals or not name:
+            raise click.UsageError(f"{name!r} is not NAME=VALUE, such as {such_as}")
     return {name: value for name, _, value in pairs}
 
 
@@ -107,6 +130,30 @@ def status(stack: Stack) -> None:
     """Show the stack's status and parameters."""
     found = stack.status()
     show(found, advises=True)
+
+
+@main.command()
+@TIMEOUT
+@with_stack
+def drift(stack: Stack, timeout_s: float) -> None:
+    """Show what was changed in the stack without CloudFormation."""
+    found = stack.drift(timeout_s=timeout_s)
+    show(found, advises=True)
+    if not found.in_sync:
+        sys.exit(NOT_WELL)
+
+
+@main.command()
+@click.argument("who", type=click.Choice(["deployer", "service-role"]))
+@click.option("--role-arn", help="Of the deployer: the service role that makes the resources.")
+@click.option("--boundary", help="ARN of the permissions boundary that each role must have.")
+@with_stack
+def policy(stack: Stack, who: str, role_arn: str | None, boundary: str | None) -> None:
+    """Print the IAM policy of who deploys the stack, or of the role that CloudFormation takes."""
+    if role_arn and who != "deployer":
+        raise click.UsageError("--role-arn is an option of the deployer's policy")
+    found = stack.policy(who, role_arn=role_arn, boundary=boundary)
+    show(json.dumps(found.document, indent=2), data=found.document)
 
 
 @main.command()

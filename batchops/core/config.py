@@ -18,9 +18,10 @@ from batchops.core.errors import InputError
 from batchops.core.target import TargetName
 
 FILE_NAME = "batchops.toml"
-_TEXTS = ("stack", "target", "region", "profile", "schema", "reference")
+_TEXTS = ("stack", "target", "region", "profile", "schema", "reference", "role_arn")
+_FLAGS = ("termination_protection",)
 _TABLES = ("parameters", "tags")
-_KEYS = (*_TEXTS, *_TABLES)
+_KEYS = (*_TEXTS, *_FLAGS, *_TABLES)
 _TOP = "environments"
 
 
@@ -42,6 +43,10 @@ class Environment:
         The template's parameters.
     tags : mapping
         The stack's tags, which CloudFormation puts on its resources too.
+    role_arn : str or None
+        The role that CloudFormation takes to make and change the resources.
+    termination_protection : bool or None
+        Whether the stack may not be deleted; None to leave that as it is.
     """
 
     name: str
@@ -53,6 +58,8 @@ class Environment:
     reference: Path | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    role_arn: str | None = None
+    termination_protection: bool | None = None
 
 
 def find_config(folder: Path) -> Path | None:
@@ -114,7 +121,8 @@ def _environment(path: Path, name: str, table: Any) -> Environment:
     _check_known(path, place, table, _KEYS)
     for key, value, kinds in _typed(table):
         if not isinstance(value, kinds):
-            wanted = {dict: "a table", str: "a text"}.get(kinds, "a text, a number, true or false")
+            known = {dict: "a table", str: "a text", bool: "true or false"}
+            wanted = known.get(kinds, "a text, a number, true or false")
             raise InputError(f"{path}: {place}.{key} is {value!r}: give {wanted}")
     targets = get_args(TargetName)
     if table.get("target", "local") not in targets:
@@ -128,7 +136,7 @@ def _environment(path: Path, name: str, table: Any) -> Environment:
 def _typed(table: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Yield each key of an environment with its value, and what that may be."""
     for key, value in table.items():
-        yield key, value, dict if key in _TABLES else str
+        yield key, value, dict if key in _TABLES else bool if key in _FLAGS else str
     for key, kinds in (("parameters", str | int | float | bool), ("tags", str)):
         inside = table.get(key, {})
         for name, value in inside.items() if isinstance(inside, dict) else ():

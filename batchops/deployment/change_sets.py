@@ -86,6 +86,8 @@ def create_change_set(
     template_url: str,
     parameters: Mapping[str, ParameterValue] | None = None,
     tags: Mapping[str, str] | None = None,
+    role_arn: str | None = None,
+    revert_drift: bool = False,
     replace: bool = False,
     timeout_s: float = 300,
     poll_s: float = 2.0,
@@ -105,6 +107,12 @@ def create_change_set(
         Values by name. Those of an existing stack that are not named keep their values.
     tags
         The stack's tags. Where none are given, an existing stack keeps those that it has.
+    role_arn
+        The role that CloudFormation takes for its calls. Where none is given, it takes the one that
+        the stack has, or the caller's credentials.
+    revert_drift
+        Also set back what was changed without CloudFormation: it compares the template with the
+        resources as they are, and not only with the last template.
     replace
         Delete a stack that is left over from a failed creation or deletion first.
     timeout_s, poll_s
@@ -133,11 +141,17 @@ def create_change_set(
         creates = found is None or found["StackStatus"] in EMPTY
         current = {} if found is None or creates else found
         # Left out, CloudFormation keeps the stack's tags; an empty list would take them away.
-        tagged = {"Tags": [{"Key": key, "Value": value} for key, value in (tags or {}).items()]}
+        options: dict[str, Any] = {}
+        if tags:
+            options["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+        if role_arn:
+            options["RoleARN"] = role_arn
+        if revert_drift and not creates:
+            options["DeploymentMode"] = "REVERT_DRIFT"
         made = _request_change_set(
             cfn,
             stack_name,
-            **(tagged if tags else {}),
+            **options,
             ChangeSetType="CREATE" if creates else "UPDATE",
             TemplateURL=template_url,
             Parameters=_parameters(cfn, template_url, parameters or {}, current),

@@ -96,9 +96,8 @@ def destroy_stack(
     refuse_busy(stack.name, described["StackStatus"])
     if described.get("EnableTerminationProtection"):
         raise StackError(
-            f"termination protection of the stack {stack.name!r} is on: turn it off first "
-            f"(aws cloudformation update-termination-protection --stack-name {stack.name} "
-            "--no-enable-termination-protection)",
+            f"termination protection of the stack {stack.name!r} is on: turn it off first, with "
+            "deploy(termination_protection=False)",
             stack_name=stack.name,
         )
     stopped: tuple[str, ...] = ()

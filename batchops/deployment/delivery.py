@@ -59,12 +59,18 @@ class Order:
         The template's parameters by name.
     tags : mapping
         The stack's tags; those that it has stay where none are given.
+    role_arn : str or None
+        The role that CloudFormation takes; None for the one that the stack has, or none.
+    termination_protection : bool or None
+        Whether the stack may not be deleted; None to leave that as it is.
     """
 
     schema: str | Path | None = None
     reference_data: str | Path | None = None
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    role_arn: str | None = None
+    termination_protection: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,7 @@ def prepare(
     *,
     replace: bool = False,
     force: bool = False,
+    revert_drift: bool = False,
     on_event: OnEvent | None = None,
 ) -> Prepared:
     """Package and upload what the template names, and have CloudFormation compute the changes.
@@ -122,6 +129,8 @@ def prepare(
         template_url=artifact_bucket.publish_template(target, text),
         parameters=parameters,
         tags=order.tags,
+        role_arn=order.role_arn,
+        revert_drift=revert_drift,
         replace=replace,
         on_event=on_event,
         poll_s=target.poll_s,

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchops.core.errors import DeployFailedError, translated
-from batchops.core.stack_ref import read_outputs
+from batchops.core.errors import DeployFailedError, InputError, translated
+from batchops.core.stack_ref import StackRef, read_outputs
 from batchops.core.stack_states import explain_stuck
 from batchops.deployment import delivery, stack_events
+from batchops.deployment.notification import restore_notification
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
     from batchops.core.project import Project
-    from batchops.core.stack_ref import StackRef
     from batchops.deployment.change_sets import Change, ChangeSet
     from batchops.deployment.stack_events import Followed, OnEvent
 
@@ -36,6 +36,8 @@ class Deployment(Shown):
         Artifacts that were uploaded, and those that were there.
     seconds : float
         How long it took, packaging included.
+    notes : tuple of str
+        What else was set right, which CloudFormation knows nothing of.
     """
 
     changes: tuple[Change, ...]
@@ -43,6 +45,7 @@ class Deployment(Shown):
     uploaded: int
     reused: int
     seconds: float
+    notes: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -55,6 +58,7 @@ class Deployment(Shown):
             f"{what}, {self.uploaded} artifacts uploaded, {self.reused} reused, "
             f"{self.seconds:.1f} s"
         )
+        yield from map(Block.line, self.notes)
         rows = sorted(self.outputs.items())
         yield Block.table(("output", "value"), rows, lines=[], folded=f"{len(rows):,} outputs")
 
@@ -66,6 +70,7 @@ def deploy_stack(
     *,
     replace: bool = False,
     force: bool = False,
+    repair: bool = False,
     on_event: OnEvent | None = None,
     timeout_s: float = 3600,
 ) -> Deployment:
@@ -83,6 +88,8 @@ def deploy_stack(
         Delete a stack first that is left over from a failed creation.
     force
         Deploy even over a stack of a later version of batchops.
+    repair
+        Also set back what was changed without CloudFormation, see `drift`; on AWS only.
     on_event
         Called with each stack event as it comes.
     timeout_s
@@ -93,23 +100,50 @@ def deploy_stack(
     InputError, StackError, PackagingError, AwsError, EngineError
     """
     started = time.monotonic()
+    if repair and stack.target.local:
+        raise InputError(
+            "the local engine compares templates only, so it sets nothing back that was changed by "
+            "hand: destroy the stack and deploy it again, or undo the change"
+        )
     prepared = delivery.prepare(
-        stack, project, order, replace=replace, force=force, on_event=on_event
+        stack,
+        project,
+        order,
+        replace=replace,
+        force=force,
+        revert_drift=repair,
+        on_event=on_event,
     )
+    cfn = stack.client("cloudformation")
     outputs = execute(
-        stack.client("cloudformation"),
+        cfn,
         prepared.change_set,
         on_event=on_event,
         timeout_s=timeout_s,
         poll_s=stack.target.poll_s,
     )
+    deployed = StackRef(stack.name, stack.target, outputs=outputs)
     return Deployment(
         changes=prepared.change_set.changes,
         outputs=outputs,
         uploaded=prepared.published.uploaded,
         reused=prepared.published.reused,
+        notes=tuple(_set_right(deployed, order)),
         seconds=time.monotonic() - started,
     )
+
+
+def _set_right(stack: StackRef, order: delivery.Order) -> Iterator[str]:
+    """Set what no change set holds, and say what was changed."""
+    if order.termination_protection is not None:
+        wanted = order.termination_protection
+        with translated(f"setting the termination protection of {stack.name!r}"):
+            stack.client("cloudformation").update_termination_protection(
+                StackName=stack.name, EnableTerminationProtection=wanted
+            )
+        yield f"termination protection is {'on' if wanted else 'off'}"
+    if restore_notification(stack):
+        yield "the bucket's notification had been replaced: it is set again, uploads start jobs"
 
 
 def execute(

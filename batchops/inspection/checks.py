@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchops.core.errors import (
@@ -13,6 +14,7 @@ from batchops.core.errors import (
     EngineNotRunningError,
     translated,
 )
+from batchops.deployment.notification import uploads_start_jobs
 from batchops.deployment.stack_status import NOT_DEPLOYED, stack_status
 from batchops.show.shown import Block, Shown
 
@@ -91,6 +93,17 @@ def run_check(name: str, check: Callable[[], Check]) -> Check:
         return Check(name, ok, found, advice)
 
 
+def stack_checks(stack: StackRef) -> Iterator[Check]:
+    """Yield the checks of the stack itself; of one that is not deployed there is only one."""
+    yield run_check("stack", partial(check_stack, stack))
+    try:
+        deployed = stack_status(stack).deployed
+    except BatchOpsError:
+        deployed = False
+    if deployed:
+        yield run_check("uploads", partial(check_uploads, stack))
+
+
 def check_stack(stack: StackRef) -> Check:
     """Check the state of the stack."""
     try:
@@ -102,3 +115,12 @@ def check_stack(stack: StackRef) -> Check:
     found = "; ".join((status.status, *status.notes))
     well = status.deployed and not status.notes
     return Check("stack", well or None, found, status.advice)
+
+
+def check_uploads(stack: StackRef) -> Check:
+    """Check that the bucket still tells the stack of uploads; other tools may replace that."""
+    if uploads_start_jobs(stack):
+        return Check("uploads", True, "the bucket's notification starts their jobs")
+    found = "the bucket's notification was replaced, so uploads start no jobs"
+    advice = "deploy() sets it again; then reconcile() finds the uploads without a job"
+    return Check("uploads", False, found, advice)

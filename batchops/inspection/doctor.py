@@ -20,7 +20,7 @@ from batchops.core.config import find_config, load_config
 from batchops.core.errors import InputError
 from batchops.core.project import Project, state_home
 from batchops.core.stack_ref import MAX_NAME_CHARACTERS
-from batchops.inspection.checks import Check, Diagnosis, check_stack, run_check
+from batchops.inspection.checks import Check, Diagnosis, run_check, stack_checks
 from batchops.inspection.doctor_aws import aws_checks
 from batchops.local import engine_env
 from batchops.local.engine import LocalEngine, check_system
@@ -142,7 +142,7 @@ def _engine_checks(stack: StackRef) -> Iterator[Check]:
     if isinstance(engine, LocalEngine):
         yield run_check("engine's packages", partial(check_engine_packages, engine))
         yield from check_engine(engine)
-    yield run_check("stack", partial(check_stack, stack))
+    yield from stack_checks(stack)
 
 
 def check_platform() -> Check:

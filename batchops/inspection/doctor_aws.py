@@ -13,7 +13,7 @@ from batchops.core.errors import BatchOpsError
 from batchops.deployment.artifact_bucket import bucket_name
 from batchops.deployment.settings import shipped_settings
 from batchops.deployment.stack_status import stack_status
-from batchops.inspection.checks import Check, check_stack, run_check
+from batchops.inspection.checks import Check, run_check, stack_checks
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
@@ -37,7 +37,7 @@ def aws_checks(stack: StackRef) -> Iterator[Check]:
             yield Check(name, None, "not checked", "fix the credentials first")
         return
     yield Check("region", True, stack.target.region)
-    yield run_check("stack", partial(check_stack, stack))
+    yield from stack_checks(stack)
     yield run_check("artifacts", partial(check_artifacts, stack))
     try:
         parameters = stack_status(stack).parameters

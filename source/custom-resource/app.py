@@ -7,17 +7,14 @@ notification is turned off; the table goes with all its rows.
 
 import json
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import urllib3
-from batchcore import aws, keys, reference
+from batchcore import aws, notification, reference
 from batchcore.dynamojson import read_as_sent
 from batchcore.runtime import Event, Result, entry_point, logger
 from batchcore.schema import RecordSchema, find_in_layer
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import LambdaFunctionConfigurationTypeDef
 
 ITEMS_PER_ROUND = 5_000
 
@@ -89,12 +86,7 @@ def stop_notifying(bucket: str) -> None:
 
 def notify(bucket: str, function_arn: str) -> None:
     """Make S3 call the function for every upload under ``input/``."""
-    rule: LambdaFunctionConfigurationTypeDef = {
-        "Id": "batchops-input",
-        "LambdaFunctionArn": function_arn,
-        "Events": ["s3:ObjectCreated:*"],
-        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": keys.INPUT_PREFIX}]}},
-    }
+    rule: Any = notification.upload_rule(function_arn)
     s3.put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [rule]}
     )

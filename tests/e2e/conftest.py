@@ -33,9 +33,12 @@ def reference(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(engine: LocalEngine, reference: Path) -> Iterator[Stack]:
-    """A deployed stack with the sample's reference data, and the walkthrough's chunk size."""
+    """A deployed stack with the sample's reference data, and the walkthrough's chunk size.
+
+    It has the policies for people, which nobody has unless a test gives them one.
+    """
     stack = Stack("e2e", engine=engine)
-    stack.deploy(reference_data=reference, FileChunkSize=600)
+    stack.deploy(reference_data=reference, FileChunkSize=600, CreatePeoplePolicies=True)
     yield stack
     stack.destroy(dry_run=False, force=True)
 

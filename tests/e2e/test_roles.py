@@ -140,7 +140,11 @@ Probe = Callable[[Client], Any]
 
 @pytest.fixture(scope="module")
 def probes(stack: Stack) -> dict[str, Probe]:
-    """Calls by what they are for; those that are allowed change nothing that a test looks at."""
+    return all_probes(stack)
+
+
+def all_probes(stack: Stack) -> dict[str, Probe]:
+    """Return calls by what they are for; the allowed ones change nothing that a test looks at."""
     names = {name: physical_id(stack, name) for name in (*TABLES, *FUNCTIONS, *MACHINES)}
     names |= {name: physical_id(stack, name) for name in ("SNSTopic", "SourceBucket")}
     names |= {"queue": stack.outputs["UnstartedUploadsQueueUrl"]}
@@ -278,7 +282,7 @@ def _caller(stack: Stack, role: str) -> Iterator[Client]:
         )
 
 
-def _allowed(probe: Probe, client: Client) -> bool:
+def is_allowed(probe: Probe, client: Client) -> bool:
     try:
         probe(client)
     except ClientError as error:
@@ -291,7 +295,7 @@ def test_role_may_do_what_it_is_for_and_nothing_else(
     stack: Stack, probes: dict[str, Probe], role: str
 ) -> None:
     with _caller(stack, role) as client:
-        found = {name for name, probe in probes.items() if _allowed(probe, client)}
+        found = {name for name, probe in probes.items() if is_allowed(probe, client)}
     assert found == MAY[role]
 
 

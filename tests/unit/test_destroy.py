@@ -166,7 +166,7 @@ def test_protected_stack_keeps_its_objects_and_its_jobs(
     account.put("input/orders.csv", b"a,b\n")
     _describe(cfn[1], "UPDATE_COMPLETE", OUTPUTS, EnableTerminationProtection=True)
     stopped: list[StackRef] = []
-    with pytest.raises(StackError, match="--no-enable-termination-protection"):
+    with pytest.raises(StackError, match="termination_protection=False"):
         destroy_stack(stack, dry_run=False, stop_jobs=lambda found: (stopped.append(found), ())[1])
     assert account.keys() == ["input/orders.csv"]
     assert stopped == []

@@ -21,6 +21,7 @@ from batchops.cli import main
 from batchops.core import errors
 from batchops.deployment.deletion import Destruction
 from batchops.deployment.deploy import Deployment
+from batchops.deployment.drift import Drift
 from batchops.deployment.holdings import Holdings
 from batchops.deployment.stack_status import StackStatus
 from batchops.inspection import frames
@@ -77,7 +78,8 @@ def sections() -> dict[str, str]:
 
 def options(verb: str) -> set[str]:
     """Return the long options of a verb."""
-    found = {text for param in COMMANDS[verb].params for text in param.opts}
+    params = COMMANDS[verb].params
+    found = {text for param in params for text in (*param.opts, *param.secondary_opts)}
     return {text for text in found if text.startswith("--")}
 
 
@@ -130,6 +132,7 @@ def test_verbs_with_json_have_its_shape_described(verb: str) -> None:
         ("balance", names(Balance) | {"holds"}),
         ("deploy", names(Deployment)),
         ("destroy", shown(Destruction)),
+        ("drift", shown(Drift) | {"in_sync"}),
         ("email", names(Email)),
         ("redeliver", names(Redelivery)),
         ("rerun", shown(RerunPlan) | {"needed"}),

@@ -141,7 +141,8 @@ def _calls(stack: Stack, things: Things) -> dict[str, Callable[[], Any]]:
             getattr(each, how)(timeout_s=TIMEOUT_S)
 
     def stop() -> None:
-        started.append(stack.submit(sample.csv, name="stopped.csv"))
+        uploaded = done.stack.submit(sample.csv, name="stopped.csv")  # by somebody else
+        started.append(Job(stack, uploaded.id))
         wait_until(lambda: started[-1].status().status == workflow.RUNNING)
         started[-1].status()
         started[-1].stop()

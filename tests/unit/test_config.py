@@ -146,3 +146,19 @@ def test_doctor_checks_the_file_and_the_files_that_it_names(folder: Path) -> Non
     ok, found = configuration()
     assert ok is False
     assert "regoin is not known" in found
+
+
+def test_service_role_and_termination_protection_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "batchops.toml"
+    path.write_text(
+        '[environments.prod]\nrole_arn = "arn:aws:iam::1:role/r"\ntermination_protection = true\n'
+    )
+    found = load_config(path)["prod"]
+    assert (found.role_arn, found.termination_protection) == ("arn:aws:iam::1:role/r", True)
+
+
+def test_flag_that_is_a_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "batchops.toml"
+    path.write_text('[environments.prod]\ntermination_protection = "yes"\n')
+    with pytest.raises(InputError, match="termination_protection is 'yes': give true or false"):
+        load_config(path)

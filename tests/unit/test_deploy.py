@@ -58,6 +58,7 @@ BROKEN = {
     },
 }
 ARN = "arn:aws:cloudformation:us-east-1:000000000000:stack/s/1"
+ROLE = "arn:aws:iam::000000000000:role/cloudformation"
 
 
 class Deployer:
@@ -410,6 +411,36 @@ def test_tags_are_those_given_or_those_that_the_stack_has(
     stub.add_response("describe_change_set", change_set("CREATE_COMPLETE"))
     change_sets.create_change_set(
         cfn, "s", template_url="https://b.example/t", tags=tags, poll_s=0.01
+    )
+    stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        pytest.param({"role_arn": ROLE}, {"RoleARN": ROLE}, id="service role"),
+        pytest.param({"revert_drift": True}, {"DeploymentMode": "REVERT_DRIFT"}, id="repair"),
+    ],
+)
+@pytest.mark.parametrize("creates", [False, True], ids=["update", "creation"])
+def test_change_set_takes_the_service_role_and_sets_back_what_was_changed_by_hand(
+    scripted: tuple[Any, Stubber], options: dict[str, Any], asked: dict[str, str], creates: bool
+) -> None:
+    """A new stack has nothing that could have been changed."""
+    cfn, stub = scripted
+    if creates:
+        stub.add_client_error("describe_stacks", "ValidationError", "Stack s does not exist")
+    else:
+        stub.add_response("describe_stacks", described("UPDATE_COMPLETE"))
+    stub.add_response("get_template_summary", {"Parameters": []})
+    names = ("StackName", "ChangeSetName", "Capabilities", "TemplateURL")
+    request: dict[str, Any] = {**dict.fromkeys(names, ANY), "Parameters": []}
+    request |= {"ChangeSetType": "CREATE" if creates else "UPDATE"}
+    request |= {} if creates and "DeploymentMode" in asked else asked
+    stub.add_response("create_change_set", {"Id": f"{ARN}/c", "StackId": ARN}, request)
+    stub.add_response("describe_change_set", change_set("CREATE_COMPLETE"))
+    change_sets.create_change_set(
+        cfn, "s", template_url="https://b.example/t", poll_s=0.01, **options
     )
     stub.assert_no_pending_responses()
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from batchops.planning.conversion import Source
     from batchops.planning.plan import Plan
     from batchops.planning.what_if import SchemaSource, WhatIf
+    from batchops.recovery.reconcile import Reconciliation
     from batchops.recovery.redelivery import Redelivery
 
 File = str | Path
@@ -632,6 +633,32 @@ class Stack(StackRef):
         from batchops.recovery.redelivery import redeliver
 
         return redeliver(self, dry_run=dry_run)
+
+    def reconcile(
+        self, *, since: datetime | str | None = None, dry_run: bool = True
+    ) -> Reconciliation:
+        """List uploads without a job, jobs without an end and results that are gone.
+
+        Each has its remedy.
+
+        Parameters
+        ----------
+        since
+            Leave out jobs that were entered before: a time, or ``"2h"``, ``"1d"`` ago; by default
+            30 days. Uploads are all looked at.
+        dry_run
+            Only look. Otherwise the jobs of uploads are started that have none, or never started,
+            which is the one remedy that can do no harm.
+
+        Raises
+        ------
+        InputError, StackNotFoundError, AwsError
+        """
+        from batchops.inspection.logs import parse_since
+        from batchops.recovery.reconcile import reconcile
+
+        begin = parse_since(since) if since is not None else None
+        return reconcile(self, since=begin, dry_run=dry_run)
 
     def speeds(self, *, name: str | None = None, limit: int = 100) -> pd.DataFrame:
         """Return how fast the latest jobs were that succeeded in their first attempt.

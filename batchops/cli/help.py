@@ -17,7 +17,7 @@ GROUPS = {
         *("why", "errors", "rejects", "output", "download", "link", "email", "balance"),
         *("duplicates", "chunks", "steps", "lineage", "cost", "plot"),
     ),
-    "Fix and rerun": ("repair", "rerun", "stop", "redeliver", "compare", "what-if"),
+    "Fix and rerun": ("repair", "rerun", "stop", "redeliver", "reconcile", "compare", "what-if"),
     "Look inside": ("logs", "invoke", "engine"),
 }
 
@@ -63,6 +63,7 @@ EXAMPLES = {
     "rerun": "rerun JOB --yes --wait",
     "stop": "stop JOB",
     "redeliver": "redeliver --yes",
+    "reconcile": "reconcile --since 7d",
     "compare": "compare JOB JOB",
     "what-if": "what-if JOB mine.json",
     "logs": "logs validate-data --job JOB",

@@ -1,4 +1,4 @@
-"""Verbs that put jobs right: stop, rerun, repair, redeliver, compare, what-if."""
+"""Verbs that put jobs right: stop, rerun, repair, redeliver, reconcile, compare, what-if."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchops.cli.base import TIMEOUT, YES, job_argument, main, show, wants_json, with_stack
+from batchops.cli.base import (
+    TIMEOUT,
+    YES,
+    job_argument,
+    main,
+    show,
+    time_ago,
+    wants_json,
+    with_stack,
+)
 from batchops.cli.jobs import WAIT, wait_for
 from batchops.recovery.damage import KINDS
 
@@ -98,6 +107,17 @@ def repair(
 def redeliver(stack: Stack, yes: bool) -> None:
     """List the uploads whose jobs could not be started; with --yes, start them."""
     show(stack.redeliver(dry_run=not yes), advises=True)
+
+
+@main.command()
+@YES
+@click.option(
+    "--since", callback=time_ago, help="Only jobs since 2h, 1d ago; by default 30d. All uploads."
+)
+@with_stack
+def reconcile(stack: Stack, yes: bool, since: str | None) -> None:
+    """List uploads without a job, jobs without an end, results that are gone; --yes starts jobs."""
+    show(stack.reconcile(since=since, dry_run=not yes), advises=True)
 
 
 def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: float) -> None:

@@ -83,6 +83,7 @@ _STATUS = calls(
     executions="states:DescribeExecution",
 )
 _FILE = calls(_STATUS, jobs="s3:GetObject")
+_READ = calls(_FILE, jobs="s3:GetObjectVersion")
 _ERRORS = calls(
     _STATUS, _SCHEMA, jobs="s3:GetObject s3:GetObjectVersion", ErrorTable="dynamodb:Query"
 )
@@ -96,7 +97,7 @@ _PLAN = calls(
 _ATTEMPT = calls(
     _STATUS,
     bucket="s3:ListBucketVersions",
-    jobs="s3:GetObject",
+    jobs="s3:GetObject s3:GetObjectVersion",
     manifests="s3:PutObject",
     functions="lambda:GetFunctionConfiguration",
     JobTable="dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem",
@@ -119,9 +120,9 @@ VERBS: dict[str, Calls] = {
     "errors": _ERRORS,
     "rejects": _FILE,
     "output": calls(_FILE, _SCHEMA, jobs="s3:GetObjectVersion"),
-    "download": _FILE,
-    "link": _FILE,
-    "email": _FILE,
+    "download": _READ,
+    "link": _READ,
+    "email": _READ,
     "balance": _ERRORS,
     "duplicates": calls(_FILE, _SCHEMA, jobs="s3:GetObjectVersion"),
     "chunks": _CHUNKS,
@@ -154,6 +155,12 @@ VERBS: dict[str, Calls] = {
         queue="sqs:ReceiveMessage sqs:DeleteMessage sqs:ChangeMessageVisibility",
         functions="lambda:InvokeFunction",
     ),
+    "reconcile": calls(
+        _STATUS,
+        bucket="s3:ListBucketVersions",
+        jobs="s3:GetObject s3:GetObjectVersion",
+        functions="lambda:InvokeFunction",
+    ),
     "logs": calls(_ENTRY, logs="logs:FilterLogEvents"),
     "invoke": calls(
         _STACK,
@@ -174,7 +181,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "reader": _READER,
     "operator": (
         *_READER,
-        *("submit", "rerun", "repair", "stop", "redeliver", "logs", "invoke"),
+        *("submit", "rerun", "repair", "stop", "redeliver", "reconcile", "logs", "invoke"),
     ),
 }
 

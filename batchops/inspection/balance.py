@@ -11,14 +11,13 @@ from batchcore import workflow
 from batchops.core import ledger
 from batchops.core.error_objects import error_pieces, object_bytes
 from batchops.inspection.job_errors import count_rows, iter_errors
+from batchops.inspection.result_check import WHOLE, check_result
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
 
-
-_WHOLE = "whole"
 _LINES = 50_000
 
 
@@ -69,6 +68,9 @@ class Balance(Shown):
     errors_file : str
         The merged file of errors: ``"whole"`` if it has the size that the ledger says, otherwise
         what is wrong with it; empty if there is none.
+    completed_file, rejects_file : str
+        The result files: ``"whole"`` if each is there in the version and of the size that the
+        ledger says, otherwise what is wrong with it; empty until the job is merged.
     """
 
     _also_in_json = ("holds",)
@@ -82,6 +84,8 @@ class Balance(Shown):
     status: str
     counted: tuple[ErrorCount, ...]
     errors_file: str = ""
+    completed_file: str = ""
+    rejects_file: str = ""
 
     @property
     def holds(self) -> bool:
@@ -91,7 +95,7 @@ class Balance(Shown):
             and self.rows_in == self.rows_out + self.rows_rejected
             and all(count.rows == self.rows_rejected for count in self.counted)
             and len({count.errors for count in self.counted}) == 1
-            and self.errors_file in ("", _WHOLE)
+            and {self.errors_file, self.completed_file, self.rejects_file} <= {"", WHOLE}
             and not self.unbalanced
         )
 
@@ -108,6 +112,8 @@ class Balance(Shown):
         text += f"; counted: {', '.join(map(str, self.counted))}"
         if self.errors_file:
             text += f"; the file of errors is {self.errors_file}"
+        for name, state in (("completed", self.completed_file), ("rejects", self.rejects_file)):
+            text += f"; the {name} file is {state}" if state else ""
         yield Block.line(text)
 
 
@@ -117,6 +123,8 @@ def strike_balance(
     counted: Sequence[ErrorCount],
     *,
     errors_file: str = "",
+    completed_file: str = "",
+    rejects_file: str = "",
 ) -> Balance:
     """Return the balance of a job from its ledger entries and the counts of its errors.
 
@@ -137,6 +145,8 @@ def strike_balance(
         status=job.status,
         counted=tuple(counted),
         errors_file=errors_file,
+        completed_file=completed_file,
+        rejects_file=rejects_file,
     )
 
 
@@ -157,7 +167,14 @@ def job_balance(job: JobRef, *, deep: bool = False) -> Balance:
             counted.append(ErrorCount("files", *count_rows(iter_errors(job, lines=_LINES))))
     if deep or pieces is None:
         counted.append(_count_table(ledger.stored_errors(job.stack, job.id)))
-    return strike_balance(entry, chunks, counted, errors_file=_check_file(job, entry))
+    return strike_balance(
+        entry,
+        chunks,
+        counted,
+        errors_file=_check_file(job, entry),
+        completed_file=check_result(job.stack, entry, rejected=False),
+        rejects_file=check_result(job.stack, entry, rejected=True),
+    )
 
 
 def _count_table(errors: Iterable[ErrorItem]) -> ErrorCount:
@@ -177,4 +194,4 @@ def _check_file(job: JobRef, entry: JobEntry) -> str:
     size = object_bytes(job, entry.bucket, file)
     if size is None:
         return "gone, as it is after ErrorExpiryDays"
-    return _WHOLE if size == file.size_bytes else f"of {size:,} bytes, not {file.size_bytes:,}"
+    return WHOLE if size == file.size_bytes else f"of {size:,} bytes, not {file.size_bytes:,}"

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from batchops.core.errors import translated
+from batchops.inspection.result_check import require_result
 from batchops.inspection.result_files import ResultFile, fetch, result_key
 from batchops.show import markup
 
@@ -52,9 +53,11 @@ class Link(str):
 
 def make_link(job: JobRef, *, expires_s: int, rejected: bool) -> Link:
     """Return an address that opens a result file without credentials; see `Job.link`."""
+    key = result_key(job, rejected=rejected)
+    require_result(job, rejected=rejected)
     params = {
         "Bucket": job.stack.outputs["SourceBucketName"],
-        "Key": result_key(job, rejected=rejected),
+        "Key": key,
     }
     with translated("making a link"):
         s3 = job.stack.client("s3")

@@ -137,7 +137,7 @@ def _hand_over(stack: StackRef, message: Any, *, dry_run: bool) -> WaitingUpload
         event, upload = body["requestPayload"], _describe(body, time)
     except (ValueError, KeyError, TypeError, AttributeError):
         return WaitingUpload("", time, "not an event that Lambda gave up on", "stays in the queue")
-    return upload if dry_run else replace(upload, outcome=_start(stack, event))
+    return upload if dry_run else replace(upload, outcome=deliver_event(stack, event))
 
 
 def _receive(sqs: Any, url: str, *, poll_s: int) -> Iterator[Any]:
@@ -170,7 +170,8 @@ def _describe(body: dict[str, Any], time: str) -> WaitingUpload:
     return WaitingUpload(", ".join(files), time, str(reason))
 
 
-def _start(stack: StackRef, event: dict[str, Any]) -> str:
+def deliver_event(stack: StackRef, event: dict[str, Any]) -> str:
+    """Hand the first function an event, and say what came of it, see `WaitingUpload`."""
     try:
         answer: Any = invoke_target(stack, NOTIFICATION, event)
     except FunctionFailedError as error:

@@ -14,6 +14,7 @@ from batchops.core.errors import InputError, JobError, translated
 from batchops.core.execution_input import Settings, split_settings
 from batchops.core.manifest import ManifestChunk, read_manifest
 from batchops.deployment.deployed import changed_code, deployed_code, deployed_schema
+from batchops.inspection.result_check import lost_results
 from batchops.recovery.attempts import Ended, last_attempt
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk, choose_chunks, stored_sizes
 from batchops.show.numbers import number_ranges
@@ -177,8 +178,11 @@ def plan_rerun(
         If what the rerun needs is gone from the bucket.
     """
     last = last or last_attempt(job)
+    again = ""
     if last.entry.is_merged and not chunks and not everything:
-        return _plan_nothing(job, last)
+        again = lost_results(job.stack, last.entry)
+        if not again:
+            return _plan_nothing(job, last)
     if last.entry.manifest_key is None:
         if chunks is not None:
             raise InputError(f"job {job.id} was never split, so it has no chunks to name")
@@ -189,7 +193,7 @@ def plan_rerun(
     named = dict.fromkeys(chunks or (), "named")
     if everything:
         named = {chunk.number: "everything is to run" for chunk in manifest}
-    return plan_chunks(job, last, manifest, named=named)
+    return plan_chunks(job, last, manifest, named=named, again=again)
 
 
 def plan_chunks(
@@ -198,6 +202,7 @@ def plan_chunks(
     manifest: Sequence[ManifestChunk],
     *,
     named: Mapping[int, str],
+    again: str = "",
 ) -> RerunPlan:
     """Plan a rerun of a job that was split before; from the start if its chunks are gone.
 
@@ -205,13 +210,16 @@ def plan_chunks(
     ----------
     named
         Chunks to run in any case, and why.
+    again
+        Why a job that was merged is merged again; empty if it is not for that.
     """
     sizes = stored_sizes(job, last.entry.bucket)
     planned, reused = choose_chunks(job.id, manifest, job.chunk_entries(), sizes=sizes, named=named)
-    if not planned and not last.entry.is_merged:
+    if not planned and (again or not last.entry.is_merged):
         # A map needs an item, and of all the chunks the smallest costs least.
         least = min(reused, key=lambda chunk: chunk.rows)
-        reason = "only the merge is to be repeated, and the workflow runs at least one chunk"
+        why = f", because {again}" if again else ""
+        reason = f"only the merge is to be repeated{why}, and the workflow runs at least one chunk"
         planned = (PlannedChunk(least.number, least.rows, reason),)
         reused = tuple(chunk for chunk in reused if chunk is not least)
     lost = _lost(last.entry, manifest, planned, present=set(sizes))

@@ -114,7 +114,7 @@ def _finish(event: Event, chunks: list[dict[str, Any]], versions: dict[str, str]
         table,
         job,
         items.JOB_ENTRY,
-        {**outcome, **errors_file},
+        {**outcome, **_describe_results(event, versions), **errors_file},
         attempt=event["attempt"],
         remove=() if errors_file else ("errorsFile",),
     )
@@ -138,6 +138,16 @@ def _verdict(totals: dict[str, int]) -> Result:
     except TooManyRejectsError as error:
         return {"verdict": failure(error)["failure"]}
     return {}
+
+
+def _describe_results(event: Event, versions: dict[str, str]) -> dict[str, dict[str, str | int]]:
+    """Return what the ledger keeps of both result files, by which they are found again."""
+    found: dict[str, dict[str, str | int]] = {}
+    for kind, key_of in (("completedFile", keys.completed), ("rejectedFile", keys.rejected)):
+        key = key_of(event["jobId"], event["key"])
+        head = s3.head_object(Bucket=event["bucket"], Key=key)
+        found[kind] = {"versionId": versions[key], "sizeBytes": head["ContentLength"]}
+    return found
 
 
 def _describe_errors(

@@ -197,6 +197,7 @@ def _calls(stack: Stack, things: Things) -> dict[str, Callable[[], Any]]:
         "rerun": rerun,
         "repair": repair,
         "redeliver": lambda: stack.redeliver(dry_run=False),
+        "reconcile": lambda: stack.reconcile(dry_run=False),
         "logs": lambda: stack.logs("read-file", job=job.id),
         "invoke": lambda: [stack.invoke("get-data", event, here=here) for here in (False, True)],
     }

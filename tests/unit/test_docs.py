@@ -37,6 +37,7 @@ from batchops.planning.schema_draft import Note, SchemaDraft
 from batchops.planning.schema_explain import ColumnExplanation, SchemaExplanation
 from batchops.planning.schema_report import HeldAgainst, Mistake, SchemaReport
 from batchops.planning.what_if import WhatIf
+from batchops.recovery.reconcile import Reconciliation
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
@@ -134,6 +135,7 @@ def test_verbs_with_json_have_its_shape_described(verb: str) -> None:
         ("destroy", shown(Destruction)),
         ("drift", shown(Drift) | {"in_sync"}),
         ("email", names(Email)),
+        ("reconcile", names(Reconciliation)),
         ("redeliver", names(Redelivery)),
         ("rerun", shown(RerunPlan) | {"needed"}),
         ("show", names(JobStatus) | {"job"}),

@@ -123,7 +123,13 @@ def test_pieces_are_joined_under_their_header_and_the_ledger_says_so(
     assert account.get(COMPLETED) == b"header,out\nout 1\nout 2\nout 3\n"
     assert account.get(REJECTED) == b"header,why\nbad 1\nbad 2\nbad 3\n"
     entry = account.entry(JOB)
-    assert entry.keys() == UNMERGED | expected.keys()
+    assert entry.keys() == UNMERGED | expected.keys() | {"completedFile", "rejectedFile"}
+    for key, name in ((COMPLETED, "completedFile"), (REJECTED, "rejectedFile")):
+        head = account.s3.head_object(Bucket=BUCKET, Key=key)
+        assert entry[name] == {
+            "versionId": head["VersionId"],
+            "sizeBytes": head["ContentLength"],
+        }
     assert entry.items() >= expected.items()
 
 

@@ -42,6 +42,7 @@ from batchops.core.ledger.job_table import (
     chunk_entries_from,
     count_jobs,
     job_entry,
+    known_jobs,
     recent_jobs,
     some_chunk_entries,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "hold_slot",
     "job_entry",
     "jobs_ahead",
+    "known_jobs",
     "leave_queue",
     "look_after_queue",
     "mark_pending",

@@ -87,6 +87,25 @@ class Entry:
         return explain_failure(self.error, self.item.get("cause", ""))
 
 
+@dataclass(frozen=True)
+class ResultPlace:
+    """Where a result file is, in which version and of which size.
+
+    Attributes
+    ----------
+    key : str
+        Its key.
+    version_id : str or None
+        The version that the merge wrote; None of a job of a stack that did not note it.
+    size_bytes : int or None
+        Its size; None as the version.
+    """
+
+    key: str
+    version_id: str | None
+    size_bytes: int | None
+
+
 class JobEntry(Entry):
     """A job's JOB entry."""
 
@@ -226,6 +245,14 @@ class JobEntry(Entry):
     def rejected_key(self) -> str | None:
         """The key of the rejects file; None until the first merge."""
         return self.item.get("rejectedKey")
+
+    def result_file(self, *, rejected: bool) -> ResultPlace | None:
+        """Return the place of the completed file or of the rejects; None until the first merge."""
+        key = self.rejected_key if rejected else self.completed_key
+        if key is None:
+            return None
+        found = self.item.get("rejectedFile" if rejected else "completedFile", {})
+        return ResultPlace(key, found.get("versionId"), found.get("sizeBytes"))
 
     @property
     def ledger_format(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,15 @@ def job_entry(stack: StackRef, job_id: str) -> JobEntry | None:
     with translated(f"reading job {job_id!r}"):
         answer = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)
     return JobEntry(items.plain(answer["Item"])) if "Item" in answer else None
+
+
+def known_jobs(stack: StackRef, job_ids: Sequence[str]) -> set[str]:
+    """Return those of some jobs that the ledger has."""
+    wanted = [{"jobId": {"S": job_id}, "entry": {"S": items.JOB_ENTRY}} for job_id in job_ids]
+    options = {"ConsistentRead": True, "ProjectionExpression": "jobId"}
+    table = stack.outputs["JobTableName"]
+    found = look_up(stack, table, wanted, doing="looking for jobs", options=options)
+    return {str(item["jobId"]) for item in found}
 
 
 def chunk_entries(stack: StackRef, job_id: str) -> Iterator[ChunkEntry]:

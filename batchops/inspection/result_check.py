@@ -1,0 +1,91 @@
+"""Whether a job's result files are there as the merge wrote them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from batchops.core.errors import JobError, translated
+
+if TYPE_CHECKING:
+    from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import JobEntry
+    from batchops.core.stack_ref import StackRef
+
+WHOLE = "whole"
+_GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "405", "MethodNotAllowed"})
+_NAMES = {False: "completed file", True: "rejects file"}
+
+
+def check_result(stack: StackRef, entry: JobEntry, *, rejected: bool) -> str:
+    """Return ``"whole"`` if a result file is as the merge wrote it, else what is wrong with it.
+
+    Returns
+    -------
+    str
+        Empty if the job was never merged.
+
+    Raises
+    ------
+    AwsError
+    """
+    place = entry.result_file(rejected=rejected)
+    if place is None or not entry.is_merged:
+        return ""
+    latest = _head(stack, entry.bucket, place.key)
+    if latest is None:
+        kept = place.version_id and _head(
+            stack, entry.bucket, place.key, VersionId=place.version_id
+        )
+        return f"deleted, its version {place.version_id} is still kept" if kept else "gone"
+    if place.version_id is None:  # of a stack that did not note it
+        return WHOLE
+    if latest["VersionId"] != place.version_id:
+        return f"replaced by version {latest['VersionId']}"
+    size = latest["ContentLength"]
+    return WHOLE if size == place.size_bytes else f"of {size:,} bytes, not {place.size_bytes:,}"
+
+
+def lost_results(stack: StackRef, entry: JobEntry) -> str:
+    """Say which result files of a merged job are not as the merge wrote them; empty if all are.
+
+    Raises
+    ------
+    AwsError
+    """
+    found = {rejected: check_result(stack, entry, rejected=rejected) for rejected in _NAMES}
+    return " and ".join(
+        f"the {_NAMES[rejected]} is {state}"
+        for rejected, state in found.items()
+        if state not in ("", WHOLE)
+    )
+
+
+def require_result(job: JobRef, *, rejected: bool) -> None:
+    """Raise an error if a merged job's result file is not as the merge wrote it.
+
+    Raises
+    ------
+    JobNotFoundError, AwsError
+    JobError
+        It says how to make the file again.
+    """
+    state = check_result(job.stack, job.ledger_entry(), rejected=rejected)
+    if state not in ("", WHOLE):
+        raise JobError(
+            f"the {_NAMES[rejected]} of job {job.id} is {state}: rerun(dry_run=False) merges it "
+            "again",
+            job_id=job.id,
+        )
+
+
+def _head(stack: StackRef, bucket: str, key: str, **version: str) -> dict[str, Any] | None:
+    with translated(f"looking up {key}"):
+        try:
+            found: Any = stack.client("s3").head_object(Bucket=bucket, Key=key, **version)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _GONE:
+                raise
+            return None
+    return dict(found)

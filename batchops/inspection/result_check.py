@@ -33,11 +33,9 @@ def check_result(stack: StackRef, entry: JobEntry, *, rejected: bool) -> str:
     place = entry.result_file(rejected=rejected)
     if place is None or not entry.is_merged:
         return ""
-    latest = _head(stack, entry.bucket, place.key)
+    latest = _head(stack, place.key)
     if latest is None:
-        kept = place.version_id and _head(
-            stack, entry.bucket, place.key, VersionId=place.version_id
-        )
+        kept = place.version_id and _head(stack, place.key, VersionId=place.version_id)
         return f"deleted, its version {place.version_id} is still kept" if kept else "gone"
     if place.version_id is None:  # of a stack that did not note it
         return WHOLE
@@ -80,7 +78,8 @@ def require_result(job: JobRef, *, rejected: bool) -> None:
         )
 
 
-def _head(stack: StackRef, bucket: str, key: str, **version: str) -> dict[str, Any] | None:
+def _head(stack: StackRef, key: str, **version: str) -> dict[str, Any] | None:
+    bucket = stack.outputs["SourceBucketName"]
     with translated(f"looking up {key}"):
         try:
             found: Any = stack.client("s3").head_object(Bucket=bucket, Key=key, **version)

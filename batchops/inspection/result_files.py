@@ -23,7 +23,6 @@ from batchops.core.errors import (
 )
 from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames
-from batchops.inspection.result_check import require_result
 from batchops.inspection.source_rows import accepted_rows
 from batchops.inspection.spreadsheet_csv import write_frame_quoted, write_quoted
 from batchops.inspection.status import settle
@@ -165,7 +164,6 @@ def find_result(job: JobRef, *, rejected: bool) -> ResultFile:
     JobNotFoundError, JobRunningError, JobFailedError, AwsError
     """
     key, bucket = result_key(job, rejected=rejected), job.stack.outputs["SourceBucketName"]
-    require_result(job, rejected=rejected)
     with translated(f"looking up {key}"):
         answer = job.stack.client("s3").head_object(Bucket=bucket, Key=key)
     return ResultFile(bucket, key, answer["ContentLength"], answer["LastModified"])
@@ -197,7 +195,6 @@ def download(
     JobNotFoundError, JobRunningError, JobFailedError, AwsError
     """
     key = result_key(job, rejected=rejected)
-    require_result(job, rejected=rejected)
     target = Path(path)
     if target.is_dir():
         target /= local_name(key, rejected=rejected)

@@ -7,16 +7,14 @@ recorded, and the table in `batchops.deployment.people` is held to them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 from batchcore import workflow
 from e2e.jobs import TIMEOUT_S, finished, wait_until
-from e2e.recorded import RecordedTarget
+from e2e.persons import as_user
 from e2e.rows import order, to_csv
 from e2e.test_roles import all_probes, is_allowed
 
@@ -32,11 +30,6 @@ from batchops.stack import Stack
 UNRECORDED = {
     "s3:ListBucket": "nobody calls it: with it S3 says of an object that is gone 404, and not 403",
     "states:DescribeExecution": "asked only of a job that runs at the moment when it is looked at",
-}
-# What the engine asks for in another way than AWS (MiniStack 1.5.33); given beside the policy.
-ENGINE_ONLY = {
-    "lambda:ListLayers": "GetLayerVersionByArn, which on AWS needs lambda:GetLayerVersion",
-    "states:DescribeMapRun": "asked for everything, and not for the one map run",
 }
 # Two bad rows, one of which a repair fixes.
 FILE = to_csv([order(0), order(1, Order_Priority="X"), order(2, uuid="999999999")])
@@ -70,48 +63,6 @@ MAY = {
         "read logs",
     },
 }
-
-
-class Person:
-    """A user of the engine's account with a role's policy."""
-
-    def __init__(self, engine: LocalEngine, key: dict[str, str]) -> None:
-        running = engine.find()
-        assert running is not None
-        self._endpoint = SimpleNamespace(
-            endpoint_url=running.endpoint_url,
-            region=running.region,
-            access_key_id=key["AccessKeyId"],
-            secret_access_key=key["SecretAccessKey"],
-        )
-
-    def find(self) -> Any:
-        return self._endpoint
-
-    start = find
-
-
-@contextmanager
-def person(stack: Stack, engine: LocalEngine, role: str) -> Iterator[tuple[Stack, RecordedTarget]]:
-    """Give a stack as somebody with a role's policy has it, and the target that records."""
-    iam, name = stack.client("iam"), f"{stack.name}-{role}"
-    policy = f"arn:aws:iam::{stack.target.account_id}:policy/{name}"
-    iam.create_user(UserName=name)
-    iam.attach_user_policy(UserName=name, PolicyArn=policy)
-    statement = {"Effect": "Allow", "Action": list(ENGINE_ONLY), "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    iam.put_user_policy(UserName=name, PolicyName="engine", PolicyDocument=document)
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    try:
-        target = RecordedTarget(Person(engine, key))
-        theirs = Stack(stack.name, engine=engine)
-        theirs.target = target
-        yield theirs, target
-    finally:
-        iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
-        iam.delete_user_policy(UserName=name, PolicyName="engine")
-        iam.detach_user_policy(UserName=name, PolicyArn=policy)
-        iam.delete_user(UserName=name)
 
 
 class Things(NamedTuple):
@@ -226,7 +177,8 @@ def test_role_can_do_its_verbs_and_nothing_else(
     stack: Stack, engine: LocalEngine, things: Things, role: str
 ) -> None:
     recorded: dict[str, set[str]] = {}
-    with person(stack, engine, role) as (theirs, target):
+    policy = f"arn:aws:iam::{stack.target.account_id}:policy/{stack.name}-{role}"
+    with as_user(stack, engine, role, policy) as (theirs, target):
         calls = _calls(theirs, things)
         # Last what others wait for: a job is stopped before it is rerun, and repaired after that.
         last = [verb for verb in ("stop", "rerun", "repair") if verb in people.ROLES[role]]

@@ -46,6 +46,7 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         for name in (*_FUNCTIONS, "custom-resource")
     ),
     "queue": ("${UnstartedUploadsQueue.Arn}",),
+    "main": (_ARN % ("states", f"stateMachine:{_MAIN}"),),
     "workflows": (
         _ARN % ("states", f"stateMachine:{_MAIN}"),
         _ARN % ("states", f"stateMachine:{_CHUNK}"),
@@ -56,6 +57,10 @@ RESOURCES: dict[str, tuple[str, ...]] = {
         _ARN % ("states", f"mapRun:{_MAIN}/*"),
     ),
 }
+
+# What is part of something else, for which the same action need not stand twice: a managed policy
+# may have 6,144 characters (IAM quotas).
+_PART_OF = {"validation": "functions", "manifests": "jobs", "chunks": "jobs", "schema": "layers"}
 
 Calls = Mapping[str, frozenset[str]]
 
@@ -101,7 +106,8 @@ _ATTEMPT = calls(
     manifests="s3:PutObject",
     functions="lambda:GetFunctionConfiguration",
     JobTable="dynamodb:PutItem dynamodb:UpdateItem dynamodb:DeleteItem",
-    workflows="states:StartExecution states:ListExecutions",
+    main="states:StartExecution",
+    workflows="states:ListExecutions",
     executions="states:StopExecution states:ListMapRuns states:DescribeMapRun",
 )
 
@@ -213,8 +219,10 @@ class Statement:
 def role_statements(role: str) -> list[Statement]:
     """Return the statements of a role's policy, one for each thing that its verbs call for."""
     found = calls(*(VERBS[verb] for verb in ROLES[role]))
+    nothing: frozenset[str] = frozenset()
+    needed = {name: found[name] - found.get(_PART_OF.get(name, ""), nothing) for name in found}
     return [
-        Statement(name[0].upper() + name[1:], tuple(sorted(found[name])), arns)
+        Statement(name[0].upper() + name[1:], tuple(sorted(needed[name])), arns)
         for name, arns in RESOURCES.items()
-        if name in found
+        if needed.get(name)
     ]

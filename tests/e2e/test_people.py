@@ -60,7 +60,6 @@ MAY = {
         "stop BlogBatchMainOrchestrator",
         "stop BlogBatchProcessChunk",
         "receive from UnstartedUploadsQueue",
-        "read logs",
     },
 }
 

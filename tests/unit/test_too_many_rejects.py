@@ -95,6 +95,8 @@ def rejected(account: Account) -> FailedJob:
         completedKey=keys.completed(JOB, "input/orders.csv"),
         rejectedKey=keys.rejected(JOB, "input/orders.csv"),
     )
+    for key in (keys.completed, keys.rejected):
+        account.put(key(JOB, "input/orders.csv"), b"a")
     done = {"status": workflow.SUCCEEDED, "valid": 0, "rejected": 1, "errors": 1}
     pieces = {"sizeBytes": {"output": 0, "rejects": 0}, "versions": {"output": "", "rejects": ""}}
     account.put_entry(JOB, items.chunk_entry(2), **done, rows=1, **pieces)

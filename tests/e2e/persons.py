@@ -17,6 +17,9 @@ from batchops.stack import Stack
 ENGINE_ONLY = {
     "lambda:ListLayers": "GetLayerVersionByArn, which on AWS needs lambda:GetLayerVersion",
     "states:DescribeMapRun": "asked for everything, and not for the one map run",
+    "cloudformation:DescribeChangeSet": "the same, of a change set by its ARN",
+    "cloudformation:ExecuteChangeSet": "the same",
+    "cloudformation:DeleteChangeSet": "the same",
 }
 
 

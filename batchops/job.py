@@ -590,7 +590,7 @@ class Job(JobRef):
         return make_link(self, expires_s=expires_s, rejected=rejected)
 
     def email(self) -> Email:
-        """Return the job's mail, and whether it was sent.
+        """Return the job's mail, and whether it was sent; wait up to a minute if it is being tried.
 
         Raises
         ------

@@ -47,7 +47,7 @@ class JobStatus(Shown):
     reason : str
         Why the job failed; empty if it did not.
     mail : str
-        SENT, FAILED, or empty if no mail was tried.
+        SENT, FAILED, PENDING while it is being tried, or empty if the job has not come so far.
     warnings : tuple of str
         What may be wrong with the file's header, such as a column whose rules were not applied
         because its name is only nearly that of the schema.

@@ -125,7 +125,7 @@ def _finish(event: Event, chunks: list[dict[str, Any]], versions: dict[str, str]
 
 
 def _verdict(totals: dict[str, int]) -> Result:
-    """Return the error that the job has to end with, after the mail, if too few rows were accepted.
+    """Return the error that the job has to end with if too few rows were accepted.
 
     It is no failure of the merge, whose files are complete.
     """

@@ -751,16 +751,21 @@ NOT_RECORDED = {
     "Process chunk",
     "Upload one group",
     "Record failure",
+    "Record rejection",
     "Notify failure",
     "Record unsent mail",
 }
+# These come when the end is recorded: they change nothing about it.
+AFTER_THE_END = {"Announce the merged job", "Announce the failed job", "Email the file"}
 NOT_RECORDED_IN_CHUNK = {"Record chunk failure"}
 
 
 @pytest.mark.parametrize(("machine", "name"), ALL_STATES)
 def test_failure_of_any_step_is_recorded(machine: str, name: str) -> None:
     state = states(machine)[name]
-    if state["Type"] not in {"Task", "Map"} or name in NOT_RECORDED | NOT_RECORDED_IN_CHUNK:
+    if state["Type"] not in {"Task", "Map"} or name in (
+        NOT_RECORDED | NOT_RECORDED_IN_CHUNK | AFTER_THE_END
+    ):
         return
     found = definition(machine)["States"]
     recorders = {name for name, state in found.items() if records(state)}
@@ -775,7 +780,8 @@ def test_failure_of_any_step_is_recorded(machine: str, name: str) -> None:
 
 def test_recorders_that_fail_still_lead_to_the_notice_and_the_end() -> None:
     main = definition(MACHINES[0])["States"]
-    assert [c["Next"] for c in main["Record failure"]["Catch"]] == [main["Record failure"]["Next"]]
+    for recorder in ("Record failure", "Record rejection"):
+        assert [c["Next"] for c in main[recorder]["Catch"]] == ["Notify failure"]
     assert [c["Next"] for c in main["Notify failure"]["Catch"]] == ["Job failed"]
     chunk = definition(MACHINES[1])["States"]["Record chunk failure"]
     assert [c["Next"] for c in chunk["Catch"]] == [chunk["Next"]]
@@ -791,23 +797,133 @@ def test_no_job_fails_without_a_notice() -> None:
 def test_mail_that_cannot_be_sent_does_not_fail_the_job() -> None:
     found = definition(MACHINES[0])["States"]
     (catch,) = found["Email the file"]["Catch"]
-    verdict = "Take the verdict on the rows"  # which the merge has given, mail or not
-    after = reachable(found, catch["Next"], without={"Record success", verdict})
+    # The failure of the job, which the notice tells, is another one than that of its mail.
+    assert catch["ResultPath"] == "$.unsent"
+    after = reachable(found, catch["Next"], without={"Does the job fail for its rows?"})
     assert not [name for name in after if found[name]["Type"] == "Fail"]
+    unsent = json.dumps(found["Record unsent mail"]["Parameters"])
+    assert "$.unsent.Cause" in unsent
+    assert "$.failure" not in unsent
 
 
-def test_job_fails_for_its_rejects_after_merge_archive_and_mail() -> None:
+def test_job_has_ended_in_the_ledger_and_for_the_queue_before_its_mail() -> None:
+    main = definition(MACHINES[0])
+    found, start = main["States"], main["StartAt"]
+    for before in ({"Record success", "Record rejection"}, {"Announce the merged job"}):
+        assert "Email the file" not in reachable(found, start, without=before)
+    after = reachable(found, found["Email the file"]["Next"], without=set())
+    assert not {name for name in after if records(found[name]) and name != "Record unsent mail"}
+    (choice,) = found["Does the job fail for its rows?"]["Choices"]
+    assert (choice["Variable"], choice["Next"]) == ("$.merge.verdict", "Notify failure")
+    assert found["Does the job fail for its rows?"]["Default"] == "Job succeeded"
+
+
+def test_failure_to_tell_of_the_end_changes_nothing_about_it() -> None:
+    for name, state in definition(MACHINES[0])["States"].items():
+        if ":events:" in state.get("Resource", ""):
+            (catch,) = state["Catch"]
+            assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], state["Next"]), name
+            assert catch["ResultPath"] != "$.failure"
+
+
+def test_mail_is_given_up_within_minutes_and_never_retried_for_long() -> None:
+    state = definition(MACHINES[0])["States"]["Email the file"]
+    longest_s = 0
+    for rule in state["Retry"]:
+        pauses = [
+            min(rule["MaxDelaySeconds"], rule["IntervalSeconds"] * rule["BackoffRate"] ** tried)
+            for tried in range(rule["MaxAttempts"])
+        ]
+        longest_s += sum(pauses)
+    assert longest_s <= 120
+
+
+def test_late_mail_does_not_change_the_entry_of_a_later_attempt() -> None:
+    unsent = definition(MACHINES[0])["States"]["Record unsent mail"]["Parameters"]
+    assert unsent["ConditionExpression"] == "#attempt <= :attempt"
+
+
+def test_end_of_a_job_is_an_event_that_programs_can_use() -> None:
+    found = definition(MACHINES[0])["States"]
+    details = {}
+    for name in ("Announce the merged job", "Announce the failed job"):
+        (entry,) = found[name]["Parameters"]["Entries"]
+        assert (entry["Source"], entry["DetailType"]) == (
+            workflow.ENDED_SOURCE,
+            workflow.ENDED_TYPE,
+        )
+        details[name] = {key.removesuffix(".$"): value for key, value in entry["Detail"].items()}
+    merged, failed = details.values()
+    # What a rule's pattern picks by is named as in the event of Step Functions.
+    common = {"stateMachineArn", "executionArn", "name", "status"}
+    common |= {"jobId", "attempt", "bucket", "key", "versionId", "summary"}
+    assert merged.keys() == common | {"result"}
+    assert failed.keys() == common | {"error", "cause"}
+    assert failed["status"] == workflow.FAILED
+    # It is the ledger's: of a job that was rejected, FAILED.
+    assert merged["status"] == "$.recorded.Attributes.status.S"
+    for recorder in ("Record success", "Record rejection"):
+        assert found[recorder]["Parameters"]["ReturnValues"] == "UPDATED_NEW"
+        assert found[recorder]["ResultPath"] == "$.recorded"
+
+
+def test_workflow_may_put_its_own_events_on_the_default_bus_only() -> None:
+    (bus,) = allowed("MainOrchestratorRole", "events:PutEvents")
+    assert bus.endswith(":event-bus/default")
+    (statement,) = [
+        each
+        for each in role_statements("MainOrchestratorRole")
+        if "events:PutEvents" in as_list(each["Action"])
+    ]
+    assert statement["Condition"] == {"StringEquals": {"events:source": workflow.ENDED_SOURCE}}
+
+
+def test_rule_that_starts_the_next_job_hears_both_events_of_an_end() -> None:
+    pattern = resource("EndedJobRule")["Properties"]["EventPattern"]
+    assert set(pattern["source"]) == {workflow.ENDED_SOURCE, workflow.EXECUTION_SOURCE}
+    assert workflow.ENDED_TYPE in pattern["detail-type"]
+    assert set(pattern["detail"]["status"]) == workflow.ENDED
+
+
+def test_success_is_told_by_choice_and_in_one_line() -> None:
+    assert TEMPLATE["Parameters"]["NotifySuccess"]["Default"] == "false"
+    rule = resource("SucceededJobRule")
+    assert rule["Condition"] == "NotifiesSuccess"
+    pattern = rule["Properties"]["EventPattern"]
+    # One notice a job: the event of Step Functions for the same end is not picked.
+    assert pattern["source"] == [workflow.ENDED_SOURCE]
+    assert pattern["detail"]["status"] == [workflow.SUCCEEDED]
+    (target,) = rule["Properties"]["Targets"]
+    assert target["InputPath"] == "$.detail.summary"
+    assert target["Arn"] == {"Ref": "SNSTopic"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Notify failure", "Message"),
+        ("Announce the merged job", "summary"),
+        ("Announce the failed job", "summary"),
+    ],
+)
+def test_key_in_a_notice_is_one_line_whatever_is_in_it(name: str, text: str) -> None:
+    state = definition(MACHINES[0])["States"][name]["Parameters"]
+    found = state["Entries"][0]["Detail"] if "Entries" in state else state
+    assert "States.JsonToString($.key)" in found[f"{text}.$"]
+    assert not re.search(r"[ (]\$\.key", found[f"{text}.$"].replace("JsonToString($.key)", ""))
+
+
+def test_job_fails_for_its_rejects_after_merge_and_archive() -> None:
     found = definition(MACHINES[0])["States"]
     verdict = "Take the verdict on the rows"
     assert found[verdict] == {
         "Type": "Pass",
         "InputPath": "$.merge.verdict",
         "ResultPath": "$.failure",
-        "Next": "Record failure",
+        "Next": "Record rejection",
     }
-    for before in ("Merge all Files", "Email the file"):
-        start = definition(MACHINES[0])["StartAt"]
-        assert verdict not in reachable(found, start, without={before})
+    start = definition(MACHINES[0])["StartAt"]
+    assert verdict not in reachable(found, start, without={"Merge all Files"})
     (choice,) = found["Are enough rows accepted?"]["Choices"]
     assert (choice["Variable"], choice["Next"]) == ("$.merge.verdict", verdict)
 
@@ -864,7 +980,7 @@ def test_small_merge_is_one_call() -> None:
     way = main["Is the job whole?"]
     large = {c["Variable"]: c["Next"] for c in way["Choices"]}
     assert large["$.merge.plan"] == "Upload the groups of a large merge"
-    assert way["Default"] == "Email the file"
+    assert way["Default"] == "Are enough rows accepted?"
     # Its result takes the plan's place, so the way does not go round again.
     assert main["Complete a large merge"]["ResultPath"] == "$.merge"
     assert main["Complete a large merge"]["Next"] == "Is the job whole?"

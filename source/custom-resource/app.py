@@ -81,7 +81,11 @@ def apply(properties: dict[str, Any], context: Any) -> dict[str, str]:
 def stop_notifying(bucket: str) -> None:
     """Turn the notification off, if the bucket still exists."""
     try:
-        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+        aws.change_bucket(
+            lambda: s3.put_bucket_notification_configuration(
+                Bucket=bucket, NotificationConfiguration={}
+            )
+        )
     except s3.exceptions.ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchBucket":
             raise
@@ -95,8 +99,10 @@ def notify(bucket: str, function_arn: str) -> None:
         "Events": ["s3:ObjectCreated:*"],
         "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": keys.INPUT_PREFIX}]}},
     }
-    s3.put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [rule]}
+    aws.change_bucket(
+        lambda: s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [rule]}
+        )
     )
 
 

@@ -196,7 +196,8 @@ def _copy_to_archive(event: Event) -> str:
     target = keys.archive(os.environ["INPUT_ARCHIVE_FOLDER"], key)
     source: CopySourceTypeDef = {"Bucket": bucket, "Key": key, "VersionId": version}
     try:
-        s3.copy(source, bucket, target, Config=ARCHIVING)
+        named = {"ChecksumAlgorithm": aws.CHECKSUM}
+        s3.copy(source, bucket, target, ExtraArgs=named, Config=ARCHIVING)
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"404", "NoSuchKey", "NoSuchVersion"}:
             raise

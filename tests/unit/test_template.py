@@ -603,6 +603,18 @@ def test_notification_is_set_after_s3_may_call_the_function() -> None:
     assert properties["SourceAccount"] == {"Ref": "AWS::AccountId"}
 
 
+def test_bucket_is_changed_by_one_at_a_time() -> None:
+    # Of two changes to a bucket at once S3 refuses one; a deletion goes the other way round.
+    assert "SourceBucketPolicy" in as_list(resource("PostStackProcessing")["DependsOn"])
+    assert resource("SourceBucket")["DependsOn"] == "LoggingBucketPolicy"
+    bucket, changing = {"Ref": "SourceBucket"}, set()
+    for name, found in TEMPLATE["Resources"].items():
+        properties = found.get("Properties", {})
+        if bucket in (properties.get("Bucket"), properties.get("BucketName")):
+            changing.add(name)
+    assert changing == {"SourceBucketPolicy", "PostStackProcessing"}
+
+
 def test_custom_resource_is_given_up_after_its_function_and_long_before_an_hour() -> None:
     timeout = int(resource("PostStackProcessing")["Properties"]["ServiceTimeout"])
     assert function_of("custom-resource")["Timeout"] < timeout <= 1200

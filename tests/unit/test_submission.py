@@ -13,7 +13,8 @@ import pytest
 from batchcore import jobs
 from support import BUCKET, HEADER, SCHEMA, Account, row, stack_ref
 
-from batchops.core.errors import AwsError, InputError
+from batchops.cli.jobs import uploaded
+from batchops.core.errors import AccessDeniedError, AwsError, InputError
 from batchops.deployment.settings import shipped_settings
 from batchops.planning.conversion import Reading
 from batchops.planning.planner import plan_file
@@ -230,3 +231,13 @@ def test_bucket_without_versions_is_refused_in_words(stack: StackRef, account: A
     account.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
     with pytest.raises(InputError, match=r"was uploaded, but without a version.* on again"):
         submit_file(stack, GOOD, name="orders.csv")
+
+
+def test_refusal_after_the_upload_says_that_nothing_is_to_be_submitted_again() -> None:
+    refused = AccessDeniedError("reading job 'a': not authorized", code="AccessDeniedException")
+    with pytest.raises(AccessDeniedError) as raised, uploaded(["orders-000000000001"]):
+        raise refused
+    assert str(raised.value).startswith("uploaded, but ")
+    assert "orders-000000000001" in str(raised.value)
+    assert "Do not submit again" in str(raised.value)
+    assert raised.value.code == "AccessDeniedException"

@@ -51,7 +51,11 @@ def merge_chunks(event: Event) -> Result:
     chunks = _checked_chunks(event, entry)
     totals = results.count_rows(chunks)
     files = dict(_pieces_by_file(event, chunks, entry["headers"]))
-    tags = {keys.errors(job, event["key"]): aws.ERRORS}
+    tags = {
+        keys.completed(job, event["key"]): aws.COMPLETED,
+        keys.rejected(job, event["key"]): aws.REJECTED,
+        keys.errors(job, event["key"]): aws.ERRORS,
+    }
     group_bytes = int(os.environ["MERGE_GROUP_BYTES"])
     if sum(map(total_bytes, files.values())) > group_bytes:
         plan = store_plan(
@@ -71,7 +75,7 @@ def merge_chunks(event: Event) -> Result:
             pieces,
             key,
             confirm=lambda: _confirm(event),
-            tag=tags.get(key, ""),
+            tag=tags[key],
         )
         for key, pieces in files.items()
     }

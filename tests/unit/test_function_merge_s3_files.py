@@ -312,13 +312,13 @@ def test_upload_in_parts_names_its_checksum_at_every_step(
     assert all(part["ChecksumCRC32"] for part in parts)
 
 
-def test_results_are_csv_that_the_lifecycle_rule_leaves_alone(
+def test_results_are_csv_with_the_tag_by_which_they_may_expire(
     app: ModuleType, account: Account
 ) -> None:
     merge(app, prepare(account))
-    for key in (COMPLETED, REJECTED):
+    for key, kind in ((COMPLETED, "completed"), (REJECTED, "rejected")):
         assert account.s3.head_object(Bucket=BUCKET, Key=key)["ContentType"] == "text/csv"
-        assert account.tags(key) == {}
+        assert account.tags(key) == {"kind": kind}
 
 
 # ------------------------------------------------------------------------------ archive

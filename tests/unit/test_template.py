@@ -145,7 +145,7 @@ def test_every_parameter_is_described_grouped_and_used() -> None:
     interface = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
     assert sorted(grouped) == sorted(TEMPLATE["Parameters"])
-    text = json.dumps([TEMPLATE["Resources"], TEMPLATE["Conditions"]])
+    text = json.dumps([TEMPLATE[part] for part in ("Resources", "Conditions", "Globals")])
     for name, parameter in TEMPLATE["Parameters"].items():
         assert parameter["Description"]
         assert f'"{name}"' in text or f"${{{name}}}" in text
@@ -278,9 +278,9 @@ def test_function_needs_no_build(name: str) -> None:
     assert not (folder / "requirements.txt").exists()
 
 
-def environment_reads(folder: str) -> set[str]:
-    """Return the names that a function reads from os.environ."""
-    tree = ast.parse((SOURCE / folder / "app.py").read_text(encoding="utf-8"))
+def environment_reads(path: Path) -> set[str]:
+    """Return the names that a module reads from os.environ."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
@@ -293,8 +293,17 @@ def environment_reads(folder: str) -> set[str]:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_function_gets_exactly_the_variables_that_it_reads(folder: str) -> None:
     given_by_lambda = {"AWS_REGION", "AWS_ENDPOINT_URL"}
-    own = {name for name in environment(folder) if not name.startswith("POWERTOOLS_")}
-    assert environment_reads(folder) - given_by_lambda == own
+    own = environment(folder).keys() - SHARED
+    assert environment_reads(SOURCE / folder / "app.py") - given_by_lambda == own
+
+
+SHARED = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys()
+
+
+def test_variables_of_all_functions_are_those_that_their_layer_reads() -> None:
+    layer = SOURCE.glob("common/batchcore/*.py")
+    read = {name for path in layer for name in environment_reads(path)}
+    assert {name for name in SHARED if not name.startswith("POWERTOOLS_")} == read
 
 
 # -------------------------------------------------------------------------- permissions
@@ -462,14 +471,13 @@ def test_logs_are_delivered_by_policy_of_this_account_alone() -> None:
 def test_lifecycle_removes_what_the_functions_mark_and_no_uploads() -> None:
     rules = resource("SourceBucket")["Properties"]["LifecycleConfiguration"]["Rules"]
     kept = {}
-    for rule in rules:
+    for rule in (rule for rule in rules if "Fn::If" not in rule):
         if "ExpirationInDays" in rule:
             (tag,) = rule["TagFilters"]
             kept[f"{tag['Key']}={tag['Value']}"] = rule["ExpirationInDays"]["Ref"]
-    assert kept == {aws.INTERMEDIATE: "IntermediateExpiryDays", aws.ERRORS: "ErrorExpiryDays"}
-    for rule in rules:
         if "ExpirationInDays" in rule or "NoncurrentVersionExpiration" in rule:
             assert rule["Prefix"] == keys.JOBS_PREFIX
+    assert kept == {aws.INTERMEDIATE: "IntermediateExpiryDays", aws.ERRORS: "ErrorExpiryDays"}
 
 
 @pytest.mark.parametrize("table", resources("AWS::DynamoDB::Table"))
@@ -605,7 +613,9 @@ def test_notification_is_set_after_s3_may_call_the_function() -> None:
 
 def test_bucket_is_changed_by_one_at_a_time() -> None:
     # Of two changes to a bucket at once S3 refuses one; a deletion goes the other way round.
-    assert "SourceBucketPolicy" in as_list(resource("PostStackProcessing")["DependsOn"])
+    after = resource("PostStackProcessing")["Properties"]["AfterPolicy"]
+    assert after == {"Fn::If": ["OnAws", {"Ref": "SourceBucketPolicy"}, "none"]}
+    assert resource("SourceBucketPolicy")["Condition"] == "OnAws"
     assert resource("SourceBucket")["DependsOn"] == "LoggingBucketPolicy"
     bucket, changing = {"Ref": "SourceBucket"}, set()
     for name, found in TEMPLATE["Resources"].items():
@@ -998,8 +1008,50 @@ def test_small_merge_is_one_call() -> None:
     assert main["Complete a large merge"]["Next"] == "Is the job whole?"
 
 
+def lifecycle_rules() -> list[State]:
+    """Return the rules of the source bucket, those that are there by choice included."""
+    found = resource("SourceBucket")["Properties"]["LifecycleConfiguration"]["Rules"]
+    return [rule["Fn::If"][1] if "Fn::If" in rule else rule for rule in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"), [("Completed", aws.COMPLETED), ("Rejected", aws.REJECTED), ("Archive", "")]
+)
+def test_results_and_archived_inputs_expire_by_choice(name: str, tag: str) -> None:
+    days = f"{name}ExpiryDays"
+    assert TEMPLATE["Parameters"][days]["Default"] == 0
+    assert TEMPLATE["Parameters"][days]["MinValue"] == 0
+    condition = {"Fn::Not": [{"Fn::Equals": [{"Ref": days}, 0]}]}
+    assert TEMPLATE["Conditions"][f"Expires{name}"] == condition
+    found = resource("SourceBucket")["Properties"]["LifecycleConfiguration"]["Rules"]
+    (choice,) = [r["Fn::If"] for r in found if r.get("Fn::If", [""])[0] == f"Expires{name}"]
+    assert choice[2] == {"Ref": "AWS::NoValue"}
+    rule = choice[1]
+    assert rule["ExpirationInDays"] == {"Ref": days}
+    if tag:
+        # Replaced versions go with those of all objects of jobs.
+        assert [f"{t['Key']}={t['Value']}" for t in rule["TagFilters"]] == [tag]
+        assert rule["Prefix"] == "jobs/"
+    else:
+        assert text_of(rule["Prefix"]) == "${InputArchiveFolder}/"
+        assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": {"Ref": days}}
+
+
+def test_no_two_lifecycle_rules_have_one_name() -> None:
+    names = [rule["Id"] for rule in lifecycle_rules()]
+    assert len(set(names)) == len(names)
+
+
+def test_entries_of_the_ledger_expire_by_choice() -> None:
+    assert TEMPLATE["Parameters"]["LedgerExpiryDays"]["Default"] == 0
+    ttl = {"AttributeName": "ttl", "Enabled": True}
+    assert resource("JobTable")["Properties"]["TimeToLiveSpecification"] == ttl
+    shared = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert shared["LEDGER_EXPIRY_DAYS"] == {"Ref": "LedgerExpiryDays"}
+
+
 def test_pieces_and_uploads_live_as_long_as_they_may_be_needed() -> None:
-    rules = resource("SourceBucket")["Properties"]["LifecycleConfiguration"]["Rules"]
+    rules = lifecycle_rules()
     by_id = {rule["Id"]: rule for rule in rules}
     # A version that was written over counts its days from then on.
     days = by_id["intermediates"]["ExpirationInDays"]

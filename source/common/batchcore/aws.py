@@ -1,5 +1,6 @@
 """AWS calls that more than one function makes. Each is safe to repeat."""
 
+import os
 import random
 import time
 from collections import deque
@@ -73,6 +74,10 @@ INTERMEDIATE = "kind=intermediate"
 
 # Errors in files have this tag, and live as long as the items of ErrorTable: ErrorExpiryDays.
 ERRORS = "kind=errors"
+
+# These expire where the stack's parameters say so.
+COMPLETED = "kind=completed"
+REJECTED = "kind=rejected"
 
 
 def change_bucket(call: Callable[[], T]) -> T:
@@ -230,6 +235,12 @@ def batch_get(
     return found
 
 
+def expiry() -> dict[str, int]:
+    """Return the attribute by which DynamoDB deletes a ledger's entry; none if entries are kept."""
+    days = int(os.environ.get("LEDGER_EXPIRY_DAYS", "0"))
+    return {"ttl": int(time.time()) + days * 86_400} if days else {}
+
+
 def update_entry(
     dynamodb: "DynamoDBClient",
     table: str,
@@ -258,7 +269,9 @@ def update_entry(
             TableName=table,
             Key={"jobId": {"S": job}, "entry": {"S": entry}},
             ReturnValues="ALL_OLD",
-            **items.assignments(values, attempt=attempt, remove=remove, begins=begins),
+            **items.assignments(
+                {**values, **expiry()}, attempt=attempt, remove=remove, begins=begins
+            ),
         )
     except dynamodb.exceptions.ConditionalCheckFailedException as error:
         raise StaleAttemptError(

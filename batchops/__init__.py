@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from batchops.planning.upload_check import UploadCheck, check_upload
     from batchops.planning.what_if import WhatIf
     from batchops.plots.data_plots import plot_totals
+    from batchops.recovery.purge import Purge
     from batchops.recovery.redelivery import Redelivery
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
@@ -158,6 +159,7 @@ _MODULES = {
     "batchops.planning.what_if": ("WhatIf",),
     "batchops.plots.data_plots": ("plot_totals",),
     "batchops.recovery.redelivery": ("Redelivery",),
+    "batchops.recovery.purge": ("Purge",),
     "batchops.recovery.repair_plan": ("RepairPlan",),
     "batchops.recovery.rerun_plan": ("RerunPlan",),
     "batchops.samples.sample": (
@@ -216,6 +218,7 @@ __all__ = [
     "Plan",
     "Preview",
     "ProjectError",
+    "Purge",
     "Redelivery",
     "RegionError",
     "RejectsWorkbook",

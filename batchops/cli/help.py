@@ -15,7 +15,7 @@ GROUPS = {
         *("why", "errors", "rejects", "output", "download", "link", "email", "balance"),
         *("duplicates", "chunks", "steps", "lineage", "cost", "plot"),
     ),
-    "Fix and rerun": ("repair", "rerun", "stop", "redeliver", "compare", "what-if"),
+    "Fix and rerun": ("repair", "rerun", "stop", "redeliver", "compare", "what-if", "purge"),
     "Look inside": ("logs", "invoke", "engine"),
 }
 
@@ -61,6 +61,7 @@ EXAMPLES = {
     "redeliver": "redeliver --yes",
     "compare": "compare JOB JOB",
     "what-if": "what-if JOB mine.json",
+    "purge": "purge JOB --yes",
     "logs": "logs validate-data --job JOB",
     "invoke": "invoke read-file events/read-file.json",
     "engine install": "engine install",

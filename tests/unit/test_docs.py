@@ -36,6 +36,7 @@ from batchops.planning.schema_draft import Note, SchemaDraft
 from batchops.planning.schema_explain import ColumnExplanation, SchemaExplanation
 from batchops.planning.schema_report import HeldAgainst, Mistake, SchemaReport
 from batchops.planning.what_if import WhatIf
+from batchops.recovery.purge import Purge
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
@@ -131,6 +132,7 @@ def test_verbs_with_json_have_its_shape_described(verb: str) -> None:
         ("deploy", names(Deployment)),
         ("destroy", shown(Destruction)),
         ("email", names(Email)),
+        ("purge", names(Purge)),
         ("redeliver", names(Redelivery)),
         ("rerun", shown(RerunPlan) | {"needed"}),
         ("show", names(JobStatus) | {"job"}),

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from batchops.planning.upload_check import UploadCheck, check_upload
     from batchops.planning.what_if import WhatIf
     from batchops.plots.data_plots import plot_totals
+    from batchops.recovery.purge import Purge
     from batchops.recovery.reconcile import Reconciliation
     from batchops.recovery.redelivery import Redelivery
     from batchops.recovery.repair_plan import RepairPlan
@@ -162,6 +163,7 @@ _MODULES = {
     ),
     "batchops.planning.what_if": ("WhatIf",),
     "batchops.plots.data_plots": ("plot_totals",),
+    "batchops.recovery.purge": ("Purge",),
     "batchops.recovery.reconcile": ("Reconciliation",),
     "batchops.recovery.redelivery": ("Redelivery",),
     "batchops.recovery.repair_plan": ("RepairPlan",),
@@ -224,6 +226,7 @@ __all__ = [
     "Policy",
     "Preview",
     "ProjectError",
+    "Purge",
     "Reconciliation",
     "Redelivery",
     "RegionError",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from batchops.planning.actual_cost import CostComparison
     from batchops.planning.plan import Plan
     from batchops.planning.what_if import SchemaSource, WhatIf
+    from batchops.recovery.purge import Purge
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
     from batchops.recovery.stopping import Stopped
@@ -590,7 +591,7 @@ class Job(JobRef):
         return make_link(self, expires_s=expires_s, rejected=rejected)
 
     def email(self) -> Email:
-        """Return the job's mail, and whether it was sent.
+        """Return the job's mail, and whether it was sent; wait up to a minute if it is being tried.
 
         Raises
         ------
@@ -666,6 +667,24 @@ class Job(JobRef):
         from batchops.recovery.repair import repair
 
         return repair(self, source, schema=schema, accept=accept, dry_run=dry_run)
+
+    def purge(self, *, dry_run: bool = True) -> Purge:
+        """Say what the stack holds of the job, and what a purge leaves; or delete the job for good.
+
+        Parameters
+        ----------
+        dry_run
+            Only look; change nothing.
+
+        Raises
+        ------
+        JobNotFoundError, AwsError
+        JobRunningError
+            The job has not ended, or its mail is still being tried.
+        """
+        from batchops.recovery.purge import purge
+
+        return purge(self, dry_run=dry_run)
 
     # ----------------------------------------------------------------------------- ledger
 

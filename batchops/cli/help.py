@@ -17,7 +17,9 @@ GROUPS = {
         *("why", "errors", "rejects", "output", "download", "link", "email", "balance"),
         *("duplicates", "chunks", "steps", "lineage", "cost", "plot"),
     ),
-    "Fix and rerun": ("repair", "rerun", "stop", "redeliver", "reconcile", "compare", "what-if"),
+    "Fix and rerun": (
+        *("repair", "rerun", "stop", "redeliver", "reconcile", "compare", "what-if", "purge"),
+    ),
     "Look inside": ("logs", "invoke", "engine"),
 }
 
@@ -66,6 +68,7 @@ EXAMPLES = {
     "reconcile": "reconcile --since 7d",
     "compare": "compare JOB JOB",
     "what-if": "what-if JOB mine.json",
+    "purge": "purge JOB --yes",
     "logs": "logs validate-data --job JOB",
     "invoke": "invoke read-file events/read-file.json",
     "engine install": "engine install",

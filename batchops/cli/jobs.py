@@ -30,6 +30,7 @@ from batchops.cli.base import (
     wants_json,
     with_stack,
 )
+from batchops.core.errors import AccessDeniedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,10 +98,13 @@ def submit(
         _print_job(jobs[0])
     else:
         jobs = stack.submit_all(*file, **reading, on_job=_print_job)
-    if waits and single:
-        wait_for(stack, jobs[0].id, timeout_s)
-    elif waits:
-        _wait_for_all(stack, [job.id for job in jobs], timeout_s)
+    ids = [job.id for job in jobs]
+    if waits:
+        with uploaded(ids):
+            if single:
+                wait_for(stack, ids[0], timeout_s)
+            else:
+                _wait_for_all(stack, ids, timeout_s)
     elif wants_json():
         found = [{"job": job.id, "notes": job.notes} for job in jobs]
         show("", data=found[0] if single else {"jobs": found})
@@ -239,6 +243,19 @@ def _leaving(job_id: str) -> Iterator[None]:
             show(job_id, data={"job": job_id})
         click.echo(f"\nthe job goes on: 'batchops watch {job_id}' follows it again", err=True)
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def uploaded(job_ids: Sequence[str]) -> Iterator[None]:
+    """Say of a refusal that the files are uploaded, so that nobody submits them once more."""
+    try:
+        yield
+    except AccessDeniedError as error:
+        raise AccessDeniedError(
+            f"uploaded, but these credentials may not follow {', '.join(job_ids)}: {error}. Do not "
+            "submit again, which would start another job: have somebody watch this one who may",
+            code=error.code,
+        ) from error
 
 
 def _end(job_id: str, status: JobStatus) -> None:

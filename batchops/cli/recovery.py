@@ -120,6 +120,15 @@ def reconcile(stack: Stack, yes: bool, since: str | None) -> None:
     show(stack.reconcile(since=since, dry_run=not yes), advises=True)
 
 
+@main.command()
+@job_argument
+@YES
+@with_stack
+def purge(stack: Stack, job_id: str, yes: bool) -> None:
+    """List what the stack holds of a job that has ended; with --yes, delete it for good."""
+    show(stack.job(job_id).purge(dry_run=not yes), advises=True)
+
+
 def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: float) -> None:
     if not (waits and wants_json()):
         show(found, advises=True)

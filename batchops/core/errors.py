@@ -161,14 +161,23 @@ class StackStuckError(StackError):
     resource_type : str
         The type of the resource at which a deletion failed, such as ``AWS::S3::Bucket``; empty
         where it is not known.
+    reason : str
+        What CloudFormation says about it; empty where it says nothing.
     """
 
     def __init__(
-        self, message: str, *, stack_name: str, status: str, resource_type: str = ""
+        self,
+        message: str,
+        *,
+        stack_name: str,
+        status: str,
+        resource_type: str = "",
+        reason: str = "",
     ) -> None:
         super().__init__(message, stack_name=stack_name)
         self.status = status
         self.resource_type = resource_type
+        self.reason = reason
 
 
 class StackTimeoutError(StackError, TimeoutError):

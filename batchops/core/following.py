@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
 
 # An upload's event mostly comes within seconds, sometimes after minutes (Amazon S3 user guide);
-# on the local engine it comes at once.
+# on the local engine it comes at once. `inspection.unseen` starts the job before this time is up.
 UNSEEN_S = {"aws": 300.0, "local": 30.0}
 
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchcore.aws import change_bucket
 from botocore.exceptions import ClientError
 
 from batchops.core.errors import PackagingError, translated
@@ -101,7 +102,7 @@ def ensure_bucket(target: Target) -> str:
                 # us-east-1 is the region that must not be named.
                 place: Any = {"LocationConstraint": target.region}
                 extra = {} if target.region == "us-east-1" else {"CreateBucketConfiguration": place}
-                s3.create_bucket(Bucket=bucket, **extra)
+                change_bucket(lambda: s3.create_bucket(Bucket=bucket, **extra))
         except ClientError as error:
             # Of these two calls alone, such an answer means that the bucket is somebody else's.
             code = error.response["Error"]["Code"]
@@ -112,7 +113,8 @@ def ensure_bucket(target: Target) -> str:
                 f"may not use it ({code}): have s3 access to it granted, or use another region"
             ) from error
         if not _is_set_up(s3, bucket, owner):
-            _set_up(s3, bucket, owner)
+            # Somebody else may be setting it up at the same time.
+            change_bucket(lambda: _set_up(s3, bucket, owner))
     return bucket
 
 

@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 _DELETE_TRIES = 5
 
 
-def count_versions(s3: S3Client, bucket: str) -> int | None:
+def count_versions(s3: S3Client, bucket: str, prefix: str = "") -> int | None:
     """Return how many versions and delete markers a bucket holds; None if there is no bucket.
+
+    With a prefix, only those of the keys that begin with it.
 
     Raises
     ------
     AwsError
         A request was refused.
     """
-    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
     with translated(f"listing the bucket {bucket}"):
         try:
             return sum(len(p.get("Versions", [])) + len(p.get("DeleteMarkers", [])) for p in pages)
@@ -58,8 +60,10 @@ def delete_bucket(s3: S3Client, bucket: str) -> int:
     raise AwsError(f"the bucket {bucket} fills up as it is emptied: stop what writes to it")
 
 
-def empty_bucket(s3: S3Client, bucket: str) -> int:
+def empty_bucket(s3: S3Client, bucket: str, prefix: str = "") -> int:
     """Empty a bucket, and return how many versions went; none if there is no such bucket.
+
+    With a prefix, only the keys that begin with it go.
 
     Raises
     ------
@@ -68,21 +72,23 @@ def empty_bucket(s3: S3Client, bucket: str) -> int:
     """
     with translated(f"emptying the bucket {bucket}"):
         try:
-            return _empty(s3, bucket)
+            return _empty(s3, bucket, prefix)
         except s3.exceptions.NoSuchBucket:
             return 0
 
 
-def _empty(s3: S3Client, bucket: str) -> int:
+def _empty(s3: S3Client, bucket: str, prefix: str = "") -> int:
     """Delete every version of every object, and unfinished uploads; return how many versions."""
     deleted = 0
     # A page has at most 1,000 entries, which is also what one DeleteObjects takes.
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
         entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         if entries:
             _delete(s3, bucket, entries)
             deleted += len(entries)
-    for uploads in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+    begun = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+    for uploads in begun:
         for upload in uploads.get("Uploads", []):
             s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     return deleted

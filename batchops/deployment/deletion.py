@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 # Stops the jobs that run or wait in a stack, and returns their ids.
 StopJobs = Callable[[StackRef], tuple[str, ...]]
 _DELETE_TRIES = 3
+
+# How S3 refuses a change to a bucket while another one is under way, with status 409.
+_CONFLICT = re.compile("OperationAborted|conflicting conditional operation")
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,8 @@ def _delete_with_buckets(
 
     It may refuse: another operation has just begun, or the caller may not delete stacks. It deletes
     the buckets after most else, and fails where one is not empty yet, as with many objects or with
-    an access log delivered late. It is asked again then.
+    an access log delivered late, or where S3 was still busy with another change to it. It is asked
+    again then.
     """
     s3 = stack.client("s3")
     for tries_left in reversed(range(_DELETE_TRIES)):
@@ -137,7 +142,8 @@ def _delete_with_buckets(
                 poll_s=stack.target.poll_s,
             )
         except StackStuckError as error:
-            if error.resource_type != "AWS::S3::Bucket" or not tries_left:
+            passes = error.resource_type == "AWS::S3::Bucket" or _CONFLICT.search(error.reason)
+            if not passes or not tries_left:
                 raise
         else:
             return
@@ -188,5 +194,6 @@ def delete_stack(
             stack_name=stack_name,
             status=done.status,
             resource_type=first.resource_type if first else "",
+            reason=first.reason if first else done.reason,
         )
     return True

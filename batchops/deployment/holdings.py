@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchcore import jobs
+from batchcore import jobs, workflow
 from batchcore.texts import printable
 
 from batchops.core import ledger
@@ -80,7 +80,10 @@ def count_holdings(stack: StackRef) -> Holdings:
 
 
 def running_jobs(stack: StackRef) -> tuple[str, ...]:
-    """Return the ids of the jobs whose workflow runs now, as Step Functions knows it."""
+    """Return the ids of the jobs whose workflow runs now, as Step Functions knows it.
+
+    A job that has ended is not among them: what still runs is its mail.
+    """
     machine = stack.outputs.get("MainOrchestratorArn")
     if machine is None:
         return ()
@@ -93,7 +96,16 @@ def running_jobs(stack: StackRef) -> tuple[str, ...]:
         except client.exceptions.StateMachineDoesNotExist:
             return ()  # a deletion that failed has got that far
     matches = map(_EXECUTION.fullmatch, names)
-    return tuple(match[1] if match else name for match, name in zip(matches, names, strict=True))
+    found = [match[1] if match else name for match, name in zip(matches, names, strict=True)]
+    return tuple(job_id for job_id in dict.fromkeys(found) if not _has_ended(stack, job_id))
+
+
+def _has_ended(stack: StackRef, job_id: str) -> bool:
+    table = stack.outputs.get("JobTableName")
+    if table is None or _item_count(stack, table) is None:
+        return False
+    entry = ledger.job_entry(stack, job_id)
+    return entry is not None and entry.status in workflow.ENDED
 
 
 def waiting_jobs(stack: StackRef) -> tuple[str, ...]:

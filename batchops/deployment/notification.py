@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchcore.aws import change_bucket
 from batchcore.notification import tells_of_uploads, with_upload_rule
 from batchcore.workflow import NOTIFICATION
 
@@ -38,9 +39,11 @@ def restore_notification(stack: StackRef) -> bool:
     if tells_of_uploads(found, function_arn):
         return False
     with translated("setting the notification of the bucket for files again"):
-        stack.client("s3").put_bucket_notification_configuration(
-            Bucket=stack.outputs["SourceBucketName"],
-            NotificationConfiguration=with_upload_rule(found, function_arn),
+        change_bucket(
+            lambda: stack.client("s3").put_bucket_notification_configuration(
+                Bucket=stack.outputs["SourceBucketName"],
+                NotificationConfiguration=with_upload_rule(found, function_arn),
+            )
         )
     return True
 

@@ -115,7 +115,7 @@ _ATTEMPT = calls(
 VERBS: dict[str, Calls] = {
     "outputs": _STACK,
     "plan": _PLAN,
-    "submit": calls(_STACK, _SCHEMA, input="s3:PutObject s3:GetObject"),
+    "submit": calls(_STACK, _SCHEMA, input="s3:PutObject"),
     "show": _STATUS,
     "wait": _STATUS,
     "watch": _STATUS,

@@ -11,8 +11,10 @@ Definition = dict[str, Any]
 # State -> the states that follow it -> whether only after a failure.
 Ways = dict[str, dict[str, bool]]
 
-# Types of states that only lead to others.
-PLUMBING = frozenset({"Choice", "Pass"})
+
+def is_plumbing(state: Mapping[str, Any]) -> bool:
+    """Tell whether a state only leads to others, or only tells EventBridge how far the job is."""
+    return state["Type"] in ("Choice", "Pass") or ":events:" in state.get("Resource", "")
 
 
 def parse_definition(text: str) -> Definition:
@@ -29,7 +31,7 @@ def find_ways(definition: Definition) -> Ways:
     states = definition["States"]
 
     def ends(name: str, caught: bool, seen: frozenset[str]) -> Iterator[tuple[str, bool]]:
-        if states[name]["Type"] not in PLUMBING:
+        if not is_plumbing(states[name]):
             yield name, caught
         elif name not in seen:
             for target, by_catch in _exits(states[name]):
@@ -73,19 +75,13 @@ def find_failure_states(definition: Definition) -> set[str]:
 
 
 def find_detours(definition: Definition) -> set[str]:
-    """Return the states that a job can succeed without, such as those for large files only."""
-    ways_of, trouble = find_ways(definition), find_failure_states(definition)
-    first = next(iter(ways_of))
+    """Return the states off the way that choices take by default, such as those for large files.
 
-    def succeeds_without(name: str) -> bool:
-        seen, waiting = {name}, [first]
-        while waiting:
-            at = waiting.pop()
-            if at not in seen:
-                seen.add(at)
-                if not ways_of[at]:
-                    return True
-                waiting += [a for a in ways_of[at] if a not in trouble]
-        return False
-
-    return {name for name in ways_of if name not in trouble and succeeds_without(name)}
+    States that only a failure leads to are none.
+    """
+    states, name = definition["States"], definition["StartAt"]
+    plain = {name}
+    while following := states[name].get("Next", states[name].get("Default")):
+        name = following
+        plain.add(name)
+    return set(find_ways(definition)) - plain - find_failure_states(definition)

@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Any
 from batchcore import keys, workflow
 from batchcore.texts import visible
 
+from batchops.core.executions import UNDER_WAY, find_execution
+from batchops.core.following import follow
 from batchops.inspection.result_files import fetch, result_key
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import JobEntry
+
+# A job has ended before its mail, which mostly follows within seconds.
+MAIL_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Email(Shown):
     Attributes
     ----------
     status : str
-        SENT, FAILED, or empty if sending was not tried yet.
+        SENT, FAILED, or PENDING if it was not tried yet.
     time : str
         When it was sent, in ISO 8601; empty if it was not.
     sender, recipient, subject, text : str
@@ -70,8 +75,17 @@ class Email(Shown):
         yield Block(text, f'<pre style="{style}">{html.escape(visible(text))}</pre>')
 
 
-def read_email(job: JobRef) -> Email:
-    """Return the mail of a job, sent or not.
+@dataclass(frozen=True)
+class _Mailing:
+    """How the mail of a job that has ended stands."""
+
+    entry: JobEntry
+    ended: bool
+    seen: bool = True
+
+
+def read_email(job: JobRef, *, timeout_s: float = MAIL_TIMEOUT_S) -> Email:
+    """Return the mail of a job, sent or not; wait for it while the workflow is still trying.
 
     Raises
     ------
@@ -79,6 +93,29 @@ def read_email(job: JobRef) -> Email:
         If there is no mail, because the job has not got that far.
     """
     result_key(job, rejected=False)
+    entry = wait_for_mail(job, timeout_s=timeout_s)
     file = io.BytesIO()
     fetch(job, keys.mail(job.id), file)
-    return Email.of(job.ledger_entry(), json.loads(file.getvalue()))
+    return Email.of(entry, json.loads(file.getvalue()))
+
+
+def wait_for_mail(job: JobRef, *, timeout_s: float = MAIL_TIMEOUT_S) -> JobEntry:
+    """Wait while the workflow of a job that has ended tries its mail; return the ledger's entry.
+
+    Raises
+    ------
+    JobNotFoundError, AwsError
+    """
+    *_, last = follow(job, lambda: _read_mailing(job), timeout_s=timeout_s)
+    return last.entry
+
+
+def _read_mailing(job: JobRef) -> _Mailing:
+    """Read whether the mail was tried, or will not be, since the workflow has been stopped."""
+    entry = job.ledger_entry()
+    if entry.mail_status != workflow.MAIL_PENDING:
+        return _Mailing(entry, ended=True)
+    execution = find_execution(job.stack, job.id, entry.attempt)
+    if execution is not None and execution["status"] in UNDER_WAY:
+        return _Mailing(entry, ended=False)
+    return _Mailing(job.ledger_entry(), ended=True)

@@ -15,11 +15,11 @@ from batchcore import workflow
 from batchops.core.errors import translated
 from batchops.core.histories import StateVisit, read_history, state_visits
 from batchops.inspection.definitions import (
-    PLUMBING,
     Definition,
     find_detours,
     find_failure_states,
     find_ways,
+    is_plumbing,
     parse_definition,
 )
 from batchops.inspection.frames import chunks_frame
@@ -136,7 +136,7 @@ def chunk_runs(definition: Definition, chunks: pd.DataFrame) -> Run:
     step_states = {step.state for step in workflow.CHUNK_STEPS}
     runs: Run = {}
     for name, state in definition["States"].items():
-        if name not in step_states and state["Type"] not in PLUMBING:
+        if name not in step_states and not is_plumbing(state):
             count = failures if name in trouble else succeeded
             status = workflow.FAILED if name in trouble else workflow.SUCCEEDED
             runs[name] = StateRun(status, note=f"{count:,} chunks") if count else StateRun()
@@ -159,7 +159,7 @@ def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tup
     A function that returns a failure as its result succeeds as a state.
     """
     steps, trouble = find_ways(definition), find_failure_states(definition)
-    entered = [name for name in runs if definition["States"][name]["Type"] not in PLUMBING]
+    entered = [name for name in runs if not is_plumbing(definition["States"][name])]
     for place, name in enumerate(entered):
         run, after = runs[name], entered[place + 1 : place + 2]
         # A job that fails for its rejects does so after the mail, which has not failed.

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any
 from batchcore import keys, workflow
 
 from batchops.core import ledger
-from batchops.core.errors import JobFailedError, WaitTimeoutError, explain_failure
+from batchops.core.errors import (
+    AccessDeniedError,
+    JobFailedError,
+    WaitTimeoutError,
+    explain_failure,
+)
 from batchops.core.executions import REPORT_UNSTARTED_AFTER_S, attempt_state
 from batchops.core.following import follow
 from batchops.core.manifest import read_chunks
 from batchops.inspection.tally import ChunkTally
+from batchops.inspection.unseen import START_UNSEEN_S, start_unseen
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
@@ -47,7 +53,7 @@ class JobStatus(Shown):
     reason : str
         Why the job failed; empty if it did not.
     mail : str
-        SENT, FAILED, or empty if no mail was tried.
+        SENT, FAILED, PENDING while it is being tried, or empty if the job has not come so far.
     warnings : tuple of str
         What may be wrong with the file's header, such as a column whose rules were not applied
         because its name is only nearly that of the schema.
@@ -101,6 +107,8 @@ class StatusReader:
         self._clock = clock
         self._tally: ChunkTally | None = None
         self._asked_at: float | None = None
+        self._unseen_at: float | None = None
+        self._unstarted = ""
         self._age_s: float | None = None
 
     @property
@@ -119,15 +127,19 @@ class StatusReader:
         return self._tally
 
     def read(self) -> JobStatus:
-        """Read the job's status.
+        """Read the job's status; start the job if it stays unseen.
 
         Raises
         ------
         AwsError, EngineError
+        FunctionFailedError
+            If the job was not seen for a while, and cannot be started.
         """
         entry = ledger.job_entry(self._job.stack, self._job.id)
+        if entry is None and self._start_unseen():
+            entry = ledger.job_entry(self._job.stack, self._job.id)
         if entry is None:
-            return JobStatus(WAITING)
+            return JobStatus(WAITING, reason=self._unstarted)
         self._age_s = entry.attempt_s if entry.started else None
         status, reason = self._settle(entry)
         known: dict[str, Any] = {
@@ -156,6 +168,20 @@ class StatusReader:
             chunks_done=tally.done,
             chunks_failed=tally.failed,
         )
+
+    def _start_unseen(self) -> bool:
+        """Start the job after it was not seen for a while, and once more after as long."""
+        now = self._clock()
+        if self._unseen_at is None:
+            self._unseen_at = now
+        if now - self._unseen_at < START_UNSEEN_S[self._job.stack.target.name]:
+            return False
+        self._unseen_at = now
+        try:
+            return start_unseen(self._job)
+        except AccessDeniedError as error:  # its event may still come
+            self._unstarted = f"S3 has sent no event, and starting the job is denied: {error}"
+            return False
 
     def _settle(self, entry: JobEntry) -> tuple[str, str]:
         """Return status and reason; Step Functions is asked only every few seconds."""

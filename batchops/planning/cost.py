@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from batchops.planning.workload import Workload
 
 NOT_COUNTED = (
-    "storage, object tags, traffic to the internet, X-Ray, alarms, notices, tries that failed, "
-    "watching the job, and what AWS's free tiers take off"
+    "storage, object tags, traffic to the internet, X-Ray, alarms, notices, events, tries that "
+    "failed, watching the job, and what AWS's free tiers take off"
 )
 
 # Assumed: bytes that one call of a function writes to its log (its own line and Lambda's three),
@@ -135,7 +135,7 @@ def lambda_seconds(work: Workload, side: int) -> dict[str, float]:
 def _invocations(work: Workload, runs: int, attempts: int = 1) -> dict[str, float]:
     chunk_calls: dict[str, float] = dict.fromkeys(chunk_functions(work), runs)
     return {
-        workflow.NOTIFICATION: 1 + attempts,  # for the upload, and for each attempt's end
+        workflow.NOTIFICATION: 1 + 2 * attempts,  # for the upload; each attempt's end comes twice
         # Each range is surveyed and cut. A survey writes nothing, but counts as if it did.
         workflow.SPLIT.function: 1 + (2 * work.ranges + 2 if work.ranges else 0),
         **chunk_calls,
@@ -186,9 +186,9 @@ def _read_units(work: Workload) -> float:
     """Return the read units of DynamoDB.
 
     Each key takes half a unit. Merge and mail read the ledger, which the functions also ask before
-    each file and before each round of errors that they write. The queue is read at the job's start
-    and at its end.
+    each file and before each round of errors that they write. The queue is read at the job's start,
+    and for both events of its end.
     """
     ledger = -(-work.chunks * workload.CHUNK_ENTRY_BYTES // 4096)
     rounds = -(-work.errors // (WRITE_BATCH * WORKERS)) + work.chunks * bool(work.errors)
-    return 0.5 * work.keys + ledger + rounds + 9
+    return 0.5 * work.keys + ledger + rounds + 11

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from batchcore import jobs, keys
-from botocore.exceptions import ClientError
+from batchcore.aws import CHECKSUM
 
-from batchops.core.errors import AwsError, InputError, translated
+from batchops.core.errors import InputError, translated
 from batchops.planning.conversion import AS_IT_IS, PlainFile, Reading, open_plain
 from batchops.planning.plan import Plan
 
@@ -28,6 +28,8 @@ OnNote = Callable[[str], None]
 MAX_NAME_BYTES = 800
 
 _TOKEN = "batchops-upload"  # noqa: S105  (the name of a metadata field)
+# How S3 calls the version of an object while versioning is suspended.
+_UNVERSIONED = "null"
 
 
 def submit_file(
@@ -161,15 +163,17 @@ class _Kept:
 def upload(s3: S3Client, bucket: str, file: IO[bytes], name: str) -> tuple[str, str]:
     """Upload a file under ``input/`` and return its key and version id.
 
-    boto3's managed transfer, which sends large files in parts, does not return the version that it
-    made. So the object's metadata has a token, which identifies the version even if somebody else
-    uploads a file of the same name at the same time.
+    Raises
+    ------
+    InputError
+        The bucket gives no versions. The file is uploaded all the same.
     """
     key, token = keys.INPUT_PREFIX + name, uuid.uuid4().hex
+    kept: Any = _Kept(file)
     with translated(f"uploading {name!r}"):
-        kept: Any = _Kept(file)
-        s3.upload_fileobj(kept, bucket, key, ExtraArgs={"Metadata": {_TOKEN: token}})
-        return key, _find_version(s3, bucket, key, token)
+        _watch(s3)
+        s3.upload_fileobj(kept, bucket, key, ExtraArgs=_marked(token))
+    return key, _version_made(token, bucket, key)
 
 
 def copy_object(s3: S3Client, bucket: str, source: str, *, name: str | None) -> tuple[str, str]:
@@ -178,33 +182,67 @@ def copy_object(s3: S3Client, bucket: str, source: str, *, name: str | None) -> 
     Raises
     ------
     InputError
-        If `source` is not such an address.
+        If `source` is not such an address, or the bucket gives no versions.
     """
     from_bucket, _, from_key = source.removeprefix("s3://").partition("/")
     if not from_bucket or not from_key:
         raise InputError(f"{source!r} is not an object: give s3://bucket/key")
     key = keys.INPUT_PREFIX + _checked(name or from_key.rsplit("/", 1)[-1])
     token = uuid.uuid4().hex
-    extra = {"Metadata": {_TOKEN: token}, "MetadataDirective": "REPLACE"}
+    extra = {**_marked(token), "MetadataDirective": "REPLACE"}
     with translated(f"copying {source}"):
+        _watch(s3)
         s3.copy({"Bucket": from_bucket, "Key": from_key}, bucket, key, ExtraArgs=extra)
-        return key, _find_version(s3, bucket, key, token)
+    return key, _version_made(token, bucket, key)
 
 
-def _find_version(s3: S3Client, bucket: str, key: str, token: str) -> str:
-    try:
-        latest: Any = s3.head_object(Bucket=bucket, Key=key)
-        if latest["Metadata"].get(_TOKEN) == token:
-            return str(latest["VersionId"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "404":
-            raise
-    # Ours is not the latest: there was a later upload of the name, or our job is done already.
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
-        for version in page.get("Versions", []):
-            if version["Key"] != key:
-                continue
-            head = s3.head_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
-            if head["Metadata"].get(_TOKEN) == token:
-                return version["VersionId"]
-    raise AwsError(f"the upload of {key} cannot be found in {bucket}: look in stack.jobs()")
+# ------------------------------------------------------------- the version that a transfer makes
+
+# boto3's managed transfer does not return the version that it made, but S3 names it in its answer
+# to the request that creates the object. The object's metadata has a token, which tells a
+# transfer's requests from those of others by the same client. To ask S3 for the version afterwards
+# would take rights to read, which whoever uploads need not have.
+_CREATING = ("PutObject", "CopyObject", "CreateMultipartUpload", "CompleteMultipartUpload")
+
+# The version by the transfer's token, and the token by the id of an upload in parts.
+_versions: dict[str, str] = {}
+_uploads: dict[str, str] = {}
+
+
+def _marked(token: str) -> dict[str, Any]:
+    return {"Metadata": {_TOKEN: token}, "ChecksumAlgorithm": CHECKSUM}
+
+
+def _watch(s3: S3Client) -> None:
+    """Have a client note the versions that its marked transfers make."""
+    for operation in _CREATING:
+        for event, hook in (("provide-client-params", _mark), ("after-call", _note)):
+            name = f"{event}.s3.{operation}"
+            s3.meta.events.register(name, hook, unique_id=f"{_TOKEN}-{name}")
+
+
+def _mark(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    token = params.get("Metadata", {}).get(_TOKEN) or _uploads.get(params.get("UploadId", ""))
+    if token:
+        context[_TOKEN] = token
+
+
+def _note(parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    token = context.get(_TOKEN)
+    if token and "UploadId" in parsed:
+        _uploads[parsed["UploadId"]] = token
+    if token and "VersionId" in parsed:
+        _versions[token] = parsed["VersionId"]
+
+
+def _version_made(token: str, bucket: str, key: str) -> str:
+    for upload in [upload for upload, owner in list(_uploads.items()) if owner == token]:
+        del _uploads[upload]
+    version = _versions.pop(token, _UNVERSIONED)
+    if version == _UNVERSIONED:
+        raise InputError(
+            f"{key} was uploaded, but without a version, so that its job would not be told from "
+            f"another's: turn the versioning of the bucket {bucket} on again, and submit it once "
+            "more"
+        )
+    return version

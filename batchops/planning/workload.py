@@ -21,9 +21,9 @@ MAP_OUTPUT_BYTES_PER_CHUNK = 3
 # State transitions of a job that succeeds (source/statemachine): a transition is a state that is
 # entered, or a child that a Distributed Map starts. (AWS's example of a price also counts the start
 # of an execution, which would be one more per job and two more per chunk.)
-JOB_TRANSITIONS = 10
+JOB_TRANSITIONS = 12
 CHUNK_TRANSITIONS = 1 + 1 + 6  # the child, its one state, the chunk workflow's states
-RESUME_TRANSITIONS = 9
+RESUME_TRANSITIONS = 11
 # A file that is split in ranges takes six states more, and for each range two children of one state
 # each.
 RANGES_TRANSITIONS = 6
@@ -33,7 +33,7 @@ GROUPS_TRANSITIONS = 3
 GROUP_TRANSITIONS = 1 + 1
 
 # Events in the histories of the same executions.
-JOB_EVENTS = 36
+JOB_EVENTS = 43
 RANGES_EVENTS = 22
 GROUPS_EVENTS = 11
 CHUNK_EVENTS = 26

@@ -19,6 +19,7 @@ from batchcore.texts import visible
 from batchops.core import ledger
 from batchops.core.errors import translated
 from batchops.core.executions import REPORT_UNSTARTED_AFTER_S, attempt_state
+from batchops.core.stack_ref import describe_deployed
 from batchops.inspection.result_check import lost_results
 from batchops.recovery.redelivery import deliver_event
 from batchops.show.shown import Block, Shown
@@ -33,6 +34,8 @@ _WORKERS = 16
 _ALL = 1_000_000
 _COLUMNS = ("what", "found", "remedy", "outcome")
 _NO_VERSION = "null"
+# The parameter by which the ledger's entries expire; 0 for never.
+_LEDGER_DAYS = "LedgerExpiryDays"
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ def reconcile(
 
 def _uploads(stack: StackRef, young: datetime) -> Iterator[Finding]:
     """Yield the versions of objects under ``input/`` whose job the ledger does not have."""
-    bucket = stack.outputs["SourceBucketName"]
+    bucket, expired = stack.outputs["SourceBucketName"], _ledger_begins(stack)
     pages = stack.client("s3").get_paginator("list_object_versions")
     with translated(f"listing the uploads in {bucket}"):
         for page in pages.paginate(Bucket=bucket, Prefix=keys.INPUT_PREFIX):
@@ -148,16 +151,29 @@ def _uploads(stack: StackRef, young: datetime) -> Iterator[Finding]:
             known = ledger.known_jobs(stack, list(there))
             for job_id, each in there.items():
                 if job_id not in known:
-                    yield _upload(bucket, each)
+                    yield _upload(bucket, each, expired)
 
 
-def _upload(bucket: str, version: Any) -> Finding:
+def _ledger_begins(stack: StackRef) -> datetime | None:
+    """Return the time before which the ledger may have forgotten jobs; None if it forgets none."""
+    described = describe_deployed(stack.client("cloudformation"), stack.name)
+    parameters = {p["ParameterKey"]: p["ParameterValue"] for p in described.get("Parameters", [])}
+    days = int(parameters.get(_LEDGER_DAYS, 0))
+    return datetime.now(UTC) - timedelta(days=days) if days else None
+
+
+def _upload(bucket: str, version: Any, expired: datetime | None) -> Finding:
     key, number = version["Key"], version["VersionId"]
     found = f"stored {version['LastModified']:%Y-%m-%d %H:%M} UTC, {version['Size']:,} bytes"
     kind = "upload without a job"
     if number == _NO_VERSION:
         remedy = f"it has no version: turn versioning on, then submit s3://{bucket}/{key}"
         return Finding(kind, visible(key), found, visible(remedy), safe=False)
+    if expired is not None and version["LastModified"] < expired:
+        remedy = (
+            f"its job's entries may have expired ({_LEDGER_DAYS}): delete it, or submit it anew"
+        )
+        return Finding(kind, visible(key), found, remedy, safe=False)
     event = _event(bucket, key, number, version["Size"])
     return Finding(kind, visible(key), found, "its job is started", safe=True, event=event)
 

@@ -74,6 +74,7 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
     console.print(f"balance: {job.balance()}")
     console.print(_errors_table(job.errors()), soft_wrap=False)
     console.print(_chunks_table(job.chunks()), soft_wrap=False)
+    job.email()  # which follows the job's end
     _print_mail(engine, job, console)
     completed = job.download(folder / "completed.csv")
     rejected = job.download(folder / "rejected.csv", rejected=True)
@@ -126,7 +127,7 @@ def check(job: Job, rows: int, folder: Path) -> list[str]:
         faults.append("the rejects file does not hold exactly the bad rows, in order")
     if not job.balance().holds:
         faults.append("the balance does not hold")
-    if job.status().mail != workflow.MAIL_SENT:
+    if job.email().status != workflow.MAIL_SENT:
         faults.append("the mail was not sent")
     return faults
 

@@ -78,7 +78,11 @@ def apply(properties: dict[str, Any], context: Any) -> dict[str, str]:
 def stop_notifying(bucket: str) -> None:
     """Turn the notification off, if the bucket still exists."""
     try:
-        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+        aws.change_bucket(
+            lambda: s3.put_bucket_notification_configuration(
+                Bucket=bucket, NotificationConfiguration={}
+            )
+        )
     except s3.exceptions.ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchBucket":
             raise
@@ -87,8 +91,10 @@ def stop_notifying(bucket: str) -> None:
 def notify(bucket: str, function_arn: str) -> None:
     """Make S3 call the function for every upload under ``input/``."""
     rule: Any = notification.upload_rule(function_arn)
-    s3.put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [rule]}
+    aws.change_bucket(
+        lambda: s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [rule]}
+        )
     )
 
 

@@ -51,7 +51,11 @@ def merge_chunks(event: Event) -> Result:
     chunks = _checked_chunks(event, entry)
     totals = results.count_rows(chunks)
     files = dict(_pieces_by_file(event, chunks, entry["headers"]))
-    tags = {keys.errors(job, event["key"]): aws.ERRORS}
+    tags = {
+        keys.completed(job, event["key"]): aws.COMPLETED,
+        keys.rejected(job, event["key"]): aws.REJECTED,
+        keys.errors(job, event["key"]): aws.ERRORS,
+    }
     group_bytes = int(os.environ["MERGE_GROUP_BYTES"])
     if sum(map(total_bytes, files.values())) > group_bytes:
         plan = store_plan(
@@ -71,7 +75,7 @@ def merge_chunks(event: Event) -> Result:
             pieces,
             key,
             confirm=lambda: _confirm(event),
-            tag=tags.get(key, ""),
+            tag=tags[key],
         )
         for key, pieces in files.items()
     }
@@ -125,7 +129,7 @@ def _finish(event: Event, chunks: list[dict[str, Any]], versions: dict[str, str]
 
 
 def _verdict(totals: dict[str, int]) -> Result:
-    """Return the error that the job has to end with, after the mail, if too few rows were accepted.
+    """Return the error that the job has to end with if too few rows were accepted.
 
     It is no failure of the merge, whose files are complete.
     """
@@ -206,7 +210,8 @@ def _copy_to_archive(event: Event) -> str:
     target = keys.archive(os.environ["INPUT_ARCHIVE_FOLDER"], key)
     source: CopySourceTypeDef = {"Bucket": bucket, "Key": key, "VersionId": version}
     try:
-        s3.copy(source, bucket, target, Config=ARCHIVING)
+        named = {"ChecksumAlgorithm": aws.CHECKSUM}
+        s3.copy(source, bucket, target, ExtraArgs=named, Config=ARCHIVING)
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"404", "NoSuchKey", "NoSuchVersion"}:
             raise

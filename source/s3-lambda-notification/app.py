@@ -90,6 +90,7 @@ def _enter(queue: tickets.Queue, job: dict[str, Any]) -> bool:
         "delimiter": job["parameters"]["delimiter"],
         "archiveFolder": job["parameters"]["archiveFolder"],
         "ledgerFormat": items.LEDGER_FORMAT,
+        **aws.expiry(),
     }
     try:
         dynamodb.put_item(

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import orjson
 from batchcore import aws, items, keys, workflow
-from batchcore.runtime import Event, Result, step
+from batchcore.runtime import Event, Result, logger, step
 from botocore.config import Config
 
 # Sign links in the way that every region and KMS accept, for the region's own host.
@@ -21,8 +21,14 @@ dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 
 @step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Send the mail once per attempt: a repeated step finds in the ledger that it was sent."""
+    """Send the mail once per attempt: a repeated step finds in the ledger that it was sent.
+
+    The job has ended already, so a later attempt may have begun. It sends its own mail.
+    """
     job = _ledger_entry(event["jobId"])
+    if job["attempt"] > event["attempt"]:
+        logger.info("not mailed: a later attempt has begun", extra={"job": event["jobId"]})
+        return {"messageId": ""}
     if job.get("mailStatus") == workflow.MAIL_SENT and job.get("mailAttempt") == event["attempt"]:
         return {"messageId": job["mailMessageId"]}
     link = s3.generate_presigned_url(
@@ -56,7 +62,7 @@ def lambda_handler(event: Event, context: object) -> Result:
 
 
 def _verdict(event: Event) -> str:
-    """Return why the job will end as failed although it is merged; empty if it will not."""
+    """Return why the job failed although it is merged; empty if it succeeded."""
     return str(event.get("merge", {}).get("verdict", {}).get("Cause", ""))
 
 
@@ -72,7 +78,7 @@ def compose(job: dict[str, Any], link: str, *, verdict: str = "") -> Any:
     Parameters
     ----------
     verdict
-        Why the job ends as failed although it is merged; empty if it does not.
+        Why the job failed although it is merged; empty if it succeeded.
     """
     name = _in_one_line(PurePosixPath(job["key"]).name)
     lines = [

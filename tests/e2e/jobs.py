@@ -11,6 +11,7 @@ from urllib.parse import quote_plus
 
 from batchcore import jobs, keys
 
+from batchops.core.executions import UNDER_WAY, find_execution
 from batchops.job import Job
 from batchops.stack import Stack
 
@@ -20,9 +21,14 @@ _POLL_S = 0.02
 
 
 def finished(stack: Stack, data: bytes, name: str, *, check: bool = True) -> Job:
-    """Submit a file and wait for its job to end, with success unless `check` is False."""
+    """Submit a file and wait for its job to end, with success unless `check` is False.
+
+    Its mail has been tried, too, and its workflow is over.
+    """
     job = stack.submit(data, name=name)
     job.wait(timeout_s=TIMEOUT_S, check=check)
+    while (run := find_execution(stack, job.id, 1)) and run["status"] in UNDER_WAY:
+        time.sleep(_POLL_S)
     return job
 
 

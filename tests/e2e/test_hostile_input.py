@@ -18,6 +18,7 @@ from pipeline import assert_conserved, rows_of
 
 from batchops.core.project import checkout_root
 from batchops.inspection.doctor_aws import check_recipient
+from batchops.inspection.email import wait_for_mail
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
 from batchops.samples.sample_orders import ENRICHMENT, enrichment, key_at
@@ -130,10 +131,11 @@ def test_recipient_that_the_sandbox_of_ses_refuses_costs_the_mail_and_not_the_jo
     try:
         job = lax.submit(to_csv([order(0)]), name="unmailed.csv")
         status = job.wait(timeout_s=TIMEOUT_S)
+        mail = wait_for_mail(job, timeout_s=TIMEOUT_S).mail_status
         check = check_recipient(ses, lax.status().parameters)
     finally:
         ses.put_account_details(**sandbox, ProductionAccessEnabled=True)
-    assert (status.status, status.mail) == ("SUCCEEDED", "FAILED")
+    assert (status.status, mail) == ("SUCCEEDED", "FAILED")
     (cause,) = job.why().causes
     assert (cause.kind, cause.next_call) == ("mail", "stack.doctor()")
     assert "not verified. The following identities failed the check" in cause.value

@@ -240,7 +240,12 @@ def test_why_of_a_wrong_delimiter_is_the_deployment_that_accepts_it(stack: Stack
     assert cause.kind == "failure"
     assert cause.next_call == "stack.deploy(FileDelimiter=':'); job.rerun(dry_run=False)"
     frame = steps(job)
-    assert list(frame["state"])[-3:] == ["Record failure", "Notify failure", "Job failed"]
+    assert list(frame["state"])[-4:] == [
+        "Record failure",
+        "Announce the failed job",
+        "Notify failure",
+        "Job failed",
+    ]
     assert frame["status"].iloc[-1] == "FAILED"
 
 

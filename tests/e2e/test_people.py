@@ -46,14 +46,13 @@ _CALLED |= {f"invoke {n}Function" for n in ("WriteOutputChunk", "MergeS3Files", 
 _CALLED |= {"invoke GetDataFunction", "invoke S3LambdaNotificationFunction"}
 # What the credentials of each role are allowed, of all that is tried; by hand.
 MAY = {
-    "uploader": {*_ASK, "get manifest", "get resumed manifest", "put input", "get input"},
+    "uploader": {*_ASK, "get manifest", "get resumed manifest", "put input"},
     "reader": {*_ASK, *_READ, "query ErrorTable"},
     "operator": {
         *_ASK,
         *_READ,
         *_CALLED,
         "query ErrorTable",
-        "get input",
         *(f"put {kind}" for kind in ("input", "manifest", "resumed manifest", "chunks")),
         *(f"{verb} JobTable" for verb in ("put", "update", "delete")),
         "start BlogBatchMainOrchestrator",

@@ -56,6 +56,10 @@ def test_a_file_is_planned_run_understood_repaired_and_proved(
     assert list(job.lineage()["attempt"]) == [1, 2]
     assert job.email().status == "SENT"
 
+    purged = job.purge(dry_run=False)
+    assert (len(purged.uploads), purged.entries, purged.unclear) == (1, 5, "")
+    assert stack.jobs().empty
+    assert set(stack.destroy().holdings.rows.values()) <= {0, ROWS}
     assert not stack.destroy().deleted
     assert stack.destroy(dry_run=False).deleted
 

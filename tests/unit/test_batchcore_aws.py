@@ -293,3 +293,25 @@ def test_upload_that_fails_is_not_forgotten() -> None:
     storage: Any = Storage()
     with pytest.raises(ConnectionError, match="lost"):
         aws.put_many(storage, "bucket", [("a", b""), ("b", b""), ("c", b"")])
+
+
+# ----------------------------------------------------------------------------- expiry
+
+
+def test_entries_are_kept_unless_the_stack_says_how_long(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for days, expected in (("0", False), ("400", True)):
+        monkeypatch.setenv("LEDGER_EXPIRY_DAYS", days)
+        aws.update_entry(account.dynamodb, JOB_TABLE, "job", f"CHUNK#{days}", {}, attempt=1)
+        assert ("ttl" in account.entry("job", f"CHUNK#{days}")) == expected
+
+
+def test_entry_expires_so_many_days_after_its_last_change(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEDGER_EXPIRY_DAYS", "10")
+    for now in (1_000_000.0, 2_000_000.0):
+        monkeypatch.setattr("time.time", lambda now=now: now)
+        aws.update_entry(account.dynamodb, JOB_TABLE, "job", "JOB", {"rows": 1}, attempt=1)
+        assert account.entry("job", "JOB")["ttl"] == now + 864_000

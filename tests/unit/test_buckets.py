@@ -61,7 +61,7 @@ def test_more_versions_than_a_listing_holds_are_deleted_page_by_page() -> None:
     ]
     s3 = _some_s3()
     with Stubber(s3) as stub:
-        asked: dict[str, Any] = {"Bucket": "b"}
+        asked: dict[str, Any] = {"Bucket": "b", "Prefix": ""}
         for number, page in enumerate(pages):
             listed = {"Versions": page, "IsTruncated": number < 2}
             following = {"NextKeyMarker": page[-1]["Key"], "NextVersionIdMarker": "1"}

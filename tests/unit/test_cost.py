@@ -87,20 +87,21 @@ def test_counts_of_a_job_are_those_made_by_hand() -> None:
         for name, count in quantities(estimate_cost(WORK)).items()
         if name != ("Lambda", "GB-seconds")
     } == {
-        ("Step Functions", "state transitions"): 10 + 2 * 8,
-        # Upload, split, two chunks in four steps, two calls of the API, merge, mail, the job's end.
-        ("Lambda", "requests"): 1 + 1 + 2 * 4 + 2 + 1 + 1 + 1,
+        ("Step Functions", "state transitions"): 12 + 2 * 8,
+        # Upload, split, two chunks in four steps, two calls of the API, merge, mail, both events of
+        # the job's end.
+        ("Lambda", "requests"): 1 + 1 + 2 * 4 + 2 + 1 + 1 + 2,
         ("API Gateway", "requests"): 2,
         # The job's entry six times, in its index too; its ticket twice, the slots twice, in 2 KB;
         # a chunk's entry twice.
         ("DynamoDB", "write units"): 6 * 2 + 2 + 2 * 2 + 2 * 2,
         # Half a unit a key; 1,100 bytes of chunk entries, the job's entry five times; the tickets
-        # and the slots at the job's start and at its end.
-        ("DynamoDB", "read units"): 500 + 1 + 5 + 4,
+        # and the slots at the job's start and for both events of its end.
+        ("DynamoDB", "read units"): 500 + 1 + 5 + 6,
         # The first chunk's header of errors, and three merged files.
         ("S3", "PUT requests"): 2 * 6 + 1 + 4 + 3 + 2,
         ("S3", "GET requests"): 2 * 5 + 1 + 9,
-        ("CloudWatch Logs", "GB"): pytest.approx((15 * 1_000 + 2 * 400) / 1e9),
+        ("CloudWatch Logs", "GB"): pytest.approx((16 * 1_000 + 2 * 400) / 1e9),
         ("SES", "mails"): 1,
     }
 
@@ -109,14 +110,14 @@ def test_sum_of_a_job_is_that_made_by_hand() -> None:
     cost = estimate_cost(WORK)
     compute = quantities(cost)["Lambda", "GB-seconds"] * 0.0000133334
     by_hand = (
-        26 * 25e-6
-        + 15 * 0.2e-6
+        28 * 25e-6
+        + 16 * 0.2e-6
         + 2 * 3.5e-6
         + 22 * 0.625e-6
-        + 510 * 0.125e-6
+        + 512 * 0.125e-6
         + 22 * 5e-6
         + 20 * 0.4e-6
-        + 15_800e-9 * 0.5
+        + 16_800e-9 * 0.5
         + 1e-4
     )
     assert cost.total_usd == pytest.approx(by_hand + compute)
@@ -203,8 +204,8 @@ def test_later_attempt_adds_its_chunks_its_merge_and_its_mail() -> None:
     first = quantities(actual(chunk(1), chunk(2)))
     again = quantities(actual(chunk(1), chunk(2, attempt=2), attempt=2))
     more = {name: again[name] - first[name] for name in first}
-    assert more["Step Functions", "state transitions"] == 9 + 8
-    assert more["Lambda", "requests"] == 4 + 1 + 1 + 1 + 1
+    assert more["Step Functions", "state transitions"] == 11 + 8
+    assert more["Lambda", "requests"] == 4 + 1 + 1 + 1 + 2
     assert more["S3", "PUT requests"] == 6
     assert more["DynamoDB", "write units"] == 18 + 2
     assert more["SES", "mails"] == 1
@@ -214,7 +215,7 @@ def test_chunks_that_are_not_done_are_not_counted() -> None:
     failed = chunk(2, status="FAILED")
     entries = [chunk(1), failed]
     assert job_workload(job_entry(), entries, shipped_settings()).chunks == 1
-    assert quantities(actual(*entries))["Step Functions", "state transitions"] == 10 + 8
+    assert quantities(actual(*entries))["Step Functions", "state transitions"] == 12 + 8
 
 
 def test_job_whose_file_was_refused_has_a_cost() -> None:
@@ -231,7 +232,7 @@ def test_comparison_holds_each_service_and_the_total_side_by_side() -> None:
     comparison = CostComparison(planned, found)
     assert [name for name, *_ in comparison.rows] == [*planned.by_service, "total"]
     assert comparison.rows[-1] == ("total", planned.total_usd, found.total_usd)
-    line = ["Step", "Functions", "$0.00065", "$0.00065", "$0.00"]  # planned, actual, difference
+    line = ["Step", "Functions", "$0.00070", "$0.00070", "$0.00"]  # planned, actual, difference
     assert str(comparison).splitlines()[1].split() == line
     assert "difference" in comparison._repr_html_()
     assert json.loads(json.dumps(comparison.to_dict()))["actual"]["total_usd"] == found.total_usd
@@ -247,8 +248,8 @@ def test_cost_says_what_it_is_and_what_it_leaves_out() -> None:
     assert json.loads(json.dumps(cost.to_dict()))["lines"][0] == {
         "service": "Step Functions",
         "what": "state transitions",
-        "quantity": 26,
-        "usd": pytest.approx(0.00065),
+        "quantity": 28,
+        "usd": pytest.approx(0.00070),
     }
 
 
@@ -273,10 +274,10 @@ def test_without_look_up_nothing_is_enriched_and_nothing_asked_of_the_api() -> N
     work = replace(WORK, looks_up=False, keys=0, api_calls=0)
     counted = quantities(estimate_cost(work))
     full = quantities(estimate_cost(WORK))
-    assert counted["Step Functions", "state transitions"] == 10 + 2 * 8
-    assert counted["Lambda", "requests"] == 1 + 1 + 2 * 3 + 1 + 1 + 1
+    assert counted["Step Functions", "state transitions"] == 12 + 2 * 8
+    assert counted["Lambda", "requests"] == 1 + 1 + 2 * 3 + 1 + 1 + 2
     assert counted["API Gateway", "requests"] == 0
-    assert counted["DynamoDB", "read units"] == 1 + 5 + 4
+    assert counted["DynamoDB", "read units"] == 1 + 5 + 6
     assert counted["S3", "PUT requests"] == full["S3", "PUT requests"] - 2
     assert counted["S3", "GET requests"] == full["S3", "GET requests"] - 2
     assert estimate_cost(work).high_usd < estimate_cost(WORK).low_usd

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from batchcore import items
 from botocore.stub import Stubber
 from support import (
     ACCOUNT_ID,
@@ -69,7 +70,12 @@ def _describe(stub: Stubber, status: str, outputs: dict[str, str], **more: Any) 
 
 
 def _delete(
-    stub: Stubber, status: str, outputs: dict[str, str], *, kept: str | None = None
+    stub: Stubber,
+    status: str,
+    outputs: dict[str, str],
+    *,
+    kept: str | None = None,
+    why: str = "it cannot be deleted",
 ) -> None:
     """Have CloudFormation delete the stack when it is asked to, or fail at its bucket."""
     _describe(stub, status, outputs)
@@ -95,7 +101,7 @@ def _delete(
             "LogicalResourceId": "SourceBucket",
             "ResourceType": kept,
             "ResourceStatus": "DELETE_FAILED",
-            "ResourceStatusReason": "it cannot be deleted",
+            "ResourceStatusReason": why,
         }
         events = [{**event, **failed}, *events]
         after = "DELETE_FAILED"
@@ -196,6 +202,28 @@ def test_stack_whose_bucket_was_not_empty_in_time_is_deleted_at_a_second_try(
     assert destroy_stack(stack, dry_run=False).deleted
     assert account.keys() == []
     cfn[1].assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("kept", ["AWS::S3::BucketPolicy", "AWS::CloudFormation::CustomResource"])
+def test_stack_whose_bucket_was_being_changed_is_deleted_at_a_second_try(
+    stack: StackRef, cfn: tuple[Any, Stubber], kept: str
+) -> None:
+    why = "A conflicting conditional operation is currently in progress against this resource."
+    _describe(cfn[1], "UPDATE_COMPLETE", OUTPUTS)
+    _delete(cfn[1], "UPDATE_COMPLETE", OUTPUTS, kept=kept, why=why)
+    _delete(cfn[1], "DELETE_FAILED", OUTPUTS)
+    assert destroy_stack(stack, dry_run=False).deleted
+    cfn[1].assert_no_pending_responses()
+
+
+def test_job_that_has_ended_and_is_being_mailed_keeps_no_stack(
+    account: Account, stack: StackRef, cfn: tuple[Any, Stubber]
+) -> None:
+    _start_job(account)
+    account.put_entry(JOB, items.JOB_ENTRY, status="SUCCEEDED", mailStatus="PENDING")
+    _describe(cfn[1], "CREATE_COMPLETE", OUTPUTS)
+    done = destroy_stack(stack, dry_run=True)
+    assert done.holdings.running == ()
 
 
 def test_stack_that_fails_at_something_else_is_not_tried_again(

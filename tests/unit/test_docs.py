@@ -37,6 +37,7 @@ from batchops.planning.schema_draft import Note, SchemaDraft
 from batchops.planning.schema_explain import ColumnExplanation, SchemaExplanation
 from batchops.planning.schema_report import HeldAgainst, Mistake, SchemaReport
 from batchops.planning.what_if import WhatIf
+from batchops.recovery.purge import Purge
 from batchops.recovery.reconcile import Reconciliation
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.rerun_plan import RerunPlan
@@ -136,6 +137,7 @@ def test_verbs_with_json_have_its_shape_described(verb: str) -> None:
         ("drift", shown(Drift) | {"in_sync"}),
         ("email", names(Email)),
         ("reconcile", names(Reconciliation)),
+        ("purge", names(Purge)),
         ("redeliver", names(Redelivery)),
         ("rerun", shown(RerunPlan) | {"needed"}),
         ("show", names(JobStatus) | {"job"}),

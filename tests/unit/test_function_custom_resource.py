@@ -272,3 +272,41 @@ def test_answer_that_is_never_taken_fails_the_function_so_that_lambda_calls_it_a
 ) -> None:
     with Server(always(503)) as server, pytest.raises(app.urllib3.exceptions.MaxRetryError):
         app.lambda_handler(request(server, "Delete"), context())
+
+
+# --------------------------------------------------------------------- a bucket that is busy
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update", "Delete"])
+def test_notification_waits_for_other_changes_to_the_bucket(
+    app: ModuleType,
+    account: Account,
+    cloudformation: Server,
+    naps: list[float],
+    kind: str,
+) -> None:
+    # S3 refuses one of two changes at once, such as this and the bucket's policy.
+    operation = "put_bucket_notification_configuration"
+    with Stubber(app.s3) as stub:
+        for _ in range(3):
+            stub.add_client_error(operation, "OperationAborted", http_status_code=409)
+        stub.add_response(operation, {})
+        answer = send(app, cloudformation, request(cloudformation, kind))
+        stub.assert_no_pending_responses()
+    assert answer["Status"] == "SUCCESS"
+    assert len(naps) == 3
+
+
+def test_bucket_that_stays_busy_is_given_up(
+    app: ModuleType, account: Account, cloudformation: Server, naps: list[float]
+) -> None:
+    with Stubber(app.s3) as stub:
+        for _ in range(9):
+            stub.add_client_error(
+                "put_bucket_notification_configuration", "OperationAborted", http_status_code=409
+            )
+        answer = send(app, cloudformation, request(cloudformation, "Delete"))
+        stub.assert_no_pending_responses()
+    assert answer["Status"] == "FAILED"
+    assert "OperationAborted" in answer["Reason"]
+    assert sum(naps) < 40

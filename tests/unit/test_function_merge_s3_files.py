@@ -299,13 +299,32 @@ def test_large_pieces_are_uploaded_in_parts(app: ModuleType, account: Account) -
     assert account.s3.head_object(Bucket=BUCKET, Key=COMPLETED)["ETag"].endswith('-2"')
 
 
-def test_results_are_csv_that_the_lifecycle_rule_leaves_alone(
+def test_upload_in_parts_names_its_checksum_at_every_step(
+    app: ModuleType, account: Account
+) -> None:
+    made: dict[str, dict[str, Any]] = {}
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        made[model.name] = dict(params)
+
+    app.s3.meta.events.register("provide-client-params.s3", note)
+    event = prepare(account, 5)
+    for number in range(1, 6):
+        put_chunk(account, number, bytes([64 + number]) * 4_000_000, b"r\n")
+    merge(app, event)
+    for call in ("CreateMultipartUpload", "UploadPart", "CopyObject"):
+        assert made[call]["ChecksumAlgorithm"] == "CRC32", call
+    parts = made["CompleteMultipartUpload"]["MultipartUpload"]["Parts"]
+    assert all(part["ChecksumCRC32"] for part in parts)
+
+
+def test_results_are_csv_with_the_tag_by_which_they_may_expire(
     app: ModuleType, account: Account
 ) -> None:
     merge(app, prepare(account))
-    for key in (COMPLETED, REJECTED):
+    for key, kind in ((COMPLETED, "completed"), (REJECTED, "rejected")):
         assert account.s3.head_object(Bucket=BUCKET, Key=key)["ContentType"] == "text/csv"
-        assert account.tags(key) == {}
+        assert account.tags(key) == {"kind": kind}
 
 
 # ------------------------------------------------------------------------------ archive

@@ -229,6 +229,11 @@ def ended(name: str, status: str = "SUCCEEDED") -> dict[str, Any]:
     }
 
 
+def announced(name: str) -> dict[str, Any]:
+    """Return what EventBridge tells of an end that the workflow itself has announced."""
+    return {**ended(name), "source": "batchops", "detail-type": "Batch Job Ended"}
+
+
 def end(account: Account, key: str) -> str:
     """End the job of an upload as its workflow does, and return the execution's name."""
     job = jobs.job_id(BUCKET, key, "v1")
@@ -267,6 +272,21 @@ def test_end_of_a_job_starts_the_next_one_however_it_ended(
     assert queueing.standing(queue_of(account)) == queueing.Standing((second,), (third,))
     # The event comes again: the second goes on, and the third waits.
     app.lambda_handler(ended(first, status), context())
+    assert queueing.standing(queue_of(account)) == queueing.Standing((second,), (third,))
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+def test_next_job_starts_while_the_mail_of_the_first_is_still_tried(
+    app: ModuleType, account: Account
+) -> None:
+    for name in ("a", "b", "c"):
+        app.lambda_handler(event(record(f"input/{name}.csv")), context())
+    first, second, third = (
+        jobs.job_id(BUCKET, f"input/{name}.csv", "v1") for name in ("a", "b", "c")
+    )
+    app.lambda_handler(announced(first), context())  # its execution is RUNNING
+    assert queueing.standing(queue_of(account)) == queueing.Standing((second,), (third,))
+    app.lambda_handler(ended(first), context())
     assert queueing.standing(queue_of(account)) == queueing.Standing((second,), (third,))
 
 

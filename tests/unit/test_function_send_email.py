@@ -25,6 +25,7 @@ JOB = "orders-000000000001"
 ENTRY: dict[str, Any] = {
     "bucket": BUCKET,
     "key": "input/2026/orders.csv",
+    "attempt": 1,
     "rowsIn": 12_345,
     "rowsOut": 12_000,
     "rowsRejected": 345,
@@ -143,7 +144,6 @@ def test_mail_goes_to_the_recipient_and_the_ledger_knows_it(
         "jobId": JOB,
         "entry": "JOB",
         **ENTRY,
-        "attempt": 1,
         "mailStatus": workflow.MAIL_SENT,
         "mailAttempt": 1,
         "mailMessageId": result["messageId"],
@@ -189,6 +189,17 @@ def test_next_attempt_is_mailed_again(app: ModuleType, entered: Account) -> None
     second = app.lambda_handler(job_event(JOB, attempt=2), context())
     assert second["messageId"] != first["messageId"]
     assert entered.entry(JOB)["mailAttempt"] == 2
+
+
+def test_mail_of_an_attempt_that_a_later_one_has_replaced_is_not_sent(
+    app: ModuleType, entered: Account
+) -> None:
+    # The job ends before its mail, so a repair can begin while the mail is still being tried.
+    entered.put_entry(JOB, items.JOB_ENTRY, attempt=2, mailStatus=workflow.MAIL_PENDING)
+    with Stubber(app.ses) as stub:  # which would refuse any call
+        assert app.lambda_handler(job_event(JOB), context())["messageId"] == ""
+        stub.assert_no_pending_responses()
+    assert entered.entry(JOB)["mailStatus"] == workflow.MAIL_PENDING
 
 
 def test_mail_that_failed_before_is_tried_again(app: ModuleType, entered: Account) -> None:

@@ -26,8 +26,8 @@ GOOD_WAY = [
     "Split Input File into chunks",
     "Call Step function for each chunk",
     "Merge all Files",
-    "Email the file",
     "Record success",
+    "Email the file",
     "Job succeeded",
 ]
 
@@ -98,7 +98,12 @@ def test_what_only_a_large_job_goes_through_is_drawn_if_this_one_did() -> None:
 
 def test_what_happens_after_a_failure_has_a_lane_of_its_own() -> None:
     names = {node.name for node in graph().main.nodes if node.lane == 1}
-    assert names == {"Record failure", "Notify failure", "Job failed", "Record unsent mail"}
+    assert names == {
+        "Record failure",
+        "Notify failure",
+        "Job failed",
+        "Record unsent mail",
+    }
     names = {node.name for node in graph().chunk.nodes if node.lane == 1}
     assert names == {"Record chunk failure", "Chunk failed"}
 
@@ -115,13 +120,21 @@ def test_ways_lead_through_choices_and_notes_which_are_not_drawn() -> None:
     # By its verdict, which is a choice, as by an error, which is caught.
     assert ("Split Input File into chunks", "Record failure", True) in found
     assert ("Email the file", "Record unsent mail", True) in found
-    assert ("Record unsent mail", "Record success", False) in found
+    assert ("Record unsent mail", "Job succeeded", False) in found
     reached = {name: StateRun(workflow.SUCCEEDED) for name in RANGES}
     drawn = {node.name for node in graph(reached).main.nodes}
     for name, state in MAIN["States"].items():
-        if name in LARGE_MERGE:
+        if name in (*LARGE_MERGE, "Record rejection"):
             continue
-        assert (name in drawn) == (state["Type"] not in ("Choice", "Pass")), name
+        leads = state["Type"] in ("Choice", "Pass") or name.startswith("Announce ")
+        assert (name in drawn) != leads, name
+
+
+def test_end_that_a_job_was_recorded_with_is_the_one_that_is_drawn() -> None:
+    rejected = [*GOOD_WAY[:3], "Record rejection", GOOD_WAY[4], "Notify failure", "Job failed"]
+    found = graph({name: StateRun(workflow.SUCCEEDED) for name in rejected}).main
+    assert {"Record success", "Record rejection"} <= {node.name for node in found.nodes}
+    assert "Record rejection" not in {node.name for node in graph().main.nodes}
 
 
 def test_split_in_ranges_is_drawn_where_the_file_was_large() -> None:

@@ -69,6 +69,7 @@ from batchops.planning.schema_report import HeldAgainst, Mistake, SchemaReport
 from batchops.planning.upload_check import UploadCheck
 from batchops.planning.what_if import WhatIf
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk
+from batchops.recovery.purge import Purge
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.repair_changes import FieldChange
 from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome
@@ -156,6 +157,7 @@ VALUES: list[Any] = [
     Picture(EVIL, b""),
     Progress(JobStatus(EVIL, reason=EVIL), job_id=EVIL),
     RERUN,
+    Purge(EVIL, True, 1, (EVIL,), 1, 1, EVIL),
     Redelivery(EVIL, True, (WaitingUpload(EVIL, EVIL, EVIL, EVIL),)),
     RepairPlan(
         EVIL,

@@ -21,6 +21,8 @@ THEIR_PLACES = (CORE / "ledger", CORE / "manifest.py", CORE / "execution_input.p
 ELSEWHERE = {
     # An argument of CloudWatch Logs' FilterLogEvents.
     "inspection/logs.py": {"startTime"},
+    # In the event of an upload, as S3 sends it.
+    "inspection/unseen.py": {"versionId"},
 }
 
 _CAMEL = re.compile(r"[a-z]+(?:[A-Z][a-z0-9]*)+")

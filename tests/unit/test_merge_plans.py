@@ -184,7 +184,7 @@ def test_upload_that_is_gone_counts_as_completed_if_the_file_is_this_plans(
         raises = nullcontext() if made_by == "0001-aaa" else pytest.raises(ClientError)
         with raises:
             version = joining.complete_upload(
-                app.s3, BUCKET, COMPLETED, upload="u", etags=["e"], plan="0001-aaa"
+                app.s3, BUCKET, COMPLETED, upload="u", parts=[{"ETag": "e"}], plan="0001-aaa"
             )
             assert version == "v"
         stub.assert_no_pending_responses()
@@ -205,7 +205,7 @@ def test_single_call_that_completed_a_file_unheard_does_not_fail(
         stub.add_response("create_multipart_upload", {"UploadId": "u"})
         body = StreamingBody(BytesIO(bytes(size)), size)
         stub.add_response("get_object", {"Body": body, "ContentLength": size})
-        stub.add_response("upload_part", {"ETag": "e"})
+        stub.add_response("upload_part", {"ETag": "e", "ChecksumCRC32": "AAAAAA=="})
 
         def confirm() -> None:
             stub.add_client_error("complete_multipart_upload", "NoSuchUpload", http_status_code=404)

@@ -47,18 +47,35 @@ class Functions:
         return {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(self._answer).encode())}
 
 
+class CloudFormation:
+    """The stack, with one parameter."""
+
+    def __init__(self) -> None:
+        self.days = "0"
+
+    def describe_stacks(self, **_: str) -> dict[str, Any]:
+        parameter = {"ParameterKey": "LedgerExpiryDays", "ParameterValue": self.days}
+        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": [parameter]}]}
+
+
+@pytest.fixture
+def cloudformation() -> CloudFormation:
+    return CloudFormation()
+
+
 @pytest.fixture
 def functions() -> Functions:
     return Functions({"jobs": 1, "started": 1})
 
 
 @pytest.fixture
-def stack(account: Account, functions: Functions) -> StackRef:
+def stack(account: Account, functions: Functions, cloudformation: CloudFormation) -> StackRef:
     return stack_ref(
         outputs=OUTPUTS,
         s3=account.s3,
         dynamodb=account.dynamodb,
         stepfunctions=account.states,
+        cloudformation=cloudformation,
         **{"lambda": functions},
     )
 
@@ -133,8 +150,24 @@ def test_upload_without_a_version_starts_nothing(stack: StackRef, functions: Fun
     assert "turn versioning on" in found.remedy
 
 
+def test_upload_that_the_ledger_may_have_forgotten_is_not_started_again(
+    stack: StackRef, functions: Functions, cloudformation: CloudFormation
+) -> None:
+    """It may be that of a job that failed, and whose entries have expired since."""
+    old = {"Key": "input/a.csv", "VersionId": "v", "Size": 1, "LastModified": _long_ago()}
+    s3 = SESSION.client("s3")
+    stack.target._given = {**stack.target._given, "s3": s3}  # type: ignore[attr-defined]
+    for cloudformation.days, starts in (("0", True), ("2", True), ("1", False)):
+        with Stubber(s3) as stub:
+            stub.add_response("list_object_versions", {"Versions": [old]})
+            (found,) = reconcile(stack).findings
+        assert found.safe is starts
+    assert "may have expired" in found.remedy
+    assert functions.events == []
+
+
 def _long_ago() -> datetime:
-    return datetime.now(UTC) - timedelta(days=1)
+    return datetime.now(UTC) - timedelta(days=1, hours=1)
 
 
 @pytest.mark.parametrize("status", [workflow.SUBMITTED, workflow.QUEUED, workflow.RUNNING])

@@ -78,6 +78,18 @@ POLICIES: dict[str, list[Block]] = {
             longest_s=60,
         )
     ],
+    # Mail and notice wait for it, and Step Functions tells of the same end, so not for long.
+    "events": [
+        block(
+            "EventBridge.FailedEntry",
+            "EventBridge.InternalException",
+            "EventBridge.ThrottlingException",
+            "EventBridge.EventBridgeException",
+            "EventBridge.SdkClientException",
+            tries=4,
+            longest_s=30,
+        )
+    ],
     # It starts a chunk's workflow, whose states have retries of their own. What is left is that
     # the start is refused while too many executions are open, which lasts like a throttle. The
     # workflow's own failure is not retried: its name is fixed, and a chunk runs once an attempt.
@@ -94,8 +106,22 @@ POLICIES: dict[str, list[Block]] = {
     ],
 }
 
-# State -> what it retries instead of its service's policy. None does; say why beside one that must.
-DIFFERENT: dict[str, list[Block]] = {}
+# State -> what it retries instead of its service's policy, and why.
+DIFFERENT: dict[str, list[Block]] = {
+    # Nothing depends on a mail. It is given up within minutes, and the ledger says so.
+    "Email the file": [
+        block(
+            "Lambda.TooManyRequestsException",
+            "TransientError",
+            "Lambda.ServiceException",
+            "Lambda.AWSLambdaException",
+            "Lambda.SdkClientException",
+            tries=6,
+            longest_s=30,
+        ),
+        POLICIES["lambda"][-1],
+    ],
+}
 
 TASKS = [
     pytest.param(name, state, id=f"{machine}: {name}")
@@ -147,13 +173,14 @@ PREFIXES = {
     "lambda": "Lambda",
     "dynamodb": "DynamoDB",
     "sns": "SNS",
+    "events": "EventBridge",
     "states": "StepFunctions",
 }
 PASSING = re.compile(
     r"\w+\.(Throttling|Throttled|KMSThrottling|TooManyRequests|RequestLimitExceeded|SdkClient|"
     r"ProvisionedThroughputExceeded|InternalServerError|InternalError|Service|ServiceUnavailable|"
     r"AWSLambda|AmazonDynamoDB|AmazonSNS|AWSStepFunctions|ExecutionLimitExceeded|"
-    r"ClientExecutionTimeout)Exception|Lambda\.Unknown"
+    r"ClientExecutionTimeout|Internal|EventBridge)Exception|Lambda\.Unknown|EventBridge\.FailedEntry"
 )
 
 

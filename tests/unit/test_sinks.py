@@ -225,6 +225,8 @@ def mail(text: str, rig: Rig) -> None:
 
 # What a notice may have as it is: what we make, and causes, which `failure` and services write.
 _OURS = {"$.jobId", "$.bucket", "$.attempt", "$.chunk.number", "$.chunk.rows"}
+_OURS |= {"$.recorded.Attributes.status.S"}
+_OURS |= {"$.merge.rowsIn", "$.merge.rowsOut", "$.merge.rowsRejected"}
 _CAUSES = {"$.failure.Error", "$.failure.Cause"}
 _FORMAT = re.compile(r"States\.Format\('(?P<form>[^']*)', (?P<given>.*)\)")
 _AS_JSON = re.compile(r"States\.JsonToString\((\$[\w.]+)\)")
@@ -733,6 +735,7 @@ PLACES: dict[str, dict[str, str]] = {
         "source/common/batchcore/runtime.py": "log_lines",
         "source/custom-resource/app.py": "log_lines",
         "source/s3-lambda-notification/app.py": "log_lines",
+        "source/send-email/app.py": "log_lines",
     },
     # Mails and notices. The workflow's are found by `formats`.
     r"(?<!artifact_bucket)\.(send_email|publish|send_raw_email|send_message)\(": {
@@ -859,12 +862,14 @@ def test_no_notice_is_forgotten() -> None:
         for name, state in states(machine).items()
         if re.search(r":(sns|ses|sesv2|sqs|events|http):", str(state.get("Resource")))
     ]
-    assert publishing == ["Notify failure"]
+    # The events have the key in a field of its own; their summary, which SNS is handed, as JSON.
+    assert publishing == ["Announce the merged job", "Announce the failed job", "Notify failure"]
     assert any("failed" in form for form, _ in formats())
     # Rules and alarms hand on what AWS writes, as JSON.
     for rule in resources("AWS::Events::Rule").values():
         for target in rule["Properties"]["Targets"]:
-            assert target.keys() <= {"Id", "Arn"}
+            assert target.keys() <= {"Id", "Arn", "InputPath"}
+            assert target.get("InputPath", "$.detail.summary") == "$.detail.summary"
     for name, resource in TEMPLATE["Resources"].items():
         if resource["Type"] in {"AWS::SNS::Subscription", "AWS::Pipes::Pipe"}:
             assert name == "SNSTopicSubscription"

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import gzip
 import io
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 from batchcore import jobs
 from support import BUCKET, HEADER, SCHEMA, Account, row, stack_ref
 
-from batchops.core.errors import AwsError, InputError
+from batchops.cli.jobs import uploaded
+from batchops.core.errors import AccessDeniedError, AwsError, InputError
 from batchops.deployment.settings import shipped_settings
 from batchops.planning.conversion import Reading
 from batchops.planning.planner import plan_file
 from batchops.planning.submission import matching_files, submit_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from batchops.core.stack_ref import StackRef
@@ -151,3 +154,90 @@ def test_source_that_cannot_be_read_is_said_to_be(
 ) -> None:
     with pytest.raises(error, match=text):
         submit_file(stack, source)
+
+
+# ------------------------------------------------------------------- rights, parts, versions
+
+
+NO_READING = ("HeadObject", "GetObject", "ListObjectVersions", "ListBuckets", "ListObjectsV2")
+
+
+@pytest.fixture
+def calls(account: Account) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """Give the list of the calls to S3, with what each was made with."""
+    made: list[tuple[str, dict[str, Any]]] = []
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        made.append((model.name, dict(params)))
+
+    account.s3.meta.events.register("provide-client-params.s3", note)
+    yield made
+    account.s3.meta.events.unregister("provide-client-params.s3", note)
+
+
+LARGE = b"a,b\n" + b"1,2\n" * 2_300_000  # more than the 8 MiB that one request takes
+
+
+@pytest.mark.parametrize("data", [GOOD, LARGE], ids=["small", "large"])
+def test_submitting_takes_no_right_to_read_the_bucket(
+    stack: StackRef, account: Account, calls: list[tuple[str, dict[str, Any]]], data: bytes
+) -> None:
+    # A call that is denied once the file is there would lead to a second job for the same file.
+    job = submit_file(stack, data, name="orders.csv")
+    assert not {name for name, _ in calls}.intersection(NO_READING)
+    assert job == jobs.job_id(BUCKET, "input/orders.csv", version(account, "input/orders.csv"))
+
+
+def test_copy_is_known_by_its_own_version(stack: StackRef, account: Account) -> None:
+    account.put("elsewhere/orders.csv", GOOD)
+    first = submit_file(stack, f"s3://{BUCKET}/elsewhere/orders.csv")
+    ours = version(account, "input/orders.csv")
+    account.put("input/orders.csv", b"a later upload")
+    assert first == jobs.job_id(BUCKET, "input/orders.csv", ours)
+
+
+def test_uploads_at_once_each_know_their_own_version(stack: StackRef, account: Account) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: submit_file(stack, GOOD, name="same.csv"), range(8)))
+    listed = account.s3.list_object_versions(Bucket=BUCKET, Prefix="input/same.csv")
+    ours = {jobs.job_id(BUCKET, "input/same.csv", v["VersionId"]) for v in listed["Versions"]}
+    assert set(found) == ours
+    assert len(ours) == 8
+
+
+def test_upload_in_parts_names_its_checksum_at_every_step(
+    stack: StackRef, calls: list[tuple[str, dict[str, Any]]]
+) -> None:
+    submit_file(stack, LARGE, name="large.csv")
+    made = dict(calls)
+    assert made["CreateMultipartUpload"]["ChecksumAlgorithm"] == "CRC32"
+    assert made["UploadPart"]["ChecksumAlgorithm"] == "CRC32"
+    parts = made["CompleteMultipartUpload"]["MultipartUpload"]["Parts"]
+    assert len(parts) == 2
+    assert all(part["ChecksumCRC32"] for part in parts)
+
+
+def test_small_upload_and_copy_name_their_checksum(
+    stack: StackRef, account: Account, calls: list[tuple[str, dict[str, Any]]]
+) -> None:
+    submit_file(stack, GOOD, name="small.csv")
+    submit_file(stack, f"s3://{BUCKET}/input/small.csv", name="copy.csv")
+    made = dict(calls)
+    assert made["PutObject"]["ChecksumAlgorithm"] == "CRC32"
+    assert made["CopyObject"]["ChecksumAlgorithm"] == "CRC32"
+
+
+def test_bucket_without_versions_is_refused_in_words(stack: StackRef, account: Account) -> None:
+    account.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
+    with pytest.raises(InputError, match=r"was uploaded, but without a version.* on again"):
+        submit_file(stack, GOOD, name="orders.csv")
+
+
+def test_refusal_after_the_upload_says_that_nothing_is_to_be_submitted_again() -> None:
+    refused = AccessDeniedError("reading job 'a': not authorized", code="AccessDeniedException")
+    with pytest.raises(AccessDeniedError) as raised, uploaded(["orders-000000000001"]):
+        raise refused
+    assert str(raised.value).startswith("uploaded, but ")
+    assert "orders-000000000001" in str(raised.value)
+    assert "Do not submit again" in str(raised.value)
+    assert raised.value.code == "AccessDeniedException"

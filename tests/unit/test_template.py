@@ -145,7 +145,7 @@ def test_every_parameter_is_described_grouped_and_used() -> None:
     interface = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
     assert sorted(grouped) == sorted(TEMPLATE["Parameters"])
-    text = json.dumps([TEMPLATE["Resources"], TEMPLATE["Conditions"]])
+    text = json.dumps([TEMPLATE[part] for part in ("Resources", "Conditions", "Globals")])
     for name, parameter in TEMPLATE["Parameters"].items():
         assert parameter["Description"]
         assert f'"{name}"' in text or f"${{{name}}}" in text
@@ -278,9 +278,9 @@ def test_function_needs_no_build(name: str) -> None:
     assert not (folder / "requirements.txt").exists()
 
 
-def environment_reads(folder: str) -> set[str]:
-    """Return the names that a function reads from os.environ."""
-    tree = ast.parse((SOURCE / folder / "app.py").read_text(encoding="utf-8"))
+def environment_reads(path: Path) -> set[str]:
+    """Return the names that a module reads from os.environ."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
@@ -293,8 +293,17 @@ def environment_reads(folder: str) -> set[str]:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_function_gets_exactly_the_variables_that_it_reads(folder: str) -> None:
     given_by_lambda = {"AWS_REGION", "AWS_ENDPOINT_URL"}
-    own = {name for name in environment(folder) if not name.startswith("POWERTOOLS_")}
-    assert environment_reads(folder) - given_by_lambda == own
+    own = environment(folder).keys() - SHARED
+    assert environment_reads(SOURCE / folder / "app.py") - given_by_lambda == own
+
+
+SHARED = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"].keys()
+
+
+def test_variables_of_all_functions_are_those_that_their_layer_reads() -> None:
+    layer = SOURCE.glob("common/batchcore/*.py")
+    read = {name for path in layer for name in environment_reads(path)}
+    assert {name for name in SHARED if not name.startswith("POWERTOOLS_")} == read
 
 
 # -------------------------------------------------------------------------- permissions
@@ -462,14 +471,13 @@ def test_logs_are_delivered_by_policy_of_this_account_alone() -> None:
 def test_lifecycle_removes_what_the_functions_mark_and_no_uploads() -> None:
     rules = resource("SourceBucket")["Properties"]["LifecycleConfiguration"]["Rules"]
     kept = {}
-    for rule in rules:
+    for rule in (rule for rule in rules if "Fn::If" not in rule):
         if "ExpirationInDays" in rule:
             (tag,) = rule["TagFilters"]
             kept[f"{tag['Key']}={tag['Value']}"] = rule["ExpirationInDays"]["Ref"]
-    assert kept == {aws.INTERMEDIATE: "IntermediateExpiryDays", aws.ERRORS: "ErrorExpiryDays"}
-    for rule in rules:
         if "ExpirationInDays" in rule or "NoncurrentVersionExpiration" in rule:
             assert rule["Prefix"] == keys.JOBS_PREFIX
+    assert kept == {aws.INTERMEDIATE: "IntermediateExpiryDays", aws.ERRORS: "ErrorExpiryDays"}
 
 
 @pytest.mark.parametrize("table", resources("AWS::DynamoDB::Table"))
@@ -601,6 +609,20 @@ def test_notification_is_set_after_s3_may_call_the_function() -> None:
     assert properties["FunctionName"] == {"Ref": "S3LambdaNotificationFunction"}
     assert properties["SourceArn"] == {"Fn::GetAtt": ["SourceBucket", "Arn"]}
     assert properties["SourceAccount"] == {"Ref": "AWS::AccountId"}
+
+
+def test_bucket_is_changed_by_one_at_a_time() -> None:
+    # Of two changes to a bucket at once S3 refuses one; a deletion goes the other way round.
+    after = resource("PostStackProcessing")["Properties"]["AfterPolicy"]
+    assert after == {"Fn::If": ["OnAws", {"Ref": "SourceBucketPolicy"}, "none"]}
+    assert resource("SourceBucketPolicy")["Condition"] == "OnAws"
+    assert resource("SourceBucket")["DependsOn"] == "LoggingBucketPolicy"
+    bucket, changing = {"Ref": "SourceBucket"}, set()
+    for name, found in TEMPLATE["Resources"].items():
+        properties = found.get("Properties", {})
+        if bucket in (properties.get("Bucket"), properties.get("BucketName")):
+            changing.add(name)
+    assert changing == {"SourceBucketPolicy", "PostStackProcessing"}
 
 
 def test_custom_resource_is_given_up_after_its_function_and_long_before_an_hour() -> None:
@@ -751,16 +773,21 @@ NOT_RECORDED = {
     "Process chunk",
     "Upload one group",
     "Record failure",
+    "Record rejection",
     "Notify failure",
     "Record unsent mail",
 }
+# These come when the end is recorded: they change nothing about it.
+AFTER_THE_END = {"Announce the merged job", "Announce the failed job", "Email the file"}
 NOT_RECORDED_IN_CHUNK = {"Record chunk failure"}
 
 
 @pytest.mark.parametrize(("machine", "name"), ALL_STATES)
 def test_failure_of_any_step_is_recorded(machine: str, name: str) -> None:
     state = states(machine)[name]
-    if state["Type"] not in {"Task", "Map"} or name in NOT_RECORDED | NOT_RECORDED_IN_CHUNK:
+    if state["Type"] not in {"Task", "Map"} or name in (
+        NOT_RECORDED | NOT_RECORDED_IN_CHUNK | AFTER_THE_END
+    ):
         return
     found = definition(machine)["States"]
     recorders = {name for name, state in found.items() if records(state)}
@@ -775,7 +802,8 @@ def test_failure_of_any_step_is_recorded(machine: str, name: str) -> None:
 
 def test_recorders_that_fail_still_lead_to_the_notice_and_the_end() -> None:
     main = definition(MACHINES[0])["States"]
-    assert [c["Next"] for c in main["Record failure"]["Catch"]] == [main["Record failure"]["Next"]]
+    for recorder in ("Record failure", "Record rejection"):
+        assert [c["Next"] for c in main[recorder]["Catch"]] == ["Notify failure"]
     assert [c["Next"] for c in main["Notify failure"]["Catch"]] == ["Job failed"]
     chunk = definition(MACHINES[1])["States"]["Record chunk failure"]
     assert [c["Next"] for c in chunk["Catch"]] == [chunk["Next"]]
@@ -791,23 +819,133 @@ def test_no_job_fails_without_a_notice() -> None:
 def test_mail_that_cannot_be_sent_does_not_fail_the_job() -> None:
     found = definition(MACHINES[0])["States"]
     (catch,) = found["Email the file"]["Catch"]
-    verdict = "Take the verdict on the rows"  # which the merge has given, mail or not
-    after = reachable(found, catch["Next"], without={"Record success", verdict})
+    # The failure of the job, which the notice tells, is another one than that of its mail.
+    assert catch["ResultPath"] == "$.unsent"
+    after = reachable(found, catch["Next"], without={"Does the job fail for its rows?"})
     assert not [name for name in after if found[name]["Type"] == "Fail"]
+    unsent = json.dumps(found["Record unsent mail"]["Parameters"])
+    assert "$.unsent.Cause" in unsent
+    assert "$.failure" not in unsent
 
 
-def test_job_fails_for_its_rejects_after_merge_archive_and_mail() -> None:
+def test_job_has_ended_in_the_ledger_and_for_the_queue_before_its_mail() -> None:
+    main = definition(MACHINES[0])
+    found, start = main["States"], main["StartAt"]
+    for before in ({"Record success", "Record rejection"}, {"Announce the merged job"}):
+        assert "Email the file" not in reachable(found, start, without=before)
+    after = reachable(found, found["Email the file"]["Next"], without=set())
+    assert not {name for name in after if records(found[name]) and name != "Record unsent mail"}
+    (choice,) = found["Does the job fail for its rows?"]["Choices"]
+    assert (choice["Variable"], choice["Next"]) == ("$.merge.verdict", "Notify failure")
+    assert found["Does the job fail for its rows?"]["Default"] == "Job succeeded"
+
+
+def test_failure_to_tell_of_the_end_changes_nothing_about_it() -> None:
+    for name, state in definition(MACHINES[0])["States"].items():
+        if ":events:" in state.get("Resource", ""):
+            (catch,) = state["Catch"]
+            assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], state["Next"]), name
+            assert catch["ResultPath"] != "$.failure"
+
+
+def test_mail_is_given_up_within_minutes_and_never_retried_for_long() -> None:
+    state = definition(MACHINES[0])["States"]["Email the file"]
+    longest_s = 0
+    for rule in state["Retry"]:
+        pauses = [
+            min(rule["MaxDelaySeconds"], rule["IntervalSeconds"] * rule["BackoffRate"] ** tried)
+            for tried in range(rule["MaxAttempts"])
+        ]
+        longest_s += sum(pauses)
+    assert longest_s <= 120
+
+
+def test_late_mail_does_not_change_the_entry_of_a_later_attempt() -> None:
+    unsent = definition(MACHINES[0])["States"]["Record unsent mail"]["Parameters"]
+    assert unsent["ConditionExpression"] == "#attempt <= :attempt"
+
+
+def test_end_of_a_job_is_an_event_that_programs_can_use() -> None:
+    found = definition(MACHINES[0])["States"]
+    details = {}
+    for name in ("Announce the merged job", "Announce the failed job"):
+        (entry,) = found[name]["Parameters"]["Entries"]
+        assert (entry["Source"], entry["DetailType"]) == (
+            workflow.ENDED_SOURCE,
+            workflow.ENDED_TYPE,
+        )
+        details[name] = {key.removesuffix(".$"): value for key, value in entry["Detail"].items()}
+    merged, failed = details.values()
+    # What a rule's pattern picks by is named as in the event of Step Functions.
+    common = {"stateMachineArn", "executionArn", "name", "status"}
+    common |= {"jobId", "attempt", "bucket", "key", "versionId", "summary"}
+    assert merged.keys() == common | {"result"}
+    assert failed.keys() == common | {"error", "cause"}
+    assert failed["status"] == workflow.FAILED
+    # It is the ledger's: of a job that was rejected, FAILED.
+    assert merged["status"] == "$.recorded.Attributes.status.S"
+    for recorder in ("Record success", "Record rejection"):
+        assert found[recorder]["Parameters"]["ReturnValues"] == "UPDATED_NEW"
+        assert found[recorder]["ResultPath"] == "$.recorded"
+
+
+def test_workflow_may_put_its_own_events_on_the_default_bus_only() -> None:
+    (bus,) = allowed("MainOrchestratorRole", "events:PutEvents")
+    assert bus.endswith(":event-bus/default")
+    (statement,) = [
+        each
+        for each in role_statements("MainOrchestratorRole")
+        if "events:PutEvents" in as_list(each["Action"])
+    ]
+    assert statement["Condition"] == {"StringEquals": {"events:source": workflow.ENDED_SOURCE}}
+
+
+def test_rule_that_starts_the_next_job_hears_both_events_of_an_end() -> None:
+    pattern = resource("EndedJobRule")["Properties"]["EventPattern"]
+    assert set(pattern["source"]) == {workflow.ENDED_SOURCE, workflow.EXECUTION_SOURCE}
+    assert workflow.ENDED_TYPE in pattern["detail-type"]
+    assert set(pattern["detail"]["status"]) == workflow.ENDED
+
+
+def test_success_is_told_by_choice_and_in_one_line() -> None:
+    assert TEMPLATE["Parameters"]["NotifySuccess"]["Default"] == "false"
+    rule = resource("SucceededJobRule")
+    assert rule["Condition"] == "NotifiesSuccess"
+    pattern = rule["Properties"]["EventPattern"]
+    # One notice a job: the event of Step Functions for the same end is not picked.
+    assert pattern["source"] == [workflow.ENDED_SOURCE]
+    assert pattern["detail"]["status"] == [workflow.SUCCEEDED]
+    (target,) = rule["Properties"]["Targets"]
+    assert target["InputPath"] == "$.detail.summary"
+    assert target["Arn"] == {"Ref": "SNSTopic"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Notify failure", "Message"),
+        ("Announce the merged job", "summary"),
+        ("Announce the failed job", "summary"),
+    ],
+)
+def test_key_in_a_notice_is_one_line_whatever_is_in_it(name: str, text: str) -> None:
+    state = definition(MACHINES[0])["States"][name]["Parameters"]
+    found = state["Entries"][0]["Detail"] if "Entries" in state else state
+    assert "States.JsonToString($.key)" in found[f"{text}.$"]
+    assert not re.search(r"[ (]\$\.key", found[f"{text}.$"].replace("JsonToString($.key)", ""))
+
+
+def test_job_fails_for_its_rejects_after_merge_and_archive() -> None:
     found = definition(MACHINES[0])["States"]
     verdict = "Take the verdict on the rows"
     assert found[verdict] == {
         "Type": "Pass",
         "InputPath": "$.merge.verdict",
         "ResultPath": "$.failure",
-        "Next": "Record failure",
+        "Next": "Record rejection",
     }
-    for before in ("Merge all Files", "Email the file"):
-        start = definition(MACHINES[0])["StartAt"]
-        assert verdict not in reachable(found, start, without={before})
+    start = definition(MACHINES[0])["StartAt"]
+    assert verdict not in reachable(found, start, without={"Merge all Files"})
     (choice,) = found["Are enough rows accepted?"]["Choices"]
     assert (choice["Variable"], choice["Next"]) == ("$.merge.verdict", verdict)
 
@@ -864,14 +1002,56 @@ def test_small_merge_is_one_call() -> None:
     way = main["Is the job whole?"]
     large = {c["Variable"]: c["Next"] for c in way["Choices"]}
     assert large["$.merge.plan"] == "Upload the groups of a large merge"
-    assert way["Default"] == "Email the file"
+    assert way["Default"] == "Are enough rows accepted?"
     # Its result takes the plan's place, so the way does not go round again.
     assert main["Complete a large merge"]["ResultPath"] == "$.merge"
     assert main["Complete a large merge"]["Next"] == "Is the job whole?"
 
 
+def lifecycle_rules() -> list[State]:
+    """Return the rules of the source bucket, those that are there by choice included."""
+    found = resource("SourceBucket")["Properties"]["LifecycleConfiguration"]["Rules"]
+    return [rule["Fn::If"][1] if "Fn::If" in rule else rule for rule in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"), [("Completed", aws.COMPLETED), ("Rejected", aws.REJECTED), ("Archive", "")]
+)
+def test_results_and_archived_inputs_expire_by_choice(name: str, tag: str) -> None:
+    days = f"{name}ExpiryDays"
+    assert TEMPLATE["Parameters"][days]["Default"] == 0
+    assert TEMPLATE["Parameters"][days]["MinValue"] == 0
+    condition = {"Fn::Not": [{"Fn::Equals": [{"Ref": days}, 0]}]}
+    assert TEMPLATE["Conditions"][f"Expires{name}"] == condition
+    found = resource("SourceBucket")["Properties"]["LifecycleConfiguration"]["Rules"]
+    (choice,) = [r["Fn::If"] for r in found if r.get("Fn::If", [""])[0] == f"Expires{name}"]
+    assert choice[2] == {"Ref": "AWS::NoValue"}
+    rule = choice[1]
+    assert rule["ExpirationInDays"] == {"Ref": days}
+    if tag:
+        # Replaced versions go with those of all objects of jobs.
+        assert [f"{t['Key']}={t['Value']}" for t in rule["TagFilters"]] == [tag]
+        assert rule["Prefix"] == "jobs/"
+    else:
+        assert text_of(rule["Prefix"]) == "${InputArchiveFolder}/"
+        assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": {"Ref": days}}
+
+
+def test_no_two_lifecycle_rules_have_one_name() -> None:
+    names = [rule["Id"] for rule in lifecycle_rules()]
+    assert len(set(names)) == len(names)
+
+
+def test_entries_of_the_ledger_expire_by_choice() -> None:
+    assert TEMPLATE["Parameters"]["LedgerExpiryDays"]["Default"] == 0
+    ttl = {"AttributeName": "ttl", "Enabled": True}
+    assert resource("JobTable")["Properties"]["TimeToLiveSpecification"] == ttl
+    shared = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert shared["LEDGER_EXPIRY_DAYS"] == {"Ref": "LedgerExpiryDays"}
+
+
 def test_pieces_and_uploads_live_as_long_as_they_may_be_needed() -> None:
-    rules = resource("SourceBucket")["Properties"]["LifecycleConfiguration"]["Rules"]
+    rules = lifecycle_rules()
     by_id = {rule["Id"]: rule for rule in rules}
     # A version that was written over counts its days from then on.
     days = by_id["intermediates"]["ExpirationInDays"]

@@ -129,6 +129,7 @@ def test_statuses_that_the_workflows_write_are_those_that_the_code_knows() -> No
     assert set(updates(MAIN)) == {
         ("status", workflow.SUCCEEDED),
         ("status", workflow.FAILED),
+        ("mailStatus", workflow.MAIL_PENDING),
         ("mailStatus", workflow.MAIL_FAILED),
     }
     assert set(updates(CHUNK)) == {("status", workflow.FAILED)}
@@ -162,4 +163,5 @@ def test_names_are_what_ledgers_and_error_tables_have_held_ever_since() -> None:
         "ABORTED",
     )
     assert (workflow.PENDING, workflow.TIMED_OUT) == ("PENDING", "TIMED_OUT")
-    assert (workflow.MAIL_SENT, workflow.MAIL_FAILED) == ("SENT", "FAILED")
+    mails = (workflow.MAIL_PENDING, workflow.MAIL_SENT, workflow.MAIL_FAILED)
+    assert mails == ("PENDING", "SENT", "FAILED")

@@ -13,6 +13,7 @@ from batchcore import keys, workflow
 
 from batchops.core.executions import execution_arn
 from batchops.core.histories import read_events
+from batchops.inspection.email import wait_for_mail
 from batchops.recovery.redelivery import redeliver
 from tools.drill.faults import QUEUE, Fault
 from tools.drill.outcomes import JobOutcome, count_row_ends, differences, read_outcome
@@ -148,6 +149,7 @@ def _first_attempt(rig: Rig, reference: FaultlessJob, fault: Fault) -> tuple[Job
             status, error = UNSTARTED, "RetriesExhausted"
         else:
             status = job.wait(timeout_s=_TIMEOUT_S, check=False).status
+            wait_for_mail(job)  # while the fault may still strike it
             error = _named_error(job)
             if fault.step == workflow.NOTIFICATION:  # the end of the job calls it once more
                 rig.injector.wait_until_fired(_END_EVENT_S)
@@ -266,7 +268,7 @@ def broken_at_first(fault: Fault, end: FirstEnd) -> Iterator[str]:
 def _broken_after(rig: Rig, job: Job, fault: Fault) -> Iterator[str]:
     if _input_key(fault) in redeliver(rig.stack).files:
         yield "the upload is still in the queue of those that could not be started"
-    entry = job.ledger_entry()
+    entry = wait_for_mail(job)
     mail = (
         workflow.MAIL_FAILED
         if fault.lasting and fault.step == workflow.EMAIL.function

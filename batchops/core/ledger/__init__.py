@@ -1,13 +1,15 @@
 """JobTable and ErrorTable: every read and every write of them stands in this package.
 
-`entries` has what an entry holds, `job_table` and `error_table` read, `claims` has the conditional
-updates by which an attempt takes a job over, and `job_queue` is where jobs wait. Attributes are
-camelCase in the tables, and in this package only.
+`entries` has what an entry holds, `job_table` reads, `error_table` reads, and deletes the errors of
+a job, `claims` has the conditional updates by which an attempt takes a job over, and deletes the
+entries of one, and `job_queue` is where jobs wait. Attributes are camelCase in the tables, and in
+this package only.
 """
 
 from batchops.core.ledger.claims import (
     abort,
     claim,
+    delete_entries,
     mark_pending,
     name_manifest,
     queue_up,
@@ -18,6 +20,8 @@ from batchops.core.ledger.error_table import (
     ERROR_COLUMNS,
     ErrorFilter,
     ErrorItem,
+    count_errors,
+    delete_errors,
     error_values,
     rejected_rows,
     stored_error_page,
@@ -61,7 +65,10 @@ __all__ = [
     "chunk_entries",
     "chunk_entries_from",
     "claim",
+    "count_errors",
     "count_jobs",
+    "delete_entries",
+    "delete_errors",
     "error_values",
     "has_queue",
     "has_ticket",

@@ -202,6 +202,36 @@ def mark_pending(
             pass
 
 
+def delete_entries(stack: StackRef, job: JobEntry) -> int:
+    """Delete the entries of a job that has ended, its own last; return how many there were.
+
+    Raises
+    ------
+    JobRunningError
+        If somebody has begun another attempt.
+    """
+    dynamodb, table = stack.client("dynamodb"), stack.outputs["JobTableName"]
+    with translated(f"deleting the entries of job {job.job_id!r}"):
+        chunks = aws.query_entries(dynamodb, table, job.job_id, items.CHUNK_PREFIX)
+        found = [{"jobId": job.job_id, "entry": str(chunk["entry"])} for chunk in chunks]
+        gone = [{"DeleteRequest": {"Key": items.attributes(key)}} for key in found]
+        aws.batch_write(dynamodb, table, gone)
+        try:
+            dynamodb.delete_item(
+                TableName=table,
+                Key=items.attributes({"jobId": job.job_id, "entry": items.JOB_ENTRY}),
+                ConditionExpression="attempt = :attempt",
+                ExpressionAttributeValues=items.attributes({":attempt": job.attempt}),
+            )
+        except dynamodb.exceptions.ConditionalCheckFailedException as error:
+            raise JobRunningError(
+                f"another attempt of job {job.job_id} was begun while it was deleted: stop it, and "
+                "repeat this",
+                job_id=job.job_id,
+            ) from error
+    return len(found) + 1
+
+
 def name_manifest(stack: StackRef, job_id: str, key: str, *, attempt: int) -> None:
     """Enter the key of the list of chunks that counts from now on.
 

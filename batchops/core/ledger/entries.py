@@ -274,7 +274,7 @@ class JobEntry(Entry):
 
     @property
     def mail_status(self) -> str:
-        """SENT, FAILED, or empty if no mail has been tried yet."""
+        """PENDING, SENT, FAILED, or empty before the job has ended with files."""
         return str(self.item.get("mailStatus", ""))
 
     @property

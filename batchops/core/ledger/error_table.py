@@ -1,4 +1,4 @@
-"""Read the errors of rejected rows from ErrorTable."""
+"""Read the errors of rejected rows from ErrorTable, and delete those of a job."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import items
+from batchcore import aws, items
 from batchcore.error_files import COLUMNS
 
 from batchops.core.errors import InputError, translated
@@ -190,6 +190,25 @@ def _query_errors(stack: StackRef, job_id: str, request: Mapping[str, Any]) -> I
     dynamodb, table = _error_table(stack)
     with translated(f"reading the errors of job {job_id!r}"):
         yield from dynamodb.get_paginator("query").paginate(TableName=table, **request)
+
+
+def count_errors(stack: StackRef, job_id: str) -> int:
+    """Return how many errors of a job the table has."""
+    request = {**ErrorFilter().request(job_id), "Select": "COUNT"}
+    return sum(int(page["Count"]) for page in _query_errors(stack, job_id, request))
+
+
+def delete_errors(stack: StackRef, job_id: str) -> int:
+    """Delete all errors of a job, and return how many there were."""
+    dynamodb, table = _error_table(stack)
+    request = {**ErrorFilter().request(job_id), "ProjectionExpression": "jobId, errorId"}
+    deleted = 0
+    for page in _query_errors(stack, job_id, request):
+        gone = [{"DeleteRequest": {"Key": key}} for key in page["Items"]]
+        with translated(f"deleting the errors of job {job_id!r}"):
+            aws.batch_write(dynamodb, table, gone)
+        deleted += len(gone)
+    return deleted
 
 
 def stored_error_page(

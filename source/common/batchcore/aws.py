@@ -1,5 +1,6 @@
 """AWS calls that more than one function makes. Each is safe to repeat."""
 
+import os
 import random
 import time
 from collections import deque
@@ -9,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from batchcore import items
 from batchcore.errors import StaleAttemptError, TransientError
@@ -16,6 +18,7 @@ from batchcore.errors import StaleAttemptError, TransientError
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import ChecksumAlgorithmType
 
 T = TypeVar("T")
 
@@ -36,6 +39,11 @@ UPLOAD_BYTES_IN_FLIGHT = 16 * 1024 * 1024
 COPY_PART_BYTES = 256 * 1024 * 1024
 COPIES_IN_FLIGHT = 64
 
+# An upload in parts names its checksum when it begins, for each part and when it is completed: the
+# SDK's default, left unnamed, differs between its versions, and S3 refuses parts of another one.
+CHECKSUM: "ChecksumAlgorithmType" = "CRC32"
+CHECKSUM_NAME = "ChecksumCRC32"
+
 # How long a link to a result file works. The function signs it with its role's credentials, and the
 # link works no longer than these. They are sure to last longer than an hour.
 LINK_EXPIRES_S = 3600
@@ -44,6 +52,10 @@ LINK_EXPIRES_S = 3600
 _BACKOFF_TRIES = 8
 _BACKOFF_BASE_S = 0.05
 _BACKOFF_CAP_S = 5.0
+
+# A change of a bucket is repeated for half a minute at most.
+_CONFLICT_TRIES = 8
+_CONFLICT_BASE_S = 0.5
 
 # The SDK retries first, with short time-outs for connecting. What still fails, the workflow
 # retries.
@@ -62,6 +74,25 @@ INTERMEDIATE = "kind=intermediate"
 
 # Errors in files have this tag, and live as long as the items of ErrorTable: ErrorExpiryDays.
 ERRORS = "kind=errors"
+
+# These expire where the stack's parameters say so.
+COMPLETED = "kind=completed"
+REJECTED = "kind=rejected"
+
+
+def change_bucket(call: Callable[[], T]) -> T:
+    """Change a bucket's settings; try again while S3 is busy with another change to it.
+
+    Of two changes at once S3 refuses one with 409 OperationAborted, which the SDK does not retry.
+    """
+    for tried in range(_CONFLICT_TRIES):
+        try:
+            return call()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "OperationAborted":
+                raise
+        time.sleep(random.uniform(0.5, 1) * min(_BACKOFF_CAP_S, _CONFLICT_BASE_S * 2**tried))  # noqa: S311
+    return call()
 
 
 def put_intermediate(s3: "S3Client", bucket: str, key: str, body: bytes) -> None:
@@ -204,6 +235,12 @@ def batch_get(
     return found
 
 
+def expiry() -> dict[str, int]:
+    """Return the attribute by which DynamoDB deletes a ledger's entry; none if entries are kept."""
+    days = int(os.environ.get("LEDGER_EXPIRY_DAYS", "0"))
+    return {"ttl": int(time.time()) + days * 86_400} if days else {}
+
+
 def update_entry(
     dynamodb: "DynamoDBClient",
     table: str,
@@ -232,7 +269,9 @@ def update_entry(
             TableName=table,
             Key={"jobId": {"S": job}, "entry": {"S": entry}},
             ReturnValues="ALL_OLD",
-            **items.assignments(values, attempt=attempt, remove=remove, begins=begins),
+            **items.assignments(
+                {**values, **expiry()}, attempt=attempt, remove=remove, begins=begins
+            ),
         )
     except dynamodb.exceptions.ConditionalCheckFailedException as error:
         raise StaleAttemptError(

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
+from batchcore import aws
 from batchcore.errors import BalanceError
 from batchcore.pieces import PART_BYTES, Group, Part, Piece, plan_groups, total_bytes
 
@@ -27,6 +28,9 @@ BYTES_IN_FLIGHT = 512 * 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
 
 _CSV = "text/csv"
+
+# A part's entity tag and checksum, as the upload is completed with them.
+PartReceipt = dict[str, str]
 
 
 def join_pieces(
@@ -67,9 +71,9 @@ def join_pieces(
     plan = uuid4().hex  # unique, so that this call can tell whether it completed the file
     upload = begin_upload(s3, bucket, key, plan=plan, tag=tag)
     try:
-        etags = upload_group(s3, bucket, group, key=key, upload=upload)
+        parts = upload_group(s3, bucket, group, key=key, upload=upload)
         confirm()
-        return complete_upload(s3, bucket, key, upload=upload, etags=etags, plan=plan)
+        return complete_upload(s3, bucket, key, upload=upload, parts=parts, plan=plan)
     except BaseException:
         s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
         raise
@@ -78,7 +82,11 @@ def join_pieces(
 def begin_upload(s3: "S3Client", bucket: str, key: str, *, plan: str, tag: str = "") -> str:
     """Begin a multipart upload and return its id. The object's metadata will name the plan."""
     return s3.create_multipart_upload(
-        Bucket=bucket, Key=key, Metadata={"plan": plan}, **_content(tag)
+        Bucket=bucket,
+        Key=key,
+        Metadata={"plan": plan},
+        ChecksumAlgorithm=aws.CHECKSUM,
+        **_content(tag),
     )["UploadId"]
 
 
@@ -86,8 +94,10 @@ def _content(tag: str) -> Any:
     return {"ContentType": _CSV, "Tagging": tag} if tag else {"ContentType": _CSV}
 
 
-def upload_group(s3: "S3Client", bucket: str, group: Group, *, key: str, upload: str) -> list[str]:
-    """Upload a group's parts, made of the exact versions of its pieces; return their entity tags.
+def upload_group(
+    s3: "S3Client", bucket: str, group: Group, *, key: str, upload: str
+) -> list[PartReceipt]:
+    """Upload a group's parts, made of the exact versions of its pieces; return their receipts.
 
     A part that was uploaded before is replaced by the same bytes.
 
@@ -101,11 +111,16 @@ def upload_group(s3: "S3Client", bucket: str, group: Group, *, key: str, upload:
 
     with ThreadPoolExecutor(FETCHES_IN_FLIGHT) as fetches, ThreadPoolExecutor(at_once) as uploads:
 
-        def send(number: int, part: Part) -> str:
-            body = _assemble(s3, bucket, part, fetches)
-            return s3.upload_part(
-                Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body
-            )["ETag"]
+        def send(number: int, part: Part) -> PartReceipt:
+            answer: Any = s3.upload_part(
+                Bucket=bucket,
+                Key=key,
+                UploadId=upload,
+                PartNumber=number,
+                Body=_assemble(s3, bucket, part, fetches),
+                ChecksumAlgorithm=aws.CHECKSUM,
+            )
+            return {name: answer[name] for name in ("ETag", aws.CHECKSUM_NAME)}
 
         return list(uploads.map(send, count(group.first_part), group.parts))
 
@@ -136,13 +151,13 @@ def _assemble(s3: "S3Client", bucket: str, part: Part, fetches: ThreadPoolExecut
 
 
 def complete_upload(
-    s3: "S3Client", bucket: str, key: str, *, upload: str, etags: Sequence[str], plan: str
+    s3: "S3Client", bucket: str, key: str, *, upload: str, parts: Sequence[PartReceipt], plan: str
 ) -> str:
     """Create the object from its parts, unless an earlier call did so; return its version."""
-    parts: Any = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]
+    numbered: Any = [{"PartNumber": n, **part} for n, part in enumerate(parts, 1)]
     try:
         return s3.complete_multipart_upload(
-            Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
+            Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": numbered}
         )["VersionId"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchUpload":

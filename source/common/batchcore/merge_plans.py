@@ -74,24 +74,24 @@ def store_plan(
 
 
 def upload_item(s3: "S3Client", bucket: str, job: str, item: PlanItem) -> int:
-    """Upload the parts of one item of a plan, store their entity tags, and return their number.
+    """Upload the parts of one item of a plan, store their receipts, and return their number.
 
     Raises
     ------
     BalanceError
-        If a piece does not have its recorded size. The fault is also stored instead of the entity
-        tags, because the Map that calls this function passes on no results.
+        If a piece does not have its recorded size. The fault is also stored instead, because the
+        Map that calls this function passes on no results.
     """
     place = (job, item["plan"], item["number"])
     noted = partial(aws.put_intermediate, s3, bucket, keys.merge_parts(*place))
     group = Group.from_plain(orjson.loads(aws.read_object(s3, bucket, keys.merge_group(*place))))
     try:
-        etags = joining.upload_group(s3, bucket, group, key=item["key"], upload=item["upload"])
+        parts = joining.upload_group(s3, bucket, group, key=item["key"], upload=item["upload"])
     except BalanceError as error:
         noted(orjson.dumps({"fault": str(error)}))
         raise
-    noted(orjson.dumps({"etags": etags}))
-    return len(etags)
+    noted(orjson.dumps({"parts": parts}))
+    return len(parts)
 
 
 class MergePlan:
@@ -107,9 +107,9 @@ class MergePlan:
         self._s3, self._bucket = s3, bucket
         self._items: list[PlanItem] = orjson.loads(aws.read_object(s3, bucket, key))
         with ThreadPoolExecutor(joining.FETCHES_IN_FLIGHT) as pool:
-            self._etags = list(pool.map(lambda item: self._parts(job, item), self._items))
+            self._parts = list(pool.map(lambda item: self._read_parts(job, item), self._items))
 
-    def _parts(self, job: str, item: PlanItem) -> list[str]:
+    def _read_parts(self, job: str, item: PlanItem) -> list[joining.PartReceipt]:
         key = keys.merge_parts(job, item["plan"], item["number"])
         try:
             found = orjson.loads(aws.read_object(self._s3, self._bucket, key))
@@ -120,25 +120,25 @@ class MergePlan:
             ) from error
         if "fault" in found:
             raise BalanceError(found["fault"])
-        etags: list[str] = found["etags"]
-        return etags
+        parts: list[joining.PartReceipt] = found["parts"]
+        return parts
 
     def complete(self) -> dict[str, str]:
         """Create each file from its parts, and return its version, by its key.
 
         Repeating this changes nothing.
         """
-        uploads: dict[str, tuple[PlanItem, list[str]]] = {}
-        for item, etags in zip(self._items, self._etags, strict=True):
-            uploads.setdefault(item["key"], (item, []))[1].extend(etags)
+        uploads: dict[str, tuple[PlanItem, list[joining.PartReceipt]]] = {}
+        for item, parts in zip(self._items, self._parts, strict=True):
+            uploads.setdefault(item["key"], (item, []))[1].extend(parts)
         return {
             key: joining.complete_upload(
                 self._s3,
                 self._bucket,
                 key,
                 upload=item["upload"],
-                etags=etags,
+                parts=parts,
                 plan=item["plan"],
             )
-            for key, (item, etags) in uploads.items()
+            for key, (item, parts) in uploads.items()
         }

@@ -86,8 +86,8 @@ def advance(queue: Queue) -> list[str]:
 
 
 def is_end(event: Mapping[str, Any]) -> bool:
-    """Tell whether an event is that of EventBridge for the end of an execution."""
-    return event.get("source") == "aws.states"
+    """Tell whether an event is that of EventBridge for the end of a job, from either sender."""
+    return event.get("source") in (workflow.ENDED_SOURCE, workflow.EXECUTION_SOURCE)
 
 
 def release(queue: Queue, name: str) -> None:

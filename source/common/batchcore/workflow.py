@@ -88,5 +88,15 @@ CHUNK_STATUSES = (PENDING, RUNNING, SUCCEEDED, FAILED, ABORTED)
 UNFINISHED = frozenset({QUEUED, SUBMITTED, RUNNING})
 ENDED = frozenset({SUCCEEDED, FAILED, ABORTED, TIMED_OUT})
 
+# The job has ended, and its mail was not tried yet, or is being tried.
+MAIL_PENDING = "PENDING"
 MAIL_SENT = "SENT"
 MAIL_FAILED = "FAILED"
+
+# ------------------------------------------------------------------- the event of a job's end
+
+# What the main workflow tells EventBridge once a job's end stands in the ledger. Step Functions has
+# an event of its own for every execution that ends, those that were stopped included.
+ENDED_SOURCE = "batchops"
+ENDED_TYPE = "Batch Job Ended"
+EXECUTION_SOURCE = "aws.states"

@@ -1,0 +1,60 @@
+"""Start the job of an upload that S3 sent no event for.
+
+After a bucket's notification is set, it usually takes S3 some five minutes to heed it (Amazon S3
+user guide, November 2026). An upload right after the first deployment may make no event, and nobody
+would come to know of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
+
+from batchcore import jobs, keys
+from batchcore.workflow import NOTIFICATION
+
+from batchops.core.errors import translated
+from batchops.inspection.invoke import invoke_target
+
+if TYPE_CHECKING:
+    from batchops.core.job_ref import JobRef
+
+# Events mostly come within seconds. Starting a job that one of them starts as well does no harm.
+START_UNSEEN_S = {"aws": 60.0, "local": 10.0}
+
+
+def start_unseen(job: JobRef) -> bool:
+    """Hand the stack the event of a job's upload; return False if there is no such upload.
+
+    The event names the object's version, and so the job and its execution. Whichever of this and
+    S3's own event comes second finds the job entered.
+
+    Raises
+    ------
+    FunctionFailedError, AwsError
+    """
+    bucket = job.stack.outputs["SourceBucketName"]
+    with translated(f"looking for the upload of job {job.id!r}"):
+        version = _find_version(job.stack.client("s3"), bucket, job.id)
+    if version is None:
+        return False
+    s3_object = {
+        "key": quote_plus(version["Key"], safe="/"),
+        "size": version["Size"],
+        "versionId": version["VersionId"],
+    }
+    event = {"Records": [{"s3": {"bucket": {"name": bucket}, "object": s3_object}}]}
+    invoke_target(job.stack, NOTIFICATION, event)
+    return True
+
+
+def _find_version(s3: Any, bucket: str, job_id: str) -> Any:
+    """Return the version under ``input/`` that has a job's id; that of a merged job is gone."""
+    pages = s3.get_paginator("list_object_versions").paginate(
+        Bucket=bucket, Prefix=keys.INPUT_PREFIX
+    )
+    for page in pages:
+        for version in page.get("Versions", []):
+            if jobs.job_id(bucket, version["Key"], version["VersionId"]) == job_id:
+                return version
+    return None

@@ -1,0 +1,185 @@
+"""Delete one job with everything that the stack holds of it, as for the right to erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from batchcore import keys, workflow
+from batchcore.texts import printable
+
+from batchops.core import ledger
+from batchops.core.errors import JobRunningError, translated
+from batchops.core.executions import UNDER_WAY, attempt_state, find_execution
+from batchops.deployment.buckets import count_versions, empty_bucket
+from batchops.show.shown import Block, Shown
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import JobEntry
+
+# What a purge cannot reach, and how long it lasts.
+STAYS = (
+    "logs of functions and workflows: the job's id, the file's key, names of errors; no rows "
+    "(LogRetentionDays)",
+    "access logs of the bucket: keys, no contents (LogRetentionDays)",
+    "metrics: counts of rows without a job (15 months)",
+    "the history of its executions in Step Functions: keys and counts (90 days)",
+    "mails and notices that were sent: the file's name, counts, a link that opens nothing any more",
+    "point-in-time backups of the tables: its entries and errors (35 days), and backups that you "
+    "have made",
+    "copies that somebody has downloaded",
+)
+
+# S3 has whole seconds, and clocks differ a little.
+_SLACK = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Purge(Shown):
+    """What purging a job deletes.
+
+    Attributes
+    ----------
+    job : str
+        The job's id.
+    dry_run : bool
+        Whether it was only looked at.
+    files : int
+        Versions of the job's own files: chunks, intermediate results, completed file, rejects,
+        errors, mail.
+    uploads : tuple of str
+        The uploaded file where it still is: in the input, in the archive, or in both.
+    errors : int
+        Errors in ErrorTable.
+    entries : int
+        Entries in the ledger, of the job and its chunks.
+    unclear : str
+        Which archived versions were left, because they may be those of other uploads; else empty.
+    stays : tuple of str
+        What a purge does not reach.
+    """
+
+    job: str
+    dry_run: bool
+    files: int
+    uploads: tuple[str, ...]
+    errors: int
+    entries: int
+    unclear: str = ""
+    stays: tuple[str, ...] = STAYS
+
+    def _blocks(self) -> Iterator[Block]:
+        verb = "would be deleted (dry_run=False deletes it)" if self.dry_run else "is deleted"
+        yield Block.line(f"job {self.job} {verb}:")
+        yield Block.facts(
+            [
+                f"{self.files:,} versions of its files",
+                f"the upload: {printable(', '.join(self.uploads)) or 'gone already'}",
+                f"{self.errors:,} errors in ErrorTable",
+                f"{self.entries:,} entries in the ledger",
+            ]
+        )
+        if self.unclear:
+            yield Block.line(f"left: {printable(self.unclear)}")
+        yield Block.line("what stays:")
+        yield Block.facts(list(self.stays))
+
+
+def purge(job: JobRef, *, dry_run: bool = True) -> Purge:
+    """Say what the stack holds of a job that has ended, or delete it for good.
+
+    Nobody can bring it back, nor rerun the job. What is interrupted can be repeated: the job's own
+    entry goes last.
+
+    Raises
+    ------
+    JobNotFoundError, AwsError
+    JobRunningError
+        The job has not ended, or its mail is still being tried.
+    """
+    entry = job.ledger_entry()
+    _refuse_unfinished(job, entry)
+    s3 = job.stack.client("s3")
+    prefix = f"{keys.JOBS_PREFIX}{job.id}/"
+    uploads, unclear = _find_uploads(s3, entry)
+    chunks = sum(1 for _ in job.chunk_entries())
+    found = Purge(
+        job=job.id,
+        dry_run=dry_run,
+        files=count_versions(s3, entry.bucket, prefix) or 0,
+        uploads=tuple(key for key, _ in uploads),
+        errors=ledger.count_errors(job.stack, job.id),
+        entries=chunks + 1,
+        unclear=unclear,
+    )
+    if dry_run:
+        return found
+    with translated(f"deleting the upload of job {job.id!r}"):
+        for key, version in uploads:
+            s3.delete_object(Bucket=entry.bucket, Key=key, VersionId=version)
+    empty_bucket(s3, entry.bucket, prefix)
+    ledger.delete_errors(job.stack, job.id)
+    ledger.delete_entries(job.stack, entry)
+    return found
+
+
+def _refuse_unfinished(job: JobRef, entry: JobEntry) -> None:
+    state = attempt_state(job.stack, entry)
+    if not state.ended:
+        raise JobRunningError(
+            f"job {job.id} is {state.status}: wait for it, or stop it, before it is deleted",
+            job_id=job.id,
+        )
+    if entry.mail_status == workflow.MAIL_PENDING:
+        execution = find_execution(job.stack, job.id, entry.attempt)
+        if execution is not None and execution["status"] in UNDER_WAY:
+            raise JobRunningError(
+                f"the mail of job {job.id} is still being tried: repeat this in some minutes",
+                job_id=job.id,
+            )
+
+
+def _find_uploads(s3: Any, entry: JobEntry) -> tuple[list[tuple[str, str]], str]:
+    """Return where the uploaded file is, as keys and versions, and what cannot be told.
+
+    The ledger does not know the version of the copy in the archive, where uploads of one name lie
+    one over the other. It was made while the job ran, and is as large as the upload.
+    """
+    with translated(f"looking for the upload of job {entry.job_id!r}"):
+        found = [
+            (entry.key, version["VersionId"])
+            for version in _versions(s3, entry.bucket, entry.key)
+            if version["VersionId"] == entry.version_id
+        ]
+        if entry.archive_key is None:
+            return found, ""
+        copies = [
+            version["VersionId"]
+            for version in _versions(s3, entry.bucket, entry.archive_key)
+            if version["Size"] == entry.size_bytes and _made_by(entry, version["LastModified"])
+        ]
+    if len(copies) > 1:
+        left = ", ".join(copies)
+        return found, (
+            f"versions {left} of {entry.archive_key}: one of them is this job's, the others are of "
+            "uploads of the same name, size and time; delete it by hand"
+        )
+    return [*found, *((entry.archive_key, version) for version in copies)], ""
+
+
+def _made_by(entry: JobEntry, moment: datetime) -> bool:
+    begun, ended = entry.started, entry.ended
+    return (begun is None or begun - _SLACK <= moment) and (
+        ended is None or moment <= ended + _SLACK
+    )
+
+
+def _versions(s3: Any, bucket: str, key: str) -> Iterator[Any]:
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
+    for page in pages:
+        yield from (version for version in page.get("Versions", []) if version["Key"] == key)

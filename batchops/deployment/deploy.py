@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchops.core.errors import DeployFailedError, InputError, translated
+from batchops.core.errors import AccessDeniedError, DeployFailedError, InputError, translated
 from batchops.core.stack_ref import StackRef, read_outputs
 from batchops.core.stack_states import explain_stuck
 from batchops.deployment import delivery, stack_events
@@ -128,12 +128,12 @@ def deploy_stack(
         outputs=outputs,
         uploaded=prepared.published.uploaded,
         reused=prepared.published.reused,
-        notes=tuple(_set_right(deployed, order)),
+        notes=tuple(set_right(deployed, order)),
         seconds=time.monotonic() - started,
     )
 
 
-def _set_right(stack: StackRef, order: delivery.Order) -> Iterator[str]:
+def set_right(stack: StackRef, order: delivery.Order) -> Iterator[str]:
     """Set what no change set holds, and say what was changed."""
     if order.termination_protection is not None:
         wanted = order.termination_protection
@@ -142,7 +142,12 @@ def _set_right(stack: StackRef, order: delivery.Order) -> Iterator[str]:
                 StackName=stack.name, EnableTerminationProtection=wanted
             )
         yield f"termination protection is {'on' if wanted else 'off'}"
-    if restore_notification(stack):
+    try:
+        replaced = restore_notification(stack)
+    except AccessDeniedError as error:  # the stack is deployed all the same
+        yield f"whether uploads still start jobs was not looked at: {error}"
+        return
+    if replaced:
         yield "the bucket's notification had been replaced: it is set again, uploads start jobs"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchops.core.errors import StackError, translated
+from batchops.core.errors import AccessDeniedError, StackError, translated
 from batchops.core.stack_ref import describe_deployed, outputs_of
 from batchops.core.stack_states import refuse_busy
 from batchops.deployment.notification import uploads_start_jobs
@@ -83,7 +83,8 @@ class Drift(Shown):
     resources : tuple of DriftedResource
         The resources that differ from the template.
     uploads_start_jobs : bool
-        Whether the bucket's notification is there, which is no resource of the template.
+        Whether the bucket's notification is there, which is no resource of the template; True if
+        that could not be looked at, see `notes`.
     notes : tuple of str
         What could not be compared.
     """
@@ -153,7 +154,11 @@ def find_drift(stack: StackRef, *, timeout_s: float = 600) -> Drift:
                 stack_name=stack.name,
             )
         notes.append(f"some resources could not be compared: {reason}")
-    tells = "SourceBucketName" in outputs_of(described) and uploads_start_jobs(stack)
+    try:
+        tells = "SourceBucketName" in outputs_of(described) and uploads_start_jobs(stack)
+    except AccessDeniedError as error:
+        tells = True
+        notes.append(f"the bucket's notification was not looked at: {error}")
     return Drift(stack.name, resources, tells, tuple(notes))
 
 

@@ -11,13 +11,13 @@ import pytest
 from batchcore import notification as rules
 from batchcore.workflow import NOTIFICATION
 from botocore.stub import Stubber
-from support import ACCOUNT_ID, BUCKET, REGION, STACK, Account, stack_ref
+from support import ACCOUNT_ID, BUCKET, REGION, SESSION, STACK, Account, stack_ref
 
 from batchops.core.errors import InputError, StackBusyError, StackError
 from batchops.core.project import Project
 from batchops.core.stack_ref import StackRef
 from batchops.deployment.delivery import Order
-from batchops.deployment.deploy import deploy_stack
+from batchops.deployment.deploy import deploy_stack, set_right
 from batchops.deployment.drift import find_drift
 from batchops.deployment.notification import restore_notification, uploads_start_jobs
 from batchops.inspection.checks import check_uploads
@@ -161,6 +161,19 @@ def test_what_could_not_be_compared_is_said(told: Account, cfn: tuple[Any, Stubb
     assert "no rights to read X" in str(find_drift(_stack(told, cfn[0])))
 
 
+def test_notification_that_may_not_be_read_is_no_drift(cfn: tuple[Any, Stubber]) -> None:
+    s3: Any = SESSION.client("s3")
+    stack = stack_ref(outputs=OUTPUTS, s3=s3, sts=_Sts(), cloudformation=cfn[0])
+    _describe(cfn[1])
+    _detect(cfn[1], "DETECTION_COMPLETE")
+    _found(cfn[1], [])
+    with Stubber(s3) as stub:
+        stub.add_client_error("get_bucket_notification_configuration", "AccessDenied")
+        found = find_drift(stack)
+    assert found.in_sync
+    assert "the bucket's notification was not looked at" in str(found)
+
+
 def test_comparison_that_failed_altogether_is_an_error(
     told: Account, cfn: tuple[Any, Stubber]
 ) -> None:
@@ -185,6 +198,22 @@ def test_repair_is_refused_on_the_local_engine_which_compares_templates_only(
     stack = _stack(account, local=True)
     with pytest.raises(InputError, match="local engine"):
         deploy_stack(stack, Project.shipped(), Order(), repair=True)
+
+
+@pytest.mark.parametrize("wanted", [True, False], ids=["on", "off"])
+def test_deployment_sets_the_protection_and_says_what_it_may_not_look_at(
+    cfn: tuple[Any, Stubber], wanted: bool
+) -> None:
+    """The stack is deployed then, so neither is a failure of the deployment."""
+    s3: Any = SESSION.client("s3")
+    stack = stack_ref(outputs=OUTPUTS, s3=s3, sts=_Sts(), cloudformation=cfn[0])
+    asked = {"StackName": STACK, "EnableTerminationProtection": wanted}
+    cfn[1].add_response("update_termination_protection", {}, asked)
+    with Stubber(s3) as stub:
+        stub.add_client_error("get_bucket_notification_configuration", "AccessDenied")
+        notes = list(set_right(stack, Order(termination_protection=wanted)))
+    assert notes[0] == f"termination protection is {'on' if wanted else 'off'}"
+    assert "uploads still start jobs was not looked at" in notes[1]
 
 
 # ------------------------------------------------------------------------- the notification

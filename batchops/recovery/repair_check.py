@@ -35,7 +35,7 @@ from batchops.recovery.repair_rows import (
 # What becomes of a row: it will be accepted; it is not put in, because it looks like the damage of
 # a spreadsheet; it would be rejected again; nobody changed it; it was put into its chunk before,
 # which has not run since; it was accepted before. People and --json see these words.
-MENDED = "mended"
+FIXED = "fixed"
 HELD = "held"
 FAILING = "still failing"
 UNCHANGED = "unchanged"
@@ -141,7 +141,7 @@ class _Checker:
         if looks := unaccepted(changes, self._accept):
             held = self._outcome(row, HELD, message=f"looks like damage: {looks}")
             return CheckedRow(held, key=key, changes=changes)
-        outcome = self._outcome(row, MENDED, message=self._to_know(row, old))
+        outcome = self._outcome(row, FIXED, message=self._to_know(row, old))
         return CheckedRow(outcome, new, key, changes=changes)
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -267,8 +266,8 @@ def _schema(job: JobRef, given: str | Path | None) -> tuple[RecordSchema, str]:
         schema = load_checked(Path(given))
     except SchemaError as error:
         raise InputError(f"{error} (schema={str(given)!r})") from error
-    deployed = job.stack.outputs.get("KeyColumn")  # stacks of earlier versions do not say it
-    if deployed is not None and json.loads(deployed) != schema.key:
+    outputs = job.stack.outputs  # those of earlier versions do not say it
+    if "KeyColumn" in outputs and outputs.json_text("KeyColumn") != schema.key:
         raise InputError(
             f"the schema {given} looks up other keys than the deployed one, so the deployed "
             "reference data does not tell which rows it rejects: give a schema with the same "

@@ -181,7 +181,7 @@ def describe_deployed(cfn: CloudFormationClient, stack_name: str) -> dict[str, A
     found = describe_stack(cfn, stack_name)
     if found is None or found["StackStatus"] in EMPTY:
         raise StackNotFoundError(
-            f"no stack {stack_name!r} in {cfn.meta.region_name}: run Stack.deploy() first",
+            f"no stack {stack_name!r} in {cfn.meta.region_name}: deploy it first",
             stack_name=stack_name,
         )
     return found

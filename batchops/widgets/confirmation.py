@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from batchops.show import markup
+from batchops.show.wording import for_console
 from batchops.widgets.theme import make_row
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ class Confirmation:
             The widget that asked for it; it gets the focus back if the proposal is dropped.
         """
         self._proposal, self._opener = proposal, opener
-        self.text.value = f"<p><b>{markup.one_line(proposal.title)}</b></p>{proposal.html}"
+        self.text.value = (
+            f"<p><b>{markup.one_line(proposal.title)}</b></p>{for_console(proposal.html)}"
+        )
         self.confirm.description = proposal.confirm
         self.confirm.tooltip = f"{proposal.confirm}: {proposal.title}"
         self.confirm.layout.display = "" if proposal.confirm else "none"

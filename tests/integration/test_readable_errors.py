@@ -47,7 +47,7 @@ def test_unknown_job_is_told_with_where_to_look(
 ) -> None:
     told = shell.refusal(*arguments)
     assert f"stack 'batchops' has no job '{UNKNOWN}'" in told
-    assert "'batchops jobs' lists them" in told
+    assert "look in the list of jobs" in told
 
 
 def test_unknown_job_is_an_error_of_its_own_that_names_it(stack: Stack) -> None:

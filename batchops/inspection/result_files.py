@@ -239,7 +239,7 @@ def whole_file(target: Path, *, replace: bool = True) -> Iterator[Path]:
 
 
 def _quote_file(path: Path, *, delimiter: str, rejected: bool) -> None:
-    """Write a result file anew, for spreadsheets."""
+    """Write a result file again, for spreadsheets."""
     quoted = path.with_suffix(".quoted")
     try:
         with path.open("rb") as file, quoted.open("x", encoding="utf-8", newline="") as out:

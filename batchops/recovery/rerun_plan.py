@@ -325,7 +325,7 @@ def _input_exists(job: JobRef, entry: JobEntry) -> bool:
 
 
 def _merge(entry: JobEntry, results: str) -> str:
-    replaced = ", which replaces that of before" if entry.completed_key else ""
+    replaced = ", which replaces the earlier one" if entry.completed_key else ""
     return (
         f"joins {results} in the input's order into {keys.completed(entry.job_id, entry.key)}"
         f"{replaced}, and mails the link"

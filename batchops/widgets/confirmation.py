@@ -35,7 +35,7 @@ class Proposal:
     choices : mapping
         What can be accepted or not: name -> its text, and whether it is accepted now.
     again : callable
-        Proposes the action anew, with the names that are accepted by then.
+        Proposes the action again, with the names that are accepted by then.
     """
 
     title: str
@@ -136,7 +136,7 @@ class Confirmation:
         return box
 
     def _propose_again(self) -> None:
-        """Have the action proposed anew with what is accepted now; until then none is open."""
+        """Have the action proposed again with what is accepted now; until then none is open."""
         proposal, opener = self._proposal, self._opener
         if proposal is None or proposal.again is None:
             return

@@ -354,7 +354,7 @@ def test_text_after_a_quote_is_fixed_by_writing_the_field_anew(
     assert found.outcome.outcome == outcome
     if outcome == "fixed":
         assert found.outcome.message == (
-            'writes the row anew, which had text after a closing quote: "a" b'
+            'writes the row again, which had text after a closing quote: "a" b'
         )
     if outcome == "still failing":
         assert found.outcome.rules == "quoting"

@@ -100,3 +100,10 @@ def test_every_link_leads_to_a_notebook(path: Path) -> None:
 def test_notebooks_are_numbered_from_one_to_ten() -> None:
     numbered = [path.stem for path in PATHS if path.stem not in OTHERS]
     assert [int(name.partition("-")[0]) for name in numbered] == list(range(1, 11))
+
+
+def test_the_console_as_an_app_shows_no_python() -> None:
+    # Voila shows what is no code, and what the code shows.
+    notebook = nbformat.read(FOLDER / "operations-console.ipynb", as_version=4)
+    shown = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert not re.search(r"\w\(|\w=", shown)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from support import ROOT
 
+from batchops.cli import main
 from batchops.job import Job
 from batchops.show.wording import for_console, in_verbs
 from batchops.stack import Stack
@@ -110,3 +113,18 @@ def test_python_is_found(said: str) -> None:
 )
 def test_console_names_what_it_has(said: str, shown: str) -> None:
     assert for_console(said).endswith(shown)
+
+
+def helps(group: click.Group) -> Iterator[tuple[str, str]]:
+    """Yield each verb with its help and that of its options."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from helps(command)
+        options = [getattr(each, "help", None) or "" for each in command.params]
+        yield name, "\n".join([command.help or "", *options])
+
+
+@pytest.mark.parametrize(("verb", "said"), helps(main))
+def test_no_help_speaks_python(verb: str, said: str) -> None:
+    assert said.strip()
+    assert (verb, python_in(said)) == (verb, [])

@@ -124,7 +124,7 @@ def helps(group: click.Group) -> Iterator[tuple[str, str]]:
         yield name, "\n".join([command.help or "", *options])
 
 
-@pytest.mark.parametrize(("verb", "said"), helps(main))
+@pytest.mark.parametrize(("verb", "said"), list(helps(main)))
 def test_no_help_speaks_python(verb: str, said: str) -> None:
     assert said.strip()
     assert (verb, python_in(said)) == (verb, [])

@@ -100,8 +100,8 @@ def destroy_stack(
     refuse_busy(stack.name, described["StackStatus"])
     if described.get("EnableTerminationProtection"):
         raise StackError(
-            f"termination protection of the stack {stack.name!r} is on: turn it off first, with "
-            "deploy(termination_protection=False)",
+            f"termination protection of the stack {stack.name!r} is on: turn it off first; "
+            "deploy it with termination_protection=False",
             stack_name=stack.name,
         )
     stopped: tuple[str, ...] = ()

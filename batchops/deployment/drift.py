@@ -112,13 +112,13 @@ class Drift(Shown):
             yield Block.facts([*gone, *map(str, found.differences)])
         if not self.uploads_start_jobs:
             yield Block.line(
-                "the bucket's notification was replaced, so uploads start no jobs: deploy() sets "
-                "it again, and reconcile() finds the uploads without a job"
+                "the bucket's notification was replaced, so uploads start no jobs: deploy the "
+                "stack, which sets it again, then reconcile, which finds the uploads without a job"
             )
         if self.resources:
             yield Block.line(
-                "deploy(repair=True) sets the resources back; what is meant to stay belongs into "
-                "the template or its parameters"
+                "deploy with repair=True, which sets the resources back; what is meant to stay "
+                "belongs into the template or its parameters"
             )
         yield from map(Block.line, self.notes)
 

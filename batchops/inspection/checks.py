@@ -109,7 +109,7 @@ def check_stack(stack: StackRef) -> Check:
     try:
         status = stack_status(stack)
     except EngineNotRunningError:
-        return Check("stack", None, "the engine does not run", "deploy() starts it")
+        return Check("stack", None, "the engine does not run", "a deployment starts it")
     if status.status == NOT_DEPLOYED:
         return Check("stack", None, "not deployed", status.advice)
     found = "; ".join((status.status, *status.notes))
@@ -122,5 +122,5 @@ def check_uploads(stack: StackRef) -> Check:
     if uploads_start_jobs(stack):
         return Check("uploads", True, "the bucket's notification starts their jobs")
     found = "the bucket's notification was replaced, so uploads start no jobs"
-    advice = "deploy() sets it again; then reconcile() finds the uploads without a job"
+    advice = "deploy the stack, which sets it again, then reconcile, which finds those uploads"
     return Check("uploads", False, found, advice)

@@ -72,7 +72,7 @@ def require_result(job: JobRef, *, rejected: bool) -> None:
     state = check_result(job.stack, job.ledger_entry(), rejected=rejected)
     if state not in ("", WHOLE):
         raise JobError(
-            f"the {_NAMES[rejected]} of job {job.id} is {state}: rerun(dry_run=False) merges it "
+            f"the {_NAMES[rejected]} of job {job.id} is {state}: rerun the job, which merges it "
             "again",
             job_id=job.id,
         )

@@ -35,7 +35,7 @@ from batchops.recovery.repair_rows import (
 # What becomes of a row: it will be accepted; it is not put in, because it looks like the damage of
 # a spreadsheet; it would be rejected again; nobody changed it; it was put into its chunk before,
 # which has not run since; it was accepted before. People and --json see these words.
-MENDED = "mended"
+FIXED = "fixed"
 HELD = "held"
 FAILING = "still failing"
 UNCHANGED = "unchanged"
@@ -133,7 +133,9 @@ class _Checker:
         record = self._read(row, new)
         faults = self._faults(record) + self._hidden(row, old)
         if still_stray(row, old, delimiter=self._delimiter):
-            faults.append(("quoting", "still has text after a closing quote: write the field anew"))
+            faults.append(
+                ("quoting", "has text after a closing quote still: write the field again")
+            )
         changes = self._changes(row, old)
         if faults:
             return CheckedRow(self._failing(row, faults), changes=changes)
@@ -141,7 +143,7 @@ class _Checker:
         if looks := unaccepted(changes, self._accept):
             held = self._outcome(row, HELD, message=f"looks like damage: {looks}")
             return CheckedRow(held, key=key, changes=changes)
-        outcome = self._outcome(row, MENDED, message=self._to_know(row, old))
+        outcome = self._outcome(row, FIXED, message=self._to_know(row, old))
         return CheckedRow(outcome, new, key, changes=changes)
 
     @cached_property
@@ -203,7 +205,7 @@ class _Checker:
         if not places:
             return []
         shown = ", ".join(repr(row.fields[place]) for place in places)
-        return [("encoding", f"{shown} still holds bytes that are not UTF-8: write it anew")]
+        return [("encoding", f"{shown} still holds bytes that are not UTF-8: write it again")]
 
     def _to_know(self, row: EditedRow, old: bytes) -> str:
         """Return what a person should know of a row that would be accepted."""
@@ -213,7 +215,7 @@ class _Checker:
         text = old.decode("utf-8", "replace")
         if quoting.is_stray(text, delimiter=self._delimiter):
             _, field = quoting.stray_field(text, delimiter=self._delimiter)
-            notes.append(f"writes the row anew, which had text after a closing quote: {field}")
+            notes.append(f"writes the row again, which had text after a closing quote: {field}")
         return "; ".join(notes)
 
     def _failing(self, row: EditedRow, faults: Sequence[tuple[str, str]]) -> RowOutcome:

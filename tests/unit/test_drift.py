@@ -137,7 +137,7 @@ def test_policy_that_was_removed_from_a_role_is_said_in_words(
     assert lines[2].startswith('  Policies.0 was removed: the template has {"PolicyName":"work"')
     assert lines[4] == "  Timeout was changed: the template has 60, there is 3"
     assert lines[6] == "  was deleted"
-    assert "deploy(repair=True)" in lines[7]
+    assert "deploy with repair=True" in lines[7]
 
 
 def test_replaced_notification_counts_though_no_resource_has_it(
@@ -240,7 +240,7 @@ def test_replaced_notification_is_seen_and_set_again_beside_what_is_there(
     _put(account, OTHERS[other])
     stack = _stack(account)
     check = check_uploads(stack)
-    assert (check.ok, "deploy()" in check.advice) == (False, True)
+    assert (check.ok, "deploy the stack" in check.advice) == (False, True)
     assert restore_notification(stack)
     assert uploads_start_jobs(stack)
     assert check_uploads(stack).ok

@@ -44,7 +44,7 @@ def put_job(account: Account, job: str, time: str, **values: Any) -> None:
 
 def test_job_entry_is_none_until_the_ledger_has_it(stack: StackRef, account: Account) -> None:
     assert ledger.job_entry(stack, JOB) is None
-    with pytest.raises(JobNotFoundError, match=r"stack\.jobs\(\) lists them"):
+    with pytest.raises(JobNotFoundError, match="look in the list of jobs"):
         JobRef(stack, JOB).ledger_entry()
     account.put_entry(JOB, items.JOB_ENTRY, status=workflow.SUBMITTED, attempt=1)
     entry = JobRef(stack, JOB).ledger_entry()

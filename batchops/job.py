@@ -156,7 +156,7 @@ class Job(JobRef):
         Parameters
         ----------
         deep
-            Also count the errors themselves, in the files and in ErrorTable, which takes minutes if
+            Also count the errors themselves, in the files and in the tables, which takes minutes if
             there are very many; by default what the ledger says of them counts.
 
         Raises
@@ -198,7 +198,7 @@ class Job(JobRef):
 
         They are read from the file that the merge made of them; before that, and if the job failed,
         from the pieces that its chunks have written; of a job that was entered in a stack of
-        ledger format 1, from ErrorTable. A million take some seconds and up to 500 MB, with pyarrow
+        ledger format 1, from the tables. A million take some seconds and up to 500 MB, with pyarrow
         installed a fifth less, because pandas then keeps text (``str``) in its arrays. See also
         `iter_errors`, which holds a hundred MB at most, and `why`.
 

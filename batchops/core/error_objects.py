@@ -73,7 +73,7 @@ class ErrorObjects:
 
 
 def error_objects(job: JobRef, entry: JobEntry) -> ErrorObjects | None:
-    """Return the objects with a job's errors; None if ErrorTable alone has them all.
+    """Return the objects with a job's errors; None if the tables alone have them all.
 
     That is so for a job that was entered in ledger format 1, and for one with a chunk that ran in
     it, while its stack was being updated.
@@ -87,7 +87,7 @@ def error_objects(job: JobRef, entry: JobEntry) -> ErrorObjects | None:
 
 
 def error_pieces(entry: JobEntry, chunks: Iterable[ChunkEntry]) -> dict[int, ErrorObject] | None:
-    """Return the chunks' pieces of errors by number; None if ErrorTable alone has all errors.
+    """Return the chunks' pieces of errors by number; None if the tables alone have all errors.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class ErrorCount:
     Attributes
     ----------
     where : str
-        What was counted: ledger (what each chunk said when it ended), files, or ErrorTable.
+        What was counted: ledger (what each chunk said when it ended), files, or tables.
     rows : int
         Rows that have errors.
     errors : int
@@ -64,8 +64,8 @@ class Balance(Shown):
     status : str
         The job's status in the ledger; the rows of an unfinished job do not balance yet.
     counted : tuple of ErrorCount
-        Where errors were counted: the ledger and, if it was to be deep, their files and ErrorTable;
-        of a job that was entered in ledger format 1 ErrorTable alone.
+        Where errors were counted: the ledger and, if it was to be deep, their files and
+        tables; of a job that was entered in ledger format 1 the tables alone.
     errors_file : str
         The merged file of errors: ``"whole"`` if it has the size that the ledger says, otherwise
         what is wrong with it; empty if there is none.
@@ -166,7 +166,7 @@ def _count_table(errors: Iterable[ErrorItem]) -> ErrorCount:
     for error in errors:
         rows.add(error.source_row)
         number += 1
-    return ErrorCount("ErrorTable", len(rows), number)
+    return ErrorCount("tables", len(rows), number)
 
 
 def _check_file(job: JobRef, entry: JobEntry) -> str:

@@ -1,4 +1,4 @@
-"""A job's errors as DataFrames and counts, from files in the bucket or from ErrorTable."""
+"""A job's errors as DataFrames and counts, from files in the bucket or from the tables."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import (
     BUCKET,
-    ERROR_TABLE,
+    ERROR_TABLES,
     HEADER,
     JOB_TABLE,
     START_TIME,
@@ -127,7 +127,7 @@ def stored(account: Account, load_app: LoadApp) -> Stored:
     event = job_event(JOB, key=KEY, versionId=version)
     outputs = {
         "JobTableName": JOB_TABLE,
-        "ErrorTableName": ERROR_TABLE,
+        **ERROR_TABLES,
         "SourceBucketName": BUCKET,
     }
     ref = stack_ref(outputs=outputs, s3=account.s3, dynamodb=account.dynamodb)
@@ -219,9 +219,9 @@ def test_balance_says_what_it_counted(job: Job, stored: Stored, deep: bool) -> N
     assert {(count.rows, count.errors) for count in found.counted} == {(4, 7)}
     places = [count.where for count in found.counted]
     if job.ledger_entry().ledger_format == 1:
-        assert places == ["ErrorTable"]
+        assert places == ["tables"]
     else:
-        assert places == (["ledger", "files", "ErrorTable"] if deep else ["ledger"])
+        assert places == (["ledger", "files", "tables"] if deep else ["ledger"])
 
 
 def test_more_causes_than_the_ledger_has_room_for_are_counted_in_the_file(

@@ -1,8 +1,8 @@
 """Section ``errors``: time how a job's errors are read, beside pandas alone, on the local engine.
 
-Jobs of very many errors take the engine many minutes, all of it in writing ErrorTable's items. So
+Jobs of very many errors take the engine many minutes, all of it in writing the table's items. So
 these jobs did not run: their chunks' pieces, the file and the ledger's entries are made by the
-functions' own code and put where the functions put them, and ErrorTable stays empty.
+functions' own code and put where the functions put them, and the table stays empty.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""JobTable and ErrorTable: every read and every write of them stands in this package.
+"""JobTable and the tables of errors: every read and write of them stands in this package.
 
-`entries` has what an entry holds, `job_table` and `error_table` read, `claims` has the conditional
-updates by which an attempt takes a job over, and `job_queue` is where jobs wait. Attributes are
-camelCase in the tables, and in this package only.
+`entries` and `error_items` have what an item holds, `job_table` and `error_table` read, `claims`
+has the conditional updates by which an attempt takes a job over, and `job_queue` is where jobs
+wait. Attributes are camelCase in the tables, and in this package only.
 """
 
 from batchops.core.ledger.claims import (
@@ -14,10 +14,9 @@ from batchops.core.ledger.claims import (
     release,
 )
 from batchops.core.ledger.entries import ChunkEntry, ErrorsPlace, JobEntry
+from batchops.core.ledger.error_items import ERROR_COLUMNS, ErrorFilter, ErrorItem
 from batchops.core.ledger.error_table import (
-    ERROR_COLUMNS,
-    ErrorFilter,
-    ErrorItem,
+    delete_errors,
     error_values,
     rejected_rows,
     stored_error_page,
@@ -61,6 +60,7 @@ __all__ = [
     "chunk_entries_from",
     "claim",
     "count_jobs",
+    "delete_errors",
     "error_values",
     "has_queue",
     "has_ticket",

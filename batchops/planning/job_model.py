@@ -82,7 +82,7 @@ class Rate:
         """Return the rate so many seconds after the first request."""
         if seconds < self.doubles_s:
             return self.per_s
-        return min(self.per_s * 2.0 ** (seconds // self.doubles_s), self.most_per_s)
+        return min(self.per_s * math.pow(2.0, seconds // self.doubles_s), self.most_per_s)
 
     def wait_s(self, amount: float) -> float:
         """Return the seconds until an amount is through, after a pause."""

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchcore import aws, reference, workflow
-from batchcore.errors import SchemaError, TransientError
+from batchcore import reference, workflow
+from batchcore.errors import SchemaError
 from batchcore.records import REJECT_COLUMNS
 from batchcore.schema import RecordSchema
 from batchcore.schema_check import load_checked
@@ -21,7 +21,8 @@ from batchcore.schema_check import load_checked
 from batchops.core import ledger
 from batchops.core.column_names import input_columns, result_columns
 from batchops.core.error_objects import error_pieces, rejected_rows
-from batchops.core.errors import AwsError, InputError, JobError, translated
+from batchops.core.errors import InputError, JobError
+from batchops.core.ledger.lookups import look_up
 from batchops.core.manifest import read_piece, require_manifest
 from batchops.deployment.deployed import deployed_schema
 from batchops.recovery.attempts import last_attempt
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 _SHOWN_ROWS = 20
 _COLUMNS = ("source_row", "chunk", "outcome", "rules", "message")
 _WORKERS = 8
+(_KEY,) = reference.table_key("")  # a reserved word of DynamoDB, so it is named
 
 
 @dataclass(frozen=True)
@@ -348,12 +350,12 @@ def _check(
 
 def _known_keys(job: JobRef, rows: Iterable[CheckedRow]) -> set[str]:
     """Return those of the rows' keys that the deployed reference data has."""
-    wanted = sorted({row.key for row in rows if row.key})
-    table = job.stack.outputs["FinancialTableName"]
-    primary = [reference.table_key(key) for key in wanted]
-    with translated("looking keys up in the reference data"):
-        try:
-            found = aws.batch_get(job.stack.client("dynamodb"), table, primary)
-        except TransientError as error:
-            raise AwsError(f"the reference data is throttled, try again: {error}") from error
-    return {reference.api_item(item)["uuid"] for item in found}
+    primary = [reference.table_key(key) for key in sorted({row.key for row in rows if row.key})]
+    found = look_up(
+        job.stack,
+        job.stack.outputs["FinancialTableName"],
+        primary,
+        doing="looking keys up in the reference data",
+        options={"ProjectionExpression": "#key", "ExpressionAttributeNames": {"#key": _KEY}},
+    )
+    return {item[_KEY] for item in found}

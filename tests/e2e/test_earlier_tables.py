@@ -1,4 +1,4 @@
-"""A stack of ledger format 2, whose errors are in ErrorTable: updated, and a job run again in it."""
+"""A stack of ledger format 2, with errors in ErrorTable: updated, and a job run again in it."""
 
 from __future__ import annotations
 

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import ChunkEntry, ErrorsPlace, JobEntry
 
-# What is read and parsed at a time. pandas takes about a tenth of a second for it.
-BLOCK_BYTES = 8 * 1024 * 1024
+# What is read and parsed at a time, so that one block is parsed while the next one comes.
+BLOCK_BYTES = 2 * 1024 * 1024
+# Small objects that are fetched side by side have no more than this together.
+_BATCH_BYTES = 8 * 1024 * 1024
 _FETCHES = 16
 # The number of the merged file among the objects, where chunks have their own.
 _MERGED = 0
@@ -140,7 +142,7 @@ def _batches(objects: Iterable[ErrorObject]) -> Iterator[list[ErrorObject]]:
     batch: list[ErrorObject] = []
     size = 0
     for each in objects:
-        if batch and size + each.place.size_bytes > BLOCK_BYTES:
+        if batch and size + each.place.size_bytes > _BATCH_BYTES:
             yield batch
             batch, size = [], 0
         batch.append(each)

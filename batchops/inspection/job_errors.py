@@ -193,9 +193,10 @@ def _parse(block: bytes) -> pd.DataFrame:
 
     # Both parsers make the same of every text; pyarrow's is faster.
     frame = _parse_by_pandas(block) if find_spec("pyarrow") is None else _parse_by_arrow(block)
-    codes, texts = pd.factorize(frame["time"])
-    times = pd.to_datetime(texts, format="ISO8601", utc=True).as_unit("ms")
-    frame["time"] = times.take(codes)
+    # Chunks have few times, so each is read once.
+    found = pd.Categorical(frame["time"])
+    times = pd.to_datetime(found.categories, format="ISO8601", utc=True).as_unit("ms")
+    frame["time"] = times.take(found.codes)
     return frame
 
 
@@ -208,6 +209,7 @@ def _parse_by_arrow(block: bytes) -> pd.DataFrame:
         name: pa.int64() if dtype == "int64" else pa.large_string()
         for name, (_, dtype) in ERROR_COLUMNS.items()
     }
+    types["time"] = pa.dictionary(pa.int32(), pa.large_string())
     table = csv.read_csv(
         pa.BufferReader(block),
         # In one piece, because a text may have line ends.

@@ -20,6 +20,7 @@ from batchops.inspection.error_filters import check_filter
 from batchops.inspection.links import Link, make_link
 from batchops.inspection.result_files import ResultFile
 from batchops.inspection.status import JobStatus, job_status, wait
+from batchops.show.slow_reads import SlowRead
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,7 +164,8 @@ class Job(JobRef):
         ------
         JobNotFoundError, JobError, AwsError
         """
-        return job_balance(self, deep=deep)
+        with SlowRead("chunks and errors") as on_read:
+            return job_balance(self, deep=deep, on_read=on_read)
 
     def why(self) -> Why:
         """Explain what went wrong, by cause, with counts, an example and the next call."""
@@ -225,7 +227,8 @@ class Job(JobRef):
         if limit is not None and limit < 1:
             raise InputError(f"limit={limit}: give 1 or more, or leave it out")
         where = ledger.ErrorFilter(column=column, rule=rule)
-        frame, cut = job_errors.read_errors(self, where, limit=limit)
+        with SlowRead("errors") as on_read:
+            frame, cut = job_errors.read_errors(self, where, limit=limit, on_read=on_read)
         if frame.empty:
             self._check_filter(where)
         frame.attrs["complete"] = self.ledger_entry().is_merged
@@ -665,7 +668,10 @@ class Job(JobRef):
         """
         from batchops.recovery.repair import repair
 
-        return repair(self, source, schema=schema, accept=accept, dry_run=dry_run)
+        with SlowRead("rows checked") as on_read:
+            return repair(
+                self, source, schema=schema, accept=accept, dry_run=dry_run, on_read=on_read
+            )
 
     # ----------------------------------------------------------------------------- ledger
 

@@ -96,15 +96,33 @@ def error_pieces(entry: JobEntry, chunks: Iterable[ChunkEntry]) -> dict[int, Err
     chunks
         The job's chunks that have started, in order.
     """
-    if entry.ledger_format == 1:
+    chunks = list(chunks)
+    if rows_with_errors(entry, chunks) is None:
         return None
     found = {}
     for chunk in chunks:
-        piece, number = chunk.error_piece, chunk.number
+        piece = chunk.error_piece
         if piece is not None:
-            found[number] = ErrorObject(number, piece)
-        elif chunk.status == workflow.SUCCEEDED:
+            found[chunk.number] = ErrorObject(chunk.number, piece)
+    return found
+
+
+def rows_with_errors(entry: JobEntry, chunks: Iterable[ChunkEntry]) -> int | None:
+    """Return the rows with errors in the chunks' pieces; None if the tables alone have all errors.
+
+    Parameters
+    ----------
+    chunks
+        The job's chunks that have started.
+    """
+    if entry.ledger_format == 1:
+        return None
+    found = 0
+    for chunk in chunks:
+        rows = chunk.rows_with_errors
+        if rows is None and chunk.status == workflow.SUCCEEDED:
             return None  # it ran while the stack was being updated
+        found += rows or 0
     return found
 
 

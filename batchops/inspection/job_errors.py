@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -33,9 +33,18 @@ _FIRST_LINE = b",".join(b"0" if d == "int64" else b"x" for _, d in ERROR_COLUMNS
 
 
 def read_errors(
-    job: JobRef, where: ErrorFilter, *, limit: int | None = None
+    job: JobRef,
+    where: ErrorFilter,
+    *,
+    limit: int | None = None,
+    on_read: Callable[[int], None] = lambda _: None,
 ) -> tuple[pd.DataFrame, bool]:
     """Return a job's errors, and whether there are more than `limit`.
+
+    Parameters
+    ----------
+    on_read
+        Called now and then with the number of errors found so far.
 
     Raises
     ------
@@ -44,9 +53,11 @@ def read_errors(
     import pandas as pd
 
     parts: list[pd.DataFrame] = []
-    left = None if limit is None else limit + 1
+    left, found = None if limit is None else limit + 1, 0
     for part in _parts(job, job.ledger_entry(), where, lines=left or _ITEMS):
         parts.append(part if left is None else part.head(left))
+        found += len(parts[-1])
+        on_read(found)
         if left is not None:
             left -= len(parts[-1])
             if left == 0:

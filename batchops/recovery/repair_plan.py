@@ -198,6 +198,7 @@ def plan_repair(
     *,
     schema: str | Path | None = None,
     accept: Collection[str] = (),
+    on_read: Callable[[int], None] = lambda _: None,
 ) -> RepairPlan:
     """Check fixed rows against the schema and the reference data, and change nothing.
 
@@ -214,6 +215,8 @@ def plan_repair(
     accept
         The kinds of damage to let through, see `batchops.recovery.damage.KINDS`. A row that looks
         damaged in another way is held: it stays rejected.
+    on_read
+        Called now and then with the number of rows checked so far.
 
     Raises
     ------
@@ -238,6 +241,7 @@ def plan_repair(
         last.entry,
         _by_chunk(job, rows, manifest),
         partial(check_rows, schema=checked_with, names=names, accept=accepted),
+        on_read,
     )
     checked = hold_against_reference(checked, _known_keys(job, checked), checked_with)
     patches = patches_of(checked)
@@ -307,6 +311,7 @@ def _check(
     entry: JobEntry,
     chunks: Sequence[tuple[ManifestChunk, list[EditedRow]]],
     check_chunk: Callable[..., list[CheckedRow]],
+    on_read: Callable[[int], None],
 ) -> list[CheckedRow]:
     """Check the rows chunk by chunk with `check_rows`, a few chunks at a time.
 
@@ -336,8 +341,11 @@ def _check(
             delimiter=entry.delimiter,
         )
 
+    checked: list[CheckedRow] = []
     with ThreadPoolExecutor(_WORKERS) as pool:
-        checked = [row for found in pool.map(check, chunks) for row in found]
+        for found in pool.map(check, chunks):
+            checked += found
+            on_read(len(checked))
     reasons: dict[str, list[int]] = {}
     for row in checked:
         if row.refused:

@@ -26,9 +26,7 @@ _TALLIED = {
 # Those that the balance needs.
 _COUNTED = {
     "ConsistentRead": True,
-    "ProjectionExpression": (
-        "jobId, entry, #status, #rows, #valid, rejected, #errors, attempt, errorPiece.#rows"
-    ),
+    "ProjectionExpression": ("entry, #status, #rows, #valid, rejected, #errors, errorPiece.#rows"),
     "ExpressionAttributeNames": {
         "#status": "status",
         "#rows": "rows",

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         StackTimeoutError,
         WaitTimeoutError,
     )
-    from batchops.core.ledger.error_table import ErrorFilter
+    from batchops.core.ledger.error_items import ErrorFilter
     from batchops.deployment.deletion import Destruction
     from batchops.deployment.deploy import Deployment
     from batchops.deployment.deployer import Policy
@@ -118,7 +118,7 @@ _MODULES = {
         "StackTimeoutError",
         "WaitTimeoutError",
     ),
-    "batchops.core.ledger.error_table": ("ErrorFilter",),
+    "batchops.core.ledger.error_items": ("ErrorFilter",),
     "batchops.deployment.deletion": ("Destruction",),
     "batchops.deployment.deploy": ("Deployment",),
     "batchops.deployment.deployer": ("Policy",),

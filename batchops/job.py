@@ -20,6 +20,7 @@ from batchops.inspection.error_filters import check_filter
 from batchops.inspection.links import Link, make_link
 from batchops.inspection.result_files import ResultFile
 from batchops.inspection.status import JobStatus, job_status, wait
+from batchops.show.slow_reads import SlowRead
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,14 +158,15 @@ class Job(JobRef):
         Parameters
         ----------
         deep
-            Also count the errors themselves, in the files and in ErrorTable, which takes minutes if
+            Also count the errors themselves, in the files and in the tables, which takes minutes if
             there are very many; by default what the ledger says of them counts.
 
         Raises
         ------
         JobNotFoundError, JobError, AwsError
         """
-        return job_balance(self, deep=deep)
+        with SlowRead("chunks and errors") as on_read:
+            return job_balance(self, deep=deep, on_read=on_read)
 
     def why(self) -> Why:
         """Explain what went wrong, by cause, with counts, an example and the next call."""
@@ -199,7 +201,7 @@ class Job(JobRef):
 
         They are read from the file that the merge made of them; before that, and if the job failed,
         from the pieces that its chunks have written; of a job that was entered in a stack of
-        ledger format 1, from ErrorTable. A million take some seconds and up to 500 MB, with pyarrow
+        ledger format 1, from the tables. A million take some seconds and up to 500 MB, with pyarrow
         installed a fifth less, because pandas then keeps text (``str``) in its arrays. See also
         `iter_errors`, which holds a hundred MB at most, and `why`.
 
@@ -226,7 +228,8 @@ class Job(JobRef):
         if limit is not None and limit < 1:
             raise InputError(f"limit={limit}: give 1 or more, or leave it out")
         where = ledger.ErrorFilter(column=column, rule=rule)
-        frame, cut = job_errors.read_errors(self, where, limit=limit)
+        with SlowRead("errors") as on_read:
+            frame, cut = job_errors.read_errors(self, where, limit=limit, on_read=on_read)
         if frame.empty:
             self._check_filter(where)
         frame.attrs["complete"] = self.ledger_entry().is_merged
@@ -666,7 +669,10 @@ class Job(JobRef):
         """
         from batchops.recovery.repair import repair
 
-        return repair(self, source, schema=schema, accept=accept, dry_run=dry_run)
+        with SlowRead("rows checked") as on_read:
+            return repair(
+                self, source, schema=schema, accept=accept, dry_run=dry_run, on_read=on_read
+            )
 
     def purge(self, *, dry_run: bool = True) -> Purge:
         """Say what the stack holds of the job, and what a purge leaves; or delete the job for good.

@@ -13,7 +13,7 @@ from batchcore.records import REJECT_COLUMNS
 from botocore.awsrequest import AWSResponse
 from support import (
     BUCKET,
-    ERROR_TABLE,
+    ERROR_TABLES,
     FINANCIAL_TABLE,
     HEADER,
     JOB_TABLE,
@@ -121,7 +121,7 @@ def _counted(account: Account) -> FailedJob:
         client.meta.events.register("before-call", _counter(name, calls))
     outputs = {
         "JobTableName": JOB_TABLE,
-        "ErrorTableName": ERROR_TABLE,
+        **ERROR_TABLES,
         "FinancialTableName": FINANCIAL_TABLE,
         "MainOrchestratorArn": MACHINE_ARN,
         "SourceBucketName": BUCKET,

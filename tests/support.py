@@ -14,7 +14,7 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from batchcore import items, keys
+from batchcore import error_ranges, items, keys
 
 # Imported here, so that its logger writes to the stream that pytest captures for the whole run.
 from batchcore import runtime as _runtime  # noqa: F401
@@ -98,7 +98,10 @@ def physical_name(logical_id: str) -> str:
 
 
 JOB_TABLE = physical_name("JobTable")
-ERROR_TABLE = physical_name("ErrorTable")
+ERROR_TABLE = physical_name("ErrorRangesTable")
+EARLIER_ERROR_TABLE = physical_name("ErrorTable")
+# What a stack's outputs say of its tables of errors.
+ERROR_TABLES = {"ErrorRangesTableName": ERROR_TABLE, "ErrorTableName": EARLIER_ERROR_TABLE}
 FINANCIAL_TABLE = physical_name("FinancialTable")
 
 
@@ -254,9 +257,18 @@ class Account:
             self.dynamodb.put_item(TableName=FINANCIAL_TABLE, Item=item)
 
     def put_error(self, job: str, error: str, **values: Any) -> None:
-        """Store an error, as an earlier attempt would have."""
+        """Store an error and list its range, as an earlier attempt would have."""
+        listed = items.range_of_error(error)
+        place = {"jobRange": items.error_partition(job, listed), "errorId": error}
+        rows = [items.row_of_error(error)]
+        (request,) = error_ranges.list_requests(job, rows, ttl=2_000_000_000)
+        for item in (request["PutRequest"]["Item"], items.attributes({**values, **place})):
+            self.dynamodb.put_item(TableName=ERROR_TABLE, Item=item)
+
+    def put_earlier_error(self, job: str, error: str, **values: Any) -> None:
+        """Store an error as a stack before ledger format 3 would have."""
         item = items.attributes({"jobId": job, "errorId": error, **values})
-        self.dynamodb.put_item(TableName=ERROR_TABLE, Item=item)
+        self.dynamodb.put_item(TableName=EARLIER_ERROR_TABLE, Item=item)
 
     def scan(self, table: str) -> list[dict[str, Any]]:
         """Return all items of a table, in no order."""
@@ -264,9 +276,12 @@ class Account:
         return [item for page in pages for item in page["Items"]]
 
     def errors(self) -> dict[str, dict[str, Any]]:
-        """Return ErrorTable's items by job and error id."""
+        """Return ErrorRangesTable's errors by job and error id."""
         found = map(items.plain, self.scan(ERROR_TABLE))
-        return {f"{item['jobId']}/{item['errorId']}": item for item in found}
+        jobs = ((item["jobRange"].partition("#"), item) for item in found)
+        return {
+            f"{job}/{item['errorId']}": item for (job, _, part), item in jobs if part != "ranges"
+        }
 
     def executions(self) -> list[dict[str, Any]]:
         """Return the main workflow's executions."""

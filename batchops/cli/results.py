@@ -55,7 +55,7 @@ _TIMELINE, _ERRORS, _DURATIONS, _GRAPH = "timeline", "errors", "durations", "gra
 
 @main.command()
 @job_argument
-@click.option("--deep", is_flag=True, help="Count the errors in the files and in ErrorTable, too.")
+@click.option("--deep", is_flag=True, help="Count the errors in the files and in the tables, too.")
 @with_stack
 def balance(stack: Stack, job_id: str, deep: bool) -> None:
     """Prove that each row of a job went out or was rejected, exactly once."""

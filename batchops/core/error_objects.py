@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import ChunkEntry, ErrorsPlace, JobEntry
 
-# What is read and parsed at a time. pandas takes about a tenth of a second for it.
-BLOCK_BYTES = 8 * 1024 * 1024
+# What is read and parsed at a time, so that one block is parsed while the next one comes.
+BLOCK_BYTES = 2 * 1024 * 1024
+# Small objects that are fetched side by side have no more than this together.
+_BATCH_BYTES = 8 * 1024 * 1024
 _FETCHES = 16
 # The number of the merged file among the objects, where chunks have their own.
 _MERGED = 0
@@ -73,7 +75,7 @@ class ErrorObjects:
 
 
 def error_objects(job: JobRef, entry: JobEntry) -> ErrorObjects | None:
-    """Return the objects with a job's errors; None if ErrorTable alone has them all.
+    """Return the objects with a job's errors; None if the tables alone have them all.
 
     That is so for a job that was entered in ledger format 1, and for one with a chunk that ran in
     it, while its stack was being updated.
@@ -87,22 +89,40 @@ def error_objects(job: JobRef, entry: JobEntry) -> ErrorObjects | None:
 
 
 def error_pieces(entry: JobEntry, chunks: Iterable[ChunkEntry]) -> dict[int, ErrorObject] | None:
-    """Return the chunks' pieces of errors by number; None if ErrorTable alone has all errors.
+    """Return the chunks' pieces of errors by number; None if the tables alone have all errors.
 
     Parameters
     ----------
     chunks
         The job's chunks that have started, in order.
     """
-    if entry.ledger_format == 1:
+    chunks = list(chunks)
+    if rows_with_errors(entry, chunks) is None:
         return None
     found = {}
     for chunk in chunks:
-        piece, number = chunk.error_piece, chunk.number
+        piece = chunk.error_piece
         if piece is not None:
-            found[number] = ErrorObject(number, piece)
-        elif chunk.status == workflow.SUCCEEDED:
+            found[chunk.number] = ErrorObject(chunk.number, piece)
+    return found
+
+
+def rows_with_errors(entry: JobEntry, chunks: Iterable[ChunkEntry]) -> int | None:
+    """Return the rows with errors in the chunks' pieces; None if the tables alone have all errors.
+
+    Parameters
+    ----------
+    chunks
+        The job's chunks that have started.
+    """
+    if entry.ledger_format == 1:
+        return None
+    found = 0
+    for chunk in chunks:
+        rows = chunk.rows_with_errors
+        if rows is None and chunk.status == workflow.SUCCEEDED:
             return None  # it ran while the stack was being updated
+        found += rows or 0
     return found
 
 
@@ -140,7 +160,7 @@ def _batches(objects: Iterable[ErrorObject]) -> Iterator[list[ErrorObject]]:
     batch: list[ErrorObject] = []
     size = 0
     for each in objects:
-        if batch and size + each.place.size_bytes > BLOCK_BYTES:
+        if batch and size + each.place.size_bytes > _BATCH_BYTES:
             yield batch
             batch, size = [], 0
         batch.append(each)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
 BUCKETS = ("SourceBucketName", "LoggingBucketName")
-_TABLES = ("FinancialTableName", "ErrorTableName", "JobTableName")
+_TABLES = ("FinancialTableName", "ErrorRangesTableName", "ErrorTableName", "JobTableName")
 _EXECUTION = re.compile(rf"({jobs.JOB_ID.pattern})(-a\d+)?")
 _NAMED_JOBS = 5
 

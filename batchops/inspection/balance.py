@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
 
 from batchops.core import ledger
-from batchops.core.error_objects import error_pieces, object_bytes
+from batchops.core.error_objects import object_bytes, rows_with_errors
 from batchops.inspection.job_errors import count_rows, iter_errors
 from batchops.inspection.result_check import WHOLE, check_result
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import ChunkEntry, ErrorItem, JobEntry
 
 _LINES = 50_000
+_NOTED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class ErrorCount:
     Attributes
     ----------
     where : str
-        What was counted: ledger (what each chunk said when it ended), files, or ErrorTable.
+        What was counted: ledger (what each chunk said when it ended), files, or tables.
     rows : int
         Rows that have errors.
     errors : int
@@ -63,8 +66,8 @@ class Balance(Shown):
     status : str
         The job's status in the ledger; the rows of an unfinished job do not balance yet.
     counted : tuple of ErrorCount
-        Where errors were counted: the ledger and, if it was to be deep, their files and ErrorTable;
-        of a job that was entered in ledger format 1 ErrorTable alone.
+        Where errors were counted: the ledger and, if it was to be deep, their files and
+        tables; of a job that was entered in ledger format 1 the tables alone.
     errors_file : str
         The merged file of errors: ``"whole"`` if it has the size that the ledger says, otherwise
         what is wrong with it; empty if there is none.
@@ -150,23 +153,31 @@ def strike_balance(
     )
 
 
-def job_balance(job: JobRef, *, deep: bool = False) -> Balance:
+def job_balance(
+    job: JobRef, *, deep: bool = False, on_read: Callable[[int], None] = lambda _: None
+) -> Balance:
     """Read a job's ledger entries, and its errors if it is to be deep; return its rows' balance.
+
+    Parameters
+    ----------
+    on_read
+        Called now and then with the number of chunks, and then of errors, read so far.
 
     Raises
     ------
     JobNotFoundError, JobError, AwsError
     """
     entry = job.ledger_entry()
-    chunks = ledger.chunk_counts(job.stack, job.id, entry.chunks)
-    pieces, counted = error_pieces(entry, chunks), []
-    if pieces is not None:
-        rows = sum(piece.place.rows for piece in pieces.values())
+    chunks = ledger.chunk_counts(job.stack, job.id, entry.chunks, on_read=on_read)
+    rows, counted = rows_with_errors(entry, chunks), []
+    if rows is not None:
         counted.append(ErrorCount("ledger", rows, sum(chunk.errors or 0 for chunk in chunks)))
         if deep:
-            counted.append(ErrorCount("files", *count_rows(iter_errors(job, lines=_LINES))))
-    if deep or pieces is None:
-        counted.append(_count_table(ledger.stored_errors(job.stack, job.id)))
+            counted.append(
+                ErrorCount("files", *count_rows(_noted(iter_errors(job, lines=_LINES), on_read)))
+            )
+    if deep or rows is None:
+        counted.append(_count_table(ledger.stored_errors(job.stack, job.id), on_read))
     return strike_balance(
         entry,
         chunks,
@@ -177,13 +188,25 @@ def job_balance(job: JobRef, *, deep: bool = False) -> Balance:
     )
 
 
-def _count_table(errors: Iterable[ErrorItem]) -> ErrorCount:
+def _noted(
+    frames: Iterable[pd.DataFrame], on_read: Callable[[int], None]
+) -> Iterator[pd.DataFrame]:
+    number = 0
+    for frame in frames:
+        number += len(frame)
+        on_read(number)
+        yield frame
+
+
+def _count_table(errors: Iterable[ErrorItem], on_read: Callable[[int], None]) -> ErrorCount:
     rows: set[int] = set()
     number = 0
     for error in errors:
         rows.add(error.source_row)
         number += 1
-    return ErrorCount("ErrorTable", len(rows), number)
+        if number % _NOTED == 0:
+            on_read(number)
+    return ErrorCount("tables", len(rows), number)
 
 
 def _check_file(job: JobRef, entry: JobEntry) -> str:

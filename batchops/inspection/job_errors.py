@@ -1,17 +1,17 @@
-"""A job's errors as DataFrames and counts, from files in the bucket or from ErrorTable."""
+"""A job's errors as DataFrames and counts, from files in the bucket or from the tables."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from batchcore.error_files import COLUMNS, CauseCounts
+from batchcore.error_files import CauseCounts
 
 from batchops.core import ledger
 from batchops.core.column_names import with_key_name
 from batchops.core.error_objects import error_objects, iter_blocks
-from batchops.core.ledger import ERROR_COLUMNS, ErrorFilter
+from batchops.core.ledger import ErrorFilter
+from batchops.inspection.error_parsing import fill_raw, parse_blocks, parse_errors
 from batchops.inspection.frames import error_frames, errors_frame
 
 if TYPE_CHECKING:
@@ -23,15 +23,21 @@ if TYPE_CHECKING:
 # Items of the table that come in one DataFrame.
 _ITEMS = 10_000
 _CAUSE = ["stage", "column", "rule"]
-# A line that stands before a block, so that pandas finds text in every column of text, whatever the
-# block has in it. That takes it half of the time of being told.
-_FIRST_LINE = b",".join(b"0" if d == "int64" else b"x" for _, d in ERROR_COLUMNS.values()) + b"\r\n"
 
 
 def read_errors(
-    job: JobRef, where: ErrorFilter, *, limit: int | None = None
+    job: JobRef,
+    where: ErrorFilter,
+    *,
+    limit: int | None = None,
+    on_read: Callable[[int], None] = lambda _: None,
 ) -> tuple[pd.DataFrame, bool]:
     """Return a job's errors, and whether there are more than `limit`.
+
+    Parameters
+    ----------
+    on_read
+        Called now and then with the number of errors found so far.
 
     Raises
     ------
@@ -40,9 +46,11 @@ def read_errors(
     import pandas as pd
 
     parts: list[pd.DataFrame] = []
-    left = None if limit is None else limit + 1
+    left, found = None if limit is None else limit + 1, 0
     for part in _parts(job, job.ledger_entry(), where, lines=left or _ITEMS):
         parts.append(part if left is None else part.head(left))
+        found += len(parts[-1])
+        on_read(found)
         if left is not None:
             left -= len(parts[-1])
             if left == 0:
@@ -140,8 +148,8 @@ def _parts(
         )
         return
     before: tuple[int, str] = (0, "")
-    for block in iter_blocks(job, entry.bucket, objects.objects):
-        frame = parse_errors(block, before=before)
+    for frame in parse_blocks(iter_blocks(job, entry.bucket, objects.objects)):
+        fill_raw(frame, before)
         before = (int(frame["source_row"].iloc[-1]), frame["raw"].iloc[-1])
         yield select(frame, where)
 
@@ -155,49 +163,3 @@ def select(errors: pd.DataFrame, where: ErrorFilter) -> pd.DataFrame:
             fits = errors[name] == wanted
             keep = fits if keep is None else keep & fits
     return errors if keep is None else errors[keep]
-
-
-def parse_errors(block: bytes, *, before: tuple[int, str] = (0, "")) -> pd.DataFrame:
-    """Return the errors in a block of CSV, with the columns and dtypes of `Job.errors`.
-
-    Parameters
-    ----------
-    before
-        The row and its text of the error before the block. Of a row's errors only the first has
-        the text.
-    """
-    import pandas as pd
-
-    # pandas' own parser ends a text at a NUL, and the csv module does not.
-    engine: Any = {"engine": "python"} if b"\0" in block else {"engine": "c", "low_memory": False}
-    frame: pd.DataFrame = pd.read_csv(
-        io.BytesIO(_FIRST_LINE + block),
-        names=list(COLUMNS),
-        keep_default_na=False,
-        na_filter=False,
-        **engine,
-    )
-    frame = frame.iloc[1:].reset_index(drop=True)
-    _fill_raw(frame, before)
-    codes, texts = pd.factorize(frame["time"])
-    times = pd.to_datetime(texts, format="ISO8601", utc=True).as_unit("ms")
-    frame["time"] = times.take(codes)
-    return frame
-
-
-def _fill_raw(errors: pd.DataFrame, before: tuple[int, str]) -> None:
-    """Give each error the text of its row, which only the row's first one has."""
-    import numpy as np
-    import pandas as pd
-
-    rows = errors["source_row"].to_numpy()
-    same = np.empty(len(rows), dtype=bool)
-    same[0] = rows[0] == before[0]
-    same[1:] = rows[1:] == rows[:-1]
-    if not same.any():
-        return
-    raw = errors["raw"].to_numpy(dtype=object, copy=True)
-    if same[0]:
-        raw[0], same[0] = before[1], False
-    places = np.where(same, 0, np.arange(len(rows)))
-    errors["raw"] = pd.Series(raw[np.maximum.accumulate(places)], dtype="str", index=errors.index)

@@ -136,7 +136,7 @@ class RowLook:
         rules
             The rules that it breaks.
         """
-        if len(raw) > MAX_RAW_CHARACTERS:  # a longer one is cut in ErrorTable
+        if len(raw) > MAX_RAW_CHARACTERS:  # a longer one is cut in an error
             return ""
         fields = [each.strip() for each in _fields(raw, self.delimiter)]
         if not any(fields):

@@ -38,14 +38,15 @@ def start_unseen(job: JobRef) -> bool:
         version = _find_version(job.stack.client("s3"), bucket, job.id)
     if version is None:
         return False
-    s3_object = {
-        "key": quote_plus(version["Key"], safe="/"),
-        "size": version["Size"],
-        "versionId": version["VersionId"],
-    }
-    event = {"Records": [{"s3": {"bucket": {"name": bucket}, "object": s3_object}}]}
+    event = upload_event(bucket, version["Key"], version["VersionId"], version["Size"])
     invoke_target(job.stack, NOTIFICATION, event)
     return True
+
+
+def upload_event(bucket: str, key: str, version_id: str, size_bytes: int) -> dict[str, Any]:
+    """Return what S3 tells the first function of an upload."""
+    upload = {"key": quote_plus(key, safe="/"), "size": size_bytes, "versionId": version_id}
+    return {"Records": [{"s3": {"bucket": {"name": bucket}, "object": upload}}]}
 
 
 def _find_version(s3: Any, bucket: str, job_id: str) -> Any:

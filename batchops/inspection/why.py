@@ -79,7 +79,7 @@ class Cause:
     source_row : int or None
         For rows and a rejection the first row with it, the header being row 1.
     value : str
-        For a rejection that row's value in the column, empty once it has expired in ErrorTable; for
+        For a rejection that row's value in the column, empty once it has expired; for
         rows their range; otherwise the first message, in full.
     next_call : str
         The code to run next, with the names ``job`` and ``stack``.
@@ -304,7 +304,7 @@ def _rejected(
 def _rejected_in_table(
     job: JobRef, entry: JobEntry
 ) -> tuple[CauseCounts, tuple[list[RowGroup], list[RuleGroup]] | None]:
-    """Return the same of a job whose errors are in ErrorTable only; they are read once."""
+    """Return the same of a job whose errors are in tables only; they are read once."""
     counts = CauseCounts()
     errors = counted(ledger.stored_errors(job.stack, job.id), counts)
     grouped = group_rows(islice(errors, _MOST_GROUPED), _row_look(job, entry))

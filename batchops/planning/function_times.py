@@ -97,7 +97,8 @@ def function_seconds(work: Workload, side: int) -> dict[str, float]:
         "get-data": get_data,
         "write-output-chunk": chunk["write-output-chunk"]
         + 3 * s3
-        + dynamodb * (math.ceil(batches / WORKERS) + 1),
+        # The ranges of the errors are listed first.
+        + dynamodb * (bool(errors) + math.ceil(batches / WORKERS) + 1),
         "merge-s3-files": _merge_seconds(work, side),
         "send-email": 2 * dynamodb + MAIL_CALL_S[side],
     }

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
+from batchcore.items import RANGE_ROWS
 from batchcore.reference import CALLS_IN_FLIGHT
 
 from batchops.planning.aws_facts import quota
@@ -67,14 +68,29 @@ _LEDGER_STEPS = (workflow.READ.function, workflow.WRITE.function)
 
 @dataclass(frozen=True)
 class Rate:
-    """How many are let through per second, and how many at once after a pause."""
+    """How many are let through per second, and how many at once after a pause.
+
+    A rate that is used up may double every `doubles_s` seconds, up to `most_per_s`.
+    """
 
     per_s: float
     burst: float = 1.0
+    doubles_s: float = math.inf
+    most_per_s: float = math.inf
+
+    def after(self, seconds: float) -> float:
+        """Return the rate so many seconds after the first request."""
+        if seconds < self.doubles_s:
+            return self.per_s
+        return min(self.per_s * math.pow(2.0, seconds // self.doubles_s), self.most_per_s)
 
     def wait_s(self, amount: float) -> float:
         """Return the seconds until an amount is through, after a pause."""
-        return max(0.0, amount - self.burst) / self.per_s
+        rest, seconds = max(0.0, amount - self.burst), 0.0
+        while rest > (rate := self.after(seconds)) * self.doubles_s and rate < self.most_per_s:
+            rest -= rate * self.doubles_s
+            seconds += self.doubles_s
+        return seconds + rest / rate
 
 
 @dataclass(frozen=True)
@@ -166,15 +182,25 @@ class JobModel:
         steps = sum(self.times.state + step.seconds for step in self.steps)
         return self.times.before + steps + self.times.after
 
-    @property
-    def cold_s(self) -> float:
-        """Seconds more of a chunk that finds all environments new."""
-        return sum(step.cold_s for step in self.steps)
+    def cold_s(self, after_s: float = 0.0) -> float:
+        """Return how many seconds more a chunk takes that starts so long after the first.
+
+        An environment of a step is new until a chunk before has left the step.
+        """
+        passed = cold = 0.0
+        for step in self.steps:
+            passed += step.cold_s
+            if passed + self.times.state + step.seconds > after_s:
+                cold += step.cold_s
+        return cold
 
     @property
     def chunks_s(self) -> float:
         """Seconds of all chunks: the start of the Map, new environments, and the tightest limit."""
-        return self.times.map_start + self.cold_s + max(self.bounds().values())
+        bounds, starts = self.bounds(), self.limits.starts
+        waits = {name: bounds[name] - self.chunk_s if name in starts else 0.0 for name in bounds}
+        chunks_s = max(bound + self.cold_s(waits[name]) for name, bound in bounds.items())
+        return self.times.map_start + chunks_s
 
     def bounds(self) -> dict[str, float]:
         """Return how many seconds the chunks would take if each limit were the only one."""
@@ -203,7 +229,7 @@ def model_job(work: Workload, side: int) -> JobModel:
     side
         `BEST` or `WORST`: which of the assumed times.
     """
-    limits = aws_limits(side, work.settings)
+    limits = aws_limits(side, work)
     return JobModel(work.chunks, chunk_steps(work, side), job_times(work, side), limits)
 
 
@@ -260,14 +286,31 @@ def api_calls_per_second(settings: StackSettings) -> float:
     return account if own is None else min(own, account)
 
 
-def aws_limits(side: int, settings: StackSettings) -> Limits:
+def error_rate(work: Workload, side: int) -> Rate:
+    """Return the write units a second that the table of errors takes from a job.
+
+    It begins with the rate of a new table, and doubles as AWS documents it for writes that are
+    spread over partitions. Each range of rows is a partition. A chunk writes to one after the
+    other, and small chunks share one. At best DynamoDB splits what is hot; at worst each has the
+    rate of a single partition.
+    """
+    table = quota("dynamodb.table_writes_per_second")
+    most = quota("dynamodb.table_most_writes_per_second")
+    if side != BEST:
+        at_once = min(work.chunks, work.settings.max_concurrency)
+        ranges = min(at_once, at_once * work.rows_per_chunk / RANGE_ROWS)
+        most = min(most, max(1.0, ranges) * quota("dynamodb.partition_writes_per_second"))
+    per_s = min(table, most)
+    return Rate(per_s, per_s, quota("dynamodb.table_doubles_seconds"), most)
+
+
+def aws_limits(side: int, work: Workload) -> Limits:
     """Return the documented limits of an account with the default quotas, and the stack's own.
 
-    All errors of a job have one partition key, and so have its entries of the ledger. At best
-    DynamoDB splits the hot partition; at worst the errors have the rate of a single one.
+    All entries of a job in the ledger have one partition key.
     """
+    settings = work.settings
     partition = quota("dynamodb.partition_writes_per_second")
-    errors = quota("dynamodb.table_writes_per_second") if side == BEST else partition
     api = api_calls_per_second(settings)
     environments = quota("lambda.new_environments_per_10_seconds")
     return Limits(
@@ -282,7 +325,7 @@ def aws_limits(side: int, settings: StackSettings) -> Limits:
         },
         environments=Rate(environments / 10, environments),
         requests={
-            ERRORS: Rate(errors, errors),
+            ERRORS: error_rate(work, side),
             LEDGER: Rate(partition, partition),
             API: Rate(api, api),
             PUTS: _second("s3.prefix_writes_per_second"),

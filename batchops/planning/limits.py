@@ -14,7 +14,7 @@ from batchcore.sizing import MAX_CHUNK_ROWS, MAX_CHUNKS
 from batchops.planning import workload
 from batchops.planning.aws_facts import quota
 from batchops.planning.function_times import BEST, WORST, chunk_functions, function_seconds
-from batchops.planning.job_model import api_calls_per_second
+from batchops.planning.job_model import api_calls_per_second, error_rate
 from batchops.show.numbers import number_text, rough_duration, share_text
 from batchops.show.shown import Block, Shown
 
@@ -257,9 +257,9 @@ def _rate_limits(work: Workload, duration: Duration) -> list[Limit]:
         Limit(
             "writes of errors",
             work.error_writes / chunks_s,
-            quota("dynamodb.partition_writes_per_second"),
+            error_rate(work, WORST).per_s,
             "write units/s",
-            f"a job's errors share a partition; {says}",
+            f"each 10,000 rows have a partition; {says}",
             hard=False,
         ),
     ]

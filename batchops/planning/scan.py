@@ -44,7 +44,7 @@ class RuleCount:
     Attributes
     ----------
     stage, column, rule : str
-        As in ErrorTable; the column is empty if the row as a whole breaks the rule.
+        As in `Job.errors`; the column is empty if the row as a whole breaks the rule.
     rows : int
         Rows that break it. A row that breaks several rules counts for each.
     source_row : int
@@ -286,7 +286,7 @@ class _Counter:
             chunks=work.chunks + 1,
             rejected=work.rejected + len(bad),
             errors=work.errors + len(error_items),
-            error_writes=work.error_writes + sum(map(write_units, error_items)),
+            error_writes=work.error_writes + sum(map(write_units, error_items)) + _ranges(bad),
             keys=work.keys + keys,
             api_calls=work.api_calls - (-keys // KEYS_PER_CALL),
             output_bytes=work.output_bytes + output,
@@ -341,6 +341,11 @@ class _Counter:
             return ()
         found = intake.header_warnings(self._header, self._schema, delimiter=self._delimiter)
         return tuple(found.values())
+
+
+def _ranges(bad: list[Record]) -> int:
+    """Return how many ranges of rows a chunk's errors are in, each of which is listed."""
+    return len({items.range_of_error(items.row_prefix(record["row"])) for record in bad})
 
 
 def _errors_bytes(bad: list[Record], number: int) -> int:

@@ -101,7 +101,7 @@ class Workload:
     rejected, errors : int
         Rows that are rejected, and the rules that they break.
     error_writes : int
-        Write units of ErrorTable for them.
+        Write units of ErrorRangesTable for them.
     keys : int
         Keys that are looked up: the distinct keys of the valid rows of each chunk.
     api_calls : int

@@ -145,4 +145,6 @@ def _parsed(data: bytes, delimiter: str) -> Iterator[tuple[list[str], bool]]:
 
 def as_shown(field: str) -> str:
     r"""Return a field as DataFrames show it: a byte that is not UTF-8 as ``\xA0``."""
+    if field.isascii():
+        return field
     return field.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

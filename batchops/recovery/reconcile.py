@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote_plus
 
 from batchcore import jobs, keys, workflow
 from batchcore.texts import visible
@@ -21,7 +20,7 @@ from batchops.core.errors import translated
 from batchops.core.executions import REPORT_UNSTARTED_AFTER_S, attempt_state
 from batchops.core.stack_ref import describe_deployed
 from batchops.inspection.result_check import lost_results
-from batchops.recovery.redelivery import deliver_event
+from batchops.inspection.unseen import upload_event
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
@@ -174,7 +173,7 @@ def _upload(bucket: str, version: Any, expired: datetime | None) -> Finding:
             f"its job's entries may have expired ({_LEDGER_DAYS}): delete it, or submit it anew"
         )
         return Finding(kind, visible(key), found, remedy, safe=False)
-    event = _event(bucket, key, number, version["Size"])
+    event = upload_event(bucket, key, number, version["Size"])
     return Finding(kind, visible(key), found, "its job is started", safe=True, event=event)
 
 
@@ -191,7 +190,7 @@ def _unended(stack: StackRef, entry: JobEntry) -> Finding | None:
     found = f"{entry.status} since {entry.attempt_started:%Y-%m-%d %H:%M} UTC, and never started"
     if entry.attempt > 1 or not ledger.has_queue(stack):
         return Finding(kind, entry.job_id, found, f"rerun {entry.job_id}", safe=False)
-    event = _event(entry.bucket, entry.key, entry.version_id, entry.size_bytes)
+    event = upload_event(entry.bucket, entry.key, entry.version_id, entry.size_bytes)
     return Finding(kind, entry.job_id, found, "it is started", safe=True, event=event)
 
 
@@ -202,9 +201,3 @@ def _lost(stack: StackRef, entry: JobEntry) -> Finding | None:
         return None
     remedy = f"rerun {entry.job_id} merges it again, as long as its pieces are there"
     return Finding("result is gone", entry.job_id, lost, remedy, safe=False)
-
-
-def _event(bucket: str, key: str, version: str, size_bytes: int) -> dict[str, Any]:
-    """Return what S3 tells the first function of an upload."""
-    upload = {"key": quote_plus(key, safe="/"), "size": size_bytes, "versionId": version}
-    return {"Records": [{"s3": {"bucket": {"name": bucket}, "object": upload}}]}

@@ -12,7 +12,7 @@ changed nothing. The chunk as the split wrote it stays for IntermediateExpiryDay
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -41,12 +41,13 @@ def repair(
     schema: str | Path | None = None,
     accept: Collection[str] = (),
     dry_run: bool = True,
+    on_read: Callable[[int], None] = lambda _: None,
 ) -> RepairPlan:
     """Plan a repair, and carry it out unless it is a dry run; repeating it changes nothing.
 
     Parameters
     ----------
-    source, schema, accept
+    source, schema, accept, on_read
         See `plan_repair`.
     dry_run
         Only plan.
@@ -55,7 +56,7 @@ def repair(
     ------
     JobNotFoundError, JobRunningError, InputError, JobError, AwsError
     """
-    plan = plan_repair(job, source, schema=schema, accept=accept)
+    plan = plan_repair(job, source, schema=schema, accept=accept, on_read=on_read)
     return plan if dry_run else execute_repair(job, plan)
 
 

@@ -100,12 +100,12 @@ def objections_to(
         return Objections(spoilt, moved=fields if shifted else ())
     rules: dict[int, list[str]] = {}
     together: set[int] = set()
-    for found in schema.violations(record["fields"]):
-        if found.rule == KEYWORD:
-            pair = [c for c in schema.comparisons if c.column == found.column]
+    for column, rule in schema.broken_rules(record["fields"]):
+        if rule == KEYWORD:
+            pair = [c for c in schema.comparisons if c.column == column]
             together |= {places[name] for c in pair for name in (c.column, c.other)}
-        if found.column in places:
-            rules.setdefault(places[found.column], []).append(found.rule)
+        if column in places:
+            rules.setdefault(places[column], []).append(rule)
     if not rules and schema.key in places:
         # No rule objects, so the reference data did.
         rules = {places[schema.key]: ["reference"]}
@@ -186,7 +186,7 @@ def unaccepted(changes: Iterable[FieldChange], accept: Collection[str]) -> str:
 
 def _is_another_day(old: str, new: str, day: date | None) -> bool:
     """Tell whether a date that only had another format has become another day by a fix of that."""
-    meant = certain_day(old)
+    meant = None if day is None else certain_day(old)
     if day is None or meant is None or "dates" not in damage(old, new):
         return False
     return meant != (day.year, day.month, day.day)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +13,6 @@ from batchcore.intake import map_header
 from batchcore.records import Record, read_records, reject
 from batchcore.schema import RecordSchema
 
-from batchops.recovery.edited_table import as_shown
 from batchops.recovery.repair_changes import (
     FieldChange,
     changed_fields,
@@ -23,10 +22,10 @@ from batchops.recovery.repair_changes import (
 from batchops.recovery.repair_rows import (
     ChunkText,
     EditedRow,
+    StoredRow,
     both_values,
     is_untouched,
     join_fields,
-    split_fields,
     spoilt_fields,
     still_stray,
     undecodable,
@@ -41,6 +40,14 @@ FAILING = "still failing"
 UNCHANGED = "unchanged"
 PATCHED = "waiting"
 DONE = "done"
+
+
+# Why a row that is not rejected cannot be repaired, by whether its chunk has run.
+_NOT_REJECTED = {
+    True: "was accepted",
+    False: "is in a chunk that has not run: rerun the job first",
+}
+_REJECTED_ONLY = "a repair changes rejected rows only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,7 @@ def check_rows(
         The kinds of damage that are let through.
     """
     checker = _Checker(chunk, number, schema, delimiter, names, accept)
-    return [checker.check(row, rejected=row.source_row in rejected, done=done) for row in rows]
+    return checker.check(rows, rejected=rejected, done=done)
 
 
 @dataclass(frozen=True)
@@ -108,43 +115,81 @@ class _Checker:
     _names: Sequence[str]
     _accept: Collection[str]
 
-    def check(self, row: EditedRow, *, rejected: bool, done: bool) -> CheckedRow:
-        record = self._chunk.records.get(row.source_row, b"")
-        if csvtext.is_blank(record):
-            return self._refused(row, "is a blank line, or beyond the end of the file")
-        untouched = is_untouched(row, record, delimiter=self._delimiter)
-        if untouched and done:
-            return CheckedRow(self._outcome(row, UNCHANGED if rejected else DONE))
-        if untouched:
-            return self._judge_untouched(row, record)
-        if not rejected:
-            why = "was accepted" if done else "is in a chunk that has not run: rerun the job first"
-            return self._refused(row, f"{why}; a repair changes rejected rows only")
-        new = join_fields(row.fields, like=record, delimiter=self._delimiter)
-        return self._judge(row, record, new)
+    def check(
+        self, rows: Iterable[EditedRow], *, rejected: Collection[int], done: bool
+    ) -> list[CheckedRow]:
+        """Check rows; those that have to be read as the stack reads them are read together."""
+        found: dict[EditedRow, CheckedRow | None] = {}
+        untouched: list[tuple[EditedRow, StoredRow]] = []
+        changed: list[tuple[EditedRow, StoredRow]] = []
+        for row in rows:
+            found[row] = None
+            record = self._chunk.records.get(row.source_row, b"")
+            if csvtext.is_blank(record):
+                found[row] = self._refused(row, "is a blank line, or beyond the end of the file")
+                continue
+            stored = StoredRow(record, delimiter=self._delimiter)
+            same, is_rejected = is_untouched(row, stored), row.source_row in rejected
+            if same and done:
+                found[row] = CheckedRow(self._outcome(row, UNCHANGED if is_rejected else DONE))
+            elif same:
+                untouched.append((row, stored))
+            elif is_rejected:
+                changed.append((row, stored))
+            else:
+                why = (
+                    "was accepted"
+                    if done
+                    else "is in a chunk that has not run: rerun the job first"
+                )
+                found[row] = self._refused(row, f"{why}; a repair changes rejected rows only")
+        found |= self._judge_untouched(untouched)
+        found |= self._judge(changed)
+        return [checked for checked in found.values() if checked is not None]
 
-    def _judge_untouched(self, row: EditedRow, raw: bytes) -> CheckedRow:
-        """Judge a row of a chunk that has not run since it was patched, if it was."""
-        if self._faults(self._read(row, raw)):
-            return CheckedRow(self._outcome(row, UNCHANGED))
-        return CheckedRow(self._outcome(row, PATCHED, message="its chunk has not run since"))
-
-    def _judge(self, row: EditedRow, old: bytes, new: bytes) -> CheckedRow:
-        record = self._read(row, new)
-        faults = self._faults(record) + self._hidden(row, old)
-        if still_stray(row, old, delimiter=self._delimiter):
-            faults.append(
-                ("quoting", "has text after a closing quote still: write the field again")
+    def _judge_untouched(
+        self, rows: Sequence[tuple[EditedRow, StoredRow]]
+    ) -> dict[EditedRow, CheckedRow]:
+        """Judge rows of a chunk that has not run since it was patched, if it was."""
+        records = self._read([stored.record for _, stored in rows])
+        return {
+            row: CheckedRow(
+                self._outcome(row, UNCHANGED)
+                if self._faults(record)
+                else self._outcome(row, PATCHED, message="its chunk has not run since")
             )
-        changes = self._changes(row, old)
+            for (row, _), record in zip(rows, records, strict=True)
+        }
+
+    def _judge(self, rows: Sequence[tuple[EditedRow, StoredRow]]) -> dict[EditedRow, CheckedRow]:
+        new = [
+            join_fields(row.fields, like=stored.record, delimiter=self._delimiter)
+            for row, stored in rows
+        ]
+        before, after = self._read([stored.record for _, stored in rows]), self._read(new)
+        judged = zip(rows, before, new, after, strict=True)
+        return {
+            row: self._judge_row(row, stored, old, written, record)
+            for (row, stored), old, written, record in judged
+        }
+
+    def _judge_row(
+        self, row: EditedRow, stored: StoredRow, old: Record, written: bytes, record: Record
+    ) -> CheckedRow:
+        faults = self._faults(record) + self._hidden(row, stored)
+        if still_stray(row, stored):
+            faults.append(
+                ("quoting", "still has text after a closing quote: write the field again")
+            )
+        changes = self._changes(row, stored, old)
         if faults:
             return CheckedRow(self._failing(row, faults), changes=changes)
         key = self._schema.key_of(record["fields"])
         if looks := unaccepted(changes, self._accept):
             held = self._outcome(row, HELD, message=f"looks like damage: {looks}")
             return CheckedRow(held, key=key, changes=changes)
-        outcome = self._outcome(row, FIXED, message=self._to_know(row, old))
-        return CheckedRow(outcome, new, key, changes=changes)
+        outcome = self._outcome(row, FIXED, message=self._to_know(row, stored))
+        return CheckedRow(outcome, written, key, changes=changes)
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
@@ -154,17 +199,19 @@ class _Checker:
     def _columns(self) -> Mapping[int, str]:
         return {place: column for column, place in self._places.items()}
 
-    def _changes(self, row: EditedRow, old: bytes) -> tuple[FieldChange, ...]:
+    def _changes(
+        self, row: EditedRow, stored: StoredRow, record: Record
+    ) -> tuple[FieldChange, ...]:
         return changed_fields(
             row.source_row,
-            *both_values(row, old, delimiter=self._delimiter),
+            *both_values(row, stored),
             names=self._names,
             objections=objections_to(
-                self._read(row, old),
+                record,
                 self._schema,
                 places=self._places,
-                fields=list(map(as_shown, split_fields(old, delimiter=self._delimiter))),
-                spoilt=spoilt_fields(old, delimiter=self._delimiter),
+                fields=stored.shown,
+                spoilt=spoilt_fields(stored),
             ),
             keeps_rules=self._keeps_rules,
             read_day=self._read_day,
@@ -182,38 +229,41 @@ class _Checker:
         date_format = "YYYY-MM-DD" if date_format == "date" else date_format
         return date_reader(date_format)(value) if is_date_format(date_format) else None
 
-    def _read(self, row: EditedRow, raw: bytes) -> Record:
-        """Read a record as the stack will."""
-        return next(
-            read_records(
-                self._chunk.header + raw,
-                self._schema,
-                delimiter=self._delimiter,
-                first_row=row.source_row,
-            )
-        )
+    def _read(self, raws: Sequence[bytes]) -> list[Record]:
+        """Read records as the stack will, all at once."""
+        found = list(self._read_text(b"".join(raws)))
+        if len(found) == len(raws):
+            return found
+        # Without their line ends, records would run into each other.
+        return [next(self._read_text(raw)) for raw in raws]
+
+    def _read_text(self, text: bytes) -> Iterator[Record]:
+        data = self._chunk.header + text
+        return read_records(data, self._schema, delimiter=self._delimiter, first_row=1)
 
     def _faults(self, record: Record) -> list[tuple[str, str]]:
         if "errors" not in record:
+            if self._schema.is_valid(record["fields"]):
+                return []
             found = self._schema.violations(record["fields"])
             record = reject(record, stage=workflow.VALIDATE.name, key="", faults=found)
         return [(_rule(e["column"], e["rule"]), e["message"]) for e in record["errors"]]
 
-    def _hidden(self, row: EditedRow, old: bytes) -> list[tuple[str, str]]:
+    def _hidden(self, row: EditedRow, stored: StoredRow) -> list[tuple[str, str]]:
         """Return an error if fields would be written as they are shown, not as they were."""
-        places = undecodable(row, old, delimiter=self._delimiter)
+        places = undecodable(row, stored)
         if not places:
             return []
         shown = ", ".join(repr(row.fields[place]) for place in places)
         return [("encoding", f"{shown} still holds bytes that are not UTF-8: write it again")]
 
-    def _to_know(self, row: EditedRow, old: bytes) -> str:
+    def _to_know(self, row: EditedRow, stored: StoredRow) -> str:
         """Return what a person should know of a row that would be accepted."""
-        beyond = split_fields(old, delimiter=self._delimiter)[len(row.fields) :]
+        beyond = stored.fields[len(row.fields) :]
         shown = [field.encode("utf-8", "replace").decode() for field in beyond]
         notes = [f"drops what stood beyond the header's columns: {shown}"] if shown else []
-        text = old.decode("utf-8", "replace")
-        if quoting.is_stray(text, delimiter=self._delimiter):
+        if stored.stray:
+            text = stored.record.decode("utf-8", "replace")
             _, field = quoting.stray_field(text, delimiter=self._delimiter)
             notes.append(f"writes the row again, which had text after a closing quote: {field}")
         return "; ".join(notes)

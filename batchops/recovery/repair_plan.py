@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchcore import aws, reference, workflow
-from batchcore.errors import SchemaError, TransientError
+from batchcore import reference, workflow
+from batchcore.errors import SchemaError
 from batchcore.records import REJECT_COLUMNS
 from batchcore.schema import RecordSchema
 from batchcore.schema_check import load_checked
@@ -20,7 +20,8 @@ from batchcore.schema_check import load_checked
 from batchops.core import ledger
 from batchops.core.column_names import input_columns, result_columns
 from batchops.core.error_objects import error_pieces, rejected_rows
-from batchops.core.errors import AwsError, InputError, JobError, translated
+from batchops.core.errors import InputError, JobError
+from batchops.core.ledger.lookups import look_up
 from batchops.core.manifest import read_piece, require_manifest
 from batchops.deployment.deployed import deployed_schema
 from batchops.recovery.attempts import last_attempt
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 _SHOWN_ROWS = 20
 _COLUMNS = ("source_row", "chunk", "outcome", "rules", "message")
 _WORKERS = 8
+(_KEY,) = reference.table_key("")  # a reserved word of DynamoDB, so it is named
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,7 @@ def plan_repair(
     *,
     schema: str | Path | None = None,
     accept: Collection[str] = (),
+    on_read: Callable[[int], None] = lambda _: None,
 ) -> RepairPlan:
     """Check fixed rows against the schema and the reference data, and change nothing.
 
@@ -211,6 +214,8 @@ def plan_repair(
     accept
         The kinds of damage to let through, see `batchops.recovery.damage.KINDS`. A row that looks
         damaged in another way is held: it stays rejected.
+    on_read
+        Called now and then with the number of rows checked so far.
 
     Raises
     ------
@@ -235,6 +240,7 @@ def plan_repair(
         last.entry,
         _by_chunk(job, rows, manifest),
         partial(check_rows, schema=checked_with, names=names, accept=accepted),
+        on_read,
     )
     checked = hold_against_reference(checked, _known_keys(job, checked), checked_with)
     patches = patches_of(checked)
@@ -304,6 +310,7 @@ def _check(
     entry: JobEntry,
     chunks: Sequence[tuple[ManifestChunk, list[EditedRow]]],
     check_chunk: Callable[..., list[CheckedRow]],
+    on_read: Callable[[int], None],
 ) -> list[CheckedRow]:
     """Check the rows chunk by chunk with `check_rows`, a few chunks at a time.
 
@@ -333,8 +340,11 @@ def _check(
             delimiter=entry.delimiter,
         )
 
+    checked: list[CheckedRow] = []
     with ThreadPoolExecutor(_WORKERS) as pool:
-        checked = [row for found in pool.map(check, chunks) for row in found]
+        for found in pool.map(check, chunks):
+            checked += found
+            on_read(len(checked))
     reasons: dict[str, list[int]] = {}
     for row in checked:
         if row.refused:
@@ -347,12 +357,12 @@ def _check(
 
 def _known_keys(job: JobRef, rows: Iterable[CheckedRow]) -> set[str]:
     """Return those of the rows' keys that the deployed reference data has."""
-    wanted = sorted({row.key for row in rows if row.key})
-    table = job.stack.outputs["FinancialTableName"]
-    primary = [reference.table_key(key) for key in wanted]
-    with translated("looking keys up in the reference data"):
-        try:
-            found = aws.batch_get(job.stack.client("dynamodb"), table, primary)
-        except TransientError as error:
-            raise AwsError(f"the reference data is throttled, try again: {error}") from error
-    return {reference.api_item(item)["uuid"] for item in found}
+    primary = [reference.table_key(key) for key in sorted({row.key for row in rows if row.key})]
+    found = look_up(
+        job.stack,
+        job.stack.outputs["FinancialTableName"],
+        primary,
+        doing="looking keys up in the reference data",
+        options={"ProjectionExpression": "#key", "ExpressionAttributeNames": {"#key": _KEY}},
+    )
+    return {item[_KEY] for item in found}

@@ -63,14 +63,41 @@ class ChunkText:
         return b"".join((self._bom, self.header, *(self.records | dict(patches)).values()))
 
 
-def split_fields(record: bytes, *, delimiter: str) -> list[str]:
-    """Return a record's fields as `Job.rejects` shows them.
+class StoredRow:
+    """A record of a chunk, read once.
 
-    Bytes that are not UTF-8 become lone surrogates.
+    Parameters
+    ----------
+    record
+        The record; it is not blank.
+
+    Attributes
+    ----------
+    record : bytes
+    fields : list of str
+        Its fields; bytes that are not UTF-8 are lone surrogates.
+    shown : list of str
+        Its fields as `Job.rejects` shows them.
+    stray : list of int
+        The places of fields with text after their closing quote.
     """
-    text = record.decode("utf-8", "surrogateescape")
-    fields, _ = frames.parse_shown(text.rstrip("\r\n"), delimiter=delimiter)
-    return fields
+
+    __slots__ = ("fields", "record", "shown", "stray")
+
+    def __init__(self, record: bytes, *, delimiter: str) -> None:
+        self.record = record
+        text = record.decode("utf-8", "surrogateescape")
+        self.fields, stray = frames.parse_shown(text.rstrip("\r\n"), delimiter=delimiter)
+        self.shown = self.fields if _is_utf8(record) else list(map(as_shown, self.fields))
+        self.stray = _stray_places(text, delimiter=delimiter) if stray else []
+
+
+def _is_utf8(record: bytes) -> bool:
+    try:
+        record.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def join_fields(fields: Sequence[str], *, like: bytes, delimiter: str) -> bytes:
@@ -80,82 +107,79 @@ def join_fields(fields: Sequence[str], *, like: bytes, delimiter: str) -> bytes:
     csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerow(fields)
     terminator = like[len(like.rstrip(b"\r\n")) :]
     body = text.getvalue().removesuffix("\r\n")
-    return body.encode("utf-8", "surrogatepass" if _has_wide(body) else "surrogateescape") + (
-        terminator
-    )
+    try:
+        return body.encode("utf-8", "surrogateescape") + terminator
+    except UnicodeEncodeError:  # lone surrogates that do not stand for a byte
+        return body.encode("utf-8", "surrogatepass") + terminator
 
 
-def _has_wide(text: str) -> bool:
-    """Return whether a text has lone surrogates that do not stand for a byte."""
-    return any("\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff" for c in text)
-
-
-def is_untouched(row: EditedRow, record: bytes, *, delimiter: str) -> bool:
+def is_untouched(row: EditedRow, stored: StoredRow) -> bool:
     """Return whether a row says the same as its record in the chunk.
 
     Nobody can see, or edit, empty fields beyond the header's, and nothing is lost without them. So
     a record that has some always counts as changed, and can be fixed by writing it without them.
     """
-    fields = split_fields(record, delimiter=delimiter)
-    width = len(row.fields)
-    fields += [""] * (width - len(fields))  # as the rejects file pads it
-    surplus = _trimmed(fields[width:])
-    if len(fields) > width and (not surplus or not _same(row.surplus, surplus)):
-        return False
-    return _same(row.fields, fields[:width])
+    fields, shown, width = stored.fields, stored.shown, len(row.fields)
+    padding = [""] * (width - len(fields))  # as the rejects file pads it
+    if len(fields) > width:
+        surplus = _trimmed(fields[width:])
+        if not surplus or not _same(row.surplus, surplus, _trimmed(shown[width:])):
+            return False
+    return _same(row.fields, fields[:width] + padding, shown[:width] + padding)
 
 
-def _same(edited: Sequence[str], fields: Sequence[str]) -> bool:
+def _same(edited: Sequence[str], fields: Sequence[str], shown: Sequence[str]) -> bool:
     return len(edited) == len(fields) and all(
-        new in (old, as_shown(old)) for new, old in zip(edited, fields, strict=True)
+        new in (old, visible) for new, old, visible in zip(edited, fields, shown, strict=True)
     )
 
 
-def both_values(row: EditedRow, record: bytes, *, delimiter: str) -> tuple[list[str], list[str]]:
+def both_values(row: EditedRow, stored: StoredRow) -> tuple[list[str], list[str]]:
     """Return the fields under the header as DataFrames show them: in the record, and in the row."""
-    fields = list(map(as_shown, split_fields(record, delimiter=delimiter)[: len(row.fields)]))
+    fields = stored.shown[: len(row.fields)]
     return fields + [""] * (len(row.fields) - len(fields)), list(map(as_shown, row.fields))
 
 
-def spoilt_fields(record: bytes, *, delimiter: str) -> dict[int, str]:
+def spoilt_fields(stored: StoredRow) -> dict[int, str]:
     """Return the places of fields that are not UTF-8, or have text after their closing quote.
 
     Each has the rule that the row is rejected by.
     """
-    found = {
-        place: "encoding"
-        for place, field in enumerate(split_fields(record, delimiter=delimiter))
-        if as_shown(field) != field
-    }
-    return dict.fromkeys(_stray_places(record, delimiter=delimiter), "quoting") | found
+    return dict.fromkeys(stored.stray, "quoting") | dict.fromkeys(_hidden(stored), "encoding")
 
 
-def _stray_places(record: bytes, *, delimiter: str) -> list[int]:
-    text = record.decode("utf-8", "surrogateescape")
+def _hidden(stored: StoredRow) -> list[int]:
+    """Return the places of fields that are not shown as they are."""
+    if stored.shown is stored.fields:
+        return []
+    both = zip(stored.fields, stored.shown, strict=True)
+    return [place for place, (field, shown) in enumerate(both) if field != shown]
+
+
+def _stray_places(text: str, *, delimiter: str) -> list[int]:
     matches = quoting.match_fields(text, delimiter=delimiter)
     return [place for place, found in enumerate(matches) if found[1]]
 
 
-def undecodable(row: EditedRow, record: bytes, *, delimiter: str) -> list[int]:
+def undecodable(row: EditedRow, stored: StoredRow) -> list[int]:
     """Return the places of fields that still show bytes that are not UTF-8 as DataFrames do.
 
     Written like that, one byte would become four characters.
     """
-    fields = split_fields(record, delimiter=delimiter)
     return [
         place
-        for place, (new, old) in enumerate(zip(row.fields, fields, strict=False))
-        if as_shown(old) != old and new in (old, as_shown(old))
+        for place in _hidden(stored)
+        if place < len(row.fields)
+        and row.fields[place] in (stored.fields[place], stored.shown[place])
     ]
 
 
-def still_stray(row: EditedRow, record: bytes, *, delimiter: str) -> bool:
+def still_stray(row: EditedRow, stored: StoredRow) -> bool:
     """Return whether a row still has, or shows, a field with text after its closing quote."""
     if row.stray:
         return True
-    places = [p for p in _stray_places(record, delimiter=delimiter) if p < len(row.fields)]
-    shown = split_fields(record, delimiter=delimiter)
-    return any(row.fields[place] in (shown[place], as_shown(shown[place])) for place in places)
+    places = [p for p in stored.stray if p < len(row.fields)]
+    return any(row.fields[p] in (stored.fields[p], stored.shown[p]) for p in places)
 
 
 def read_edited(

@@ -106,13 +106,17 @@ def load_reference(table: str, context: Any) -> int:
     schema = RecordSchema.load()
     found = reference.read_reference(find_in_layer(reference.FILE_NAME), schema)
     rows = found if schema.looks_up else iter(())
+    # In a new table there is nothing to delete, and reading all rows back takes long.
+    first = dynamodb.scan(TableName=table, Limit=1, ConsistentRead=True)
+    was_empty = not first["Items"]
     loaded: set[str] = set()
     while batch := list(islice(rows, ITEMS_PER_ROUND)):
         _check_time(context)
         puts = [{"PutRequest": {"Item": reference.table_item(*row)}} for row in batch]
         aws.batch_write(dynamodb, table, puts)
         loaded.update(key for key, _ in batch)
-    _delete_all_but(table, loaded, context)
+    if not was_empty:
+        _delete_all_but(table, loaded, context)
     return len(loaded)
 
 

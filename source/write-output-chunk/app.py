@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 import boto3
-from batchcore import aws, error_files, items, keys, workflow
+from batchcore import aws, error_files, error_ranges, items, keys, workflow
 from batchcore.errors import BalanceError
 from batchcore.records import Record, RowWriter, load_lines
 from batchcore.runtime import Event, Result, step
@@ -120,28 +120,35 @@ def store_errors(event: Event, rejected: list[Record]) -> dict[str, str | int]:
 
 
 def replace_errors(event: Event, rejected: list[Record]) -> int:
-    """Make ErrorTable hold exactly this attempt's errors of the chunk, and return their number.
+    """Make the tables hold exactly this attempt's errors of the chunk, and return their number.
 
     The new errors are written first. Then errors of earlier attempts are deleted, unless this
     attempt has them as well. So a rejected row always has its errors. If this call belongs to an
     abandoned attempt, it stops as soon as a later attempt has taken over the chunk.
     """
-    table = os.environ["ERROR_TABLE"]
+    table, ttl = os.environ["ERROR_TABLE"], _expiry(event)
+    rows = (record["row"] for record in rejected)
+    aws.batch_write(dynamodb, table, error_ranges.list_requests(event["jobId"], rows, ttl=ttl))
     written: set[str] = set()
 
     def puts() -> Iterator[dict[str, Any]]:
-        for item in _while_current(event, _error_items(event, rejected)):
+        for item in _while_current(event, _error_items(event, rejected, ttl)):
             written.add(item["errorId"]["S"])
             yield {"PutRequest": {"Item": item}}
 
     aws.batch_write(dynamodb, table, puts())
     if event["attempt"] > 1:
-        job = {"S": event["jobId"]}
-        stored = _while_current(event, _stored_errors(event, table))
-        stale = (key for key in stored if key not in written)
-        keys_of_stale = ({"jobId": job, "errorId": {"S": key}} for key in stale)
-        aws.batch_write(dynamodb, table, ({"DeleteRequest": {"Key": k}} for k in keys_of_stale))
+        where = event["jobId"], event["chunk"]["firstRow"], event["chunk"]["lastRow"]
+        stored = error_ranges.error_keys(dynamodb, table, *where)
+        _delete(event, table, (key for key in stored if key["errorId"]["S"] not in written))
+        earlier = os.environ["EARLIER_ERROR_TABLE"]
+        _delete(event, earlier, error_ranges.earlier_keys(dynamodb, earlier, *where))
     return len(written)
+
+
+def _delete(event: Event, table: str, stale: Iterable[error_ranges.Key]) -> None:
+    keys_of_stale = _while_current(event, stale)
+    aws.batch_write(dynamodb, table, ({"DeleteRequest": {"Key": k}} for k in keys_of_stale))
 
 
 def _while_current(event: Event, found: Iterable[T]) -> Iterator[T]:
@@ -158,9 +165,13 @@ def _while_current(event: Event, found: Iterable[T]) -> Iterator[T]:
         yield each
 
 
-def _error_items(event: Event, rejected: list[Record]) -> Iterator[items.Item]:
+def _expiry(event: Event) -> int:
     started = datetime.fromisoformat(event["startTime"])
     kept = timedelta(days=int(os.environ["ERROR_EXPIRY_DAYS"]))
+    return int((started + kept).timestamp())
+
+
+def _error_items(event: Event, rejected: list[Record], ttl: int) -> Iterator[items.Item]:
     for record in rejected:
         yield from items.error_items(
             record,
@@ -168,23 +179,5 @@ def _error_items(event: Event, rejected: list[Record]) -> Iterator[items.Item]:
             chunk=event["chunk"]["number"],
             attempt=event["attempt"],
             time=event["startTime"],
-            ttl=int((started + kept).timestamp()),
+            ttl=ttl,
         )
-
-
-def _stored_errors(event: Event, table: str) -> Iterator[str]:
-    low, high = items.row_range(event["chunk"]["firstRow"], event["chunk"]["lastRow"])
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=table,
-        KeyConditionExpression="jobId = :job AND errorId BETWEEN :low AND :high",
-        ExpressionAttributeValues={
-            ":job": {"S": event["jobId"]},
-            ":low": {"S": low},
-            ":high": {"S": high},
-        },
-        ProjectionExpression="errorId",
-        ConsistentRead=True,
-    )
-    for page in pages:
-        for item in page["Items"]:
-            yield item["errorId"]["S"]

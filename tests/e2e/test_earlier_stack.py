@@ -183,11 +183,20 @@ def test_jobs_from_before_the_update_are_read_as_before(
     earlier.readings[job.id].assert_equal(Reading.of(updated.job(job.id)))
 
 
+def _rows_in(stack: Stack, output: str) -> set[int]:
+    """Return the rows of all jobs with errors in a table."""
+    found = stack.client("dynamodb").scan(TableName=stack.outputs[output])["Items"]
+    return {int(item["sourceRow"]["N"]) for item in found if "sourceRow" in item}
+
+
 def test_job_that_failed_before_the_update_is_rerun_by_the_present_code(
     earlier: Earlier, updated: Stack
 ) -> None:
     copy = updated.submit(_file(), name="copy.csv")
     copy.wait(timeout_s=TIMEOUT_S)
+    # What ran before the update stays where it was written.
+    for output in ("ErrorTableName", "ErrorRangesTableName"):
+        assert _rows_in(updated, output) == set(BAD_ROWS)
     job = updated.job(earlier.failed.id)
     plan = job.rerun(dry_run=False)
     assert [chunk.number for chunk in plan.chunks] == [2]

@@ -182,7 +182,7 @@ def test_outputs_are_attributes_too(stack: Stack) -> None:
 def test_holdings_count_objects_rows_and_jobs(stack: Stack, job: Job) -> None:
     holdings = count_holdings(stack)
     assert holdings.versions[stack.outputs["SourceBucketName"]] > 5
-    assert holdings.rows[stack.outputs["ErrorTableName"]] >= 2
+    assert holdings.rows[stack.outputs["ErrorRangesTableName"]] >= 2
     assert holdings.jobs == len(stack.jobs(limit=1_000))
     assert "objects: " in str(holdings)
 

@@ -50,7 +50,8 @@ OBJECTS = {
     "mail": keys.mail(JOB),
     "elsewhere": "elsewhere/probe.csv",
 }
-TABLES = ("FinancialTable", "ErrorTable", "JobTable")
+TABLES = ("FinancialTable", "ErrorRangesTable", "ErrorTable", "JobTable")
+ERROR_TABLES = ("ErrorRangesTable", "ErrorTable")
 FUNCTIONS = tuple(resources("AWS::Serverless::Function"))
 MACHINES = ("BlogBatchMainOrchestrator", "BlogBatchProcessChunk")
 
@@ -73,8 +74,7 @@ MAY: dict[str, set[str]] = {
         "get version enriched",
         "get version valid",  # what comes from there where nothing is looked up
         *(f"put {kind}" for kind in (*PIECES, "piece of errors")),
-        "batch write ErrorTable",
-        "query ErrorTable",
+        *(f"{verb} {table}" for verb in ("batch write", "query") for table in ERROR_TABLES),
         "get JobTable",
         "update JobTable",
     },
@@ -180,6 +180,7 @@ def _table_probes(names: dict[str, str]) -> dict[str, Probe]:
         table = names[name]
         key = {
             "FinancialTable": {"uuid": {"S": "probe"}},
+            "ErrorRangesTable": {"jobRange": {"S": "probe"}, "errorId": {"S": "probe"}},
             "ErrorTable": {"jobId": {"S": "probe"}, "errorId": {"S": "probe"}},
             "JobTable": {"jobId": {"S": "probe"}, "entry": {"S": "probe"}},
         }[name]

@@ -8,7 +8,7 @@ from batchcore import items, workflow
 from batchops.core.ledger import ChunkEntry, JobEntry
 from batchops.inspection.balance import Balance, ErrorCount, strike_balance
 
-NONE = ErrorCount("ErrorTable", 0, 0)
+NONE = ErrorCount("tables", 0, 0)
 
 
 def chunk(number: int, status: str, **counts: int) -> ChunkEntry:
@@ -27,7 +27,7 @@ def balance(
         for number, (rows, valid, rejected) in enumerate(chunks, 1)
     ]
     job = JobEntry({"status": status, "rowsIn": sum(c[0] for c in chunks), "chunks": len(chunks)})
-    counted = ErrorCount("ErrorTable", len(set(rejected_rows)), len(rejected_rows))
+    counted = ErrorCount("tables", len(set(rejected_rows)), len(rejected_rows))
     return strike_balance(job, entries, [counted])
 
 
@@ -63,7 +63,7 @@ def test_chunk_without_a_result_is_named() -> None:
     found = strike_balance(job, [done, chunk(2, workflow.FAILED)], [NONE])
     assert found.unbalanced == (2,)
     assert str(found).endswith(
-        "DOES NOT HOLD; unbalanced chunks: 2; counted: 0 errors of 0 rows in ErrorTable"
+        "DOES NOT HOLD; unbalanced chunks: 2; counted: 0 errors of 0 rows in tables"
     )
 
 

@@ -28,7 +28,7 @@ TIMEOUT_S = 60.0
 OUTPUTS = {
     "Version": __version__,
     "JobTableName": support.JOB_TABLE,
-    "ErrorTableName": support.ERROR_TABLE,
+    **support.ERROR_TABLES,
     "SourceBucketName": support.BUCKET,
     "MainOrchestratorArn": support.MACHINE_ARN,
     "ProcessChunkArn": f"{support.MACHINE_ARN}-chunk",

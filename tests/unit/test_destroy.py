@@ -11,7 +11,9 @@ from botocore.stub import Stubber
 from support import (
     ACCOUNT_ID,
     BUCKET,
+    EARLIER_ERROR_TABLE,
     ERROR_TABLE,
+    ERROR_TABLES,
     JOB_TABLE,
     MACHINE_ARN,
     REGION,
@@ -38,7 +40,7 @@ JOB = "orders-0123456789ab"
 OUTPUTS = {
     "SourceBucketName": BUCKET,
     "JobTableName": JOB_TABLE,
-    "ErrorTableName": ERROR_TABLE,
+    **ERROR_TABLES,
     "MainOrchestratorArn": MACHINE_ARN,
 }
 
@@ -152,7 +154,7 @@ def test_dry_run_leaves_everything(
     _describe(cfn[1], "UPDATE_COMPLETE", OUTPUTS)
     done = destroy_stack(stack, dry_run=True)
     assert not done.deleted
-    assert set(done.holdings.rows) == {JOB_TABLE, ERROR_TABLE}
+    assert set(done.holdings.rows) == {JOB_TABLE, ERROR_TABLE, EARLIER_ERROR_TABLE}
     assert account.keys() == ["input/orders.csv"]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from batchcore import items, workflow
 from batchcore.schema import RecordSchema
-from support import ERROR_TABLE, JOB_TABLE, START_TIME, stack_ref
+from support import ERROR_TABLES, JOB_TABLE, START_TIME, stack_ref
 
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
@@ -34,7 +34,7 @@ SCHEMA = RecordSchema(
 
 @pytest.fixture
 def job(account: Account) -> JobRef:
-    outputs = {"JobTableName": JOB_TABLE, "ErrorTableName": ERROR_TABLE}
+    outputs = {"JobTableName": JOB_TABLE, **ERROR_TABLES}
     for entered in (JOB, OTHER):
         account.put_entry(entered, items.JOB_ENTRY, status=workflow.SUCCEEDED)
     for column, rule in (("id", "pattern"), ("Old", "enum"), ("", "fieldCount")):

@@ -130,6 +130,24 @@ def test_create_gives_an_id_that_every_repetition_gives_again(
     assert send(app, cloudformation, event) == first_answer
 
 
+@pytest.mark.parametrize("rows_before", [0, 1])
+def test_table_is_read_back_only_if_it_had_rows_before(
+    app: ModuleType, account: Account, cloudformation: Server, rows_before: int
+) -> None:
+    limits: list[int | None] = []
+
+    def note(params: Any, **_: Any) -> None:
+        limits.append(json.loads(params["body"]).get("Limit"))
+
+    if rows_before:
+        account.put_reference({"000000001": {"Total Cost": "1"}})
+    app.dynamodb.meta.events.register("before-call.dynamodb.Scan", note)
+    answer = send(app, cloudformation, request(cloudformation, "Create"))
+    assert answer["Status"] == "SUCCESS"
+    assert stored(account) == SHIPPED
+    assert limits == [1, *[None] * rows_before]
+
+
 def test_update_keeps_the_id_or_cloudformation_would_delete_the_old_one(
     app: ModuleType, cloudformation: Server
 ) -> None:

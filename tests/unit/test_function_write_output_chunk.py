@@ -14,7 +14,15 @@ from batchcore.errors import BalanceError, StaleAttemptError, TransientError
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import BUCKET, ERROR_TABLE, START_TIME, chunk_event, context, dump_lines
+from support import (
+    BUCKET,
+    EARLIER_ERROR_TABLE,
+    ERROR_TABLE,
+    START_TIME,
+    chunk_event,
+    context,
+    dump_lines,
+)
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -274,10 +282,54 @@ def test_first_attempt_deletes_nothing(app: ModuleType, account: Account) -> Non
         stub.assert_no_pending_responses()
 
 
+def test_errors_of_a_chunk_over_ranges_of_rows_are_replaced_like_any(
+    app: ModuleType, account: Account
+) -> None:
+    rows = {"first_row": 9_990, "last_row": 20_100, "rows": 4}
+    numbers = (9_999, 10_000, 20_000, 20_001)
+    write(app, account, [bad(n, "enum", "old") for n in numbers], **rows)
+    listed = [item for item in account.scan(ERROR_TABLE) if "stage" not in item]
+    assert {item["errorId"]["S"] for item in listed} == {"000000", "000001", "000002"}
+    # The list outlives what it names.
+    ttls = {int(item["ttl"]["N"]) for item in listed}
+    assert min(ttls) > max(item["ttl"] for item in account.errors().values())
+    again = [good(9_999), bad(10_000, "enum"), bad(20_000, "new"), good(20_001)]
+    write(app, account, again, attempt=2, **rows)
+    assert sorted(account.errors()) == [
+        f"{JOB}/0000010000#Country#enum",
+        f"{JOB}/0000020000#Country#new",
+    ]
+
+
+def test_later_attempt_removes_errors_from_before_the_stack_was_updated(
+    app: ModuleType, account: Account
+) -> None:
+    for number in (9, 10, 20, 21):
+        account.put_earlier_error(JOB, items.error_id(number, "Country", "enum"))
+    records = [bad(10, "enum"), good(20)]
+    write(app, account, records, attempt=2, first_row=10, last_row=20)
+    left = {item["errorId"]["S"] for item in account.scan(EARLIER_ERROR_TABLE)}
+    assert left == {items.error_id(number, "Country", "enum") for number in (9, 21)}
+    assert list(account.errors()) == [f"{JOB}/0000000010#Country#enum"]
+
+
+def test_ranges_are_listed_before_their_first_error(app: ModuleType, account: Account) -> None:
+    event = chunk_event(JOB)
+    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines([bad(2, "new")]))
+    with Stubber(app.dynamodb) as stub:
+        stub.add_response("batch_write_item", {})
+        stub.add_client_error("get_item", "ThrottlingException")
+        with pytest.raises(TransientError):
+            app.lambda_handler(event, context())
+    app.lambda_handler(event, context())
+    assert len(account.errors()) == 1
+
+
 def test_new_errors_are_in_place_before_old_ones_go(app: ModuleType, account: Account) -> None:
     event = chunk_event(JOB, attempt=2)
     event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines([bad(2, "new")]))
     with Stubber(app.dynamodb) as stub:
+        stub.add_response("batch_write_item", {})  # the list of ranges
         stub.add_response("get_item", {})
         stub.add_response("batch_write_item", {})
         stub.add_client_error("query", "ThrottlingException")
@@ -332,7 +384,9 @@ def test_attempt_that_is_replaced_while_it_writes_errors_stops(
 ) -> None:
     rules = [f"rule{n:04d}" for n in range(150)]
 
-    def take_over(**_: Any) -> None:
+    def take_over(parsed: Any, **_: Any) -> None:
+        if len(account.errors()) == 0:  # the list of ranges
+            return
         account.put_entry(JOB, items.chunk_entry(1), attempt=2)
 
     app.dynamodb.meta.events.register("after-call.dynamodb.BatchWriteItem", take_over)
@@ -382,7 +436,6 @@ def test_throttled_table_asks_for_a_retry(
     event = chunk_event(JOB)
     event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines([bad(2, "enum")]))
     with Stubber(app.dynamodb) as stub:
-        stub.add_response("get_item", {})
         left = {ERROR_TABLE: [{"PutRequest": {"Item": {"jobId": {"S": JOB}}}}]}
         for _ in range(8):
             stub.add_response("batch_write_item", {"UnprocessedItems": left})

@@ -29,7 +29,7 @@ def error_items(*errors: dict[str, str], **changed: Any) -> list[items.Item]:
 def test_each_violated_rule_is_an_item_with_all_that_is_known() -> None:
     first, second = error_items(error(), error("", "fieldCount", stage="read"))
     assert items.plain(first) == {
-        "jobId": "j",
+        "jobRange": "j#000000",
         "errorId": "0000000012#Country#enum",
         "uuid": "k",
         "stage": "validate",

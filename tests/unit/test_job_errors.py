@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import (
     BUCKET,
-    ERROR_TABLE,
+    ERROR_TABLES,
     HEADER,
     JOB_TABLE,
     START_TIME,
@@ -34,8 +34,9 @@ from batchops.core.error_objects import end_of_errors, error_pieces, rejected_ro
 from batchops.core.errors import InputError, JobError
 from batchops.core.ledger import ErrorFilter
 from batchops.inspection.error_pages import error_page
+from batchops.inspection.error_parsing import parse_errors, parse_with_arrow, parse_with_pandas
 from batchops.inspection.frames import errors_frame
-from batchops.inspection.job_errors import count_errors, count_items, parse_errors
+from batchops.inspection.job_errors import count_errors, count_items
 from batchops.job import Job
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def stored(account: Account, load_app: LoadApp) -> Stored:
     event = job_event(JOB, key=KEY, versionId=version)
     outputs = {
         "JobTableName": JOB_TABLE,
-        "ErrorTableName": ERROR_TABLE,
+        **ERROR_TABLES,
         "SourceBucketName": BUCKET,
     }
     ref = stack_ref(outputs=outputs, s3=account.s3, dynamodb=account.dynamodb)
@@ -219,9 +220,9 @@ def test_balance_says_what_it_counted(job: Job, stored: Stored, deep: bool) -> N
     assert {(count.rows, count.errors) for count in found.counted} == {(4, 7)}
     places = [count.where for count in found.counted]
     if job.ledger_entry().ledger_format == 1:
-        assert places == ["ErrorTable"]
+        assert places == ["tables"]
     else:
-        assert places == (["ledger", "files", "ErrorTable"] if deep else ["ledger"])
+        assert places == (["ledger", "files", "tables"] if deep else ["ledger"])
 
 
 def test_more_causes_than_the_ledger_has_room_for_are_counted_in_the_file(
@@ -320,9 +321,29 @@ def test_texts_come_back_as_they_were(lines: list[list[str]]) -> None:
         numbers = {"source_row": row, "chunk": 1, "attempt": 1}
         line = {**fixed, **own, **numbers}
         writer.writerow([line[name] for name in COLUMNS])
-    found = parse_errors(text.getvalue().encode())
+    block = text.getvalue().encode()
+    found = parse_errors(block)
     for place, name in enumerate(("column", "value", "limit", "uuid", "raw")):
         assert list(found[name]) == [line[place] for line in lines]
+    # Where pyarrow is not installed, pandas parses alone.
+    alone = parse_with_pandas(block)
+    assert alone.equals(parse_with_arrow(block).astype(alone.dtypes.to_dict()))
+
+
+def test_rows_with_many_errors_get_their_text_over_the_ends_of_blocks() -> None:
+    def line(row: int, raw: str) -> bytes:
+        values = dict.fromkeys(COLUMNS, "1") | {"time": START_TIME, "source_row": row, "raw": raw}
+        text = io.StringIO()
+        csv.writer(text).writerow(values.values())
+        return text.getvalue().encode()
+
+    first = parse_errors(line(2, "a\n") + line(2, "") + line(3, "b\n"))
+    assert list(first["raw"]) == ["a\n", "a\n", "b\n"]
+    second = parse_errors(line(3, "") + line(3, "") + line(4, "c\n"), before=(3, "b\n"))
+    assert list(second["raw"]) == ["b\n", "b\n", "c\n"]
+    whole = parse_errors(line(4, "") + line(4, ""), before=(4, "c\n"))
+    assert list(whole["raw"]) == ["c\n", "c\n"]
+    assert first["raw"].dtype == second["raw"].dtype == whole["raw"].dtype == "str"
 
 
 @pytest.mark.parametrize("raw", ["1\n", "true", "007\n", "1.50"])

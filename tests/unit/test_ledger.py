@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import items, keys, workflow
-from support import ERROR_TABLE, HEADER, JOB_TABLE, context, job_event, row, stack_ref
+from support import ERROR_TABLES, HEADER, JOB_TABLE, context, job_event, row, stack_ref
 
 from batchops.core import ledger
 from batchops.core.errors import AwsError, InputError, JobNotFoundError, StackError
@@ -24,7 +24,7 @@ OTHER = "orders-000000000002"
 
 @pytest.fixture
 def stack(account: Account) -> StackRef:
-    tables = {"JobTableName": JOB_TABLE, "ErrorTableName": ERROR_TABLE}
+    tables = {"JobTableName": JOB_TABLE, **ERROR_TABLES}
     return stack_ref(outputs=tables, dynamodb=account.dynamodb)
 
 
@@ -187,7 +187,7 @@ def test_rejected_rows_are_those_with_errors_each_once(stack: StackRef) -> None:
 @pytest.mark.parametrize("rows", [(5, 4), (0, 4), (1, 10_000_000_000)])
 def test_rows_that_are_no_range_are_refused(rows: tuple[int, int]) -> None:
     with pytest.raises(InputError, match="are no range"):
-        ledger.ErrorFilter(first_row=rows[0], last_row=rows[1]).request(JOB)
+        ledger.ErrorFilter(first_row=rows[0], last_row=rows[1]).keys()
 
 
 @pytest.mark.usefixtures("errors")
@@ -209,11 +209,82 @@ def test_pages_of_errors_follow_each_other_without_gap_or_overlap(stack: StackRe
     assert max(map(len, regions)) <= 4
 
 
+SPREAD = [2, 9_999, 10_000, 10_001, 25_000, 1_000_000_007]
+
+
+def put_spread(account: Account, *rows: int, job: str = JOB, earlier: bool = False) -> None:
+    """Store an error of each row, in the table that errors are in or in the one of before."""
+    put = account.put_earlier_error if earlier else account.put_error
+    values = {"column": "uuid", "rule": "pattern", "stage": "validate", "chunk": 1}
+    for number in rows:
+        value = "earlier" if earlier else "later"
+        put(
+            job,
+            items.error_id(number, "uuid", "pattern"),
+            sourceRow=number,
+            value=value,
+            **values,
+        )
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [([], SPREAD), (SPREAD, []), (SPREAD[::2], SPREAD[1::2]), (SPREAD[:4], SPREAD[3:])],
+    ids=["later", "earlier", "both", "one in both"],
+)
+def test_errors_of_both_tables_are_read_as_one(
+    stack: StackRef, account: Account, earlier: list[int], later: list[int]
+) -> None:
+    put_spread(account, *earlier, earlier=True)
+    put_spread(account, *later)
+    put_spread(account, 3, job=OTHER)
+    put_spread(account, 4, job=OTHER, earlier=True)
+    found = [(each.source_row, each.value) for each in ledger.stored_errors(stack, JOB)]
+    wanted = [(row, "later" if row in later else "earlier") for row in SPREAD]
+    assert found == wanted
+    assert ledger.rejected_rows(stack, JOB, 9_999, 25_000) == {9_999, 10_000, 10_001, 25_000}
+    keys_of = [(row, "uuid", "pattern") for row in (*SPREAD, 77)]
+    values = ledger.error_values(stack, JOB, keys_of)
+    assert {row: value for (row, _, _), value in values.items()} == dict(wanted)
+    pages, after = [], ""
+    where = ledger.ErrorFilter(first_row=3)
+    while not pages or after:
+        page, _, after = ledger.stored_error_page(
+            stack, JOB, where, after=after, lines=2, max_read=9
+        )
+        pages.append([error.source_row for error in page])
+    assert pages == [SPREAD[1:3], SPREAD[3:5], SPREAD[5:]]
+
+
+def test_stack_of_an_earlier_format_has_the_earlier_table_only(account: Account) -> None:
+    outputs = {"ErrorTableName": ERROR_TABLES["ErrorTableName"]}
+    stack = stack_ref(outputs=outputs, dynamodb=account.dynamodb)
+    put_spread(account, 2, 3, earlier=True)
+    put_spread(account, 4)
+    assert ledger.rejected_rows(stack, JOB, 1, 9) == {2, 3}
+    assert set(ledger.error_values(stack, JOB, [(2, "uuid", "pattern")]).values()) == {"earlier"}
+    assert ledger.delete_errors(stack, JOB) == 2
+
+
+def test_errors_of_a_job_are_deleted_from_both_tables_and_no_others(
+    stack: StackRef, account: Account
+) -> None:
+    put_spread(account, *SPREAD)
+    put_spread(account, 7, 8, earlier=True)
+    put_spread(account, 3, job=OTHER)
+    put_spread(account, 4, job=OTHER, earlier=True)
+    assert ledger.delete_errors(stack, JOB) == len(SPREAD) + 2
+    for table in ERROR_TABLES.values():
+        assert all(OTHER in str(item) for item in account.scan(table))
+    assert [error.source_row for error in ledger.stored_errors(stack, OTHER)] == [3, 4]
+    assert ledger.delete_errors(stack, JOB) == 0
+
+
 # ------------------------------------------------------------------------------ refusal
 
 
 def test_table_that_is_gone_is_an_error_of_ours(stack: StackRef, account: Account) -> None:
-    for table in (JOB_TABLE, ERROR_TABLE):
+    for table in (JOB_TABLE, *ERROR_TABLES.values()):
         account.dynamodb.delete_table(TableName=table)
     reads = [
         lambda: ledger.job_entry(stack, JOB),

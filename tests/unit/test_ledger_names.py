@@ -37,7 +37,7 @@ def camel_names(path: Path) -> Iterator[str]:
 
 
 def test_attributes_of_entries_are_named_in_the_ledger_s_package_only() -> None:
-    modules = (CORE / "ledger" / name for name in ("entries.py", "error_table.py"))
+    modules = (CORE / "ledger" / f"{name}.py" for name in ("entries", "error_items", "error_table"))
     names = {name for module in modules for name in camel_names(module)}
     assert {"startTime", "sourceRow", "stepMs", "rowsIn"} <= names
     found: dict[str, set[str]] = {}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from batchops.deployment.settings import shipped_settings
 from batchops.planning.durations import Duration, Estimate, estimate_duration
 from batchops.planning.function_times import BEST, WORST, function_seconds
-from batchops.planning.job_model import API, aws_limits, model_job
+from batchops.planning.job_model import API, ERRORS, aws_limits, model_job
 from batchops.planning.limits import Limit, find_limits
 from batchops.planning.size_advice import chunk_options, largest_chunk_rows, suggest_chunk_rows
 from batchops.planning.workload import Workload
@@ -116,7 +116,29 @@ def test_memory_is_estimated_and_never_a_verdict() -> None:
     assert not found.fatal
 
 
-def test_errors_of_a_job_are_held_against_one_partition() -> None:
+@pytest.mark.parametrize(
+    ("chunk_rows", "at_once", "rates"),
+    [
+        (1_000, 1, (1_000, 1_000)),
+        (1_000, 8, (1_000, 1_000)),  # all in one range of 10,000 rows
+        (1_000, 25, (2_500, 2_500)),
+        (1_000, 1_000, (4_000, 40_000)),  # what a new table takes, and what any does
+        (20_000, 1, (1_000, 1_000)),  # a chunk writes to one range after the other
+        (20_000, 8, (4_000, 8_000)),
+        (20_000, 250, (4_000, 40_000)),
+    ],
+)
+def test_errors_of_each_range_of_rows_have_a_partition(
+    chunk_rows: int, at_once: int, rates: tuple[int, int]
+) -> None:
+    work = work_of(1_000_000, chunk_rows=chunk_rows, at_once=at_once)
+    found = aws_limits(WORST, work).requests[ERRORS]
+    assert (found.per_s, found.most_per_s) == rates
+    best = aws_limits(BEST, work).requests[ERRORS]
+    assert (best.per_s, best.most_per_s) == (4_000, 40_000)
+
+
+def test_errors_of_a_job_are_held_against_the_partitions_at_work() -> None:
     work = Workload(
         7_000_000,
         100_000,
@@ -125,13 +147,13 @@ def test_errors_of_a_job_are_held_against_one_partition() -> None:
         rejected=100_000,
         errors=9,
         error_writes=500_000,
-        settings=replace(shipped_settings(), max_concurrency=1_000),
+        settings=replace(shipped_settings(), max_concurrency=20),
     )
     found = limits_of(work)["writes of errors"]
     duration = estimate_duration(work)
     chunks_s = next(part.low_s for part in duration.parts if part.name == "chunks")
     assert found.value == pytest.approx(500_000 / chunks_s)
-    assert found.limit == 1_000
+    assert found.limit == 2_000
     assert found.share > 1
     assert not found.fatal
 
@@ -194,7 +216,7 @@ def test_functions_scale_out_a_thousand_in_ten_seconds() -> None:
 
 
 def test_small_account_makes_the_job_slower_and_is_what_bounds_it() -> None:
-    model = model_job(work_of(600_000, at_once=100), WORST)
+    model = model_job(work_of(500_000, at_once=100), WORST)
     small = replace(model, limits=replace(model.limits, functions=10))
     assert small.chunks_s > model.chunks_s
     bounds = small.bounds()
@@ -299,7 +321,7 @@ def test_plan_knows_how_many_calls_the_api_accepts(own: int | None, accepted: fl
     work = work_of(100_000)
     work = replace(work, settings=replace(work.settings, api_calls_per_second=own))
     assert limits_of(work)["calls of the API"].limit == accepted
-    api = aws_limits(BEST, work.settings).requests[API]
+    api = aws_limits(BEST, work).requests[API]
     assert (api.per_s, api.burst) == (accepted, accepted)
     if own == 2:
         # 200 calls, of which the first two come at once.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import items, keys, workflow
-from support import BUCKET, ERROR_TABLE, JOB_TABLE, MACHINE_ARN, stack_ref
+from support import BUCKET, ERROR_TABLE, ERROR_TABLES, JOB_TABLE, MACHINE_ARN, stack_ref
 
 from batchops.core.errors import JobNotFoundError, JobRunningError
 from batchops.core.job_ref import JobRef
@@ -48,14 +48,13 @@ def put_job(account: Account, job_id: str = JOB, **changed: Any) -> None:
             account.put(keys.chunk(job_id, number), DATA)
     account.put(keys.completed(job_id, KEY), DATA)
     for row in (2, 3, 4):
-        key = {"jobId": job_id, "errorId": items.error_id(row, "a", "enum")}
-        account.dynamodb.put_item(TableName=ERROR_TABLE, Item=items.attributes(key))
+        account.put_error(job_id, items.error_id(row, "a", "enum"))
 
 
 def job_of(account: Account, job_id: str = JOB) -> JobRef:
     outputs = {
         "JobTableName": JOB_TABLE,
-        "ErrorTableName": ERROR_TABLE,
+        **ERROR_TABLES,
         "SourceBucketName": BUCKET,
         "MainOrchestratorArn": MACHINE_ARN,
     }
@@ -70,7 +69,7 @@ def state(account: Account) -> dict[str, Any]:
         "versions": {(v["Key"], v["VersionId"]) for v in listed.get("Versions", [])},
         "markers": listed.get("DeleteMarkers", []),
         "entries": account.dynamodb.scan(TableName=JOB_TABLE)["Items"],
-        "errors": account.dynamodb.scan(TableName=ERROR_TABLE)["Items"],
+        "errors": account.scan(ERROR_TABLE),
     }
 
 

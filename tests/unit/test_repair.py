@@ -26,10 +26,10 @@ from batchops.recovery.repair_plan import RepairPlan
 from batchops.recovery.repair_rows import (
     ChunkText,
     EditedRow,
+    StoredRow,
     is_untouched,
     join_fields,
     read_edited,
-    split_fields,
 )
 from batchops.recovery.rerun_plan import RerunPlan
 
@@ -186,7 +186,7 @@ def test_what_cannot_be_read_is_refused_with_the_reason(source: object, message:
     ],
 )
 def test_row_that_says_what_its_record_says_is_untouched(row: EditedRow, record: bytes) -> None:
-    assert is_untouched(row, record, delimiter=",")
+    assert is_untouched(row, StoredRow(record, delimiter=","))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_row_that_says_what_its_record_says_is_untouched(row: EditedRow, record:
     ],
 )
 def test_row_that_says_something_else_is_touched(row: EditedRow, record: bytes) -> None:
-    assert not is_untouched(row, record, delimiter=",")
+    assert not is_untouched(row, StoredRow(record, delimiter=","))
 
 
 # -------------------------------------------------------------------------- checking
@@ -287,7 +287,7 @@ def test_key_that_the_reference_data_lacks_fails_as_it_will_in_the_stack() -> No
 
 def test_record_written_from_pandas_is_what_csv_reads_back() -> None:
     record = join_fields(["001", 'say "a\r\nb"', ""], like=b"x\n", delimiter=",")
-    assert split_fields(record, delimiter=",") == ["001", 'say "a\r\nb"', ""]
+    assert StoredRow(record, delimiter=",").fields == ["001", 'say "a\r\nb"', ""]
     assert next(csv.reader(io.StringIO(record.decode(), newline=""))) == ["001", 'say "a\r\nb"', ""]
 
 

@@ -96,6 +96,16 @@ def test_rate_lets_its_burst_through_and_then_so_many_a_second() -> None:
     assert outcome.seconds == pytest.approx(20 / 2.0)
 
 
+def test_rate_that_is_used_up_doubles() -> None:
+    rate = Rate(2.0, burst=10.0, doubles_s=5.0, most_per_s=6.0)
+    # Five seconds at two a second, five at four, and then no more than six.
+    assert [rate.wait_s(10.0 + n) for n in (0, 6, 10, 30, 60)] == pytest.approx([0, 3, 5, 10, 15])
+    assert Rate(2.0, burst=10.0).wait_s(70.0) == pytest.approx(30.0)
+    step = (Step("write", 0.0, requests={"writes": 1.0}),)
+    outcome = play(70, step, slots=100, requests={"writes": rate})
+    assert outcome.seconds == pytest.approx(15.0, rel=0.1)
+
+
 def test_new_environments_start_cold_and_are_used_again() -> None:
     step = (Step("read", 1.0, cold_s=0.5),)
     assert play(3, step, slots=1).seconds == pytest.approx(0.5 + 3 * 1.0)

@@ -48,8 +48,8 @@ from batchops.cli.jobs import _jobs_table
 from batchops.cli.stack import print_event
 from batchops.core.errors import InputError, explain_failure
 from batchops.deployment.stack_events import StackEvent, StackEvents
+from batchops.inspection.error_parsing import parse_errors
 from batchops.inspection.front_ends import LineView, NotebookView, TerminalView
-from batchops.inspection.job_errors import parse_errors
 from batchops.inspection.links import Link, embedded, make_link
 from batchops.inspection.parquet import write_parquet
 from batchops.inspection.progress import Progress

@@ -183,6 +183,7 @@ def test_resources_have_the_names_of_the_walkthrough() -> None:
         "LoggingBucket": "AWS::S3::Bucket",
         "FinancialTable": "AWS::DynamoDB::Table",
         "ErrorTable": "AWS::DynamoDB::Table",
+        "ErrorRangesTable": "AWS::DynamoDB::Table",
         "JobTable": "AWS::DynamoDB::Table",
         "BlogBatchMainOrchestrator": "AWS::Serverless::StateMachine",
         "BlogBatchProcessChunk": "AWS::Serverless::StateMachine",
@@ -495,10 +496,12 @@ def test_tables_have_the_keys_that_the_code_uses() -> None:
 
     assert key_of(resource("FinancialTable")["Properties"]) == ["uuid"]
     assert key_of(resource("ErrorTable")["Properties"]) == ["jobId", "errorId"]
-    assert resource("ErrorTable")["Properties"]["TimeToLiveSpecification"] == {
-        "AttributeName": "ttl",
-        "Enabled": True,
-    }
+    assert key_of(resource("ErrorRangesTable")["Properties"]) == ["jobRange", "errorId"]
+    for name in ("ErrorTable", "ErrorRangesTable"):
+        assert resource(name)["Properties"]["TimeToLiveSpecification"] == {
+            "AttributeName": "ttl",
+            "Enabled": True,
+        }
     ledger = resource("JobTable")["Properties"]
     assert key_of(ledger) == ["jobId", "entry"]
     (index,) = ledger["GlobalSecondaryIndexes"]

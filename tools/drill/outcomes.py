@@ -32,9 +32,9 @@ class JobOutcome:
     completed, rejects : bytes
         The two result files.
     errors : tuple of dict
-        The errors in ErrorTable, in order, without the columns that depend on the run.
+        The errors in the tables, in order, without the columns that depend on the run.
     errors_agree : bool
-        Whether the file of errors says the same as ErrorTable.
+        Whether the file of errors says the same as the tables.
     counts : dict
         The ledger's counts, by the name of the entry.
     balanced, archived : bool
@@ -99,7 +99,7 @@ def differences(reference: JobOutcome, found: JobOutcome) -> list[str]:
             f"the recorded errors differ: {len(found.errors):,}, not {len(reference.errors):,}"
         )
     if not found.errors_agree:
-        said.append("the file of errors says other than ErrorTable")
+        said.append("the file of errors says other than the tables")
     for entry in sorted({*reference.counts, *found.counts}):
         if reference.counts.get(entry) != found.counts.get(entry):
             said.append(f"the ledger's entry {entry} differs: {found.counts.get(entry)}")

@@ -1,9 +1,9 @@
-"""JobTable and ErrorTable: every read and every write of them stands in this package.
+"""JobTable and the tables of errors: every read and write of them stands in this package.
 
-`entries` has what an entry holds, `job_table` reads, `error_table` reads, and deletes the errors of
-a job, `claims` has the conditional updates by which an attempt takes a job over, and deletes the
-entries of one, and `job_queue` is where jobs wait. Attributes are camelCase in the tables, and in
-this package only.
+`entries` and `error_items` have what an item holds, `job_table` reads, `error_table` reads, and
+deletes the errors of a job, `claims` has the conditional updates by which an attempt takes a job
+over, and deletes the entries of one, and `job_queue` is where jobs wait. Attributes are camelCase
+in the tables, and in this package only.
 """
 
 from batchops.core.ledger.claims import (
@@ -16,10 +16,8 @@ from batchops.core.ledger.claims import (
     release,
 )
 from batchops.core.ledger.entries import ChunkEntry, ErrorsPlace, JobEntry
+from batchops.core.ledger.error_items import ERROR_COLUMNS, ErrorFilter, ErrorItem
 from batchops.core.ledger.error_table import (
-    ERROR_COLUMNS,
-    ErrorFilter,
-    ErrorItem,
     count_errors,
     delete_errors,
     error_values,

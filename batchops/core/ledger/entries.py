@@ -342,6 +342,12 @@ class ChunkEntry(Entry):
         return ErrorsPlace.of(found, keys.error_piece(str(self.item["jobId"]), self.number))
 
     @property
+    def rows_with_errors(self) -> int | None:
+        """Rows that have errors in the chunk's piece; None if it has none, see `error_piece`."""
+        found = self.item.get("errorPiece")
+        return None if found is None else int(found["rows"])
+
+    @property
     def piece_bytes(self) -> Mapping[str, int]:
         """Bytes of the pieces that the chunk wrote, by ``output`` and ``rejects``."""
         return dict(self.item.get("sizeBytes", {}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,7 @@ _TALLIED = {
 # Those that the balance needs.
 _COUNTED = {
     "ConsistentRead": True,
-    "ProjectionExpression": (
-        "jobId, entry, #status, #rows, #valid, rejected, #errors, attempt, errorPiece"
-    ),
+    "ProjectionExpression": ("entry, #status, #rows, #valid, rejected, #errors, errorPiece.#rows"),
     "ExpressionAttributeNames": {
         "#status": "status",
         "#rows": "rows",
@@ -66,7 +64,13 @@ def chunk_entries_from(stack: StackRef, job_id: str, first: int) -> Iterator[Chu
     yield from _query_chunks(stack, job_id, first=first, **_TALLIED)
 
 
-def chunk_counts(stack: StackRef, job_id: str, chunks: int) -> list[ChunkEntry]:
+def chunk_counts(
+    stack: StackRef,
+    job_id: str,
+    chunks: int,
+    *,
+    on_read: Callable[[int], None] = lambda _: None,
+) -> list[ChunkEntry]:
     """Return the entries of a job's chunks that have started, with their counts only.
 
     They are looked up by their keys, side by side: a query reads a megabyte at a time, one after
@@ -76,11 +80,17 @@ def chunk_counts(stack: StackRef, job_id: str, chunks: int) -> list[ChunkEntry]:
     ----------
     chunks
         The job's chunks, in all.
+    on_read
+        Called now and then with the number of chunks found so far.
     """
     numbers = range(1, chunks + 1)
     wanted = [{"jobId": {"S": job_id}, "entry": {"S": items.chunk_entry(n)}} for n in numbers]
     table, doing = stack.outputs["JobTableName"], f"reading the chunks of job {job_id!r}"
-    found = map(ChunkEntry, look_up(stack, table, wanted, doing=doing, options=_COUNTED))
+    found: list[ChunkEntry] = []
+    for item in look_up(stack, table, wanted, doing=doing, options=_COUNTED):
+        found.append(ChunkEntry(item))
+        if len(found) % BATCH_KEYS == 0:
+            on_read(len(found))
     return sorted(found, key=lambda chunk: chunk.name)
 
 

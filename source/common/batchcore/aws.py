@@ -72,7 +72,7 @@ CONFIG = Config(
 # The bucket's lifecycle rule removes objects with this tag: only a rerun may still need them.
 INTERMEDIATE = "kind=intermediate"
 
-# Errors in files have this tag, and live as long as the items of ErrorTable: ErrorExpiryDays.
+# Errors in files have this tag, and live as long as the items of ErrorRangesTable: ErrorExpiryDays.
 ERRORS = "kind=errors"
 
 # These expire where the stack's parameters say so.

@@ -1,7 +1,7 @@
 """Write a chunk's errors as a piece of CSV, and count them by cause.
 
 The pieces of all chunks, one after the other, are the file of a job's errors, which the merge makes
-of them. Its text is what ErrorTable has, in the same order.
+of them. Its text is what ErrorRangesTable has, in the same order.
 """
 
 import csv
@@ -16,7 +16,7 @@ import orjson
 
 from batchcore.items import found_errors
 
-# The columns of the file and of ``Job.errors``, each with the attribute of the item in ErrorTable.
+# The columns of the file and of ``Job.errors``, each with the item's attribute in the table.
 COLUMNS = {
     "source_row": "sourceRow",
     "column": "column",
@@ -147,7 +147,7 @@ def format_piece(
 
 
 def _lines(record: Mapping[str, Any], **of_chunk: Any) -> list[dict[str, Any]]:
-    """Return a row's errors in the order of ErrorTable."""
+    """Return a row's errors in the order of the table."""
     found = list(found_errors(record, **of_chunk))
     if len(found) > 1:
         found.sort(key=itemgetter("errorId"))

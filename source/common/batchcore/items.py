@@ -1,6 +1,8 @@
-"""Build and read the items of ErrorTable and JobTable: attribute names, shapes and sort keys.
+"""Build and read the items of the tables of errors and jobs: attribute names, shapes and sort keys.
 
-ErrorTable: partition ``jobId``, sort ``errorId`` (``<source_row, 10 digits>#<column>#<rule>``).
+ErrorRangesTable: partition ``jobRange`` (``<job id>#<source_row, the first 6 of 10 digits>``), sort
+``errorId`` (``<source_row, 10 digits>#<column>#<rule>``), see `batchcore.error_ranges`. ErrorTable,
+which earlier stacks wrote: partition ``jobId``, the same sort key.
 JobTable, the ledger: partition ``jobId``, sort ``entry`` (``JOB`` or ``CHUNK#000001``); the index
 ``JobsByStart`` (``listed``, ``startTime``) has the JOB entries only.
 """
@@ -9,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-# The number of the format of both tables and of a job's objects in S3. The stack's output
+# The number of the format of the tables and of a job's objects in S3. The stack's output
 # LedgerFormat says the same number; a stack without that output has format 1.
 # 1: errors are in ErrorTable only. 2: they are in files, too, see `batchcore.error_files`.
-LEDGER_FORMAT = 2
+# 3: those in a table are in ErrorRangesTable.
+LEDGER_FORMAT = 3
 
 JOB_ENTRY = "JOB"
 CHUNK_PREFIX = "CHUNK#"
@@ -23,6 +26,13 @@ JOBS_BY_START = "JobsByStart"
 # whole row.
 MAX_RAW_CHARACTERS = 32_000
 MAX_VALUE_CHARACTERS = 4_000
+
+# A sort key has ten digits for the row. The first six name its range of 10,000 rows. Chunks have up
+# to 20,000 rows, so each of those that run side by side has ranges of its own.
+_ROW_DIGITS = 10
+_RANGE_DIGITS = 6
+LAST_ROW = 10**_ROW_DIGITS - 1
+RANGE_ROWS = 10 ** (_ROW_DIGITS - _RANGE_DIGITS)
 
 # Conditions of an update. #0 and :0 are its first attribute, the attempt.
 _NOT_LATER = "attribute_not_exists(#0) OR #0 <= :0"
@@ -60,6 +70,21 @@ def error_id(source_row: int, column: str, rule: str) -> str:
     return f"{row_prefix(source_row)}{column}#{rule}"
 
 
+def row_of_error(sort_key: str) -> int:
+    """Return the row that an error is of."""
+    return int(sort_key[:_ROW_DIGITS])
+
+
+def range_of_error(sort_key: str) -> str:
+    """Return the range of 10,000 rows that an error is in: the first digits of its row."""
+    return sort_key[:_RANGE_DIGITS]
+
+
+def error_partition(job: str, listed: str) -> str:
+    """Return the partition of ErrorRangesTable that holds a job's errors of a range."""
+    return f"{job}#{listed}"
+
+
 def row_range(first_row: int, last_row: int) -> tuple[str, str]:
     """Return the lowest and highest possible sort key of the errors in a range of rows."""
     return row_prefix(first_row), f"{last_row:010d}$"  # "$" follows "#" in ASCII
@@ -70,7 +95,7 @@ def found_errors(
 ) -> Iterator[dict[str, Any]]:
     """Yield one error per rule that a rejected record breaks.
 
-    Each has all attributes that ErrorTable and the file of errors show, as text or int.
+    Each has all attributes that ErrorRangesTable and the file of errors show, as text or int.
 
     Parameters
     ----------
@@ -105,15 +130,16 @@ def found_errors(
 def error_items(
     record: Mapping[str, Any], *, job: str, chunk: int, attempt: int, time: str, ttl: int
 ) -> Iterator[Item]:
-    """Yield the items of ErrorTable for a rejected record, see `found_errors`.
+    """Yield the items of ErrorRangesTable for a rejected record, see `found_errors`.
 
     Parameters
     ----------
     ttl
         Seconds since the epoch after which DynamoDB may delete the item.
     """
+    partition = error_partition(job, range_of_error(row_prefix(record["row"])))
     for error in found_errors(record, chunk=chunk, attempt=attempt, time=time):
-        yield attributes({**error, "jobId": job, "ttl": ttl})
+        yield attributes({**error, "jobRange": partition, "ttl": ttl})
 
 
 def _cut(text: str, length: int) -> str:

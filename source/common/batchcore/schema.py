@@ -188,9 +188,17 @@ class RecordSchema:
         order = {column: number for number, column in enumerate(self.columns)}
         return sorted(set(found), key=lambda v: (order.get(v.column, -1), v.rule, v.limit))
 
+    def broken_rules(self, fields: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Return column and rule of everything that a row breaks, without saying it in words."""
+        found = [
+            (_column_of(e), str(e.schema_path[-1])) for e in self._validator.iter_errors(fields)
+        ]
+        found += [(c.column, comparisons.KEYWORD) for c in self.comparisons if not c.holds(fields)]
+        return sorted(set(found))
+
     def _violation(self, error: Any) -> Violation:
         rule = str(error.schema_path[-1])
-        column = str(error.instance_path[0]) if error.instance_path else ""
+        column = _column_of(error)
         value = str(error.instance) if column else ""
         limit: Any = self._compiled
         for part in error.schema_path:
@@ -234,6 +242,10 @@ class RecordSchema:
                 "'x-enrichment' must list the columns that the reference data adds, none of "
                 f"them in 'properties', but it is {list(self.enrichment)}"
             )
+
+
+def _column_of(error: Any) -> str:
+    return str(error.instance_path[0]) if error.instance_path else ""
 
 
 def parse_document(

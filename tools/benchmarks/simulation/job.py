@@ -36,10 +36,12 @@ class _Bucket:
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._due = -math.inf  # when all that was asked for so far is due
+        self._first = math.inf  # when it was asked for the first time
 
     def take(self, now: float, amount: float) -> float:
+        self._first = min(self._first, now)
         due = max(self._due, now - self._rate.burst / self._rate.per_s)
-        self._due = due + amount / self._rate.per_s
+        self._due = due + amount / self._rate.after(due - self._first)
         return max(0.0, self._due - now)
 
 

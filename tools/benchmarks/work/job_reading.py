@@ -16,6 +16,7 @@ from tools.benchmarks.work import Work, nothing
 
 ENGINE = "engine"
 ERRORS_FILE = "errors.csv"
+FIXED_FILE = "fixed.csv"
 
 
 def prepare(step: str, folder: Path, _chunk_rows: int) -> Work:
@@ -32,6 +33,7 @@ def prepare(step: str, folder: Path, _chunk_rows: int) -> Work:
         "why()": job.why,
         "balance()": job.balance,
         "first page": job.error_page,
+        "plan of a repair": lambda: job.repair(folder / job_id / FIXED_FILE),
         "read_csv": lambda: pd.read_csv(folder / job_id / ERRORS_FILE),
     }
     # What is made on first use, imports and connections, is not measured.

@@ -13,7 +13,7 @@ from batchcore.schema import Violation
 
 from batchops.core.error_objects import BLOCK_BYTES, end_of_errors
 from batchops.inspection import frames
-from batchops.inspection.job_errors import parse_errors
+from batchops.inspection.error_parsing import parse_errors
 from tools.benchmarks.bucket import INPUT_KEY
 from tools.benchmarks.inputs import write_input
 from tools.benchmarks.work import Work, nothing

@@ -18,7 +18,7 @@ from batchcore.schema import DIALECT
 from batchcore.upload import INPUT_FORMAT
 from hypothesis import given
 from hypothesis import strategies as st
-from support import ROOT, SOURCE, TEMPLATE, environment, function_of, resource, resources
+from support import JOB_TABLE, ROOT, SOURCE, TEMPLATE, environment, function_of, resource, resources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -960,5 +960,5 @@ def test_ledger_is_written_by_the_names_that_the_code_reads(machine: str) -> Non
         used = set(re.findall(r":\w+", expressions))
         assert used == parameters["ExpressionAttributeValues"].keys(), name
         assert {f"#{attribute}" for attribute in names.values()} == names.keys(), name
-        assert parameters["TableName"] == "JobTable"
+        assert parameters["TableName"] == JOB_TABLE
         assert parameters["Key"].keys() == {"jobId", "entry"}

@@ -38,7 +38,7 @@ help:
 	@echo "make lab     JupyterLab on notebooks/"
 	@echo "make console the operations console as an app, on 127.0.0.1"
 	@echo "make check   ruff, mypy --strict, import-linter and the fast tests, in about a minute"
-	@echo "make lint    as check without tests, and cfn-lint, sam validate, checkov, the CI workflow, the docs"
+	@echo "make lint    as check without tests, and cfn-lint, the workflows' definitions, sam validate, checkov, the CI workflow, the docs"
 	@echo "make audit   known vulnerabilities of every package; needs the network"
 	@echo "make pins    renew the versions and hashes of what is installed; needs the network"
 	@echo "make licences  the licences of what is installed, into the docs"
@@ -124,6 +124,7 @@ code: $(VENV)/ready-dev
 
 lint: code setup-dev $(SCAN)/ready
 	$(BIN)/cfn-lint template.yaml
+	$(BIN)/python -m tools.definitions source/statemachine/*.asl.json
 	SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region us-east-1
 	$(SCAN)/bin/checkov --file template.yaml --config-file .checkov.yaml
 	sed -n '/^```yaml$$/,/^```$$/{/^```/!p;}' docs/ci.md > .tools/workflow.yml

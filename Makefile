@@ -15,6 +15,7 @@ SAM := .tools/sam
 # JupyterLab refuses to run as root unless it is told to, as in a container it has to.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 SCAN := .tools/scan
+CONFORM := .tools/conform
 # Test files run side by side, each as a whole in one process; JOBS=1 runs them one by one.
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
@@ -31,7 +32,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --constraint const
 PIN := $(SCAN)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
 	--custom-compile-command 'make pins'
 
-.PHONY: help demo test check code lint audit pins licences format lab console docs pictures bench bench-quick drill clean setup setup-dev
+.PHONY: help demo test check code lint audit pins licences format lab console docs pictures bench bench-quick drill conform clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,6 +47,7 @@ help:
 	@echo "make pictures  the pictures of README and docs, from notebooks run in a browser"
 	@echo "make bench   benchmarks, into docs/performance.md"
 	@echo "make drill   each function fails on purpose; the result goes into docs/reliability.md"
+	@echo "make conform  the same stack on LocalStack's core, from deployment to deletion"
 	@echo "make clean   stop the local engine, remove what was made here"
 
 # ------------------------------------------------------------------------------------ set-up
@@ -88,6 +90,16 @@ $(SCAN)/ready: scan-requirements.txt | $(VENV)/python
 	$(BIN)/python -m venv $(SCAN)
 	$(SCAN)/bin/python $(INSTALLERS)
 	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --requirement scan-requirements.txt
+	@touch $@
+
+# LocalStack pins boto3 and much else. What the layer has compiled parts of is installed beside it,
+# since the layer that is deployed holds them for AWS's processors.
+$(CONFORM)/ready: tools/conform/requirements.txt source/common/requirements.txt | $(VENV)/python
+	@echo "Setting up $(CONFORM) with LocalStack's core: a minute or two, the first time only."
+	$(BIN)/python -m venv $(CONFORM)
+	$(CONFORM)/bin/python $(INSTALLERS)
+	$(CONFORM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tools/conform/requirements.txt
+	$(CONFORM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement source/common/requirements.txt
 	@touch $@
 
 $(VENV)/ready-console: $(VENV)/ready
@@ -171,6 +183,10 @@ bench-quick: $(VENV)/ready-bench
 
 drill: setup
 	$(BIN)/python -m tools.drill --into docs/reliability.md
+
+# Some five minutes; not part of make test.
+conform: $(VENV)/ready-dev $(CONFORM)/ready
+	$(BIN)/python -m tools.conform $(CONFORM)/bin/python
 
 clean:
 	-test ! -x $(BIN)/batchops || $(BIN)/batchops engine stop

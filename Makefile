@@ -15,6 +15,7 @@ SAM := .tools/sam
 # JupyterLab refuses to run as root unless it is told to, as in a container it has to.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 SCAN := .tools/scan
+CONFORM := .tools/conform
 # Test files run side by side, each as a whole in one process; JOBS=1 runs them one by one.
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
@@ -31,14 +32,14 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --constraint const
 PIN := $(SCAN)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
 	--custom-compile-command 'make pins'
 
-.PHONY: help demo test check code lint audit pins policies licences format lab console docs pictures bench bench-quick drill clean setup setup-dev
+.PHONY: help demo test check code lint audit pins policies licences format lab console docs pictures bench bench-quick drill conform clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make lab     JupyterLab on notebooks/"
 	@echo "make console the operations console as an app, on 127.0.0.1"
 	@echo "make check   ruff, mypy --strict, import-linter and the fast tests, in some minutes"
-	@echo "make lint    as check without tests, and cfn-lint, sam validate, checkov, the CI workflow, the docs"
+	@echo "make lint    as check without tests, and cfn-lint, the workflows' definitions, sam validate, checkov, the CI workflow, the docs"
 	@echo "make audit   known vulnerabilities of every package; needs the network"
 	@echo "make pins    renew the versions and hashes of what is installed; needs the network"
 	@echo "make policies  the policies of a stack's people, into the template and the docs"
@@ -47,6 +48,7 @@ help:
 	@echo "make pictures  the pictures of README and docs, from notebooks run in a browser"
 	@echo "make bench   benchmarks, into docs/performance.md"
 	@echo "make drill   each function fails on purpose; the result goes into docs/reliability.md"
+	@echo "make conform  the same stack on LocalStack's core, from deployment to deletion"
 	@echo "make clean   stop the local engine, remove what was made here"
 
 # ------------------------------------------------------------------------------------ set-up
@@ -91,6 +93,16 @@ $(SCAN)/ready: scan-requirements.txt | $(VENV)/python
 	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --requirement scan-requirements.txt
 	@touch $@
 
+# LocalStack pins boto3 and much else. What the layer has compiled parts of is installed beside it,
+# since the layer that is deployed holds them for AWS's processors.
+$(CONFORM)/ready: tools/conform/requirements.txt source/common/requirements.txt | $(VENV)/python
+	@echo "Setting up $(CONFORM) with LocalStack's core: a minute or two, the first time only."
+	$(BIN)/python -m venv $(CONFORM)
+	$(CONFORM)/bin/python $(INSTALLERS)
+	$(CONFORM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tools/conform/requirements.txt
+	$(CONFORM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement source/common/requirements.txt
+	@touch $@
+
 $(VENV)/ready-console: $(VENV)/ready
 	$(BIN)/python $(INSTALL) --editable '.[lab,console]'
 	@touch $@
@@ -125,6 +137,7 @@ code: $(VENV)/ready-dev
 
 lint: code setup-dev $(SCAN)/ready
 	$(BIN)/cfn-lint template.yaml
+	$(BIN)/python -m tools.definitions source/statemachine/*.asl.json
 	SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region us-east-1
 	$(SCAN)/bin/checkov --file template.yaml --config-file .checkov.yaml
 	sed -n '/^```yaml$$/,/^```$$/{/^```/!p;}' docs/ci.md > .tools/workflow.yml
@@ -174,6 +187,10 @@ bench-quick: $(VENV)/ready-bench
 
 drill: setup
 	$(BIN)/python -m tools.drill --into docs/reliability.md
+
+# Some five minutes; not part of make test.
+conform: $(VENV)/ready-dev $(CONFORM)/ready
+	$(BIN)/python -m tools.conform $(CONFORM)/bin/python
 
 clean:
 	-test ! -x $(BIN)/batchops || $(BIN)/batchops engine stop

@@ -7,13 +7,15 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from support import ROOT, TEMPLATE, resource
+from support import ACCOUNT_ID, REGION, ROOT, STACK, TEMPLATE, physical_name, resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # The main workflow and the chunk workflow, by their logical ids.
 MAIN, CHUNK = MACHINES = ("BlogBatchMainOrchestrator", "BlogBatchProcessChunk")
+
+CHUNK_ARN = f"arn:aws:states:{REGION}:{ACCOUNT_ID}:stateMachine:{STACK}-process-chunk"
 
 State = dict[str, Any]
 
@@ -32,10 +34,8 @@ def definition(machine: str) -> dict[str, Any]:
         if name == "MaxConcurrency":
             return str(TEMPLATE["Parameters"][name]["Default"])
         if name.endswith("Function"):
-            return f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
-        if name == "ProcessChunkStateMachine":
-            return "arn:aws:states:us-east-1:123456789012:stateMachine:process-chunk"
-        return name
+            return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
+        return CHUNK_ARN if name == "ProcessChunkStateMachine" else physical_name(name)
 
     found: dict[str, Any] = json.loads(re.sub(r"\$\{(\w+)\}", substitute, definition_text(machine)))
     return found

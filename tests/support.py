@@ -47,6 +47,7 @@ BUCKET = "batchops-example-bucket"
 API_ID = "a1b2c3d4e5"
 MACHINE_NAME = f"{STACK}-main-orchestrator"
 MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT_ID}:stateMachine:{MACHINE_NAME}"
+TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:{STACK}-SNSTopic"
 SENDER = "sender@example.com"
 RECIPIENT = "recipient@example.com"
 START_TIME = "2026-11-23T06:00:00.000Z"
@@ -75,6 +76,7 @@ _REFERENCES = {
     "SourceBucket": BUCKET,
     "SESSender": SENDER,
     "SESRecipient": RECIPIENT,
+    "SNSTopic": TOPIC_ARN,
 }
 
 
@@ -297,9 +299,9 @@ def _clients() -> tuple[Any, ...]:
 
 
 @contextmanager
-def mocked_account() -> Iterator[Account]:
-    """Give a mocked account, and no other."""
-    with mock_aws():
+def mocked_account(config: Mapping[str, Any] | None = None) -> Iterator[Account]:
+    """Give a mocked account, and no other; see moto for its config."""
+    with mock_aws(config=config):
         yield Account.create()
 
 

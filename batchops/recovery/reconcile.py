@@ -21,6 +21,7 @@ from batchops.core.executions import REPORT_UNSTARTED_AFTER_S, attempt_state
 from batchops.core.stack_ref import describe_deployed
 from batchops.inspection.result_check import lost_results
 from batchops.inspection.unseen import upload_event
+from batchops.recovery.redelivery import deliver_event
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:

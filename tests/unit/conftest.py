@@ -19,11 +19,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[support.Account]:
+def moto_config() -> dict[str, Any]:
+    """Give the configuration of the mocked account; a module may have its own."""
+    return {}
+
+
+@pytest.fixture
+def account(
+    monkeypatch: pytest.MonkeyPatch, moto_config: dict[str, Any]
+) -> Iterator[support.Account]:
     """Give a mocked AWS account with the stack's bucket, tables and main workflow."""
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CONFIG_FILE"):
         monkeypatch.delenv(name, raising=False)
-    with support.mocked_account() as account:
+    with support.mocked_account(moto_config) as account:
         # Not before: the mock drops the default session when it starts.
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", support.SESSION)
         yield account

@@ -18,7 +18,7 @@ from batchcore.schema import DIALECT
 from batchcore.upload import INPUT_FORMAT
 from hypothesis import given
 from hypothesis import strategies as st
-from support import ROOT, SOURCE, TEMPLATE, environment, function_of, resource, resources
+from support import JOB_TABLE, ROOT, SOURCE, TEMPLATE, environment, function_of, resource, resources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -574,6 +574,31 @@ RESERVED = {
 }
 
 
+def test_api_logs_each_request_in_a_group_of_the_stack() -> None:
+    api = resource("Api")["Properties"]
+    log = api["AccessLogSetting"]
+    assert log["DestinationArn"] == {"Fn::GetAtt": ["ApiLogGroup", "Arn"]}
+    for told in ("requestId", "status", "identity.userArn", "error.responseType"):
+        assert f"$context.{told}" in log["Format"]
+    # Those of executions would go into a group that is not the stack's.
+    (settings,) = api["MethodSettings"]
+    assert not {"LoggingLevel", "DataTraceEnabled"} & settings.keys()
+
+
+def test_lost_end_of_a_job_needs_no_dead_letters() -> None:
+    # What the targets of rules do with an event that is lost for good: start the next job, which
+    # whoever looks does as well, and send a notice, which an alarm does of a job that timed out.
+    targets = {
+        name: [target["Arn"] for target in rule["Properties"]["Targets"]]
+        for name, rule in resources("AWS::Events::Rule").items()
+    }
+    assert targets == {
+        "StoppedJobRule": [{"Ref": "SNSTopic"}],
+        "EndedJobRule": [{"Fn::GetAtt": ["S3LambdaNotificationFunction", "Arn"]}],
+    }
+    assert resource("TimedOutJobsAlarm")["Properties"]["MetricName"] == "ExecutionsTimedOut"
+
+
 def test_functions_of_jobs_reserve_what_the_parameter_says_and_by_default_nothing() -> None:
     assert TEMPLATE["Parameters"]["ReservedConcurrency"]["Default"] == 0
     nothing = {"Fn::Equals": [{"Ref": "ReservedConcurrency"}, 0]}
@@ -675,31 +700,6 @@ def test_substitutions_are_the_resources_that_they_are_named_after(machine: str)
     for name, value in substitutions.items():
         target = value.get("Ref") or value["Fn::GetAtt"][0]
         assert target == renamed.get(name, name)
-
-
-@pytest.mark.parametrize("machine", MACHINES)
-def test_workflow_is_valid_states_language(machine: str, tmp_path: Path) -> None:
-    properties = {
-        "RoleArn": "arn:aws:iam::123456789012:role/workflow",
-        "Definition": definition(machine),
-    }
-    state_machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
-    path = tmp_path / "workflow.json"
-    path.write_text(json.dumps({"Resources": {"Workflow": state_machine}}), encoding="utf-8")
-    assert lint(path) == []
-
-
-def test_linter_would_find_a_mistake_in_a_workflow(tmp_path: Path) -> None:
-    state_machine = {
-        "Type": "AWS::StepFunctions::StateMachine",
-        "Properties": {
-            "RoleArn": "arn:aws:iam::123456789012:role/workflow",
-            "Definition": {"StartAt": "A", "States": {"A": {"Type": "Tusk", "End": True}}},
-        },
-    }
-    path = tmp_path / "workflow.json"
-    path.write_text(json.dumps({"Resources": {"Workflow": state_machine}}), encoding="utf-8")
-    assert lint(path)
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -1144,5 +1144,5 @@ def test_ledger_is_written_by_the_names_that_the_code_reads(machine: str) -> Non
         used = set(re.findall(r":\w+", expressions))
         assert used == parameters["ExpressionAttributeValues"].keys(), name
         assert {f"#{attribute}" for attribute in names.values()} == names.keys(), name
-        assert parameters["TableName"] == "JobTable"
+        assert parameters["TableName"] == JOB_TABLE
         assert parameters["Key"].keys() == {"jobId", "entry"}

@@ -277,6 +277,8 @@ class Job(JobRef):
             ``rejected``, ``errors``, ``attempt`` (Int64), ``start``, ``end`` (datetime64[ms, UTC]),
             ``queue_ms`` (Int64, milliseconds from the job's start to the chunk's), ``read_ms``,
             ``validate_ms``, ``enrich_ms``, ``write_ms`` (Int64, milliseconds inside the function),
+            ``read_start`` and so on (datetime64[ms, UTC], when the function began), ``cold`` (str,
+            the steps whose function was started for this chunk, as in ``read, validate``),
             ``failed_step``, ``error``, ``cause`` (str). A missing value is not
             known yet, or the chunk did not fail.
         """

@@ -50,8 +50,8 @@ class Shot:
 NOTEBOOKS = {
     "01-deploy": {"deploy": Shot("stack.deploy(")},
     "02-submit": {"graph": Shot("job.graph()", ".jp-RenderedMermaid img")},
-    "04-errors": {"errors": Shot("job.plot_errors();", "img")},
-    "03-timings": {"timeline": Shot("job.timeline();", "img")},
+    "04-errors": {"errors": Shot("job.plot_errors();", "svg")},
+    "03-timings": {"timeline": Shot("job.timeline();", "svg")},
     "06-rerun": {},
     "operations-console": {"console": Shot("bo.console(", ".batchops-console")},
 }

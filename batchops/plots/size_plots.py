@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchops.plots.axes import INK, finish, make_axes, say_why_empty
-from batchops.show.marks import BLUE, VERMILLION
+from batchops.plots.axes import finish, make_axes, say_why_empty
+from batchops.show.marks import BLUE, INK, VERMILLION
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -153,7 +153,7 @@ VALUES: list[Any] = [
     Link.of(f"https://x.example/{EVIL}", here_only=True),
     ShownOutputs({EVIL: EVIL}, EVIL),
     Preview(EVIL, False, (Change(EVIL, EVIL, EVIL, EVIL, (EVIL,)),), False),
-    Picture(EVIL, b""),
+    Picture(EVIL, "<svg></svg>"),
     Progress(JobStatus(EVIL, reason=EVIL), job_id=EVIL),
     RERUN,
     Redelivery(EVIL, True, (WaitingUpload(EVIL, EVIL, EVIL, EVIL),)),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from batchops.inspection.duplicates import Duplicates
     from batchops.inspection.error_pages import ErrorPage
     from batchops.inspection.rejects_workbook import RejectsWorkbook
+    from batchops.inspection.report import JobReport, Parts
     from batchops.inspection.why import Why
     from batchops.planning.actual_cost import CostComparison
     from batchops.planning.plan import Plan
@@ -429,6 +430,42 @@ class Job(JobRef):
         return compare_cost(self, plan=plan)
 
     # ------------------------------------------------------------------------- results
+
+    def report(
+        self, path: str | Path, *, plan: Plan | None = None, replace: bool = True
+    ) -> JobReport:
+        """Store a report of the job to hand on: one HTML file, which opens in any browser.
+
+        It has the balance, the plan against the job, the errors by place, rule and column with
+        examples, the workflow, the timeline, the cost and the attempts. It loads nothing, prints
+        well, and shows values of rejected rows: hand it to people who may see them.
+
+        Parameters
+        ----------
+        path
+            Where to store it; ends in ``.html``.
+        plan
+            The job's plan, as `Stack.plan` made it, to be set beside what came of it.
+        replace
+            Replace a file that is there, rather than raise.
+
+        Raises
+        ------
+        InputError
+            If the path does not end in ``.html``, or a file is there that is not to be replaced.
+        JobNotFoundError, AwsError
+        """
+        from batchops.inspection.report import store_report
+        from batchops.planning.actual_cost import compare_cost
+        from batchops.planning.plan_outcome import plan_outcome
+        from batchops.recovery.lineage import lineage
+
+        parts: Parts = {
+            "Plan against job": partial(plan_outcome, self, plan=plan),
+            "Cost": partial(compare_cost, self, plan=plan),
+            "Attempts": partial(lineage, self),
+        }
+        return store_report(self, path, parts=parts, replace=replace)
 
     def output(self, *, typed: bool = False, source_row: bool = False) -> pd.DataFrame:
         """Return the completed file, with every column as text unless `typed` is set.

@@ -13,7 +13,7 @@ GROUPS = {
     "Files and jobs": ("schema", "plan", "submit", "jobs", "show", "watch", "wait"),
     "Results": (
         *("why", "errors", "rejects", "output", "download", "link", "email", "balance"),
-        *("duplicates", "chunks", "steps", "lineage", "cost", "plot"),
+        *("duplicates", "chunks", "steps", "lineage", "cost", "plot", "report"),
     ),
     "Fix and rerun": ("repair", "rerun", "stop", "redeliver", "compare", "what-if"),
     "Look inside": ("logs", "invoke", "engine"),
@@ -55,6 +55,7 @@ EXAMPLES = {
     "lineage": "lineage JOB",
     "cost": "cost JOB",
     "plot": "plot JOB timeline timeline.svg",
+    "report": "report JOB --to report.html",
     "repair": "repair JOB fixed.csv --yes --wait",
     "rerun": "rerun JOB --yes --wait",
     "stop": "stop JOB",

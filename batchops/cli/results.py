@@ -307,6 +307,37 @@ def email(stack: Stack, job_id: str) -> None:
 
 @main.command()
 @job_argument
+@click.option(
+    "-o",
+    "--output",
+    "--to",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Store it in this file; its name ends in .html.",
+)
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
+@click.option(
+    "--plan",
+    "planned",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The file that was uploaded: it is planned again, and set beside the job.",
+)
+@with_stack
+def report(stack: Stack, job_id: str, path: Path, force: bool, planned: Path | None) -> None:
+    """Store a job's report to hand on: one HTML file, which needs no server and no network.
+
+    It shows values of rejected rows: hand it to people who may see them.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise click.BadParameter(f"{path} does not end in .html, which a report is called")
+    job = stack.job(job_id)
+    plan = None if planned is None else stack.plan(planned)
+    show(job.report(path, plan=plan, replace=force))
+
+
+@main.command()
+@job_argument
 @click.argument("what", type=click.Choice([_TIMELINE, _ERRORS, _DURATIONS, _GRAPH]))
 @click.argument("path", type=click.Path(path_type=Path))
 @with_stack

@@ -79,7 +79,8 @@ def chunk_timeline(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("chunk")
     counts = Counter(bar.status.lower() for bar in bars)
     said = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
-    return finish(ax, fit_label(f"Chunks over time: {said}", 80), _SINCE_START, legend=True)
+    _, labels = ax.get_legend_handles_labels()
+    return finish(ax, fit_label(f"Chunks over time: {said}", 80), _SINCE_START, legend=bool(labels))
 
 
 def _draw_kind(ax: Axes, kind: str, name: str, spans: list[tuple[int, Span]]) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from batchops.show.marks import BLUE, VERMILLION
+
 MOST = 50
+# Sizes in pixels, and the least count that is wider than its bar.
+_WIDTH, _HEIGHT, _MARGIN, _TOO_WIDE = 900, 170, 8, 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +94,40 @@ def round_up(value: float) -> int:
             if step >= value:
                 return step
         power *= 10
+
+
+def stretches_svg(stretches: Sequence[Stretch]) -> str:
+    """Return the counts as bars, the bad ones marked, in the page's colour of text."""
+    most = max((each.rejected for each in stretches), default=0)
+    if not most:
+        return ""
+    step = (_WIDTH - 2 * _MARGIN) / len(stretches)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT + 44}" '
+        'font-family="sans-serif" font-size="11" role="img" text-anchor="middle" '
+        f'style="width:100%;max-width:{_WIDTH}px;height:auto" fill="currentColor">'
+        "<title>rejected rows by place in the file</title>"
+    ]
+    for number, each in enumerate(stretches):
+        height = each.rejected / most * (_HEIGHT - 24)
+        x, y = _MARGIN + number * step, _HEIGHT - height
+        colour = VERMILLION if each.bad else BLUE
+        parts.append(
+            f"<g><title>{each}</title>"
+            f'<rect x="{x + 0.5:.1f}" y="{y:.1f}" width="{max(step - 1, 0.5):.1f}" '
+            f'height="{height:.1f}" fill="{colour}"/>'
+        )
+        if each.rejected and (each.bad or most < _TOO_WIDE):
+            weight = ' font-weight="bold"' if each.bad else ""
+            parts.append(f'<text x="{x + step / 2:.1f}" y="{y - 4:.1f}"{weight}>')
+            parts.append(f"{each.rejected:,}</text>")
+        parts.append("</g>")
+        if number % max(len(stretches) // 5, 1) == 0:
+            parts.append(f'<text x="{x:.1f}" y="{_HEIGHT + 16}" text-anchor="start">')
+            parts.append(f"{each.first_row:,}</text>")
+    parts.append(
+        f'<path d="M{_MARGIN} {_HEIGHT}H{_WIDTH - _MARGIN}" stroke="currentColor"/>'
+        f'<text x="{_MARGIN}" y="{_HEIGHT + 34}" text-anchor="start">row of the file, in '
+        f"stretches of {stretches[0].rows:,}; the number is how many were rejected</text></svg>"
+    )
+    return "".join(parts)

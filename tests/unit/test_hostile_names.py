@@ -53,6 +53,7 @@ from batchops.inspection.error_pages import ErrorPage
 from batchops.inspection.links import Link
 from batchops.inspection.progress import Progress
 from batchops.inspection.rejects_workbook import LeftOut, RejectsWorkbook
+from batchops.inspection.report import JobReport
 from batchops.inspection.result_files import ResultFile, download
 from batchops.inspection.status import JobStatus
 from batchops.inspection.why import Cause, Why
@@ -62,6 +63,7 @@ from batchops.planning.cost import Cost, CostLine
 from batchops.planning.durations import Duration, Estimate
 from batchops.planning.limits import Limit
 from batchops.planning.plan import Plan
+from batchops.planning.plan_outcome import PlanOutcome
 from batchops.planning.scan import Refusal, RuleCount
 from batchops.planning.schema_draft import Note, SchemaDraft
 from batchops.planning.schema_explain import ColumnExplanation, SchemaExplanation
@@ -76,6 +78,7 @@ from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
 from batchops.show.pictures import Picture
 from batchops.show.shown import Shown
+from batchops.show.timeline import COLD, Bar, Span, Timeline
 from batchops.stack import ShownOutputs
 from batchops.widgets.actions import propose_download
 from batchops.widgets.root_folder import RootFolder
@@ -154,6 +157,9 @@ VALUES: list[Any] = [
     ShownOutputs({EVIL: EVIL}, EVIL),
     Preview(EVIL, False, (Change(EVIL, EVIL, EVIL, EVIL, (EVIL,)),), False),
     Picture(EVIL, "<svg></svg>"),
+    PlanOutcome(EVIL, ((EVIL, EVIL, EVIL),), EVIL),
+    JobReport(EVIL, Path(EVIL), 1, (EVIL,)),
+    Timeline((Bar(1, EVIL, 0, 1, (Span(COLD, 0, 1),)),), 1, EVIL),
     Progress(JobStatus(EVIL, reason=EVIL), job_id=EVIL),
     RERUN,
     Redelivery(EVIL, True, (WaitingUpload(EVIL, EVIL, EVIL, EVIL),)),

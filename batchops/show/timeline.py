@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from batchcore import workflow
@@ -141,6 +141,15 @@ def _gap(spans: list[Span], kind: str, at: float, to: float) -> float:
     return max(at, to)
 
 
+def _run_on(bar: Bar, end_s: float) -> Bar:
+    """Return a bar until `end_s` if its chunk runs, or else as it is."""
+    if bar.status in workflow.ENDED:
+        return bar
+    known = [span for span in bar.spans if span.kind != RUNNING]
+    since = known[-1].end_s if known else bar.start_s
+    return replace(bar, end_s=end_s, spans=(*known, Span(RUNNING, since, end_s)))
+
+
 def _number(value: Any) -> float | None:
     import pandas as pd
 
@@ -168,6 +177,12 @@ class Timeline(Shown):
         """Return the timeline of chunks, as ``Job.chunks()`` returns them."""
         bars = chunk_bars(chunks)
         return cls(tuple(bars[:most]), len(bars), job_id)
+
+    def grown(self, waited_s: float) -> Timeline:
+        """Return the timeline so many seconds after the latest time known: what runs, ran on."""
+        end = self.seconds + waited_s
+        bars = [_run_on(bar, end) if waited_s > 0 else bar for bar in self.bars]
+        return replace(self, bars=tuple(bars))
 
     @property
     def seconds(self) -> float:

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 # BatchGetItem takes 100 keys (AWS, Amazon DynamoDB API reference).
 BATCH_KEYS = 100
 
-# The attributes that the tally of a job's chunks needs. "status" and "rows" are reserved words.
+# The attributes that the tally of a job's chunks needs, and the timeline. "status" and "rows" are
+# reserved words.
 _TALLIED = {
-    "ProjectionExpression": "entry, #status, #rows, rejected, attempt",
+    "ProjectionExpression": (
+        "entry, #status, #rows, rejected, attempt, failedStep, "
+        "startTime, endTime, stepMs, stepStarts, coldSteps"
+    ),
     "ExpressionAttributeNames": {"#status": "status", "#rows": "rows"},
 }
 # Those that the balance needs.
@@ -53,7 +57,7 @@ def chunk_entries(stack: StackRef, job_id: str) -> Iterator[ChunkEntry]:
 
 
 def chunk_entries_from(stack: StackRef, job_id: str, first: int) -> Iterator[ChunkEntry]:
-    """Yield the entries from chunk `first` on, in order, with the attributes that a tally needs."""
+    """Yield the entries from chunk `first` on, in order, with what a tally needs."""
     yield from _query_chunks(stack, job_id, first=first, **_TALLIED)
 
 

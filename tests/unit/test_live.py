@@ -139,9 +139,8 @@ def test_who_may_not_read_the_history_still_sees_the_chunks(
     status, tally = reader.read(), reader.tally
     outputs = dict(job.stack.outputs)
     clients: dict[str, Any] = {"dynamodb": account.dynamodb, "stepfunctions": Forbidden()}
-    picture = LivePictures(JobRef(support.stack_ref(outputs=outputs, **clients), JOB)).read(
-        status, tally
-    )
+    other = JobRef(support.stack_ref(outputs=outputs, **clients), JOB)
+    picture = LivePictures(other, clock=Clock()).read(status, tally)
     assert picture.graph is None
     assert ends(picture.timeline) == [(1, 0)]
 

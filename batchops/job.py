@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from batchops.core.ledger import ErrorFilter
+    from batchops.inspection.chunk_detail import ChunkDetail
     from batchops.inspection.chunk_grid import ChunkGrid
     from batchops.inspection.duplicates import Duplicates
     from batchops.inspection.error_pages import ErrorPage
@@ -285,6 +286,25 @@ class Job(JobRef):
         """
         job_start = self.ledger_entry().began
         return frames.chunks_frame(self.chunk_entries(), job_start=job_start)
+
+    def chunk(self, number: int) -> ChunkDetail:
+        """Show one chunk with all that belongs to it: rows, errors, log, input and output.
+
+        Parameters
+        ----------
+        number
+            The chunk's number, from 1, as in `chunks`, the timeline and the column ``chunk`` of
+            `errors`.
+
+        Raises
+        ------
+        InputError
+            If the job has no such chunk.
+        JobNotFoundError, AwsError
+        """
+        from batchops.inspection.chunk_detail import chunk_detail
+
+        return chunk_detail(self, number)
 
     def steps(self) -> pd.DataFrame:
         """Return the states that the main workflow entered in the job's last attempt.

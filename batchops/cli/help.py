@@ -13,7 +13,7 @@ GROUPS = {
     "Files and jobs": ("schema", "plan", "submit", "jobs", "show", "watch", "wait"),
     "Results": (
         *("why", "errors", "rejects", "output", "download", "link", "email", "balance"),
-        *("duplicates", "chunks", "steps", "lineage", "cost", "plot", "report"),
+        *("duplicates", "chunks", "chunk", "steps", "lineage", "cost", "plot", "report"),
     ),
     "Fix and rerun": ("repair", "rerun", "stop", "redeliver", "compare", "what-if"),
     "Look inside": ("logs", "invoke", "engine"),
@@ -51,6 +51,7 @@ EXAMPLES = {
     "balance": "balance JOB",
     "duplicates": "duplicates JOB",
     "chunks": "chunks JOB",
+    "chunk": "chunk JOB 3",
     "steps": "steps JOB",
     "lineage": "lineage JOB",
     "cost": "cost JOB",

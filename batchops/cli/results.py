@@ -124,6 +124,15 @@ def chunks(stack: Stack, job_id: str) -> None:
 
 @main.command()
 @job_argument
+@click.argument("number", type=POSITIVE)
+@with_stack
+def chunk(stack: Stack, job_id: str, number: int) -> None:
+    """Show chunk NUMBER of a job: its rows, errors, log, input and output."""
+    show(stack.job(job_id).chunk(number))
+
+
+@main.command()
+@job_argument
 @with_stack
 def steps(stack: Stack, job_id: str) -> None:
     """Print the states that a job's main workflow went through, as CSV."""

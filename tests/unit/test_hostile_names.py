@@ -45,12 +45,15 @@ from batchops.deployment.stack_status import StackStatus
 from batchops.inspection import frames
 from batchops.inspection.balance import Balance, ErrorCount
 from batchops.inspection.checks import Check, Diagnosis
+from batchops.inspection.chunk_detail import ChunkDetail
 from batchops.inspection.chunk_grid import ChunkGrid
 from batchops.inspection.compare import compare
 from batchops.inspection.duplicates import Duplicates, KeyRow
 from batchops.inspection.email import Email
 from batchops.inspection.error_pages import ErrorPage
 from batchops.inspection.links import Link
+from batchops.inspection.log_lines import LogLine
+from batchops.inspection.logs import logs_frame
 from batchops.inspection.progress import Progress
 from batchops.inspection.rejects_workbook import LeftOut, RejectsWorkbook
 from batchops.inspection.report import JobReport
@@ -148,6 +151,13 @@ VALUES: list[Any] = [
     Destruction(EVIL, False, HOLDINGS),
     Diagnosis(EVIL, (Check(EVIL, False, EVIL, EVIL),)),
     ChunkGrid(EVIL, (), ()),
+    ChunkDetail(
+        *(EVIL, 1, EVIL, 1, 2, 3, 1, 1, 0, 1.0, EVIL, EVIL, EVIL, EVIL, EVIL, (EVIL,)),
+        errors=ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, "", 1),
+        log=logs_frame([LogLine(0, EVIL, EVIL, EVIL, 1, EVIL, EVIL)]),
+        input=EVIL.encode(),
+        output=EVIL.encode(),
+    ),
     Email(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL),
     ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, f"2#{EVIL}", 1),
     JobStatus(EVIL, reason=EVIL, mail=EVIL),

@@ -51,6 +51,15 @@ def job_entry(stack: StackRef, job_id: str) -> JobEntry | None:
     return JobEntry(items.plain(answer["Item"])) if "Item" in answer else None
 
 
+def chunk_entry(stack: StackRef, job_id: str, number: int) -> ChunkEntry | None:
+    """Return a chunk's entry, or None if it has not started."""
+    dynamodb, table = _job_table(stack)
+    key = {"jobId": {"S": job_id}, "entry": {"S": items.chunk_entry(number)}}
+    with translated(f"reading chunk {number} of job {job_id!r}"):
+        answer = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)
+    return ChunkEntry(items.plain(answer["Item"])) if "Item" in answer else None
+
+
 def chunk_entries(stack: StackRef, job_id: str) -> Iterator[ChunkEntry]:
     """Yield the entries of the job's chunks that have started, in order."""
     yield from _query_chunks(stack, job_id, first=0)

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import support
 from batchcore import items, workflow
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -225,6 +226,26 @@ def contrast(one: str, other: str) -> float:
 
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_architecture_reads_in_both_themes(theme: str) -> None:
+    text = (support.ROOT / "docs" / "architecture.svg").read_text(encoding="utf-8")
+    light, dark = re.split(r"@media \(prefers-color-scheme: dark\) \{", text, maxsplit=1)
+    rules = re.findall(r"([.\w ,]+)\{([^{}]*)\}", light if theme == "light" else dark)
+    fills = {
+        name.strip(): found[1]
+        for names, body in rules
+        for name in names.split(",")
+        if (found := re.search(r"fill:(#\w+)", body))
+    }
+    grounds = [fills.pop(name) for name in (".ground", ".frame rect")]
+    boxes = [fills.pop(f".{kind} rect") for kind in ("fn", "st", "sv", "sf")]
+    assert fills.keys() == {".t", ".s", ".l", ".f", ".k", ".tip"}
+    for name in (".t", ".s"):
+        assert all(contrast(fills[name], box) >= 4.5 for box in boxes), name
+    for name in (".l", ".f", ".k"):
+        assert all(contrast(fills[name], ground) >= 4.5 for ground in grounds), name
 
 
 # ------------------------------------------------------------------------------- chunks
@@ -582,6 +603,14 @@ def test_measured_sizes_show_each_job_and_the_median_of_each_size() -> None:
     found = lines(size_plots.measured_sizes(SPEEDS))
     assert found["a job"] == [(100, 20), (100, 40), (600, 90)]
     assert found["median of a size"] == [(100, 30), (600, 90)]
+
+
+def test_measured_sizes_show_the_spread_of_those_that_were_repeated() -> None:
+    ax = size_plots.measured_sizes(SPEEDS)
+    (spread,) = [each for each in ax.collections if isinstance(each, LineCollection)]
+    assert [each.tolist() for each in spread.get_segments()] == [[[100, 20], [100, 40]]]
+    assert "slowest to fastest" in legend(ax)
+    assert ax.get_title(loc="left") == "Speed of jobs by chunk size: 3 jobs, 1 or more of each size"
 
 
 def test_jobs_of_one_size_still_have_a_number_on_the_scale() -> None:

@@ -33,6 +33,11 @@ _ERRORS, _LOG_LINES = 50, 200
 _MARGIN = timedelta(seconds=60)
 
 
+def _no_log() -> pd.DataFrame:
+    found = logs_frame([])
+    return found.assign(function=found["message"])
+
+
 @dataclass(frozen=True)
 class ChunkDetail(Shown):
     """One chunk of a job.
@@ -60,7 +65,7 @@ class ChunkDetail(Shown):
     errors : ErrorPage or None
         Its first 50 errors.
     log : DataFrame
-        What the functions logged for it, as `Stack.logs` returns it.
+        What the functions logged for it: the columns of `Stack.logs`, and ``function`` (str).
     input_key, output_key, rejects_key : str
         Where its pieces are in the bucket.
     input, output : bytes
@@ -88,7 +93,7 @@ class ChunkDetail(Shown):
     missing: tuple[str, ...] = ()
     timeline: Timeline = field(repr=False, compare=False, default=Timeline(()))
     errors: ErrorPage | None = field(compare=False, default=None)
-    log: pd.DataFrame = field(compare=False, default_factory=lambda: logs_frame([]))
+    log: pd.DataFrame = field(compare=False, default_factory=_no_log)
     input: bytes = field(repr=False, compare=False, default=b"")
     output: bytes = field(repr=False, compare=False, default=b"")
 
@@ -96,7 +101,7 @@ class ChunkDetail(Shown):
         yield Block.line(f"chunk {self.number:,} of job {self.job_id}: {self._standing()}")
         yield Block.facts(self._facts())
         if self.timeline.bars:
-            yield Block(html=self.timeline.to_svg())
+            yield Block.value(self.timeline)
         if self.errors is not None and len(self.errors.errors):
             yield Block.value(self.errors)
         for name, data, key in (
@@ -108,9 +113,12 @@ class ChunkDetail(Shown):
             yield Block.facts(lines)
         if len(self.log):
             shown = self.log.tail(_LINES * 4)
-            rows = shown[["time", "level", "message"]].to_numpy()
+            rows = [
+                (f"{line.time:%H:%M:%S.%f}"[:-3], line.function, line.level, line.message)
+                for line in shown.itertuples()
+            ]
             yield Block.line(f"log, the last {len(shown):,} of {len(self.log):,} lines:")
-            yield Block.table(("time", "level", "message"), rows)
+            yield Block.table(("time", "function", "level", "message"), rows)
         yield Block.facts(f"not read: {each}" for each in self.missing)
 
     def _standing(self) -> str:
@@ -175,9 +183,9 @@ def chunk_detail(job: JobRef, number: int) -> ChunkDetail:
         rejects_key=keys.rejected_piece(job.id, number),
         timeline=Timeline.of(chunks_frame([found] if found else []), job_id=job.id),
         errors=_tried("errors", missing, None, lambda: _errors(job, number, listed)),
-        log=_tried("log", missing, logs_frame([]), lambda: _log(job, found))
+        log=_tried("log", missing, _no_log(), lambda: _log(job, found))
         if found and started
-        else logs_frame([]),
+        else _no_log(),
         input=_tried("input", missing, b"", lambda: _input(job, entry, listed)),
         output=_tried("output", missing, b"", lambda: _output(job, entry, found)),
         missing=tuple(missing),
@@ -216,10 +224,12 @@ def _log(job: JobRef, found: ChunkEntry) -> pd.DataFrame:
 
     began = found.started or datetime.now(UTC)
     until = (found.ended or datetime.now(UTC)) + _MARGIN
-    parts = [
-        function_logs(job.stack, step.function, since=began - _MARGIN, until=until, job=job.id)
-        for step in workflow.CHUNK_STEPS
-    ]
+    parts = []
+    for step in workflow.CHUNK_STEPS:
+        lines = function_logs(
+            job.stack, step.function, since=began - _MARGIN, until=until, job=job.id
+        )
+        parts.append(lines.assign(function=pd.Series(step.function, lines.index, dtype="str")))
     lines = pd.concat(parts, ignore_index=True)
     own = lines[lines["chunk"] == found.number]
     return own.sort_values("time", kind="stable", ignore_index=True).tail(_LOG_LINES)

@@ -154,7 +154,7 @@ VALUES: list[Any] = [
     ChunkDetail(
         *(EVIL, 1, EVIL, 1, 2, 3, 1, 1, 0, 1.0, EVIL, EVIL, EVIL, EVIL, EVIL, (EVIL,)),
         errors=ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, "", 1),
-        log=logs_frame([LogLine(0, EVIL, EVIL, EVIL, 1, EVIL, EVIL)]),
+        log=logs_frame([LogLine(0, EVIL, EVIL, EVIL, 1, EVIL, EVIL)]).assign(function=EVIL),
         input=EVIL.encode(),
         output=EVIL.encode(),
     ),

@@ -12,7 +12,8 @@ from batchops.inspection.chunk_grid import ChunkGrid, grid_of
 from batchops.inspection.frames import chunks_frame
 from batchops.inspection.job_graph import GraphReader
 from batchops.inspection.status import WAITING
-from batchops.show.timeline import MAX_BARS, Timeline
+from batchops.show.chunk_bars import MAX_BARS
+from batchops.show.timeline import Timeline
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchcore import workflow
 
-from batchops.show.timeline import MAX_BARS
+from batchops.show.chunk_bars import MAX_BARS
 
 if TYPE_CHECKING:
     from batchops.core.ledger import ChunkEntry

@@ -14,20 +14,20 @@ from batchops.plots.axes import (
     make_axes,
     say_why_empty,
 )
-from batchops.show.marks import BLUE, INK, VERMILLION
-from batchops.show.stretches import round_up
-from batchops.show.timeline import (
+from batchops.show.chunk_bars import (
     BETWEEN,
     BROKEN,
     COLD,
     KINDS,
     MAX_BARS,
     RUNNING,
-    STEP_COLOURS,
     TURN,
     Span,
     chunk_bars,
 )
+from batchops.show.marks import BLUE, INK, VERMILLION
+from batchops.show.stretches import round_up
+from batchops.show.timeline import STEP_COLOURS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -79,9 +79,10 @@ from batchops.recovery.repair_changes import FieldChange
 from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
+from batchops.show.chunk_bars import COLD, Bar, Span
 from batchops.show.pictures import Picture
 from batchops.show.shown import Shown
-from batchops.show.timeline import COLD, Bar, Span, Timeline
+from batchops.show.timeline import Timeline
 from batchops.stack import ShownOutputs
 from batchops.widgets.actions import propose_download
 from batchops.widgets.root_folder import RootFolder

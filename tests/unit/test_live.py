@@ -17,7 +17,8 @@ from batchops.inspection.live import LivePicture, LivePictures
 from batchops.inspection.progress import Progress
 from batchops.inspection.status import JobStatus, StatusReader
 from batchops.inspection.watch import watch
-from batchops.show.timeline import MAX_BARS, RUNNING, Bar, Span, Timeline
+from batchops.show.chunk_bars import MAX_BARS, RUNNING, Bar, Span
+from batchops.show.timeline import Timeline
 
 JOB = "orders-0123456789ab"
 

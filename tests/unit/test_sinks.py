@@ -312,7 +312,7 @@ def _plot_data(text: str) -> pd.DataFrame:
 
 
 def _plot_chunks(text: str) -> pd.DataFrame:
-    frame = pd.DataFrame({"chunk": [1, 2], "status": [workflow.SUCCEEDED, text]})
+    frame = pd.DataFrame({"chunk": [1, 2], "status": [workflow.SUCCEEDED, text], "attempt": 1})
     frame["start"] = frame["end"] = pd.to_datetime([NOW, NOW])
     for step in workflow.CHUNK_STEPS:
         frame[f"{step.name}_ms"] = 5.0

@@ -23,7 +23,8 @@ p { margin: .3rem 0; }
 nav ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; }
 table { border-collapse: collapse; font-size: .85rem; margin: .4rem 0 .8rem; }
 th, td { padding: .2rem .8rem .2rem 0; vertical-align: top; border-bottom: 1px solid var(--line);
-  max-width: 26rem; min-width: 4.6rem; overflow-wrap: anywhere; }
+  max-width: 26rem; overflow-wrap: anywhere; }
+td[style*="left"] { min-width: 5.8rem; }
 th { background: var(--head); overflow-wrap: normal; }
 th:first-child, td:first-child { padding-left: .4rem; }
 svg { display: block; margin: .5rem 0; }

@@ -106,6 +106,9 @@ class Job(JobRef):
     ) -> JobStatus:
         """Show the job's progress until it has ended; Ctrl-C stops the display, not the job.
 
+        A notebook and a terminal show the workflow as it lights up, and the chunks' timeline as it
+        grows; of more than 80 chunks, the state of each.
+
         Parameters
         ----------
         timeout_s

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from batchcore import items, workflow
 from failed_job import JOB, put_failed_job
-from support import START_TIME
+from support import BUCKET, SESSION, START_TIME, stack_ref
 
 from batchops.core.errors import InputError, JobNotFoundError
 from batchops.core.job_ref import JobRef
 from batchops.inspection.error_summary import ErrorSummary, summary_html
 from batchops.inspection.report import report_page, store_report
+from batchops.job import Job
 from batchops.show.page import page
 from batchops.show.shown import Block, Shown
 
@@ -42,6 +44,29 @@ class Part(Shown):
 
 def gone() -> Shown:
     raise InputError(f"it is gone: {EVIL}")
+
+
+@pytest.mark.parametrize("status", [workflow.QUEUED, workflow.SUBMITTED, workflow.RUNNING])
+def test_job_that_is_not_split_yet_has_a_report_that_says_so(
+    account: Account, failed: FailedJob, status: str, tmp_path: Path
+) -> None:
+    known = {"status": status, "attempt": 1, "startTime": items.utc_now(), "chunkRows": 0}
+    known |= {"bucket": BUCKET, "key": f"input/{EVIL}.csv", "versionId": "v", "sizeBytes": 7}
+    known |= {"delimiter": ",", "archiveFolder": "archive", "ledgerFormat": 2}
+    account.put_entry("other-000000000001", items.JOB_ENTRY, **known)
+    names = ("s3", "dynamodb", "stepfunctions", "lambda")
+    clients: dict[str, Any] = {name: failed.job.stack.client(name) for name in names}
+    # It has no such stack, so that its settings cannot be read, as where that is not allowed.
+    clients["cloudformation"] = SESSION.client("cloudformation")
+    job = Job(stack_ref(outputs=failed.job.stack.outputs, **clients), "other-000000000001")
+    stored = job.report(tmp_path / "r.html")
+    document = stored.path.read_text(encoding="utf-8")
+    assert "No chunk has started." in document
+    assert "Nothing failed." in document
+    # Nor has the account the workflow of chunks.
+    missing = [each.partition(":")[0] for each in stored.missing]
+    assert missing == ["Workflow", "Plan against job", "Cost"]
+    assert not Page(document).tags & {"script", "img"}
 
 
 class Page(HTMLParser):

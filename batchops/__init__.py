@@ -57,12 +57,14 @@ if TYPE_CHECKING:
     from batchops.deployment.stack_events import StackEvents
     from batchops.inspection.balance import Balance
     from batchops.inspection.checks import Diagnosis
+    from batchops.inspection.chunk_detail import ChunkDetail
     from batchops.inspection.chunk_grid import ChunkGrid
     from batchops.inspection.compare import Comparison, compare
     from batchops.inspection.duplicates import Duplicates
     from batchops.inspection.email import Email
     from batchops.inspection.error_pages import ErrorPage
     from batchops.inspection.rejects_workbook import RejectsWorkbook
+    from batchops.inspection.report import JobReport
     from batchops.inspection.result_files import ResultFile
     from batchops.inspection.status import JobStatus
     from batchops.inspection.why import Why
@@ -128,6 +130,7 @@ _MODULES = {
     "batchops.deployment.stack_events": ("StackEvents",),
     "batchops.inspection.balance": ("Balance",),
     "batchops.inspection.checks": ("Diagnosis",),
+    "batchops.inspection.chunk_detail": ("ChunkDetail",),
     "batchops.inspection.chunk_grid": ("ChunkGrid",),
     "batchops.inspection.compare": (
         "Comparison",
@@ -137,6 +140,7 @@ _MODULES = {
     "batchops.inspection.email": ("Email",),
     "batchops.inspection.error_pages": ("ErrorPage",),
     "batchops.inspection.rejects_workbook": ("RejectsWorkbook",),
+    "batchops.inspection.report": ("JobReport",),
     "batchops.inspection.result_files": ("ResultFile",),
     "batchops.inspection.status": ("JobStatus",),
     "batchops.inspection.why": ("Why",),
@@ -191,6 +195,7 @@ __all__ = [
     "AwsError",
     "Balance",
     "BatchOpsError",
+    "ChunkDetail",
     "ChunkGrid",
     "Comparison",
     "Console",
@@ -217,6 +222,7 @@ __all__ = [
     "JobError",
     "JobFailedError",
     "JobNotFoundError",
+    "JobReport",
     "JobRunningError",
     "JobStatus",
     "LocalEngine",

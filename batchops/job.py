@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from batchops.core.ledger import ErrorFilter
+    from batchops.inspection.chunk_detail import ChunkDetail
     from batchops.inspection.chunk_grid import ChunkGrid
     from batchops.inspection.duplicates import Duplicates
     from batchops.inspection.error_pages import ErrorPage
     from batchops.inspection.rejects_workbook import RejectsWorkbook
+    from batchops.inspection.report import JobReport, Parts
     from batchops.inspection.why import Why
     from batchops.planning.actual_cost import CostComparison
     from batchops.planning.plan import Plan
@@ -105,6 +107,9 @@ class Job(JobRef):
         console: Console | None = None,
     ) -> JobStatus:
         """Show the job's progress until it has ended; Ctrl-C stops the display, not the job.
+
+        A notebook and a terminal show the workflow as it lights up, and the chunks' timeline as it
+        grows; of more than 80 chunks, the state of each.
 
         Parameters
         ----------
@@ -281,11 +286,32 @@ class Job(JobRef):
             ``rejected``, ``errors``, ``attempt`` (Int64), ``start``, ``end`` (datetime64[ms, UTC]),
             ``queue_ms`` (Int64, milliseconds from the job's start to the chunk's), ``read_ms``,
             ``validate_ms``, ``enrich_ms``, ``write_ms`` (Int64, milliseconds inside the function),
+            ``read_start`` and so on (datetime64[ms, UTC], when the function began), ``cold`` (str,
+            the steps whose function was started for this chunk, as in ``read, validate``),
             ``failed_step``, ``error``, ``cause`` (str). A missing value is not
             known yet, or the chunk did not fail.
         """
         job_start = self.ledger_entry().began
         return frames.chunks_frame(self.chunk_entries(), job_start=job_start)
+
+    def chunk(self, number: int) -> ChunkDetail:
+        """Show one chunk with all that belongs to it: rows, errors, log, input and output.
+
+        Parameters
+        ----------
+        number
+            The chunk's number, from 1, as in `chunks`, the timeline and the column ``chunk`` of
+            `errors`.
+
+        Raises
+        ------
+        InputError
+            If the job has no such chunk.
+        JobNotFoundError, AwsError
+        """
+        from batchops.inspection.chunk_detail import chunk_detail
+
+        return chunk_detail(self, number)
 
     def steps(self) -> pd.DataFrame:
         """Return the states that the main workflow entered in the job's last attempt.
@@ -431,6 +457,42 @@ class Job(JobRef):
         return compare_cost(self, plan=plan)
 
     # ------------------------------------------------------------------------- results
+
+    def report(
+        self, path: str | Path, *, plan: Plan | None = None, replace: bool = True
+    ) -> JobReport:
+        """Store a report of the job to hand on: one HTML file, which opens in any browser.
+
+        It has the balance, the plan against the job, the errors by place, rule and column with
+        examples, the workflow, the timeline, the cost and the attempts. It loads nothing, prints
+        well, and shows values of rejected rows: hand it to people who may see them.
+
+        Parameters
+        ----------
+        path
+            Where to store it; ends in ``.html``.
+        plan
+            The job's plan, as `Stack.plan` made it, to be set beside what came of it.
+        replace
+            Replace a file that is there, rather than raise.
+
+        Raises
+        ------
+        InputError
+            If the path does not end in ``.html``, or a file is there that is not to be replaced.
+        JobNotFoundError, AwsError
+        """
+        from batchops.inspection.report import store_report
+        from batchops.planning.actual_cost import compare_cost
+        from batchops.planning.plan_outcome import plan_outcome
+        from batchops.recovery.lineage import lineage
+
+        parts: Parts = {
+            "Plan against job": partial(plan_outcome, self, plan=plan),
+            "Cost": partial(compare_cost, self, plan=plan),
+            "Attempts": partial(lineage, self),
+        }
+        return store_report(self, path, parts=parts, replace=replace)
 
     def output(self, *, typed: bool = False, source_row: bool = False) -> pd.DataFrame:
         """Return the completed file, with every column as text unless `typed` is set.

@@ -27,6 +27,8 @@ _VIEWPORT: ViewportSize = {"width": 1200, "height": 860}
 # What is higher than the window would come out with the window's frame across it.
 _HIGH: ViewportSize = {"width": 1200, "height": 1600}
 _COLOURS = 128
+# A figure of matplotlib's; icons are SVG, too.
+_PLOT = "svg:has(#axes_1)"
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Shot:
 NOTEBOOKS = {
     "01-deploy": {"deploy": Shot("stack.deploy(")},
     "02-submit": {"graph": Shot("job.graph()", ".jp-RenderedMermaid img")},
-    "04-errors": {"errors": Shot("job.plot_errors();", "img")},
-    "03-timings": {"timeline": Shot("job.timeline();", "img")},
+    "04-errors": {"errors": Shot("job.plot_errors();", _PLOT)},
+    "03-timings": {"timeline": Shot("job.timeline();", _PLOT)},
     "06-rerun": {},
     "operations-console": {"console": Shot("bo.console(", ".batchops-console")},
 }

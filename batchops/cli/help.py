@@ -15,7 +15,7 @@ GROUPS = {
     "Files and jobs": ("schema", "plan", "submit", "jobs", "show", "watch", "wait"),
     "Results": (
         *("why", "errors", "rejects", "output", "download", "link", "email", "balance"),
-        *("duplicates", "chunks", "steps", "lineage", "cost", "plot"),
+        *("duplicates", "chunks", "chunk", "steps", "lineage", "cost", "plot", "report"),
     ),
     "Fix and rerun": (
         *("repair", "rerun", "stop", "redeliver", "reconcile", "compare", "what-if", "purge"),
@@ -57,10 +57,12 @@ EXAMPLES = {
     "balance": "balance JOB",
     "duplicates": "duplicates JOB",
     "chunks": "chunks JOB",
+    "chunk": "chunk JOB 3",
     "steps": "steps JOB",
     "lineage": "lineage JOB",
     "cost": "cost JOB",
     "plot": "plot JOB timeline timeline.svg",
+    "report": "report JOB --to report.html",
     "repair": "repair JOB fixed.csv --yes --wait",
     "rerun": "rerun JOB --yes --wait",
     "stop": "stop JOB",

@@ -124,6 +124,15 @@ def chunks(stack: Stack, job_id: str) -> None:
 
 @main.command()
 @job_argument
+@click.argument("number", type=POSITIVE)
+@with_stack
+def chunk(stack: Stack, job_id: str, number: int) -> None:
+    """Show chunk NUMBER of a job: its rows, errors, log, input and output."""
+    show(stack.job(job_id).chunk(number))
+
+
+@main.command()
+@job_argument
 @with_stack
 def steps(stack: Stack, job_id: str) -> None:
     """Print the states that a job's main workflow went through, as CSV."""
@@ -303,6 +312,37 @@ def link(stack: Stack, job_id: str, expires_s: int, rejected: bool) -> None:
 def email(stack: Stack, job_id: str) -> None:
     """Print the mail that a job sent, or tried to send."""
     show(stack.job(job_id).email())
+
+
+@main.command()
+@job_argument
+@click.option(
+    "-o",
+    "--output",
+    "--to",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Store it in this file; its name ends in .html.",
+)
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
+@click.option(
+    "--plan",
+    "planned",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The file that was uploaded: it is planned again, and set beside the job.",
+)
+@with_stack
+def report(stack: Stack, job_id: str, path: Path, force: bool, planned: Path | None) -> None:
+    """Store a job's report to hand on: one HTML file, which needs no server and no network.
+
+    It shows values of rejected rows: hand it to people who may see them.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise click.BadParameter(f"{path} does not end in .html, which a report is called")
+    job = stack.job(job_id)
+    plan = None if planned is None else stack.plan(planned)
+    show(job.report(path, plan=plan, replace=force))
 
 
 @main.command()

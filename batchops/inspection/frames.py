@@ -110,6 +110,8 @@ def chunks_frame(found: Iterable[ChunkEntry], *, job_start: datetime | None = No
     for step in workflow.CHUNK_STEPS:
         found_ms = [row.step_ms.get(step.name) for row in rows]
         columns[f"{step.name}_ms"] = pd.Series(found_ms, dtype="Int64")
+        columns[f"{step.name}_start"] = _times(row.step_starts.get(step.name) for row in rows)
+    columns["cold"] = pd.Series([", ".join(row.cold_steps) or None for row in rows], dtype="str")
     for name in _CHUNK_TEXTS:
         columns[name] = pd.Series([getattr(row, name) or None for row in rows], dtype="str")
     return pd.DataFrame(columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,13 +17,23 @@ from rich.text import Text
 from batchops.inspection.progress import Meter, Progress
 from batchops.show.displays import NotebookOutput, in_notebook
 from batchops.show.marks import COLOURS
+from batchops.show.timeline import STEP_COLOURS
 
 if TYPE_CHECKING:
+    from batchops.inspection.live import LivePicture
     from batchops.inspection.status import JobStatus
 
 
 class View(Protocol):
-    """A display of progress."""
+    """A display of progress.
+
+    Attributes
+    ----------
+    draws : bool
+        Whether it shows the picture of a progress.
+    """
+
+    draws: bool
 
     def show(self, progress: Progress) -> None:
         """Show the job's progress now."""
@@ -33,6 +44,8 @@ class View(Protocol):
 
 class NotebookView:
     """One output of a notebook cell, updated in place."""
+
+    draws = True
 
     def __init__(self) -> None:
         self._output = NotebookOutput()
@@ -57,6 +70,8 @@ class NotebookView:
 
 class TerminalView:
     """A few lines at the bottom of a terminal, updated in place."""
+
+    draws = True
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -95,11 +110,33 @@ class TerminalView:
             lines.add_row(part)
         if status.reason:
             lines.add_row(Text(visible(status.reason), style="red"))
+        for part in self._pictures(progress.picture):
+            lines.add_row(part)
         return lines
+
+    def _pictures(self, picture: LivePicture | None) -> Iterator[Text]:
+        """Yield the lines of the pictures, as many as there is room for."""
+        if picture is None:
+            return
+        if picture.grid:
+            yield Text(str(picture.grid))
+        if picture.graph:
+            yield Text(str(picture.graph))
+        if picture.timeline and picture.timeline.bars:
+            above = str(picture.graph).count("\n") if picture.graph else 0
+            room = max(self._console.height - above - 9, 3)
+            bars = list(picture.timeline.lines(width=min(80, self._console.width - 12)))
+            for chunk, runs in bars[-room:]:
+                yield Text.assemble(
+                    f"{chunk:>6} ", *((text, STEP_COLOURS.get(kind, "dim")) for kind, text in runs)
+                )
+            yield Text(picture.timeline.legend(), style="dim")
 
 
 class LineView:
     """One line per phase and per tenth of the chunks, for logs and pipes."""
+
+    draws = False
 
     def __init__(self, console: Console) -> None:
         self._console = console

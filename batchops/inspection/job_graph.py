@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import ChunkEntry
     from batchops.core.stack_ref import StackRef
 
 Run = dict[str, StateRun]
@@ -42,16 +43,40 @@ def job_graph(job: JobRef) -> WorkflowGraph:
     ------
     JobNotFoundError, AwsError, EngineError
     """
-    entry = job.ledger_entry()
-    chunks = chunks_frame(job.chunk_entries(), job_start=entry.began)
-    return workflow_graph(
-        _deployed_definition(job.stack, "MainOrchestratorArn"),
-        _deployed_definition(job.stack, "ProcessChunkArn"),
-        runs=state_runs(state_visits(read_history(job.stack, job.id, entry.attempt))),
-        chunks=chunks,
-        total=entry.chunks,
-        title=f"Job {job.id}, attempt {entry.attempt}: {job_status(job).status}",
-    )
+    return GraphReader(job).read(job.chunk_entries(), job_status(job).status)
+
+
+class GraphReader:
+    """Reads the graph of one job, again and again; the workflows are read once."""
+
+    def __init__(self, job: JobRef) -> None:
+        self._job = job
+        self._definitions: tuple[Definition, Definition] | None = None
+
+    def read(self, chunks: Iterable[ChunkEntry], status: str) -> WorkflowGraph:
+        """Return the graph as far as the job has run; for the errors see `job_graph`.
+
+        Parameters
+        ----------
+        chunks
+            The chunks that have started.
+        status
+            The job's status.
+        """
+        job = self._job
+        entry = job.ledger_entry()
+        if self._definitions is None:
+            self._definitions = (
+                _deployed_definition(job.stack, "MainOrchestratorArn"),
+                _deployed_definition(job.stack, "ProcessChunkArn"),
+            )
+        return workflow_graph(
+            *self._definitions,
+            runs=state_runs(state_visits(read_history(job.stack, job.id, entry.attempt))),
+            chunks=chunks_frame(chunks, job_start=entry.began),
+            total=entry.chunks,
+            title=f"Job {job.id}, attempt {entry.attempt}: {status}",
+        )
 
 
 def _deployed_definition(stack: StackRef, output: str) -> Definition:
@@ -159,7 +184,9 @@ def _shown(definition: Definition, runs: Mapping[str, StateRun]) -> Iterator[tup
     A function that returns a failure as its result succeeds as a state.
     """
     steps, trouble = find_ways(definition), find_failure_states(definition)
-    entered = [name for name in runs if not is_plumbing(definition["States"][name])]
+    # The job may have run in a workflow that had other states; those are not drawn.
+    states = definition["States"]
+    entered = [name for name in runs if name in states and not is_plumbing(states[name])]
     for place, name in enumerate(entered):
         run, after = runs[name], entered[place + 1 : place + 2]
         # A job that fails for its rejects does so after the mail, which has not failed.

@@ -33,6 +33,7 @@ def function_logs(
     function: str,
     *,
     since: str | datetime | None = None,
+    until: datetime | None = None,
     job: str | None = None,
     limit: int = 1000,
 ) -> pd.DataFrame:
@@ -47,6 +48,8 @@ def function_logs(
     since
         How far to go back (``"30s"``, ``"10m"``, ``"2h"``, ``"1d"``), or a time, in UTC if it has
         no zone. By default 10 minutes; with `job`, from the start of that job.
+    until
+        A time; later lines are not read. By default now.
     job
         Only lines of calls for this job, tracebacks included.
     limit
@@ -70,7 +73,7 @@ def function_logs(
     if limit < 1:
         raise InputError(f"limit is {limit}: give the number of lines wanted, at least 1")
     start = _job_start(stack, job) if since is None and job else parse_since(since or "10m")
-    lines = parse_events(_events(stack, function, start))
+    lines = parse_events(_events(stack, function, start, until))
     wanted = lines if job is None else of_job(lines, job)
     return logs_frame(deque(wanted, maxlen=limit))
 
@@ -102,14 +105,16 @@ def _job_start(stack: StackRef, job: str) -> datetime:
     return (entry.started or entry.attempt_started) - _MARGIN
 
 
-def _events(stack: StackRef, function: str, start: datetime) -> Iterator[Any]:
+def _events(
+    stack: StackRef, function: str, start: datetime, until: datetime | None
+) -> Iterator[Any]:
     """Yield the events of a function's log group since a time, oldest first."""
     check_deployed(stack)
     logs = stack.client("logs")
     count = 0
     with translated(f"reading the log of {function!r}"):
         try:
-            for page in _pages(logs, f"/aws/lambda/{stack.name}-{function}", start):
+            for page in _pages(logs, f"/aws/lambda/{stack.name}-{function}", start, until):
                 count += len(page)
                 if count > _MAX_EVENTS:
                     raise InputError(
@@ -121,12 +126,16 @@ def _events(stack: StackRef, function: str, start: datetime) -> Iterator[Any]:
             raise unknown_function(stack, function) from error
 
 
-def _pages(logs: CloudWatchLogsClient, group: str, start: datetime) -> Iterator[list[Any]]:
+def _pages(
+    logs: CloudWatchLogsClient, group: str, start: datetime, until: datetime | None
+) -> Iterator[list[Any]]:
     request: Any = {
         "logGroupName": group,
         "startTime": max(0, int(start.timestamp() * 1000)),
         "limit": _PAGE_EVENTS,
     }
+    if until is not None:
+        request["endTime"] = int(until.timestamp() * 1000)
     while True:
         answer = logs.filter_log_events(**request)
         page: list[Any] = answer["events"]

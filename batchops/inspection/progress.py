@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
@@ -17,6 +17,7 @@ from batchops.show.numbers import format_duration
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
+    from batchops.inspection.live import LivePicture
     from batchops.inspection.status import JobStatus
 
 # Long enough to even out chunks that end together, short enough to notice a stall.
@@ -41,6 +42,8 @@ class Progress(Shown):
         job's end, the rate over the whole time watched. None if not known.
     job_id : str
         The job.
+    picture : LivePicture or None
+        Its workflow and its chunks, for displays that draw them.
     """
 
     status: JobStatus
@@ -49,6 +52,7 @@ class Progress(Shown):
     rows_per_s: float | None = None
     eta_s: float | None = None
     job_id: str = ""
+    picture: LivePicture | None = field(default=None, repr=False, compare=False)
 
     @property
     def chunks_ended(self) -> int:
@@ -94,7 +98,7 @@ class Progress(Shown):
         return [*found, f"after {format_duration(self.elapsed_s)}"]
 
     def _blocks(self) -> Iterator[Block]:
-        yield Block(self._line(), self._bar())
+        yield Block(self._line(), self._bar() + (self.picture.html() if self.picture else ""))
 
     def _line(self) -> str:
         counts = ", ".join(f"{n:,} {state}" for state, n in self.chunks_by_state.items() if n)
@@ -153,7 +157,9 @@ class Meter:
         if status.chunks:  # the time of the split says nothing about the speed of chunks
             sample = (now, status.rows_done)
             self._first = self._first or sample
-            self._samples.append(sample)
+            # Nor does the time until the first chunk has ended: functions start cold in it.
+            if status.rows_done:
+                self._samples.append(sample)
             while len(self._samples) > 2 and self._samples[1][0] <= now - WINDOW_S:
                 self._samples.popleft()
         if status.ended:

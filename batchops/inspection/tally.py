@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from batchcore import workflow
 
+from batchops.show.chunk_bars import MAX_BARS
+
 if TYPE_CHECKING:
     from batchops.core.ledger import ChunkEntry
 
@@ -35,6 +37,8 @@ class ChunkTally:
         Chunks up to the highest whose entry may still change, and those in progress.
     failures : set of int
         The chunks that failed.
+    seen : dict of int to ChunkEntry
+        The entries of the first 80 chunks as they were read last, for the timeline.
     """
 
     attempt: int
@@ -47,6 +51,7 @@ class ChunkTally:
     open: set[int] = field(default_factory=set)
     running: set[int] = field(default_factory=set)
     failures: set[int] = field(default_factory=set)
+    seen: dict[int, ChunkEntry] = field(default_factory=dict)
 
     def take(self, entries: Iterable[ChunkEntry]) -> None:
         """Count entries; those already counted change nothing."""
@@ -55,6 +60,8 @@ class ChunkTally:
             # Chunks start roughly in order; one that is missing here will still appear.
             self.open.update(range(self.highest + 1, number + 1))
             self.highest = max(self.highest, number)
+            if number <= MAX_BARS:
+                self.seen[number] = entry
             if number in self.open and self._counts(number, entry):
                 self._count(number, entry)
 

@@ -10,6 +10,8 @@ BatchGetItem,       each           12,000 on a new on-demand table. A poll takes
 Query                              and each ended chunk is read once: 2,000 in all. Reading all
                                    chunks would take as many for every poll.
 DescribeExecution   0.1 a second   bucket of 300, refilled by 15 a second
+GetExecutionHistory 0.25 a second  of the main workflow only, where a display draws it: bucket of
+                                   400, refilled by 20 a second
 DescribeMapRun      never          1 a second; and it has no rows
 ==================  =============  =============================================================
 
@@ -20,11 +22,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchops.core.errors import InputError
 from batchops.core.following import follow
 from batchops.inspection.front_ends import pick_view
+from batchops.inspection.live import LivePictures
 from batchops.inspection.progress import Meter
 from batchops.inspection.status import WAITING, JobStatus, StatusReader
 
@@ -45,6 +49,9 @@ def watch(
     sleep: Callable[[float], object] = time.sleep,
 ) -> JobStatus:
     """Show a job's progress until it has ended, and return its last status.
+
+    A notebook and a terminal show the workflow as it lights up, and the chunks' timeline as it
+    grows; of more than 80 chunks, the state of each.
 
     Ctrl-C (in a notebook: interrupt the kernel) and the end of `timeout_s` stop the display, not
     the job. A job that fails is shown as failed; that raises no error.
@@ -79,11 +86,15 @@ def watch(
         raise InputError(f"refresh_s={refresh_s!r}: give seconds above 0, or leave it out")
     reader, view = StatusReader(job, clock=clock), pick_view(console)
     meter, status, note = Meter(job.id, clock=clock), JobStatus(WAITING), ""
+    pictures = LivePictures(job, clock=clock)
     try:
         for status in follow(
             job, reader.read, timeout_s=timeout_s, refresh_s=refresh_s, clock=clock, sleep=sleep
         ):
-            view.show(meter.take(status, chunks_running=reader.running))
+            progress = meter.take(status, chunks_running=reader.running)
+            if view.draws:
+                progress = replace(progress, picture=pictures.read(status, reader.tally))
+            view.show(progress)
         if not status.ended:
             note = f"no longer watched after {timeout_s:g} s; the job goes on"
     except KeyboardInterrupt:

@@ -1,27 +1,24 @@
 """What all plots share: Axes, colours, titles, units and legends.
 
 A plot takes the Axes to draw on, or makes a figure as wide as a notebook, and returns the Axes.
-Text and lines have a grey that reads on white and on black, the background is clear, and words or a
-mark say what a colour says.
+Words or a mark say what a colour says. A notebook shows a figure in the page's own colour of text,
+whatever the theme; elsewhere it has a white ground, see `PageFigure`.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from batchops.core.extras import from_extra
-from batchops.show.marks import BLUE, GREEN, PURPLE, VERMILLION
+from batchops.show.marks import BLUE, GREEN, INK, PURPLE, VERMILLION
+from batchops.show.pictures import figure_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
 
-# Its contrast is about 4.3 on white and on JupyterLab's black, #111111; no grey has more on both.
-INK = "#797979"
-# The inline backend puts white behind a transparent picture if all its tick labels are darker than
-# the middle grey, which glares in a dark notebook, and black if all are lighter. So one axis is
-# darker and one is lighter.
-X_TICKS, Y_TICKS = "#7C7C7C", "#828282"
 # The colours of parts, in order; all stand out on white and on black.
 PART_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, INK)
 _SIZE_INCHES = (9.0, 4.0)
@@ -36,10 +33,25 @@ def make_axes(ax: Axes | None) -> Axes:
         import matplotlib.pyplot as plt
 
     # Made by pyplot, so that notebooks show the figure and plt.show() finds it.
-    figure, made = plt.subplots(figsize=_SIZE_INCHES, layout="constrained")
-    figure.patch.set_alpha(0)
+    _, made = plt.subplots(
+        FigureClass=page_figure(), figsize=_SIZE_INCHES, layout="constrained", facecolor="white"
+    )
     made.patch.set_alpha(0)
     return made
+
+
+@cache
+def page_figure() -> type[Figure]:
+    """Return the class of figures that a page shows in its own colour of text."""
+    from matplotlib.figure import Figure
+
+    class PageFigure(Figure):
+        """A figure that notebooks show as SVG in the page's own colour of text."""
+
+        def _repr_html_(self) -> str:
+            return figure_svg(self)
+
+    return PageFigure
 
 
 def say_why_empty(ax: Axes, title: str, text: str) -> Axes:
@@ -59,8 +71,7 @@ def finish(
     ax.set_xlabel(x_label, parse_math=False)
     if counts:
         count_on(ax.xaxis)
-    ax.tick_params(axis="x", color=INK, labelcolor=X_TICKS)
-    ax.tick_params(axis="y", color=INK, labelcolor=Y_TICKS)
+    ax.tick_params(color=INK, labelcolor=INK, which="both")
     ax.xaxis.label.set_color(INK)
     ax.yaxis.label.set_color(INK)
     for side, spine in ax.spines.items():
@@ -88,13 +99,3 @@ def fit_label(text: str, length: int = _LABEL_LENGTH) -> str:
         return line
     head = (length - 1) // 2
     return f"{line[:head]}\N{HORIZONTAL ELLIPSIS}{line[-(length - 1 - head) :]}"
-
-
-def round_up(value: float) -> int:
-    """Return the next 1, 2 or 5 times a power of ten."""
-    power = 1
-    while True:
-        for step in (power, 2 * power, 5 * power):
-            if step >= value:
-                return step
-        power *= 10

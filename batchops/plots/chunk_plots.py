@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from batchcore import workflow
 
 from batchops.plots.axes import (
-    INK,
     count_on,
     finish,
     fit_label,
     make_axes,
-    round_up,
     say_why_empty,
 )
-from batchops.show.marks import BLUE, GREEN, VERMILLION
+from batchops.show.chunk_bars import (
+    BETWEEN,
+    BROKEN,
+    COLD,
+    KINDS,
+    MAX_BARS,
+    RUNNING,
+    TURN,
+    Span,
+    chunk_bars,
+)
+from batchops.show.marks import BLUE, INK, VERMILLION
+from batchops.show.stretches import round_up
+from batchops.show.timeline import STEP_COLOURS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,10 +37,6 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-STATUS_COLOURS = {workflow.SUCCEEDED: GREEN, workflow.FAILED: VERMILLION, workflow.RUNNING: BLUE}
-
-# With more bars each is too thin to see in a figure 4 inches high.
-MAX_BARS = 80
 _MOMENTS = 300
 # Leaves space, so that a single bar does not fill the figure.
 _MIN_BAR_PLACES = 8
@@ -37,43 +45,68 @@ _SINCE_START = "seconds since the first chunk started"
 
 
 def chunk_timeline(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw when each chunk ran, and its status.
+    """Draw when each chunk ran, step by step.
 
-    Each chunk is a bar from its start to its end; a running chunk ends at the latest time in the
-    data. More than 80 chunks are drawn as the number in progress, see `concurrency`.
+    Each chunk is a bar with a part for each step. What is not the work of a step is told apart: the
+    wait for its turn (dotted), cold starts of functions (hatched), and the time between steps (a
+    line). A running chunk ends at the latest time in the data. More than 80 chunks are drawn as the
+    number in progress, see `concurrency`.
 
     Parameters
     ----------
     chunks
-        As ``Job.chunks()`` returns it; the columns chunk, status, start and end.
+        As ``Job.chunks()`` returns it.
     ax
         The Axes to draw on; by default those of a new figure.
     """
     if len(chunks) > MAX_BARS:
         return concurrency(chunks, ax=ax)
     ax = make_axes(ax)
-    spans = _spans(chunks)
-    if spans.empty:
+    bars = chunk_bars(chunks)
+    if not bars:
         return say_why_empty(ax, "Chunks over time", "no chunk has started")
-    for status, group in spans.groupby("status"):
-        ax.barh(
-            group["chunk"],
-            group["length"],
-            left=group["start_s"],
-            color=STATUS_COLOURS.get(str(status), INK),
-            # Colour is not enough, and the bars of running chunks have no end yet.
-            hatch={workflow.FAILED: "xxxx", workflow.RUNNING: "...."}.get(str(status)),
-            edgecolor="#FFFFFF" if status != workflow.SUCCEEDED else "none",
-            linewidth=0,
-            label=fit_label(f"{str(status).lower()} ({len(group):,})"),
-        )
-    _mark_failed(ax, spans, spans["chunk"])
-    first, last = int(spans["chunk"].min()), int(spans["chunk"].max())
+    for kind, name in KINDS.items():
+        spans = [(bar.chunk, span) for bar in bars for span in bar.spans if span.kind == kind]
+        if spans:
+            _draw_kind(ax, kind, name, spans)
+    failed = [bar for bar in bars if bar.status == workflow.FAILED]
+    _mark_failed(ax, [bar.end_s for bar in failed], [bar.chunk for bar in failed])
+    first, last = bars[0].chunk, bars[-1].chunk
     every = round_up((last - first + 1) / 10)
     ax.set_yticks(range(-(-first // every) * every, last + 1, every))
     ax.set_ylim(max(last, first + _MIN_BAR_PLACES - 1) + 0.6, first - 0.6)
+    ax.set_xlim(0, max(bar.end_s for bar in bars) * 1.02 or 1)
     ax.set_ylabel("chunk")
-    return finish(ax, "Chunks over time", _SINCE_START, legend=True)
+    counts = Counter(bar.status.lower() for bar in bars)
+    said = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
+    _, labels = ax.get_legend_handles_labels()
+    return finish(ax, fit_label(f"Chunks over time: {said}", 80), _SINCE_START, legend=bool(labels))
+
+
+def _draw_kind(ax: Axes, kind: str, name: str, spans: list[tuple[int, Span]]) -> None:
+    """Draw the parts of one kind: steps in their colours, all else without one."""
+    lines = {TURN: (1.0, "dotted"), BETWEEN: (2.0, "solid")}
+    label = f"{name} ({len(spans):,})"
+    if kind in lines:
+        width, style = lines[kind]
+        places = [chunk for chunk, _ in spans]
+        starts, ends = [span.start_s for _, span in spans], [span.end_s for _, span in spans]
+        ax.hlines(places, starts, ends, colors=INK, linewidth=width, linestyle=style, label=label)
+        return
+    looks: dict[str, dict[str, Any]] = {
+        COLD: {"facecolor": "none", "edgecolor": INK, "hatch": "/////"},
+        RUNNING: {"facecolor": "none", "edgecolor": INK, "hatch": "...."},
+        BROKEN: {"facecolor": "none", "edgecolor": INK, "hatch": "xxxx"},
+    }
+    look = looks.get(kind) or {"color": STEP_COLOURS[kind]}
+    ax.barh(
+        [chunk for chunk, _ in spans],
+        [span.end_s - span.start_s for _, span in spans],
+        left=[span.start_s for _, span in spans],
+        linewidth=0.5 if "hatch" in look else 0,
+        label=label,
+        **look,
+    )
 
 
 def concurrency(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -104,7 +137,8 @@ def concurrency(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.stairs(mean, edges, fill=True, color=BLUE, alpha=0.5)
     ax.stairs(mean, edges, color=BLUE, linewidth=1.5, label=label)
     failed = spans["status"] == workflow.FAILED
-    _mark_failed(ax, spans, 0 * spans["chunk"], label=f"failed ({failed.sum():,})")
+    at = spans.loc[failed, "end_s"].tolist()
+    _mark_failed(ax, at, [0] * len(at), label=f"failed ({len(at):,})")
     ax.set_ylim(0, max(mean.max() * 1.1, 1.1))
     count_on(ax.yaxis)
     ax.set_ylabel("chunks in progress")
@@ -153,7 +187,7 @@ def step_durations(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             ax.plot(ms, place + spread, ".", color=BLUE, alpha=0.6, markersize=5)
         text = f"median {np.median(ms):,.0f} ms"
         at = (float(line.get_xdata()[0]), place + 0.27)
-        ax.annotate(text, at, ha="left", va="top", color=VERMILLION)
+        ax.annotate(text, at, ha="left", va="top", color=INK)
     ax.set_yticks(range(1, len(steps) + 1), [f"{n} ({len(ms):,})" for n, ms in steps.items()])
     ax.set_ylim(len(steps) + 0.6, 0.4)
     ax.set_ylabel("step (chunks)")
@@ -165,27 +199,18 @@ def step_durations(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def _spans(chunks: pd.DataFrame) -> pd.DataFrame:
-    """Return chunk, status, start_s, end_s and length (seconds) of the chunks that have a time."""
+    """Return status, start_s and end_s (seconds) of the chunks that have a time."""
     import pandas as pd
 
-    # A chunk that failed before its first step has only an end; a running one only a start.
-    starts, ends = chunks["start"].fillna(chunks["end"]), chunks["end"]
-    latest = pd.concat([starts, ends]).max()
-    spans = pd.DataFrame({"chunk": chunks["chunk"], "status": chunks["status"]})
-    spans["start_s"] = (starts - starts.min()).dt.total_seconds()
-    spans["end_s"] = (ends.fillna(latest) - starts.min()).dt.total_seconds()
-    spans["length"] = (spans["end_s"] - spans["start_s"]).clip(lower=0)
-    return spans[starts.notna()]
+    bars = [(bar.status, bar.start_s, bar.end_s) for bar in chunk_bars(chunks)]
+    return pd.DataFrame(bars, columns=["status", "start_s", "end_s"])
 
 
-def _mark_failed(
-    ax: Axes, spans: pd.DataFrame, heights: pd.Series[int], *, label: str = "_failed"
-) -> None:
-    failed = spans["status"] == workflow.FAILED
-    if failed.any():
+def _mark_failed(ax: Axes, at: list[float], heights: list[int], *, label: str = "_failed") -> None:
+    if at:
         ax.plot(
-            spans.loc[failed, "end_s"],
-            heights[failed],
+            at,
+            heights,
             "X",
             color=VERMILLION,
             markeredgecolor="#FFFFFF",

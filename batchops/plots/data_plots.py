@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batchops.core.errors import InputError
-from batchops.plots.axes import INK, PART_COLOURS, finish, fit_label, make_axes, say_why_empty
+from batchops.plots.axes import PART_COLOURS, finish, fit_label, make_axes, say_why_empty
+from batchops.show.marks import INK
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 from batchcore import workflow
 
 from batchops.plots.axes import (
-    INK,
     count_on,
     finish,
     fit_label,
     make_axes,
-    round_up,
     say_why_empty,
 )
-from batchops.show.marks import BLUE, PURPLE, VERMILLION
+from batchops.show.marks import BLUE, INK, PURPLE, VERMILLION
+from batchops.show.stretches import bad_stretches, count_stretches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,13 +22,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from batchops.show.stretches import Stretch
+
 _STAGES = [step.name for step in workflow.REJECTING_STEPS]
 STAGE_COLOURS = dict(zip(_STAGES, (PURPLE, BLUE, VERMILLION), strict=True))
 
 TOP = 15
 # Leaves space, so that a single bar does not fill the figure.
 _MIN_BAR_PLACES = 5
-_BINS = 50
+# Counts of more digits would overlap.
+_WIDEST_COUNT = 999
 _ROW = "(row)"
 
 
@@ -88,7 +90,10 @@ def errors_by_value(errors: pd.DataFrame, *, ax: Axes | None = None, top: int = 
 
 
 def errors_by_position(errors: pd.DataFrame, *, rows: int, ax: Axes | None = None) -> Axes:
-    """Draw the positions of the rejected rows in the file.
+    """Draw how many rows were rejected in each stretch of the file, and where it is bad.
+
+    A stretch is bad if it has far more rejected rows than most; such bars are hatched, and the
+    title names the worst one.
 
     Parameters
     ----------
@@ -99,22 +104,53 @@ def errors_by_position(errors: pd.DataFrame, *, rows: int, ax: Axes | None = Non
     ax
         The Axes to draw on; by default those of a new figure.
     """
-    import numpy as np
-
     ax = make_axes(ax)
     if errors.empty:
         return say_why_empty(ax, "Rejected rows, by place in the file", "no errors")
     at = errors["source_row"].unique()
-    # The header is row 1. Blank lines count, so the last row may come after `rows`.
-    count = max(rows, int(at.max()) - 1)
-    width = round_up(count / _BINS)
-    edges = 1.5 + width * np.arange(-(-count // width) + 1)
-    ax.hist(at, bins=edges.tolist(), color=VERMILLION, edgecolor=INK, linewidth=0.5)
-    ax.set_xlim(edges[0], edges[-1])
-    ax.set_ylabel("rejected rows" if width == 1 else f"rejected rows of each {width:,}")
+    stretches = count_stretches(at.tolist(), rows=rows)
+    each = stretches[0].rows
+    for bad, name in ((False, "usual"), (True, "far more than usual")):
+        found = [stretch for stretch in stretches if stretch.bad == bad]
+        if found:
+            ax.bar(
+                [stretch.first_row - 0.5 for stretch in found],
+                [stretch.rejected for stretch in found],
+                width=each,
+                align="edge",
+                color=VERMILLION if bad else BLUE,
+                edgecolor="white" if bad else INK,
+                hatch="////" if bad else None,
+                linewidth=0 if bad else 0.5,
+                label=f"{name} ({len(found):,})",
+            )
+    short = max(stretch.rejected for stretch in stretches) <= _WIDEST_COUNT
+    for stretch in stretches:
+        if stretch.rejected and (stretch.bad or short):
+            _write_count(ax, stretch.first_row - 0.5 + each / 2, stretch)
+    ax.set_xlim(1.5, stretches[-1].first_row - 0.5 + each)
+    ax.margins(y=0.12)
+    ax.set_ylabel("rejected rows" if each == 1 else f"rejected rows of each {each:,}")
     count_on(ax.yaxis)
     title = f"{len(at):,} of {rows:,} rows rejected, by place in the file"
-    return finish(ax, title, "row of the file (the header is row 1)", counts=True)
+    worst = max(bad_stretches(stretches), key=lambda found: found.rejected, default=None)
+    if worst is not None:
+        title += f"; {worst}"
+    x_label = "row of the file (the header is row 1)"
+    return finish(ax, title, x_label, legend=worst is not None, counts=True)
+
+
+def _write_count(ax: Axes, place: float, stretch: Stretch) -> None:
+    ax.annotate(
+        f"{stretch.rejected:,}",
+        (place, stretch.rejected),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="center",
+        size=9 if stretch.bad else 7,
+        weight="bold" if stretch.bad else "normal",
+        color=INK,
+    )
 
 
 def _bars(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchops.plots.axes import INK, finish, make_axes, say_why_empty
-from batchops.show.marks import BLUE, VERMILLION
+from batchops.plots.axes import finish, make_axes, say_why_empty
+from batchops.show.marks import BLUE, INK, VERMILLION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,9 @@ def planned_sizes(
 
 
 def measured_sizes(speeds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw the speed of jobs by chunk size: each job, and the median of each size.
+    """Draw the speed of jobs by chunk size: each job, the median of each size, and the spread.
+
+    Sizes with one job have no spread; repeat them before you tell sizes apart by it.
 
     Parameters
     ----------
@@ -78,13 +80,27 @@ def measured_sizes(speeds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         return say_why_empty(ax, title, "no job has succeeded at its first attempt")
     chunk_rows = speeds["chunk_rows"].astype("float64")
     ax.plot(chunk_rows, speeds["rows_per_s"], "o", color=BLUE, alpha=0.8, label="a job")
-    medians = speeds.groupby(chunk_rows)["rows_per_s"].median()
+    by_size = speeds.groupby(chunk_rows)["rows_per_s"]
+    medians, low, high = by_size.median(), by_size.min(), by_size.max()
+    spread = low[high > low].index
+    if len(spread):
+        ax.vlines(
+            spread,
+            low[spread],
+            high[spread],
+            colors=VERMILLION,
+            linewidth=6,
+            alpha=0.3,
+            label="slowest to fastest",
+        )
     ax.plot(medians.index, medians, "_-", color=VERMILLION, markersize=14, label="median of a size")
     _scale(ax)
     ax.set_ylim(0, float(speeds["rows_per_s"].max()) * 1.15)
     ax.yaxis.set_major_formatter("{x:,.6g}")
     ax.set_ylabel("rows a second, upload to mail")
-    return finish(ax, f"{title}, {len(speeds):,} jobs", _ROWS, legend=True)
+    # A size that is tried once says little.
+    repeats = f", {by_size.size().min():,} or more of each size" if len(medians) > 1 else ""
+    return finish(ax, f"{title}: {len(speeds):,} jobs{repeats}", _ROWS, legend=True)
 
 
 def _scale(ax: Axes) -> None:

@@ -228,13 +228,29 @@ def _generate(rows: int, bad: int, seed: int, delimiter: str) -> Iterator[Sample
 
 
 def _choose_faults(rows: int, bad: int, seed: int) -> Iterator[tuple[int, str]]:
-    """Choose one place in each of `bad` equal parts of the file, and each kind equally often."""
+    """Choose `bad` places in the order of the file, and each kind equally often."""
     kinds: list[str] = []
-    for part in range(bad):
+    for part, (first, end) in enumerate(_parts(rows, bad)):
         if not kinds:
             kinds = sorted(KINDS, key=lambda kind: _chance(seed, part, kind))
-        first, end = part * rows // bad, (part + 1) * rows // bad
         yield first + _chance(seed, part) % (end - first), kinds.pop()
+
+
+def _parts(rows: int, bad: int) -> Iterator[tuple[int, int]]:
+    """Yield a part of the file, from its first place to the one after it, for each bad row.
+
+    A fifth of the bad rows is in a fiftieth of the file, as if something had been broken there for
+    a while; the parts are as long as each other before it and after it.
+    """
+    broken = bad // 5
+    stretch = max(broken, rows // 50)
+    before, before_rows = ((n * 3) // 5 for n in (bad - broken, rows - stretch))
+    after, after_rows = bad - broken - before, rows - stretch - before_rows
+    start = 0
+    for number, length in ((before, before_rows), (broken, stretch), (after, after_rows)):
+        for part in range(number):
+            yield start + part * length // number, start + (part + 1) * length // number
+        start += length
 
 
 def _chance(*of: object) -> int:

@@ -15,7 +15,7 @@ from batchcore import workflow
 from batchcore.texts import visible
 
 from batchops.show import markup
-from batchops.show.marks import BLUE, GREEN, MARKS, ORANGE, VERMILLION
+from batchops.show.marks import BLUE, GREEN, INK, MARKS, ORANGE, VERMILLION
 from batchops.show.numbers import format_duration
 
 NOT_REACHED = "NOT REACHED"
@@ -25,11 +25,9 @@ _LOOKS = {
     workflow.SUCCEEDED: (MARKS["done"], GREEN, "#000000"),
     workflow.FAILED: (MARKS["failed"], VERMILLION, "#000000"),
     workflow.RUNNING: (MARKS["running"], BLUE, "#FFFFFF"),
-    NOT_REACHED: (MARKS["waiting"], "none", "#797979"),
+    NOT_REACHED: (MARKS["waiting"], "none", INK),
 }
 _OTHER_LOOK = (MARKS["failed"], ORANGE, "#000000")  # ABORTED, TIMED_OUT
-# A grey that reads on white and on black.
-_LINE = "#797979"
 # Sizes in pixels; six columns fill the width of a notebook.
 _COLUMN, _LANE, _WIDTH, _HEIGHT, _MARGIN = 150, 92, 132, 60, 12
 # Options of Mermaid. The boxes are narrow because the text shrinks if the page is narrower.
@@ -165,7 +163,7 @@ class WorkflowGraph:
         # Mermaid draws the last one on top.
         for flow, name in ((self.chunk, "chunks"), (self.main, "main")):
             lines += [f'subgraph {name}["{_mermaid_text(flow.title)}"]', "direction LR"]
-            lines.append(f"style {name} fill:none,stroke:{_LINE},color:{_LINE}")
+            lines.append(f"style {name} fill:none,stroke:{INK}")
             nodes = _worth_listing(flow)
             for node in nodes:
                 label = "<br/>".join(map(_mermaid_text, [node.name, *node.run.parts()]))
@@ -189,7 +187,7 @@ class WorkflowGraph:
             f'width="{width}" height="{2 * flow_height}" font-family="sans-serif" font-size="11" '
             f'role="img"><title>{markup.one_line(self.main.title)}</title>'
             '<defs><marker id="batchops-tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
-            'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#797979"/>'
+            'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="' + INK + '"/>'
             "</marker></defs>"
         ]
         parts += _svg_flow(self.main, top=0)
@@ -201,6 +199,11 @@ class WorkflowGraph:
             parts.append(_svg_line(path, dashed=True))
         parts += _svg_flow(self.chunk, top=flow_height)
         return "".join([*parts, "</svg>"])
+
+    def to_page(self) -> str:
+        """Return the graph as SVG to stand in a page, in the page's colour of text."""
+        style = '<svg style="max-width:100%;height:auto" '
+        return self.to_svg().replace(INK, "currentColor").replace("<svg ", style, 1)
 
 
 def _worth_listing(flow: Flow) -> list[Node]:
@@ -226,7 +229,8 @@ def _mermaid_text(text: str) -> str:
 def _mermaid_style(status: str) -> str:
     _, ground, ink = _look(status)
     if status == NOT_REACHED:
-        return f"fill:none,color:{ink},stroke:{ink},stroke-dasharray:4"
+        # Mermaid has a colour of text for each theme.
+        return f"fill:none,stroke:{ink},stroke-dasharray:4"
     return f"fill:{ground},color:{ink},stroke:{ground}"
 
 
@@ -236,7 +240,7 @@ def _centre(node: Node, top: int) -> tuple[float, float]:
 
 
 def _svg_flow(flow: Flow, *, top: int) -> Iterator[str]:
-    yield f'<text x="{_MARGIN}" y="{top + 17}" font-weight="bold" fill="#797979">'
+    yield f'<text x="{_MARGIN}" y="{top + 17}" font-weight="bold" fill="{INK}">'
     yield f"{markup.one_line(flow.title)}</text>"
     nodes = {node.key: node for node in flow.nodes}
     for a, b, trouble in flow.edges:
@@ -279,6 +283,6 @@ def _svg_path(a: Node, b: Node, top: int) -> str:
 def _svg_line(path: str, *, dashed: bool) -> str:
     dashes = ' stroke-dasharray="5 4"' if dashed else ""
     return (
-        f'<path d="{path}" fill="none" stroke="{_LINE}" stroke-width="1.3"{dashes} '
+        f'<path d="{path}" fill="none" stroke="{INK}" stroke-width="1.3"{dashes} '
         'marker-end="url(#batchops-tip)"/>'
     )

@@ -11,3 +11,7 @@ MARKS = {
     "running": "\N{BLACK RIGHT-POINTING TRIANGLE}",
     "waiting": "\N{MIDDLE DOT}",
 }
+
+# Of text and lines in pictures that do not stand in a page, whose own colour they have there. Its
+# contrast is 4.5 on white and 4.6 on black.
+INK = "#767676"

@@ -1,45 +1,46 @@
-"""Plots as pictures in HTML, drawn without pyplot, so that threads may draw them."""
+"""Plots as pictures in HTML, in the page's own colour of text; threads may draw them."""
 
 from __future__ import annotations
 
-import base64
 import io
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
 
 from batchcore.texts import printable
 
 from batchops.show import markup
+from batchops.show.marks import INK
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-_DPI = 110
 _SIZE_INCHES = (8.6, 3.4)
+_NO_METADATA: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 # Matplotlib draws in any thread, but only in one at a time (its FAQ, "Work with threads").
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Picture(Shown):
-    """A plot as PNG, with its title, which is also its text."""
+    """A plot as SVG, with its title, which is also its text."""
 
     title: str
-    png: bytes = field(repr=False)
+    svg: str = field(repr=False)
 
     def _blocks(self) -> Iterator[Block]:
-        data = base64.b64encode(self.png).decode()
-        style = "max-width:100%;height:auto"
-        alt = markup.one_line(self.title)
-        html = f'<img alt="{alt}" style="{style}" src="data:image/png;base64,{data}">'
+        label = markup.one_line(self.title)
+        html = f'<div role="img" aria-label="{label}">{self.svg}</div>'
         yield Block(printable(self.title), html)
 
 
 def draw_picture(draw: Callable[[Axes], Axes]) -> Picture:
-    """Return a plot as a picture with a transparent background.
+    """Return a plot as a picture, drawn without pyplot.
 
     Parameters
     ----------
@@ -49,11 +50,20 @@ def draw_picture(draw: Callable[[Axes], Axes]) -> Picture:
     from matplotlib.figure import Figure
 
     with _lock:
-        figure = Figure(figsize=_SIZE_INCHES, dpi=_DPI, layout="constrained")
-        figure.patch.set_alpha(0)
+        figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
         ax = figure.add_subplot()
-        ax.patch.set_alpha(0)
         draw(ax)
-        file = io.BytesIO()
-        figure.savefig(file, format="png")
-        return Picture(ax.get_title(loc="left"), file.getvalue())
+        return Picture(ax.get_title(loc="left"), figure_svg(figure))
+
+
+def figure_svg(figure: Figure) -> str:
+    """Return a figure as SVG to stand in a page: on no ground, in the page's colour of text."""
+    import matplotlib as mpl
+
+    file = io.StringIO()
+    # Names of its parts that no other picture of the page has; text stays text.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": token_hex(8)}):
+        figure.savefig(file, format="svg", transparent=True, metadata=_NO_METADATA)
+    _, start, drawn = file.getvalue().partition("<svg ")
+    inked = re.sub(rf"{INK}(?=[;\"])", "currentColor", drawn, flags=re.IGNORECASE)
+    return f'{start}style="max-width:100%;height:auto" {inked}'

@@ -1,4 +1,4 @@
-"""The actions on a job: rerun, repair, stop, link, download; each is previewed first."""
+"""The actions on a job: rerun, repair, stop, link, download, report; each is previewed first."""
 
 from __future__ import annotations
 
@@ -180,11 +180,12 @@ def propose_download(
     name = local_name(file.key, rejected=kind.rejected)
     if kind.workbook:
         name = f"{name.rpartition('.')[0] or name}.xlsx"
-    path = root.find_place(folder, name, workbook=kind.workbook)
+    made = ".xlsx" if kind.workbook else ""
+    path = root.find_place(folder, name, made=made)
 
     def execute() -> ActionResult:
         # Again: it may have changed meanwhile.
-        place = root.find_place(folder, name, workbook=kind.workbook)
+        place = root.find_place(folder, name, made=made)
         replace = root.holds_stored(place)
         if kind.workbook:
             book = job.rejects_workbook(place, replace=replace)
@@ -200,6 +201,32 @@ def propose_download(
     html = markup.paragraph(file) + markup.paragraph(f"It is stored as {path}: {what}.")
     html += markup.paragraph(kind.note)
     return Proposal(f"Download of {job.id}", html, "Download", execute, "downloading")
+
+
+def propose_report(job: Job, root: RootFolder, folder: str) -> Proposal:
+    """Propose storing a job's report in a folder.
+
+    Raises
+    ------
+    InputError
+        If it cannot be stored there, see `RootFolder.find_place`.
+    """
+    name = f"{job.id}-report.html"
+    path = root.find_place(folder, name, made=".html")
+
+    def execute() -> ActionResult:
+        # Again: it may have changed meanwhile.
+        place = root.find_place(folder, name, made=".html")
+        stored = job.report(place, replace=root.holds_stored(place))
+        root.note_stored(stored.path)
+        return ActionResult(str(stored))
+
+    what = "replaces the report that is there" if path.exists() else "a new file"
+    html = markup.paragraph(f"It is stored as {path}: {what}.") + markup.paragraph(
+        "It opens in any browser, and shows values of rejected rows: hand it to people who may "
+        "see them."
+    )
+    return Proposal(f"Report of {job.id}", html, "Store it", execute, "making the report")
 
 
 class Actions:
@@ -236,6 +263,9 @@ class Actions:
         self.stop = make_button("Stop", "Stop what runs; previews it first", "stop")
         self.link = make_button("Link", "Make an address that opens the file", "link")
         self.download = make_button("Download", "Store the file in the folder", "download")
+        self.report = make_button(
+            "Report", "Store a report to hand on in the folder", "file-text-o"
+        )
         self.file = widgets.Dropdown(
             options=_RESULTS,
             description="Result",
@@ -249,11 +279,14 @@ class Actions:
             continuous_update=False,
             layout=widgets.Layout(width="260px"),
         )
-        self.buttons = (self.rerun, self.repair, self.stop, self.link, self.download)
+        self.buttons = (
+            *(self.rerun, self.repair, self.stop),
+            *(self.link, self.download, self.report),
+        )
         self.root = widgets.VBox(
             [
                 make_row(self.rerun, self.repair, self.stop),
-                make_row(self.file, self.folder, self.link, self.download),
+                make_row(self.file, self.folder, self.link, self.download, self.report),
                 self.confirmation.root,
             ]
         )
@@ -261,6 +294,7 @@ class Actions:
         self.stop.on_click(lambda b: self._propose(b, propose_stop, "looking what runs"))
         self.link.on_click(self._propose_link)
         self.download.on_click(self._propose_download)
+        self.report.on_click(self._propose_report)
         self.repair.observe(self._propose_repair, "value")
         self.show(None)
 
@@ -280,6 +314,10 @@ class Actions:
         self._propose(
             button, lambda job: propose_download(job, root, folder, kind), "looking it up"
         )
+
+    def _propose_report(self, button: Any) -> None:
+        folder, root = self.folder.value, self._root_folder
+        self._propose(button, lambda job: propose_report(job, root, folder), "looking it up")
 
     def _propose_repair(self, change: Any) -> None:
         if change["new"]:

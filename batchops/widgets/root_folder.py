@@ -58,13 +58,14 @@ class RootFolder:
                 raise InputError(f"no file {text!r} in {self.path}: check the path")
         return path
 
-    def find_place(self, folder: str, name: str, *, workbook: bool = False) -> Path:
+    def find_place(self, folder: str, name: str, *, made: str = "") -> Path:
         """Return the path at which a file can be stored in a folder that somebody typed.
 
         Parameters
         ----------
-        workbook
-            Whether it is a workbook that batchops writes; no file of an uploader may be called so.
+        made
+            The suffix, such as ``.xlsx``, of a file that batchops makes itself; no file of an
+            uploader may be called so.
 
         Raises
         ------
@@ -82,7 +83,7 @@ class RootFolder:
                 f"the file is called {name!r}, which may lead elsewhere or be read by a program: "
                 "press Link to get it in the browser"
             )
-        if path.suffix.lower() not in ((".xlsx",) if workbook else DATA_SUFFIXES):
+        if path.suffix.lower() not in ((made,) if made else DATA_SUFFIXES):
             raise InputError(
                 f"the file is called {name!r}, and the console stores only files that end in "
                 f"{_suffixes()}: press Link to get it in the browser"

@@ -12,7 +12,7 @@ from batchcore import aws, keys
 from batchcore.errors import TransientError
 from batchcore.records import reject
 from batchcore.reference import CALLS_IN_FLIGHT, KEYS_PER_CALL, is_storable, unknown_key
-from batchcore.runtime import Event, Result, step
+from batchcore.runtime import Event, Result, chunk_step
 from batchcore.schema import RecordSchema
 from batchcore.workflow import ENRICH, VALIDATE
 from botocore.auth import SigV4Auth
@@ -46,7 +46,7 @@ session = boto3.Session()
 schema = RecordSchema.load()
 
 
-@step
+@chunk_step
 def lambda_handler(event: Event, context: object) -> Result:
     """Add the reference data's values to each record, and reject records with an unknown key."""
     schema.require_columns(event["chunk"])

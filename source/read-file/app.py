@@ -5,7 +5,7 @@ import os
 import boto3
 from batchcore import aws, items, keys, workflow
 from batchcore.records import dump_counted, read_records
-from batchcore.runtime import Event, Result, step
+from batchcore.runtime import Event, Result, chunk_step
 from batchcore.schema import RecordSchema
 
 s3 = boto3.client("s3", config=aws.CONFIG)
@@ -13,7 +13,7 @@ dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 schema = RecordSchema.load()
 
 
-@step
+@chunk_step
 def lambda_handler(event: Event, context: object) -> Result:
     """Read one chunk, and reject rows that are not UTF-8 or have a wrong number of fields."""
     chunk = event["chunk"]

@@ -4,7 +4,7 @@ import boto3
 import orjson
 from batchcore import aws, keys
 from batchcore.records import reject
-from batchcore.runtime import Event, Result, step
+from batchcore.runtime import Event, Result, chunk_step
 from batchcore.schema import RecordSchema
 from batchcore.workflow import READ, VALIDATE
 
@@ -12,7 +12,7 @@ s3 = boto3.client("s3", config=aws.CONFIG)
 schema = RecordSchema.load()
 
 
-@step
+@chunk_step
 def lambda_handler(event: Event, context: object) -> Result:
     """Reject each row that breaks rules, and record every rule that it breaks.
 

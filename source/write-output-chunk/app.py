@@ -10,7 +10,7 @@ import boto3
 from batchcore import aws, error_files, error_ranges, items, keys, workflow
 from batchcore.errors import BalanceError
 from batchcore.records import Record, RowWriter, load_lines
-from batchcore.runtime import Event, Result, step
+from batchcore.runtime import Event, Result, chunk_step
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ s3 = boto3.client("s3", config=aws.CONFIG)
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 
 
-@step
+@chunk_step
 def lambda_handler(event: Event, context: object) -> Result:
     """Write a chunk's results, and the ledger last, because it says that the rest is there."""
     started = monotonic()
@@ -40,6 +40,7 @@ def lambda_handler(event: Event, context: object) -> Result:
     # A step that was left out took no time.
     step_ms = {name: event[name]["ms"] for name in before if "ms" in event[name]}
     step_ms[own] = round((monotonic() - started) * 1000)
+    begun = {**{name: event[name] for name in before if "at" in event[name]}, own: event}
     aws.update_entry(
         dynamodb,
         os.environ["JOB_TABLE"],
@@ -54,6 +55,8 @@ def lambda_handler(event: Event, context: object) -> Result:
             "versions": versions,
             "errorPiece": error_piece,
             "stepMs": step_ms,
+            "stepStarts": {name: step["at"] for name, step in begun.items()},
+            "coldSteps": " ".join(name for name, step in begun.items() if step["cold"]),
         },
         attempt=event["attempt"],
         remove=("error", "cause", "failedStep"),

@@ -53,7 +53,7 @@ _READ = """() => {
             .map(start),
         cut: cut.map(e => `${e.scrollWidth} of ${e.clientWidth}: ${start(e)}`),
         dialogs: all('.jp-Dialog').map(start),
-        plots: all('.jp-OutputArea-output[data-mime-type="image/png"] img').length,
+        plots: all('.jp-OutputArea-output[data-mime-type="text/html"] svg [id^="axes_"]').length,
         drawings: all('.jp-RenderedMermaid img').map(image => {
             const svg = decodeURIComponent(image.src.slice(image.src.indexOf(',') + 1));
             return image.clientWidth / Number(/viewBox="[-\\d.]+ [-\\d.]+ ([\\d.]+)/.exec(svg)[1]);

@@ -148,7 +148,8 @@ def test_03_timings_name_every_step_and_three_chunk_sizes(execute: Execute) -> N
     assert "slowest_step" in found.html("job.stragglers(")
     speeds = found.shown('stack.speeds(name="sizes.csv")')
     jobs = [line.split()[2:5] for line in speeds.splitlines() if "sizes-" in line]
-    assert jobs == [["2000", "2000", "1"], ["2000", "500", "4"], ["2000", "100", "20"]]
+    sizes = [["5000", "2500", "2"], ["5000", "500", "10"], ["5000", "100", "50"]]
+    assert jobs == [size for size in sizes for _ in range(3)]
     assert "resources changed" in found.shown("FileChunkSize=usual")
 
 

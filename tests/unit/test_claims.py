@@ -211,7 +211,8 @@ def test_marking_says_what_it_sets_removes_and_expects(
         "ReturnValues": "ALL_OLD",
         "UpdateExpression": (
             "SET #0 = :0, #1 = :1, #2 = :2 "
-            "REMOVE #3, #4, #5, #6, #7, #8, #9, #10, #11, #12, #13, #14"
+            "REMOVE #3, #4, #5, #6, #7, #8, #9, #10, #11, #12, #13, #14, "
+            "#15, #16"
         ),
         "ConditionExpression": "attribute_not_exists(#0) OR #0 <= :0",
         "ExpressionAttributeNames": {
@@ -230,6 +231,8 @@ def test_marking_says_what_it_sets_removes_and_expects(
                     "sizeBytes",
                     "versions",
                     "stepMs",
+                    "stepStarts",
+                    "coldSteps",
                     "failedStep",
                     "error",
                     "cause",

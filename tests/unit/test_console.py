@@ -424,6 +424,30 @@ def test_what_has_to_be_accepted_is_proposed_anew_with_each_tick(
     assert console.messages.text == "done"
 
 
+def test_a_report_is_stored_in_the_folder_and_replaces_only_an_earlier_one(
+    opened: Callable[..., Console], account: support.Account, tmp_path: Path
+) -> None:
+    deploy()
+    (job_id,) = put_jobs(account, 1)
+    account.put_entry(job_id, items.JOB_ENTRY, sizeBytes=7, chunkRows=5, delimiter=",")
+    path = tmp_path / f"{job_id}-report.html"
+    console = opened(root=tmp_path)
+    for said in ("a new file", "replaces the report that is there"):
+        console.actions.folder.value = "."
+        console.actions.report.click()
+        settle(console)
+        assert said in console.actions.confirmation.text.value
+        console.actions.confirmation.confirm.click()
+        settle(console)
+        assert path.exists(), console.messages.text
+        assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    path.write_text("somebody else's")
+    console.actions.report.click()
+    settle(console)
+    assert "the console did not store it" in console.messages.text
+    assert path.read_text() == "somebody else's"
+
+
 def test_a_download_goes_nowhere_but_into_the_consoles_folder(
     opened: Callable[..., Console], account: support.Account, tmp_path: Path
 ) -> None:

@@ -29,7 +29,9 @@ from batchops.deployment.stack_status import StackStatus
 from batchops.inspection import frames
 from batchops.inspection.balance import Balance
 from batchops.inspection.checks import Check, Diagnosis
+from batchops.inspection.chunk_detail import ChunkDetail
 from batchops.inspection.email import Email
+from batchops.inspection.report import JobReport
 from batchops.inspection.status import JobStatus
 from batchops.inspection.steps import steps_frame
 from batchops.inspection.why import Cause, Why
@@ -155,6 +157,8 @@ def test_verbs_with_json_have_its_shape_described(verb: str) -> None:
         ("doctor", set(Diagnosis("a", ()).to_dict())),
         ("cost", set(CostComparison(*[Cost((), 0, 0, 0, "")] * 2).to_dict())),
         ("chunks", set(frames.chunks_frame([]))),
+        ("chunk", shown(ChunkDetail)),
+        ("report", shown(JobReport)),
         ("errors", set(frames.errors_frame([]))),
         ("jobs", set(frames.jobs_frame([]))),
         ("steps", set(steps_frame([]))),

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 EVENTS = ROOT / "events"
 SAMPLE = (EVENTS / "orders.csv").read_bytes()
 REFERENCE = dict(read_reference(SOURCE / "reference" / "reference.csv", SCHEMA))
+# What differs from run to run.
+_VARYING = {"ms", "at", "cold", "versionId"}
 JOB = "q1-orders-emea-8e5422ba9dc1"
 KEY = "input/2026/Q1 orders (EMEA).csv"
 
@@ -71,7 +73,7 @@ class Run:
         result: dict[str, Any] = {}
         for step in STEPS[: STEPS.index(folder) + 1]:
             result = self.one(step, load(step))
-        return {name: found for name, found in result.items() if name not in ("ms", "versionId")}
+        return {name: found for name, found in result.items() if name not in _VARYING}
 
     def one(self, folder: str, event: dict[str, Any]) -> dict[str, Any]:
         """Run one event. Only the versions are others: the mock gives its own."""
@@ -99,7 +101,7 @@ def without_version(stored: dict[str, Any]) -> dict[str, Any]:
 def outcome(folder: str, name: str) -> dict[str, Any]:
     """Return what an event says that an earlier step gave."""
     result = load(folder)[name]
-    return {name: found for name, found in result.items() if name not in ("ms", "versionId")}
+    return {name: found for name, found in result.items() if name not in _VARYING}
 
 
 # --------------------------------------------------------------------------------- all

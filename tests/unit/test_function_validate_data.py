@@ -97,6 +97,8 @@ def test_handler_stores_the_records_beside_what_it_read(app: ModuleType, account
     account.put(keys.records(JOB, 2), records(row(), row("x")))
     result = app.lambda_handler(account.stored(chunk_event(JOB, number=2, rows=2)), context())
     assert result.pop("ms") >= 0
+    assert result.pop("at")
+    assert result.pop("cold") in (True, False)
     head = account.s3.head_object(Bucket=BUCKET, Key=keys.valid(JOB, 2))
     assert result == {
         "key": keys.valid(JOB, 2),

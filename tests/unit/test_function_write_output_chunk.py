@@ -69,6 +69,7 @@ def snapshot(account: Account) -> Any:
     pieces = {key: account.get(key) for key in account.keys("jobs/")}
     entry = account.entry(JOB, items.chunk_entry(1))
     del entry["endTime"], entry["stepMs"], entry["versions"]
+    del entry["stepStarts"], entry["coldSteps"]
     entry["errorPiece"].pop("versionId", None)
     return pieces, account.errors(), entry
 
@@ -82,6 +83,8 @@ def test_good_rows_become_output_and_bad_ones_rejects_in_order(
     records = [bad(2, "enum"), good(3, "1\r\n"), bad(4, "enum", "maxLength"), good(6, '"2\n"\r\n')]
     result = write(app, account, records)
     assert result.pop("ms") >= 0
+    assert result.pop("at") > START_TIME
+    assert result.pop("cold") in (True, False)
     assert result == {"valid": 2, "rejected": 2, "errors": 3}
     assert account.get(keys.output(JOB, 1)) == b'1,1.50,x\r\n"2\n",1.50,x\r\n'
     assert account.get(keys.rejected_piece(JOB, 1)) == (
@@ -146,6 +149,8 @@ def test_ledger_says_what_the_chunk_came_to(app: ModuleType, account: Account) -
     entry = account.entry(JOB, items.chunk_entry(1))
     assert entry.pop("stepMs").keys() == {"read", "validate", "enrich", "write"}
     assert entry.pop("endTime") > START_TIME[:10]
+    assert entry.pop("stepStarts").keys() == {"write"}
+    assert entry.pop("coldSteps") in ("", "write")
     piece = account.s3.head_object(Bucket=BUCKET, Key=keys.error_piece(JOB, 1))
     assert entry.pop("errorPiece") == {
         "versionId": piece["VersionId"],
@@ -216,6 +221,21 @@ def test_time_of_every_step_is_kept(app: ModuleType, account: Account) -> None:
         "validate": 12,
         "enrich": 13,
     }
+
+
+def test_start_of_every_step_is_kept_with_those_that_were_cold(
+    app: ModuleType, account: Account
+) -> None:
+    event = chunk_event(JOB, rows=1)
+    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines([good(2)]))
+    for second, step in enumerate(("read", "validate", "enrich")):
+        event[step] |= {"at": f"2026-11-23T06:00:0{second}.000Z", "cold": step == "validate"}
+    app.lambda_handler(event, context())
+    entry = account.entry(JOB, items.chunk_entry(1))
+    starts = entry["stepStarts"]
+    assert [starts[step][17:19] for step in ("read", "validate", "enrich")] == ["00", "01", "02"]
+    assert starts["write"] > START_TIME
+    assert entry["coldSteps"] in ("validate", "validate write")
 
 
 @settings(

@@ -55,6 +55,11 @@ def graph(
     )
 
 
+def test_states_that_the_workflow_no_longer_has_are_not_drawn() -> None:
+    shown = graph({"A state of before": StateRun(workflow.SUCCEEDED, 5)})
+    assert "A state of before" not in str(shown)
+
+
 def run_of(flow: Flow, name: str) -> StateRun:
     (node,) = [node for node in flow.nodes if node.name == name]
     return node.run

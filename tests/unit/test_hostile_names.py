@@ -45,14 +45,18 @@ from batchops.deployment.stack_status import StackStatus
 from batchops.inspection import frames
 from batchops.inspection.balance import Balance, ErrorCount
 from batchops.inspection.checks import Check, Diagnosis
+from batchops.inspection.chunk_detail import ChunkDetail
 from batchops.inspection.chunk_grid import ChunkGrid
 from batchops.inspection.compare import compare
 from batchops.inspection.duplicates import Duplicates, KeyRow
 from batchops.inspection.email import Email
 from batchops.inspection.error_pages import ErrorPage
 from batchops.inspection.links import Link
+from batchops.inspection.log_lines import LogLine
+from batchops.inspection.logs import logs_frame
 from batchops.inspection.progress import Progress
 from batchops.inspection.rejects_workbook import LeftOut, RejectsWorkbook
+from batchops.inspection.report import JobReport
 from batchops.inspection.result_files import ResultFile, download
 from batchops.inspection.status import JobStatus
 from batchops.inspection.why import Cause, Why
@@ -62,6 +66,7 @@ from batchops.planning.cost import Cost, CostLine
 from batchops.planning.durations import Duration, Estimate
 from batchops.planning.limits import Limit
 from batchops.planning.plan import Plan
+from batchops.planning.plan_outcome import PlanOutcome
 from batchops.planning.scan import Refusal, RuleCount
 from batchops.planning.schema_draft import Note, SchemaDraft
 from batchops.planning.schema_explain import ColumnExplanation, SchemaExplanation
@@ -75,8 +80,10 @@ from batchops.recovery.repair_changes import FieldChange
 from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome
 from batchops.recovery.rerun_plan import RerunPlan
 from batchops.recovery.stopping import Stopped
+from batchops.show.chunk_bars import COLD, Bar, Span
 from batchops.show.pictures import Picture
 from batchops.show.shown import Shown
+from batchops.show.timeline import Timeline
 from batchops.stack import ShownOutputs
 from batchops.widgets.actions import propose_download
 from batchops.widgets.root_folder import RootFolder
@@ -146,6 +153,13 @@ VALUES: list[Any] = [
     Destruction(EVIL, False, HOLDINGS),
     Diagnosis(EVIL, (Check(EVIL, False, EVIL, EVIL),)),
     ChunkGrid(EVIL, (), ()),
+    ChunkDetail(
+        *(EVIL, 1, EVIL, 1, 2, 3, 1, 1, 0, 1.0, EVIL, EVIL, EVIL, EVIL, EVIL, (EVIL,)),
+        errors=ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, "", 1),
+        log=logs_frame([LogLine(0, EVIL, EVIL, EVIL, 1, EVIL, EVIL)]).assign(function=EVIL),
+        input=EVIL.encode(),
+        output=EVIL.encode(),
+    ),
     Email(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, EVIL),
     ErrorPage(ERRORS.assign(value=EVIL, message=EVIL, stage=EVIL), 1, f"2#{EVIL}", 1),
     JobStatus(EVIL, reason=EVIL, mail=EVIL),
@@ -154,7 +168,10 @@ VALUES: list[Any] = [
     Link.of(f"https://x.example/{EVIL}", here_only=True),
     ShownOutputs({EVIL: EVIL}, EVIL),
     Preview(EVIL, False, (Change(EVIL, EVIL, EVIL, EVIL, (EVIL,)),), False),
-    Picture(EVIL, b""),
+    Picture(EVIL, "<svg></svg>"),
+    PlanOutcome(EVIL, ((EVIL, EVIL, EVIL),), EVIL),
+    JobReport(EVIL, Path(EVIL), 1, (EVIL,)),
+    Timeline((Bar(1, EVIL, 0, 1, (Span(COLD, 0, 1),)),), 1, EVIL),
     Progress(JobStatus(EVIL, reason=EVIL), job_id=EVIL),
     RERUN,
     Purge(EVIL, True, 1, (EVIL,), 1, 1, EVIL),

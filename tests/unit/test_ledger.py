@@ -62,7 +62,7 @@ def test_chunks_come_in_order_and_nothing_else_does(stack: StackRef, account: Ac
 
 def test_a_tally_reads_no_more_of_a_chunk_than_it_needs(stack: StackRef, account: Account) -> None:
     put_chunks(account, 1, 2, 3)
-    account.put_entry(JOB, items.chunk_entry(2), stepMs=7)
+    account.put_entry(JOB, items.chunk_entry(2), stepMs={"read": 7}, executionArn="arn", cause="c")
     tallied = [*ledger.chunk_entries_from(stack, JOB, 2)]
     assert [chunk.number for chunk in tallied] == [2, 3]
     picked = [*ledger.some_chunk_entries(stack, JOB, {1, 3, 9})]
@@ -71,7 +71,9 @@ def test_a_tally_reads_no_more_of_a_chunk_than_it_needs(stack: StackRef, account
         assert (chunk.status, chunk.attempt, chunk.rejected) == (workflow.SUCCEEDED, 1, 1)
         assert chunk.rows == 600 + chunk.number
         assert chunk.valid is None
-        assert chunk.step_ms == {}
+        assert chunk.step_ms == ({"read": 7} if chunk.number == 2 else {})
+        assert chunk.cause == ""
+        assert "executionArn" not in chunk.item
 
 
 def test_no_chunks_are_asked_for_with_no_request() -> None:

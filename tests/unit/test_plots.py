@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,11 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import support
 from batchcore import items, workflow
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
@@ -19,6 +25,9 @@ from batchops.core.ledger import ChunkEntry
 from batchops.inspection import frames
 from batchops.plots import axes, data_plots, error_plots, size_plots
 from batchops.plots import chunk_plots as plots
+from batchops.show.chunk_bars import MAX_BARS, chunk_bars
+from batchops.show.stretches import bad_stretches, count_stretches
+from batchops.show.timeline import STEP_COLOURS, Timeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -163,32 +172,47 @@ def test_nothing_to_draw_is_said_in_words(name: str) -> None:
     assert not rects(ax)
 
 
+# The page's ground and its text in JupyterLab's themes, in that order.
+THEMES = {"light": ("#FFFFFF", "#212121"), "dark": ("#111111", "#E0E0E0")}
+
+
 @pytest.mark.parametrize("name", ALL)
-def test_text_reads_on_white_and_on_black(name: str) -> None:
+def test_ink_is_the_page_s_in_a_notebook_and_reads_in_both_themes(name: str) -> None:
+    figure: Any = ALL[name](None).get_figure()
+    drawn = figure._repr_html_()
+    tree = ET.fromstring(drawn)
+    assert not re.search(r"fill: ?#", " ".join(_texts(tree)))
+    assert all(contrast(ink, ground) >= 4.5 for ground, ink in THEMES.values())
+    assert "currentColor" in drawn
+    assert axes.INK.lower() not in drawn.lower()
+    # No ground of its own.
+    assert not re.search(r"<rect|fill: #ffffff; stroke: none", drawn.split('id="axes_1"')[0])
+
+
+def _texts(tree: ET.Element) -> list[str]:
+    return [part.get("style", "") for part in tree.iter() if part.tag.endswith("}text")]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_text_reads_where_a_figure_is_stored(name: str) -> None:
     ax = ALL[name](None)
-    ax.figure.canvas.draw()
+    figure: Any = ax.get_figure()
+    figure.canvas.draw()
     inks: set[Any] = {ax.xaxis.label.get_color(), ax.yaxis.label.get_color()}
     labels = (*ax.get_xticklabels(which="both"), *ax.get_yticklabels(which="both"))
     inks |= {label.get_color() for label in labels if label.get_text()}
     inks |= {text.get_color() for text in ax.texts}
+    assert mpl.colors.to_hex(figure.get_facecolor()) == "#ffffff"
     for ink in inks:
-        assert min(contrast(ink, "#FFFFFF"), contrast(ink, "#111111")) > 3.5, ink
-    assert mpl.colors.to_rgba(ax.figure.get_facecolor())[3] == 0
-    assert mpl.colors.to_rgba(ax.get_facecolor())[3] == 0
+        assert contrast(ink, "#FFFFFF") >= 4.5, ink
+        # On Axes of somebody else, which may be dark.
+        assert contrast(ink, "#000000") >= 4.5, ink
 
 
 def test_colours_stand_out_from_white_and_from_black() -> None:
-    used = {*plots.STATUS_COLOURS.values(), *error_plots.STAGE_COLOURS.values()}
+    used = {*STEP_COLOURS.values(), *error_plots.STAGE_COLOURS.values()}
     for colour in used.union(axes.PART_COLOURS):
         assert min(contrast(colour, "#FFFFFF"), contrast(colour, "#111111")) > 2.9, colour
-
-
-def test_tick_labels_are_neither_all_light_nor_all_dark() -> None:
-    # Then the inline backend lays no ground of its own under the picture.
-    lightness = [
-        np.dot(mpl.colors.to_rgb(c), (0.299, 0.587, 0.114)) for c in (axes.X_TICKS, axes.Y_TICKS)
-    ]
-    assert min(lightness) < 0.5 < max(lightness)
 
 
 def contrast(one: str, other: str) -> float:
@@ -205,19 +229,91 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+@pytest.mark.parametrize("theme", THEMES)
+def test_architecture_reads_in_both_themes(theme: str) -> None:
+    text = (support.ROOT / "docs" / "architecture.svg").read_text(encoding="utf-8")
+    light, dark = re.split(r"@media \(prefers-color-scheme: dark\) \{", text, maxsplit=1)
+    rules = re.findall(r"([.\w ,]+)\{([^{}]*)\}", light if theme == "light" else dark)
+    fills = {
+        name.strip(): found[1]
+        for names, body in rules
+        for name in names.split(",")
+        if (found := re.search(r"fill:(#\w+)", body))
+    }
+    grounds = [fills.pop(name) for name in (".ground", ".frame rect")]
+    boxes = [fills.pop(f".{kind} rect") for kind in ("fn", "st", "sv", "sf")]
+    assert fills.keys() == {".t", ".s", ".l", ".f", ".k", ".tip"}
+    for name in (".t", ".s"):
+        assert all(contrast(fills[name], box) >= 4.5 for box in boxes), name
+    for name in (".l", ".f", ".k"):
+        assert all(contrast(fills[name], ground) >= 4.5 for ground in grounds), name
+
+
 # ------------------------------------------------------------------------------- chunks
 
 
-def test_timeline_has_a_bar_from_each_chunks_start_to_its_end() -> None:
-    ax = plots.chunk_timeline(chunks(chunk(1, 0, 2), chunk(2, 1, 4.5)))
-    assert bars(ax) == [(1, 0, 2), (2, 1, 4.5)]
-    assert legend(ax) == ["succeeded (2)"]
+def stepped(number: int, start: float, *, cold: str = "", **changed: Any) -> ChunkEntry:
+    """Return a chunk whose steps began 0.5 s, 1, 2 and 3 s after its start."""
+    begun = {"read": 0.5, "validate": 1, "enrich": 2, "write": 3}
+    starts = {name: (BEGIN + (start + at) * SECOND).isoformat() for name, at in begun.items()}
+    ms = {"read": 500, "validate": 800, "enrich": 1000, "write": 400}
+    return chunk(
+        number, start, start + 3.4, stepMs=ms, stepStarts=starts, coldSteps=cold, **changed
+    )
+
+
+def kinds(ax: Axes) -> dict[str, list[tuple[float, float, float]]]:
+    """Return bars and lines by what the legend calls them."""
+    lines = {
+        str(each.get_label()).partition(" (")[0]: [
+            (round(a[1]), round(a[0], 3), round(b[0], 3)) for a, b in each.get_segments()
+        ]
+        for each in ax.collections
+        if isinstance(each, LineCollection)
+    }
+    return lines | {
+        str(container.get_label()).partition(" (")[0]: [
+            (
+                round(bar.get_y() + bar.get_height() / 2),
+                round(bar.get_x(), 3),
+                round(bar.get_x() + bar.get_width(), 3),
+            )
+            for bar in container
+        ]
+        for container in ax.containers
+    }
+
+
+def test_timeline_tells_steps_cold_starts_and_waiting_apart() -> None:
+    ax = plots.chunk_timeline(chunks(stepped(1, 0, cold="read"), stepped(2, 1)))
+    assert kinds(ax) == {
+        "waiting for its turn": [(2, 0, 1)],
+        "cold start": [(1, 0, 0.5)],
+        "between steps": [(1, 1.8, 2), (2, 1, 1.5), (2, 2.8, 3)],
+        "read": [(1, 0.5, 1), (2, 1.5, 2)],
+        "validate": [(1, 1, 1.8), (2, 2, 2.8)],
+        "enrich": [(1, 2, 3), (2, 3, 4)],
+        "write": [(1, 3, 3.4), (2, 4, 4.4)],
+    }
+    assert ax.get_title(loc="left") == "Chunks over time: 2 succeeded"
+
+
+def test_timeline_of_an_earlier_version_has_the_time_between_steps_in_one() -> None:
+    steps = {"read": 500, "validate": 500, "enrich": 500, "write": 500}
+    found = kinds(plots.chunk_timeline(chunks(chunk(1, 0, 3, stepMs=steps))))
+    assert found == {
+        "between steps": [(1, 0, 1)],
+        "read": [(1, 1, 1.5)],
+        "validate": [(1, 1.5, 2)],
+        "enrich": [(1, 2, 2.5)],
+        "write": [(1, 2.5, 3)],
+    }
 
 
 def test_timeline_draws_running_chunks_up_to_the_latest_time_known() -> None:
     ax = plots.chunk_timeline(MIXED)
-    assert bars(ax)[2] == (3, 2, 4)
-    assert sorted(legend(ax)) == ["failed (1)", "running (1)", "succeeded (1)"]
+    assert kinds(ax)["running"] == [(3, 2, 4)]
+    assert ax.get_title(loc="left") == "Chunks over time: 1 failed, 1 running, 1 succeeded"
 
 
 def test_timeline_marks_failed_chunks_by_more_than_colour() -> None:
@@ -231,7 +327,47 @@ def test_timeline_marks_failed_chunks_by_more_than_colour() -> None:
 def test_timeline_shows_a_chunk_that_failed_before_it_started() -> None:
     failed = chunk(2, None, 3, status=workflow.FAILED)
     ax = plots.chunk_timeline(chunks(chunk(1, 0, 2), failed))
-    assert bars(ax) == [(1, 0, 2), (2, 3, 3)]
+    (mark,) = ax.lines
+    assert mark.get_xydata().tolist() == [[3.0, 2.0]]
+
+
+@given(
+    times=st.lists(
+        st.tuples(st.floats(0, 50), st.floats(0, 9), st.lists(st.floats(0, 9), max_size=4)),
+        max_size=9,
+    ),
+    status=st.sampled_from([workflow.SUCCEEDED, workflow.FAILED, workflow.RUNNING, "ABORTED"]),
+    cold=st.sampled_from(["", "read", "read write"]),
+)
+@settings(deadline=None, max_examples=40)
+def test_parts_of_a_bar_follow_each_other_whatever_the_clocks_say(
+    times: list[tuple[float, float, list[float]]], status: str, cold: str
+) -> None:
+    names = [step.name for step in workflow.CHUNK_STEPS]
+    entries = [
+        chunk(
+            n,
+            start,
+            start + took,
+            status=status,
+            stepMs={name: round(1000 * ms) for name, ms in zip(names, steps, strict=False)},
+            stepStarts={
+                name: (BEGIN + (start + 2 * ms) * SECOND).isoformat()
+                for name, ms in zip(names, steps, strict=False)
+            },
+            coldSteps=cold,
+        )
+        for n, (start, took, steps) in enumerate(times, 1)
+    ]
+    bars = chunk_bars(chunks(*entries))
+    assert [bar.chunk for bar in bars] == list(range(1, len(times) + 1))
+    for bar in bars:
+        at = 0.0
+        for span in bar.spans:
+            assert span.start_s == at
+            assert span.end_s > span.start_s
+            at = span.end_s
+    ET.fromstring(Timeline.of(chunks(*entries)).to_svg())
 
 
 def test_one_chunk_is_a_bar_and_not_a_wall() -> None:
@@ -241,9 +377,9 @@ def test_one_chunk_is_a_bar_and_not_a_wall() -> None:
 
 
 def test_timeline_of_many_chunks_is_their_number_in_progress() -> None:
-    many = chunks(*(chunk(n, n, n + 2) for n in range(1, plots.MAX_BARS + 2)))
+    many = chunks(*(chunk(n, n, n + 2) for n in range(1, MAX_BARS + 2)))
     assert plots.chunk_timeline(many).get_ylabel() == "chunks in progress"
-    assert plots.chunk_timeline(many.head(plots.MAX_BARS)).get_ylabel() == "chunk"
+    assert plots.chunk_timeline(many.head(MAX_BARS)).get_ylabel() == "chunk"
 
 
 def test_concurrency_counts_the_chunks_between_their_start_and_end() -> None:
@@ -354,7 +490,7 @@ def test_positions_count_each_rejected_row_once() -> None:
     ax = error_plots.errors_by_position(errors(*found), rows=100)
     heights = [patch.get_height() for patch in rects(ax)]
     assert (len(heights), heights[0], heights[-1], sum(heights)) == (50, 1, 1, 2)
-    assert ax.get_title(loc="left").startswith("2 of 100 rows rejected")
+    assert ax.get_title(loc="left") == "2 of 100 rows rejected, by place in the file"
     assert ax.get_ylabel() == "rejected rows of each 2"
     assert tuple(ax.get_xlim()) == (1.5, 101.5)
 
@@ -372,6 +508,30 @@ def test_positions_take_every_row_of_any_file_into_one_of_at_most_50_bars(count:
     heights = [patch.get_height() for patch in rects(ax)]
     assert len(heights) <= 50
     assert sum(heights) == len({2, count + 1})
+
+
+def test_positions_say_where_it_is_bad_with_a_count_for_each_stretch() -> None:
+    rejected = [*range(2, 5_002, 50), *range(3_003, 3_043)]
+    ax = error_plots.errors_by_position(
+        errors(*((row, "A", "enum", "read") for row in rejected)), rows=5_000
+    )
+    title = ax.get_title(loc="left")
+    assert title.endswith("by place in the file; rows 3,002 to 3,101: 42 of 100 rejected")
+    (bad,) = [patch for patch in rects(ax) if patch.get_hatch()]
+    assert (bad.get_x() + 0.5, bad.get_height()) == (3_002, 42)
+    assert texts(ax).count("2") == 49
+    assert "42" in texts(ax)
+    assert legend(ax) == ["usual (49)", "far more than usual (1)"]
+
+
+def test_stretches_that_follow_each_other_are_one_and_even_files_have_none() -> None:
+    rejected = [*range(2, 1_002, 10), *range(203, 255)]
+    found = count_stretches(sorted(set(rejected)), rows=1_000)
+    assert [str(each) for each in bad_stretches(found)] == ["rows 202 to 261: 53 of 60 rejected"]
+    even = count_stretches(range(2, 1_002), rows=1_000)
+    assert bad_stretches(even) == []
+    assert count_stretches([], rows=0) == []
+    assert sum(each.rows for each in count_stretches([7], rows=1_001)) == 1_001
 
 
 def test_shortened_text_keeps_both_ends() -> None:
@@ -444,6 +604,14 @@ def test_measured_sizes_show_each_job_and_the_median_of_each_size() -> None:
     found = lines(size_plots.measured_sizes(SPEEDS))
     assert found["a job"] == [(100, 20), (100, 40), (600, 90)]
     assert found["median of a size"] == [(100, 30), (600, 90)]
+
+
+def test_measured_sizes_show_the_spread_of_those_that_were_repeated() -> None:
+    ax = size_plots.measured_sizes(SPEEDS)
+    (spread,) = [each for each in ax.collections if isinstance(each, LineCollection)]
+    assert [each.tolist() for each in spread.get_segments()] == [[[100, 20], [100, 40]]]
+    assert "slowest to fastest" in legend(ax)
+    assert ax.get_title(loc="left") == "Speed of jobs by chunk size: 3 jobs, 1 or more of each size"
 
 
 def test_jobs_of_one_size_still_have_a_number_on_the_scale() -> None:

@@ -149,6 +149,6 @@ def test_only_a_workbook_of_ours_is_stored_as_one(tmp_path: Path) -> None:
     root = RootFolder(tmp_path)
     with pytest.raises(InputError, match=r"end in \.csv, \.tsv or \.txt"):
         root.find_place(".", "orders.xlsx")
-    assert root.find_place(".", "orders.xlsx", workbook=True) == tmp_path / "orders.xlsx"
+    assert root.find_place(".", "orders.xlsx", made=".xlsx") == tmp_path / "orders.xlsx"
     with pytest.raises(InputError, match="is called"):
-        root.find_place(".", "orders.csv", workbook=True)
+        root.find_place(".", "orders.csv", made=".xlsx")

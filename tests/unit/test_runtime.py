@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from batchcore import errors
 from batchcore.errors import BalanceError, JobEndingError, SchemaError, TransientError
-from batchcore.runtime import entry_point, is_transient, job_step, step
+from batchcore.runtime import chunk_step, entry_point, is_transient, job_step, step
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
@@ -124,6 +124,23 @@ def test_step_says_how_long_it_took(wrap: Any, monkeypatch: pytest.MonkeyPatch) 
     now = iter([10.0, 10.0, 10.25, 10.25, 11.0])
     monkeypatch.setattr("time.monotonic", lambda: next(now))
     assert wrap(good)({"chunk": {"rows": 3}}, context()) == {"rows": 3, "ms": 250}
+
+
+def test_step_of_a_chunk_says_when_it_began_and_whether_its_process_did(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("batchcore.items.utc_now", lambda: "2026-11-23T06:00:00.000Z")
+    seen: list[Any] = []
+
+    def handler(event: Any, _: Any) -> Any:
+        seen.append((event["at"], event["cold"]))
+        return {"rows": 3}
+
+    wrapped = chunk_step(handler)
+    results = [wrapped({}, context()) for _ in range(3)]
+    assert [each["cold"] for each in results] == [True, False, False]
+    assert {each["at"] for each in results} == {"2026-11-23T06:00:00.000Z"}
+    assert seen == [(each["at"], each["cold"]) for each in results]
 
 
 def test_entry_point_leaves_the_result_as_it_is() -> None:

@@ -49,6 +49,7 @@ from batchops.cli.stack import print_event
 from batchops.core.errors import InputError, explain_failure
 from batchops.deployment.stack_events import StackEvent, StackEvents
 from batchops.inspection.error_parsing import parse_errors
+from batchops.inspection.error_summary import ErrorSummary, summary_html
 from batchops.inspection.front_ends import LineView, NotebookView, TerminalView
 from batchops.inspection.links import Link, embedded, make_link
 from batchops.inspection.parquet import write_parquet
@@ -64,8 +65,10 @@ from batchops.planning.workbooks import read_sheet
 from batchops.plots import axes, chunk_plots, data_plots, error_plots
 from batchops.recovery.repair_rows import join_fields
 from batchops.show import markup
+from batchops.show import page as html_page
 from batchops.show.graph import Flow, Node, StateRun, WorkflowGraph
 from batchops.show.shown import Shown
+from batchops.show.timeline import Timeline
 from batchops.widgets.actions import propose_link
 from batchops.widgets.chunk_panels import failed_chunks
 from batchops.widgets.confirmation import Confirmation, Proposal
@@ -311,7 +314,7 @@ def _plot_data(text: str) -> pd.DataFrame:
 
 
 def _plot_chunks(text: str) -> pd.DataFrame:
-    frame = pd.DataFrame({"chunk": [1, 2], "status": [workflow.SUCCEEDED, text]})
+    frame = pd.DataFrame({"chunk": [1, 2], "status": [workflow.SUCCEEDED, text], "attempt": 1})
     frame["start"] = frame["end"] = pd.to_datetime([NOW, NOW])
     for step in workflow.CHUNK_STEPS:
         frame[f"{step.name}_ms"] = 5.0
@@ -359,6 +362,21 @@ for _name, _plot in PLOTS.items():
             assert "script" not in {part.tag.rsplit("}", 1)[-1] for part in tree.iter()}
 
     SINKS[f"plot {_name}"] = _draws
+
+
+@sink
+def report_of_a_job(text: str, rig: Rig) -> None:
+    summary = ErrorSummary()
+    summary.take(_plot_errors(text).assign(message=text))
+    parts = [
+        (text, summary_html(summary, rows=2)),
+        ("b", Timeline.of(_plot_chunks(text))._repr_html_()),
+    ]
+    document = html_page.page(text, markup.paragraph(text), parts)
+    # Its own style is the one that has tags, and its list leads to its own parts.
+    body = document.split("</style></head>")[1]
+    assert_page(re.sub(r'href="#part-\d+"', "", body))
+    assert document.count("<style>") == document.count("</style>") == 1
 
 
 # ------------------------------------------------------------------------------- console
@@ -766,6 +784,7 @@ PLACES: dict[str, dict[str, str]] = {
     r"description_allow_html|tooltip_allow_html|Javascript\(|widgets\.Output\(": {},
     r"<(a|input) ": {
         "batchops/inspection/links.py": "links",
+        "batchops/show/page.py": "report_of_a_job",
         "batchops/widgets/actions.py": "proposals_of_the_console",
         "source/send-email/app.py": "mail",
     },
@@ -775,6 +794,8 @@ PLACES: dict[str, dict[str, str]] = {
     },
     r"\bsvg\b.*xmlns": {
         "batchops/show/graph.py": "graph_of_a_job",
+        "batchops/show/stretches.py": "report_of_a_job",
+        "batchops/show/timeline.py": "value Timeline",
         "batchops/widgets/theme.py": OURS,
     },
     # CSV and JSON for other programs.

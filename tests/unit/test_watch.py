@@ -90,7 +90,7 @@ def test_meter_forgets_what_lies_before_the_window() -> None:
     for step in range(20):
         clock.now = 100 + 10 * step
         rates.append(meter.take(replace(HALF, rows_done=min(10 * step, 100))).rows_per_s)
-    assert rates[:2] == [None, 1]
+    assert rates[:3] == [None, None, 1]
     assert rates[13] == pytest.approx(0.5)  # 30 rows in the last 60 s
     assert rates[-1] == 0
 
@@ -102,7 +102,22 @@ def test_meter_leaves_the_time_of_the_split_out_of_the_rate() -> None:
     clock.now += 1000
     meter.take(replace(HALF, rows_done=0))
     clock.now += 10
-    assert meter.take(HALF).rows_per_s == 50
+    meter.take(replace(HALF, rows_done=100))
+    clock.now += 10
+    assert meter.take(HALF).rows_per_s == 40
+
+
+def test_cold_start_makes_no_estimate() -> None:
+    """Two chunks end after 20 s of starting functions, and then one each second."""
+    clock = Clock()
+    meter = Meter(clock=clock)
+    meter.take(replace(HALF, rows_done=0, chunks_done=0))
+    clock.now += 20
+    first = meter.take(replace(HALF, rows_done=200, chunks_done=2))
+    assert (first.rows_per_s, first.eta_s) == (None, None)
+    clock.now += 1
+    after = meter.take(replace(HALF, rows_done=300, chunks_done=3))
+    assert (after.rows_per_s, after.eta_s) == (100, 7)
 
 
 def test_meter_gives_the_rate_over_all_once_the_job_has_ended() -> None:

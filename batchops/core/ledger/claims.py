@@ -29,6 +29,8 @@ _RESULTS = (
     "sizeBytes",
     "versions",
     "stepMs",
+    "stepStarts",
+    "coldSteps",
     "failedStep",
     "error",
     "cause",

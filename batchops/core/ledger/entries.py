@@ -363,6 +363,17 @@ class ChunkEntry(Entry):
         return dict(self.item.get("stepMs", {}))
 
     @property
+    def step_starts(self) -> Mapping[str, datetime]:
+        """When each step's function began; empty if the stack's version does not note it."""
+        starts: Mapping[str, str] = self.item.get("stepStarts", {})
+        return {name: datetime.fromisoformat(text) for name, text in starts.items()}
+
+    @property
+    def cold_steps(self) -> tuple[str, ...]:
+        """The steps whose function had to be started first."""
+        return tuple(str(self.item.get("coldSteps", "")).split())
+
+    @property
     def failed_step(self) -> str:
         """The state that failed; empty if none did."""
         return str(self.item.get("failedStep", ""))

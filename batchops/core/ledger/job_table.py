@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 # BatchGetItem takes 100 keys (AWS, Amazon DynamoDB API reference).
 BATCH_KEYS = 100
 
-# The attributes that the tally of a job's chunks needs. "status" and "rows" are reserved words.
+# The attributes that the tally of a job's chunks needs, and the timeline. "status" and "rows" are
+# reserved words.
 _TALLIED = {
-    "ProjectionExpression": "entry, #status, #rows, rejected, attempt",
+    "ProjectionExpression": (
+        "entry, #status, #rows, rejected, attempt, failedStep, "
+        "startTime, endTime, stepMs, stepStarts, coldSteps"
+    ),
     "ExpressionAttributeNames": {"#status": "status", "#rows": "rows"},
 }
 # Those that the balance needs.
@@ -54,13 +58,22 @@ def known_jobs(stack: StackRef, job_ids: Sequence[str]) -> set[str]:
     return {str(item["jobId"]) for item in found}
 
 
+def chunk_entry(stack: StackRef, job_id: str, number: int) -> ChunkEntry | None:
+    """Return a chunk's entry, or None if it has not started."""
+    dynamodb, table = _job_table(stack)
+    key = {"jobId": {"S": job_id}, "entry": {"S": items.chunk_entry(number)}}
+    with translated(f"reading chunk {number} of job {job_id!r}"):
+        answer = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)
+    return ChunkEntry(items.plain(answer["Item"])) if "Item" in answer else None
+
+
 def chunk_entries(stack: StackRef, job_id: str) -> Iterator[ChunkEntry]:
     """Yield the entries of the job's chunks that have started, in order."""
     yield from _query_chunks(stack, job_id, first=0)
 
 
 def chunk_entries_from(stack: StackRef, job_id: str, first: int) -> Iterator[ChunkEntry]:
-    """Yield the entries from chunk `first` on, in order, with the attributes that a tally needs."""
+    """Yield the entries from chunk `first` on, in order, with what a tally needs."""
     yield from _query_chunks(stack, job_id, first=first, **_TALLIED)
 
 

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import wraps
+from itertools import count
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -17,6 +18,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
+from batchcore import items
 from batchcore.errors import JobEndingError, TransientError
 from batchcore.texts import printable
 
@@ -95,6 +97,22 @@ def step(handler: Handler) -> Handler:
         return {**handler(event, context), "ms": _since(started)}
 
     return entry_point(timed)
+
+
+def chunk_step(handler: Handler) -> Handler:
+    """Wrap the handler of a chunk's step: a step that also says when its function began.
+
+    Event and result get ``at``, the time, and ``cold``, whether the call is the first of its
+    process, so that people see what a cold start took.
+    """
+    calls = count()
+
+    @wraps(handler)
+    def clocked(event: Event, context: Any) -> Result:
+        began = {"at": items.utc_now(), "cold": next(calls) == 0}
+        return {**handler({**event, **began}, context), **began}
+
+    return step(clocked)
 
 
 def failure(error: JobEndingError) -> Result:

@@ -202,8 +202,7 @@ class Stack(StackRef):
             on_event=on_event,
             timeout_s=timeout_s,
         )
-        self._outputs = self._outputs_of(done.outputs)
-        return dataclasses.replace(done, outputs=self._outputs)
+        return dataclasses.replace(done, outputs=self._keep_outputs(done.outputs))
 
     def _order(
         self,

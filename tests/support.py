@@ -142,6 +142,9 @@ class _NoEngine:
     def start(self) -> Endpoint:
         raise NotImplementedError
 
+    def moved(self, _: Endpoint) -> bool:
+        return False
+
 
 class GivenClients(Target):
     """A target whose clients a test gives."""

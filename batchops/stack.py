@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchcore import workflow
-
 from batchops.core import ledger
 from batchops.core.compatibility import warn_of_misfit
 from batchops.core.config import load_environment
@@ -22,6 +20,7 @@ from batchops.deployment.delivery import Order
 from batchops.deployment.deploy import Deployment, deploy_stack
 from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames
+from batchops.inspection.recent import recent_jobs
 from batchops.job import Job
 from batchops.local.targets import make_target
 from batchops.show import markup
@@ -495,7 +494,7 @@ class Stack(StackRef):
         ----------
         status
             Only jobs of this status: QUEUED (other jobs run, and it starts after them), SUBMITTED,
-            RUNNING, SUCCEEDED, FAILED or ABORTED.
+            RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT.
         since
             Only jobs started since then: a time (UTC unless it says otherwise), or ``"2h"``,
             ``"1d"`` ago.
@@ -511,20 +510,10 @@ class Stack(StackRef):
             (datetime64[ms, UTC]), ``rows_in``, ``rows_out``, ``rows_rejected``, ``chunks``,
             ``attempt`` (Int64), ``mail``, ``error`` (str). Missing: not known yet, or none.
         """
-        from batchops.inspection.logs import parse_since
-
         warn_of_misfit(self.outputs)
-        found = ledger.recent_jobs(
-            self,
-            since=parse_since(since) if since is not None else None,
-            status=status,
-            name=name,
-            limit=limit,
+        return frames.jobs_frame(
+            recent_jobs(self, status=status, since=since, name=name, limit=limit)
         )
-        entries = list(found)
-        for entry in [e for e in entries if e.status == workflow.QUEUED][-1:]:
-            ledger.look_after_queue(self, entry)  # in case that the end of a job went unnoticed
-        return frames.jobs_frame(entries)
 
     def latest(self) -> Job:
         """Return the job that was started last.

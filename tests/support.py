@@ -156,6 +156,10 @@ class GivenClients(Target):
             super().__init__("aws", region=REGION, session=SESSION)
         self._given = clients
 
+    @property
+    def caller(self) -> str:
+        return "ada"
+
     def client(self, service: str) -> Any:
         return self._given[service]
 

@@ -66,6 +66,7 @@ EXAMPLES = {
     "engine install": "engine install",
     "engine start": "engine start",
     "engine status": "engine status",
+    "engine env": "engine env --profile batchops > aws-config",
     "engine stop": "engine stop",
     "engine logs": "engine logs --lines 20",
     "engine reset": "engine reset --yes",

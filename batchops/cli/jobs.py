@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from batchcore.texts import printable, visible
-from batchcore.workflow import JOB_STATUSES, SUCCEEDED
+from batchcore.workflow import JOB_STATUSES, SUCCEEDED, TIMED_OUT
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from batchops.job import Job
     from batchops.stack import Stack
 
+_LISTED = (*JOB_STATUSES, TIMED_OUT)
 WAIT = click.option("--wait", "waits", is_flag=True, help="Wait until the job ends.")
 
 
@@ -118,8 +119,8 @@ def _print_job(job: Job) -> None:
 @click.option(
     "--status",
     metavar="STATUS",
-    type=click.Choice(JOB_STATUSES, case_sensitive=False),
-    help=f"Only jobs that are {', '.join(JOB_STATUSES)}.",
+    type=click.Choice(_LISTED, case_sensitive=False),
+    help=f"Only jobs that are {', '.join(_LISTED)}.",
 )
 @click.option("--since", callback=time_ago, help="Only jobs started since: 30m, 2h, 1d ago.")
 @click.option("--name", help="Only files whose name holds this.")

@@ -264,6 +264,10 @@ _UNKNOWN = {
 _DENIED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError"}
 _DENIED |= {"AuthorizationErrorException", "UnauthorizedOperation"}
 
+# What a stack had, and has no longer.
+_GONE = {"NoSuchBucket", "ResourceNotFoundException", "StateMachineDoesNotExist"}
+_GONE |= {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
+
 # boto3 does not read AWS_REGION (botocore 1.44, configprovider.py).
 REGION_HINT = "pass region=..., or set AWS_DEFAULT_REGION or the profile's region"
 
@@ -335,7 +339,10 @@ def _from_service(error: boto_errors.ClientError, doing: str) -> AwsError:
     if code in _DENIED:
         hint = f"the credentials lack permission for {error.operation_name}: have it granted"
         return AccessDeniedError(f"access denied while {doing} ({message}): {hint}", code=code)
-    return AwsError(f"{error.operation_name} failed while {doing}: {message} ({code})", code=code)
+    said = f"{error.operation_name} failed while {doing}: {message} ({code})"
+    if code in _GONE:
+        said += "; was the stack deleted or deployed anew meanwhile? Stack.status() says so"
+    return AwsError(said, code=code)
 
 
 def explain_failure(error: str, cause: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import threading
 from typing import Any, Literal, Protocol, cast, get_args
@@ -109,6 +110,7 @@ class Target:
         self._session = session
         self._endpoint: Endpoint | None = None
         self._account_id: str | None = None
+        self._caller: str | None = None
         self._clients: dict[str, Any] = {}
         self._lock = threading.RLock()
 
@@ -206,6 +208,17 @@ class Target:
                 answer = self.client("sts").get_caller_identity()
             self._account_id = str(answer["Account"])
         return self._account_id
+
+    @property
+    def caller(self) -> str:
+        """Who acts: the ARN of the credentials' identity; on the local engine this user's name."""
+        if self._caller is None:
+            if self.local:
+                self._caller = getpass.getuser()
+            else:
+                with translated("asking whose credentials these are"):
+                    self._caller = str(self.client("sts").get_caller_identity()["Arn"])
+        return self._caller
 
     @property
     def endpoint(self) -> Endpoint | None:

@@ -10,6 +10,7 @@ from batchcore import workflow
 
 from batchops.core import ledger
 from batchops.core.error_objects import error_pieces, object_bytes
+from batchops.core.executions import settled
 from batchops.inspection.job_errors import count_rows, iter_errors
 from batchops.show.shown import Block, Shown
 
@@ -84,9 +85,16 @@ class Balance(Shown):
     errors_file: str = ""
 
     @property
+    def refused(self) -> bool:
+        """Whether the job ended before it took a row of the file."""
+        unfinished = self.status in workflow.UNFINISHED or self.status == workflow.SUCCEEDED
+        rows = (self.rows_in, self.rows_out, self.rows_rejected, self.rows_with_errors)
+        return not unfinished and self.chunks == 0 and not any(rows)
+
+    @property
     def holds(self) -> bool:
-        """Whether there are chunks, and each row is accounted for exactly once."""
-        return (
+        """Whether each row is accounted for exactly once; of a file that was refused none is."""
+        return self.refused or (
             self.chunks > 0
             and self.rows_in == self.rows_out + self.rows_rejected
             and all(count.rows == self.rows_rejected for count in self.counted)
@@ -96,6 +104,12 @@ class Balance(Shown):
         )
 
     def _blocks(self) -> Iterator[Block]:
+        if self.refused:
+            yield Block.line(
+                f"no row was taken, so there is nothing to balance: the job ended {self.status} "
+                "before its file was split, see why()"
+            )
+            return
         verdict = "holds" if self.holds else "DOES NOT HOLD"
         if not self.holds and self.status in workflow.UNFINISHED:
             verdict = f"does not hold yet, the job is {self.status}"
@@ -147,7 +161,7 @@ def job_balance(job: JobRef, *, deep: bool = False) -> Balance:
     ------
     JobNotFoundError, JobError, AwsError
     """
-    entry = job.ledger_entry()
+    entry = settled(job.stack, job.ledger_entry())
     chunks = ledger.chunk_counts(job.stack, job.id, entry.chunks)
     pieces, counted = error_pieces(entry, chunks), []
     if pieces is not None:

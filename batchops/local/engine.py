@@ -27,9 +27,11 @@ from batchops.local import engine_env, engine_process, gate
 from batchops.local.engine_state import (
     KEPT_WHOLE,
     check_space,
+    jobs_cut_short,
     kept_in_words,
     loss_in_words,
     move_addresses,
+    trouble_in_words,
 )
 
 if TYPE_CHECKING:
@@ -87,6 +89,16 @@ class LocalEngine:
     def kept(self) -> str:
         """How much of its state is kept, in words; empty where there is none."""
         return kept_in_words(self.home / "state")
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the saving of a running engine, in words; empty where nothing is."""
+        return trouble_in_words(self.home / "state")
+
+    @property
+    def cut_short(self) -> tuple[str, ...]:
+        """The jobs that ran when the engine was stopped; they have failed when it runs again."""
+        return jobs_cut_short(self.home / "state")
 
     @property
     def _record_file(self) -> Path:

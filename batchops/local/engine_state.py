@@ -33,6 +33,20 @@ def kept_in_words(state: Path) -> str:
     return f"{ended}; what is kept is {_as_of(kept)}"
 
 
+def trouble_in_words(state: Path) -> str:
+    """Return why the state was not saved the last time, in words; empty where it was."""
+    kept = Kept.read(state)
+    if kept is None or not kept.trouble:
+        return ""
+    return f"the state could not be saved ({kept.trouble}); what is kept is {_as_of(kept)}"
+
+
+def jobs_cut_short(state: Path) -> tuple[str, ...]:
+    """Return the jobs that ran when the state was saved for the last time."""
+    kept = Kept.read(state)
+    return () if kept is None else kept.running
+
+
 def loss_in_words(state: Path, log_file: Path) -> str:
     """Return what was lost with the last engine that used a folder; empty where nothing was."""
     kept = Kept.read(state)

@@ -730,6 +730,7 @@ PLACES: dict[str, dict[str, str]] = {
         "batchops/samples/demo.py": OURS,  # the sample's own rows
     },
     r"logger\.\w+\(": {
+        "batchops/local/keeper.py": OURS,  # why the engine's state was not saved
         "source/common/batchcore/runtime.py": "log_lines",
         "source/custom-resource/app.py": "log_lines",
         "source/s3-lambda-notification/app.py": "log_lines",

@@ -8,6 +8,7 @@ camelCase in the tables, and in this package only.
 from batchops.core.ledger.claims import (
     abort,
     claim,
+    enter_end,
     mark_pending,
     name_manifest,
     queue_up,
@@ -61,6 +62,7 @@ __all__ = [
     "chunk_entries_from",
     "claim",
     "count_jobs",
+    "enter_end",
     "error_values",
     "has_queue",
     "has_ticket",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -609,6 +609,20 @@ class Stack(StackRef):
 
         job_id = job.id if isinstance(job, Job) else job
         return function_logs(self, function, since=since, job=job_id, limit=limit)
+
+    def follow_logs(
+        self,
+        function: str,
+        *,
+        since: datetime | str | None = None,
+        job: Job | str | None = None,
+        limit: int = 1000,
+    ) -> Iterator[pd.DataFrame]:
+        """Yield what `logs` returns, and then without end what the function logs meanwhile."""
+        from batchops.inspection.logs import follow_logs
+
+        job_id = job.id if isinstance(job, Job) else job
+        return follow_logs(self, function, since=since, job=job_id, limit=limit)
 
     def invoke(
         self,

@@ -27,6 +27,13 @@ from batchops.stack import Stack
     [
         ("run Stack.deploy() first", "run 'batchops deploy' first"),
         ("stack.jobs() lists them", "'batchops jobs' lists them"),
+        (
+            "taken up elsewhere: see status(), and",
+            "taken up elsewhere: see 'batchops show JOB', and",
+        ),
+        ("call wait() again, or status()", "call 'batchops wait' again, or 'batchops show JOB'"),
+        ("see job.status()", "see 'batchops show JOB'"),
+        ("deleted? Stack.status() says so", "deleted? 'batchops status' says so"),
         ("pass region=..., or", "pass --region ..., or"),
         ("wait() for its end, or stop() it", "'batchops wait' for its end, or 'batchops stop' it"),
         (

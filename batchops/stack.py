@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from batchcore import workflow
 
 from batchops.core import ledger
 from batchops.core.compatibility import warn_of_misfit
@@ -22,6 +20,7 @@ from batchops.deployment.delivery import Order
 from batchops.deployment.deploy import Deployment, deploy_stack
 from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames
+from batchops.inspection.recent import recent_jobs
 from batchops.job import Job
 from batchops.local.targets import make_target
 from batchops.show import markup
@@ -235,8 +234,7 @@ class Stack(StackRef):
             on_event=on_event,
             timeout_s=timeout_s,
         )
-        self._outputs = self._outputs_of(done.outputs)
-        return dataclasses.replace(done, outputs=self._outputs)
+        return dataclasses.replace(done, outputs=self._keep_outputs(done.outputs))
 
     def _order(
         self,
@@ -572,7 +570,7 @@ class Stack(StackRef):
         ----------
         status
             Only jobs of this status: QUEUED (other jobs run, and it starts after them), SUBMITTED,
-            RUNNING, SUCCEEDED, FAILED or ABORTED.
+            RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT.
         since
             Only jobs started since then: a time (UTC unless it says otherwise), or ``"2h"``,
             ``"1d"`` ago.
@@ -588,20 +586,10 @@ class Stack(StackRef):
             (datetime64[ms, UTC]), ``rows_in``, ``rows_out``, ``rows_rejected``, ``chunks``,
             ``attempt`` (Int64), ``mail``, ``error`` (str). Missing: not known yet, or none.
         """
-        from batchops.inspection.logs import parse_since
-
         warn_of_misfit(self.outputs)
-        found = ledger.recent_jobs(
-            self,
-            since=parse_since(since) if since is not None else None,
-            status=status,
-            name=name,
-            limit=limit,
+        return frames.jobs_frame(
+            recent_jobs(self, status=status, since=since, name=name, limit=limit)
         )
-        entries = list(found)
-        for entry in [e for e in entries if e.status == workflow.QUEUED][-1:]:
-            ledger.look_after_queue(self, entry)  # in case that the end of a job went unnoticed
-        return frames.jobs_frame(entries)
 
     def latest(self) -> Job:
         """Return the job that was started last.
@@ -723,6 +711,20 @@ class Stack(StackRef):
 
         job_id = job.id if isinstance(job, Job) else job
         return function_logs(self, function, since=since, job=job_id, limit=limit)
+
+    def follow_logs(
+        self,
+        function: str,
+        *,
+        since: datetime | str | None = None,
+        job: Job | str | None = None,
+        limit: int = 1000,
+    ) -> Iterator[pd.DataFrame]:
+        """Yield what `logs` returns, and then without end what the function logs meanwhile."""
+        from batchops.inspection.logs import follow_logs
+
+        job_id = job.id if isinstance(job, Job) else job
+        return follow_logs(self, function, since=since, job=job_id, limit=limit)
 
     def invoke(
         self,

@@ -147,6 +147,9 @@ class _NoEngine:
     def start(self) -> Endpoint:
         raise NotImplementedError
 
+    def moved(self, _: Endpoint) -> bool:
+        return False
+
 
 class GivenClients(Target):
     """A target whose clients a test gives."""
@@ -157,6 +160,10 @@ class GivenClients(Target):
         else:
             super().__init__("aws", region=REGION, session=SESSION)
         self._given = clients
+
+    @property
+    def caller(self) -> str:
+        return "ada"
 
     def client(self, service: str) -> Any:
         return self._given[service]

@@ -8,8 +8,8 @@ import re
 import shlex
 import sys
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,9 +17,14 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from batchcore.texts import visible
 from click.core import ParameterSource
+from rich import box
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
+from batchops.cli import complete
 from batchops.cli.help import write_example, write_verbs
+from batchops.cli.options import Options
 from batchops.core.errors import BatchOpsError, InputError, JobFailedError
 from batchops.core.version import __version__
 from batchops.show.shown import plain_values
@@ -28,7 +33,6 @@ from batchops.show.wording import in_verbs
 if TYPE_CHECKING:
     import pandas as pd
 
-    from batchops.stack import Stack
 
 NOT_WELL = 3
 # As a shell says it of a program that Ctrl-C ended: 128 and SIGINT's number.
@@ -66,36 +70,11 @@ def time_ago(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     return value
 
 
+FORMS = ("csv", "ndjson", "json", "wide")
+_WIDEST = 100_000
+
 # Lines are for people and for pipes alike, so only tables are fitted to the width.
 screen = Console(soft_wrap=True)
-
-
-@dataclass
-class Options:
-    """The options in front of the verb, and whether the verb was asked for JSON."""
-
-    stack_name: str
-    target: str
-    region: str | None
-    profile: str | None
-    project: Path | None
-    environment: str | None = None
-    as_json: bool = False
-
-    def stack(self) -> Stack:
-        """Return the stack that they name; made late, so that --help is quick."""
-        from batchops.stack import Stack
-
-        if self.environment is not None:
-            return Stack.from_config(self.environment, project=self.project)
-        target: Any = self.target
-        return Stack(
-            self.stack_name,
-            target=target,
-            region=self.region,
-            profile=self.profile,
-            project=self.project,
-        )
 
 
 class _Command(click.Command):
@@ -123,6 +102,7 @@ class _Group(_Verbs):
         write_verbs(ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> Any:
+        _speak_any_locale()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -159,6 +139,7 @@ class _Group(_Verbs):
     "--env",
     "environment",
     envvar="BATCHOPS_ENV",
+    shell_complete=complete.environments,
     help="An environment in batchops.toml, which says all of the other options but --project.",
 )
 @click.option("--region", help="AWS region; by default the profile's.")
@@ -194,6 +175,20 @@ def main(
     warnings.showwarning = cast("Any", _note)
 
 
+def _speak_any_locale() -> None:
+    """Have files and pipes be UTF-8, as their readers expect, and a terminal show what it can.
+
+    A locale such as ``C``, or ``PYTHONIOENCODING=ascii``, cannot write every name of a file.
+    """
+    stream: Any = sys.stdout
+    if not hasattr(stream, "reconfigure"):
+        return
+    if stream.isatty():
+        stream.reconfigure(errors="backslashreplace")
+    else:
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 def _is_typed(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
@@ -218,7 +213,40 @@ def with_stack(command: Callable[..., None]) -> Callable[..., None]:
 
 def job_argument(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the argument JOB."""
-    return click.argument("job_id", metavar="JOB")(command)
+    return click.argument("job_id", metavar="JOB", shell_complete=complete.jobs)(command)
+
+
+def table_format(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that prints a table the option ``--format``; it goes around `with_stack`."""
+
+    @click.option(
+        "--format",
+        "form",
+        type=click.Choice(FORMS),
+        help="csv; ndjson, an object a line; json, as --json; wide, every column, nothing cut.",
+    )
+    @click.pass_obj
+    @wraps(command)
+    def wrapper(options: Options, /, *args: Any, form: str | None, **kwargs: Any) -> None:
+        if form not in (None, "json") and kwargs["as_json"]:
+            raise click.UsageError(f"--json and --format {form} are two forms: give one")
+        kwargs["as_json"] = kwargs["as_json"] or form == "json"
+        options.form = form
+        command(*args, **kwargs)
+
+    return wrapper
+
+
+@contextmanager
+def leaving(says: str, data: Any) -> Iterator[None]:
+    """On Ctrl-C write what is known as JSON, if it is wanted, and say what goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if wants_json():
+            write_json(data)
+        click.echo(f"\n{says}", err=True)
+        sys.exit(INTERRUPTED)
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -287,9 +315,48 @@ def show(value: Any, *, data: Any = None, advises: bool = False) -> None:
     if wants_json():
         write_json(value if data is None else data)
     elif hasattr(value, "to_csv"):
-        write_csv(value)
+        write_table(value)
     else:
         _write(f"{in_verbs(str(value)) if advises else value}\n")
+
+
+def table_form() -> str | None:
+    """Return the form of tables that the running command was asked for, if any."""
+    return cast("Options", click.get_current_context().find_object(Options)).form
+
+
+def write_table(frame: pd.DataFrame, *, header: bool = True) -> None:
+    """Write a DataFrame in the form that was asked for; CSV without one.
+
+    Parameters
+    ----------
+    header
+        False for a further part of the same table.
+    """
+    form = table_form()
+    if form == "ndjson":
+        for row in plain_values(frame):
+            _write(json.dumps(row, ensure_ascii=False) + "\n")
+    elif form == "wide":
+        table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False, show_header=header)
+        for name in frame:
+            table.add_column(escape(visible(str(name))), no_wrap=True)
+        for row in frame.itertuples(index=False):
+            table.add_row(*(escape(visible(_cell(value))) for value in row))
+        print_whole(table)
+    else:
+        write_csv(frame, header=header)
+
+
+def _cell(value: Any) -> str:
+    import pandas as pd
+
+    return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
+
+
+def print_whole(table: Table) -> None:
+    """Print a table as wide as it is, since its reader may be a program, or scroll."""
+    Console(width=_WIDEST).print(table)
 
 
 def write_csv(

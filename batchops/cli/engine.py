@@ -37,18 +37,50 @@ def status() -> None:
     """Print the engine's address and process id; exit code 3 if it does not run."""
     from batchops.local.engine import LocalEngine
 
-    info = LocalEngine().find()
-    click.echo(f"{info.endpoint_url} (process {info.pid})" if info else "the engine does not run")
+    local = LocalEngine()
+    info = local.find()
     if info is None:
+        kept = f"; {local.kept} in {local.home}" if local.kept else ""
+        click.echo(f"the engine does not run{kept}")
         sys.exit(NOT_WELL)
+    click.echo(f"{info.endpoint_url} (process {info.pid})")
+    if local.trouble:
+        click.echo(f"note: {local.trouble}", err=True)
+
+
+@engine.command("env")
+@click.option(
+    "--profile",
+    metavar="NAME",
+    help="A profile for ~/.aws/config in the place of lines for a shell.",
+)
+def environment(profile: str | None) -> None:
+    """Print what other clients, such as the AWS CLI, need to use the engine.
+
+    In a shell: eval "$(batchops engine env)"
+    """
+    from batchops.core.errors import EngineNotRunningError
+    from batchops.local.engine import LocalEngine
+    from batchops.local.other_clients import as_exports, as_profile
+
+    info = LocalEngine().find()
+    if info is None:
+        raise EngineNotRunningError("the engine does not run: 'batchops engine start' starts it")
+    show(as_exports(info) if profile is None else as_profile(info, profile))
 
 
 @engine.command()
 def stop() -> None:
-    """Stop the engine; its state is kept."""
+    """Stop the engine, and say where its state is kept."""
     from batchops.local.engine import LocalEngine
 
-    click.echo("stopped" if LocalEngine().stop() else "the engine did not run")
+    local = LocalEngine()
+    stopped = local.stop()
+    kept = f"; {local.kept} in {local.home}" if local.kept else ""
+    click.echo(f"{'stopped' if stopped else 'the engine did not run'}{kept}")
+    if stopped and local.cut_short:
+        jobs = ", ".join(local.cut_short)
+        click.echo(f"cut short, and to be completed with 'batchops rerun JOB --yes': {jobs}")
 
 
 @engine.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
@@ -10,22 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from batchcore.texts import printable, visible
-from batchcore.workflow import JOB_STATUSES, SUCCEEDED
+from batchcore.workflow import JOB_STATUSES, SUCCEEDED, TIMED_OUT
 from rich import box
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
 from batchops.cli.base import (
-    INTERRUPTED,
     NOT_WELL,
     POSITIVE,
     TIMEOUT,
     job_argument,
+    leaving,
     main,
+    print_whole,
     reading_options,
     screen,
     show,
+    table_form,
+    table_format,
     time_ago,
     wants_json,
     with_stack,
@@ -33,7 +38,7 @@ from batchops.cli.base import (
 from batchops.core.errors import AccessDeniedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pandas as pd
 
@@ -41,6 +46,11 @@ if TYPE_CHECKING:
     from batchops.job import Job
     from batchops.stack import Stack
 
+_LISTED = (*JOB_STATUSES, TIMED_OUT)
+_SORTED = (
+    *("job", "status", "file", "start", "end", "rows_in", "rows_out", "rows_rejected"),
+    *("chunks", "attempt", "mail", "error"),
+)
 WAIT = click.option("--wait", "waits", is_flag=True, help="Wait until the job ends.")
 
 
@@ -104,7 +114,7 @@ def submit(
             if single:
                 wait_for(stack, ids[0], timeout_s)
             else:
-                _wait_for_all(stack, ids, timeout_s)
+                wait_for_all(stack, ids, timeout_s)
     elif wants_json():
         found = [{"job": job.id, "notes": job.notes} for job in jobs]
         show("", data=found[0] if single else {"jobs": found})
@@ -122,23 +132,63 @@ def _print_job(job: Job) -> None:
 @click.option(
     "--status",
     metavar="STATUS",
-    type=click.Choice(JOB_STATUSES, case_sensitive=False),
-    help=f"Only jobs that are {', '.join(JOB_STATUSES)}.",
+    type=click.Choice(_LISTED, case_sensitive=False),
+    help=f"Only jobs that are {', '.join(_LISTED)}.",
 )
 @click.option("--since", callback=time_ago, help="Only jobs started since: 30m, 2h, 1d ago.")
 @click.option("--name", help="Only files whose name holds this.")
 @click.option("--limit", type=POSITIVE, default=20, show_default=True, help="Jobs at most.")
+@click.option("--sort", type=click.Choice(_SORTED), help="Order these by a column.")
+@click.option("--descending", is_flag=True, help="With --sort: the largest first.")
+@click.option("--watch", "watches", is_flag=True, help="Show them anew until Ctrl-C.")
+@table_format
 @with_stack
-def jobs(stack: Stack, status: str | None, since: str | None, name: str | None, limit: int) -> None:
+def jobs(
+    stack: Stack,
+    status: str | None,
+    since: str | None,
+    name: str | None,
+    limit: int,
+    sort: str | None,
+    descending: bool,
+    watches: bool,
+) -> None:
     """List the jobs, the last started first."""
-    found = stack.jobs(status=status, since=since, name=name, limit=limit)
-    if wants_json():
+    if descending and sort is None:
+        raise click.UsageError("--descending goes with --sort COLUMN")
+
+    def read() -> pd.DataFrame:
+        found = stack.jobs(status=status, since=since, name=name, limit=limit)
+        if sort is None:
+            return found
+        return found.sort_values(sort, ascending=not descending, kind="stable")
+
+    if watches:
+        _watch_jobs(stack, read)
+        return
+    found = read()
+    if wants_json() or table_form() is not None:
         show(found)
     elif found.empty:
         chosen = status or since or name
         show("no such jobs" if chosen else "no jobs yet: 'batchops submit FILE' starts one")
-    else:
+    elif screen.is_terminal:
         screen.print(_jobs_table(found), soft_wrap=False)
+    else:
+        print_whole(_jobs_table(found))
+
+
+def _watch_jobs(stack: Stack, read: Callable[[], pd.DataFrame]) -> None:
+    """Show the jobs in a terminal, and again whenever they may have changed."""
+    if wants_json() or table_form() is not None or not screen.is_terminal:
+        raise click.UsageError("--watch takes a terminal: for a program call jobs again")
+    with (
+        leaving("the jobs go on: 'batchops jobs' lists them", data=None),
+        Live(_jobs_table(read()), console=screen, auto_refresh=False) as live,
+    ):
+        while True:
+            time.sleep(max(1.0, stack.target.poll_s))
+            live.update(_jobs_table(read()), refresh=True)
 
 
 def _jobs_table(found: pd.DataFrame) -> Table:
@@ -167,8 +217,13 @@ def _count(value: Any) -> str:
 @with_stack
 def show_job(stack: Stack, job_id: str) -> None:
     """Show a job's status."""
-    job = stack.job(job_id)
+    from batchops.core.uploads import is_uploaded
+    from batchops.job import Job
+
+    job = Job(stack, job_id)
     found = job.status()
+    if not found.seen and not is_uploaded(job):
+        job.ledger_entry()  # raises, with what to do
     show(f"{job_id} {found}", data={"job": job_id, **found.to_dict()})
 
 
@@ -184,7 +239,7 @@ def watch(stack: Stack, job_id: str, timeout_s: float) -> None:
     # Standard output is the script's, where there is one.
     shown = Console(stderr=True) if wants_json() else screen
     # Not stack.job(): of a file submitted just now the ledger may not know yet.
-    with _leaving(job_id):
+    with leaving(_goes_on(job_id), data={"job": job_id}):
         job = Job(stack, job_id)
         status = watch_job(job, timeout_s=timeout_s, console=shown, interrupt_returns=False)
     _end(job_id, status)
@@ -205,7 +260,7 @@ def wait_for(stack: Stack, job_id: str, timeout_s: float) -> None:
     from batchops.job import Job
 
     job = Job(stack, job_id)
-    with _leaving(job_id):
+    with leaving(_goes_on(job_id), data={"job": job_id}):
         if wants_json():
             status = job.wait(timeout_s=timeout_s, check=False)
         else:
@@ -214,19 +269,30 @@ def wait_for(stack: Stack, job_id: str, timeout_s: float) -> None:
     _end(job_id, status)
 
 
-def _wait_for_all(stack: Stack, job_ids: Sequence[str], timeout_s: float) -> None:
-    """Wait until all jobs end, as `wait_for` does for one."""
+def wait_for_all(
+    stack: Stack, job_ids: Sequence[str], timeout_s: float, *, failed: Sequence[Any] = ()
+) -> None:
+    """Wait until all jobs end, as `wait_for` does for one.
+
+    Parameters
+    ----------
+    failed
+        What is told, in JSON, of others that could not be started.
+    """
     from batchops.job import Job
 
-    ended = []
-    for job_id in job_ids:
-        with _leaving(job_id):
+    ended: list[dict[str, Any]] = []
+    known = {"jobs": [{"job": job_id} for job_id in job_ids]}
+    says = "the jobs go on: 'batchops jobs' lists them, 'batchops watch JOB' follows one again"
+    with leaving(says, data=known):
+        for number, job_id in enumerate(job_ids):
             status = Job(stack, job_id).wait(timeout_s=timeout_s, check=False)
-        ended.append({"job": job_id, **status.to_dict()})
-        if not wants_json():
-            show(_ending(job_id, status))
+            ended.append({"job": job_id, **status.to_dict()})
+            known["jobs"][number] = ended[-1]
+            if not wants_json():
+                show(_ending(job_id, status))
     if wants_json():
-        show("", data={"jobs": ended})
+        show("", data={"jobs": [*ended, *failed]})
     if any(each["status"] != SUCCEEDED for each in ended):
         sys.exit(NOT_WELL)
 
@@ -235,16 +301,8 @@ def _ending(job_id: str, status: JobStatus) -> str:
     return "\n".join([f"{job_id} {status.status}", *map(printable, status.warnings)])
 
 
-@contextmanager
-def _leaving(job_id: str) -> Iterator[None]:
-    """On Ctrl-C say that the job goes on, and how to come back to it."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if wants_json():
-            show(job_id, data={"job": job_id})
-        click.echo(f"\nthe job goes on: 'batchops watch {job_id}' follows it again", err=True)
-        sys.exit(INTERRUPTED)
+def _goes_on(job_id: str) -> str:
+    return f"the job goes on: 'batchops watch {job_id}' follows it again"
 
 
 @contextmanager

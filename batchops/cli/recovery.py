@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from batchcore.workflow import ABORTED, FAILED, TIMED_OUT, UNFINISHED
 
 from batchops.cli.base import (
     TIMEOUT,
@@ -17,19 +18,37 @@ from batchops.cli.base import (
     wants_json,
     with_stack,
 )
-from batchops.cli.jobs import WAIT, wait_for
+from batchops.cli.bulk import Choice, choosing, each_job, jobs_argument
+from batchops.cli.jobs import WAIT, wait_for, wait_for_all
 from batchops.recovery.damage import KINDS
 
 if TYPE_CHECKING:
+    from batchops.job import Job
+    from batchops.recovery.rerun_plan import RerunPlan
     from batchops.stack import Stack
+
+_UNSUCCESSFUL = (FAILED, ABORTED, TIMED_OUT)
 
 
 @main.command()
-@job_argument
+@jobs_argument
+@choosing
+@YES
 @with_stack
-def stop(stack: Stack, job_id: str) -> None:
-    """Stop a job; a rerun resumes it."""
-    show(stack.job(job_id).stop(), advises=True)
+def stop(stack: Stack, choice: Choice, yes: bool) -> None:
+    """Stop a job, or several; a rerun resumes them.
+
+    Jobs that are named are stopped at once. Those chosen by --status, --since or --name are listed;
+    add --yes to stop them.
+    """
+    choice.check()
+    if choice.single is not None:
+        show(stack.job(choice.single).stop(), advises=True)
+        return
+    dry_run = choice.chooses and not yes
+    unfinished = choice.ids(stack, among=sorted(UNFINISHED))
+    done = each_job(stack, unfinished, lambda job: job.stop(dry_run=dry_run))
+    done.end(then="nothing is stopped yet (--yes stops them)" if dry_run else "")
 
 
 def _chunk_numbers(text: str) -> list[int]:
@@ -40,7 +59,8 @@ def _chunk_numbers(text: str) -> list[int]:
 
 
 @main.command()
-@job_argument
+@jobs_argument
+@choosing
 @click.option("--chunks", help="Chunks to run, such as 3,7; by default those without a result.")
 @click.option("--everything", is_flag=True, help="Run every chunk.")
 @click.option("--engine", type=click.Choice(["resume", "redrive"]), default="resume")
@@ -50,7 +70,7 @@ def _chunk_numbers(text: str) -> list[int]:
 @with_stack
 def rerun(
     stack: Stack,
-    job_id: str,
+    choice: Choice,
     chunks: str | None,
     everything: bool,
     engine: Any,
@@ -58,14 +78,32 @@ def rerun(
     waits: bool,
     timeout_s: float,
 ) -> None:
-    """Show what a rerun would run and reuse; with --yes, start it."""
+    """Show what a rerun would run and reuse; with --yes, start it.
+
+    Several jobs are named, or chosen by --status, --since or --name.
+    """
+    choice.check()
     if chunks is not None and everything:
         raise click.UsageError("give --chunks or --everything, not both")
+    if chunks is not None and choice.single is None:
+        raise click.UsageError("--chunks is for a single job: name one")
     numbers = None if chunks is None else _chunk_numbers(chunks)
-    found = stack.job(job_id).rerun(
-        chunks=numbers, everything=everything, dry_run=not yes, engine=engine
-    )
-    _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
+
+    def plan(job: Job) -> RerunPlan:
+        return job.rerun(chunks=numbers, everything=everything, dry_run=not yes, engine=engine)
+
+    if choice.single is not None:
+        job_id = choice.single
+        found = plan(stack.job(job_id))
+        _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
+        return
+    bulk = each_job(stack, choice.ids(stack, among=_UNSUCCESSFUL), plan)
+    begun = [job_id for job_id, found in bulk.done.items() if found.started]
+    if waits and begun:
+        wait_for_all(stack, begun, timeout_s, failed=bulk.failed)
+        bulk.check()
+    else:
+        bulk.end(then="" if yes else "nothing is started yet (--yes starts them)")
 
 
 @main.command()

@@ -8,24 +8,30 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from batchcore.texts import visible
+from batchcore.workflow import SUCCEEDED
 from rich.progress import Progress
 
 from batchops.cli.base import (
     NOT_WELL,
     POSITIVE,
+    YES,
     as_commands,
     job_argument,
     main,
     screen,
     show,
+    table_form,
+    table_format,
     wants_json,
     with_stack,
     write_csv,
+    write_table,
 )
+from batchops.cli.bulk import Choice, choosing, each_job, jobs_argument
 from batchops.core.extras import from_extra
 from batchops.inspection.links import HERE_ONLY
 from batchops.inspection.result_files import whole_file
@@ -81,6 +87,7 @@ def why(stack: Stack, job_id: str) -> None:
 @click.option("--column", help="Only errors of this column.")
 @click.option("--rule", help="Only errors of this rule.")
 @_PARQUET
+@table_format
 @with_stack
 def errors(
     stack: Stack,
@@ -97,12 +104,12 @@ def errors(
             raise click.BadParameter("--parquet takes all errors: leave out --limit and filters")
         _stored(job.to_parquet(parquet, of="errors"))
         return
-    if wants_json() or limit or column or rule:
+    if wants_json() or table_form() == "wide" or limit or column or rule:
         show(job.errors(limit=limit, column=column, rule=rule))
         return
     # Streamed, since there may be very many.
     for number, part in enumerate(job.iter_errors()):
-        write_csv(part, header=number == 0)
+        write_table(part, header=number == 0)
 
 
 @main.command()
@@ -116,6 +123,7 @@ def duplicates(stack: Stack, job_id: str, limit: int) -> None:
 
 @main.command()
 @job_argument
+@table_format
 @with_stack
 def chunks(stack: Stack, job_id: str) -> None:
     """Print a job's chunks with their times, as CSV."""
@@ -133,6 +141,7 @@ def chunk(stack: Stack, job_id: str, number: int) -> None:
 
 @main.command()
 @job_argument
+@table_format
 @with_stack
 def steps(stack: Stack, job_id: str) -> None:
     """Print the states that a job's main workflow went through, as CSV."""
@@ -141,6 +150,7 @@ def steps(stack: Stack, job_id: str) -> None:
 
 @main.command()
 @job_argument
+@table_format
 @with_stack
 def lineage(stack: Stack, job_id: str) -> None:
     """Print a job's attempts, as CSV."""
@@ -265,18 +275,30 @@ def _write_rows(
 
 
 @main.command()
-@job_argument
+@jobs_argument
 @click.argument("path", type=click.Path(path_type=Path))
+@choosing
 @_REJECTED
 @_SPREADSHEET
+@YES
 @with_stack
-def download(stack: Stack, job_id: str, path: Path, rejected: bool, spreadsheet: bool) -> None:
+def download(
+    stack: Stack, choice: Choice, path: Path, rejected: bool, spreadsheet: bool, yes: bool
+) -> None:
     """Store a job's completed file at PATH, byte for byte.
+
+    Of several jobs, named or chosen by --status, --since or --name, PATH is the folder in which
+    each gets one of its own; for chosen ones add --yes.
 
     A spreadsheet runs values that begin with = + - @ as formulas, and takes others for numbers or
     dates: for one add --spreadsheet.
     """
-    fetch = partial(stack.job(job_id).download, path, rejected=rejected, spreadsheet=spreadsheet)
+    choice.check()
+    options: Any = {"rejected": rejected, "spreadsheet": spreadsheet}
+    if choice.single is None:
+        _download_all(stack, choice, path, options, dry_run=choice.chooses and not yes)
+        return
+    fetch = partial(stack.job(choice.single).download, path, **options)
     if not screen.is_terminal or wants_json():
         _stored(fetch())
         return
@@ -284,6 +306,21 @@ def download(stack: Stack, job_id: str, path: Path, rejected: bool, spreadsheet:
         task = progress.add_task("downloading", total=None)
         stored = fetch(on_bytes=lambda count: progress.advance(task, count))
     show(stored)
+
+
+def _download_all(
+    stack: Stack, choice: Choice, folder: Path, options: Any, *, dry_run: bool
+) -> None:
+    def fetch(job: Job) -> Path:
+        place = folder / job.id
+        if dry_run:
+            return place
+        place.mkdir(parents=True, exist_ok=True)
+        stored: Path = job.download(place, **options)
+        return stored
+
+    done = each_job(stack, choice.ids(stack, among=[SUCCEEDED]), fetch)
+    done.end(then="nothing is stored yet (--yes stores them)" if dry_run else "")
 
 
 @main.command()

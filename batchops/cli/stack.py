@@ -9,23 +9,37 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchops.cli import complete
 from batchops.cli.base import (
     NOT_WELL,
     POSITIVE,
     TIMEOUT,
     YES,
+    leaving,
     main,
     show,
+    table_format,
     time_ago,
     wants_json,
     with_stack,
+    write_table,
 )
 
 if TYPE_CHECKING:
     from batchops.deployment.stack_events import StackEvent
     from batchops.stack import Stack
 
-_PARAMETERS = click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
+_PARAMETERS = click.argument(
+    "parameters",
+    nargs=-1,
+    metavar="[NAME=VALUE]...",
+    shell_complete=complete.parameters,
+)
+_FUNCTION = click.argument("function", shell_complete=complete.functions)
+_GOES_ON = (
+    "what CloudFormation has begun goes on: 'batchops status' shows it, and the same command "
+    "completes it when that has ended"
+)
 _SCHEMA = click.option("--schema", type=click.Path(path_type=Path), help="Record schema to use.")
 _REFERENCE = click.option(
     "--reference-data", type=click.Path(path_type=Path), help="Reference CSV to load."
@@ -87,19 +101,21 @@ def deploy(
     timeout_s: float,
 ) -> None:
     """Create or update the stack, with template parameters such as FileChunkSize=2000."""
-    deployment = stack.deploy(
-        schema=schema,
-        reference_data=reference_data,
-        tags=parse_pairs(tags, such_as="team=data"),
-        role_arn=role_arn,
-        termination_protection=termination_protection,
-        repair=repair,
-        replace=replace,
-        force=force,
-        on_event=None if wants_json() else print_event,
-        timeout_s=timeout_s,
-        **parse_parameters(parameters),
-    )
+    given = parse_parameters(parameters)
+    with leaving(_GOES_ON, data={"stack": stack.name}):
+        deployment = stack.deploy(
+            schema=schema,
+            reference_data=reference_data,
+            tags=parse_pairs(tags, such_as="team=data"),
+            role_arn=role_arn,
+            termination_protection=termination_protection,
+            repair=repair,
+            replace=replace,
+            force=force,
+            on_event=None if wants_json() else print_event,
+            timeout_s=timeout_s,
+            **given,
+        )
     lines = [f"stack {stack.name}: {deployment}"]
     lines += [f"  {name} = {value}" for name, value in deployment.outputs.items()]
     show("\n".join(lines), data=deployment)
@@ -165,6 +181,7 @@ def outputs(stack: Stack) -> None:
 
 
 @main.command()
+@table_format
 @with_stack
 def resources(stack: Stack) -> None:
     """Print the stack's resources, as CSV."""
@@ -177,27 +194,46 @@ def resources(stack: Stack) -> None:
 @with_stack
 def destroy(stack: Stack, yes: bool, force: bool) -> None:
     """Delete the stack with everything that it holds."""
-    found = stack.destroy(dry_run=not yes, force=force)
+    with leaving(_GOES_ON, data={"stack": stack.name}):
+        found = stack.destroy(dry_run=not yes, force=force)
     show(found, advises=True)
 
 
 @main.command()
-@click.argument("function")
+@_FUNCTION
 @click.option(
     "--since", callback=time_ago, help="10m, 2h, 1d ago; by default 10 minutes, or the job's start."
 )
-@click.option("--job", "job_id", help="Only the calls for this job.")
+@click.option("--job", "job_id", help="Only the calls for this job.", shell_complete=complete.jobs)
 @click.option(
     "--limit", type=POSITIVE, default=1000, show_default=True, help="Lines at most, the latest."
 )
+@click.option("--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@table_format
 @with_stack
-def logs(stack: Stack, function: str, since: str | None, job_id: str | None, limit: int) -> None:
+def logs(
+    stack: Stack,
+    function: str,
+    since: str | None,
+    job_id: str | None,
+    limit: int,
+    follow: bool,
+) -> None:
     """Print what FUNCTION (its folder in source/) logged, as CSV."""
-    show(stack.logs(function, since=since, job=job_id, limit=limit))
+    if not follow:
+        show(stack.logs(function, since=since, job=job_id, limit=limit))
+        return
+    if wants_json():
+        raise click.UsageError("--follow has no end, as a JSON document has: take --format ndjson")
+    parts = stack.follow_logs(function, since=since, job=job_id, limit=limit)
+    with leaving("what the function logs from here on is not shown", data=None):
+        for number, part in enumerate(parts):
+            write_table(part, header=number == 0)
+            sys.stdout.flush()
 
 
 @main.command()
-@click.argument("function")
+@_FUNCTION
 @click.argument("event", type=click.Path(path_type=Path))
 @click.option("--here", is_flag=True, help="In this process, so that a debugger can stop in it.")
 @with_stack

@@ -273,6 +273,10 @@ _UNKNOWN = {
 _DENIED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError"}
 _DENIED |= {"AuthorizationErrorException", "UnauthorizedOperation"}
 
+# What a stack had, and has no longer.
+_GONE = {"NoSuchBucket", "ResourceNotFoundException", "StateMachineDoesNotExist"}
+_GONE |= {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
+
 # boto3 does not read AWS_REGION (botocore 1.44, configprovider.py).
 REGION_HINT = "pass region=..., or set AWS_DEFAULT_REGION or the profile's region"
 
@@ -324,7 +328,7 @@ def _translate(
 
 def _from_network(error: Exception, doing: str, code: str) -> BatchOpsError:
     if any(host in str(error) for host in _LOCAL_HOSTS):
-        hint = "deploy the stack again, which starts the engine; its state is kept"
+        hint = "deploy the stack again, which starts the engine with the state that it kept"
         return EngineNotRunningError(f"the local engine does not answer while {doing}: {hint}")
     hint = "check the network, the proxy settings and the region's name"
     return EndpointError(f"AWS cannot be reached while {doing} ({error}): {hint}", code=code)
@@ -344,7 +348,10 @@ def _from_service(error: boto_errors.ClientError, doing: str) -> AwsError:
     if code in _DENIED:
         hint = f"the credentials lack permission for {error.operation_name}: have it granted"
         return AccessDeniedError(f"access denied while {doing} ({message}): {hint}", code=code)
-    return AwsError(f"{error.operation_name} failed while {doing}: {message} ({code})", code=code)
+    said = f"{error.operation_name} failed while {doing}: {message} ({code})"
+    if code in _GONE:
+        said += "; was the stack deleted or deployed again meanwhile? Look at its state"
+    return AwsError(said, code=code)
 
 
 def explain_failure(error: str, cause: str) -> str:

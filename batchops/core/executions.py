@@ -11,7 +11,7 @@ from batchcore import jobs, workflow
 from botocore.exceptions import ClientError
 
 from batchops.core import ledger
-from batchops.core.errors import WaitTimeoutError, explain_failure, translated
+from batchops.core.errors import WaitTimeoutError, translated
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -48,6 +48,8 @@ class AttemptState:
         not in the queue, from where it would start by itself.
     waits : bool
         Whether it is in the queue.
+    entry : JobEntry or None
+        The JOB entry with the end that only Step Functions had; None where the ledger's holds.
     """
 
     status: str
@@ -55,10 +57,13 @@ class AttemptState:
     ended: bool = False
     started: bool = True
     waits: bool = False
+    entry: JobEntry | None = None
 
 
 def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
     """Return how a job's last attempt stands; ask Step Functions if the ledger has no end of it.
+
+    An end that only Step Functions has is entered in the ledger, for whoever asks next.
 
     Raises
     ------
@@ -74,9 +79,20 @@ def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
     if execution["status"] in UNDER_WAY | {workflow.SUCCEEDED}:
         return AttemptState(entry.status)
     # An execution that was stopped could not enter its own end.
-    error, cause = execution.get("error", ""), execution.get("cause", "")
-    reason = explain_failure(error, cause) if error else ""
-    return AttemptState(execution["status"], reason, ended=True)
+    entered = ledger.enter_end(stack, entry, execution)
+    return AttemptState(entered.status, entered.reason, ended=True, entry=entered)
+
+
+def settled(stack: StackRef, entry: JobEntry) -> JobEntry:
+    """Return a JOB entry with its end, where Step Functions has one and the ledger has not.
+
+    Raises
+    ------
+    AwsError, EngineError
+    """
+    if entry.status not in (workflow.SUBMITTED, workflow.RUNNING):
+        return entry
+    return attempt_state(stack, entry).entry or entry
 
 
 def execution_arn(stack: StackRef, job_id: str, attempt: int) -> str:

@@ -15,7 +15,7 @@ from batchops.core.stack_states import EMPTY, refuse_unusable
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-    from batchops.core.target import Target
+    from batchops.core.target import Endpoint, Target
 
 # The longest of the names made from it, "<stack>-s3-lambda-notification", may have 64 (AWS Lambda).
 MAX_NAME_CHARACTERS = 41
@@ -129,6 +129,7 @@ class StackRef:
         self.name = name
         self.target = target
         self._outputs = None if outputs is None else self._outputs_of(outputs)
+        self._read_at: Endpoint | None = None
 
     def client(self, service: str) -> Any:
         """Return the boto3 client of a service in the stack's account and region."""
@@ -145,8 +146,13 @@ class StackRef:
         StackBusyError, StackStuckError
             If it was never completed, or is being deleted.
         """
-        if self._outputs is None:
-            self._outputs = self._outputs_of(read_outputs(self.client("cloudformation"), self.name))
+        # The local engine may have moved, and the addresses among the outputs with it.
+        if self._outputs is None or self._read_at not in (None, self.target.endpoint):
+            return self._keep_outputs(read_outputs(self.client("cloudformation"), self.name))
+        return self._outputs
+
+    def _keep_outputs(self, values: Mapping[str, str]) -> Outputs:
+        self._outputs, self._read_at = self._outputs_of(values), self.target.endpoint
         return self._outputs
 
     def _outputs_of(self, values: Mapping[str, str]) -> Outputs:

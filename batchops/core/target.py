@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import threading
 from typing import Any, Literal, Protocol, cast, get_args
@@ -56,6 +57,9 @@ class Engine(Protocol):
     def start(self) -> Endpoint:
         """Start the engine unless it runs already."""
 
+    def moved(self, endpoint: Endpoint) -> bool:
+        """Return whether the engine was last started at another address than this one."""
+
 
 class Target:
     """One account and region that stacks are deployed to.
@@ -106,6 +110,7 @@ class Target:
         self._session = session
         self._endpoint: Endpoint | None = None
         self._account_id: str | None = None
+        self._caller: str | None = None
         self._clients: dict[str, Any] = {}
         self._lock = threading.RLock()
 
@@ -150,8 +155,8 @@ class Target:
             info = self.engine.start() if start else self.engine.find()
             if info is None:
                 raise EngineNotRunningError(
-                    "the local engine does not run: deploy the stack, which starts it; "
-                    "its state is kept"
+                    "the local engine does not run: deploy the stack, which starts it with the "
+                    "state that it kept"
                 )
             if info != self._endpoint:
                 self._endpoint, self._session = info, _local_session(info)
@@ -161,6 +166,7 @@ class Target:
     def client(self, service: str) -> Any:
         """Return this target's client of a service, made on first use and then kept."""
         with self._lock:
+            self._notice_move()
             if service not in self._clients:
                 if self._session is None:
                     self.connect()
@@ -170,9 +176,15 @@ class Target:
     def new_client(self, service: str, config: Config) -> Any:
         """Return a client of its own, for calls that need other time-outs or retries."""
         with self._lock:
+            self._notice_move()
             if self._session is None:
                 self.connect()
             return self._make_client(service, config)
+
+    def _notice_move(self) -> None:
+        """Connect again where the local engine has another address since a restart."""
+        if self.engine and self._endpoint and self.engine.moved(self._endpoint):
+            self.connect()
 
     @property
     def given_region(self) -> str | None:
@@ -198,8 +210,21 @@ class Target:
         return self._account_id
 
     @property
+    def caller(self) -> str:
+        """Who acts: the ARN of the credentials' identity; on the local engine this user's name."""
+        if self._caller is None:
+            if self.local:
+                self._caller = getpass.getuser()
+            else:
+                with translated("asking whose credentials these are"):
+                    self._caller = str(self.client("sts").get_caller_identity()["Arn"])
+        return self._caller
+
+    @property
     def endpoint(self) -> Endpoint | None:
         """The engine connected to; None on AWS, and before the first connection."""
+        with self._lock:
+            self._notice_move()
         return self._endpoint
 
     def _aws_session(self, given: boto3.Session | None) -> boto3.Session:

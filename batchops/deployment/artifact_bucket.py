@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,8 @@ def ensure_bucket(target: Target) -> str:
                 # us-east-1 is the region that must not be named.
                 place: Any = {"LocationConstraint": target.region}
                 extra = {} if target.region == "us-east-1" else {"CreateBucketConfiguration": place}
-                change_bucket(lambda: s3.create_bucket(Bucket=bucket, **extra))
+                with suppress(s3.exceptions.BucketAlreadyOwnedByYou):  # made meanwhile
+                    change_bucket(lambda: s3.create_bucket(Bucket=bucket, **extra))
         except ClientError as error:
             # Of these two calls alone, such an answer means that the bucket is somebody else's.
             code = error.response["Error"]["Code"]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from batchops.core.errors import DeployFailedError, InputError, translated
+from batchops.core.errors import DeployFailedError, InputError, StackBusyError, translated
 from batchops.core.stack_ref import describe_stack
 from batchops.core.stack_states import EMPTY, is_leftover
 from batchops.deployment import stack_events
 from batchops.deployment.deletion import delete_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mypy_boto3_cloudformation import CloudFormationClient
 
@@ -79,6 +81,43 @@ class ChangeSet:
         return self.change_set_id is None
 
 
+# What CloudFormation answers where somebody else has executed a change set of the same stack, or
+# has deleted the stack: the other change sets are gone then, or of no use.
+_OVERTAKEN = frozenset(
+    {
+        "ChangeSetNotFound",
+        "ChangeSetNotFoundException",
+        "InvalidChangeSetStatus",
+        "InvalidChangeSetStatusException",
+        "OperationInProgressException",
+        "AlreadyExistsException",
+    }
+)
+_BUSY = re.compile(r"\b[A-Z_]+_IN_PROGRESS\b|[Ss]tack .*does not exist")
+
+
+@contextmanager
+def not_overtaken(stack_name: str) -> Iterator[None]:
+    """Turn what CloudFormation says where two deploy at once into an error that says so.
+
+    Raises
+    ------
+    StackBusyError
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "")
+        message = error.response["Error"].get("Message", "")
+        if code not in _OVERTAKEN and not (code == "ValidationError" and _BUSY.search(message)):
+            raise
+        raise StackBusyError(
+            f"somebody else deploys or deletes stack {stack_name!r} at the same time, and came "
+            f"first ({code}): deploy again when that has ended",
+            stack_name=stack_name,
+        ) from error
+
+
 def create_change_set(
     cfn: CloudFormationClient,
     stack_name: str,
@@ -133,7 +172,7 @@ def create_change_set(
     StackTimeoutError
         The change set was not ready in time.
     """
-    with translated(f"preparing the deployment of {stack_name!r}"):
+    with translated(f"preparing the deployment of {stack_name!r}"), not_overtaken(stack_name):
         found = describe_stack(cfn, stack_name)
         if found is not None and is_leftover(stack_name, found["StackStatus"], replace=replace):
             delete_stack(cfn, stack_name, on_event=on_event, timeout_s=timeout_s, poll_s=poll_s)
@@ -164,7 +203,8 @@ def discard_change_set(cfn: CloudFormationClient, change_set: ChangeSet) -> None
     """Delete a change set, and the empty stack that CloudFormation made for it."""
     with translated(f"discarding the change set of {change_set.stack_name!r}"):
         if change_set.change_set_id is not None:
-            cfn.delete_change_set(ChangeSetName=change_set.change_set_id)
+            with suppress(cfn.exceptions.ChangeSetNotFoundException):  # somebody deployed meanwhile
+                cfn.delete_change_set(ChangeSetName=change_set.change_set_id)
         if change_set.creates:
             _drop_empty_stack(cfn, change_set.stack_id)
 
@@ -210,6 +250,8 @@ def _request_change_set(
     except ClientError as error:
         # So CloudFormation refuses a template; whatever else it says is no matter of the template.
         if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        if _BUSY.search(error.response["Error"]["Message"]):
             raise
         raise _refused(stack_name, error.response["Error"]["Message"]) from error
     return dict(made)
@@ -277,5 +319,8 @@ def _change(item: dict[str, Any]) -> Change:
 def _drop_empty_stack(cfn: CloudFormationClient, stack_id: str) -> None:
     # A change set for a new stack leaves a stack without resources; only such a one is deleted.
     found = describe_stack(cfn, stack_id)
-    if found is not None and found["StackStatus"] in EMPTY:
+    if found is None or found["StackStatus"] not in EMPTY:
+        return
+    # Somebody else may be about to deploy it for the first time, too.
+    if not cfn.list_change_sets(StackName=stack_id).get("Summaries"):
         cfn.delete_stack(StackName=stack_id)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from batchops.core.errors import AccessDeniedError, DeployFailedError, InputError, translated
 from batchops.core.stack_ref import StackRef, read_outputs
 from batchops.core.stack_states import explain_stuck
-from batchops.deployment import delivery, stack_events
+from batchops.deployment import change_sets, delivery, stack_events
 from batchops.deployment.notification import restore_notification
 from batchops.show.shown import Block, Shown
 
@@ -165,11 +165,14 @@ def execute(
     ------
     DeployFailedError
         A resource failed; it names the first, and the reason.
+    StackBusyError
+        Somebody else has executed a change set of the stack first.
     StackTimeoutError
         It has not ended in time. CloudFormation goes on with it.
     """
     if change_set.change_set_id is not None:
-        with translated(f"deploying {change_set.stack_name!r}"):
+        name = change_set.stack_name
+        with translated(f"deploying {name!r}"), change_sets.not_overtaken(name):
             since = stack_events.last_event_id(cfn, change_set.stack_id)
             cfn.execute_change_set(ChangeSetName=change_set.change_set_id)
         done = stack_events.follow_operation(

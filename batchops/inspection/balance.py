@@ -10,6 +10,7 @@ from batchcore import workflow
 
 from batchops.core import ledger
 from batchops.core.error_objects import object_bytes, rows_with_errors
+from batchops.core.executions import settled
 from batchops.inspection.job_errors import count_rows, iter_errors
 from batchops.inspection.result_check import WHOLE, check_result
 from batchops.show.shown import Block, Shown
@@ -91,9 +92,16 @@ class Balance(Shown):
     rejects_file: str = ""
 
     @property
+    def refused(self) -> bool:
+        """Whether the job ended before it took a row of the file."""
+        unfinished = self.status in workflow.UNFINISHED or self.status == workflow.SUCCEEDED
+        rows = (self.rows_in, self.rows_out, self.rows_rejected, self.rows_with_errors)
+        return not unfinished and self.chunks == 0 and not any(rows)
+
+    @property
     def holds(self) -> bool:
-        """Whether there are chunks, and each row is accounted for exactly once."""
-        return (
+        """Whether each row is accounted for exactly once; of a file that was refused none is."""
+        return self.refused or (
             self.chunks > 0
             and self.rows_in == self.rows_out + self.rows_rejected
             and all(count.rows == self.rows_rejected for count in self.counted)
@@ -103,6 +111,12 @@ class Balance(Shown):
         )
 
     def _blocks(self) -> Iterator[Block]:
+        if self.refused:
+            yield Block.line(
+                f"no row was taken, so there is nothing to balance: the job ended {self.status} "
+                "before its file was split, look up why"
+            )
+            return
         verdict = "holds" if self.holds else "DOES NOT HOLD"
         if not self.holds and self.status in workflow.UNFINISHED:
             verdict = f"does not hold yet, the job is {self.status}"
@@ -167,7 +181,7 @@ def job_balance(
     ------
     JobNotFoundError, JobError, AwsError
     """
-    entry = job.ledger_entry()
+    entry = settled(job.stack, job.ledger_entry())
     chunks = ledger.chunk_counts(job.stack, job.id, entry.chunks, on_read=on_read)
     rows, counted = rows_with_errors(entry, chunks), []
     if rows is not None:

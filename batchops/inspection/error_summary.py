@@ -121,4 +121,4 @@ def _rule_rows(summary: ErrorSummary) -> Iterator[tuple[object, ...]]:
 
 
 def _left_out(more: int) -> str:
-    return markup.paragraph(f"and {more:,} more: see job.errors()") if more > 0 else ""
+    return markup.paragraph(f"and {more:,} more: the list of errors has them") if more > 0 else ""

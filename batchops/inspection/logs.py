@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -70,12 +71,57 @@ def function_logs(
         300,000 lines to read.
     JobNotFoundError, StackNotFoundError, AwsError
     """
+    start = _start(stack, since, job, limit)
+    return logs_frame(deque(_lines(stack, function, start, until, job), maxlen=limit))
+
+
+def follow_logs(
+    stack: StackRef,
+    function: str,
+    *,
+    since: str | datetime | None = None,
+    job: str | None = None,
+    limit: int = 1000,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[pd.DataFrame]:
+    """Yield what `function_logs` returns, and then without end what comes, whenever there is some.
+
+    Lines come to CloudWatch some seconds late, and not in order: one that is older than the last
+    by up to a minute is found, too.
+    """
+    start = _start(stack, since, job, limit)
+    yielded: Counter[tuple[int, str]] = Counter()
+    most: int | None = limit
+    while True:
+        lines = list(_lines(stack, function, start, None, job))
+        known, fresh = yielded.copy(), []
+        for line in lines:
+            if known[line.time_ms, line.raw]:
+                known[line.time_ms, line.raw] -= 1
+            else:
+                fresh.append(line)
+        if fresh or most is not None:
+            yield logs_frame(deque(fresh, maxlen=most))
+            most = None
+        if lines:
+            newest = datetime.fromtimestamp(max(line.time_ms for line in lines) / 1000, UTC)
+            start = max(start, newest - _MARGIN)
+        from_ms = start.timestamp() * 1000
+        yielded = Counter((line.time_ms, line.raw) for line in lines if line.time_ms >= from_ms)
+        sleep(stack.target.poll_s)
+
+
+def _start(stack: StackRef, since: str | datetime | None, job: str | None, limit: int) -> datetime:
     if limit < 1:
         raise InputError(f"limit is {limit}: give the number of lines wanted, at least 1")
-    start = _job_start(stack, job) if since is None and job else parse_since(since or "10m")
+    return _job_start(stack, job) if since is None and job else parse_since(since or "10m")
+
+
+def _lines(
+    stack: StackRef, function: str, start: datetime, until: datetime | None, job: str | None
+) -> Iterator[LogLine]:
     lines = parse_events(_events(stack, function, start, until))
-    wanted = lines if job is None else of_job(lines, job)
-    return logs_frame(deque(wanted, maxlen=limit))
+    return lines if job is None else iter(of_job(lines, job))
 
 
 def parse_since(since: str | datetime, *, now: datetime | None = None) -> datetime:

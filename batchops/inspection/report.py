@@ -43,7 +43,7 @@ _CHUNK_COLUMNS = (
 _SUFFIXES = (".html", ".htm")
 
 # The title of a section, and what reads its content: a value that shows itself, or a DataFrame.
-Parts = Mapping[str, Callable[[], "Shown | pd.DataFrame"]]
+Parts = Mapping[str, Callable[[], Any]]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 It outlives the command that starts it and is found again through a record in its home folder, by
 process id and start time. Its home holds everything it writes: state, objects, logs, temporary
-files. Stopping it in order keeps the state; a killed engine loses what it held in memory.
+files. Stopping it in order keeps the state; a killed engine loses what it did in its last seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 import socket
 import sys
 import time
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +24,20 @@ from filelock import FileLock
 from batchops.core.errors import EngineError, EngineStartError
 from batchops.core.project import check_private, make_private, state_home
 from batchops.local import engine_env, engine_process, gate
+from batchops.local.engine_state import (
+    KEPT_WHOLE,
+    check_space,
+    jobs_cut_short,
+    kept_in_words,
+    loss_in_words,
+    move_addresses,
+    trouble_in_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from batchops.core.target import Endpoint
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -74,6 +86,21 @@ class LocalEngine:
         return self.home / "engine.log"
 
     @property
+    def kept(self) -> str:
+        """How much of its state is kept, in words; empty where there is none."""
+        return kept_in_words(self.home / "state")
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the saving of a running engine, in words; empty where nothing is."""
+        return trouble_in_words(self.home / "state")
+
+    @property
+    def cut_short(self) -> tuple[str, ...]:
+        """The jobs that ran when the engine was stopped; they have failed when it runs again."""
+        return jobs_cut_short(self.home / "state")
+
+    @property
     def _record_file(self) -> Path:
         return self.home / "engine.json"
 
@@ -106,20 +133,29 @@ class LocalEngine:
             return None
         return self._info(process)
 
+    def moved(self, endpoint: Endpoint) -> bool:
+        """Return whether the engine was last started at another address than this one."""
+        last = engine_process.last_port(self._record_file)
+        return last is not None and endpoint.endpoint_url != f"http://{HOST}:{last}"
+
     def start(self, *, timeout_s: float = 60) -> EngineInfo:
         """Start the engine unless it runs already.
+
+        Warns of what was lost where the last one was not stopped in order.
 
         Raises
         ------
         EngineInstallError
             Its environment could not be made.
         EngineStartError
-            It did not come up in time; the error holds the last lines of its log.
+            It did not come up in time, and the error holds the last lines of its log; or the
+            disk is full.
         """
         found = self.find()
         if found is not None:
             return found
         self.install()
+        check_space(self.home)
         deadline = time.monotonic() + timeout_s
         with self._locked(timeout_s):
             process = self._process()
@@ -135,16 +171,28 @@ class LocalEngine:
                         log=self.logs(lines=20),
                     )
                 process = None  # it was ending
-            process = process or self._launch(deadline)
+            if process is None:
+                lost = loss_in_words(self.home / "state", self.log_file)
+                process = self._launch(deadline)
+                if lost:
+                    warnings.warn(lost, stacklevel=2)
             return self._info(process)
 
     def stop(self, *, timeout_s: float = 30) -> bool:
         """Stop the engine, keeping its state, and return whether one was running.
 
         An engine that has not ended when the time is up is killed.
+
+        Raises
+        ------
+        EngineError
+            It has ended, and could not save all of its state: the disk is full, or it was killed.
         """
         with self._locked(timeout_s):
-            return self._stop(timeout_s)
+            stopped = self._stop(timeout_s)
+            if stopped and self.kept not in ("", KEPT_WHOLE):
+                raise EngineError(f"the local engine is stopped: {self.kept}")
+            return stopped
 
     def reset(self) -> None:
         """Stop the engine and delete its state: the emulated account is empty afterwards."""
@@ -199,6 +247,9 @@ class LocalEngine:
         for attempt in range(_PORT_ATTEMPTS):
             # The last port again, where it is free: clients and URLs made before a restart live on.
             port = last if attempt == 0 and last and _is_free(last) else _free_port()
+            if last and port != last:
+                move_addresses(self.home / "state", old_port=last, new_port=port)
+                last = port
             process = engine_process.launch(
                 self._command(port),
                 port=port,

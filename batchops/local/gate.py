@@ -21,14 +21,17 @@ import argparse
 import asyncio
 import hashlib
 import hmac
+import importlib.util
 import json
 import os
 import re
+import sys
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
@@ -480,6 +483,15 @@ def take_turns(functions: Any, most: int) -> None:
     functions._execute_function = execute_in_turn
 
 
+def _neighbour(name: str) -> Any:
+    """Import a module beside this one, in whose folder no other import is to search."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(cast("Any", spec))
+    sys.modules[name] = module  # dataclasses look their module up
+    cast("Any", spec).loader.exec_module(module)
+    return module
+
+
 def main() -> None:
     """Serve MiniStack behind the gate until SIGTERM, then have it write its state."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -489,16 +501,19 @@ def main() -> None:
 
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
-    from ministack.app import app
+    from ministack import app as emulator
     from ministack.services import lambda_svc
 
     take_turns(lambda_svc, os.cpu_count() or 2)
+    keeping = _neighbour("keeper")
+    keeper = keeping.Keeper(keeping.ministack_services(), Path(os.environ["STATE_DIR"]))
+    emulator.save_all = keeper.save_last
     config = Config()
     config.bind = [f"{asked.host}:{asked.port}"]
     config.keep_alive_timeout = 75
     config.loglevel = os.environ.get("LOG_LEVEL", "INFO")
     gate = Gate(
-        app,
+        keeping.keep(emulator.app, keeper),
         host=f"{asked.host}:{asked.port}",
         access_key_id=os.environ["AWS_ACCESS_KEY_ID"],
         secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],

@@ -26,6 +26,8 @@ _DTYPES = {
     "end": "datetime64[ms, UTC]",
     "chunks": "Int64",
     "error": "str",
+    "started_by": "str",
+    "stopped_by": "str",
 }
 
 
@@ -38,9 +40,11 @@ def lineage(job: JobRef) -> pd.DataFrame:
         One line per attempt: ``attempt`` (int64), ``kind`` (str: ``start`` if it split the input,
         ``rerun``, ``repair``), ``execution`` (str, its name), ``status`` (str), ``start``,
         ``end`` (datetime64[ms, UTC]), ``chunks`` (Int64, how many it ran), ``error`` (str, empty
-        if there was none). A missing value is not known yet or no longer: Step Functions forgets
-        an execution after 90 days, and the list of its chunks expires after
-        IntermediateExpiryDays.
+        if there was none), ``started_by`` and ``stopped_by`` (str, who did so with batchops: the
+        ARN of an identity on AWS, the name of a user of this computer on the local engine; missing
+        where an upload started it, and where nobody stopped it). Another missing value is not
+        known yet or no longer: Step Functions forgets an execution after 90 days, and the list of
+        its chunks expires after IntermediateExpiryDays.
 
     Raises
     ------
@@ -61,7 +65,12 @@ def lineage(job: JobRef) -> pd.DataFrame:
 
 
 def _attempt(job: JobRef, entry: JobEntry, number: int) -> dict[str, Any]:
-    row: dict[str, Any] = {"attempt": number, "execution": jobs.execution_name(job.id, number)}
+    row: dict[str, Any] = {
+        "attempt": number,
+        "execution": jobs.execution_name(job.id, number),
+        "started_by": entry.started_by(number) or None,
+        "stopped_by": entry.stopped_by(number) or None,
+    }
     execution = find_execution(job.stack, job.id, number)
     if execution is None:
         return row

@@ -93,7 +93,7 @@ class Timeline(Shown):
     def left_out(self) -> str:
         """How many chunks are not drawn; empty if all are."""
         more = self.chunks - len(self.bars)
-        return f"and {more:,} chunks more: see job.plot_concurrency()" if more > 0 else ""
+        return f"and {more:,} chunks more: the plot of concurrency has them" if more > 0 else ""
 
     def lines(self, *, width: int) -> Iterator[tuple[int, list[tuple[str, str]]]]:
         """Yield each bar as its chunk and its runs of letters, each with its kind."""

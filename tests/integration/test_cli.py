@@ -89,7 +89,13 @@ def test_engine_is_started_found_and_stopped(tmp_path: Path) -> None:
     shell = Shell.new(tmp_path)
     address = shell("engine", "start").strip()
     assert address in shell("engine", "status")
-    assert "stopped" in shell("engine", "stop")
-    assert "does not run" in shell("engine", "status", code=3)
+    assert f"AWS_ENDPOINT_URL={address}" in shell("engine", "env")
+    assert f"[profile mine]\nendpoint_url = {address}\n" in shell(
+        "engine", "env", "--profile", "mine"
+    )
+    kept = f"its state is kept in {shell.engine.home}"
+    assert shell("engine", "stop") == f"stopped; {kept}\n"
+    assert shell("engine", "status", code=3) == f"the engine does not run; {kept}\n"
+    assert "'batchops engine start' starts it" in shell.refusal("engine", "env")
     assert "would delete" in shell("engine", "reset")
     assert "deleted" in shell("engine", "reset", "--yes")

@@ -113,7 +113,7 @@ def test_engine_that_is_gone_is_told_by_an_old_handle_and_by_the_next_command(
         stack.jobs()
     told = shell.refusal("jobs")
     assert "the local engine does not run" in told
-    assert "its state is kept" in told
+    assert "with the state that it kept" in told
 
 
 def test_engine_whose_port_was_taken_comes_up_at_another_with_its_stack(
@@ -131,6 +131,8 @@ def test_engine_whose_port_was_taken_comes_up_at_another_with_its_stack(
         assert address.startswith("http://127.0.0.1:")
         assert not address.endswith(f":{old.port}")
         assert f"{ended} SUCCEEDED" in shell("show", ended)
+        # Reads the deployed schema, whose address was kept with the old port.
+        assert "uuid" in shell("schema", "explain")
         found = stack.target.connect().endpoint
         assert found is not None
         assert found.endpoint_url == address

@@ -72,3 +72,15 @@ def test_job_that_is_not_through_does_not_hold_yet(status: str) -> None:
     found = strike_balance(JobEntry({"status": status, "rowsIn": 4, "chunks": 1}), [], [NONE])
     assert not found.holds
     assert f"does not hold yet, the job is {status}" in str(found)
+
+
+@pytest.mark.parametrize("status", [workflow.FAILED, workflow.ABORTED, workflow.TIMED_OUT])
+def test_a_file_of_which_no_row_was_taken_is_no_alarm(status: str) -> None:
+    found = strike_balance(JobEntry({"status": status}), [], [NONE])
+    assert found.holds
+    assert f"nothing to balance: the job ended {status}" in str(found)
+
+
+def test_errors_of_a_file_that_was_never_split_are_an_alarm() -> None:
+    counted = ErrorCount("ErrorTable", 1, 1)
+    assert not strike_balance(JobEntry({"status": workflow.FAILED}), [], [counted]).holds

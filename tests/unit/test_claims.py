@@ -6,6 +6,7 @@ The expressions are pinned to the letter: they are what keeps two attempts apart
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -80,7 +81,8 @@ def test_claim_says_what_it_sets_removes_and_expects(
         "UpdateExpression": (
             "SET #attempt = :attempt, #status = :status, #attemptTime = :attemptTime, "
             "#attemptToken = :attemptToken, #chunkRows = :chunkRows, #delimiter = :delimiter, "
-            "#code = :code REMOVE #error, #cause, #endTime"
+            "#startedBy2 = :startedBy2, #code = :code REMOVE #error, #cause, #endTime, "
+            "#mailStatus, #mailTime, #mailError, #mailCause"
         ),
         "ConditionExpression": "#attempt = :was_attempt AND #status = :was_status",
         "ExpressionAttributeNames": {
@@ -90,10 +92,15 @@ def test_claim_says_what_it_sets_removes_and_expects(
             "#attemptToken": "attemptToken",
             "#chunkRows": "chunkRows",
             "#delimiter": "delimiter",
+            "#startedBy2": "startedBy2",
             "#code": "code",
             "#error": "error",
             "#cause": "cause",
             "#endTime": "endTime",
+            "#mailStatus": "mailStatus",
+            "#mailTime": "mailTime",
+            "#mailError": "mailError",
+            "#mailCause": "mailCause",
         },
         "ExpressionAttributeValues": {
             ":attempt": {"N": "2"},
@@ -101,6 +108,7 @@ def test_claim_says_what_it_sets_removes_and_expects(
             ":attemptToken": {"S": "ours"},
             ":chunkRows": {"N": "10"},
             ":delimiter": {"S": ";"},
+            ":startedBy2": {"S": "ada"},
             ":code": {"M": {"read-file": {"S": "sha layer:1"}}},
             ":was_attempt": {"N": "1"},
             ":was_status": {"S": "FAILED"},
@@ -118,7 +126,8 @@ def test_claim_without_settings_and_code_leaves_them_as_they_are(
     (request,) = updates
     assert request["UpdateExpression"] == (
         "SET #attempt = :attempt, #status = :status, #attemptTime = :attemptTime, "
-        "#attemptToken = :attemptToken REMOVE #error, #cause, #endTime"
+        "#attemptToken = :attemptToken, #startedBy2 = :startedBy2 "
+        "REMOVE #error, #cause, #endTime, #mailStatus, #mailTime, #mailError, #mailCause"
     )
 
 
@@ -276,3 +285,63 @@ def test_manifest_is_named_unless_a_later_attempt_has_the_job(
         assert request["UpdateExpression"] == "SET #0 = :0, #1 = :1"
         assert request["ConditionExpression"] == "attribute_not_exists(#0) OR #0 <= :0"
         assert request["ExpressionAttributeNames"] == {"#0": "attempt", "#1": "manifestKey"}
+
+
+# ------------------------------------------------------------------ an end that nobody entered
+
+EXECUTION = {"status": "ABORTED", "stopDate": datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"error": "Mine", "cause": "by hand"}, "Mine: by hand"),
+        ({"status": "TIMED_OUT"}, ""),
+        ({"status": "FAILED", "error": "Engine", "cause": "ended"}, "Engine: ended"),
+    ],
+    ids=["stopped", "timed out", "engine stopped"],
+)
+def test_an_end_that_only_step_functions_has_is_entered(
+    stack: StackRef, account: Account, told: dict[str, str], reason: str
+) -> None:
+    entry = found(account, status=workflow.RUNNING)
+    account.put_entry(JOB, CHUNKS[0][0], status=workflow.RUNNING, attempt=1)
+    account.put_entry(JOB, CHUNKS[1][0], status=workflow.SUCCEEDED, attempt=1)
+    del entry.item["error"], entry.item["cause"]  # type: ignore[attr-defined]
+    entered = ledger.enter_end(stack, entry, {**EXECUTION, **told})
+    now = account.entry(JOB)
+    assert now["status"] == entered.status == told.get("status", "ABORTED")
+    assert now["endTime"] == "2026-03-04T05:06:07.000Z"
+    assert entered.reason == reason
+    chunks = [account.entry(JOB, name)["status"] for name, _ in CHUNKS]
+    assert chunks == [workflow.ABORTED, workflow.SUCCEEDED]
+
+
+def test_an_end_is_not_entered_over_what_came_since(stack: StackRef, account: Account) -> None:
+    entry = found(account, status=workflow.RUNNING)
+    account.put_entry(JOB, items.JOB_ENTRY, status=workflow.SUCCEEDED, attempt=1)
+    ledger.enter_end(stack, entry, EXECUTION)
+    assert account.entry(JOB)["status"] == workflow.SUCCEEDED
+
+
+def test_who_starts_and_who_stops_an_attempt_is_entered(stack: StackRef, account: Account) -> None:
+    ledger.claim(stack, found(account), attempt=2, token="ours")
+    expected: Any = {"attempt": 2, "was": workflow.RUNNING}
+    assert ledger.abort(stack, JOB, items.JOB_ENTRY, cause="why", **expected)
+    now = ledger.job_entry(stack, JOB)
+    assert now is not None
+    assert [now.started_by(number) for number in (1, 2)] == ["", "ada"]
+    assert [now.stopped_by(number) for number in (1, 2)] == ["", "ada"]
+
+
+def test_what_the_last_attempt_left_is_not_this_attempts(stack: StackRef, account: Account) -> None:
+    left = {"rowsOut": 9, "rowsRejected": 1, "errors": 1, "mailStatus": "SENT", "mailTime": "then"}
+    before = found(account, status=workflow.SUCCEEDED, **left)
+    assert (before.rows_out, before.mail_status) == (9, "SENT")
+    ledger.claim(stack, before, attempt=2, token="ours")
+    now = ledger.job_entry(stack, JOB)
+    assert now is not None
+    assert (now.rows_out, now.rows_rejected, now.errors) == (None, None, None)
+    assert (now.mail_status, now.mail_time) == ("", "")
+    # Stays in the table: the merge publishes how the counts change.
+    assert account.entry(JOB)["rowsOut"] == 9

@@ -461,3 +461,52 @@ def test_refusals_are_translated(
     stub.add_client_error("describe_stacks", "AccessDenied", "not you")
     with pytest.raises(AwsError, match="have it granted"):
         call(cfn, "s")
+
+
+OVERTAKEN = [
+    ("ChangeSetNotFound", "ChangeSet [c] does not exist"),
+    ("InvalidChangeSetStatus", "ChangeSet [c] cannot be executed in its current status"),
+    ("ValidationError", "Stack:s is in CREATE_IN_PROGRESS state and can not be updated."),
+    ("ValidationError", "Stack [s] does not exist"),
+]
+
+
+@pytest.mark.parametrize(("code", "message"), OVERTAKEN)
+@pytest.mark.parametrize("call", ["create_change_set", "describe_change_set"])
+def test_whoever_prepares_second_is_told_of_the_first(
+    scripted: tuple[Any, Stubber], call: str, code: str, message: str
+) -> None:
+    cfn, stub = scripted
+    stub.add_response("describe_stacks", described("UPDATE_COMPLETE"))
+    stub.add_response("get_template_summary", {"Parameters": []})
+    if call == "describe_change_set":
+        stub.add_response("create_change_set", {"Id": f"{ARN}/c", "StackId": ARN})
+    stub.add_client_error(call, code, message)
+    with pytest.raises(StackBusyError, match="came first") as caught:
+        change_sets.create_change_set(cfn, "s", template_url="https://b.example/t", poll_s=0.01)
+    assert caught.value.stack_name == "s"
+
+
+@pytest.mark.parametrize(("code", "message"), OVERTAKEN)
+def test_whoever_deploys_second_is_told_of_the_first(
+    scripted: tuple[Any, Stubber], code: str, message: str
+) -> None:
+    cfn, stub = scripted
+    stub.add_response("describe_stack_events", {"StackEvents": []})
+    stub.add_client_error("execute_change_set", code, message)
+    change_set = change_sets.ChangeSet("s", ARN, f"{ARN}/c", creates=True, changes=())
+    with pytest.raises(StackBusyError, match="came first"):
+        deploy.execute(cfn, change_set)
+
+
+def test_the_change_set_of_somebody_else_keeps_an_empty_stack(
+    scripted: tuple[Any, Stubber],
+) -> None:
+    cfn, stub = scripted
+    stub.add_client_error("delete_change_set", "ChangeSetNotFound", "gone")
+    stub.add_response("describe_stacks", described("REVIEW_IN_PROGRESS"))
+    stub.add_response("list_change_sets", {"Summaries": [{"ChangeSetName": "theirs"}]})
+    change_sets.discard_change_set(
+        cfn, change_sets.ChangeSet("s", ARN, f"{ARN}/c", creates=True, changes=())
+    )
+    stub.assert_no_pending_responses()

@@ -27,6 +27,7 @@ from batchops.core.project import checkout_root
 from batchops.core.target import Target
 from batchops.local import engine_env, engine_process
 from batchops.local.engine import LocalEngine
+from batchops.local.keeper import Kept
 from batchops.local.targets import make_target
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ def processes_of(engine: LocalEngine) -> list[psutil.Process]:
     scratch = str(engine.home / "tmp")
     found = psutil.process_iter(["cmdline"])
     return [item for item in found if any(scratch in part for part in item.info["cmdline"] or [])]
+
+
+def kill(pid: int) -> None:
+    process = psutil.Process(pid)
+    process.kill()
+    process.wait(timeout=10)
 
 
 def put_sleeper(target: Target) -> None:
@@ -133,7 +140,29 @@ def test_a_killed_engine_is_noticed_and_started_again(own_engine: LocalEngine) -
     while own_engine.find() is not None and time.monotonic() < deadline:
         time.sleep(0.05)
     assert own_engine.find() is None
-    assert own_engine.start().pid != first.pid
+    assert own_engine.start().pid != first.pid  # and nothing is said of a loss: there is none
+
+
+def test_a_killed_engine_keeps_what_it_saved_and_says_what_is_lost(own_engine: LocalEngine) -> None:
+    target = Target("local", engine=own_engine).connect(start=True)
+    state, queues = own_engine.home / "state", target.client("sqs")
+    queues.create_queue(QueueName="kept")
+    deadline = time.monotonic() + 20
+    while (kept := Kept.read(state)) is None or not kept.whole:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    queues.create_queue(QueueName="lost")
+    info = own_engine.find()
+    assert info is not None
+    kill(info.pid)
+    assert "ended without being stopped" in own_engine.kept
+    with pytest.warns(UserWarning, match=r"not stopped in order .* state of 20.*is lost"):
+        target.connect(start=True)
+    assert [url.rpartition("/")[2] for url in target.client("sqs").list_queues()["QueueUrls"]] == [
+        "kept"
+    ]
+    assert own_engine.stop()
+    assert own_engine.kept == "its state is kept"
 
 
 def test_an_engine_that_is_still_ending_is_waited_for_and_followed_by_another(
@@ -176,14 +205,20 @@ def test_a_record_of_another_process_is_not_believed(own_engine: LocalEngine) ->
     assert own_engine.find() is None
 
 
-def test_a_taken_port_is_avoided(own_engine: LocalEngine) -> None:
+def test_a_taken_port_is_avoided_and_nothing_names_it_any_more(own_engine: LocalEngine) -> None:
+    target = Target("local", engine=own_engine).connect(start=True)
     first = own_engine.start()
+    target.client("sqs").create_queue(QueueName="moved")
     own_engine.stop()
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", first.port))
         other.listen()
-        assert own_engine.start().port != first.port
+        second = own_engine.start()
+        assert second.port != first.port
+        # Clients that were made before find the engine, and the addresses that it has kept are new.
+        (url,) = target.client("sqs").list_queues()["QueueUrls"]
+        assert url.startswith(f"{second.endpoint_url}/")
 
 
 def test_nothing_listens_beyond_this_computer(engine: LocalEngine) -> None:

@@ -14,7 +14,7 @@ from support import stack_ref
 from batchops.core.errors import InputError
 from batchops.core.stack_ref import StackRef
 from batchops.inspection.log_lines import of_job, parse_events
-from batchops.inspection.logs import function_logs, logs_frame, parse_since
+from batchops.inspection.logs import follow_logs, function_logs, logs_frame, parse_since
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 REQUESTS = [f"0000000{n}-0000-4000-8000-000000000000" for n in range(10)]
@@ -210,3 +210,51 @@ def test_limit_must_be_a_number_of_lines() -> None:
     stack = _stack()
     with pytest.raises(InputError, match="limit is 0"):
         function_logs(stack, "validate-data", limit=0)
+
+
+# ----------------------------------------------------------------------------- as they come
+
+
+class Group:
+    """A log group whose events come bit by bit, some of them late."""
+
+    class exceptions:  # noqa: N801  (as boto3 calls it)
+        ResourceNotFoundException = type("ResourceNotFoundException", (Exception,), {})
+
+    def __init__(self, *parts: list[dict[str, Any]]) -> None:
+        self._parts = iter(parts)
+        self._events: list[dict[str, Any]] = []
+        self.asked_from: list[int] = []
+
+    def filter_log_events(self, *, startTime: int, **_: Any) -> dict[str, Any]:  # noqa: N803
+        self.asked_from.append(startTime)
+        self._events += next(self._parts, [])
+        events = [each for each in self._events if each["timestamp"] >= startTime]
+        return {"events": sorted(events, key=lambda each: each["timestamp"])}
+
+    def describe_stacks(self, **_: Any) -> dict[str, Any]:
+        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}
+
+
+def test_lines_are_followed_late_ones_too_and_none_is_told_twice() -> None:
+    second = 1_000
+    group = Group(
+        [_event("a", time=100 * second), _event("a", time=100 * second)],
+        [],
+        [_event("late", time=90 * second), _event("b", time=300 * second)],
+        [_event("b", time=300 * second)],
+    )
+    stack = stack_ref(outputs={}, logs=group, cloudformation=group)
+    since = datetime.fromtimestamp(0, UTC)
+    parts = follow_logs(stack, "read-file", since=since, sleep=lambda _: None)
+    assert [list(next(parts)["raw"]) for _ in range(3)] == [["a", "a"], ["late", "b"], ["b"]]
+    # What was shown long ago is not read again.
+    assert group.asked_from == [0, 40 * second, 40 * second, 240 * second]
+
+
+def test_an_empty_log_has_columns_before_it_is_followed() -> None:
+    group = Group()
+    stack = stack_ref(outputs={}, logs=group, cloudformation=group)
+    first = next(follow_logs(stack, "read-file", since="1m", sleep=lambda _: None))
+    assert first.empty
+    assert "raw" in first.columns

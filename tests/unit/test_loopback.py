@@ -81,6 +81,9 @@ class Engine:
     def start(self) -> Engine:
         return self
 
+    def moved(self, _: object) -> bool:
+        return False
+
 
 class Stack:
     """A stack on such an engine, with a layer to download."""

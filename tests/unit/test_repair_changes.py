@@ -7,7 +7,6 @@ from batchcore.csvtext import iter_records
 from batchcore.schema import RecordSchema
 from support import ROOT
 
-from batchops.cli.base import in_verbs
 from batchops.core.errors import InputError
 from batchops.recovery.damage import KINDS
 from batchops.recovery.repair_changes import FieldChange, check_kinds
@@ -15,6 +14,7 @@ from batchops.recovery.repair_check import CheckedRow, RowOutcome, check_rows
 from batchops.recovery.repair_plan import RepairPlan
 from batchops.recovery.repair_rows import ChunkText, read_edited
 from batchops.recovery.rerun_plan import RerunPlan
+from batchops.show.wording import in_verbs
 
 CASE = ROOT / "tests" / "data" / "cases" / "repair-silent-damage"
 COLUMNS = ["id", "qty", "zip", "ordered", "shipped"]

@@ -45,6 +45,7 @@ from unit.test_hostile_names import EVIL, VALUES, store, tags
 
 from batchops.cli import base, results
 from batchops.cli.jobs import _jobs_table
+from batchops.cli.options import Options
 from batchops.cli.stack import print_event
 from batchops.core.errors import InputError, explain_failure
 from batchops.deployment.stack_events import StackEvent, StackEvents
@@ -470,11 +471,17 @@ def failed_chunks_of_the_console(text: str, _rig: Rig) -> None:
 _FIXED = {"stage": "validate", "rule": "enum"}
 
 
-def shown(value: Any, stream: io.StringIO, rig: Rig, *, as_json: bool = False) -> str:
+def shown(
+    value: Any,
+    stream: io.StringIO,
+    rig: Rig,
+    *,
+    as_json: bool = False,
+    form: str | None = None,
+) -> str:
     rig.monkeypatch.setattr(sys, "stdout", stream)
-    with click.Context(
-        base.main, obj=base.Options("s", "local", None, None, None, as_json=as_json)
-    ):
+    options = Options("s", "local", None, None, None, as_json=as_json, form=form)
+    with click.Context(base.main, obj=options):
         base.show(value)
     return stream.getvalue()
 
@@ -510,11 +517,24 @@ def errors_of_verbs(text: str, rig: Rig) -> None:
     stream = Terminal()
     rig.monkeypatch.setattr(sys, "stderr", stream)
     with pytest.raises(SystemExit):
-        group.main(
-            ["fail"], obj=base.Options("s", "local", None, None, None), standalone_mode=False
-        )
+        group.main(["fail"], obj=Options("s", "local", None, None, None), standalone_mode=False)
     assert stream.getvalue().startswith("error: ")
     assert_steers_nothing(stream.getvalue(), forges=True)
+
+
+@sink
+def wide_tables(text: str, rig: Rig) -> None:
+    rig.monkeypatch.setenv("TERM", "dumb")  # or the header is bold
+    frame = pd.DataFrame({text: [text], "b": ["c"]})
+    assert_steers_nothing(shown(frame, Terminal(), rig, form="wide"), forges=True)
+
+
+@sink
+def lines_of_json(text: str, rig: Rig) -> None:
+    frame = pd.DataFrame({"a": [text, text]})
+    assert_steers_nothing(shown(frame, Terminal(), rig, form="ndjson"), forges=True)
+    lines = shown(frame, io.StringIO(), rig, form="ndjson").split("\n")
+    assert [json.loads(line) for line in lines if line] == [{"a": text}] * 2
 
 
 @sink
@@ -738,7 +758,9 @@ OURS = "our own words"
 PLACES: dict[str, dict[str, str]] = {
     # Lines in a terminal or a log.
     r"click\.(s?echo|style)\(|\.print\(|(?<!\w)print\(|(stdout|stderr)\.write\(": {
-        "batchops/cli/base.py": "verbs_in_a_terminal, verbs_in_a_pipe, errors_of_verbs",
+        "batchops/cli/base.py": "verbs_in_a_terminal, verbs_in_a_pipe, errors_of_verbs, "
+        "wide_tables, lines_of_json",
+        "batchops/cli/bulk.py": "errors_of_verbs; an id",
         "batchops/cli/engine.py": OURS,
         "batchops/cli/jobs.py": "table_of_jobs; an id",
         "batchops/cli/local.py": OURS,
@@ -750,6 +772,7 @@ PLACES: dict[str, dict[str, str]] = {
         "batchops/samples/demo.py": OURS,  # the sample's own rows
     },
     r"logger\.\w+\(": {
+        "batchops/local/keeper.py": OURS,  # why the engine's state was not saved
         "source/common/batchcore/runtime.py": "log_lines",
         "source/custom-resource/app.py": "log_lines",
         "source/s3-lambda-notification/app.py": "log_lines",
@@ -772,6 +795,7 @@ PLACES: dict[str, dict[str, str]] = {
         "batchops/widgets/upload.py": OURS,
     },
     r"(?<!re\.)\bescape\(": {
+        "batchops/cli/base.py": "wide_tables",
         "batchops/cli/jobs.py": "table_of_jobs",
         "batchops/inspection/email.py": "value Email",
         "batchops/inspection/front_ends.py": "progress_of_a_job",

@@ -622,6 +622,7 @@ def test_link_is_signed_anew_with_the_credentials_of_now(account: support.Accoun
         renew(), refresh_using=renew, method="assume-role"
     )
     s3 = boto3.Session(botocore_session=session, region_name=support.REGION).client("s3")
+    account.put("jobs/j/completed/a.csv", b"a")
     put_job(account, status=workflow.SUCCEEDED, completedKey="jobs/j/completed/a.csv")
     outputs = {"SourceBucketName": support.BUCKET, "JobTableName": support.JOB_TABLE}
     stack = support.stack_ref(outputs=outputs, s3=s3, dynamodb=account.dynamodb)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from batchcore import aws, items, workflow
 from batchcore.errors import StaleAttemptError
 
-from batchops.core.errors import JobRunningError, translated
-from batchops.core.ledger.entries import JobEntry
-from batchops.core.ledger.job_table import job_entry
+from batchops.core.errors import AccessDeniedError, JobRunningError, translated
+from batchops.core.ledger.entries import JobEntry, started_by, stopped_by
+from batchops.core.ledger.job_table import chunk_entries, job_entry
 
 if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
@@ -68,11 +68,13 @@ def claim(
             "attemptTime": items.utc_now(),
             "attemptToken": token,
             **(settings or {}),
+            started_by(attempt): stack.target.caller,
         }
     )
     if code is not None:
         values["code"] = {"M": {name: {"S": text} for name, text in code.items()}}
-    remove = ("error", "cause", "endTime")
+    # The mail of the attempt before is none of this one. Counts stay: metrics tell their changes.
+    remove = ("error", "cause", "endTime", "mailStatus", "mailTime", "mailError", "mailCause")
     condition: dict[str, str | int] = {"attempt": found.attempt, "status": found.status}
     job_id = found.job_id
     if not _update(stack, job_id, items.JOB_ENTRY, values, remove=remove, condition=condition):
@@ -119,15 +121,42 @@ def _update(
 
 
 def abort(stack: StackRef, job_id: str, entry: str, *, attempt: int, was: str, cause: str) -> bool:
-    """Enter that a job or a chunk was stopped; False if it has changed since."""
+    """Enter that a job or a chunk was stopped, and by whom; False if it has changed since."""
     values = {
         "status": workflow.ABORTED,
         "endTime": items.utc_now(),
         "error": "Stopped",
         "cause": cause,
     }
+    if entry == items.JOB_ENTRY:
+        values[stopped_by(attempt)] = stack.target.caller
     condition: dict[str, str | int] = {"attempt": attempt, "status": was}
     return _update(stack, job_id, entry, items.attributes(values), condition=condition)
+
+
+def enter_end(stack: StackRef, found: JobEntry, execution: Mapping[str, Any]) -> JobEntry:
+    """Enter the end of an execution that could not do so itself, and return the entry with it.
+
+    It was stopped from outside, ran out of time, or its engine ended. The ledger stays as it is if
+    its entry has changed since it was `found`, or if these credentials may not write to it.
+
+    Parameters
+    ----------
+    execution
+        What Step Functions says of it.
+    """
+    values = {"status": execution["status"], "endTime": items.timestamp(execution["stopDate"])}
+    values |= {name: execution[name] for name in ("error", "cause") if execution.get(name)}
+    condition: dict[str, str | int] = {"attempt": found.attempt, "status": found.status}
+    job_id = found.job_id
+    with suppress(AccessDeniedError):
+        _update(stack, job_id, items.JOB_ENTRY, items.attributes(values), condition=condition)
+        for chunk in chunk_entries(stack, job_id):
+            if (chunk.status, chunk.attempt) == (workflow.RUNNING, found.attempt):
+                expected: Any = {"attempt": chunk.attempt, "status": chunk.status}
+                ended = {**values, "status": workflow.ABORTED}
+                _update(stack, job_id, chunk.name, items.attributes(ended), condition=expected)
+    return JobEntry({**found.item, **values})
 
 
 def release(stack: StackRef, job_id: str, attempt: int, token: str, error: BaseException) -> None:

@@ -13,6 +13,16 @@ from batchcore.errors import TooManyRejectsError
 from batchops.core.errors import explain_failure
 
 
+def started_by(attempt: int) -> str:
+    """Return the attribute of a JOB entry that says who started an attempt."""
+    return f"startedBy{attempt}"
+
+
+def stopped_by(attempt: int) -> str:
+    """Return the attribute of a JOB entry that says who stopped an attempt."""
+    return f"stoppedBy{attempt}"
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorsPlace:
     """Where errors of a job or a chunk are in the bucket, and how many there are.
@@ -201,18 +211,26 @@ class JobEntry(Entry):
 
     @property
     def rows_out(self) -> int | None:
-        """Rows of the completed file; None until the first merge."""
-        return self.item.get("rowsOut")
+        """Rows of the completed file; None until this attempt has merged its results."""
+        return self.item.get("rowsOut") if self.is_merged else None
 
     @property
     def rows_rejected(self) -> int | None:
-        """Rows of the rejects file; None until the first merge."""
-        return self.item.get("rowsRejected")
+        """Rows of the rejects file; None until this attempt has merged its results."""
+        return self.item.get("rowsRejected") if self.is_merged else None
 
     @property
     def errors(self) -> int | None:
-        """Errors of all rows; None until the first merge."""
-        return self.item.get("errors")
+        """Errors of all rows; None until this attempt has merged its results."""
+        return self.item.get("errors") if self.is_merged else None
+
+    def started_by(self, attempt: int) -> str:
+        """Who started an attempt; empty of one that an upload started, and of older ones."""
+        return str(self.item.get(started_by(attempt), ""))
+
+    def stopped_by(self, attempt: int) -> str:
+        """Who stopped an attempt with batchops; empty if nobody did."""
+        return str(self.item.get(stopped_by(attempt), ""))
 
     @property
     def manifest_key(self) -> str | None:

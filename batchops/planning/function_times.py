@@ -22,7 +22,7 @@ from batchcore.aws import (
     WRITE_BATCH,
 )
 from batchcore.joining import FETCHES_IN_FLIGHT
-from batchcore.reference import CALLS_IN_FLIGHT
+from batchcore.reference import calls_in_flight
 
 from batchops.planning.aws_facts import quota
 from batchops.planning.workload import merge_groups
@@ -85,7 +85,7 @@ def function_seconds(work: Workload, side: int) -> dict[str, float]:
     get_data = _cpu(work, "get-data", keys_per_call, 0, side) + dynamodb * math.ceil(
         keys_per_call / GET_BATCH
     )
-    look_up = math.ceil(calls / CALLS_IN_FLIGHT) * (get_data + API_OVERHEAD_S[side])
+    look_up = math.ceil(calls / calls_in_flight(calls)) * (get_data + API_OVERHEAD_S[side])
     chunk = {name: _cpu(work, name, rows, errors, side) for name in _CHUNK_FUNCTIONS}
     return {
         # Eight calls for the upload, three for the job's end.

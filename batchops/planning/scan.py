@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
@@ -262,14 +262,14 @@ class _Counter:
         work = self._work
         enrichment = ENRICHMENT_COLUMN_BYTES * len(self._schema.enrichment)
         output = good_bytes + enrichment * (chunk.rows - len(bad))
-        error_items = [item for record in bad for item in _error_items(record)]
+        units = [write_units(values) for record in bad for values in _error_values(record)]
         self._work = replace(
             work,
             rows=work.rows + chunk.rows,
             chunks=work.chunks + 1,
             rejected=work.rejected + len(bad),
-            errors=work.errors + len(error_items),
-            error_writes=work.error_writes + sum(map(write_units, error_items)),
+            errors=work.errors + len(units),
+            error_writes=work.error_writes + sum(units),
             keys=work.keys + keys,
             api_calls=work.api_calls - (-keys // KEYS_PER_CALL),
             output_bytes=work.output_bytes + output,
@@ -332,17 +332,13 @@ def _errors_bytes(bad: Sequence[Record], number: int) -> int:
     return len(piece.body)
 
 
-def _error_items(record: Record) -> Iterator[items.Item]:
-    return items.error_items(
-        record, job=_SOME_JOB, chunk=1, attempt=1, time=_SOME_TIME, ttl=_SOME_TTL
-    )
+def _error_values(record: Record) -> Iterator[dict[str, Any]]:
+    """Yield the values of the items that a rejected record's errors will be in ErrorTable."""
+    for error in items.found_errors(record, chunk=1, attempt=1, time=_SOME_TIME):
+        yield {**error, "jobId": _SOME_JOB, "ttl": _SOME_TTL}
 
 
-def write_units(item: dict[str, dict[str, Any]]) -> int:
-    """Return the write units of an item: its names and values in KB, rounded up."""
-    size = sum(
-        len(name.encode()) + len(value.encode())
-        for name, attribute in item.items()
-        for value in attribute.values()
-    )
-    return -(-size // _WRITE_UNIT_BYTES)
+def write_units(values: Mapping[str, str | int]) -> int:
+    """Return the write units of an item with these values: names and values in KB, rounded up."""
+    text = "".join([*values, *map(str, values.values())])
+    return -(-len(text.encode()) // _WRITE_UNIT_BYTES)

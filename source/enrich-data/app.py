@@ -12,7 +12,7 @@ from batchcore import aws, keys
 from batchcore.chunk_rows import ChunkRows, load_rows
 from batchcore.errors import TransientError
 from batchcore.records import reject_unknown
-from batchcore.reference import CALLS_IN_FLIGHT, KEYS_PER_CALL, is_storable
+from batchcore.reference import CALLS_IN_FLIGHT, KEYS_PER_CALL, calls_in_flight, is_storable
 from batchcore.runtime import Event, Result, step
 from batchcore.schema import RecordSchema
 from batchcore.workflow import ENRICH, VALIDATE
@@ -69,8 +69,9 @@ def look_up(wanted: list[str]) -> Values:
     """Return the values of those keys that are in the reference data."""
     found: Values = {}
     askable = list(filter(is_storable, wanted))
-    with ThreadPoolExecutor(CALLS_IN_FLIGHT) as pool:
-        for answer in pool.map(_call, aws.batches(askable, KEYS_PER_CALL)):
+    calls = list(aws.batches(askable, KEYS_PER_CALL))
+    with ThreadPoolExecutor(calls_in_flight(len(calls))) as pool:
+        for answer in pool.map(_call, calls):
             found.update(answer)
     return found
 

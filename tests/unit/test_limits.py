@@ -137,10 +137,10 @@ def test_errors_of_a_job_are_held_against_one_partition() -> None:
 
 
 def test_looked_up_chunks_take_the_functions_behind_the_api_too() -> None:
-    # 2,000 keys a chunk are four calls at a time.
+    # 2,000 keys a chunk are four calls, two at a time.
     found = limits_of(work_of(100_000, chunk_rows=2_000, at_once=20))["concurrent functions"]
-    assert found.value == 20 * (1 + 4)
-    assert found.share == 100 / 1_000
+    assert found.value == 20 * (1 + 2)
+    assert found.share == 60 / 1_000
 
 
 # ---------------------------------------------------------------------------- durations

@@ -25,6 +25,7 @@ SECTIONS = {
     "simulation": "tools.benchmarks.simulation.section",
     "growth": "tools.benchmarks.growth",
     "errors": "tools.benchmarks.errors",
+    "alternatives": "tools.benchmarks.alternatives",
 }
 
 # Of all cores in the minute before; more than that disturbs what is measured.

@@ -51,6 +51,8 @@ class Settings:
         Errors of the jobs of the section ``errors``.
     many_chunks : int
         Chunks of a job of that section.
+    alternative_rows : int
+        Rows of the section ``alternatives``.
     folder : Path
         The folder of the results.
     """
@@ -73,6 +75,7 @@ class Settings:
     simulated_rows: tuple[int, ...]
     error_counts: tuple[int, ...]
     many_chunks: int
+    alternative_rows: int
     folder: Path = FOLDER
 
 
@@ -99,6 +102,7 @@ MODES = {
         simulated_rows=(10_000,),
         error_counts=(1_000,),
         many_chunks=20,
+        alternative_rows=500,
     ),
     "quick": Settings(
         mode="quick",
@@ -119,6 +123,7 @@ MODES = {
         simulated_rows=_DECADES[:3],
         error_counts=(100_000,),
         many_chunks=2_000,
+        alternative_rows=10_000,
     ),
     "full": Settings(
         mode="full",
@@ -139,5 +144,6 @@ MODES = {
         simulated_rows=_DECADES,
         error_counts=(100_000, 1_000_000),
         many_chunks=50_000,
+        alternative_rows=100_000,
     ),
 }

@@ -44,7 +44,7 @@ def read_chunk(data: bytes, schema: RecordSchema, *, delimiter: str, first_row: 
     if raws and raws[-1][-1:] not in (b"\n", b"\r"):  # only the last record of the file can lack it
         raws[-1] += header[len(header.rstrip(b"\r\n")) :] or b"\n"
     texts, all_utf8 = _decode_all(raws)
-    found = list(quoting.parse_rows(texts, delimiter=delimiter))
+    found = quoting.parse_all(texts, delimiter=delimiter)
     bad: dict[int, Record] = {}
     if not all_utf8 or not {width}.issuperset(map(len, found)):
         for place, (raw, text, fields) in enumerate(zip(raws, texts, found, strict=True)):

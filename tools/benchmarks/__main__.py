@@ -26,6 +26,7 @@ SECTIONS = {
     "growth": "tools.benchmarks.growth",
     "errors": "tools.benchmarks.errors",
     "alternatives": "tools.benchmarks.alternatives",
+    "rejects": "tools.benchmarks.rejects",
 }
 
 # Of all cores in the minute before; more than that disturbs what is measured.

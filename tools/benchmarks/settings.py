@@ -53,6 +53,8 @@ class Settings:
         Chunks of a job of that section.
     alternative_rows : int
         Rows of the section ``alternatives``.
+    rejected_rows : int
+        Rows of the larger file of the section ``rejects``.
     folder : Path
         The folder of the results.
     """
@@ -76,6 +78,7 @@ class Settings:
     error_counts: tuple[int, ...]
     many_chunks: int
     alternative_rows: int
+    rejected_rows: int
     folder: Path = FOLDER
 
 
@@ -103,6 +106,7 @@ MODES = {
         error_counts=(1_000,),
         many_chunks=20,
         alternative_rows=500,
+        rejected_rows=1000,
     ),
     "quick": Settings(
         mode="quick",
@@ -124,6 +128,7 @@ MODES = {
         error_counts=(100_000,),
         many_chunks=2_000,
         alternative_rows=10_000,
+        rejected_rows=20_000,
     ),
     "full": Settings(
         mode="full",
@@ -145,5 +150,6 @@ MODES = {
         error_counts=(100_000, 1_000_000),
         many_chunks=50_000,
         alternative_rows=100_000,
+        rejected_rows=500_000,
     ),
 }

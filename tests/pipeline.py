@@ -17,7 +17,7 @@ import support
 from batchcore import csvtext, intake, jobs, keys
 from batchcore.chunk_rows import Record, load_rows
 from batchcore.errors import FileError, NoRowsError
-from batchcore.records import REJECT_COLUMNS, RowWriter, read_chunk
+from batchcore.records import REJECT_COLUMNS, RowWriter, read_chunk, reject_invalid
 from support import SCHEMA, Account
 
 Values = Mapping[str, Mapping[str, str]]
@@ -87,7 +87,9 @@ def run(
         data_of = header + chunk.data
         found = read_chunk(data_of, SCHEMA, delimiter=delimiter, first_row=chunk.first_row)
         read = load_rows(found.dump(after="read"), after="read")
-        checked = load_rows(apps.validate.validate(read).dump(after="validate"), after="validate")
+        checked = load_rows(
+            reject_invalid(read, apps.validate.schema).dump(after="validate"), after="validate"
+        )
         stored = apps.enrich.enrich(checked, reference).dump(after="enrich")
         pieces = apps.write.format_pieces(load_rows(stored, after="enrich"), delimiter)
         apps.write.check_complete(

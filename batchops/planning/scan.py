@@ -243,9 +243,8 @@ class _Counter:
         good = reject_invalid(read, self._schema)
         keys: set[str] = set()
         if self._schema.looks_up:
-            keys_of = good.fields[self._schema.key]
-            keys = set(keys_of)
-            good = self._without_unknown(replace(good, keys=keys_of), keys)
+            keys = set(good.keys or ())
+            good = self._without_unknown(good, keys)
         good_bytes = len("".join(good.raw).encode())
         self._add(chunk, keys=len(keys), good_bytes=good_bytes, bad=good.rejected)
 

@@ -2,7 +2,7 @@
 
 import boto3
 from batchcore import aws, keys
-from batchcore.chunk_rows import ChunkRows, load_rows
+from batchcore.chunk_rows import load_rows
 from batchcore.records import reject_invalid
 from batchcore.runtime import Event, Result, step
 from batchcore.schema import RecordSchema
@@ -19,7 +19,7 @@ def lambda_handler(event: Event, context: object) -> Result:
     If the schema has no look-up, the result says that the next step is left out.
     """
     found = load_rows(aws.read_version(s3, event["bucket"], event[READ.name]), after=READ.name)
-    checked = validate(found)
+    checked = reject_invalid(found, schema)
     key = keys.valid(event["jobId"], event["chunk"]["number"])
     stored = aws.put_version(s3, event["bucket"], key, checked.dump(after=VALIDATE.name))
     result = {**stored, "rejected": len(checked.rejected) - len(found.rejected)}
@@ -28,10 +28,3 @@ def lambda_handler(event: Event, context: object) -> Result:
     # Here, because the step that checks it otherwise is left out.
     schema.require_columns(event["chunk"])
     return {**result, "withoutLookUp": True}
-
-
-def validate(found: ChunkRows) -> ChunkRows:
-    """Return the rows with bad ones rejected; of the fields, only the key is needed from here."""
-    good = reject_invalid(found, schema)
-    keys_of = good.fields.get(schema.key, []) if schema.looks_up else None
-    return ChunkRows(good.rows, good.raw, good.rejected, keys=keys_of)

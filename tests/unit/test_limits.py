@@ -150,9 +150,9 @@ def test_time_of_a_function_is_computing_plus_calls() -> None:
     work = work_of(600)
     read = function_seconds(work, BEST)["read-file"]
     share = 1_024 / 1_769
-    assert read == pytest.approx(600 * 2.9e-6 / share + 2 * 0.02 + 0.005)
+    assert read == pytest.approx(600 * 1.8e-6 / share + 2 * 0.02 + 0.005)
     slow = function_seconds(work, WORST)["read-file"]
-    assert slow == pytest.approx(600 * 2.9e-6 * 3 / share + 2 * 0.1 + 0.03)
+    assert slow == pytest.approx(600 * 1.8e-6 * 3 / share + 2 * 0.1 + 0.03)
 
 
 def test_function_with_more_than_a_vcpu_is_no_faster_than_one() -> None:

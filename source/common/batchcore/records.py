@@ -15,6 +15,9 @@ from batchcore.workflow import ENRICH, READ, VALIDATE
 
 REJECT_COLUMNS = ("source_row", "rules", "messages")
 
+# So many rows are parsed at a time. Whole chunks of lists would keep the garbage collector busy.
+_PARSED_ROWS = 500
+
 _BLANK = frozenset((b"\n", b"\r\n", b"\r"))
 
 
@@ -44,27 +47,31 @@ def read_chunk(data: bytes, schema: RecordSchema, *, delimiter: str, first_row: 
     if raws and raws[-1][-1:] not in (b"\n", b"\r"):  # only the last record of the file can lack it
         raws[-1] += header[len(header.rstrip(b"\r\n")) :] or b"\n"
     texts, all_utf8 = _decode_all(raws)
-    found = quoting.parse_all(texts, delimiter=delimiter)
+    columns: dict[str, list[str]] = {name: [] for name in positions}
     bad: dict[int, Record] = {}
-    if not all_utf8 or not {width}.issuperset(map(len, found)):
-        for place, (raw, text, fields) in enumerate(zip(raws, texts, found, strict=True)):
-            utf8 = all_utf8 or text.isascii() or _is_utf8(text)
-            if utf8 and len(fields) == width:
-                continue
-            bad[place] = _rejected(
-                {"row": numbers[place], "raw": text},
-                raw,
-                fields,
-                utf8=utf8,
-                delimiter=delimiter,
-                width=width,
-                key_at=positions.get(schema.key),
-            )
-        found = [fields for place, fields in enumerate(found) if place not in bad]
-    columns = list(zip(*found, strict=True)) or [()] * width
+    for start in range(0, len(texts), _PARSED_ROWS):
+        found = quoting.parse_all(texts[start : start + _PARSED_ROWS], delimiter=delimiter)
+        if not all_utf8 or not {width}.issuperset(map(len, found)):
+            for place, fields in enumerate(found, start):
+                text = texts[place]
+                utf8 = all_utf8 or text.isascii() or _is_utf8(text)
+                if utf8 and len(fields) == width:
+                    continue
+                bad[place] = _rejected(
+                    {"row": numbers[place], "raw": text},
+                    raws[place],
+                    fields,
+                    utf8=utf8,
+                    delimiter=delimiter,
+                    width=width,
+                    key_at=positions.get(schema.key),
+                )
+            found = [fields for place, fields in enumerate(found, start) if place not in bad]
+        values = list(zip(*found, strict=True)) or [()] * width
+        for name, place in positions.items():
+            columns[name].extend(values[place])
     good = ChunkRows(list(numbers), texts).without(bad)
-    fields_of = {name: list(columns[place]) for name, place in positions.items()}
-    return ChunkRows(good.rows, good.raw, good.rejected, fields_of)
+    return ChunkRows(good.rows, good.raw, good.rejected, columns)
 
 
 def _rejected(
@@ -174,7 +181,10 @@ _SPECIAL = re.compile(r'["\r\n]')
 
 
 def reject_invalid(found: ChunkRows, schema: RecordSchema) -> ChunkRows:
-    """Return the rows, as they were read, with those rejected that break rules of the schema."""
+    """Return the rows, as they were read, with those rejected that break rules of the schema.
+
+    The good ones have their keys, if the schema has a look-up, and no other fields any more.
+    """
     bad = {}
     for place in schema.broken_rows(found.fields):
         fields = found.row_fields(place)
@@ -184,7 +194,8 @@ def reject_invalid(found: ChunkRows, schema: RecordSchema) -> ChunkRows:
             key=schema.key_of(fields),
             faults=schema.violations(fields),
         )
-    return found.without(bad)
+    keys = found.fields.get(schema.key, []) if schema.looks_up else None
+    return ChunkRows(found.rows, found.raw, found.rejected, keys=keys).without(bad)
 
 
 def reject_unknown(found: ChunkRows, known: Container[str], schema: RecordSchema) -> ChunkRows:

@@ -43,8 +43,7 @@ def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
                     data, first = header + chunk.data, chunk.first_row
                     read = read_chunk(data, schema, delimiter=",", first_row=first)
                     valid = reject_invalid(read, schema)
-                    keyed = replace(valid, keys=valid.fields[schema.key])
-                    rows = reject_unknown(keyed, values_of, schema)
+                    rows = reject_unknown(valid, values_of, schema)
                     good.write(writer.completed(rows.raw, [values_of[k] for k in rows.keys or ()]))
                     bad.writelines(map(writer.rejected, rows.rejected))
                     counts[0] += len(rows.rows)

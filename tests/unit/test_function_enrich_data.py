@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from batchcore import keys
 from batchcore.errors import TransientError
+from batchcore.reference import calls_in_flight
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from hypothesis import HealthCheck, given, settings
@@ -296,3 +297,10 @@ def test_every_row_leaves_either_enriched_or_rejected(
     assert sorted([*after.rows, *bad_rows]) == list(range(10, 10 + len(wanted)))
     assert after.values == [list(found[key].values()) for key in good_keys]
     assert after.raw == [row(key).decode() for key in good_keys]
+
+
+@pytest.mark.parametrize(
+    ("calls", "at_a_time"), [(0, 1), (1, 1), (3, 1), (4, 2), (5, 2), (9, 3), (10, 4), (40, 4)]
+)
+def test_few_calls_are_made_in_turn_and_many_at_a_time(calls: int, at_a_time: int) -> None:
+    assert calls_in_flight(calls) == at_a_time

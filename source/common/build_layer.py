@@ -71,7 +71,7 @@ def build(target: Path, platform: str) -> None:
         # The local engine unpacks the layer for each function that starts, and would have it
         # compiled each time. Whatever the time of the files is then, they are not checked.
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        compileall.compile_dir(folder, quiet=2, invalidation_mode=mode)
+        compileall.compile_dir(folder, quiet=2, stripdir=target, invalidation_mode=mode)
 
 
 def main() -> None:

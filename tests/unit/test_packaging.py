@@ -225,6 +225,8 @@ def test_layer_of_the_local_engine_is_compiled_and_unpacked_quickly(
         )
         with zipfile.ZipFile(found.path) as archive:
             names[platform] = archive.namelist()
+            path = str(layer_builds).encode()
+            assert not [name for name in archive.namelist() if path in archive.read(name)]
             methods = {entry.compress_type for entry in archive.infolist()}
         assert methods == {zipfile.ZIP_STORED if platform == "host" else zipfile.ZIP_DEFLATED}
     compiled = [name for name in names["host"] if name.endswith(".pyc")]

@@ -15,10 +15,10 @@ from typing import Any
 
 import support
 from batchcore import csvtext, intake, jobs, keys
+from batchcore.chunk_rows import Record, load_rows
 from batchcore.errors import FileError, NoRowsError
-from batchcore.records import REJECT_COLUMNS, Record, RowWriter, load_lines
-from batchcore.records import read_records as read
-from support import SCHEMA, Account, dump_lines
+from batchcore.records import REJECT_COLUMNS, RowWriter, read_chunk, reject_invalid
+from support import SCHEMA, Account
 
 Values = Mapping[str, Mapping[str, str]]
 
@@ -84,10 +84,14 @@ def run(
     rejects = [writer.header(header, REJECT_COLUMNS)]
     errors: list[Record] = []
     for chunk in chunks:
-        found = read(header + chunk.data, SCHEMA, delimiter=delimiter, first_row=chunk.first_row)
-        checked, _ = apps.validate.validate(dump_lines(found))
-        enriched, _ = apps.enrich.enrich(apps.enrich.pick(checked), reference)
-        pieces = apps.write.format_pieces(load_lines(enriched), delimiter)
+        data_of = header + chunk.data
+        found = read_chunk(data_of, SCHEMA, delimiter=delimiter, first_row=chunk.first_row)
+        read = load_rows(found.dump(after="read"), after="read")
+        checked = load_rows(
+            reject_invalid(read, apps.validate.schema).dump(after="validate"), after="validate"
+        )
+        stored = apps.enrich.enrich(checked, reference).dump(after="enrich")
+        pieces = apps.write.format_pieces(load_rows(stored, after="enrich"), delimiter)
         apps.write.check_complete(
             pieces.rows,
             {
@@ -134,7 +138,7 @@ def run_handlers(
     found = [
         record
         for chunk in manifest
-        for record in account.lines(keys.enriched(job, chunk["number"]))
+        for record in account.rows(keys.enriched(job, chunk["number"]))
         if "errors" in record
     ]
     assert len(account.errors()) == sum(len(record["errors"]) for record in found)

@@ -18,8 +18,9 @@ from batchcore import error_ranges, items, keys
 
 # Imported here, so that its logger writes to the stream that pytest captures for the whole run.
 from batchcore import runtime as _runtime  # noqa: F401
-from batchcore.records import Record, dump_counted
+from batchcore.chunk_rows import ChunkRows, Record
 from batchcore.schema import RecordSchema
+from batchcore.workflow import ENRICH
 
 # Before any client is made: what moto answers for are the clients made after its import.
 from moto import mock_aws
@@ -232,6 +233,20 @@ class Account:
         """Return the JSON lines of an object."""
         return [json.loads(line) for line in self.get(key).splitlines()]
 
+    def rows(self, key: str) -> list[Record]:
+        """Return the rows that a step stored as records, in order."""
+        stored = json.loads(self.get(key))
+        good = [
+            {"row": row, "raw": raw} for row, raw in zip(stored["rows"], stored["raw"], strict=True)
+        ]
+        for place, record in enumerate(good):
+            for name, one in (("keys", "key"), ("values", "values")):
+                if name in stored:
+                    record[one] = stored[name][place]
+            if "fields" in stored:
+                record["fields"] = {c: found[place] for c, found in stored["fields"].items()}
+        return sorted([*good, *stored["rejected"]], key=lambda record: record["row"])
+
     def keys(self, prefix: str = "") -> list[str]:
         """Return the keys under a prefix, in order."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
@@ -349,9 +364,31 @@ def values_of(key: str) -> dict[str, str]:
     return {column: f"{key[-2:]}.{n}" for n, column in enumerate(SCHEMA.enrichment)}
 
 
-def dump_lines(records: Iterable[Record]) -> bytes:
-    """Return records as the JSON lines that one step hands to the next."""
-    return dump_counted(records)[0]
+def chunk_rows(records: Iterable[Record]) -> ChunkRows:
+    """Return records, good ones with ``fields``, ``key`` or ``values``, as a chunk's rows."""
+    listed = list(records)
+    good = [record for record in listed if "errors" not in record]
+
+    def of_good(name: str) -> list[Any] | None:
+        return [record[name] for record in good] if name in (good or [{}])[0] else None
+
+    columns: dict[str, list[str]] = {}
+    for record in good:
+        for column, value in record.get("fields", {}).items():
+            columns.setdefault(column, []).append(value)
+    return ChunkRows(
+        rows=[record["row"] for record in good],
+        raw=[record["raw"] for record in good],
+        rejected=[record for record in listed if "errors" in record],
+        fields=columns,
+        keys=of_good("key"),
+        values=of_good("values"),
+    )
+
+
+def dump_rows(records: Iterable[Record], *, after: str = ENRICH.name) -> bytes:
+    """Return records as a step stores them, by default the one before the last."""
+    return chunk_rows(records).dump(after=after)
 
 
 def job_event(job: str, **changed: Any) -> dict[str, Any]:

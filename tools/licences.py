@@ -52,6 +52,11 @@ KINDS: Mapping[str, str] = {
     "psf-2.0": "PSF-2.0",
     "python software foundation license": "PSF-2.0",
     "zlib": "Zlib",
+    # text-unidecode may be had under any of these. Developers have it, with Frictionless.
+    (
+        "artistic license; gnu general public license (gpl); "
+        "gnu general public license v2 or later (gplv2+)"
+    ): "Artistic-1.0-Perl",
 }
 # Installed on other systems only. From the packages' own metadata, November 2026.
 _ELSEWHERE = {
@@ -111,7 +116,8 @@ def kinds(licence: str) -> Iterator[str]:
     KeyError
         It names one that nobody has looked at yet.
     """
-    for name in re.split(r" and | or |; ", licence.lower()):
+    whole = licence.lower()
+    for name in [whole] if whole in KINDS else re.split(r" and | or |; ", whole):
         yield KINDS[name if name in KINDS else name.strip("()")]
 
 

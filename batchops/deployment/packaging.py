@@ -87,18 +87,22 @@ def build(
     artifacts = []
     for logical_id, uri in contents.items():
         resource = template["Resources"][logical_id]
-        source = project.template.parent / uri
+        source, compiled = project.template.parent / uri, False
         if logical_id in replaced:
             source = Path(replaced[logical_id])
             if not source.is_dir():
                 raise InputError(f"the override for {logical_id} is not a folder: {source}")
         elif resource.get("Metadata", {}).get("BuildMethod") == "makefile":
             source = build_layer(source, project.build, platform=platform)
-        artifacts.append(_artifact(logical_id, resource, source, project.build / "artifacts"))
+            compiled = platform == "host"
+        store = project.build / "artifacts"
+        artifacts.append(_artifact(logical_id, resource, source, store, compiled=compiled))
     return tuple(artifacts)
 
 
-def _artifact(logical_id: str, resource: Mapping[str, Any], source: Path, store: Path) -> Artifact:
+def _artifact(
+    logical_id: str, resource: Mapping[str, Any], source: Path, store: Path, *, compiled: bool
+) -> Artifact:
     if not source.exists():
         name = CONTENT_PROPERTIES[resource["Type"]]
         raise PackagingError(f"{name} of {logical_id} is not there: {source}")
@@ -116,7 +120,9 @@ def _artifact(logical_id: str, resource: Mapping[str, Any], source: Path, store:
         sha256 = content_hash(files)
         path = store / f"{sha256}.zip"
         if not path.exists():
-            _write_whole(path, zip_bytes(files))
+            extra = _compiled_files(source) if compiled else {}
+            # What is compiled goes to the local engine, which unpacks it for each function.
+            _write_whole(path, zip_bytes({**files, **extra}, packed=not compiled))
     return Artifact(logical_id, sha256, path, key=f"artifacts/{path.name}")
 
 
@@ -142,6 +148,15 @@ def collect_files(folder: Path) -> dict[str, bytes]:
     return dict(sorted(files.items()))
 
 
+def _compiled_files(folder: Path) -> dict[str, bytes]:
+    """Return what Python has compiled in a folder, by its path in it, sorted.
+
+    It is not part of the content's hash, because two builds may differ in it.
+    """
+    found = sorted(folder.rglob("__pycache__/*.pyc"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
 def content_hash(files: Mapping[str, bytes]) -> str:
     """Return one SHA-256 over the names and contents of files, in their order."""
     digest = hashlib.sha256()
@@ -162,15 +177,16 @@ def source_digest(project: Project) -> str:
     return content_hash({"template": project.template.read_bytes(), **code})
 
 
-def zip_bytes(files: Mapping[str, bytes]) -> bytes:
+def zip_bytes(files: Mapping[str, bytes], *, packed: bool = True) -> bytes:
     """Return an archive that depends on nothing but the files: no times, no owners."""
+    method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():
             entry = zipfile.ZipInfo(name, date_time=_EPOCH)
             entry.external_attr = _READABLE
             entry.create_system = 3  # Unix, also when written elsewhere
-            archive.writestr(entry, content, compress_type=zipfile.ZIP_DEFLATED)
+            archive.writestr(entry, content, compress_type=method)
     return buffer.getvalue()
 
 

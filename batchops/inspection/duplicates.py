@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from batchcore.records import Record, read_records
+from batchcore.records import read_chunk
 from batchcore.texts import printable
 
 from batchops.core.column_names import key_name
@@ -125,13 +125,9 @@ class KeyRows:
         self._blocks: list[tuple[int, int]] = []
         self._count = 0
 
-    def add(self, records: Iterable[Record], key: str) -> None:
-        """Take the keys of records; a record without fields, or with an empty key, has none."""
-        found = [
-            (record["row"], value)
-            for record in records
-            if "fields" in record and (value := record["fields"][key])
-        ]
+    def add(self, keys: Iterable[tuple[int, str]]) -> None:
+        """Take the keys of rows; a row with an empty key has none."""
+        found = [(row, key) for row, key in keys if key]
         if not found:
             return
         self._blocks.append((self._texts.tell(), self._count))
@@ -239,7 +235,6 @@ def job_duplicates(job: JobRef, schema: RecordSchema, *, limit: int = _NAMED_ROW
     with closing(KeyRows(key_name(job.stack))) as found:
         for chunk in require_manifest(job, entry):
             data = read_piece(job, entry.bucket, chunk.key, chunk.version_id)
-            first_row = chunk.first_row
-            records = read_records(data, schema, delimiter=entry.delimiter, first_row=first_row)
-            found.add(records, schema.key)
+            rows = read_chunk(data, schema, delimiter=entry.delimiter, first_row=chunk.first_row)
+            found.add(zip(rows.rows, rows.fields[schema.key], strict=True))
         return found.find(limit=limit)

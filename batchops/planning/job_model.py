@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from batchcore import workflow
 from batchcore.items import RANGE_ROWS
-from batchcore.reference import CALLS_IN_FLIGHT
+from batchcore.reference import calls_in_flight
 
 from batchops.planning.aws_facts import quota
 from batchops.planning.function_times import (
@@ -237,7 +237,7 @@ def chunk_steps(work: Workload, side: int) -> tuple[Step, ...]:
     """Return the steps of an average chunk."""
     seconds, cold = function_seconds(work, side), COLD_START_S[side]
     # get-data runs behind the API while enrich-data waits, and starts cold when enrich-data does.
-    lookups = math.ceil(min(CALLS_IN_FLIGHT, work.calls_per_chunk))
+    lookups = min(calls_in_flight(work.calls_per_chunk), math.ceil(work.calls_per_chunk))
     steps = []
     for name in chunk_functions(work):
         puts, gets = _S3[name]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchcore import workflow
 from batchcore.csvtext import MAX_CHUNK_BYTES
-from batchcore.reference import CALLS_IN_FLIGHT
+from batchcore.reference import calls_in_flight
 from batchcore.sizing import MAX_CHUNK_ROWS, MAX_CHUNKS
 
 from batchops.planning import workload
@@ -234,7 +234,7 @@ def _size_limits(work: Workload) -> list[Limit]:
 
 def _rate_limits(work: Workload, duration: Duration) -> list[Limit]:
     chunks_s = next(part.low_s for part in duration.parts if part.name == "chunks")
-    lookups = min(CALLS_IN_FLIGHT, work.calls_per_chunk)
+    lookups = min(calls_in_flight(work.calls_per_chunk), work.calls_per_chunk)
     says = "what is throttled is tried again: the job is slower"
     calls = Limit(
         "calls of the API",

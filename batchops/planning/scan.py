@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
-from batchcore import csvtext, error_files, intake, items, workflow
+from batchcore import csvtext, error_files, intake, items
+from batchcore.chunk_rows import ChunkRows, Record
 from batchcore.errors import FileError, TooManyChunksError
-from batchcore.records import Record, RowWriter, read_records, reject
-from batchcore.reference import KEYS_PER_CALL, unknown_key
+from batchcore.records import RowWriter, read_chunk, reject_invalid, reject_unknown
+from batchcore.reference import KEYS_PER_CALL
 from batchcore.schema import RecordSchema
 from batchcore.sizing import MAX_CHUNKS, too_many_chunks
 from batchcore.upload import Upload
@@ -231,62 +232,43 @@ class _Counter:
             raise too_many_chunks(self._work.chunk_rows)
 
     def _count_chunk(self, chunk: csvtext.SplitChunk, header: bytes) -> None:
-        records = list(
-            read_records(
-                header + chunk.data,
-                self._schema,
-                delimiter=self._delimiter,
-                first_row=chunk.first_row,
-            )
+        read = read_chunk(
+            header + chunk.data,
+            self._schema,
+            delimiter=self._delimiter,
+            first_row=chunk.first_row,
         )
         if self._keys is not None:
-            self._keys.add(records, self._schema.key)
-        good: dict[str, list[Record]] = {}
-        bad: list[Record] = []
-        good_bytes = 0
-        for record in records:
-            if "errors" in record:
-                bad.append(record)
-                continue
-            fields = record["fields"]
-            key = self._schema.key_of(fields)
-            if self._schema.is_valid(fields):
-                good.setdefault(key, []).append(record)
-                good_bytes += len(record["raw"].encode())
-            else:
-                faults = self._schema.violations(fields)
-                bad.append(reject(record, stage=workflow.VALIDATE.name, key=key, faults=faults))
-        unknown = list(self._unknown(good))
-        good_bytes -= sum(len(record["raw"].encode()) for record in unknown)
-        keys = len(good) if self._schema.looks_up else 0
-        self._add(chunk, keys=keys, good_bytes=good_bytes, bad=bad + unknown)
+            self._keys.add(zip(read.rows, read.fields[self._schema.key], strict=True))
+        good = reject_invalid(read, self._schema)
+        keys: set[str] = set()
+        if self._schema.looks_up:
+            keys = set(good.keys or ())
+            good = self._without_unknown(good, keys)
+        good_bytes = len("".join(good.raw).encode())
+        self._add(chunk, keys=len(keys), good_bytes=good_bytes, bad=good.rejected)
 
-    def _unknown(self, good: dict[str, list[Record]]) -> Iterator[Record]:
-        if self._known_keys is None or not self._schema.looks_up or not good:
-            return
-        known = set(self._known_keys(sorted(good)))
-        for key, records in good.items():
-            if key not in known:
-                fault = unknown_key(key, self._schema)
-                for record in records:
-                    yield reject(record, stage=workflow.ENRICH.name, key=key, faults=[fault])
+    def _without_unknown(self, good: ChunkRows, keys: set[str]) -> ChunkRows:
+        if self._known_keys is None or not keys:
+            return good
+        return reject_unknown(good, set(self._known_keys(sorted(keys))), self._schema)
 
     def _add(
-        self, chunk: csvtext.SplitChunk, *, keys: int, good_bytes: int, bad: list[Record]
+        self, chunk: csvtext.SplitChunk, *, keys: int, good_bytes: int, bad: Sequence[Record]
     ) -> None:
-        for record in sorted(bad, key=lambda record: record["row"]):
+        for record in bad:
             self._note(record)
         work = self._work
         enrichment = ENRICHMENT_COLUMN_BYTES * len(self._schema.enrichment)
         output = good_bytes + enrichment * (chunk.rows - len(bad))
-        error_items = [item for record in bad for item in _error_items(record)]
+        units = [write_units(values) for record in bad for values in _error_values(record)]
         self._work = replace(
             work,
             rows=work.rows + chunk.rows,
             chunks=work.chunks + 1,
             rejected=work.rejected + len(bad),
-            errors=work.errors + len(error_items),
-            error_writes=work.error_writes + sum(map(write_units, error_items)) + _ranges(bad),
+            errors=work.errors + len(units),
+            error_writes=work.error_writes + sum(units) + _ranges(bad),
             keys=work.keys + keys,
             api_calls=work.api_calls - (-keys // KEYS_PER_CALL),
             output_bytes=work.output_bytes + output,
@@ -343,28 +325,24 @@ class _Counter:
         return tuple(found.values())
 
 
-def _ranges(bad: list[Record]) -> int:
+def _ranges(bad: Sequence[Record]) -> int:
     """Return how many ranges of rows a chunk's errors are in, each of which is listed."""
     return len({items.range_of_error(items.row_prefix(record["row"])) for record in bad})
 
 
-def _errors_bytes(bad: list[Record], number: int) -> int:
+def _errors_bytes(bad: Sequence[Record], number: int) -> int:
     """Return how many bytes a chunk's piece of errors takes."""
     piece = error_files.format_piece(bad, chunk=number, attempt=1, time=_SOME_TIME)
     return len(piece.body)
 
 
-def _error_items(record: Record) -> Iterator[items.Item]:
-    return items.error_items(
-        record, job=_SOME_JOB, chunk=1, attempt=1, time=_SOME_TIME, ttl=_SOME_TTL
-    )
+def _error_values(record: Record) -> Iterator[dict[str, Any]]:
+    """Yield the values of the items that a rejected record's errors will be in ErrorTable."""
+    for error in items.found_errors(record, chunk=1, attempt=1, time=_SOME_TIME):
+        yield {**error, "jobId": _SOME_JOB, "ttl": _SOME_TTL}
 
 
-def write_units(item: dict[str, dict[str, Any]]) -> int:
-    """Return the write units of an item: its names and values in KB, rounded up."""
-    size = sum(
-        len(name.encode()) + len(value.encode())
-        for name, attribute in item.items()
-        for value in attribute.values()
-    )
-    return -(-size // _WRITE_UNIT_BYTES)
+def write_units(values: Mapping[str, str | int]) -> int:
+    """Return the write units of an item with these values: names and values in KB, rounded up."""
+    text = "".join([*values, *map(str, values.values())])
+    return -(-len(text.encode()) // _WRITE_UNIT_BYTES)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from batchcore import headers
+from batchcore.chunk_rows import Record
 from batchcore.errors import FileError, SchemaError
-from batchcore.records import Record, read_records
+from batchcore.records import read_records
 from batchcore.schema import RecordSchema, Violation
 from batchcore.schema_check import check_schema, load_checked
 from batchcore.upload import Upload

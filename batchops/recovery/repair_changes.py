@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     import pandas as pd
-    from batchcore.records import Record
+    from batchcore.chunk_rows import Record
     from batchcore.schema import RecordSchema
 
 _SHOWN = 50

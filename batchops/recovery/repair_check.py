@@ -8,9 +8,10 @@ from datetime import datetime
 from functools import cached_property
 
 from batchcore import csvtext, quoting, reference, workflow
+from batchcore.chunk_rows import Record
 from batchcore.dates import date_reader, is_date_format
 from batchcore.intake import map_header
-from batchcore.records import Record, read_records, reject
+from batchcore.records import read_records, reject
 from batchcore.schema import RecordSchema
 
 from batchops.recovery.repair_changes import (

@@ -9,9 +9,10 @@ import boto3
 import orjson
 import urllib3
 from batchcore import aws, keys
+from batchcore.chunk_rows import ChunkRows, load_rows
 from batchcore.errors import TransientError
-from batchcore.records import reject
-from batchcore.reference import CALLS_IN_FLIGHT, KEYS_PER_CALL, is_storable, unknown_key
+from batchcore.records import reject_unknown
+from batchcore.reference import CALLS_IN_FLIGHT, KEYS_PER_CALL, calls_in_flight, is_storable
 from batchcore.runtime import Event, Result, chunk_step
 from batchcore.schema import RecordSchema
 from batchcore.workflow import ENRICH, VALIDATE
@@ -30,9 +31,6 @@ RETRIES = urllib3.Retry(
 
 Values = dict[str, dict[str, str]]
 
-# Row number, raw text and key of a good record.
-Good = tuple[int, str, str]
-
 
 class LookupRefusedError(Exception):
     """The API refused the call: it is not allowed, or malformed."""
@@ -48,59 +46,32 @@ schema = RecordSchema.load()
 
 @chunk_step
 def lambda_handler(event: Event, context: object) -> Result:
-    """Add the reference data's values to each record, and reject records with an unknown key."""
+    """Add the reference data's values to each row, and reject rows with an unknown key."""
     schema.require_columns(event["chunk"])
-    lines = pick(aws.read_version(s3, event["bucket"], event[VALIDATE.name]))
-    found = look_up(sorted({line[2] for line in lines if isinstance(line, tuple)}))
-    enriched, rejected = enrich(lines, found)
+    stored = aws.read_version(s3, event["bucket"], event[VALIDATE.name])
+    rows = load_rows(stored, after=VALIDATE.name)
+    enriched = enrich(rows, look_up(sorted(set(rows.keys or ()))))
     key = keys.enriched(event["jobId"], event["chunk"]["number"])
-    stored = aws.put_version(s3, event["bucket"], key, enriched)
-    return {**stored, "rejected": rejected}
+    stored_at = aws.put_version(s3, event["bucket"], key, enriched.dump(after=ENRICH.name))
+    return {**stored_at, "rejected": len(enriched.rejected) - len(rows.rejected)}
 
 
-def pick(data: bytes) -> list[Good | bytes]:
-    """Return what is needed of each good record, and the whole line of each rejected one.
-
-    Unlike whole records, these are nothing that the garbage collector scans again and again.
-    """
-    found: list[Good | bytes] = []
-    for line in data.splitlines(keepends=True):
-        record = orjson.loads(line)
-        fields = record.get("fields")
-        good = fields is not None
-        found.append((record["row"], record["raw"], fields[schema.key]) if good else line)
-    return found
-
-
-def enrich(lines: Iterable[Good | bytes], found: Values) -> tuple[bytes, int]:
-    """Return the record lines with the reference data's values, and the number newly rejected.
-
-    A good record whose key is unknown is rejected. Records rejected before stay as they are.
-    """
-    enriched, rejected = [], 0
-    for line in lines:
-        if isinstance(line, bytes):
-            enriched.append(line)
-            continue
-        row, raw, key = line
-        values = found.get(key)
-        if values is None:
-            fault = unknown_key(key, schema)
-            record = reject({"row": row, "raw": raw}, stage=ENRICH.name, key=key, faults=[fault])
-            rejected += 1
-        else:
-            listed = [values.get(column, "") for column in schema.enrichment]
-            record = {"row": row, "raw": raw, "values": listed}
-        enriched.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
-    return b"".join(enriched), rejected
+def enrich(rows: ChunkRows, found: Values) -> ChunkRows:
+    """Return the rows with the reference data's values; one whose key is unknown is rejected."""
+    columns = schema.enrichment
+    listed = {key: [values.get(name, "") for name in columns] for key, values in found.items()}
+    good = reject_unknown(rows, listed, schema)
+    values = [listed[key] for key in good.keys or ()]
+    return ChunkRows(good.rows, good.raw, good.rejected, values=values)
 
 
 def look_up(wanted: list[str]) -> Values:
     """Return the values of those keys that are in the reference data."""
     found: Values = {}
     askable = list(filter(is_storable, wanted))
-    with ThreadPoolExecutor(CALLS_IN_FLIGHT) as pool:
-        for answer in pool.map(_call, aws.batches(askable, KEYS_PER_CALL)):
+    calls = list(aws.batches(askable, KEYS_PER_CALL))
+    with ThreadPoolExecutor(calls_in_flight(len(calls))) as pool:
+        for answer in pool.map(_call, calls):
             found.update(answer)
     return found
 

@@ -1,12 +1,13 @@
-"""Chunk workflow, Read File: turn a chunk's CSV into JSON records."""
+"""Chunk workflow, Read File: turn a chunk's CSV into JSON."""
 
 import os
 
 import boto3
 from batchcore import aws, items, keys, workflow
-from batchcore.records import dump_counted, read_records
+from batchcore.records import read_chunk
 from batchcore.runtime import Event, Result, chunk_step
 from batchcore.schema import RecordSchema
+from batchcore.workflow import READ
 
 s3 = boto3.client("s3", config=aws.CONFIG)
 dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
@@ -32,13 +33,13 @@ def lambda_handler(event: Event, context: object) -> Result:
         remove=("endTime", "error", "cause", "failedStep"),
         begins=True,
     )
-    records = read_records(
+    found = read_chunk(
         aws.read_version(s3, event["bucket"], chunk),
         schema,
         delimiter=event["parameters"]["delimiter"],
         first_row=chunk["firstRow"],
     )
-    lines, rows, rejected = dump_counted(records)
     key = keys.records(event["jobId"], chunk["number"])
-    stored = aws.put_version(s3, event["bucket"], key, lines)
-    return {**stored, "rows": rows, "rejected": rejected}
+    stored = aws.put_version(s3, event["bucket"], key, found.dump(after=READ.name))
+    rejected = len(found.rejected)
+    return {**stored, "rows": len(found.rows) + rejected, "rejected": rejected}

@@ -1,15 +1,16 @@
 """Chunk workflow, Write output file: store a chunk's output, rejects, errors and result."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 import boto3
 from batchcore import aws, error_files, error_ranges, items, keys, workflow
+from batchcore.chunk_rows import ChunkRows, Record, load_rows
 from batchcore.errors import BalanceError
-from batchcore.records import Record, RowWriter, load_lines
+from batchcore.records import RowWriter
 from batchcore.runtime import Event, Result, chunk_step
 
 T = TypeVar("T")
@@ -22,8 +23,12 @@ dynamodb = boto3.client("dynamodb", config=aws.CONFIG)
 def lambda_handler(event: Event, context: object) -> Result:
     """Write a chunk's results, and the ledger last, because it says that the rest is there."""
     started = monotonic()
-    records = load_lines(aws.read_version(s3, event["bucket"], event[workflow.ENRICH.name]))
-    pieces = format_pieces(records, event["parameters"]["delimiter"])
+    stored = aws.read_version(s3, event["bucket"], event[workflow.ENRICH.name])
+    # Without look-up, the state names what Validate Data stored.
+    looked_up = not event[workflow.VALIDATE.name].get("withoutLookUp")
+    last = workflow.ENRICH if looked_up else workflow.VALIDATE
+    found = load_rows(stored, after=last.name)
+    pieces = format_pieces(found, event["parameters"]["delimiter"])
     check_complete(pieces.rows, event["chunk"])
     job, number = event["jobId"], event["chunk"]["number"]
     places = {"output": keys.output(job, number), "rejects": keys.rejected_piece(job, number)}
@@ -65,27 +70,20 @@ def lambda_handler(event: Event, context: object) -> Result:
 
 
 class Pieces(NamedTuple):
-    """A chunk's results: its rows in order, its pieces of both files, its rejected records."""
+    """A chunk's results: the numbers of its rows, its pieces of both files, its rejects."""
 
     rows: list[int]
     output: bytes
     rejects: bytes
-    rejected: list[Record]
+    rejected: Sequence[Record]
 
 
-def format_pieces(records: Iterable[Record], delimiter: str) -> Pieces:
-    """Format the chunk's pieces of the completed file and the rejects; keep no good record."""
+def format_pieces(found: ChunkRows, delimiter: str) -> Pieces:
+    """Format the chunk's pieces of the completed file and the rejects."""
     writer = RowWriter(delimiter=delimiter)
-    rows: list[int] = []
-    output: list[bytes] = []
-    rejected: list[Record] = []
-    for record in records:
-        rows.append(record["row"])
-        if "errors" in record:
-            rejected.append(record)
-        else:
-            output.append(writer.completed(record))
-    return Pieces(rows, b"".join(output), b"".join(map(writer.rejected, rejected)), rejected)
+    rows = [*found.rows, *(record["row"] for record in found.rejected)]
+    output = writer.completed(found.raw, found.values)
+    return Pieces(rows, output, b"".join(map(writer.rejected, found.rejected)), found.rejected)
 
 
 def check_complete(rows: list[int], chunk: dict[str, Any]) -> None:
@@ -104,7 +102,7 @@ def check_complete(rows: list[int], chunk: dict[str, Any]) -> None:
         )
 
 
-def store_errors(event: Event, rejected: list[Record]) -> dict[str, str | int]:
+def store_errors(event: Event, rejected: Sequence[Record]) -> dict[str, str | int]:
     """Store the chunk's piece of the file of errors, and return what the ledger keeps of it."""
     number = event["chunk"]["number"]
     piece = error_files.format_piece(
@@ -122,7 +120,7 @@ def store_errors(event: Event, rejected: list[Record]) -> dict[str, str | int]:
     return {**found, "versionId": stored["versionId"]}
 
 
-def replace_errors(event: Event, rejected: list[Record]) -> int:
+def replace_errors(event: Event, rejected: Sequence[Record]) -> int:
     """Make the tables hold exactly this attempt's errors of the chunk, and return their number.
 
     The new errors are written first. Then errors of earlier attempts are deleted, unless this
@@ -174,7 +172,7 @@ def _expiry(event: Event) -> int:
     return int((started + kept).timestamp())
 
 
-def _error_items(event: Event, rejected: list[Record], ttl: int) -> Iterator[items.Item]:
+def _error_items(event: Event, rejected: Sequence[Record], ttl: int) -> Iterator[items.Item]:
     for record in rejected:
         yield from items.error_items(
             record,

@@ -230,7 +230,7 @@ def test_07_function_answers_alike_here_and_where_it_is_deployed(execute: Execut
     rejected = re.findall(r"'rejected': (\d+)", found.shown('invoke("validate-data", event'))
     assert len(rejected) == 2
     assert len(set(rejected)) == 1
-    assert "valid/000001.jsonl" in here
+    assert "valid/000001.json" in here
     assert re.search(r"NoSuch(Key|Version)\b", found.shown("missing, here=True"))
     assert "validate-data failed with" in found.shown("bo.BatchOpsError")
     events = [path.name for path in (checkout_root() / "events").glob("*.json")]

@@ -64,7 +64,7 @@ def run_job(account: Account, case: str, *, delimiter: str = ",") -> JobRef:
             files["rejects"].append(writer.rejected(record))
         else:
             values = [*known[record["fields"][schema.key]].values()]
-            files["output"].append(writer.completed({**record, "values": values}))
+            files["output"].append(writer.completed([record["raw"]], [values]))
     places = {"output": keys.output(JOB, 0), "rejects": keys.rejected_piece(JOB, 0)}
     versions = {name: account.put(places[name], line) for name, line in headers.items()}
     for name, lines in files.items():

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import csvtext, intake
+from batchcore.chunk_rows import Record
 from batchcore.errors import FileError
-from batchcore.records import Record, read_records
+from batchcore.records import read_records
 from batchcore.schema import RecordSchema
 from support import ROOT, TEMPLATE
 

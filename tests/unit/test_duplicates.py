@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import closing
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,8 +20,7 @@ def found(*chunks: list[str], limit: int = 100, part_hashes: int = 1_000) -> Dup
     number = 2
     with closing(KeyRows("id", part_hashes=part_hashes)) as keys:
         for chunk in chunks:
-            named = zip(range(number, number + len(chunk)), chunk, strict=True)
-            keys.add([{"row": n, "fields": {"id": key}} for n, key in named], "id")
+            keys.add(zip(range(number, number + len(chunk)), chunk, strict=True))
             number += len(chunk)
         return keys.find(limit=limit)
 
@@ -62,11 +60,11 @@ def test_duplicates_are_those_found_by_hand(
     )
 
 
-def test_records_that_cannot_be_read_have_no_key() -> None:
-    records: list[dict[str, Any]] = [{"row": 2, "errors": []}, {"row": 3, "fields": {"id": "a"}}]
+def test_empty_keys_are_none() -> None:
     with closing(KeyRows("id")) as keys:
-        keys.add(records, "id")
-        keys.add([{"row": 4, "errors": []}], "id")
+        keys.add([(2, ""), (3, "a")])
+        keys.add([(4, "")])
+        keys.add([])
         assert keys.find().keys == 0
 
 

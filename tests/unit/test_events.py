@@ -153,18 +153,18 @@ def test_split_ip_file_makes_the_chunk_of_the_next_events(run: Run) -> None:
 
 def test_read_file_reads_all_rows(run: Run) -> None:
     assert run.up_to("read-file") == outcome("validate-data", "read")
-    assert [r["row"] for r in run.account.lines(keys.records(JOB, 1))] == [2, 3, 4, 5, 6]
+    assert [r["row"] for r in run.account.rows(keys.records(JOB, 1))] == [2, 3, 4, 5, 6]
 
 
 def test_validate_data_finds_the_row_that_breaks_rules(run: Run) -> None:
     assert run.up_to("validate-data") == outcome("enrich-data", "validate")
-    bad = [r for r in run.account.lines(keys.valid(JOB, 1)) if "errors" in r]
+    bad = [r for r in run.account.rows(keys.valid(JOB, 1)) if "errors" in r]
     assert [(r["row"], [e["rule"] for e in r["errors"]]) for r in bad] == [(3, ["enum", "format"])]
 
 
 def test_enrich_data_finds_the_key_that_is_unknown(run: Run) -> None:
     assert run.up_to("enrich-data") == outcome("write-output-chunk", "enrich")
-    bad = [r for r in run.account.lines(keys.enriched(JOB, 1)) if "errors" in r]
+    bad = [r for r in run.account.rows(keys.enriched(JOB, 1)) if "errors" in r]
     assert [(r["row"], r["errors"][0]["rule"]) for r in bad] == [(3, "enum"), (5, "reference")]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from batchcore import keys
 from batchcore.errors import TransientError
+from batchcore.reference import calls_in_flight
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from hypothesis import HealthCheck, given, settings
@@ -20,8 +21,9 @@ from support import (
     Server,
     always,
     chunk_event,
+    chunk_rows,
     context,
-    dump_lines,
+    dump_rows,
     financials,
     first,
     row,
@@ -29,7 +31,7 @@ from support import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import ModuleType
 
     from support import Account, Answer, LoadApp
@@ -41,7 +43,11 @@ REFERENCE = {key: values_of(key) for key in KEYS}
 
 def good(number: int, key: str) -> dict[str, Any]:
     raw = row(key).decode()
-    return {"row": number, "raw": raw, "fields": {"uuid": key, "Country": "Ghana"}}
+    return {"row": number, "raw": raw, "key": key}
+
+
+def valid_rows(records: Iterable[dict[str, Any]]) -> bytes:
+    return dump_rows(records, after="validate")
 
 
 BAD = {"row": 9, "raw": "x\n", "key": "", "errors": [{"stage": "read", "rule": "fieldCount"}]}
@@ -72,10 +78,10 @@ def test_values_are_added_in_the_order_of_the_schema(
     app: ModuleType, account: Account, serve: Any
 ) -> None:
     server = serve(financials(REFERENCE))
-    account.put(keys.valid(JOB, 1), dump_lines([good(2, KEYS[0]), BAD, good(10, KEYS[1])]))
+    account.put(keys.valid(JOB, 1), valid_rows([good(2, KEYS[0]), BAD, good(10, KEYS[1])]))
     result = app.lambda_handler(account.stored(chunk_event(JOB, rows=3)), context())
     assert (result["key"], result["rejected"]) == (keys.enriched(JOB, 1), 0)
-    first_row, bad, last_row = account.lines(keys.enriched(JOB, 1))
+    first_row, bad, last_row = account.rows(keys.enriched(JOB, 1))
     assert first_row == {
         "row": 2,
         "raw": row(KEYS[0]).decode(),
@@ -94,9 +100,9 @@ def test_unknown_key_rejects_its_rows_at_stage_enrich(
     serve(financials(REFERENCE))
     unknown = "999999999"
     rows = [good(2, unknown), good(3, KEYS[0]), good(4, unknown)]
-    account.put(keys.valid(JOB, 1), dump_lines(rows))
+    account.put(keys.valid(JOB, 1), valid_rows(rows))
     assert app.lambda_handler(account.stored(chunk_event(JOB, rows=3)), context())["rejected"] == 2
-    enriched = account.lines(keys.enriched(JOB, 1))
+    enriched = account.rows(keys.enriched(JOB, 1))
     assert [r["row"] for r in enriched] == [2, 3, 4]
     assert enriched[0]["key"] == unknown
     assert enriched[0]["errors"] == [
@@ -116,7 +122,7 @@ def test_chunk_without_good_rows_makes_no_call(
     app: ModuleType, account: Account, serve: Any
 ) -> None:
     server = serve(financials({}))
-    account.put(keys.valid(JOB, 1), dump_lines([BAD]))
+    account.put(keys.valid(JOB, 1), valid_rows([BAD]))
     assert app.lambda_handler(account.stored(chunk_event(JOB)), context())["rejected"] == 0
     assert server.received == []
 
@@ -125,9 +131,9 @@ def test_records_are_those_that_validate_data_stored_whatever_is_written_over_th
     app: ModuleType, account: Account, serve: Any
 ) -> None:
     serve(financials(REFERENCE))
-    account.put(keys.valid(JOB, 1), dump_lines([good(2, KEYS[0])]))
+    account.put(keys.valid(JOB, 1), valid_rows([good(2, KEYS[0])]))
     event = account.stored(chunk_event(JOB))
-    account.put(keys.valid(JOB, 1), dump_lines([good(2, "999999999")]))
+    account.put(keys.valid(JOB, 1), valid_rows([good(2, "999999999")]))
     assert app.lambda_handler(event, context())["rejected"] == 0
 
 
@@ -154,10 +160,13 @@ def test_same_key_in_many_rows_is_asked_for_once(
     app: ModuleType, account: Account, serve: Any
 ) -> None:
     server = serve(financials(REFERENCE))
-    account.put(keys.valid(JOB, 1), dump_lines(good(n, KEYS[n % 2]) for n in range(2, 50)))
+    account.put(
+        keys.valid(JOB, 1),
+        valid_rows(good(n, KEYS[n % 2]) for n in range(2, 50)),
+    )
     app.lambda_handler(account.stored(chunk_event(JOB, rows=48)), context())
     assert json.loads(server.received[0].body) == {"uuids": KEYS[:2]}
-    assert sum("values" in r for r in account.lines(keys.enriched(JOB, 1))) == 48
+    assert sum("values" in r for r in account.rows(keys.enriched(JOB, 1))) == 48
 
 
 # --------------------------------------------------------------------------- signature
@@ -253,7 +262,10 @@ def test_one_call_that_fails_fails_the_step(app: ModuleType, serve: Any, account
         return (403, b"") if wanted[-1].encode() in request.body else financials({})(request)
 
     serve(answer)
-    account.put(keys.valid(JOB, 1), dump_lines(good(n, k) for n, k in enumerate(wanted, 2)))
+    account.put(
+        keys.valid(JOB, 1),
+        valid_rows((good(n, k) for n, k in enumerate(wanted, 2))),
+    )
     with pytest.raises(app.LookupRefusedError):
         app.lambda_handler(account.stored(chunk_event(JOB, rows=1000)), context())
     assert account.keys("jobs/") == [keys.valid(JOB, 1)]
@@ -266,8 +278,9 @@ def test_column_that_the_reference_data_lacks_is_empty(app: ModuleType) -> None:
     values = values_of(KEYS[0])
     lacking = next(iter(values))
     del values[lacking]
-    lines, rejected = app.enrich([(2, "raw", KEYS[0])], {KEYS[0]: values})
-    assert (json.loads(lines)["values"], rejected) == (["", *values.values()], 0)
+    enriched = app.enrich(chunk_rows([good(2, KEYS[0])]), {KEYS[0]: values})
+    assert enriched.values == [["", *values.values()]]
+    assert not enriched.rejected
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -276,15 +289,18 @@ def test_every_row_leaves_either_enriched_or_rejected(
     app: ModuleType, wanted: list[str], known: set[str]
 ) -> None:
     found = {key: values_of(key) for key in known}
-    before = [good(number, key) for number, key in enumerate(wanted, 2)]
-    before.insert(len(wanted) // 2, {"row": 99, "raw": "", "key": "", "errors": []})
-    lines, rejected = app.enrich(app.pick(dump_lines(before)), found)
-    after = [json.loads(line) for line in lines.splitlines()]
-    assert [record["row"] for record in after] == [record["row"] for record in before]
-    assert [record for record in after if record["row"] == 99] == [
-        record for record in before if record["row"] == 99
-    ]
-    ours = [record for record in after if record["row"] != 99]
-    for key, record in zip(wanted, ours, strict=True):
-        assert ("values" in record) == (key in known) == ("errors" not in record)
-    assert rejected == sum(key not in known for key in wanted)
+    before = [good(number, key) for number, key in enumerate(wanted, 10)]
+    after = app.enrich(chunk_rows([BAD, *before]), found)
+    good_keys = [key for key in wanted if key in known]
+    bad_rows = [number for number, key in enumerate(wanted, 10) if key not in known]
+    assert [record["row"] for record in after.rejected] == [9, *bad_rows]
+    assert sorted([*after.rows, *bad_rows]) == list(range(10, 10 + len(wanted)))
+    assert after.values == [list(found[key].values()) for key in good_keys]
+    assert after.raw == [row(key).decode() for key in good_keys]
+
+
+@pytest.mark.parametrize(
+    ("calls", "at_a_time"), [(0, 1), (1, 1), (3, 1), (4, 2), (5, 2), (9, 3), (10, 4), (40, 4)]
+)
+def test_few_calls_are_made_in_turn_and_many_at_a_time(calls: int, at_a_time: int) -> None:
+    assert calls_in_flight(calls) == at_a_time

@@ -37,7 +37,7 @@ def test_each_row_becomes_a_record_with_its_number_in_the_file(
     assert result["key"] == keys.records(JOB, 3)
     head = account.s3.head_object(Bucket=BUCKET, Key=result["key"])
     assert result["versionId"] == head["VersionId"]
-    records = account.lines(result["key"])
+    records = account.rows(result["key"])
     # The blank line between them is counted, and is no record.
     assert [(r["row"], r["fields"]["uuid"]) for r in records] == [
         (40, "111111111"),
@@ -54,7 +54,7 @@ def test_rows_with_a_wrong_number_of_fields_or_bytes_are_rejected(
     account.put(keys.chunk(JOB, 1), HEADER + short + long + latin + row("444444444"))
     result = app.lambda_handler(account.stored(chunk_event(JOB, rows=4)), context())
     assert (result["rows"], result["rejected"]) == (4, 3)
-    records = account.lines(result["key"])
+    records = account.rows(result["key"])
     rules = [[e["rule"] for e in r.get("errors", [])] for r in records]
     assert rules == [["fieldCount"], ["fieldCount"], ["encoding"], []]
     assert [r.get("surplus") for r in records[:2]] == [-6, 1]
@@ -109,7 +109,7 @@ def test_repeated_step_gives_the_same_records(app: ModuleType, account: Account)
 def test_other_delimiters_are_honoured(app: ModuleType, account: Account) -> None:
     account.put(keys.chunk(JOB, 1), (HEADER + row(Country="Korea|Süd")).replace(b",", b"\t"))
     result = app.lambda_handler(account.stored(chunk_event(JOB, delimiter="\t")), context())
-    (record,) = account.lines(result["key"])
+    (record,) = account.rows(result["key"])
     assert record["fields"]["Country"] == "Korea|Süd"
 
 
@@ -128,7 +128,7 @@ def test_chunk_is_read_as_the_manifest_names_it(app: ModuleType, account: Accoun
     event = account.stored(chunk_event(JOB))
     account.put(keys.chunk(JOB, 1), HEADER + row("222222222") + row("333333333"))
     result = app.lambda_handler(event, context())
-    assert [r["fields"]["uuid"] for r in account.lines(result["key"])] == ["111111111"]
+    assert [r["fields"]["uuid"] for r in account.rows(result["key"])] == ["111111111"]
 
 
 def test_throttled_ledger_asks_for_a_retry(app: ModuleType, account: Account) -> None:

@@ -21,7 +21,7 @@ from support import (
     START_TIME,
     chunk_event,
     context,
-    dump_lines,
+    dump_rows,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def write(
     app: ModuleType, account: Account, records: list[dict[str, Any]], **event: Any
 ) -> dict[str, Any]:
     made = chunk_event(JOB, **{"rows": len(records), "last_row": 99, **event})
-    made["enrich"]["versionId"] = account.put(made["enrich"]["key"], dump_lines(records))
+    made["enrich"]["versionId"] = account.put(made["enrich"]["key"], dump_rows(records))
     result: dict[str, Any] = app.lambda_handler(made, context())
     return result
 
@@ -227,7 +227,7 @@ def test_start_of_every_step_is_kept_with_those_that_were_cold(
     app: ModuleType, account: Account
 ) -> None:
     event = chunk_event(JOB, rows=1)
-    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines([good(2)]))
+    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_rows([good(2)]))
     for second, step in enumerate(("read", "validate", "enrich")):
         event[step] |= {"at": f"2026-11-23T06:00:0{second}.000Z", "cold": step == "validate"}
     app.lambda_handler(event, context())
@@ -295,7 +295,7 @@ def test_many_stale_errors_are_all_removed(app: ModuleType, account: Account) ->
 def test_first_attempt_deletes_nothing(app: ModuleType, account: Account) -> None:
     # There can be nothing to delete, so it does not even look.
     event = chunk_event(JOB)
-    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines([good(2)]))
+    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_rows([good(2)]))
     with Stubber(app.dynamodb) as stub:
         stub.add_response("update_item", {})
         app.lambda_handler(event, context())
@@ -335,7 +335,7 @@ def test_later_attempt_removes_errors_from_before_the_stack_was_updated(
 
 def test_ranges_are_listed_before_their_first_error(app: ModuleType, account: Account) -> None:
     event = chunk_event(JOB)
-    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines([bad(2, "new")]))
+    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_rows([bad(2, "new")]))
     with Stubber(app.dynamodb) as stub:
         stub.add_response("batch_write_item", {})
         stub.add_client_error("get_item", "ThrottlingException")
@@ -347,7 +347,7 @@ def test_ranges_are_listed_before_their_first_error(app: ModuleType, account: Ac
 
 def test_new_errors_are_in_place_before_old_ones_go(app: ModuleType, account: Account) -> None:
     event = chunk_event(JOB, attempt=2)
-    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines([bad(2, "new")]))
+    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_rows([bad(2, "new")]))
     with Stubber(app.dynamodb) as stub:
         stub.add_response("batch_write_item", {})  # the list of ranges
         stub.add_response("get_item", {})
@@ -421,8 +421,8 @@ def test_records_are_those_of_the_step_before_whatever_is_written_over_them(
 ) -> None:
     event = chunk_event(JOB)
     key = event["enrich"]["key"]
-    event["enrich"]["versionId"] = account.put(key, dump_lines([good(2, "mine\n")]))
-    account.put(key, dump_lines([good(2, "another attempt's\n")]))
+    event["enrich"]["versionId"] = account.put(key, dump_rows([good(2, "mine\n")]))
+    account.put(key, dump_rows([good(2, "another attempt's\n")]))
     app.lambda_handler(event, context())
     assert account.get(keys.output(JOB, 1)) == b"mine,1.50,x\n"
 
@@ -454,7 +454,7 @@ def test_throttled_table_asks_for_a_retry(
     app: ModuleType, account: Account, naps: list[float]
 ) -> None:
     event = chunk_event(JOB)
-    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines([bad(2, "enum")]))
+    event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_rows([bad(2, "enum")]))
     with Stubber(app.dynamodb) as stub:
         left = {ERROR_TABLE: [{"PutRequest": {"Item": {"jobId": {"S": JOB}}}}]}
         for _ in range(8):

@@ -23,7 +23,7 @@ from support import (
     START_TIME,
     chunk_event,
     context,
-    dump_lines,
+    dump_rows,
     job_event,
     manifest_entry,
     stack_ref,
@@ -100,7 +100,7 @@ def stored(account: Account, load_app: LoadApp) -> Stored:
     for number, records in enumerate(CHUNKS, 1):
         first, last = records[0]["row"], records[-1]["row"]
         event = chunk_event(JOB, number=number, first_row=first, rows=len(records))
-        event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_lines(records))
+        event["enrich"]["versionId"] = account.put(event["enrich"]["key"], dump_rows(records))
         account.put_entry(JOB, items.chunk_entry(number), startTime=items.utc_now())
         write.lambda_handler(event, context())
         manifest.append(manifest_entry(JOB, number, first, last, len(records)))

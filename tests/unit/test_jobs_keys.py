@@ -96,9 +96,9 @@ def test_objects_of_a_job_lie_under_its_folder() -> None:
     assert keys.chunk(JOB, 1) == f"jobs/{JOB}/chunks/000001.csv"
     assert keys.output(JOB, 1) == f"jobs/{JOB}/output/000001.csv"
     assert keys.rejected_piece(JOB, keys.HEADER_PIECE) == f"jobs/{JOB}/rejects/000000.csv"
-    assert keys.records(JOB, 999_999) == f"jobs/{JOB}/records/999999.jsonl"
-    assert keys.valid(JOB, 1) == f"jobs/{JOB}/valid/000001.jsonl"
-    assert keys.enriched(JOB, 1) == f"jobs/{JOB}/enriched/000001.jsonl"
+    assert keys.records(JOB, 999_999) == f"jobs/{JOB}/records/999999.json"
+    assert keys.valid(JOB, 1) == f"jobs/{JOB}/valid/000001.json"
+    assert keys.enriched(JOB, 1) == f"jobs/{JOB}/enriched/000001.json"
 
 
 def test_results_keep_the_files_name() -> None:

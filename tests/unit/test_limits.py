@@ -159,10 +159,10 @@ def test_errors_of_a_job_are_held_against_the_partitions_at_work() -> None:
 
 
 def test_looked_up_chunks_take_the_functions_behind_the_api_too() -> None:
-    # 2,000 keys a chunk are four calls at a time.
+    # 2,000 keys a chunk are four calls, two at a time.
     found = limits_of(work_of(100_000, chunk_rows=2_000, at_once=20))["concurrent functions"]
-    assert found.value == 20 * (1 + 4)
-    assert found.share == 100 / 1_000
+    assert found.value == 20 * (1 + 2)
+    assert found.share == 60 / 1_000
 
 
 # ---------------------------------------------------------------------------- durations
@@ -172,9 +172,9 @@ def test_time_of_a_function_is_computing_plus_calls() -> None:
     work = work_of(600)
     read = function_seconds(work, BEST)["read-file"]
     share = 1_024 / 1_769
-    assert read == pytest.approx(600 * 2.9e-6 / share + 2 * 0.02 + 0.005)
+    assert read == pytest.approx(600 * 1.8e-6 / share + 2 * 0.02 + 0.005)
     slow = function_seconds(work, WORST)["read-file"]
-    assert slow == pytest.approx(600 * 2.9e-6 * 3 / share + 2 * 0.1 + 0.03)
+    assert slow == pytest.approx(600 * 1.8e-6 * 3 / share + 2 * 0.1 + 0.03)
 
 
 def test_function_with_more_than_a_vcpu_is_no_faster_than_one() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -194,6 +195,44 @@ def test_the_layer_holds_batchcore_and_no_traces_of_pip(layer_builds: Path) -> N
     traces = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
     assert not any(name.endswith(traces) for name in files)
     assert not any(str(checkout_root()).encode() in content for content in files.values())
+
+
+def test_functions_find_in_the_layer_what_they_import_of_its_packages(layer_builds: Path) -> None:
+    layer = packaging.build_layer(COMMON, layer_builds, platform="host") / "python"
+    modules = [f"batchcore.{path.stem}" for path in (COMMON / "batchcore").glob("[!_]*.py")]
+    code = (
+        "import importlib, sys\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "found = [importlib.import_module(name) for name in sys.argv[2:]]\n"
+        "print(*[module.__file__ for module in found], sep='\\n')\n"
+    )
+    wanted = ["aws_lambda_powertools", "jsonschema_rs", "orjson", *modules]
+    command = [sys.executable, "-I", "-c", code, str(layer), *wanted]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(path.startswith(str(layer)) for path in done.stdout.split())
+
+
+def test_layer_of_the_local_engine_is_compiled_and_unpacked_quickly(
+    layer_builds: Path, tmp_path: Path
+) -> None:
+    names = {}
+    for platform in ("host", "lambda"):
+        layer = packaging.build_layer(COMMON, layer_builds, platform=platform)
+        kind = {"Type": "AWS::Serverless::LayerVersion"}
+        found = packaging._artifact(
+            "L", kind, layer, tmp_path / platform, compiled=platform == "host"
+        )
+        with zipfile.ZipFile(found.path) as archive:
+            names[platform] = archive.namelist()
+            path = str(layer_builds).encode()
+            assert not [name for name in archive.namelist() if path in archive.read(name)]
+            methods = {entry.compress_type for entry in archive.infolist()}
+        assert methods == {zipfile.ZIP_STORED if platform == "host" else zipfile.ZIP_DEFLATED}
+    compiled = [name for name in names["host"] if name.endswith(".pyc")]
+    source = [name for name in names["host"] if name.endswith(".py")]
+    assert len(compiled) == len(source) > 100
+    assert not [name for name in names["lambda"] if name.endswith(".pyc")]
 
 
 def test_an_unchanged_layer_is_not_built_again(layer_builds: Path) -> None:

@@ -150,10 +150,11 @@ def test_chunks_end_early_where_their_bytes_are_full() -> None:
 
 
 def test_write_units_of_an_item_are_its_kilobytes() -> None:
-    assert write_units({"a": {"S": "x"}}) == 1
-    assert write_units({"raw": {"S": "x" * 1_021}}) == 1
-    assert write_units({"raw": {"S": "x" * 1_022}}) == 2
-    assert write_units({"raw": {"S": "é" * 1_000}}) == 2
+    assert write_units({"a": "x"}) == 1
+    assert write_units({"raw": "x" * 1_021}) == 1
+    assert write_units({"raw": "x" * 1_022}) == 2
+    assert write_units({"raw": "x" * 1_016, "row": 123}) == 2
+    assert write_units({"raw": "é" * 1_000}) == 2
 
 
 def test_errors_of_long_rows_take_more_write_units() -> None:

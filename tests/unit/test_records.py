@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from typing import Any
 
 import pytest
+from batchcore.chunk_rows import load_rows
 from batchcore.csvtext import BOM
 from batchcore.errors import (
     DuplicateColumnsError,
     MissingColumnsError,
     NoHeaderError,
+    RowsFormatError,
     UnterminatedQuoteError,
     WrongDelimiterError,
 )
 from batchcore.intake import map_header
-from batchcore.records import (
-    REJECT_COLUMNS,
-    RowWriter,
-    dump_counted,
-    load_lines,
-    read_records,
-    reject,
-)
+from batchcore.records import REJECT_COLUMNS, RowWriter, read_chunk, read_records, reject
 from batchcore.schema import RecordSchema, Violation
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import chunk_rows
 
 # A schema of nobody's: what is tested here must not depend on the one that is shipped.
 SCHEMA = RecordSchema(
@@ -220,7 +215,8 @@ def test_nul_and_characters_that_cut_lines_elsewhere_are_data() -> None:
     text = "1,a\0b\x0b\x0c\x1c\x85\u2028c\n"
     (record,) = read(HEADER + text.encode())
     assert record["fields"]["Name"] == "a\0b\x0b\x0c\x1c\x85\u2028c"
-    assert list(load_lines(dump_counted([record])[0])) == [record]
+    found = read_chunk(HEADER + text.encode(), SCHEMA, delimiter=",", first_row=2)
+    assert list(load_rows(found.dump(after="read"), after="read").records()) == [record]
 
 
 @settings(max_examples=300, deadline=None)
@@ -257,12 +253,19 @@ def test_rejected_record_keeps_its_text_and_every_reason() -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=8)), max_size=5))
-def test_lines_hold_whatever_text_there_is(records: list[dict[str, str]]) -> None:
-    data, _, _ = dump_counted(records)
-    assert data.count(b"\n") == len(records)
-    assert list(load_lines(data)) == records
-    assert [json.loads(line) for line in data.splitlines()] == records
+@given(st.lists(st.tuples(st.booleans(), st.text(max_size=8), st.text(max_size=3)), max_size=5))
+def test_steps_hand_on_whatever_text_there_is(rows: list[tuple[bool, str, str]]) -> None:
+    records = [
+        {"row": number, "raw": raw, "fields": {"id": value, "Name": raw}}
+        if good
+        else {"row": number, "raw": raw, "key": value, "errors": []}
+        for number, (good, raw, value) in enumerate(rows, 2)
+    ]
+    found = load_rows(chunk_rows(records).dump(after="read"), after="read")
+    assert list(found.records()) == records
+    for after in ("validate", "enrich"):
+        with pytest.raises(RowsFormatError):
+            load_rows(found.dump(after="read"), after=after)
 
 
 # -------------------------------------------------------------------------------- write
@@ -277,8 +280,8 @@ def bad(raw: str, *, surplus: int = 0, row: int = 9) -> dict[str, Any]:
 
 
 def test_completed_row_is_the_input_with_the_values_behind_it() -> None:
-    record = {"row": 2, "raw": ' 1, "x" ,"a\nb"\r\n', "values": ["1.50", "Bonn, Rhein"]}
-    line = RowWriter(delimiter=",").completed(record)
+    raw, values = ' 1, "x" ,"a\nb"\r\n', ["1.50", "Bonn, Rhein"]
+    line = RowWriter(delimiter=",").completed([raw], [values])
     assert line == b' 1, "x" ,"a\nb",1.50,"Bonn, Rhein"\r\n'
 
 
@@ -319,8 +322,8 @@ def test_line_break_in_a_field_that_is_written_again_stays_in_its_field() -> Non
 
 
 def test_line_break_in_an_enrichment_value_stays_in_its_field() -> None:
-    record = {"row": 2, "raw": "1,x\n", "values": ["two\nlines", "a\rb"]}
-    assert parse(RowWriter(delimiter=",").completed(record)) == [["1", "x", "two\nlines", "a\rb"]]
+    line = RowWriter(delimiter=",").completed(["1,x\n"], [["two\nlines", "a\rb"]])
+    assert parse(line) == [["1", "x", "two\nlines", "a\rb"]]
 
 
 FIELDS = st.lists(st.text("ab,;\"'\r\n\t é=+@", max_size=6), min_size=1, max_size=5)
@@ -350,15 +353,36 @@ def test_rejected_row_has_each_field_in_its_column(
     assert found[width + len(REJECT_COLUMNS) :] == (fields[-surplus:] if surplus > 0 else [])
 
 
-@settings(max_examples=200, deadline=None)
-@given(FIELDS, FIELDS)
-def test_completed_row_begins_with_the_bytes_of_the_input(
-    fields: list[str], values: list[str]
+ROWS = st.lists(
+    st.tuples(st.lists(st.text("ab,;\"'\r\n\t é", max_size=6), min_size=2, max_size=2), st.text()),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ROWS, st.integers(0, 3), st.sampled_from(",;\t|"), st.sampled_from(["\n", "\r\n", "\r"]))
+def test_completed_rows_are_the_input_with_what_csv_writes_behind_each(
+    rows: list[tuple[list[str], str]], width: int, delimiter: str, terminator: str
 ) -> None:
-    buffer = io.StringIO(newline="")
-    csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(fields)
-    values = [value.replace("\r", "").replace("\n", "") for value in values]
-    record = {"row": 2, "raw": buffer.getvalue(), "values": values}
-    line = RowWriter(delimiter=",").completed(record).decode()
-    assert line.startswith(buffer.getvalue().removesuffix("\n"))
-    assert next(csv.reader(io.StringIO(line, newline=""))) == fields + values
+    def line(fields: list[str], end: str, quoting: int) -> str:
+        buffer = io.StringIO(newline="")
+        options: Any = {"delimiter": delimiter, "lineterminator": "\r\n", "quoting": quoting}
+        csv.writer(buffer, **options).writerow(fields)
+        return buffer.getvalue().removesuffix("\r\n") + end
+
+    raws = [line(fields, terminator, csv.QUOTE_ALL) for fields, _ in rows]
+    values = [[value, *fields][:width] for fields, value in rows]
+    found = RowWriter(delimiter=delimiter).completed(raws, values)
+    tails = [line(row, "", csv.QUOTE_MINIMAL) for row in values]
+    end = len(terminator)
+    assert found.decode() == "".join(
+        raw[:-end] + (delimiter + tail if width else "") + terminator
+        for raw, tail in zip(raws, tails, strict=True)
+    )
+
+
+def test_last_row_may_end_otherwise_than_the_others() -> None:
+    raws = ["1,a\n", '2,"b\n"\r\n', "3,c\r", "4,d\n"]
+    found = RowWriter(delimiter=",").completed(raws, [["x", "y"]] * 4)
+    assert found == b'1,a,x,y\n2,"b\n",x,y\r\n3,c,x,y\r4,d,x,y\n'

@@ -680,7 +680,7 @@ def rows_of_result_files(text: str, _rig: Rig) -> None:
     error = {"column": text, "rule": "enum", "message": text}
     lines = [
         writer.header(b"a\n", [text]),
-        writer.completed({"raw": "b\n", "values": [text]}),
+        writer.completed(["b\n"], [[text]]),
         writer.rejected({"raw": "c\n", "row": 2, "errors": [error]}),
     ]
     read = list(csv.reader(io.StringIO(b"".join(lines).decode(), newline="")))

@@ -136,7 +136,7 @@ def test_row_with_too_few_fields_has_no_key(load_plain: LoadApp, account: Accoun
 
 def test_header_of_the_output_is_that_of_the_input() -> None:
     assert RowWriter(delimiter=";").header(b"a;b\r\n", ()) == b"a;b\r\n"
-    assert RowWriter(delimiter=";").completed({"raw": "1;2"}) == b"1;2"
+    assert RowWriter(delimiter=";").completed(["1;2\r\n", "3;4\n"], None) == b"1;2\r\n3;4\n"
 
 
 @pytest.mark.parametrize("split_with", [support.SCHEMA.added_columns, "12345678"])

@@ -25,6 +25,8 @@ SECTIONS = {
     "simulation": "tools.benchmarks.simulation.section",
     "growth": "tools.benchmarks.growth",
     "errors": "tools.benchmarks.errors",
+    "alternatives": "tools.benchmarks.alternatives",
+    "rejects": "tools.benchmarks.rejects",
 }
 
 # Of all cores in the minute before; more than that disturbs what is measured.

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from batchcore import aws, items, workflow
 
-from batchops.core.project import checkout_root
+from batchops.core.project import Project, checkout_root
+from batchops.deployment import packaging
 from batchops.local.engine import LocalEngine
 from batchops.samples.sample import make_sample, write_sample
 from batchops.stack import Stack
@@ -30,6 +32,9 @@ ROOT = checkout_root()
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "source").glob("*/app.py"))
 COLD_PARTS = ("boto3", "powertools", "batchcore", "app")
 DEMO_ROWS = 5_000
+COLD_JOB = "run the demo's job, all functions cold"
+COLD_JOB_S = 5.0
+LAYER = "CommonLayer"
 LOADING_S = 300
 TIMEOUT_S = 120
 
@@ -49,7 +54,7 @@ def run(settings: Settings) -> Section:
             loading = _loading(engine, folder, settings)
         finally:
             timings.append(("stop the local engine", time_rounds(engine.stop, 1)))
-    timings += [loading]
+    timings += [loading, _unpacking(settings)]
     cold = {folder: _cold_start(folder, settings.rounds) for folder in FUNCTIONS}
     ratio = _import_spread("batchops", settings).median / _import_spread("boto3", settings).median
     return Section(
@@ -58,15 +63,15 @@ def run(settings: Settings) -> Section:
         machine=describe_machine(),
         tables=(_timings_table(timings, ratio), _cold_table(cold)),
         goals=(
-            Goal(
-                loading[0],
-                f"<= {LOADING_S} s",
-                f"{loading[1].median:.1f} s",
-                loading[1].median <= LOADING_S,
-            ),
+            _at_most(COLD_JOB_S, COLD_JOB, dict(timings)[COLD_JOB]),
+            _at_most(LOADING_S, *loading),
         ),
         data={"cold_ms": {f: sum(parts.values()) for f, parts in cold.items()}},
     )
+
+
+def _at_most(most_s: float, name: str, found: Spread) -> Goal:
+    return Goal(name, f"<= {most_s:g} s", f"{found.median:.1f} s", found.median <= most_s)
 
 
 def _deployments(engine: LocalEngine, folder: Path, settings: Settings) -> list[Timing]:
@@ -85,7 +90,7 @@ def _deployments(engine: LocalEngine, folder: Path, settings: Settings) -> list[
     def run_job() -> None:
         stack.submit(files.orders).wait(timeout_s=TIMEOUT_S)
 
-    found.append(("run the demo's job, all functions cold", time_rounds(run_job, 1)))
+    found.append((COLD_JOB, time_rounds(run_job, 1)))
     found.append(("run it again, all warm", time_rounds(run_job, settings.rounds)))
     job = stack.latest()
     for name, read in (("balance", job.balance), ("errors", job.errors), ("output", job.output)):
@@ -139,6 +144,23 @@ def _loading(engine: LocalEngine, folder: Path, settings: Settings) -> Timing:
     stack = Stack("bench-reference", engine=engine)
     spread = time_rounds(lambda: stack.deploy(reference_data=files.reference), 1)
     return f"deploy a new stack, {settings.reference_rows:,} rows of reference data", spread
+
+
+def _unpacking(settings: Settings) -> Timing:
+    """Unpack the layer into a new folder, as the engine does for each function that starts."""
+    project = Project.find()
+    layers = (
+        artifact.path
+        for artifact in packaging.build(project, platform="host")
+        if artifact.logical_id == LAYER
+    )
+    layer = next(layers)
+
+    def unpack() -> None:
+        with tempfile.TemporaryDirectory() as name, zipfile.ZipFile(layer) as archive:
+            archive.extractall(name)
+
+    return "unpack the layer for one function that starts", time_rounds(unpack, settings.rounds)
 
 
 def _cold_start(function: str, rounds: int) -> dict[str, float]:

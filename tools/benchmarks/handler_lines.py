@@ -11,10 +11,12 @@ from tools.benchmarks.results import Goal
 from tools.benchmarks.settings import MB
 
 STEPS = ("split", "read", "validate", "write", "merge")
+# Those that see each row.
+ROW_STEPS = ("read", "validate", "write")
 
 SPLIT_MB_S, QUOTED_MB_S, MERGE_MB_S = 200, 100, 200
 SPLIT_MEMORY_MB = 64
-ROW_US = 8.0
+ROW_US = 6.0
 # Memory counts as constant if the largest file takes at most this many times that of 10 MB.
 FLAT = 2.0
 
@@ -64,10 +66,10 @@ def goals(lines: list[Line]) -> list[Goal]:
             memory <= SPLIT_MEMORY_MB,
         )
     )
-    row_us = sum(_largest(ours, step, "sample").row_us for step in ("read", "validate"))
+    row_us = sum(_largest(ours, step, "sample").row_us for step in ROW_STEPS)
     found.append(
         Goal(
-            "read and validate, valid rows",
+            "read, validate and write, valid rows",
             f"<= {ROW_US:g} µs a row",
             f"{row_us:.1f} µs",
             row_us <= ROW_US,
@@ -104,9 +106,10 @@ def headline(lines: list[Line]) -> str:
     """Return the README's sentence about the functions."""
     ours = [line for line in lines if line.tool == "ours"]
     split = _largest(ours, "split", "sample")
-    row_us = sum(_largest(ours, step, "sample").row_us for step in ("read", "validate"))
+    row_us = sum(_largest(ours, step, "sample").row_us for step in ROW_STEPS)
     return (
-        f"the split takes {split.mb_per_s:,.0f} MB/s, reading and validating {row_us:.1f} µs a row"
+        f"the split takes {split.mb_per_s:,.0f} MB/s, reading, validating and writing "
+        f"{row_us:.1f} µs a row"
     )
 
 

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import psutil
 
-_LIBRARIES = ("boto3", "orjson", "jsonschema-rs", "pandas", "polars", "duckdb", "simpy")
+_LIBRARIES = (
+    "boto3",
+    "orjson",
+    "jsonschema-rs",
+    "pandas",
+    "polars",
+    "duckdb",
+    "pandera",
+    "frictionless",
+    "simpy",
+)
 
 
 def describe_machine() -> str:

@@ -53,6 +53,10 @@ class Settings:
         Chunks of a job of that section.
     repaired_rows : int
         Rows of the job of that section whose repair is planned.
+    alternative_rows : int
+        Rows of the section ``alternatives``.
+    rejected_rows : int
+        Rows of the larger file of the section ``rejects``.
     folder : Path
         The folder of the results.
     """
@@ -76,6 +80,8 @@ class Settings:
     error_counts: tuple[int, ...]
     many_chunks: int
     repaired_rows: int
+    alternative_rows: int
+    rejected_rows: int
     folder: Path = FOLDER
 
 
@@ -103,6 +109,8 @@ MODES = {
         error_counts=(1_000,),
         many_chunks=20,
         repaired_rows=500,
+        alternative_rows=500,
+        rejected_rows=1000,
     ),
     "quick": Settings(
         mode="quick",
@@ -124,6 +132,8 @@ MODES = {
         error_counts=(100_000,),
         many_chunks=2_000,
         repaired_rows=20_000,
+        alternative_rows=10_000,
+        rejected_rows=20_000,
     ),
     "full": Settings(
         mode="full",
@@ -145,5 +155,7 @@ MODES = {
         error_counts=(100_000, 1_000_000),
         many_chunks=50_000,
         repaired_rows=81_000,
+        alternative_rows=100_000,
+        rejected_rows=500_000,
     ),
 }

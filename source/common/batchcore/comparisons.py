@@ -5,7 +5,7 @@ Both columns are numbers, or both are dates, which may be written in two formats
 """
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -52,15 +52,37 @@ _MICROSECOND = timedelta(microseconds=1)
 class Comparison:
     """One comparison of two columns.
 
-    `holds` tells whether a row keeps it. A row without one of the two values does, and so does one
-    with a value that cannot be read: that breaks the rule of its own column, or may be empty.
+    A row without one of the two values keeps it, and so does one with a value that cannot be read:
+    that breaks the rule of its own column, or may be empty.
     """
 
     column: str
     sign: str
     other: str
     kind: str
-    holds: Callable[[Mapping[str, str]], bool] = field(repr=False)
+    values: Remembered = field(repr=False)
+    others: Remembered = field(repr=False)
+
+    def holds(self, row: Mapping[str, str]) -> bool:
+        """Tell whether a row keeps it."""
+        try:
+            value, than = self.values[row[self.column]], self.others[row[self.other]]
+        except KeyError:  # the file does not have the column
+            return True
+        return value is None or than is None or SIGNS[self.sign](value, than)
+
+    def broken(self, columns: Mapping[str, Sequence[str]]) -> list[int]:
+        """Return the places of those rows, of which the columns are given, that do not keep it."""
+        if self.column not in columns or self.other not in columns:
+            return []
+        compare = SIGNS[self.sign]
+        values = map(self.values.__getitem__, columns[self.column])
+        others = map(self.others.__getitem__, columns[self.other])
+        return [
+            place
+            for place, (value, than) in enumerate(zip(values, others, strict=True))
+            if value is not None and than is not None and not compare(value, than)
+        ]
 
     @property
     def limit(self) -> str:
@@ -111,27 +133,8 @@ def _read_entry(entry: Any, columns: Mapping[str, Any]) -> Comparison:
             raise ValueError(f"{name!r} has neither a type of numbers nor a format of dates")
     if kind != other_kind:
         raise ValueError(f"{column!r} is a {kind}, but {other!r} is a {other_kind}")
-    return Comparison(column, sign, other, kind, _check(column, sign, other, read, read_other))
-
-
-def _check(
-    column: str,
-    sign: str,
-    other: str,
-    read: Callable[[str], Any],
-    read_other: Callable[[str], Any],
-) -> Callable[[Mapping[str, str]], bool]:
-    compare = SIGNS[sign]
     values, others = Remembered(_ordinal(read)), Remembered(_ordinal(read_other))
-
-    def holds(row: Mapping[str, str]) -> bool:
-        try:
-            value, than = values[row[column]], others[row[other]]
-        except KeyError:  # the file does not have the column
-            return True
-        return value is None or than is None or compare(value, than)
-
-    return holds
+    return Comparison(column, sign, other, kind, values, others)
 
 
 def _ordinal(read: Callable[[str], Any]) -> Callable[[str], Any]:

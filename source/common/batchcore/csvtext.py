@@ -9,8 +9,10 @@ outside quotes. `batchcore.quoting` finds the records with such text, which are 
 import csv
 import re
 import sys
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from batchcore import csvpatterns
 from batchcore.errors import RecordTooLongError, UnterminatedQuoteError
@@ -354,25 +356,25 @@ def record_too_long(row: int, max_bytes: int) -> RecordTooLongError:
 
 def iter_records(data: bytes, *, delimiter: str) -> Iterator[bytes]:
     """Yield the records of `data` with their terminators, including blank lines."""
-    if b'"' not in data:
-        yield from data.splitlines(keepends=True)
-        return
+    lines = data.splitlines(keepends=True)
     match = csvpatterns.record_pattern(delimiter).match
-    position = skip_to = 0
-    for line in data.splitlines(keepends=True):
-        start, position = position, position + len(line)
-        if start < skip_to:
+    starts: list[int] = []
+    done = 0
+    for number in [number for number, line in enumerate(lines) if b'"' in line]:
+        if number < done or match(lines[number]):
             continue
-        if b'"' not in line:
-            yield line
-            continue
-        found = match(data, start)
+        # A quoted field goes on in the next lines.
+        starts = starts or list(accumulate(map(len, lines), initial=0))
+        found = match(data, starts[number])
         if found is None:
             raise UnterminatedQuoteError(
-                f"the record at byte {start:,} has a quoted field that is still open at the end"
+                f"the record at byte {starts[number]:,} has a quoted field that is still open at "
+                "the end"
             )
-        skip_to = found.end()
-        yield data[start:skip_to]
+        yield from lines[done:number]
+        yield found[0]
+        done = bisect_left(starts, found.end())
+    yield from lines[done:]
 
 
 def parse_row(text: str, *, delimiter: str) -> list[str]:

@@ -129,23 +129,13 @@ def is_plain(rules: Any) -> bool:
     return not _COMPOSITES & rules.keys() and isinstance(parts, list) and all(map(is_plain, parts))
 
 
-def read_check(column: str, rules: Any) -> Callable[[Mapping[str, str]], bool] | None:
-    """Return a function that tells whether a row keeps the rules that no pattern can check.
+def read_check(rules: Any) -> Remembered | None:
+    """Return what tells of each text whether it keeps the rules that no pattern can check.
 
     A column without such rules has none.
     """
     checks = list(_read_checks(rules))
-    if not checks:
-        return None
-    passes = Remembered(lambda text: all(check(text) for check in checks))
-
-    def holds(row: Mapping[str, str]) -> bool:
-        try:
-            return bool(passes[row[column]])
-        except KeyError:  # the file does not have the column
-            return True
-
-    return holds
+    return Remembered(lambda text: all(check(text) for check in checks)) if checks else None
 
 
 def _read_checks(rules: Any) -> Iterator[Callable[[str], bool]]:

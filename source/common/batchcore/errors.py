@@ -27,6 +27,7 @@
     StaleAttemptError           a later attempt of the job has taken over
     TransientError              throttling, a time-out, a lost connection: retry
     SchemaChangedError          a schema that adds other columns was deployed during the job
+    RowsFormatError             functions of another version stored a chunk's rows
     SchemaError                 the schema file cannot be used
     ReferenceDataError          the reference data cannot be used
 
@@ -142,6 +143,10 @@ class VersionMissingError(Exception):
 
 class SchemaChangedError(Exception):
     """A schema that adds other columns was deployed after the job's file was split."""
+
+
+class RowsFormatError(Exception):
+    """Functions of another version stored a chunk's rows, or another step did."""
 
 
 class SchemaError(Exception):

@@ -54,18 +54,18 @@ def cut_part(job: str, attempt: int, number: int) -> str:
 
 
 def records(job: str, number: int) -> str:
-    """Return the key of a chunk's records as JSON lines, after Read File."""
-    return _in_job(job, "records", f"{number:06d}.jsonl")
+    """Return the key of a chunk's rows after Read File: JSON, see `batchcore.chunk_rows`."""
+    return _in_job(job, "records", f"{number:06d}.json")
 
 
 def valid(job: str, number: int) -> str:
-    """Return the key of a chunk's records after Validate Data."""
-    return _in_job(job, "valid", f"{number:06d}.jsonl")
+    """Return the key of a chunk's rows after Validate Data."""
+    return _in_job(job, "valid", f"{number:06d}.json")
 
 
 def enriched(job: str, number: int) -> str:
-    """Return the key of a chunk's records after Get Financial Data."""
-    return _in_job(job, "enriched", f"{number:06d}.jsonl")
+    """Return the key of a chunk's rows after Get Financial Data."""
+    return _in_job(job, "enriched", f"{number:06d}.json")
 
 
 def output(job: str, number: int) -> str:

@@ -32,6 +32,14 @@ def parse_rows(texts: Iterable[str], *, delimiter: str) -> Iterator[Sequence[str
             return
 
 
+def parse_all(texts: Sequence[str], *, delimiter: str) -> list[Sequence[str]]:
+    """Return what `parse_rows` yields, more quickly where no text follows a closing quote."""
+    try:
+        return list(csv.reader(texts, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return list(parse_rows(texts, delimiter=delimiter))
+
+
 def is_stray(text: str, *, delimiter: str) -> bool:
     """Tell whether text follows a closing quote in a record."""
     return next(parse_rows([text], delimiter=delimiter), None) is STRAY_TEXT

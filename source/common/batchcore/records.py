@@ -1,39 +1,28 @@
-"""Read, reject and write the records of a chunk.
-
-The steps of the chunk workflow pass a chunk's records on as JSON lines, one object per record. From
-Read File to Write output file, every record stays in the file, in order, whether it is good or
-rejected. So the last step can compare what it writes with what came in.
-
-* good, after Read File: ``row`` (number in the uploaded file), ``raw`` (the record's text with its
-  terminator), ``fields`` (column -> value, for the schema's columns only);
-* good, after Get Financial Data: ``row``, ``raw``, ``values`` (the enrichment's values, in order);
-  this step is left out if the schema has no look-up;
-* rejected, from the step that rejected it on: ``row``, ``raw`` (with ``raw64``, Base64, if the
-  bytes are not UTF-8, and ``surplus`` if the number of fields is wrong), ``key``, ``errors``.
-"""
+"""Read a chunk's rows, reject them, and write the rows of the result files."""
 
 import base64
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from batchcore import csvtext, quoting
+from batchcore.chunk_rows import ChunkRows, Record
 from batchcore.intake import map_header
+from batchcore.reference import unknown_key
 from batchcore.schema import RecordSchema, Violation
-from batchcore.workflow import READ
-
-Record = dict[str, Any]
+from batchcore.workflow import ENRICH, READ, VALIDATE
 
 REJECT_COLUMNS = ("source_row", "rules", "messages")
 
+# So many rows are parsed at a time. Whole chunks of lists would keep the garbage collector busy.
+_PARSED_ROWS = 500
 
-def read_records(
-    data: bytes, schema: RecordSchema, *, delimiter: str, first_row: int
-) -> Iterator[Record]:
-    """Yield the records of a chunk, good and rejected, in order.
+_BLANK = frozenset((b"\n", b"\r\n", b"\r"))
+
+
+def read_chunk(data: bytes, schema: RecordSchema, *, delimiter: str, first_row: int) -> ChunkRows:
+    """Return the rows of a chunk, the good ones with the fields of the schema's columns.
 
     Parameters
     ----------
@@ -47,44 +36,77 @@ def read_records(
     Records are rejected here if they are not UTF-8 (rule ``encoding``), have text after a closing
     quote (rule ``quoting``), or another number of fields than the header (rule ``fieldCount``).
     """
-    records = csvtext.iter_records(data.removeprefix(csvtext.BOM), delimiter=delimiter)
-    header = next(records)
+    header, *raws = csvtext.iter_records(data.removeprefix(csvtext.BOM), delimiter=delimiter)
     positions = map_header(header, schema, delimiter=delimiter)
     header_text = header.decode("utf-8", "backslashreplace")
     width = len(csvtext.parse_row(header_text, delimiter=delimiter))
-    terminator = header[len(header.rstrip(b"\r\n")) :].decode() or "\n"
-
-    raws = list(records)
-    numbers = [row for row, raw in enumerate(raws, first_row) if not csvtext.is_blank(raw)]
-    raws = [raw for raw in raws if not csvtext.is_blank(raw)]
+    numbers: Sequence[int] = range(first_row, first_row + len(raws))
+    if not _BLANK.isdisjoint(raws):
+        numbers = [row for row, raw in zip(numbers, raws, strict=True) if raw not in _BLANK]
+        raws = [raw for raw in raws if raw not in _BLANK]
+    if raws and raws[-1][-1:] not in (b"\n", b"\r"):  # only the last record of the file can lack it
+        raws[-1] += header[len(header.rstrip(b"\r\n")) :] or b"\n"
     texts, all_utf8 = _decode_all(raws)
-    rows = quoting.parse_rows(texts, delimiter=delimiter)
-    names, key_at = tuple(positions), positions.get(schema.key)
-    # One call per row instead of one per field. For a single column, itemgetter would not return a
-    # tuple, so it gets the first field as well.
-    pick = itemgetter(*positions.values(), *[0] * (len(names) == 1))
-    for row, raw, text, fields in zip(numbers, raws, texts, rows, strict=True):
-        # Only the last record of the file can lack its terminator.
-        line = text if text[-1] in "\n\r" else text + terminator
-        utf8 = all_utf8 or line.isascii() or _is_utf8(line)
-        if utf8 and len(fields) == width:
-            values = dict(zip(names, pick(fields), strict=False))
-            yield {"row": row, "raw": line, "fields": values}
-            continue
-        faults = [] if utf8 else [_not_utf8(raw)]
-        stray = fields is quoting.STRAY_TEXT
-        found = csvtext.parse_row(text, delimiter=delimiter) if stray else fields
-        if stray:
-            faults.append(_stray_text(line, delimiter))
-        if len(found) != width:
-            faults.insert(0, _field_count(len(found), width))
-        key = found[key_at] if key_at is not None and key_at < len(found) else ""
-        shown = {"row": row, "raw": line, "surplus": len(found) - width}
-        if not utf8:
-            shown["raw64"] = base64.b64encode(line.encode("utf-8", "surrogateescape")).decode()
-            shown["raw"] = raw.decode("utf-8", "backslashreplace")
-            key = _readable(key)
-        yield reject(shown, stage=READ.name, key=key, faults=faults)
+    columns: dict[str, list[str]] = {name: [] for name in positions}
+    bad: dict[int, Record] = {}
+    for start in range(0, len(texts), _PARSED_ROWS):
+        found = quoting.parse_all(texts[start : start + _PARSED_ROWS], delimiter=delimiter)
+        if not all_utf8 or not {width}.issuperset(map(len, found)):
+            for place, fields in enumerate(found, start):
+                text = texts[place]
+                utf8 = all_utf8 or text.isascii() or _is_utf8(text)
+                if utf8 and len(fields) == width:
+                    continue
+                bad[place] = _rejected(
+                    {"row": numbers[place], "raw": text},
+                    raws[place],
+                    fields,
+                    utf8=utf8,
+                    delimiter=delimiter,
+                    width=width,
+                    key_at=positions.get(schema.key),
+                )
+            found = [fields for place, fields in enumerate(found, start) if place not in bad]
+        values = list(zip(*found, strict=True)) or [()] * width
+        for name, place in positions.items():
+            columns[name].extend(values[place])
+    good = ChunkRows(list(numbers), texts).without(bad)
+    return ChunkRows(good.rows, good.raw, good.rejected, columns)
+
+
+def _rejected(
+    row: Record,
+    raw: bytes,
+    fields: Sequence[str],
+    *,
+    utf8: bool,
+    delimiter: str,
+    width: int,
+    key_at: int | None,
+) -> Record:
+    """Return a row that cannot be read as a rejected one, given its bytes and its fields."""
+    text = row["raw"]
+    faults = [] if utf8 else [_not_utf8(raw)]
+    if fields is quoting.STRAY_TEXT:
+        fields = csvtext.parse_row(text, delimiter=delimiter)
+        faults.append(_stray_text(text, delimiter))
+    surplus = len(fields) - width
+    if surplus:
+        faults.insert(0, _field_count(len(fields), width))
+    key = fields[key_at] if key_at is not None and key_at < len(fields) else ""
+    shown = {**row, "surplus": surplus}
+    if not utf8:
+        shown["raw64"] = base64.b64encode(raw).decode()
+        shown["raw"] = raw.decode("utf-8", "backslashreplace")
+        key = _readable(key)
+    return reject(shown, stage=READ.name, key=key, faults=faults)
+
+
+def read_records(
+    data: bytes, schema: RecordSchema, *, delimiter: str, first_row: int
+) -> Iterator[Record]:
+    """Return the records of a chunk one by one, good and rejected, in order; see `read_chunk`."""
+    return read_chunk(data, schema, delimiter=delimiter, first_row=first_row).records()
 
 
 def _decode_all(raws: list[bytes]) -> tuple[list[str], bool]:
@@ -155,23 +177,40 @@ def reject(record: Mapping[str, Any], *, stage: str, key: str, faults: list[Viol
     return {**kept, "key": key, "errors": errors}
 
 
-def dump_counted(records: Iterable[Record]) -> tuple[bytes, int, int]:
-    """Return records as JSON lines, their number, and the number of rejected ones.
+_SPECIAL = re.compile(r'["\r\n]')
 
-    No record is kept after it is encoded, because the garbage collector would scan all of them
-    again and again.
+
+def reject_invalid(found: ChunkRows, schema: RecordSchema) -> ChunkRows:
+    """Return the rows, as they were read, with those rejected that break rules of the schema.
+
+    The good ones have their keys, if the schema has a look-up, and no other fields any more.
     """
-    newline = orjson.OPT_APPEND_NEWLINE
-    lines, rejected = [], 0
-    for record in records:
-        lines.append(orjson.dumps(record, option=newline))
-        rejected += "errors" in record
-    return b"".join(lines), len(lines), rejected
+    bad = {}
+    for place in schema.broken_rows(found.fields):
+        fields = found.row_fields(place)
+        bad[place] = reject(
+            {"row": found.rows[place], "raw": found.raw[place]},
+            stage=VALIDATE.name,
+            key=schema.key_of(fields),
+            faults=schema.violations(fields),
+        )
+    keys = found.fields.get(schema.key, []) if schema.looks_up else None
+    return ChunkRows(found.rows, found.raw, found.rejected, keys=keys).without(bad)
 
 
-def load_lines(data: bytes) -> Iterator[Record]:
-    """Yield the records in JSON lines."""
-    return map(orjson.loads, data.splitlines())
+def reject_unknown(found: ChunkRows, known: Container[str], schema: RecordSchema) -> ChunkRows:
+    """Return the rows, with their keys, with those rejected whose key is unknown."""
+    bad = {
+        place: reject(
+            {"row": found.rows[place], "raw": found.raw[place]},
+            stage=ENRICH.name,
+            key=key,
+            faults=[unknown_key(key, schema)],
+        )
+        for place, key in enumerate(found.keys or ())
+        if key not in known
+    }
+    return found.without(bad)
 
 
 class _Echo:
@@ -193,14 +232,38 @@ class RowWriter:
         body = header.rstrip(b"\r\n")
         return body + self._tail(columns) + (header[len(body) :] or b"\n")
 
-    def completed(self, record: Mapping[str, Any]) -> bytes:
-        """Return a good record's original bytes with the enrichment's values appended.
+    def completed(self, raws: Sequence[str], values: Sequence[Sequence[str]] | None) -> bytes:
+        """Return good rows with the enrichment's values behind each, their bytes unchanged.
 
-        Without look-up, there are no values.
+        Parameters
+        ----------
+        raws
+            The rows' texts, each with its terminator.
+        values
+            The values of each row; None without look-up.
         """
-        raw: bytes = record["raw"].encode()
-        body = raw.rstrip(b"\r\n")
-        return body + self._tail(record.get("values", ())) + raw[len(body) :]
+        whole = "".join(raws)
+        if not values or not values[0]:
+            return whole.encode()
+        tails = self._tails(values)
+        if "\r" in whole:
+            bodies = [raw.rstrip("\r\n") for raw in raws]
+            ends = [raw[len(body) :] for raw, body in zip(raws, bodies, strict=True)]
+            rows = zip(bodies, tails, ends, strict=True)
+            return "".join([f"{body}{tail}{end}" for body, tail, end in rows]).encode()
+        lines = [f"{raw[:-1]}{tail}\n" for raw, tail in zip(raws, tails, strict=True)]
+        return "".join(lines).encode()
+
+    def _tails(self, values: Sequence[Sequence[str]]) -> list[str]:
+        """Return the values of each row as text to append to it."""
+        mark = self._delimiter
+        tails = [mark + mark.join(row) for row in values]
+        whole = "".join(tails)
+        fields = len(tails) * len(values[0])
+        # One empty field is written with quotes, as is one that has any of these.
+        if len(values[0]) > 1 and whole.count(mark) == fields and not _SPECIAL.search(whole):
+            return tails
+        return [mark + self._format(row) for row in values]
 
     def rejected(self, record: Mapping[str, Any]) -> bytes:
         """Return a rejected record's original bytes with its row number, rules and messages.

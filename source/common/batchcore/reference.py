@@ -1,5 +1,6 @@
 """Read the reference data, a CSV file with one row per key, and convert it for its table."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -23,11 +24,20 @@ _SHOWN_CHARACTERS = 60
 # Amazon DynamoDB quotas (November 2026): a partition key has 1 to 2,048 bytes of UTF-8.
 MAX_KEY_BYTES = 2_048
 
-# The most keys that one call of the API may name, and how many calls enrich-data makes at a time.
+# The most keys that one call of the API may name.
 KEYS_PER_CALL = 500
+
+# The most calls that enrich-data makes at a time. Fewer for few calls: each one more at a time may
+# have another get-data started for it, which takes longer than three calls that are waited for.
 CALLS_IN_FLIGHT = 4
+_CALLS_IN_TURN = 3
 
 Row = tuple[str, dict[str, str]]
+
+
+def calls_in_flight(calls: float) -> int:
+    """Return how many calls of the API enrich-data makes at a time if it needs so many."""
+    return min(CALLS_IN_FLIGHT, math.ceil(calls / _CALLS_IN_TURN)) or 1
 
 
 def is_storable(key: str) -> bool:

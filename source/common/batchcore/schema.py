@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,8 +24,10 @@ from urllib.parse import quote
 import jsonschema_rs
 
 from batchcore import comparisons, dialect
+from batchcore.column_rules import ColumnRules, broken_places
 from batchcore.dates import date_check, is_date_format
 from batchcore.errors import SchemaChangedError, SchemaError
+from batchcore.readings import Remembered
 from batchcore.schema_messages import explain
 from batchcore.schema_words import half_look_up
 
@@ -100,7 +102,10 @@ class RecordSchema:
         }
         listed = self.document.get(comparisons.KEYWORD, []) if typed else []
         self.comparisons = tuple(comparisons.read_comparisons(listed, self.properties))
-        self._holds = [comparison.holds for comparison in self.comparisons]
+        # Checks of a column's texts that jsonschema-rs does not make.
+        self._passes: dict[str, Remembered] = {}
+        # The rules by column, if those are all that a row must keep but for comparisons.
+        self._columns: dict[str, ColumnRules] | None = None
         plain = all(map(dialect.is_plain, self.properties.values()))
         # Native keywords are faster, and say the same of columns that are texts.
         are_texts = plain and all(map(dialect.is_text, self.properties.values()))
@@ -109,9 +114,10 @@ class RecordSchema:
         self._validator = _compile(self._compiled, keywords)
         quick = self._validator
         if typed and plain and not self.document.keys() - _ROW_KEYWORDS:
-            quick = _compile(self._with_columns(dialect.for_verdicts), {})
-            found = (dialect.read_check(n, rules) for n, rules in self.properties.items())
-            self._holds += [holds for holds in found if holds is not None]
+            quick = _compile(self._with_columns(dialect.for_verdicts))
+            found = ((n, dialect.read_check(rules)) for n, rules in self.properties.items())
+            self._passes = {name: passes for name, passes in found if passes is not None}
+            self._columns = {n: ColumnRules(r, _compile) for n, r in self.properties.items()}
         self._is_valid: Callable[[Mapping[str, str]], bool] = quick.is_valid
         # The key's rules may refer to definitions elsewhere in the document.
         pointer = quote(self.key.replace("~", "~0").replace("/", "~1"))
@@ -163,10 +169,22 @@ class RecordSchema:
         """Tell whether a row breaks no rule."""
         if not self._is_valid(fields):
             return False
-        for holds in self._holds:  # noqa: SIM110  (this is faster than all())
-            if not holds(fields):
+        for column, passes in self._passes.items():
+            if column in fields and not passes[fields[column]]:
                 return False
-        return True
+        return all(comparison.holds(fields) for comparison in self.comparisons)
+
+    def broken_rows(self, columns: Mapping[str, Sequence[str]]) -> list[int]:
+        """Return the places of those rows, given by column, that break a rule; see `is_valid`."""
+        rows = range(len(next(iter(columns.values()), ())))
+        if not columns.keys() >= set(self.required):
+            return list(rows)
+        if self._columns is None:
+            lists = zip(*columns.values(), strict=True)
+            found = (dict(zip(columns, row, strict=True)) for row in lists)
+            return [place for place, row in enumerate(found) if not self.is_valid(row)]
+        broken = broken_places(self._columns, columns)
+        return sorted(broken.union(*(c.broken(columns) for c in self.comparisons)))
 
     def is_key(self, key: str) -> bool:
         """Tell whether a text is a well-formed key; without a look-up, there are no keys."""
@@ -291,7 +309,7 @@ def check_depth(document: Mapping[str, Any]) -> None:
     raise SchemaError(f"the schema is nested too deeply: at most {_MAX_DEPTH} levels are read")
 
 
-def _compile(document: dict[str, Any], keywords: Mapping[str, Any]) -> Any:
+def _compile(document: dict[str, Any], keywords: Mapping[str, Any] | None = None) -> Any:
     formats = {name: date_check(name) for name in _format_names(document) if is_date_format(name)}
     try:
         return jsonschema_rs.Draft202012Validator(
@@ -300,7 +318,7 @@ def _compile(document: dict[str, Any], keywords: Mapping[str, Any]) -> Any:
             validate_formats=True,
             ignore_unknown_formats=False,
             retriever=_refuse,
-            keywords=dict(keywords),
+            keywords=dict(keywords or {}),
         )
     except (jsonschema_rs.ValidationError, ValueError, TypeError) as error:
         raise SchemaError(f"the schema is not valid: {error}") from error

@@ -8,7 +8,7 @@ from batchcore import keys
 from batchcore.schema import RecordSchema
 
 from batchops.core.project import checkout_root
-from tools.benchmarks.bucket import INPUT_KEY, JOB, read_manifest
+from tools.benchmarks.bucket import INPUT_KEY, JOB, read_manifest, record_lines
 from tools.benchmarks.work import Work, nothing
 
 
@@ -38,9 +38,12 @@ def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
         )
         return (lambda: connection.execute(sql)), nothing
     template = {"read": _READ, "validate": _validate(schema), "write": _write(schema)}[step]
-    of = {"read": keys.chunk, "validate": keys.records, "write": keys.enriched}[step]
+    if step == "read":
+        places = [folder / keys.chunk(JOB, n) for n in numbers]
+    else:
+        places = record_lines(folder, keys.records if step == "validate" else keys.enriched)
     orders = [
-        template.format(source=folder / of(JOB, n), target=target / f"{step}-{n}") for n in numbers
+        template.format(source=place, target=target / f"{step}-{place.stem}") for place in places
     ]
     return (lambda: [connection.execute(order) for order in orders]), nothing
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from batchcore import keys
-from batchcore.workflow import CHUNK_STEPS, MERGE, SPLIT
+from batchcore.chunk_rows import load_rows
+from batchcore.workflow import CHUNK_STEPS, ENRICH, MERGE, SPLIT, VALIDATE
 
 from batchops.samples.sample_orders import enrichment
 from tools.benchmarks import functions
@@ -40,14 +41,12 @@ def _chunk_events(job: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
 
 
 def _enrich(app: Any, folder: Path) -> None:
-    """Add to each record what the sample's reference data has for it."""
+    """Add to each row what the sample's reference data has for it."""
     columns = app.schema.enrichment
     for chunk in read_manifest(folder):
-        valid = folder / keys.valid(JOB, chunk["number"])
-        lines = app.pick(valid.read_bytes())
-        wanted = {key for _, _, key in lines}
-        found = {key: dict(zip(columns, enrichment(key), strict=True)) for key in wanted}
+        valid = (folder / keys.valid(JOB, chunk["number"])).read_bytes()
+        rows = load_rows(valid, after=VALIDATE.name)
+        found = {key: dict(zip(columns, enrichment(key), strict=True)) for key in rows.keys or ()}
         place = folder / keys.enriched(JOB, chunk["number"])
         place.parent.mkdir(parents=True, exist_ok=True)
-        enriched, _ = app.enrich(lines, found)
-        place.write_bytes(enriched)
+        place.write_bytes(app.enrich(rows, found).dump(after=ENRICH.name))

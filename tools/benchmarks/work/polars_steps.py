@@ -11,7 +11,7 @@ from batchcore import keys
 from batchcore.schema import RecordSchema
 
 from batchops.core.project import checkout_root
-from tools.benchmarks.bucket import INPUT_KEY, JOB, read_manifest
+from tools.benchmarks.bucket import INPUT_KEY, JOB, read_manifest, record_lines
 from tools.benchmarks.work import Work, nothing
 
 
@@ -22,12 +22,6 @@ def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
     target = folder / "polars"
     target.mkdir(exist_ok=True)
     schema = RecordSchema.load(checkout_root() / "source" / "schema" / "record.schema.json")
-    of = {
-        "read": keys.chunk,
-        "validate": keys.records,
-        "write": keys.enriched,
-        "merge": keys.output,
-    }
 
     def split() -> None:
         frame = pl.read_csv(folder / INPUT_KEY, infer_schema=False)
@@ -61,7 +55,10 @@ def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
     if step == "merge":
         return merge, nothing
     one = {"read": read, "validate": validate, "write": write}[step]
-    places = [folder / of[step](JOB, n) for n in numbers]
+    if step == "read":
+        places = [folder / keys.chunk(JOB, n) for n in numbers]
+    else:
+        places = record_lines(folder, keys.records if step == "validate" else keys.enriched)
     return (lambda: [one(place) for place in places]), nothing
 
 

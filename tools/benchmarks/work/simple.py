@@ -13,7 +13,7 @@ from typing import Any
 from batchcore import keys
 
 from batchops.core.project import checkout_root
-from tools.benchmarks.bucket import INPUT_KEY, JOB, read_manifest
+from tools.benchmarks.bucket import INPUT_KEY, JOB, read_manifest, record_lines
 from tools.benchmarks.work import Work, nothing
 
 
@@ -24,13 +24,16 @@ def prepare(step: str, folder: Path, chunk_rows: int) -> Work:
     numbers = [chunk["number"] for chunk in read_manifest(folder)] if step != "split" else []
     places = {
         key_of: [folder / key_of(JOB, number) for number in numbers]
-        for key_of in (keys.chunk, keys.records, keys.enriched, keys.output)
+        for key_of in (keys.chunk, keys.output)
     }
+    lines: list[Path] = []
+    if step in ("validate", "write"):
+        lines = record_lines(folder, keys.records if step == "validate" else keys.enriched)
     steps: dict[str, Callable[[], None]] = {
         "split": lambda: _split(source, target, chunk_rows),
         "read": lambda: _read(places[keys.chunk], target),
-        "validate": lambda: _validate(places[keys.records], target),
-        "write": lambda: _write(places[keys.enriched], target),
+        "validate": lambda: _validate(lines, target),
+        "write": lambda: _write(lines, target),
         "merge": lambda: _merge(places[keys.output], target / "merged.csv"),
     }
     return steps[step], nothing

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import botocore.loaders
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
 # Every engine of a test, whoever starts it, waits a tenth of what the workflows say before a retry.
 # How often they retry stays, and what they say is held by tests/unit/test_retries.py.
 os.environ["SFN_WAIT_SCALE"] = "0.1"
+
+# Each session of botocore parses the services' descriptions anew, which is most of what a client
+# costs. Those of the tests share one loader, which keeps what it has parsed.
+botocore.session.create_loader = functools.cache(botocore.loaders.create_loader)
 
 # How long an example takes depends on what else the machine does, so it fails no test.
 settings.register_profile(

@@ -23,6 +23,7 @@ from batchops.cli.help import write_example, write_verbs
 from batchops.core.errors import BatchOpsError, InputError, JobFailedError
 from batchops.core.version import __version__
 from batchops.show.shown import plain_values
+from batchops.show.wording import in_verbs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,30 +34,10 @@ NOT_WELL = 3
 # As a shell says it of a program that Ctrl-C ended: 128 and SIGINT's number.
 INTERRUPTED = 130
 
-# The package speaks of its methods; who types verbs is told the verb.
-_CALL = re.compile(
-    r"(?<![\w./'])(?:stack\.latest\(\)\.|[Ss]tack\.|job\.)?([a-z_]+)\((dry_run=False|[A-Z]\w*=\d+)?\)(?!\.?\w)"
-)
 # A call as `why` advises it; file names among the arguments are in quotes.
 _NEXT_CALL = re.compile(
     r"""\b(job|stack)\.([a-z]+)\(((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^()'"])*)\)"""
 )
-# What reads a file, as in sheet='March', is an option with the same word.
-_READING = re.compile(r"\b(sheet|encoding|skip_rows|schema|reference_data)=(?:'([^']*)'|(\d+))")
-_OPTIONS = {
-    "dry_run=False": "--yes",
-    "force=True": "--force",
-    "replace=True": "--replace",
-    "profile=...": "--profile ...",
-    "region=...": "--region ...",
-    "target='aws'": "--target aws",
-    "target='local'": "--target local",
-    "accept={...}": "--accept KIND",
-    "frame()": "--json",
-    "changes_frame()": "--json",
-    ", bytes or a DataFrame": "",
-    ", or a DataFrame": "",
-}
 
 YES = click.option(
     "--yes", is_flag=True, help="Do it; without this the command only says what it would do."
@@ -263,21 +244,6 @@ def wants_json() -> bool:
     return bool(click.get_current_context().find_object(Options).as_json)  # type: ignore[union-attr]
 
 
-def in_verbs(text: str) -> str:
-    """Return a text of the package with verbs and options in the place of its methods."""
-
-    def verb(found: re.Match[str]) -> str:
-        if found[1] not in main.commands:
-            return found[0]
-        given = {None: "", "dry_run=False": " JOB --yes"}.get(found[2], f" {found[2]}")
-        return f"'batchops {found[1]}{given}'"
-
-    text = _CALL.sub(verb, text)
-    for argument, option in _OPTIONS.items():
-        text = re.sub(rf"\b{re.escape(argument)}(?=[ ,:;)\n]|$)", option, text)
-    return _READING.sub(_as_option, text)
-
-
 def as_commands(calls: str, job_id: str) -> str:
     """Return calls of methods of ``job`` and ``stack``, as `why` advises them, as commands."""
     return _NEXT_CALL.sub(partial(_as_command, job_id), calls.removeprefix("bad = "))
@@ -304,11 +270,6 @@ def _as_command(job_id: str, found: re.Match[str]) -> str:
         else:
             words += [f"--{each.arg}", shlex.quote(value)]
     return " ".join(words)
-
-
-def _as_option(found: re.Match[str]) -> str:
-    value = found[2] or found[3]
-    return f"--{found[1].replace('_', '-')} {shlex.quote(value)}"
 
 
 def show(value: Any, *, data: Any = None, advises: bool = False) -> None:

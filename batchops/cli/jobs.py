@@ -174,13 +174,15 @@ def show_job(stack: Stack, job_id: str) -> None:
 @with_stack
 def watch(stack: Stack, job_id: str, timeout_s: float) -> None:
     """Show a job's progress until it ends; Ctrl-C leaves the job alone."""
+    from batchops.inspection.watch import watch as watch_job
     from batchops.job import Job
 
     # Standard output is the script's, where there is one.
     shown = Console(stderr=True) if wants_json() else screen
     # Not stack.job(): of a file submitted just now the ledger may not know yet.
     with _leaving(job_id):
-        status = Job(stack, job_id).watch(timeout_s=timeout_s, console=shown)
+        job = Job(stack, job_id)
+        status = watch_job(job, timeout_s=timeout_s, console=shown, interrupt_returns=False)
     _end(job_id, status)
 
 

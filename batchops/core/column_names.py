@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -59,7 +58,8 @@ def key_name(stack: StackRef) -> str:
     It is ``key`` where the schema has none, and ``NAME (uploaded)`` where the errors have a column
     of its name. Stacks of earlier versions do not say the name, so it is ``uuid``.
     """
-    name: str = json.loads(stack.outputs.get("KeyColumn", f'"{LEDGER_KEY}"')) or "key"
+    outputs = stack.outputs
+    name = (outputs.json_text("KeyColumn") or "key") if "KeyColumn" in outputs else LEDGER_KEY
     return f"{name}{_UPLOADED}" if name in ERROR_COLUMNS.keys() - {LEDGER_KEY} else name
 
 

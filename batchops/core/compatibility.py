@@ -13,6 +13,9 @@ from batchops.core.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# The formats of the ledger that this version reads, as stacks say them.
+_READABLE = {str(number) for number in range(1, items.LEDGER_FORMAT + 1)}
+
 
 class VersionWarning(UserWarning):
     """A stack was deployed by another version of batchops than the one that uses it."""
@@ -51,7 +54,7 @@ def misfit(outputs: Mapping[str, str]) -> str | None:
             f"the stack was deployed by {named} of batchops, and this is {__version__}: jobs can "
             "be read and run; deploy it to bring it up to date"
         )
-    unread = int(outputs.get("LedgerFormat", "1")) > int(items.LEDGER_FORMAT)
+    unread = outputs.get("LedgerFormat", "1") not in _READABLE
     what = "it keeps its jobs in a format that this version cannot read: " if unread else ""
     return (
         f"the stack was deployed by version {deployed} of batchops, and this is {__version__}: "

@@ -220,7 +220,7 @@ def _open(job: JobRef, bucket: str, place: ErrorsPlace, start: int) -> Any:
             raise
         raise JobError(
             f"{place.key} is gone, as the errors of a job are after ErrorExpiryDays; "
-            "job.why() still has their counts",
+            "their counts are still in why",
             job_id=job.id,
         ) from error
 

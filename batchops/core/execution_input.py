@@ -11,6 +11,7 @@ from batchcore import jobs
 
 if TYPE_CHECKING:
     from batchops.core.ledger import JobEntry
+    from batchops.core.stack_ref import Outputs
 
 # Parameters of a job, by the names that the ledger and the workflow have for them.
 Settings = Mapping[str, str | int]
@@ -32,10 +33,10 @@ class Resume:
     manifest_key: str
 
 
-def split_settings(outputs: Mapping[str, str]) -> dict[str, str | int]:
+def split_settings(outputs: Outputs) -> dict[str, str | int]:
     """Return the parameters of a job as a stack's outputs have them now."""
     return {
-        "chunkRows": int(outputs["FileChunkSize"]),
+        "chunkRows": outputs.number("FileChunkSize"),
         "delimiter": jobs.parse_delimiter(outputs["FileDelimiter"]),
         "archiveFolder": outputs["InputArchiveFolder"],
     }

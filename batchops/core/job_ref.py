@@ -38,8 +38,8 @@ class JobRef:
         entry = ledger.job_entry(self.stack, self.id)
         if entry is None:
             raise JobNotFoundError(
-                f"stack {self.stack.name!r} has no job {self.id!r}: stack.jobs() lists them; if it "
-                "was submitted just now, wait() for it",
+                f"stack {self.stack.name!r} has no job {self.id!r}: look in the list of jobs; if "
+                "it was submitted just now, wait for it",
                 job_id=self.id,
             )
         return entry

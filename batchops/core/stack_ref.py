@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,50 @@ class Outputs(dict[str, str]):
         raise StackError(
             f"stack {self._stack_name!r} has no output {name!r}: it was not deployed completely, "
             "or with another version of the template; deploy it again",
+            stack_name=self._stack_name,
+        )
+
+    def number(self, name: str, default: str | None = None) -> int:
+        """Return an output that is a whole number.
+
+        Parameters
+        ----------
+        name
+            The output.
+        default
+            What a stack that lacks it has; by default lacking it is an error.
+
+        Raises
+        ------
+        StackError
+            The stack lacks it, or it is no whole number.
+        """
+        text = self[name] if default is None else self.get(name, default)
+        if not (text.isascii() and text.isdigit()):
+            raise self._unreadable(name, "a whole number")
+        return int(text)
+
+    def json_text(self, name: str) -> str | None:
+        """Return the text, or the null, that an output has as JSON.
+
+        Raises
+        ------
+        StackError
+            The stack lacks it, or it is neither.
+        """
+        try:
+            text = json.loads(self[name])
+        except ValueError:
+            text = ()
+        if not isinstance(text, str | None):
+            raise self._unreadable(name, "a text as JSON")
+        return text
+
+    def _unreadable(self, name: str, wanted: str) -> StackError:
+        return StackError(
+            f"stack {self._stack_name!r} has the output {name} = {self[name]!r}, which is not "
+            f"{wanted}: upgrade batchops if a later version deployed the stack, or else deploy it "
+            "again",
             stack_name=self._stack_name,
         )
 
@@ -136,7 +181,7 @@ def describe_deployed(cfn: CloudFormationClient, stack_name: str) -> dict[str, A
     found = describe_stack(cfn, stack_name)
     if found is None or found["StackStatus"] in EMPTY:
         raise StackNotFoundError(
-            f"no stack {stack_name!r} in {cfn.meta.region_name}: run Stack.deploy() first",
+            f"no stack {stack_name!r} in {cfn.meta.region_name}: deploy it first",
             stack_name=stack_name,
         )
     return found

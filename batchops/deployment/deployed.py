@@ -145,7 +145,7 @@ def deployed_schema(stack: StackRef) -> RecordSchema:
             f"{function} has no layer {prefix}N: deploy the stack again, or pass the schema file "
             "that the rows are to be held against"
         )
-    typed = int(stack.outputs.get("SchemaDialect", "1")) >= DIALECT
+    typed = stack.outputs.number("SchemaDialect", "1") >= DIALECT
     return _unpack_schema(download_layer(stack, arn), arn, typed=typed)
 
 

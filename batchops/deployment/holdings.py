@@ -106,8 +106,8 @@ def refuse_running(stack: StackRef) -> None:
     unfinished = (*running_jobs(stack), *waiting_jobs(stack))
     if unfinished:
         raise StackBusyError(
-            f"jobs run in stack {stack.name!r} ({_listed(unfinished)}): wait for them, as with "
-            "stack.latest().wait(), or pass force=True, which stops them and deletes the stack",
+            f"jobs run in stack {stack.name!r} ({_listed(unfinished)}): wait for them, or pass "
+            "force=True, which stops them and deletes the stack",
             stack_name=stack.name,
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchcore import workflow
+
 from batchops.core.errors import InputError, translated
 from batchops.core.stack_ref import describe_deployed
 
@@ -62,8 +64,17 @@ def check_deployed(stack: StackRef) -> None:
 def unknown_function(stack: StackRef, function: str) -> InputError:
     """Return an error that names the stack's functions, to raise where it lacks one."""
     return InputError(
-        f"stack {stack.name!r} has no function {function!r}: it has {', '.join(functions(stack))}"
+        f"stack {stack.name!r} has no function {function!r}{meant_function(function)}: it has "
+        f"{', '.join(functions(stack))}"
     )
+
+
+def meant_function(name: str) -> str:
+    """Return which function a step's other names, ``enrich`` and the like, stand for, in words."""
+    for step in (*workflow.JOB_STEPS, *workflow.CHUNK_STEPS):
+        if name.casefold() in (step.name, step.state.casefold()):
+            return f" (the step {step.state} is the function {step.function})"
+    return ""
 
 
 def _resources(stack: StackRef) -> Iterator[Any]:

@@ -88,7 +88,7 @@ def stack_status(stack: StackRef, project: Project | None = None) -> StackStatus
     cfn = stack.client("cloudformation")
     found = describe_stack(cfn, stack.name)
     if found is None or found["StackStatus"] in EMPTY:
-        return StackStatus(stack.name, NOT_DEPLOYED, "", None, None, {}, "stack.deploy()")
+        return StackStatus(stack.name, NOT_DEPLOYED, "", None, None, {}, "deploy it")
     status, outputs = found["StackStatus"], outputs_of(found)
     busy = "wait until that has ended" if status.endswith("_IN_PROGRESS") else ""
     return StackStatus(

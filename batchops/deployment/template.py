@@ -29,7 +29,14 @@ SOURCE_DIGEST = "SourceDigest"
 _PLAIN_TAGS = ("Ref", "Condition")
 
 
-class _TemplateLoader(yaml.SafeLoader):
+if TYPE_CHECKING:
+    _SafeLoader = yaml.SafeLoader
+else:
+    # libyaml's parser, where PyYAML was built with it, is several times as fast.
+    _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _TemplateLoader(_SafeLoader):
     """YAML as CloudFormation reads it: short tags, no dates, no key twice."""
 
 

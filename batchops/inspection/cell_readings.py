@@ -1,7 +1,7 @@
 """Read a text in all the ways in which spreadsheets and pandas do: as numbers, dates, times.
 
 A spreadsheet takes a text for a number or a date, keeps that, and writes it in its own form. Two
-texts with a reading in common may be the same value, written anew.
+texts with a reading in common may be the same value, written again.
 """
 
 from __future__ import annotations

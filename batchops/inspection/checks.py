@@ -96,7 +96,7 @@ def check_stack(stack: StackRef) -> Check:
     try:
         status = stack_status(stack)
     except EngineNotRunningError:
-        return Check("stack", None, "the engine does not run", "deploy() starts it")
+        return Check("stack", None, "the engine does not run", "a deployment starts it")
     if status.status == NOT_DEPLOYED:
         return Check("stack", None, "not deployed", status.advice)
     found = "; ".join((status.status, *status.notes))

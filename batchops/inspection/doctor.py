@@ -157,7 +157,7 @@ def check_engine_packages(engine: LocalEngine) -> Check:
         return Check(
             "engine's packages", True, f"{len(engine_env.pins())} packages, by their hashes"
         )
-    advice = "batchops engine install, or deploy(), which does it once"
+    advice = "batchops engine install, or a deployment, which does it once"
     return Check("engine's packages", None, "not installed yet", advice)
 
 
@@ -169,7 +169,7 @@ def check_engine(engine: LocalEngine) -> Iterator[Check]:
         yield Check("engine", False, str(error), "set BATCHOPS_HOME to a folder of your own")
         return
     if info is None:
-        yield Check("engine", None, "does not run", "deploy() starts it; its state is kept")
+        yield Check("engine", None, "does not run", "a deployment starts it; its state is kept")
         return
     yield Check("engine", True, f"{info.endpoint_url}, process {info.pid}")
     try:

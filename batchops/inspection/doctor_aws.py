@@ -70,7 +70,7 @@ def check_artifacts(stack: StackRef) -> Check:
             return Check("artifacts", False, f"the bucket {bucket} refuses access", advice)
         if code != "404":
             raise
-        return Check("artifacts", True, f"no bucket {bucket} yet: deploy() creates it")
+        return Check("artifacts", True, f"no bucket {bucket} yet: a deployment creates it")
     return Check("artifacts", True, f"the bucket {bucket}")
 
 
@@ -100,13 +100,13 @@ def check_concurrency(
     if reserved:
         found += f", ReservedConcurrency {reserved:,}"
         advice = (
-            f"deploy(ReservedConcurrency={wanted}); until then chunks are throttled and retried"
+            f"deploy with ReservedConcurrency={wanted}; until then chunks are throttled and retried"
         )
         return Check("Lambda", reserved >= wanted, found, "" if reserved >= wanted else advice)
     if free > wanted:
         return Check("Lambda", True, found)
     advice = (
-        f"deploy(MaxConcurrency={max(1, free - 2)}), or ask for a higher quota of Lambda's "
+        f"deploy with MaxConcurrency={max(1, free - 2)}, or ask for a higher quota of Lambda's "
         "'Concurrent executions' (L-B99A9384 in Service Quotas); until then chunks are throttled "
         "and retried"
     )
@@ -133,8 +133,8 @@ def check_api_logs(client: APIGatewayClient) -> Check:
     """Say whether the region has a role for API Gateway's logs; all its APIs share one."""
     role = client.get_account().get("cloudwatchRoleArn")
     if role:
-        return Check("API Gateway", True, f"writes logs as {role}, which deploy() leaves alone")
-    return Check("API Gateway", True, "no role for logs in this region: deploy() gives it one")
+        return Check("API Gateway", True, f"writes logs as {role}, which a deployment leaves alone")
+    return Check("API Gateway", True, "no role for logs in this region: a deployment gives it one")
 
 
 def check_mail_account(ses: Any) -> Check:

@@ -23,7 +23,7 @@ from batchops.core.errors import InputError, translated
 from batchops.core.loopback import NO_PROXY
 from batchops.deployment import packaging
 from batchops.deployment.deployed import download_layer
-from batchops.deployment.resources import check_deployed, unknown_function
+from batchops.deployment.resources import check_deployed, meant_function, unknown_function
 from batchops.inspection.invoke import read_event
 
 if TYPE_CHECKING:
@@ -98,7 +98,9 @@ def invoke_here(
     path = project.source / function / "app.py"
     if not path.is_file():
         known = sorted(p.parent.name for p in project.source.glob("*/app.py"))
-        raise InputError(f"no function {function!r}: source/ has {', '.join(known)}")
+        raise InputError(
+            f"no function {function!r}{meant_function(function)}: source/ has {', '.join(known)}"
+        )
     payload = read_event(event)
     name = function if stack is None else f"{stack.name}-{function}"
     with ExitStack() as undo:

@@ -97,7 +97,7 @@ def _job_start(stack: StackRef, job: str) -> datetime:
     entry = ledger.job_entry(stack, job)
     if entry is None:
         raise JobNotFoundError(
-            f"stack {stack.name!r} has no job {job!r}: stack.jobs() lists them", job_id=job
+            f"stack {stack.name!r} has no job {job!r}: look in the list of jobs", job_id=job
         )
     return (entry.started or entry.attempt_started) - _MARGIN
 
@@ -114,7 +114,7 @@ def _events(stack: StackRef, function: str, start: datetime) -> Iterator[Any]:
                 if count > _MAX_EVENTS:
                     raise InputError(
                         f"{function} wrote more than {_MAX_EVENTS:,} lines since "
-                        f"{start:%Y-%m-%d %H:%M} UTC: pass a later since="
+                        f"{start:%Y-%m-%d %H:%M} UTC: pass a later since=..."
                     )
                 yield from page
         except logs.exceptions.ResourceNotFoundException as error:

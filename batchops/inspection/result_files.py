@@ -89,7 +89,7 @@ def result_key(job: JobRef, *, rejected: bool) -> str:
             f"job {job.id} ended {status}, so it has no result: {reason}", job_id=job.id
         )
     raise JobRunningError(
-        f"job {job.id} is {status}: its result is there when it has ended, see wait()",
+        f"job {job.id} is {status}: its result is there when it has ended",
         job_id=job.id,
     )
 
@@ -239,7 +239,7 @@ def whole_file(target: Path, *, replace: bool = True) -> Iterator[Path]:
 
 
 def _quote_file(path: Path, *, delimiter: str, rejected: bool) -> None:
-    """Write a result file anew, for spreadsheets."""
+    """Write a result file again, for spreadsheets."""
     quoted = path.with_suffix(".quoted")
     try:
         with path.open("rb") as file, quoted.open("x", encoding="utf-8", newline="") as out:

@@ -217,7 +217,7 @@ def settle(stack: StackRef, entry: JobEntry) -> tuple[str, str]:
         ledger.look_after_queue(stack, entry)
     if state.started or entry.attempt_s < REPORT_UNSTARTED_AFTER_S:
         return state.status, ""
-    return workflow.FAILED, "its execution never started: rerun(dry_run=False) starts it"
+    return workflow.FAILED, "its execution never started: a rerun starts it"
 
 
 def job_status(job: JobRef) -> JobStatus:
@@ -250,7 +250,7 @@ def wait(
     if not status.ended:
         raise WaitTimeoutError(
             f"job {job.id} is still {status.status} after {timeout_s:g} s; it goes on: "
-            "call wait() again, or status()",
+            "wait again, or look at its status",
             job_id=job.id,
         )
     if check and status.status != workflow.SUCCEEDED:

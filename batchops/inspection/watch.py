@@ -40,6 +40,7 @@ def watch(
     timeout_s: float = 3600,
     refresh_s: float | None = None,
     console: Console | None = None,
+    interrupt_returns: bool = True,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> JobStatus:
@@ -59,6 +60,9 @@ def watch(
     console
         Where to show it. By default an output of the notebook, or standard output: lines that are
         updated in a terminal, elsewhere a line per tenth of the chunks.
+    interrupt_returns
+        Whether Ctrl-C returns the last status. Otherwise it raises KeyboardInterrupt as ever, once
+        the display is closed.
     clock, sleep
         A function that returns seconds that only increase, and one that waits for some seconds.
 
@@ -83,6 +87,8 @@ def watch(
         if not status.ended:
             note = f"no longer watched after {timeout_s:g} s; the job goes on"
     except KeyboardInterrupt:
+        if not interrupt_returns:
+            raise
         note = "no longer watched; the job goes on: watch() shows it again"
     finally:
         view.close(note)

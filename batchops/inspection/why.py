@@ -236,7 +236,7 @@ def chunk_causes(chunks: Iterable[ChunkEntry]) -> list[Cause]:
         call = "job.rerun()"
         if function and not _PASSING.fullmatch(first.error):
             call = f"stack.logs({function!r}, job=job.id)"
-        what = f"{group[0]}: {group[1]}" if group[0] else group[1]
+        what = f"{first.failed_at}: {group[1]}" if group[0] else group[1]
         found.append(
             Cause("failure", what, counts[group], None, f"chunk {first.number}: {text}", call)
         )

@@ -207,4 +207,4 @@ def _find_version(s3: S3Client, bucket: str, key: str, token: str) -> str:
             head = s3.head_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
             if head["Metadata"].get(_TOKEN) == token:
                 return version["VersionId"]
-    raise AwsError(f"the upload of {key} cannot be found in {bucket}: look in stack.jobs()")
+    raise AwsError(f"the upload of {key} cannot be found in {bucket}: look in the list of jobs")

@@ -88,14 +88,14 @@ def _unstarted(job: JobRef, entry: JobEntry, state: AttemptState) -> AttemptStat
     """Return the state of an attempt that never started; raise an error if it may still run."""
     if state.started:
         raise JobRunningError(
-            f"job {job.id} is {state.status} (attempt {entry.attempt}): wait() for its end, or "
-            "stop() it first",
+            f"job {job.id} is {state.status} (attempt {entry.attempt}): wait for its end, or stop "
+            "it first",
             job_id=job.id,
         )
     age_s = (datetime.now(UTC) - entry.attempt_started).total_seconds()
     if age_s < CLAIM_UNSTARTED_AFTER_S:
         raise JobRunningError(
-            f"attempt {entry.attempt} of job {job.id} is being started: wait() for its end; "
+            f"attempt {entry.attempt} of job {job.id} is being started: wait for its end; "
             f"should it not start, repeat this in {CLAIM_UNSTARTED_AFTER_S:.0f} s",
             job_id=job.id,
         )

@@ -89,7 +89,7 @@ def _fault(
         return "never started"
     if entry.status == workflow.FAILED:
         why = explain_failure(entry.error, entry.cause)
-        return f"failed at {entry.failed_step or 'an unknown step'}: {why}"
+        return f"failed at {entry.failed_at or 'an unknown step'}: {why}"
     if entry.status == workflow.PENDING:
         return f"was to run in attempt {entry.attempt}, and did not"
     if entry.status != workflow.SUCCEEDED:

@@ -1,7 +1,7 @@
 """Tell the damage that spreadsheets and pandas do to values when they save a file again.
 
 Two values are compared: one as it was, one as it came back. A change is taken for damage if the new
-value is the old one, written anew: the same number without its zeros, the same date in another
+value is the old one, written again: the same number without its zeros, the same date in another
 order, nothing in the place of NA. Each kind has a name, by which people accept it.
 """
 

@@ -55,8 +55,8 @@ def plan_redrive(job: JobRef) -> RerunPlan:
 
 def _refuse(job: JobRef, reason: str) -> JobError:
     return JobError(
-        f"job {job.id} cannot be redriven: {reason}; use rerun() without engine, which runs the "
-        "same chunks",
+        f"job {job.id} cannot be redriven: {reason}; a rerun that is no redrive runs "
+        "the same chunks",
         job_id=job.id,
     )
 

@@ -34,7 +34,7 @@ from batchops.recovery.repair_rows import (
 # What becomes of a row: it will be accepted; it is not put in, because it looks like the damage of
 # a spreadsheet; it would be rejected again; nobody changed it; it was put into its chunk before,
 # which has not run since; it was accepted before. People and --json see these words.
-MENDED = "mended"
+FIXED = "fixed"
 HELD = "held"
 FAILING = "still failing"
 UNCHANGED = "unchanged"
@@ -137,12 +137,7 @@ class _Checker:
             elif is_rejected:
                 changed.append((row, stored))
             else:
-                why = (
-                    "was accepted"
-                    if done
-                    else "is in a chunk that has not run: rerun the job first"
-                )
-                found[row] = self._refused(row, f"{why}; a repair changes rejected rows only")
+                found[row] = self._refused(row, f"{_NOT_REJECTED[done]}; {_REJECTED_ONLY}")
         found |= self._judge_untouched(untouched)
         found |= self._judge(changed)
         return [checked for checked in found.values() if checked is not None]
@@ -178,7 +173,9 @@ class _Checker:
     ) -> CheckedRow:
         faults = self._faults(record) + self._hidden(row, stored)
         if still_stray(row, stored):
-            faults.append(("quoting", "still has text after a closing quote: write the field anew"))
+            faults.append(
+                ("quoting", "has text after a closing quote still: write the field again")
+            )
         changes = self._changes(row, stored, old)
         if faults:
             return CheckedRow(self._failing(row, faults), changes=changes)
@@ -186,7 +183,7 @@ class _Checker:
         if looks := unaccepted(changes, self._accept):
             held = self._outcome(row, HELD, message=f"looks like damage: {looks}")
             return CheckedRow(held, key=key, changes=changes)
-        outcome = self._outcome(row, MENDED, message=self._to_know(row, stored))
+        outcome = self._outcome(row, FIXED, message=self._to_know(row, stored))
         return CheckedRow(outcome, written, key, changes=changes)
 
     @cached_property
@@ -253,7 +250,7 @@ class _Checker:
         if not places:
             return []
         shown = ", ".join(repr(row.fields[place]) for place in places)
-        return [("encoding", f"{shown} still holds bytes that are not UTF-8: write it anew")]
+        return [("encoding", f"{shown} still holds bytes that are not UTF-8: write it again")]
 
     def _to_know(self, row: EditedRow, stored: StoredRow) -> str:
         """Return what a person should know of a row that would be accepted."""
@@ -263,7 +260,7 @@ class _Checker:
         if stored.stray:
             text = stored.record.decode("utf-8", "replace")
             _, field = quoting.stray_field(text, delimiter=self._delimiter)
-            notes.append(f"writes the row anew, which had text after a closing quote: {field}")
+            notes.append(f"writes the row again, which had text after a closing quote: {field}")
         return "; ".join(notes)
 
     def _failing(self, row: EditedRow, faults: Sequence[tuple[str, str]]) -> RowOutcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -37,8 +36,8 @@ from batchops.recovery.repair_changes import (
 from batchops.recovery.repair_check import (
     DONE,
     FAILING,
+    FIXED,
     HELD,
-    MENDED,
     PATCHED,
     UNCHANGED,
     CheckedRow,
@@ -100,7 +99,7 @@ class RepairPlan(Shown):
     rerun: RerunPlan
     patches: Mapping[int, Mapping[int, bytes]] = field(repr=False)
 
-    _also_in_json = ("needed", "started", "mended", "held", "failing", "damage")
+    _also_in_json = ("needed", "started", "fixed", "held", "failing", "damage")
 
     @property
     def started(self) -> bool:
@@ -110,12 +109,12 @@ class RepairPlan(Shown):
     @property
     def needed(self) -> bool:
         """Whether there is anything to patch or to run."""
-        return any(row.outcome in (MENDED, PATCHED) for row in self.rows)
+        return any(row.outcome in (FIXED, PATCHED) for row in self.rows)
 
     @property
-    def mended(self) -> tuple[int, ...]:
+    def fixed(self) -> tuple[int, ...]:
         """The rows that are fixed, and will be accepted."""
-        return self._rows(MENDED, PATCHED)
+        return self._rows(FIXED, PATCHED)
 
     @property
     def held(self) -> tuple[int, ...]:
@@ -146,7 +145,7 @@ class RepairPlan(Shown):
         Returns
         -------
         DataFrame
-            One line a row that was given: ``source_row``, ``chunk`` (int64), ``outcome`` (mended,
+            One line a row that was given: ``source_row``, ``chunk`` (int64), ``outcome`` (fixed,
             held: looks like damage that is not accepted, still failing, unchanged, waiting: in its
             chunk, which has not run since; done: got through before), ``rules``, ``message`` (str,
             empty where there is nothing to say).
@@ -171,7 +170,7 @@ class RepairPlan(Shown):
 
     def _blocks(self) -> Iterator[Block]:
         counts = Counter(row.outcome for row in self.rows)
-        outcomes = (MENDED, HELD, PATCHED, FAILING, UNCHANGED, DONE)
+        outcomes = (FIXED, HELD, PATCHED, FAILING, UNCHANGED, DONE)
         what = ", ".join(f"{counts[name]:,} {name}" for name in outcomes if counts[name])
         yield Block.line(
             f"repair of job {self.job_id}: {what or 'no rows'}; checked against "
@@ -273,8 +272,8 @@ def _schema(job: JobRef, given: str | Path | None) -> tuple[RecordSchema, str]:
         schema = load_checked(Path(given))
     except SchemaError as error:
         raise InputError(f"{error} (schema={str(given)!r})") from error
-    deployed = job.stack.outputs.get("KeyColumn")  # stacks of earlier versions do not say it
-    if deployed is not None and json.loads(deployed) != schema.key:
+    outputs = job.stack.outputs  # those of earlier versions do not say it
+    if "KeyColumn" in outputs and outputs.json_text("KeyColumn") != schema.key:
         raise InputError(
             f"the schema {given} looks up other keys than the deployed one, so the deployed "
             "reference data does not tell which rows it rejects: give a schema with the same "

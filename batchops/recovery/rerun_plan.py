@@ -27,8 +27,8 @@ _STARTED = "started; if as many other jobs run as may, it waits for its turn"
 
 
 _REPAIR_INSTEAD = (
-    ", because every chunk has its result and the same rows would be rejected again: see why(), "
-    "then fix the rows and put them in with repair(). If the schema or the reference data has "
+    ", because every chunk has its result and the same rows would be rejected again: look up "
+    "why, fix the rows and repair the job with them. If the schema or the reference data has "
     "changed since, rerun everything"
 )
 
@@ -325,7 +325,7 @@ def _input_exists(job: JobRef, entry: JobEntry) -> bool:
 
 
 def _merge(entry: JobEntry, results: str) -> str:
-    replaced = ", which replaces that of before" if entry.completed_key else ""
+    replaced = ", which replaces the earlier one" if entry.completed_key else ""
     return (
         f"joins {results} in the input's order into {keys.completed(entry.job_id, entry.key)}"
         f"{replaced}, and mails the link"

@@ -57,7 +57,7 @@ class Stopped(Shown):
             text += f"; chunks {how}: {number_ranges(self.chunks)}"
         if not self.stopped:
             text += "; what is done stays done, nothing is stopped yet (dry_run=False stops it)"
-        yield Block.line(f"{text}; rerun() takes it up again")
+        yield Block.line(f"{text}; a rerun resumes it")
 
 
 def stop(

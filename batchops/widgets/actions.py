@@ -99,13 +99,13 @@ def propose_repair(job: Job, rows: bytes, accept: frozenset[str] = frozenset()) 
 
     def execute() -> ActionResult:
         done = execute_repair(job, plan)
-        text = f"{len(done.mended):,} rows of job {job.id} are put in; attempt {done.rerun.attempt}"
+        text = f"{len(done.fixed):,} rows of job {job.id} are put in; attempt {done.rerun.attempt}"
         return ActionResult(f"{text} has started", started=True)
 
     return Proposal(
         f"Repair of {job.id}",
         plan._repr_html_(),
-        f"Put {len(plan.mended):,} rows in" if plan.needed else "",
+        f"Put {len(plan.fixed):,} rows in" if plan.needed else "",
         execute,
         "starting a repair",
         choices={

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from batchops.core.errors import BatchOpsError
+from batchops.show.wording import for_console
 
 T = TypeVar("T")
 
@@ -152,5 +153,5 @@ class Background:
 def describe_error(error: Exception, doing: str) -> str:
     """Return an error's message; for an error that is not batchops' own, with its type."""
     if isinstance(error, BatchOpsError):
-        return str(error)
+        return for_console(str(error))
     return f"unexpected {type(error).__name__} while {doing}: {error}"

@@ -53,8 +53,9 @@ def failed_chunks(chunks: pd.DataFrame) -> str:
     ended = chunks["end"].notna() & (chunks["status"] != workflow.SUCCEEDED)
     found = chunks.loc[ended, [*_FAILED_COLUMNS]]
     table = markup.table(_FAILED_COLUMNS, found.head(_FAILED_SHOWN).to_numpy())
-    left = len(found) - _FAILED_SHOWN
-    return table + (markup.paragraph(f"and {left:,} more: see job.chunks()") if left > 0 else "")
+    if (left := len(found) - _FAILED_SHOWN) > 0:
+        table += markup.paragraph(f"and {left:,} more: 'batchops chunks JOB' lists them")
+    return table
 
 
 class TimingsPanel:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from batchops.show import markup
+from batchops.show.wording import for_console
 from batchops.widgets.theme import make_row
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Proposal:
     choices : mapping
         What can be accepted or not: name -> its text, and whether it is accepted now.
     again : callable
-        Proposes the action anew, with the names that are accepted by then.
+        Proposes the action again, with the names that are accepted by then.
     """
 
     title: str
@@ -94,7 +95,9 @@ class Confirmation:
             The widget that asked for it; it gets the focus back if the proposal is dropped.
         """
         self._proposal, self._opener = proposal, opener
-        self.text.value = f"<p><b>{markup.one_line(proposal.title)}</b></p>{proposal.html}"
+        self.text.value = (
+            f"<p><b>{markup.one_line(proposal.title)}</b></p>{for_console(proposal.html)}"
+        )
         self.confirm.description = proposal.confirm
         self.confirm.tooltip = f"{proposal.confirm}: {proposal.title}"
         self.confirm.layout.display = "" if proposal.confirm else "none"
@@ -133,7 +136,7 @@ class Confirmation:
         return box
 
     def _propose_again(self) -> None:
-        """Have the action proposed anew with what is accepted now; until then none is open."""
+        """Have the action proposed again with what is accepted now; until then none is open."""
         proposal, opener = self._proposal, self._opener
         if proposal is None or proposal.again is None:
             return

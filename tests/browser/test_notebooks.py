@@ -152,7 +152,7 @@ def test_03_timings_name_every_step_and_three_chunk_sizes(execute: Execute) -> N
     assert "resources changed" in found.shown("FileChunkSize=usual")
 
 
-def test_04_errors_are_drawn_tried_against_another_rule_and_mended(
+def test_04_errors_are_drawn_tried_against_another_rule_and_fixed(
     execute: Execute, sample: Sample
 ) -> None:
     found = run(execute, "04-errors")
@@ -165,7 +165,7 @@ def test_04_errors_are_drawn_tried_against_another_rule_and_mended(
     outcomes = found.shown("repair = job.repair(bad)")
     fixed = [v for v in sample.bad if v.column == "Sales Channel" or v.value == "2018-02-28"]
     only = {v.source_row for v in fixed} - {v.source_row for v in sample.bad if v not in fixed}
-    assert re.search(rf"mended +{len(only)}\b", outcomes)
+    assert re.search(rf"fixed +{len(only)}\b", outcomes)
     assert "Marketplace" in found.html("repair.changes_frame()")
     errors = sum(violation.source_row in only for violation in sample.bad)
     compared = found.html("bo.compare(")

@@ -79,7 +79,7 @@ def test_what_a_spreadsheet_did_to_other_columns_is_put_through_by_its_names_onl
     job = _run(stack, "repair-silent-damage", check=False)
     edited = CASES / "repair-silent-damage" / "edited.csv"
     plan = job.repair(edited, dry_run=False)
-    assert (plan.held, plan.mended, plan.started) == ((2,), (), False)
+    assert (plan.held, plan.fixed, plan.started) == ((2,), (), False)
     assert plan.damage == DAMAGE
     assert plan.changes_frame()["column"].tolist() == [
         *("qty", "postcode", "region", "ean", "ratio")
@@ -89,7 +89,7 @@ def test_what_a_spreadsheet_did_to_other_columns_is_put_through_by_its_names_onl
     assert "'0012345678905'" in said
     assert "accept each kind by its name: --accept KIND" in said
     accepted = job.repair(edited, accept=set(DAMAGE))
-    assert (accepted.mended, accepted.accepted) == ((2,), tuple(DAMAGE))
+    assert (accepted.fixed, accepted.accepted) == ((2,), tuple(DAMAGE))
 
     book = job.rejects_workbook(tmp_path / "rejects.xlsx")
     (row,) = job.repair(book.path).rows

@@ -122,12 +122,12 @@ def test_event_delivered_five_times_at_once_starts_one_job(own: Stack) -> None:
 
 def test_of_reruns_and_repairs_at_once_one_wins_and_the_others_are_told(own: Stack) -> None:
     job = finished(own, to_csv(_rows(3, 60)), "raced.csv")
-    mended = job.rejects().assign(**{"Order Priority": "M"})
+    fixed = job.rejects().assign(**{"Order Priority": "M"})
     results = _all_at_once(
         [
             lambda: job.rerun(chunks=[2], dry_run=False),
             lambda: job.rerun(everything=True, dry_run=False),
-            lambda: job.repair(mended, dry_run=False),
+            lambda: job.repair(fixed, dry_run=False),
         ]
     )
     refused = [result for result in results if isinstance(result, JobRunningError)]
@@ -137,8 +137,8 @@ def test_of_reruns_and_repairs_at_once_one_wins_and_the_others_are_told(own: Sta
     assert job.balance(deep=True).holds
     assert list(job.lineage()["attempt"]) == [1, 2]
     # Whoever won, what the repair wants can be had afterwards, and once only.
-    if job.repair(mended).needed:
-        job.repair(mended, dry_run=False)
+    if job.repair(fixed).needed:
+        job.repair(fixed, dry_run=False)
         job.wait(timeout_s=TIMEOUT_S)
     assert job.balance(deep=True).rows_rejected == 0
     countries = [row[1] for row in _rows(3, 60)]
@@ -148,10 +148,10 @@ def test_of_reruns_and_repairs_at_once_one_wins_and_the_others_are_told(own: Sta
 
 def test_running_job_is_neither_rerun_nor_repaired(own: Stack) -> None:
     done = finished(own, to_csv(_rows(4, 60)), "repaired while it runs.csv")
-    mended = done.rejects().assign(**{"Order Priority": "M"})
+    fixed = done.rejects().assign(**{"Order Priority": "M"})
     before = {key: stored(done, key) for key in (keys.chunk(done.id, n) for n in (1, 2, 3))}
     done.rerun(everything=True, dry_run=False)
-    for attempt in (lambda: done.repair(mended, dry_run=False), lambda: done.rerun(chunks=[1])):
+    for attempt in (lambda: done.repair(fixed, dry_run=False), lambda: done.rerun(chunks=[1])):
         with pytest.raises(JobRunningError, match=r"is RUNNING \(attempt 2\)"):
             attempt()
     _assert_whole(done, 4, 60)

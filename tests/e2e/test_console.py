@@ -153,16 +153,16 @@ def _repair(console: Console, folder: Path) -> None:
     damaged[place] = damaged[place].replace(b",", b" ,", 2).replace(b" ,", b",", 1)
     hand_over(console.actions.repair, b"\n".join([header, *damaged, b""]), "damaged.csv")
     assert console.settle(TIMEOUT_S)
-    assert f"{len(rows) - 1} mended, 1 held" in part.text.value
+    assert f"{len(rows) - 1} fixed, 1 held" in part.text.value
     (box,) = part.choices.children
     assert box.description.startswith("Accept whitespace (fields: 1)")
     box.value = True
     assert console.settle(TIMEOUT_S)
-    assert f"{len(rows)} mended" in part.text.value
+    assert f"{len(rows)} fixed" in part.text.value
     part.cancel.click()
 
-    hand_over(console.actions.repair, b"\n".join([header, *lines, b""]), "mended.csv")
-    assert f"{len(rows)} mended" in agree(console, console.actions)
+    hand_over(console.actions.repair, b"\n".join([header, *lines, b""]), "fixed.csv")
+    assert f"{len(rows)} fixed" in agree(console, console.actions)
     wait_for(lambda: status(console) == "SUCCEEDED", console)
     assert console.settle(TIMEOUT_S)
     balance = console.job.balance(deep=True)

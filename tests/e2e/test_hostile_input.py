@@ -117,7 +117,7 @@ def test_odd_rows_are_read_back_as_they_are(odd: Job) -> None:
     assert set(map(int, rejects["source_row"])) == set(odd.errors()["source_row"])
     assert rejects["messages"].str.len().min() > 0
     assert "<script>" not in odd.why()._repr_html_()
-    # Nothing was mended, so nothing is to be done.
+    # Nothing was fixed, so nothing is to be done.
     assert not odd.repair(rejects).needed
 
 

@@ -103,7 +103,7 @@ def test_doctor_looks_at_an_account_line_by_line(stack: Stack, account: Stack) -
     new = Stack("not-there", target="aws", region="us-east-1")
     found = {check.name: check for check in run_doctor(new).checks}
     assert found["stack"].ok is None
-    assert found["stack"].advice == "stack.deploy()"
+    assert found["stack"].advice == "deploy it"
 
 
 # ------------------------------------------------------------------------------------- preview
@@ -168,7 +168,7 @@ def test_status_tells_parameters_and_what_to_do(engine: LocalEngine, stack: Stac
     assert "FileDelimiter" in str(status)
     new = stack_status(Stack("not-there", engine=engine))
     assert not new.deployed
-    assert str(new) == "stack not-there: NOT_DEPLOYED: stack.deploy()"
+    assert str(new) == "stack not-there: NOT_DEPLOYED: deploy it"
 
 
 def test_outputs_are_attributes_too(stack: Stack) -> None:

@@ -41,7 +41,7 @@ COMPLETED = (
     'T-00003;"Flansch\r\nzweiteilig";groß;1,125;28.02.2026;"sagt ""ja"", heißt nein"'
     ';"Walzwerk ""Süd""";1.204,00\r\n'
 )
-MENDED = 'T-00003;Welle;groß;2;30.04.2026;Rückläufer;"Walzwerk ""Süd""";1.204,00\r\n'
+FIXED = 'T-00003;Welle;groß;2;30.04.2026;Rückläufer;"Walzwerk ""Süd""";1.204,00\r\n'
 REJECTED = (
     "Teilenummer;Bezeichnung;Größe;Menge;Prüfdatum;Bemerkung;source_row;rules;messages\r\n"
     "T-00003;Welle;riesig;zwei;31.04.2026;Rückläufer;4;"
@@ -155,7 +155,7 @@ def test_delimiter_of_a_packed_file_is_taken_by_every_step_and_attempt(
     fixed.loc[fixed["source_row"] == 4, ["Größe", "Menge", "Prüfdatum"]] = "groß", "2", "30.04.2026"
     job.repair(fixed[fixed["source_row"] == 4], dry_run=False)
     job.wait(timeout_s=TIMEOUT_S)
-    assert MENDED.replace(";", "|").strip() in job.download(tmp_path / "fixed").read_text("utf-8")
+    assert FIXED.replace(";", "|").strip() in job.download(tmp_path / "fixed").read_text("utf-8")
 
 
 def test_column_that_the_schema_does_not_require_may_be_missing(
@@ -194,15 +194,15 @@ def test_frames_join_by_row_and_call_the_key_by_its_name(stack: Stack, parts: Jo
         parts.error_page(where=ErrorFilter(column="Teilenumer"))
 
 
-def test_mended_row_takes_its_place_among_the_others(stack: Stack, tmp_path: Path) -> None:
+def test_fixed_row_takes_its_place_among_the_others(stack: Stack, tmp_path: Path) -> None:
     job = _run(stack, "Reparatur.csv")
     bad = job.rejects().iloc[[0]]
-    mended = bad.assign(Größe="groß", Menge="2", Prüfdatum="30.04.2026")
+    fixed = bad.assign(Größe="groß", Menge="2", Prüfdatum="30.04.2026")
     assert job.repair(bad.assign(Größe="groß")).failing == (4,)
-    assert job.repair(mended, dry_run=False).mended == (4,)
+    assert job.repair(fixed, dry_run=False).fixed == (4,)
     job.wait(timeout_s=TIMEOUT_S)
     records = [r.decode() for r in iter_records(COMPLETED.encode(), delimiter=";")]
-    assert _completed(job, tmp_path) == "".join([*records[:3], MENDED, *records[3:]])
+    assert _completed(job, tmp_path) == "".join([*records[:3], FIXED, *records[3:]])
     assert set(job.errors()["source_row"]) == {5, 6, 8}
     assert job.balance(deep=True).holds
 

@@ -40,7 +40,7 @@ def bad_sample() -> Sample:
 
 @pytest.fixture(scope="module")
 def clean_records() -> dict[int, bytes]:
-    """The sample's file with every bad row mended, by source row."""
+    """The sample's file with every bad row fixed, by source row."""
     return dict(enumerate(iter_records(make_sample(ROWS, bad_share=0).csv, delimiter=","), 1))
 
 
@@ -49,14 +49,14 @@ def stack(small: Stack) -> Stack:
     return small
 
 
-def _mend(bad: pd.DataFrame, clean: dict[int, bytes], *, but: set[int]) -> pd.DataFrame:
+def _fix(bad: pd.DataFrame, clean: dict[int, bytes], *, but: set[int]) -> pd.DataFrame:
     """Write the clean row's fields into every row but some."""
-    mended = bad.copy()
+    fixed = bad.copy()
     for place, source_row in enumerate(map(int, bad["source_row"])):
         if source_row not in but:
             fields = parse_row(clean[source_row].decode().rstrip("\n"), delimiter=",")
-            mended.iloc[place, : len(COLUMNS)] = pd.Series(fields, dtype="str").to_numpy()
-    return mended
+            fixed.iloc[place, : len(COLUMNS)] = pd.Series(fields, dtype="str").to_numpy()
+    return fixed
 
 
 def _versions(job: Job) -> dict[str, str]:
@@ -66,35 +66,35 @@ def _versions(job: Job) -> dict[str, str]:
     return {item["Key"]: item["VersionId"] for item in found if item["IsLatest"]}
 
 
-def test_mended_rows_of_the_sample_get_through_and_the_unmendable_stay(
+def test_fixed_rows_of_the_sample_get_through_and_the_unfixable_stay(
     stack: Stack, bad_sample: Sample, clean_records: dict[int, bytes]
 ) -> None:
     job = finished(stack, bad_sample.csv, "sample.csv")
-    unmendable = {v.source_row for v in bad_sample.bad if v.rule == "reference"}
-    assert unmendable
+    unfixable = {v.source_row for v in bad_sample.bad if v.rule == "reference"}
+    assert unfixable
     before, chunks = job.errors(), _versions(job)
-    mended = _mend(job.rejects(), clean_records, but=unmendable)
+    fixed = _fix(job.rejects(), clean_records, but=unfixable)
 
-    plan = repair(job, mended)
-    assert set(plan.mended) == set(bad_sample.bad_rows) - unmendable
-    assert set(plan.unchanged) == unmendable
+    plan = repair(job, fixed)
+    assert set(plan.fixed) == set(bad_sample.bad_rows) - unfixable
+    assert set(plan.unchanged) == unfixable
     assert not plan.started
     assert _versions(job) == chunks
 
-    assert repair(job, mended, dry_run=False).started
+    assert repair(job, fixed, dry_run=False).started
     job.wait(timeout_s=TIMEOUT_S)
     balance = job.balance(deep=True)
     assert balance.holds
-    assert balance.rows_rejected == len(unmendable)
-    assert set(job.errors()["source_row"]) == unmendable
-    assert completed(job) == _expected(clean_records, unmendable)
+    assert balance.rows_rejected == len(unfixable)
+    assert set(job.errors()["source_row"]) == unfixable
+    assert completed(job) == _expected(clean_records, unfixable)
     assert list(lineage(job)["kind"]) == ["start", "repair"]
     compared = compare(before, job)
     assert compared.newly_broken.empty
-    assert set(compared.fixed["source_row"]) == set(plan.mended)
+    assert set(compared.fixed["source_row"]) == set(plan.fixed)
 
     after = _versions(job)
-    again = repair(job, mended, dry_run=False)
+    again = repair(job, fixed, dry_run=False)
     assert not again.needed
     assert not again.started
     assert _versions(job) == after
@@ -154,7 +154,7 @@ def _chunk(job: Job) -> bytes:
     return body
 
 
-def test_edited_rejects_file_mends_rows_and_keeps_every_other_byte(
+def test_edited_rejects_file_fixes_rows_and_keeps_every_other_byte(
     odd: Job, tmp_path: Path
 ) -> None:
     path = odd.download(tmp_path / "rejected.csv", rejected=True)
@@ -167,7 +167,7 @@ def test_edited_rejects_file_mends_rows_and_keeps_every_other_byte(
 
     plan = repair(odd, path, dry_run=False)
     # The third row's only fault is an empty field too many, which nobody can see to take out.
-    assert plan.mended == (4, 5, 6)
+    assert plan.fixed == (4, 5, 6)
     assert plan.unchanged == (7,)
     odd.wait(timeout_s=TIMEOUT_S)
     lines = ODD.splitlines(keepends=True)
@@ -181,9 +181,9 @@ def test_edited_rejects_file_mends_rows_and_keeps_every_other_byte(
 
 
 def test_patched_chunk_is_an_intermediate_and_its_original_is_kept(odd: Job) -> None:
-    mended = odd.rejects()
-    mended.loc[0, "Order Priority"] = "H"
-    repair(odd, mended.iloc[[0]], dry_run=False)
+    fixed = odd.rejects()
+    fixed.loc[0, "Order Priority"] = "H"
+    repair(odd, fixed.iloc[[0]], dry_run=False)
     odd.wait(timeout_s=TIMEOUT_S)
     s3, at = odd.stack.client("s3"), {"Bucket": odd.entry()["bucket"]}
     at["Key"] = keys.chunk(odd.id, 1)
@@ -241,34 +241,34 @@ def cut_off(job: Job, plan: RerunPlan) -> Iterator[Attempt]:
 
 
 def test_repair_that_was_cut_off_loses_nothing(odd: Job) -> None:
-    mended = odd.rejects()
-    mended.loc[0, "Order Priority"] = "H"
-    plan = plan_repair(odd, mended)
+    fixed = odd.rejects()
+    fixed.loc[0, "Order Priority"] = "H"
+    plan = plan_repair(odd, fixed)
     with cut_off(odd, plan.rerun) as attempt:
         patch_chunks(attempt, plan.rerun.manifest, {1: {4: plan.patches[1][4]}})
     assert odd.status().status == "FAILED"
     assert not odd.balance(deep=True).holds
     assert [c.reason for c in rerun(odd).chunks] == ["was to run in attempt 2, and did not"]
-    again = repair(odd, mended, dry_run=False)
+    again = repair(odd, fixed, dry_run=False)
     outcomes = again.frame().set_index("source_row")["outcome"]
-    assert outcomes.to_dict() == {4: "waiting", 5: "unchanged", 6: "mended", 7: "unchanged"}
+    assert outcomes.to_dict() == {4: "waiting", 5: "unchanged", 6: "fixed", 7: "unchanged"}
     odd.wait(timeout_s=TIMEOUT_S)
     assert list(odd.rejects()["source_row"]) == [5, 7]
     assert odd.balance(deep=True).holds
 
 
-def test_repair_that_is_cut_off_between_two_chunks_has_changed_nothing_and_its_reruns_stay_mended(
+def test_repair_that_is_cut_off_between_two_chunks_has_changed_nothing_and_its_reruns_stay_fixed(
     odd: Job,
 ) -> None:
     """What was put over a chunk counts for nobody until the job's list of chunks names it."""
-    mended = odd.rejects()
-    mended.loc[0, "Order Priority"] = "H"
-    plan = plan_repair(odd, mended.iloc[[0]])
+    fixed = odd.rejects()
+    fixed.loc[0, "Order Priority"] = "H"
+    plan = plan_repair(odd, fixed.iloc[[0]])
     at = {"Bucket": odd.entry()["bucket"], "Key": keys.chunk(odd.id, 1)}
     with cut_off(odd, plan.rerun) as attempt:
         odd.stack.client("s3").put_object(**at, Body=b"half a repair")
     assert _chunk(odd) == ODD
-    assert repair(odd, mended.iloc[[0]], dry_run=False).mended == (4,)
+    assert repair(odd, fixed.iloc[[0]], dry_run=False).fixed == (4,)
     odd.wait(timeout_s=TIMEOUT_S)
     # As a split would that goes on.
     odd.stack.client("s3").put_object(**at, Body=ODD)
@@ -286,7 +286,7 @@ def test_schema_to_check_with_can_be_given(odd: Job, tmp_path: Path, project_roo
     schema.write_text(shipped.replace('["Online", "Offline"]', '["Online", "Offline", "Retail"]'))
     assert plan_repair(odd, edited).failing == (7,)
     plan = plan_repair(odd, edited, schema=schema)
-    assert plan.mended == (7,)
+    assert plan.fixed == (7,)
     assert str(schema) in plan.checked_against
     with pytest.raises(InputError, match="cannot read the schema"):
         plan_repair(odd, edited, schema=tmp_path / "none.json")

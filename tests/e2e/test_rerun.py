@@ -103,7 +103,7 @@ def test_rerun_runs_what_failed_reuses_the_rest_and_completes_the_job(half_faile
     job = half_failed
     plan = rerun(job)
     assert [chunk.number for chunk in plan.chunks] == [2]
-    assert plan.chunks[0].reason.startswith("failed at Read File: ")
+    assert plan.chunks[0].reason.startswith("failed at Read File (read-file): ")
     assert [(c.number, c.rows, c.attempt) for c in plan.reused] == [(1, 50, 1), (3, 50, 1)]
     assert plan.code_changed == ()
     assert keys.completed(job.id, "input/half.csv") in plan.merge

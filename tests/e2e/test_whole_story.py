@@ -38,13 +38,13 @@ def test_a_file_is_planned_run_understood_repaired_and_proved(
     assert len(before) == len(sample.bad)
     assert str(job.cost(plan=plan))
 
-    mended = _mend(job)
-    assert job.repair(mended).rerun.needed
-    assert job.repair(mended, dry_run=False).rerun.started
+    fixed = _fix(job)
+    assert job.repair(fixed).rerun.needed
+    assert job.repair(fixed, dry_run=False).rerun.started
     job.wait(timeout_s=TIMEOUT_S)
     assert job.balance(deep=True).holds
     assert job.balance(deep=True).rows_rejected == 0
-    assert not job.repair(mended).needed
+    assert not job.repair(fixed).needed
 
     comparison = bo.compare(before, job)
     assert (len(comparison.fixed), len(comparison.newly_broken)) == (len(sample.bad), 0)
@@ -60,7 +60,7 @@ def test_a_file_is_planned_run_understood_repaired_and_proved(
     assert stack.destroy(dry_run=False).deleted
 
 
-def _mend(job: bo.Job) -> pd.DataFrame:
+def _fix(job: bo.Job) -> pd.DataFrame:
     """Return the rejects with every row as it is in the clean sample."""
     clean = bo.make_sample(ROWS, bad_share=0).csv.decode()
     rows = list(csv.reader(io.StringIO(clean, newline="")))

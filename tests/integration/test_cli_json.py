@@ -54,8 +54,8 @@ def test_a_script_can_do_everything_with_json(shell: Shell, stack: Stack) -> Non
     assert (verdict["rows"], verdict["newly_rejected"]) == (ROWS, 0)
     assert {line["value"] for line in verdict["accepted"]} == {"Retail"}
 
-    _mend(shell.home, script("rejects", job_id))
-    planned = script("repair", job_id, "mended.csv", "--accept", "dates")
+    _fix(shell.home, script("rejects", job_id))
+    planned = script("repair", job_id, "fixed.csv", "--accept", "dates")
     assert not planned["started"]
     assert (planned["held"], planned["damage"], planned["accepted"]) == ([], {}, ["dates"])
     assert {"source_row", "column", "before", "after", "rules", "damage"} == set(
@@ -63,7 +63,7 @@ def test_a_script_can_do_everything_with_json(shell: Shell, stack: Stack) -> Non
     )
     book = script("rejects", job_id, "-o", "rejects.xlsx")
     assert book == {"path": "rejects.xlsx", "rows": len(planned["rows"]), "left_out": []}
-    repaired = script("repair", job_id, "mended.csv", "--yes", "--wait")
+    repaired = script("repair", job_id, "fixed.csv", "--yes", "--wait")
     assert repaired["status"] == "SUCCEEDED"
     assert script("balance", job_id) == {
         "rows_in": ROWS,
@@ -104,13 +104,13 @@ def _allow_shops(home: Path) -> None:
     (home / "shops.json").write_text(json.dumps(schema), encoding="utf-8")
 
 
-def _mend(home: Path, rejects: list[dict[str, str]]) -> None:
+def _fix(home: Path, rejects: list[dict[str, str]]) -> None:
     """Write the rejects file with every row as it is in the clean sample."""
     (home / "clean").mkdir()
     clean = make_sample(ROWS, bad_share=0).write(home / "clean").orders
     with clean.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    with (home / "mended.csv").open("w", encoding="utf-8", newline="") as file:
+    with (home / "fixed.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*header, "source_row", "rules", "messages"])
         for row in rejects:

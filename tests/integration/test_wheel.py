@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -49,6 +50,18 @@ def test_wheel_holds_everything_that_is_laid_out_here(wheel: Path, tmp_path: Pat
         assert files[f"batchcore/{path.name}"] == path.read_bytes()
     assert {"batchops/py.typed", "batchcore/py.typed"} < set(files)
     assert "batchops/local/engine-requirements.txt" in files
+
+
+def test_description_has_no_link_that_is_dead_without_the_repository(wheel: Path) -> None:
+    files = contents(wheel)
+    (metadata,) = (files[name].decode() for name in files if name.endswith(".dist-info/METADATA"))
+    description = metadata.partition("\n\n")[2]
+    targets = re.findall(r"\]\(([^)]*)\)", description)
+    assert [target for target in targets if not target.startswith("https://")] == []
+    assert "`docs/install.md`, are in the source distribution" in description
+    named = re.findall(r"`((?:docs|notebooks|source)/[\w./-]+|[A-Z]+\.md)`", description)
+    assert "docs/tasks/deploy.md" in named
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def test_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:

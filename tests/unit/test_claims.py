@@ -129,7 +129,7 @@ def test_job_that_changed_since_it_was_read_is_not_claimed(
     before = found(account)
     account.put_entry(JOB, items.JOB_ENTRY, attemptToken="theirs", **since)
     changed = account.entry(JOB)
-    with pytest.raises(JobRunningError, match="taken up elsewhere while this was planned"):
+    with pytest.raises(JobRunningError, match="started elsewhere while this was planned"):
         ledger.claim(stack, before, attempt=2, token="ours")
     assert account.entry(JOB) == changed
 
@@ -254,7 +254,7 @@ def test_chunk_that_a_later_attempt_has_taken_over_is_left_to_it(
 ) -> None:
     account.put_entry(JOB, CHUNKS[1][0], status=workflow.RUNNING, attempt=3)
     before = account.entry(JOB, CHUNKS[1][0])
-    with pytest.raises(JobRunningError, match="taken up elsewhere while its chunks were marked"):
+    with pytest.raises(JobRunningError, match="started elsewhere while its chunks were marked"):
         ledger.mark_pending(stack, JOB, 2, CHUNKS)
     assert account.entry(JOB, CHUNKS[1][0]) == before
 
@@ -266,7 +266,7 @@ def test_manifest_is_named_unless_a_later_attempt_has_the_job(
     ledger.name_manifest(stack, JOB, "a", attempt=2)
     assert account.entry(JOB)["manifestKey"] == "a"
     account.put_entry(JOB, items.JOB_ENTRY, attempt=3)
-    with pytest.raises(JobRunningError, match="taken up elsewhere while its chunks were patched"):
+    with pytest.raises(JobRunningError, match="started elsewhere while its chunks were patched"):
         ledger.name_manifest(stack, JOB, "b", attempt=2)
     assert account.entry(JOB)["manifestKey"] == "a"
     for request in updates:

@@ -12,29 +12,25 @@ from click.testing import CliRunner
 
 import batchops
 from batchops.cli import main
-from batchops.cli.base import as_commands, in_verbs
+from batchops.cli.base import as_commands
 from batchops.cli.help import EXAMPLES, GROUPS
 from batchops.core.errors import InputError
 from batchops.deployment.deletion import Destruction
 from batchops.deployment.holdings import Holdings
-from batchops.job import Job
+from batchops.inspection.status import StatusReader
 from batchops.planning.what_if import load_schema
+from batchops.show.wording import in_verbs
 from batchops.stack import Stack
 
 
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
-        ("run Stack.deploy() first", "run 'batchops deploy' first"),
-        ("stack.jobs() lists them", "'batchops jobs' lists them"),
         ("pass region=..., or", "pass --region ..., or"),
-        ("wait() for its end, or stop() it", "'batchops wait' for its end, or 'batchops stop' it"),
         (
             "nothing is started yet (dry_run=False starts it)",
             "nothing is started yet (--yes starts it)",
         ),
-        ("rerun(dry_run=False) starts it", "'batchops rerun JOB --yes' starts it"),
-        ("deploy(MaxConcurrency=8), or", "'batchops deploy MaxConcurrency=8', or"),
         ("deploy with replace=True, which", "deploy with --replace, which"),
         ("by its name: accept={...}", "by its name: --accept KIND"),
         ("more such rows: see frame()", "more such rows: see --json"),
@@ -45,22 +41,21 @@ from batchops.stack import Stack
         ("skip_rows=3 says nothing of", "--skip-rows 3 says nothing of"),
         ("is blank (reference_data='a b.csv'): it", "is blank (--reference-data 'a b.csv'): it"),
         ("unknown keyword (schema='s.json')", "unknown keyword (--schema s.json)"),
-        ("put them in with repair(). If", "put them in with 'batchops repair'. If"),
         ("give the path of a CSV file, bytes or a DataFrame", "give the path of a CSV file"),
         (
-            "as with stack.latest().wait(), or pass force=True, which",
-            "as with 'batchops wait', or pass --force, which",
+            "wait for them, or pass force=True, which",
+            "wait for them, or pass --force, which",
         ),
     ],
 )
-def test_methods_are_named_as_verbs(said: str, shown: str) -> None:
+def test_arguments_are_named_as_options(said: str, shown: str) -> None:
     assert in_verbs(said) == shown
 
 
 @pytest.mark.parametrize(
-    "text", ["no file wait().csv", "call job.frobnicate()", "stack.submit('a.csv')", "x.stop()"]
+    "text", ["no file dry_run=False.csv", "my_frame() is", "xforce=True ", "accept={...}x"]
 )
-def test_what_is_no_verb_stays_as_it_is(text: str) -> None:
+def test_what_is_no_argument_stays_as_it_is(text: str) -> None:
     assert in_verbs(text) == text
 
 
@@ -157,7 +152,8 @@ def test_interrupt_leaves_the_job_alone_and_says_how_to_come_back(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Job, verb, interrupted)
+    # Where both verbs read the job.
+    monkeypatch.setattr(StatusReader, "read", interrupted)
     done = CliRunner().invoke(main, ["--target", "aws", verb, "orders-1", *form])
     assert done.exit_code == 130
     assert "'batchops watch orders-1' follows it again" in done.stderr

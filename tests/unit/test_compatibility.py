@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from batchcore import items
 from botocore.stub import Stubber
-from support import ACCOUNT_ID, BUCKET, JOB_TABLE, REGION, SESSION, GivenClients
+from support import ACCOUNT_ID, BUCKET, JOB_TABLE, REGION, SESSION, GivenClients, stack_ref
 
+from batchops.core.column_names import key_name
 from batchops.core.compatibility import VersionWarning, is_newer, misfit
 from batchops.core.errors import AwsError, StackError
+from batchops.core.execution_input import split_settings
 from batchops.core.project import Project
-from batchops.core.stack_ref import StackRef
+from batchops.core.stack_ref import Outputs, StackRef
 from batchops.core.version import __version__
 from batchops.deployment.delivery import Order
 from batchops.deployment.deploy import deploy_stack
@@ -21,7 +23,7 @@ from batchops.deployment.stack_status import stack_status
 from batchops.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from support import Account
 
@@ -70,8 +72,28 @@ def test_stack_of_a_later_version_wants_a_later_client() -> None:
     told = misfit(outputs(LATER)) or ""
     assert told.endswith(f"upgrade batchops to {LATER} or later")
     assert "cannot read" not in told
-    told = misfit(outputs(LATER, LedgerFormat=str(items.LEDGER_FORMAT + 1))) or ""
+
+
+@pytest.mark.parametrize("ledger", [str(items.LEDGER_FORMAT + 1), "3.1", "b2", "", "²"])
+def test_format_that_this_version_does_not_know_is_told(ledger: str) -> None:
+    told = misfit(outputs(LATER, LedgerFormat=ledger)) or ""
     assert "in a format that this version cannot read" in told
+
+
+READERS: dict[str, Callable[[Outputs], object]] = {
+    "FileChunkSize": split_settings,
+    "MaxConcurrentJobs": lambda outputs: outputs.number("MaxConcurrentJobs"),
+    "SchemaDialect": lambda outputs: outputs.number("SchemaDialect", "1"),
+    "KeyColumn": lambda outputs: key_name(stack_ref(outputs=outputs)),
+}
+
+
+@pytest.mark.parametrize("value", ["", "x", "²", "{"])
+@pytest.mark.parametrize("name", READERS)
+def test_output_that_cannot_be_read_is_named(name: str, value: str) -> None:
+    given = Outputs({"FileDelimiter": ",", "InputArchiveFolder": "a", name: value}, "workshop")
+    with pytest.raises(StackError, match=f"output {name} = {value!r}, which is not a .*upgrade"):
+        READERS[name](given)
 
 
 def test_jobs_and_submit_warn_of_a_stack_of_another_version(

@@ -132,7 +132,7 @@ def walk(widget: Any) -> Iterator[Any]:
 
 def test_without_a_stack_the_console_says_what_to_do(opened: Callable[..., Console]) -> None:
     console = opened("nothing")
-    assert "no stack 'nothing' in us-east-1: run Stack.deploy() first" in str(console)
+    assert "no stack 'nothing' in us-east-1: deploy it first" in str(console)
     assert "no stack &#x27;nothing&#x27;" in console.messages.root.value
     assert str(console) == console._repr_mimebundle_()["text/plain"]
 

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from dataclasses import fields
+from datetime import date
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 from batchcore import workflow
+from packaging.version import Version
 
 import batchops
 from batchops.cli import main
@@ -274,3 +276,16 @@ def test_glossary_has_every_step_and_status() -> None:
     for step in (*workflow.JOB_STEPS, *workflow.CHUNK_STEPS):
         assert f"| `{step.name}` | {step.state} | `{step.function}` |" in text
     assert all(status in text for status in workflow.JOB_STATUSES)
+
+
+def test_changelog_has_the_version_and_orders_releases() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, *releases = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    assert first == "Unreleased"
+    found = [re.fullmatch(r"(\d+\.\d+\.\d+), (\d{4}-\d\d-\d\d)", each) for each in releases]
+    assert all(found)
+    versions = [Version(each[1]) for each in found if each]
+    dates = [date.fromisoformat(each[2]) for each in found if each]
+    assert str(versions[0]) == batchops.__version__
+    assert versions == sorted(set(versions), reverse=True)
+    assert dates == sorted(dates, reverse=True)

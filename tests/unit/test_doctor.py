@@ -135,7 +135,7 @@ def test_lambda_must_have_more_executions_free_than_chunks_run_at_once(free: int
         stub.add_response("get_account_settings", {"AccountLimit": limit})
         check = doctor_aws.check_concurrency(client, 8)
     assert check.ok is ok
-    assert ("deploy(MaxConcurrency=" in check.advice) is not ok
+    assert ("deploy with MaxConcurrency=" in check.advice) is not ok
     assert f"{free} of them unreserved" in check.found
 
 
@@ -148,7 +148,7 @@ def test_executions_reserved_for_a_function_must_do_for_the_chunks(reserved: int
         stub.add_response("get_account_settings", {"AccountLimit": limit})
         check = doctor_aws.check_concurrency(client, 8, reserved, jobs=10)
     assert check.ok is ok
-    assert ("deploy(ReservedConcurrency=8)" in check.advice) is not ok
+    assert ("deploy with ReservedConcurrency=8" in check.advice) is not ok
     assert f"ReservedConcurrency {reserved}" in check.found
     assert "MaxConcurrency is 8, and up to 10 jobs run at a time" in check.found
 

@@ -114,6 +114,8 @@ def test_edits_count_from_the_next_call_on(project: Project) -> None:
     ("function", "event", "says"),
     [
         ("nothing", {}, "no function 'nothing': source/ has echo-it, fail"),
+        ("enrich", {}, r"'enrich' \(the step Get Financial Data is the function enrich-data\): "),
+        ("merge all files", {}, r"\(the step Merge all Files is the function merge-s3-files\): "),
         ("echo-it", {"rows": {1, 2}}, "the event is not JSON"),
         ("echo-it", "nowhere.json", "nowhere.json cannot be read"),
     ],

@@ -221,7 +221,7 @@ def test_job_that_is_being_started_is_stopped_once_it_has_started(
 
 @pytest.mark.usefixtures("jobs")
 def test_job_that_waits_is_not_run_again(stack: StackRef) -> None:
-    with pytest.raises(JobRunningError, match=r"is QUEUED \(attempt 1\): wait\(\) for its end"):
+    with pytest.raises(JobRunningError, match=r"is QUEUED \(attempt 1\): wait for its end"):
         rerun(JobRef(stack, SECOND))
 
 
@@ -249,7 +249,7 @@ def test_rerun_that_was_stopped_before_it_queued_up_is_told_so(
     end(account, FIRST, workflow.FAILED)
     with claimed_attempt(JobRef(stack, FIRST), after=1, chunks=None) as attempt:
         stop(JobRef(stack, FIRST))
-    with pytest.raises(JobRunningError, match="was stopped or taken up elsewhere"):
+    with pytest.raises(JobRunningError, match="was stopped or started elsewhere"):
         attempt.start(by="rerun")
     assert account.entry(FIRST)["status"] == workflow.ABORTED
     assert queueing.standing(queue).waiting == (SECOND, THIRD)

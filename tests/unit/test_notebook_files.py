@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -49,10 +50,43 @@ def test_notebook_is_short_and_defines_no_function(path: Path) -> None:
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_first_cell_is_all_that_aws_takes(path: Path) -> None:
     first, *others = code(path)
-    assert names(first)[:3] == ["target", "stack_name", "region"]
+    assert names(first)[:4] == ["environment", "target", "stack_name", "region"]
     # On AWS the stack wants mail addresses.
-    assert names(first)[3:] == (["parameters"] if path.stem == "01-deploy" else [])
+    assert names(first)[4:] == (["parameters"] if path.stem == "01-deploy" else [])
     assert not any(set(names(source)) & set(names(first)) for source in others)
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [(None, ("workshop", "local", None)), ("dev", ("orders-dev", "aws", "eu-west-1"))],
+)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_first_cell_may_name_an_environment_instead(
+    path: Path,
+    environment: str | None,
+    found: tuple[str, str, str | None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "batchops.toml").write_text(
+        '[environments.dev]\nstack = "orders-dev"\ntarget = "aws"\nregion = "eu-west-1"\n'
+        "parameters = {FileChunkSize = 900}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    first, second, *others = code(path)
+    known: dict[str, Any] = {}
+    exec(first, known)
+    known["environment"] = environment
+    # Imports and the choice: what follows asks the stack.
+    cell = ast.parse(second).body
+    place = next(n for n, node in enumerate(cell) if isinstance(node, ast.If)) + 1
+    exec(compile(ast.Module(cell[:place], []), path.name, "exec"), known)
+    stack = known["stack"]
+    assert (stack.name, stack.target.name, stack.target.given_region) == found
+    # Nothing later asks the variables that the environment stands in for.
+    later = [*cell[place:], *(node for source in others for node in ast.parse(source).body)]
+    used = {each.id for node in later for each in ast.walk(node) if isinstance(each, ast.Name)}
+    assert not used & {"target", "stack_name", "region"}
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -66,3 +100,10 @@ def test_every_link_leads_to_a_notebook(path: Path) -> None:
 def test_notebooks_are_numbered_from_one_to_ten() -> None:
     numbered = [path.stem for path in PATHS if path.stem not in OTHERS]
     assert [int(name.partition("-")[0]) for name in numbered] == list(range(1, 11))
+
+
+def test_the_console_as_an_app_shows_no_python() -> None:
+    # Voila shows what is no code, and what the code shows.
+    notebook = nbformat.read(FOLDER / "operations-console.ipynb", as_version=4)
+    shown = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert not re.search(r"\w\(|\w=", shown)

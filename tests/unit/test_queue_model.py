@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from batchcore import items, queueing, tickets, workflow
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, settings
@@ -466,7 +467,7 @@ def void(_value: object) -> None:
     """Leave a result out."""
 
 
-TestQueue = QueueModel.TestCase
+TestQueue = pytest.mark.slow(QueueModel.TestCase)
 TestQueue.settings = settings(
     max_examples=120,
     stateful_step_count=40,

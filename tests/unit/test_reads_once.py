@@ -173,7 +173,7 @@ def test_repair_reads_everything_once_but_the_job_s_entry_and_the_chunks_it_patc
 ) -> None:
     failed.account.put_reference({KEYS[1]: values_of(KEYS[1])})
     plan = plan_repair(failed.job, FIXED, schema=SCHEMA)
-    assert plan.mended == (2,)
+    assert plan.fixed == (2,)
     reasons = {chunk.number: chunk.reason for chunk in plan.rerun.chunks}
     assert reasons == {1: "fixed rows: 1", 2: "failed at an unknown step: E: c"}
     # The manifest, the header of the rejects and the chunk.

@@ -60,7 +60,7 @@ def frame_of(data: bytes) -> pd.DataFrame:
 
 def wide_frame() -> pd.DataFrame:
     names = [*(f"c{n}" for n in range(MAX_COLUMNS)), "source_row"]
-    return pd.DataFrame([[""] * len(names)], columns=names)
+    return pd.DataFrame("", index=[0], columns=names)
 
 
 def written(rejects: pd.DataFrame, errors: pd.DataFrame = ERRORS) -> bytes:

@@ -181,7 +181,7 @@ def test_what_cannot_be_read_is_refused_with_the_reason(source: object, message:
         (_edited(2, "001", "a", "x", surplus=("y",)), b"001,a,x,y\n"),
         (_edited(2, "001", "a\\xa0", "x"), b"001,a\xa0,x\n"),
         (_edited(2, "001", "a\udca0", "x"), b"001,a\xa0,x\n"),
-        # What was mended before has nothing left to drop.
+        # What was fixed before has nothing left to drop.
         (_edited(2, "001", "a", "x", surplus=("y",)), b"001,a,x\n"),
     ],
 )
@@ -205,9 +205,9 @@ def test_row_that_says_something_else_is_touched(row: EditedRow, record: bytes) 
 # -------------------------------------------------------------------------- checking
 
 
-def test_mended_row_becomes_a_record_with_the_line_end_of_the_old_one() -> None:
+def test_fixed_row_becomes_a_record_with_the_line_end_of_the_old_one() -> None:
     found = _check(_edited(2, "001", "a, b", "x"), b"001,,x\r\n")
-    assert (found.outcome.outcome, found.record) == ("mended", b'001,"a, b",x\r\n')
+    assert (found.outcome.outcome, found.record) == ("fixed", b'001,"a, b",x\r\n')
     assert patches_of([found]) == {1: {2: b'001,"a, b",x\r\n'}}
 
 
@@ -251,7 +251,7 @@ def test_blank_line_and_row_beyond_the_end_are_no_rows(source_row: int) -> None:
     assert "blank line" in found.refused
 
 
-def test_surplus_is_dropped_from_a_mended_row_and_that_is_said() -> None:
+def test_surplus_is_dropped_from_a_fixed_row_and_that_is_said() -> None:
     found = _check(_edited(2, "001", "a b", "x", surplus=("y",)), b"001,a,b,x,y\n")
     assert found.record == b"001,a b,x\n"
     assert "['x', 'y']" in found.outcome.message
@@ -264,9 +264,9 @@ def test_byte_that_is_no_utf_8_is_not_written_down_as_it_is_shown(shown: str) ->
     assert "encoding" in found.outcome.rules
 
 
-def test_byte_that_is_no_utf_8_is_mended_by_writing_its_field_anew() -> None:
+def test_byte_that_is_no_utf_8_is_fixed_by_writing_its_field_anew() -> None:
     found = _check(_edited(2, "001", "ä", "x"), b"001,a\xa0,x\n")
-    assert (found.outcome.outcome, found.record) == ("mended", "001,ä,x\n".encode())
+    assert (found.outcome.outcome, found.record) == ("fixed", "001,ä,x\n".encode())
 
 
 def test_spreadsheet_that_saves_another_encoding_does_not_get_through() -> None:
@@ -280,7 +280,7 @@ def test_key_that_the_reference_data_lacks_fails_as_it_will_in_the_stack() -> No
     good = _check(_edited(2, "001", "a", "x"), b"001,,x\n")
     bad = _check(_edited(2, "002", "a", "x"), b"001,,x\n")
     found = hold_against_reference([good, bad], {"001"}, SCHEMA)
-    assert [row.outcome.outcome for row in found] == ["mended", "still failing"]
+    assert [row.outcome.outcome for row in found] == ["fixed", "still failing"]
     assert found[1].outcome.rules == "id: reference"
     assert patches_of(found) == {1: {2: b"001,a,x\n"}}
 
@@ -301,18 +301,18 @@ def _plan(*rows: RowOutcome) -> RepairPlan:
 
 def test_plan_counts_rows_by_what_becomes_of_them() -> None:
     plan = _plan(
-        RowOutcome(2, 1, "mended"),
+        RowOutcome(2, 1, "fixed"),
         RowOutcome(3, 1, "still failing", "name: enum", "name is not one of A, B"),
         RowOutcome(4, 1, "unchanged"),
         RowOutcome(5, 2, "waiting"),
     )
-    assert (plan.mended, plan.failing, plan.unchanged) == ((2, 5), (3,), (4,))
-    assert "1 mended, 1 waiting, 1 still failing, 1 unchanged" in str(plan)
+    assert (plan.fixed, plan.failing, plan.unchanged) == ((2, 5), (3,), (4,))
+    assert "1 fixed, 1 waiting, 1 still failing, 1 unchanged" in str(plan)
     assert "row 3 is still failing: name is not one of A, B" in str(plan)
     assert list(plan.frame()["source_row"]) == [2, 3, 4, 5]
 
 
-def test_plan_without_mended_rows_starts_nothing() -> None:
+def test_plan_without_fixed_rows_starts_nothing() -> None:
     plan = _plan(RowOutcome(3, 1, "still failing", "name: enum", "no"), RowOutcome(4, 1, "done"))
     assert not plan.needed
     assert "nothing is started" in str(plan)
@@ -337,8 +337,8 @@ STRAY = b'001,"a" b,x\n'
         ('001,"a" b,y,2,quoting,', "still failing"),
         ('001,"""a"" b",y,2,quoting,', "still failing"),
         ('001,"a" c,x,2,quoting,', "still failing"),
-        ("001,a b,x,2,quoting,", "mended"),
-        ('001,"a ""b""",x,2,quoting,', "mended"),
+        ("001,a b,x,2,quoting,", "fixed"),
+        ('001,"a ""b""",x,2,quoting,', "fixed"),
     ],
 )
 @pytest.mark.parametrize("frame", [False, True])
@@ -349,12 +349,12 @@ def test_text_after_a_quote_is_fixed_by_writing_the_field_anew(
     edited = rejects_frame(io.BytesIO(source), delimiter=",") if frame else source
     (row,) = read_edited(edited, columns=COLUMNS, delimiter=",")
     if frame and '"a" c' in line:
-        outcome = "mended"  # in a DataFrame, that is a text with quotes
+        outcome = "fixed"  # in a DataFrame, that is a text with quotes
     found = _check(row, STRAY)
     assert found.outcome.outcome == outcome
-    if outcome == "mended":
+    if outcome == "fixed":
         assert found.outcome.message == (
-            'writes the row anew, which had text after a closing quote: "a" b'
+            'writes the row again, which had text after a closing quote: "a" b'
         )
     if outcome == "still failing":
         assert found.outcome.rules == "quoting"

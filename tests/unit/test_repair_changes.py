@@ -74,7 +74,7 @@ def test_kind_that_is_accepted_by_name_goes_through_and_others_do_not() -> None:
     new = "007,10,1069,4/3/2026,"
     assert checked("007,ten,01069,3/4/2026,", new, accept=("leading-zeros",)).record == b""
     both = checked("007,ten,01069,3/4/2026,", new, accept=("leading-zeros", "dates"))
-    assert (both.outcome.outcome, both.record) == ("mended", f"{new}\n".encode())
+    assert (both.outcome.outcome, both.record) == ("fixed", f"{new}\n".encode())
     assert [change.damage for change in both.changes] == [(), ("leading-zeros",), ("dates",)]
 
 
@@ -101,7 +101,7 @@ def test_kind_that_is_accepted_by_name_goes_through_and_others_do_not() -> None:
 )
 def test_fix_is_no_damage(old: str, new: str) -> None:
     found = checked(old, new)
-    assert found.outcome.outcome == "mended"
+    assert found.outcome.outcome == "fixed"
     assert [change for change in found.changes if change.damage] == []
 
 
@@ -123,14 +123,14 @@ def test_two_dates_that_are_wrong_together_are_not_fixed_by_turning_them() -> No
 @pytest.mark.parametrize(
     ("old", "new", "outcome"),
     [
-        ("2026-01-02", "2/1/2026", "mended"),
+        ("2026-01-02", "2/1/2026", "fixed"),
         ("2026-01-02", "1/2/2026", "held"),  # as a spreadsheet in the US writes it
-        ("2026-01-02", "3/1/2026", "mended"),
-        ("13.1.2026", "13/1/2026", "mended"),
-        ("Jan 2, 2026", "2/1/2026", "mended"),
+        ("2026-01-02", "3/1/2026", "fixed"),
+        ("13.1.2026", "13/1/2026", "fixed"),
+        ("Jan 2, 2026", "2/1/2026", "fixed"),
         ("Jan 2, 2026", "1/2/2026", "held"),
-        ("1.2.2026", "2/1/2026", "mended"),  # nobody can say which day it was
-        ("46024", "2/1/2026", "mended"),
+        ("1.2.2026", "2/1/2026", "fixed"),  # nobody can say which day it was
+        ("46024", "2/1/2026", "fixed"),
     ],
 )
 def test_date_of_another_format_is_fixed_to_the_same_day(old: str, new: str, outcome: str) -> None:
@@ -141,7 +141,7 @@ def test_date_of_another_format_is_fixed_to_the_same_day(old: str, new: str, out
 @pytest.mark.parametrize(
     ("new", "outcome"),
     [
-        ("007,1.50,01069,3/4/2026,", "mended"),
+        ("007,1.50,01069,3/4/2026,", "fixed"),
         ("007,1.5,01069,3/4/2026,", "held"),
         ("007,1.50,1069,3/4/2026,", "held"),
         ("007,1.50,01069,4/3/2026,", "held"),
@@ -171,7 +171,7 @@ def test_field_that_is_not_utf_8_is_there_to_be_written_anew() -> None:
         delimiter=",",
         names=["id", "qty", "zip", "note"],
     )
-    assert found.outcome.outcome == "mended"
+    assert found.outcome.outcome == "fixed"
     assert listed(found) == [("note", "K\\xff", "Kä", ())]
 
 
@@ -223,7 +223,7 @@ ROWS = (RowOutcome(2, 1, "held", "", "looks like damage: zip: leading-zeros"),)
 
 def test_plan_lists_changes_and_names_each_kind() -> None:
     plan = RepairPlan("job-1", ROWS, "the deployed schema", CHANGES, (), RERUN, {})
-    assert (plan.held, plan.mended, plan.damage) == ((2,), (), {"leading-zeros": 2})
+    assert (plan.held, plan.fixed, plan.damage) == ((2,), (), {"leading-zeros": 2})
     assert not plan.needed
     text = str(plan)
     assert "1 held" in text

@@ -75,7 +75,7 @@ def test_chunks_with_results_are_reused() -> None:
                 error="LookupRefusedError",
                 cause='{"errorType": "LookupRefusedError", "errorMessage": "answered 403"}',
             ),
-            "failed at Get Financial Data: LookupRefusedError: answered 403",
+            "failed at Get Financial Data (enrich-data): LookupRefusedError: answered 403",
         ),
         (_entry(2, status="RUNNING"), "was under way when attempt 1 ended"),
         (_entry(2, status="ABORTED"), "was under way when attempt 1 ended"),

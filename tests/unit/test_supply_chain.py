@@ -280,7 +280,7 @@ def test_packages_without_known_vulnerabilities_pass(audit: Any) -> None:
     assert audit.judge(report) == (0, "2 packages, no known vulnerabilities")
 
 
-def test_vulnerabilities_are_listed_with_what_mends_them(audit: Any) -> None:
+def test_vulnerabilities_are_listed_with_what_fixes_them(audit: Any) -> None:
     found = {"id": "PYSEC-2026-1", "fix_versions": ["1.1"]}
     code, text = audit.judge({"dependencies": [package("a", found), UNKNOWN]})
     assert code == 1

@@ -112,9 +112,10 @@ def test_template_is_clean_including_warnings() -> None:
 
 
 def test_linter_would_find_something(tmp_path: Path) -> None:
-    broken = (ROOT / "template.yaml").read_text(encoding="utf-8").replace("python3.13", "python3.8")
+    runtimes = {"CompatibleRuntimes": ["python3.8"]}
+    code = {"Type": "AWS::Lambda::LayerVersion", "Properties": runtimes}
     path = tmp_path / "template.yaml"
-    path.write_text(broken, encoding="utf-8")
+    path.write_text(json.dumps({"Resources": {"Layer": code}}), encoding="utf-8")
     assert lint(path)
 
 

@@ -127,7 +127,7 @@ def test_rerun_runs_nothing_and_points_to_repair(rejected: FailedJob) -> None:
     assert not plan.needed
     assert not plan.started
     assert "nothing to rerun" in str(plan)
-    assert "repair()" in str(plan)
+    assert "repair the job with them" in str(plan)
     assert rejected.account.executions() == []
 
 

@@ -148,9 +148,8 @@ def test_chunk_failures_that_differ_in_numbers_only_are_one_cause() -> None:
     ]
     first, second = chunk_causes(chunks)
     assert first.count == 2
-    assert (
-        first.what == "Get Financial Data: TransientError: <job>: chunk <n> timed out after <n> s"
-    )
+    reason = "TransientError: <job>: chunk <n> timed out after <n> s"
+    assert first.what == f"Get Financial Data (enrich-data): {reason}"
     assert first.example.startswith("chunk 1: TransientError: orders-0123456789ab")
     assert first.next_call == "job.rerun()"
     assert second.count == 1
@@ -161,7 +160,7 @@ def test_chunk_failures_that_differ_in_numbers_only_are_one_cause() -> None:
 def test_cause_in_lambda_s_json_is_read() -> None:
     cause = json.dumps({"errorType": "KeyError", "errorMessage": "'key'", "stackTrace": ["..."]})
     (found,) = chunk_causes([_chunk(1, error="KeyError", cause=cause)])
-    assert found.what == "Get Financial Data: KeyError: 'key'"
+    assert found.what == "Get Financial Data (enrich-data): KeyError: 'key'"
 
 
 @pytest.mark.parametrize(

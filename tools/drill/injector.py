@@ -84,7 +84,7 @@ class Injector:
                 self._writes += 1
                 if self._writes < fault.after_writes:
                     return None
-                self._writes = 0  # the next try of a lasting fault counts anew
+                self._writes = 0  # the next try of a lasting fault counts again
             if fault.times is not None and self._fired >= fault.times:
                 return None
             self._fired += 1

@@ -16,6 +16,7 @@ from batchops.core.ledger.claims import (
 from batchops.core.ledger.entries import ChunkEntry, ErrorsPlace, JobEntry
 from batchops.core.ledger.error_items import ERROR_COLUMNS, ErrorFilter, ErrorItem
 from batchops.core.ledger.error_table import (
+    count_errors,
     delete_errors,
     error_values,
     rejected_rows,
@@ -59,6 +60,7 @@ __all__ = [
     "chunk_entries",
     "chunk_entries_from",
     "claim",
+    "count_errors",
     "count_jobs",
     "delete_errors",
     "error_values",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
 _WORKERS = 8
-# What the next attempt of a chunk makes anew. Its errors are known until then, so errorPiece stays.
+# What the next attempt of a chunk makes again. Its errors are known until then: errorPiece stays.
 _RESULTS = (
     "startTime",
     "endTime",
@@ -79,8 +79,8 @@ def claim(
         if now is not None and now.attempt_token == token:
             return
         raise JobRunningError(
-            f"job {job_id} was taken up elsewhere while this was planned: see status(), and plan "
-            "again when it has ended",
+            f"job {job_id} was started elsewhere while this was planned: look at its "
+            "status, and plan again when it has ended",
             job_id=job_id,
         )
 
@@ -157,8 +157,8 @@ def queue_up(stack: StackRef, job_id: str, attempt: int, token: str) -> None:
         if now is not None and (now.attempt_token, now.status) == (token, workflow.QUEUED):
             return
         raise JobRunningError(
-            f"job {job_id} was stopped or taken up elsewhere before attempt {attempt} started: see "
-            "status()",
+            f"job {job_id} was stopped or started elsewhere before attempt {attempt} started: "
+            "look at its status",
             job_id=job_id,
         )
 
@@ -223,7 +223,7 @@ def _not_overtaken(job_id: str, doing: str) -> Iterator[None]:
         yield
     except StaleAttemptError as error:
         raise JobRunningError(
-            f"job {job_id} was taken up elsewhere while its chunks were {doing}: see status(), "
-            "and plan again when it has ended",
+            f"job {job_id} was started elsewhere while its chunks were {doing}: look at its "
+            "status, and plan again when it has ended",
             job_id=job_id,
         ) from error

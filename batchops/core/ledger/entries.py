@@ -341,6 +341,13 @@ class ChunkEntry(Entry):
         return str(self.item.get("failedStep", ""))
 
     @property
+    def failed_at(self) -> str:
+        """The state that failed, with the function that it calls; empty if none did."""
+        state = self.failed_step
+        called = [step.function for step in workflow.CHUNK_STEPS if step.state == state]
+        return f"{state} ({called[0]})" if called else state
+
+    @property
     def cause(self) -> str:
         """The cause of the error as Step Functions has it; empty if there is none."""
         return str(self.item.get("cause", ""))

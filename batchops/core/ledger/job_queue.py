@@ -128,7 +128,7 @@ def jobs_ahead(stack: StackRef) -> int:
     """
     found = queue_standing(stack)
     if not found.waiting and (
-        not has_queue(stack) or len(found.running) < int(stack.outputs[_LIMIT])
+        not has_queue(stack) or len(found.running) < stack.outputs.number(_LIMIT)
     ):
         return 0
     return len(found.running) + len(found.waiting)
@@ -141,5 +141,5 @@ def stack_queue(stack: StackRef) -> tickets.Queue:
         states=stack.client("stepfunctions"),
         table=stack.outputs["JobTableName"],
         machine_arn=stack.outputs["MainOrchestratorArn"],
-        limit=int(stack.outputs[_LIMIT]),
+        limit=stack.outputs.number(_LIMIT),
     )

@@ -234,7 +234,7 @@ def _no_header(text: str, names: Sequence[str], schema: RecordSchema) -> FileErr
     lacking = f"the first row names none of the columns {headers.listed(schema.required)}"
     if len(names) == 1 and headers.any_alike(schema.columns, re.split(r"[,;\t|]", names[0])):
         return NoHeaderError(
-            f"{lacking}: the whole row stands in quotes, as one field: export the data anew, "
+            f"{lacking}: the whole row stands in quotes, as one field: export the data again, "
             "without quotes around whole lines"
         )
     if any(_VALUE.fullmatch(name) for name in names):

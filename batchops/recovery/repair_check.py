@@ -138,12 +138,7 @@ class _Checker:
             elif is_rejected:
                 changed.append((row, stored))
             else:
-                why = (
-                    "was accepted"
-                    if done
-                    else "is in a chunk that has not run: rerun the job first"
-                )
-                found[row] = self._refused(row, f"{why}; a repair changes rejected rows only")
+                found[row] = self._refused(row, f"{_NOT_REJECTED[done]}; {_REJECTED_ONLY}")
         found |= self._judge_untouched(untouched)
         found |= self._judge(changed)
         return [checked for checked in found.values() if checked is not None]

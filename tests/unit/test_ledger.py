@@ -275,11 +275,12 @@ def test_errors_of_a_job_are_deleted_from_both_tables_and_no_others(
     put_spread(account, 7, 8, earlier=True)
     put_spread(account, 3, job=OTHER)
     put_spread(account, 4, job=OTHER, earlier=True)
+    assert ledger.count_errors(stack, JOB) == len(SPREAD) + 2
     assert ledger.delete_errors(stack, JOB) == len(SPREAD) + 2
     for table in ERROR_TABLES.values():
         assert all(OTHER in str(item) for item in account.scan(table))
     assert [error.source_row for error in ledger.stored_errors(stack, OTHER)] == [3, 4]
-    assert ledger.delete_errors(stack, JOB) == 0
+    assert ledger.count_errors(stack, JOB) == ledger.delete_errors(stack, JOB) == 0
 
 
 # ------------------------------------------------------------------------------ refusal

@@ -17,6 +17,7 @@ from batchops.planning.limits import Limit, find_limits
 from batchops.planning.size_advice import chunk_options, largest_chunk_rows, suggest_chunk_rows
 from batchops.planning.workload import Workload
 from batchops.show.numbers import number_text, rough_duration, share_text
+from tools.benchmarks.workloads import sample_workload
 
 MIB = 1024 * 1024
 
@@ -136,6 +137,14 @@ def test_errors_of_each_range_of_rows_have_a_partition(
     assert (found.per_s, found.most_per_s) == rates
     best = aws_limits(BEST, work).requests[ERRORS]
     assert (best.per_s, best.most_per_s) == (4_000, 40_000)
+
+
+def test_billion_rows_with_bad_ones_take_under_two_hours_and_pass_no_limit() -> None:
+    work = sample_workload(1_000_000_000, 20_000, bad_share=0.03, max_concurrency=250)
+    duration = estimate_duration(work)
+    # With all errors of a job in one partition it was 2.5 to 10 hours.
+    assert duration.low_s < duration.high_s < 2 * 3_600
+    assert not [limit.name for limit in limits_of(work).values() if limit.hard and limit.share > 1]
 
 
 def test_errors_of_a_job_are_held_against_the_partitions_at_work() -> None:

@@ -124,13 +124,15 @@ def test_odd_rows_are_read_back_as_they_are(odd: Job) -> None:
     assert not odd.repair(rejects).needed
 
 
-def test_success_is_told_once_and_in_one_line_whatever_the_file_is_called(lax: Stack) -> None:
+def test_success_is_told_once_with_the_files_name_in_quotes(lax: Stack) -> None:
     inbox = Inbox(lax)
-    job = put(lax, "a\n\nJob b has FAILED: call us.csv", to_csv([order(0)]))
+    job = put(lax, 'a" and Job b has FAILED.csv', to_csv([order(0)]))
     job.wait(timeout_s=TIMEOUT_S)
     (notice,) = inbox.about(job.id)
-    assert "\n" not in notice
-    assert ": SUCCEEDED. Rows in: 1. Rows out: 1. Rows rejected: 0." in notice
+    # The summary is JSON in JSON, as EventBridge hands a field on.
+    said = json.loads(notice)
+    assert said.startswith(f'Job {job.id} of "input/a\\" and Job b has FAILED.csv" in ')
+    assert ": SUCCEEDED. Rows in: 1. Rows out: 1. Rows rejected: 0." in said
 
 
 def test_recipient_that_the_sandbox_of_ses_refuses_costs_the_mail_and_not_the_job(

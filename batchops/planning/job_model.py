@@ -40,7 +40,7 @@ STATE_S: Pair = (0.02, 0.1)
 CHILD_S: Pair = (0.3, 3.0)
 MAP_START_S: Pair = (0.5, 10.0)
 
-_STATES_OF_A_JOB = 8
+_STATES_OF_A_JOB = 10
 
 # What can decide how long the chunks take, as it reads after "mostly".
 SERVICE = "the time that one chunk takes"

@@ -17,7 +17,7 @@ class Inbox:
 
     def __init__(self, stack: Stack) -> None:
         self._sqs = stack.client("sqs")
-        self._url = subscribe_queue(stack, "e2e-notices")
+        self._url = subscribe_queue(stack, f"{stack.name}-notices")
         self._seen: list[dict[str, Any]] = []
 
     def about(self, job_id: str, *, timeout_s: float = TIMEOUT_S) -> list[str]:

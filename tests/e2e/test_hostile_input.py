@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.jobs import TIMEOUT_S, completed, finished, rejected
+from e2e.inbox import Inbox
+from e2e.jobs import TIMEOUT_S, completed, finished, put, rejected
 from e2e.rows import HEADER, order, to_csv
 from pipeline import assert_conserved, rows_of
 
@@ -70,6 +71,7 @@ def lax(
         reference_data=reference,
         FileChunkSize=20,
         SESRecipient=RECIPIENT,
+        NotifySuccess="true",
     )
     yield stack
     stack.destroy(dry_run=False)
@@ -120,6 +122,15 @@ def test_odd_rows_are_read_back_as_they_are(odd: Job) -> None:
     assert "<script>" not in odd.why()._repr_html_()
     # Nothing was fixed, so nothing is to be done.
     assert not odd.repair(rejects).needed
+
+
+def test_success_is_told_once_and_in_one_line_whatever_the_file_is_called(lax: Stack) -> None:
+    inbox = Inbox(lax)
+    job = put(lax, "a\n\nJob b has FAILED: call us.csv", to_csv([order(0)]))
+    job.wait(timeout_s=TIMEOUT_S)
+    (notice,) = inbox.about(job.id)
+    assert "\n" not in notice
+    assert ": SUCCEEDED. Rows in: 1. Rows out: 1. Rows rejected: 0." in notice
 
 
 def test_recipient_that_the_sandbox_of_ses_refuses_costs_the_mail_and_not_the_job(

@@ -102,22 +102,45 @@ def test_bucket_answers_over_tls_only(bucket: str, account: Account) -> None:
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+SETTING = {
+    "public_access_block": "PublicAccessBlockConfiguration",
+    "bucket_ownership_controls": "OwnershipControls",
+    "bucket_versioning": "VersioningConfiguration",
+    "bucket_encryption": "ServerSideEncryptionConfiguration",
+    "bucket_lifecycle_configuration": "LifecycleConfiguration",
+    "bucket_policy": "Policy",
+}
+
+
+@pytest.mark.parametrize("busy", SETTING)
+def test_bucket_that_is_being_changed_is_set_up_once_it_is_idle(
+    account: Account, naps: list[float], busy: str
+) -> None:
+    # Two first deployments in one region set the same bucket up.
+    client = SESSION.client("s3")
+    with Stubber(client) as stubber:
+        stubber.add_response("head_bucket", {}, OURS)
+        stubber.add_client_error("get_bucket_policy", "NoSuchBucketPolicy", expected_params=OURS)
+        for name in SETTING:
+            if name == busy:
+                stubber.add_client_error(f"put_{name}", "OperationAborted", http_status_code=409)
+                break
+            stubber.add_response(f"put_{name}", {})
+        for name, value in SETTING.items():
+            stubber.add_response(f"put_{name}", {}, {**OURS, value: ANY})
+        assert ensure_bucket(target(client)) == BUCKET
+        stubber.assert_no_pending_responses()
+    assert len(naps) == 1
+
+
 def test_every_call_names_the_account_that_must_own_the_bucket(account: Account) -> None:
     """What is deployed never comes from a bucket that somebody else made under that name."""
     client = SESSION.client("s3")
-    setting = {
-        "public_access_block": "PublicAccessBlockConfiguration",
-        "bucket_ownership_controls": "OwnershipControls",
-        "bucket_versioning": "VersioningConfiguration",
-        "bucket_encryption": "ServerSideEncryptionConfiguration",
-        "bucket_lifecycle_configuration": "LifecycleConfiguration",
-        "bucket_policy": "Policy",
-    }
     rest = dict.fromkeys(("Key", "Body", "ChecksumAlgorithm"), ANY)
     with Stubber(client) as stubber:
         stubber.add_response("head_bucket", {}, OURS)
         stubber.add_client_error("get_bucket_policy", "NoSuchBucketPolicy", expected_params=OURS)
-        for name, value in setting.items():
+        for name, value in SETTING.items():
             stubber.add_response(f"put_{name}", {}, {**OURS, value: ANY})
         stubber.add_client_error(
             "head_object", "404", http_status_code=404, expected_params={**OURS, "Key": ANY}

@@ -29,6 +29,7 @@ from batchops.stack import Stack
 # Actions of the table that no verb makes here, each with the reason.
 UNRECORDED = {
     "s3:ListBucket": "nobody calls it: with it S3 says of an object that is gone 404, and not 403",
+    "s3:GetObject": "of an uploader: the list of a rerun's chunks, read while the rerun goes on",
     "states:DescribeExecution": "asked only of a job that runs at the moment when it is looked at",
 }
 # Two bad rows, one of which a repair fixes.

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
     from batchops.core.stack_ref import StackRef
 
-# How long a test waits for an execution, which takes a fraction of a second.
-TIMEOUT_S = 60
+# An execution takes a fraction of a second. This is for machines that are busy.
+TIMEOUT_S = 600
 
 # Parsing takes longer than most jobs, and a parsed definition does not change.
 parsed = cache(AmazonStateLanguageParser.parse)

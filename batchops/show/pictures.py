@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SIZE_INCHES = (8.6, 3.4)
+_STYLE = "max-width:100%;height:auto;stroke-linejoin:round;stroke-linecap:butt"
 _NO_METADATA: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 # Matplotlib draws in any thread, but only in one at a time (its FAQ, "Work with threads").
 _lock = threading.Lock()
@@ -66,4 +67,6 @@ def figure_svg(figure: Figure) -> str:
         figure.savefig(file, format="svg", transparent=True, metadata=_NO_METADATA)
     _, start, drawn = file.getvalue().partition("<svg ")
     inked = re.sub(rf"{INK}(?=[;\"])", "currentColor", drawn, flags=re.IGNORECASE)
-    return f'{start}style="max-width:100%;height:auto" {inked}'
+    # Its sheet of styles would hold for the whole page.
+    bare = re.sub(r"<style\b.*?</style>", "", inked, flags=re.DOTALL)
+    return f'{start}style="{_STYLE}" {bare}'

@@ -48,6 +48,9 @@ def test_a_script_can_do_everything_with_json(shell: Shell, stack: Stack) -> Non
     assert script("steps", job_id)
     assert script("email", job_id)["status"] == "SENT"
     assert script("cost", job_id)
+    assert script("chunk", job_id, "2")["missing"] == []
+    assert script("report", job_id, "--to", "report.html")["missing"] == []
+    assert (shell.home / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
     _allow_shops(shell.home)
     verdict = script("what-if", job_id, "shops.json")

@@ -19,8 +19,8 @@ THEIR_PLACES = (CORE / "ledger", CORE / "manifest.py", CORE / "execution_input.p
 
 # The same names in JSON of another kind, by module.
 ELSEWHERE = {
-    # An argument of CloudWatch Logs' FilterLogEvents.
-    "inspection/logs.py": {"startTime"},
+    # Arguments of CloudWatch Logs' FilterLogEvents.
+    "inspection/logs.py": {"startTime", "endTime"},
     # In the event of an upload, as S3 sends it.
     "inspection/unseen.py": {"versionId"},
 }

@@ -184,6 +184,7 @@ def test_ink_is_the_page_s_in_a_notebook_and_reads_in_both_themes(name: str) -> 
     assert not re.search(r"fill: ?#", " ".join(_texts(tree)))
     assert all(contrast(ink, ground) >= 4.5 for ground, ink in THEMES.values())
     assert "currentColor" in drawn
+    assert "<style" not in drawn  # it would hold for the whole page
     assert axes.INK.lower() not in drawn.lower()
     # No ground of its own.
     assert not re.search(r"<rect|fill: #ffffff; stroke: none", drawn.split('id="axes_1"')[0])

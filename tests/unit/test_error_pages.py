@@ -129,7 +129,8 @@ class ManyErrors:
     read: int = 0
 
     def get_item(self, **_: Any) -> dict[str, Any]:
-        return {"Item": items.attributes({"jobId": JOB, "errors": self.rows})}
+        merged = {"jobId": JOB, "status": workflow.SUCCEEDED, "errors": self.rows}
+        return {"Item": items.attributes(merged)}
 
     def get_paginator(self, _: str) -> ManyErrors:
         return self

@@ -107,11 +107,6 @@ def stored_error_page(
     return found, read, ""
 
 
-def count_errors(stack: StackRef, job_id: str) -> int:
-    """Return how many errors of a job the tables have."""
-    return sum(1 for _ in _query_errors(stack, job_id, ErrorFilter().keys(), _KEYS_ONLY))
-
-
 def delete_errors(stack: StackRef, job_id: str) -> int:
     """Delete all errors of a job from the tables; return how many there were.
 

@@ -172,7 +172,9 @@ VALUES = {
     "event": "event.json",
     "schema": "schema.json",
     "what": "timeline",
+    "number": "1",
 }
+OPTIONS = {"--to": "report.html"}
 # Verbs that need no stack, and those that tell about one whatever its state.
 OTHERS = {"demo", "sample", "init", "notebooks", "engine", "schema"}
 OTHERS |= {"doctor", "status", "resources", "destroy"}
@@ -180,9 +182,11 @@ UNUSABLE = sorted({*DELETABLE, "CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DE
 
 
 def _arguments(verb: str) -> list[str]:
-    """Return a verb with a value for each argument that it must have."""
-    needed = [p for p in main.commands[verb].params if isinstance(p, click.Argument) and p.required]
-    return [verb, *(VALUES[str(p.name)] for p in needed)]
+    """Return a verb with a value for each argument and option that it must have."""
+    needed = [p for p in main.commands[verb].params if p.required]
+    values = [VALUES[str(p.name)] for p in needed if isinstance(p, click.Argument)]
+    options = [p for p in needed if isinstance(p, click.Option)]
+    return [verb, *values, *(word for p in options for word in (p.opts[-1], OPTIONS[p.opts[-1]]))]
 
 
 VERBS = sorted(set(main.commands) - OTHERS)

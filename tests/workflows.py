@@ -178,7 +178,7 @@ class Workflows:
         """The stack, as the client sees it."""
         outputs = {
             "JobTableName": support.JOB_TABLE,
-            "ErrorTableName": support.ERROR_TABLE,
+            **support.ERROR_TABLES,
             "FinancialTableName": support.FINANCIAL_TABLE,
             "SourceBucketName": support.BUCKET,
             "MainOrchestratorArn": support.MACHINE_ARN,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchops.core.errors import AccessDeniedError, StackError, translated
 from batchops.core.stack_ref import describe_deployed, outputs_of
-from batchops.core.stack_states import refuse_busy
+from batchops.core.stack_states import refuse_busy, refuse_unusable
 from batchops.deployment.notification import uploads_start_jobs
 from batchops.deployment.stack_events import ticks
 from batchops.show.shown import Block, Shown
@@ -136,6 +136,7 @@ def find_drift(stack: StackRef, *, timeout_s: float = 600) -> Drift:
     """
     cfn = stack.client("cloudformation")
     described = describe_deployed(cfn, stack.name)
+    refuse_unusable(stack.name, described["StackStatus"])
     refuse_busy(stack.name, described["StackStatus"])
     with translated(f"comparing the stack {stack.name!r} with its template"):
         number = cfn.detect_stack_drift(StackName=stack.name)["StackDriftDetectionId"]

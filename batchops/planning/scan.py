@@ -337,9 +337,12 @@ def _errors_bytes(bad: Sequence[Record], number: int) -> int:
 
 
 def _error_values(record: Record) -> Iterator[dict[str, Any]]:
-    """Yield the values of the items that a rejected record's errors will be in ErrorTable."""
+    """Yield the values of the items that a rejected record's errors will be in the table."""
+    partition = items.error_partition(
+        _SOME_JOB, items.range_of_error(items.row_prefix(record["row"]))
+    )
     for error in items.found_errors(record, chunk=1, attempt=1, time=_SOME_TIME):
-        yield {**error, "jobId": _SOME_JOB, "ttl": _SOME_TTL}
+        yield {**error, "jobRange": partition, "ttl": _SOME_TTL}
 
 
 def write_units(values: Mapping[str, str | int]) -> int:

@@ -38,6 +38,8 @@ from batchops.deployment import packaging
 from batchops.deployment.change_sets import Change
 from batchops.deployment.deletion import Destruction
 from batchops.deployment.deploy import Deployment
+from batchops.deployment.deployer import Policy
+from batchops.deployment.drift import Difference, Drift, DriftedResource
 from batchops.deployment.holdings import Holdings
 from batchops.deployment.preview import Preview
 from batchops.deployment.stack_events import StackEvent, StackEvents
@@ -75,6 +77,7 @@ from batchops.planning.upload_check import UploadCheck
 from batchops.planning.what_if import WhatIf
 from batchops.recovery.chunk_choice import PlannedChunk, ReusedChunk
 from batchops.recovery.purge import Purge
+from batchops.recovery.reconcile import Finding, Reconciliation
 from batchops.recovery.redelivery import Redelivery, WaitingUpload
 from batchops.recovery.repair_changes import FieldChange
 from batchops.recovery.repair_plan import FAILING, RepairPlan, RowOutcome
@@ -199,6 +202,19 @@ VALUES: list[Any] = [
     compare(ERRORS, ERRORS),
     plan(),
     shown_events(),
+    Policy({"Statement": [{"Sid": EVIL}]}),
+    Drift(
+        EVIL,
+        (DriftedResource(EVIL, EVIL, EVIL, EVIL, (Difference(EVIL, EVIL, EVIL, EVIL),)),),
+        uploads_start_jobs=False,
+        notes=(EVIL,),
+    ),
+    Reconciliation(
+        EVIL,
+        dry_run=True,
+        since=NOW,
+        findings=(Finding(EVIL, EVIL, EVIL, EVIL, safe=False, outcome=EVIL),),
+    ),
 ]
 
 

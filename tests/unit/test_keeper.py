@@ -158,7 +158,7 @@ def test_a_loss_is_told_in_seconds(tmp_path: Path) -> None:
     os.utime(log, (last, last))
     said = loss_in_words(tmp_path, log)
     assert "state of 2026-03-04 05:06:07 UTC, 4 s before its last sign of life" in said
-    assert said.endswith("rerun(dry_run=False) completes them: orders-1, orders-2")
+    assert said.endswith("rerun them: orders-1, orders-2")
 
 
 def test_addresses_move_with_the_engine(tmp_path: Path) -> None:

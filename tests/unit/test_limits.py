@@ -54,7 +54,7 @@ def test_shares_are_what_is_taken_of_what_there_is() -> None:
     assert found["chunks"].share == 20_000 / 80_000
     assert found["output of the Map"].share == pytest.approx(20_000 * 3 / 262_144)
     assert found["rows a chunk"].share == 300 / 20_000
-    assert found["history of the main workflow"].share == 36 / 25_000
+    assert found["history of the main workflow"].share == 43 / 25_000
     assert found["chunks at a time"].share == 8 / 10_000
     assert found["chunk size"].share == pytest.approx(300 * 70 / (16 * MIB))
     assert found["time of merge-s3-files"].limit == 900

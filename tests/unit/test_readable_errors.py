@@ -164,6 +164,7 @@ def _in_state(status: str) -> Server:
 
 VALUES = {
     "job_id": JOB,
+    "job_ids": JOB,
     "job_a": JOB,
     "job_b": JOB,
     "file": "orders.csv",
@@ -177,13 +178,13 @@ VALUES = {
 OPTIONS = {"--to": "report.html"}
 # Verbs that need no stack, and those that tell about one whatever its state.
 OTHERS = {"demo", "sample", "init", "notebooks", "engine", "schema"}
-OTHERS |= {"doctor", "status", "resources", "destroy"}
+OTHERS |= {"doctor", "status", "resources", "destroy", "policy"}
 UNUSABLE = sorted({*DELETABLE, "CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "DELETE_IN_PROGRESS"})
 
 
 def _arguments(verb: str) -> list[str]:
     """Return a verb with a value for each argument and option that it must have."""
-    needed = [p for p in main.commands[verb].params if p.required]
+    needed = [p for p in main.commands[verb].params if p.required or p.name == "job_ids"]
     values = [VALUES[str(p.name)] for p in needed if isinstance(p, click.Argument)]
     options = [p for p in needed if isinstance(p, click.Option)]
     return [verb, *values, *(word for p in options for word in (p.opts[-1], OPTIONS[p.opts[-1]]))]

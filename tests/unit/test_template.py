@@ -594,6 +594,7 @@ def test_lost_end_of_a_job_needs_no_dead_letters() -> None:
     }
     assert targets == {
         "StoppedJobRule": [{"Ref": "SNSTopic"}],
+        "SucceededJobRule": [{"Ref": "SNSTopic"}],
         "EndedJobRule": [{"Fn::GetAtt": ["S3LambdaNotificationFunction", "Arn"]}],
     }
     assert resource("TimedOutJobsAlarm")["Properties"]["MetricName"] == "ExecutionsTimedOut"

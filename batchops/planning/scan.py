@@ -33,9 +33,11 @@ _NO_NAMES = frozenset({"NoHeaderError", "NotTextError"})
 
 _WRITE_UNIT_BYTES = 1024
 # For the size of an error's item: an id as long as the longest, and times, whose length is fixed.
-_SOME_JOB = "j" * 53
 _SOME_TIME = "2026-11-23T06:00:00.000Z"
-_SOME_TTL = 1_800_000_000
+_SOME_CHUNK: dict[str, Any] = {
+    **{"job": "j" * 53, "chunk": 1, "attempt": 1},
+    **{"time": _SOME_TIME, "ttl": 1_800_000_000},
+}
 
 
 @dataclass(frozen=True)
@@ -261,7 +263,11 @@ class _Counter:
         work = self._work
         enrichment = ENRICHMENT_COLUMN_BYTES * len(self._schema.enrichment)
         output = good_bytes + enrichment * (chunk.rows - len(bad))
-        units = [write_units(values) for record in bad for values in _error_values(record)]
+        units = [
+            write_units(values)
+            for record in bad
+            for values in items.error_values(record, **_SOME_CHUNK)
+        ]
         self._work = replace(
             work,
             rows=work.rows + chunk.rows,
@@ -334,15 +340,6 @@ def _errors_bytes(bad: Sequence[Record], number: int) -> int:
     """Return how many bytes a chunk's piece of errors takes."""
     piece = error_files.format_piece(bad, chunk=number, attempt=1, time=_SOME_TIME)
     return len(piece.body)
-
-
-def _error_values(record: Record) -> Iterator[dict[str, Any]]:
-    """Yield the values of the items that a rejected record's errors will be in the table."""
-    partition = items.error_partition(
-        _SOME_JOB, items.range_of_error(items.row_prefix(record["row"]))
-    )
-    for error in items.found_errors(record, chunk=1, attempt=1, time=_SOME_TIME):
-        yield {**error, "jobRange": partition, "ttl": _SOME_TTL}
 
 
 def write_units(values: Mapping[str, str | int]) -> int:

@@ -127,10 +127,10 @@ def found_errors(
         }
 
 
-def error_items(
+def error_values(
     record: Mapping[str, Any], *, job: str, chunk: int, attempt: int, time: str, ttl: int
-) -> Iterator[Item]:
-    """Yield the items of ErrorRangesTable for a rejected record, see `found_errors`.
+) -> Iterator[dict[str, Any]]:
+    """Yield the values of a rejected record's items of ErrorRangesTable, see `found_errors`.
 
     Parameters
     ----------
@@ -139,7 +139,12 @@ def error_items(
     """
     partition = error_partition(job, range_of_error(row_prefix(record["row"])))
     for error in found_errors(record, chunk=chunk, attempt=attempt, time=time):
-        yield attributes({**error, "jobRange": partition, "ttl": ttl})
+        yield {**error, "jobRange": partition, "ttl": ttl}
+
+
+def error_items(record: Mapping[str, Any], **of_chunk: Any) -> Iterator[Item]:
+    """Yield the items of ErrorRangesTable for a rejected record; arguments as `error_values`."""
+    return map(attributes, error_values(record, **of_chunk))
 
 
 def _cut(text: str, length: int) -> str:

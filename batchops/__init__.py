@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
     from batchops.samples.sample import Sample, make_sample, write_sample
-    from batchops.samples.workshop import sample_fault, sample_job
+    from batchops.samples.workshop import sample_fault, sample_job, sample_stack
     from batchops.show.graph import WorkflowGraph
     from batchops.stack import Stack
     from batchops.widgets.console import Console, console
@@ -168,6 +168,7 @@ _MODULES = {
     "batchops.samples.workshop": (
         "sample_fault",
         "sample_job",
+        "sample_stack",
     ),
     "batchops.show.graph": ("WorkflowGraph",),
     "batchops.stack": ("Stack",),
@@ -250,6 +251,7 @@ __all__ = [
     "plot_totals",
     "sample_fault",
     "sample_job",
+    "sample_stack",
     "write_sample",
 ]
 

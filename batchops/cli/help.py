@@ -16,7 +16,7 @@ GROUPS = {
         *("duplicates", "chunks", "steps", "lineage", "cost", "plot"),
     ),
     "Fix and rerun": ("repair", "rerun", "stop", "redeliver", "compare", "what-if"),
-    "Look inside": ("logs", "invoke", "engine"),
+    "Look inside": ("logs", "event", "invoke", "engine"),
 }
 
 # What follows "batchops" on the command line. JOB stands for a job's id, as `jobs` lists it.
@@ -62,7 +62,8 @@ EXAMPLES = {
     "compare": "compare JOB JOB",
     "what-if": "what-if JOB mine.json",
     "logs": "logs validate-data --job JOB",
-    "invoke": "invoke read-file events/read-file.json",
+    "event": "event JOB validate-data --chunk 3 > event.json",
+    "invoke": "invoke validate-data event.json --here",
     "engine install": "engine install",
     "engine start": "engine start",
     "engine status": "engine status",

@@ -14,6 +14,7 @@ from batchops.cli.base import (
     POSITIVE,
     TIMEOUT,
     YES,
+    job_argument,
     main,
     show,
     time_ago,
@@ -147,6 +148,17 @@ def destroy(stack: Stack, yes: bool, force: bool) -> None:
 def logs(stack: Stack, function: str, since: str | None, job_id: str | None, limit: int) -> None:
     """Print what FUNCTION (its folder in source/) logged, as CSV."""
     show(stack.logs(function, since=since, job=job_id, limit=limit))
+
+
+@main.command()
+@job_argument
+@click.argument("function")
+@click.option("--chunk", type=POSITIVE, help="The chunk, for a function that runs for each.")
+@with_stack
+def event(stack: Stack, job_id: str, function: str, chunk: int | None) -> None:
+    """Print the event that FUNCTION got in the job, for 'invoke'."""
+    found = stack.job(job_id).event(function, chunk=chunk)
+    show(json.dumps(found, indent=2, ensure_ascii=False), data=found)
 
 
 @main.command()

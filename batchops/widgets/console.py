@@ -11,13 +11,14 @@ import ipywidgets as widgets
 from batchops.core.target import TargetName
 from batchops.job import Job
 from batchops.stack import Stack
-from batchops.widgets import theme
+from batchops.widgets import possible, theme
 from batchops.widgets.actions import ActionResult, Actions
 from batchops.widgets.background import Background
 from batchops.widgets.chunk_panels import ChunkGridPanel, TimingsPanel
 from batchops.widgets.errors_panel import ErrorsPanel
 from batchops.widgets.follower import MIN_REFRESH_S, Follower
 from batchops.widgets.job_list import JobList
+from batchops.widgets.keyboard import KeyboardGuard
 from batchops.widgets.logs_panel import LogsPanel
 from batchops.widgets.messages import Messages
 from batchops.widgets.progress_panel import ProgressPanel
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 _OPENING_S = 10.0
 _LIST_EVERY_S = 15.0
 _ERRORS, _TIMINGS, _LOGS, _UPLOAD = "Errors", "Timings", "Logs", "Upload"
+# What is read of a job, or done with it: the keys of those calls.
+_OF_A_JOB = ("action", "errors", "timings", "logs")
 _CLOSED = "<p>The console is closed. Run its cell again to open it.</p>"
 
 # One console per stack: running a cell again must not leave the previous console reading.
@@ -124,10 +127,10 @@ class Console:
         self.messages = Messages()
         self.background = Background(on_begin=self.messages.begin, on_end=self.messages.end)
         self.stacks = StackPicker(stack, self.background, on_pick=self._take_stack)
-        self.jobs = JobList(self.background, on_pick=self.pick_job)
+        self.jobs = JobList(self.background, on_pick=self.pick_job, on_several=self._take_several)
         self.progress, self.grid = ProgressPanel(), ChunkGridPanel()
         self.actions = Actions(self.background, root=root, on_done=self._acted)
-        self.errors = ErrorsPanel(self.background)
+        self.errors = ErrorsPanel(self.background, on_repair=self.actions.repair_edited)
         self.timings = TimingsPanel(self.background)
         self.logs = LogsPanel(self.background)
         self.upload = UploadPanel(self.background, root=root, on_submitted=self._submitted)
@@ -154,6 +157,7 @@ class Console:
                 widgets.HTML(theme.STYLE + '<div class="batchops-head">Operations console</div>'),
                 make_row(self.stacks.root, self.refresh_button, self.close_button),
                 self.messages.root,
+                KeyboardGuard(),
                 _section(self.jobs.root),
                 _section(self.progress.root, self.grid.root),
                 _section(self.actions.root),
@@ -257,13 +261,29 @@ class Console:
             self.logs.show(self.stack, job)
             self._follow(job)
 
+    def _take_several(self) -> None:
+        """Have the actions take all jobs that are picked, as far as they make sense."""
+        with self._lock:
+            stack, job = self.stack, self.job
+            if stack is None or job is None:
+                return
+            picked, last = self.jobs.picked, self.progress.last
+            others = [job_id for job_id in picked if job_id != job.id]
+            self.actions.show_others([Job(stack, job_id) for job_id in others])
+            own = last.status.status if last is not None else picked.get(job.id)
+            if own is None:  # it is not read yet
+                return
+            statuses = [own, *(picked[job_id] for job_id in others)]
+            rejected = last.status.rows_rejected if last is not None else None
+            self.actions.allow(possible.reasons_against(statuses, rejected=rejected))
+
     def _leave_job(self) -> None:
         with self._lock:
             if self._follower is not None:
                 self._follower.stop()
                 self._follower = None
             if self.job is not None:
-                self.messages.settle(self.job.id)
+                self.messages.settle(self.job.id, *_OF_A_JOB)
             self.job = None
             self.progress.clear()
             self.grid.clear()
@@ -293,6 +313,7 @@ class Console:
             before, status = self.progress.last, progress.status
             self.progress.show(progress)
             self.grid.show(grid)
+            self._take_several()
         news = before is not None and before.status.status != status.status
         if not status.ended and (news or time.monotonic() - self._listed_at > _LIST_EVERY_S):
             self._list_jobs()

@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from batchops.samples.sample import Sample, make_sample, write_sample
     from batchops.samples.workshop import sample_fault, sample_job, sample_stack
     from batchops.show.graph import WorkflowGraph
+    from batchops.show.tables import plain_tables
     from batchops.stack import Stack
     from batchops.widgets.console import Console, console
 
@@ -171,6 +172,7 @@ _MODULES = {
         "sample_stack",
     ),
     "batchops.show.graph": ("WorkflowGraph",),
+    "batchops.show.tables": ("plain_tables",),
     "batchops.stack": ("Stack",),
     "batchops.widgets.console": (
         "Console",
@@ -248,6 +250,7 @@ __all__ = [
     "infer_schema",
     "list_stacks",
     "make_sample",
+    "plain_tables",
     "plot_totals",
     "sample_fault",
     "sample_job",

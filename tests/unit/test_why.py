@@ -154,7 +154,7 @@ def test_chunk_failures_that_differ_in_numbers_only_are_one_cause() -> None:
     assert first.next_call == "job.rerun()"
     assert second.count == 1
     assert "403" in second.what, "a status is a cause of its own"
-    assert second.next_call == "stack.logs('enrich-data', job=job.id)"
+    assert second.next_call == "stack.logs('enrich-data', job=job.id)  # then job.rerun()"
 
 
 def test_cause_in_lambda_s_json_is_read() -> None:
@@ -212,7 +212,7 @@ def test_map_that_does_not_say_why_its_child_failed_sends_to_the_functions_log(
     cause = job_cause(JobEntry({**ENTRY, **known}), _failed(reason))
     assert cause is not None
     call, _, then = cause.next_call.partition("  # then ")
-    assert call == f"stack.logs({function!r}, job=job.id)"
+    assert call == f"stack.logs({function!r}, job=job.id)  # then job.rerun()"
     assert then == "job.rerun(dry_run=False)"
 
 

@@ -45,8 +45,8 @@ from botocore import exceptions as boto_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# It starts the local engine, too.
-_SAMPLE_STACK = "bo.sample_stack(stack)  # deploys it as 01-deploy does, with the sample's data"
+# It deploys the workshop's stack as the first notebook does, and starts the local engine for it.
+_SAMPLE_STACK = "bo.sample_stack(stack)"
 
 
 class BatchOpsError(Exception):
@@ -62,7 +62,10 @@ class BatchOpsError(Exception):
     def _render_traceback_(self) -> list[str]:
         text = f"{type(self).__name__}: {visible(str(self))}"
         if self._helpful_cell:
-            text += f"\nThis cell helps; then run the one above again:\n\n    {self._helpful_cell}"
+            text += (
+                "\nIn the workshop this cell sets all up; then run the one above again:"
+                f"\n\n    {self._helpful_cell}"
+            )
         return [text]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +40,6 @@ def frame_html(frame: pd.DataFrame) -> str:
     return f'<div class="batchops-table">{_STYLE}{table}</div>'
 
 
-def series_html(series: pd.Series) -> str:  # type: ignore[type-arg]
+def series_html(series: pd.Series[Any]) -> str:
     """Return a Series as an HTML table, with its name above the values."""
     return frame_html(series.to_frame())

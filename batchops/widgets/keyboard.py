@@ -7,7 +7,8 @@ import anywidget
 from batchops.widgets.theme import CLASS
 
 # JupyterLab takes arrows, letters and Escape wherever nothing is typed, and moves from cell to
-# cell. Lumino leaves elements with this attribute alone (CommandRegistry, @lumino/commands).
+# cell. Lumino leaves an element alone that has this attribute itself and the keyboard's focus
+# (CommandRegistry, @lumino/commands); its listener comes before all others.
 _SCRIPT = """
 export default {
   render({ el }) {
@@ -15,8 +16,11 @@ export default {
     let tries = 100;
     const mark = () => {
       const console = el.closest(".@class");
-      if (console) console.setAttribute("data-lm-suppress-shortcuts", "true");
-      else if (tries--) requestAnimationFrame(mark);
+      if (console) {
+        console.addEventListener("focusin", (event) =>
+          event.target.setAttribute("data-lm-suppress-shortcuts", "true")
+        );
+      } else if (tries--) requestAnimationFrame(mark);
     };
     mark();
   },

@@ -212,7 +212,7 @@ def test_map_that_does_not_say_why_its_child_failed_sends_to_the_functions_log(
     cause = job_cause(JobEntry({**ENTRY, **known}), _failed(reason))
     assert cause is not None
     call, _, then = cause.next_call.partition("  # then ")
-    assert call == f"stack.logs({function!r}, job=job.id)  # then job.rerun()"
+    assert call == f"stack.logs({function!r}, job=job.id)"
     assert then == "job.rerun(dry_run=False)"
 
 

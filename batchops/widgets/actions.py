@@ -19,6 +19,7 @@ from batchops.recovery.rerun import execute_rerun
 from batchops.show import markup
 from batchops.widgets import possible
 from batchops.widgets.confirmation import Confirmation, Proposal
+from batchops.widgets.file_picker import FilePicker, PickedFile
 from batchops.widgets.row_edits import Edits, edited_rejects
 from batchops.widgets.theme import make_button, make_row
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 
 _KEY = "action"
+# Rejected rows are few; a plan of the repair holds all of them in memory.
+_REPAIR_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -280,12 +283,13 @@ class Actions:
         self._others: tuple[Job, ...] = ()
         self.confirmation = Confirmation(background, key=_KEY, on_done=on_done)
         self.rerun = make_button("Rerun", "Run again what failed; previews it first", "repeat")
-        self.repair = widgets.FileUpload(
+        self.repair = FilePicker(
             description="Repair from file",
             tooltip="Pick the edited rejects, a workbook or a CSV; previews the changes first",
             accept=".xlsx,.csv,.txt,text/csv",
-            icon="wrench",
-            layout=widgets.Layout(width="190px"),
+            max_bytes=_REPAIR_BYTES,
+            on_file=self._propose_repair,
+            on_refused=self._refuse_file,
         )
         self.stop = make_button("Stop", "Stop what runs; previews it first", "stop")
         self.link = make_button("Link", "Make an address that opens the file", "link")
@@ -322,7 +326,6 @@ class Actions:
         )
         self.link.on_click(self._propose_link)
         self.download.on_click(self._propose_download)
-        self.repair.observe(self._propose_repair, "value")
         self.show(None)
 
     def show(self, job: Job | None) -> None:
@@ -367,11 +370,13 @@ class Actions:
         """Propose a repair with values that were typed."""
         self._propose(button, lambda job: propose_edited(job, edits), "planning a repair")
 
-    def _propose_repair(self, change: Any) -> None:
-        if change["new"]:
-            rows = bytes(change["new"][0]["content"])
-            self.repair.value = ()  # so that the same file can be picked again
-            self._propose(self.repair, lambda job: propose_repair(job, rows), "planning a repair")
+    def _propose_repair(self, file: PickedFile) -> None:
+        rows = file.path.read_bytes()
+        self._propose(self.repair, lambda job: propose_repair(job, rows), "planning a repair")
+
+    def _refuse_file(self, problem: str) -> None:
+        html = markup.paragraph(problem)
+        self.confirmation.propose(Proposal("Not repaired", html, "", lambda: None, ""))
 
     def _propose_all(
         self, button: Any, make: Callable[[Job], Proposal], what: str, doing: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import gc
 import json
 import threading
 from collections import Counter
@@ -22,6 +22,7 @@ from batchops.widgets.background import THREAD_PREFIX
 from batchops.widgets.confirmation import Proposal
 from batchops.widgets.console import Console
 from batchops.widgets.errors_panel import parse_rows
+from batchops.widgets.file_picker import FilePicker, PickedFile
 from batchops.widgets.job_list import PAGE_JOBS
 from batchops.widgets.possible import reasons_against
 
@@ -40,6 +41,7 @@ FOCUSABLE = (
     ipywidgets.Combobox,
     ipywidgets.Dropdown,
     ipywidgets.FileUpload,
+    FilePicker,
     ipywidgets.Select,
     ipywidgets.Text,
     ipywidgets.ToggleButtons,
@@ -649,19 +651,68 @@ def test_errors_are_filtered_and_paged(
 # ------------------------------------------------------------------------------- uploads
 
 
-def test_a_file_too_large_for_a_browser_is_refused_unread(
+def test_a_file_too_large_is_refused_in_the_browser(
     opened: Callable[..., Console], account: support.Account
 ) -> None:
     deploy()
     console = opened()
     console.view.value = "Upload"
-    console.upload.file.value = (uploaded("big<b>.csv", b"x" * (9 * 1024 * 1024 + 1)),)
-    settle(console)
+    picker = console.upload.file
+    assert picker.max_bytes == 1024**3
+    picker._take(picker, {"kind": "refused", "name": "big<b>.csv", "size": 2 * 1024**3}, [])
     shown = console.upload.confirmation
-    assert "big&lt;b&gt;.csv" in shown.text.value
-    assert "larger than the 9,437,184 bytes" in shown.text.value
+    assert "big&lt;b&gt;.csv has 2,147,483,648 bytes" in shown.text.value
     assert shown.confirm.layout.display == "none"
     assert account.keys() == []
+
+
+def picker_of(got: list[PickedFile], told: list[str], *, max_bytes: int = 100) -> FilePicker:
+    """Return a picker that notes what comes."""
+    texts = {"description": "Choose", "tooltip": "Choose", "accept": ""}
+    return FilePicker(**texts, max_bytes=max_bytes, on_file=got.append, on_refused=told.append)
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+def test_a_file_comes_in_pieces_and_goes_when_nobody_needs_it(pieces: int) -> None:
+    got: list[PickedFile] = []
+    told: list[str] = []
+    support.hand_over(picker_of(got, told), "a.csv", b"a,b\n1,2\n", pieces=pieces)
+    assert told == []
+    path = got[0].path
+    assert (got[0].name, path.read_bytes()) == ("a.csv", b"a,b\n1,2\n")
+    assert path.stat().st_mode & 0o077 == 0
+    got.clear()
+    gc.collect()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "content", "last"),
+    [(3, b"abcd", True), (9, b"abcd", True), (101, b"a" * 101, True), (3, b"abcd", False)],
+    ids=["longer", "shorter", "too-large", "longer-not-last"],
+)
+def test_a_file_that_is_not_as_announced_is_not_taken(
+    size: int, content: bytes, last: bool
+) -> None:
+    got: list[PickedFile] = []
+    told: list[str] = []
+    picker = picker_of(got, told)
+    picker._take(picker, {"kind": "begin", "turn": "1", "name": "a.csv", "size": size}, [])
+    picker._take(picker, {"kind": "piece", "turn": "1", "last": last}, [content])
+    assert got == []
+    assert "pick it again" in told[0]
+
+
+def test_pieces_of_a_file_that_was_given_up_go_into_no_other() -> None:
+    got: list[PickedFile] = []
+    told: list[str] = []
+    picker = picker_of(got, told)
+    picker._take(picker, {"kind": "begin", "turn": "1", "name": "a.csv", "size": 8}, [])
+    picker._take(picker, {"kind": "piece", "turn": "1", "last": False}, [b"aaaa"])
+    picker._take(picker, {"kind": "begin", "turn": "2", "name": "b.csv", "size": 4}, [])
+    picker._take(picker, {"kind": "piece", "turn": "1", "last": True}, [b"aaaa"])
+    picker._take(picker, {"kind": "piece", "turn": "2", "last": True}, [b"bbbb"])
+    assert [(file.name, file.path.read_bytes()) for file in got] == [("b.csv", b"bbbb")]
 
 
 @pytest.mark.parametrize("path", ["../secret.csv", "link.csv", "/etc/hostname", "key.pem"])
@@ -683,13 +734,6 @@ def test_a_path_opens_no_other_file_of_the_user(
     assert "leads out of" in said or "is no data file" in said
     assert not console.upload.confirmation.open
     assert "secret\n" not in said
-
-
-def uploaded(name: str, content: bytes) -> dict[str, Any]:
-    """Return a file as a browser hands it over."""
-    moment = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
-    about = {"name": name, "type": "text/csv", "size": len(content), "last_modified": moment}
-    return {**about, "content": memoryview(content)}
 
 
 # --------------------------------------------------------------------- keyboard and end

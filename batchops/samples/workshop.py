@@ -40,6 +40,8 @@ def sample_stack(stack: Stack, *, timeout_s: float = 3600) -> Stack:
     ------
     InputError, StackError, PackagingError, AwsError, EngineError
     """
+    if stack.target.engine is not None:
+        stack.target.engine.start()  # unless it runs already
     if not stack.status().deployed:
         with tempfile.TemporaryDirectory(prefix="batchops-") as folder:
             files = make_sample(CHUNK_ROWS).write(Path(folder))

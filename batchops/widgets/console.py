@@ -24,6 +24,7 @@ from batchops.widgets.messages import Messages
 from batchops.widgets.progress_panel import ProgressPanel
 from batchops.widgets.root_folder import RootFolder
 from batchops.widgets.stack_picker import StackPicker
+from batchops.widgets.summary_panel import SummaryPanel
 from batchops.widgets.theme import make_button, make_row
 from batchops.widgets.upload import UploadPanel
 
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
 
 _OPENING_S = 10.0
 _LIST_EVERY_S = 15.0
-_ERRORS, _TIMINGS, _LOGS, _UPLOAD = "Errors", "Timings", "Logs", "Upload"
+_ERRORS, _SUMMARY, _TIMINGS = "Errors", "Summary", "Timings"
+_LOGS, _UPLOAD = "Logs", "Upload"
 # What is read of a job, or done with it: the keys of those calls.
-_OF_A_JOB = ("action", "errors", "timings", "logs")
+_OF_A_JOB = ("action", "errors", "summary", "timings", "logs")
 _CLOSED = "<p>The console is closed. Run its cell again to open it.</p>"
 
 # One console per stack: running a cell again must not leave the previous console reading.
@@ -102,7 +104,7 @@ class Console:
     """The console, which `console` makes: its panels, and how they work together.
 
     The panels are attributes: ``stacks``, ``jobs``, ``progress``, ``grid``, ``actions``,
-    ``errors``, ``timings``, ``logs``, ``upload``. Functions return all that they show:
+    ``errors``, ``summary``, ``timings``, ``logs``, ``upload``. Functions return all that they show:
     `batchops.list_stacks`, `Stack.jobs`, `Job.status`, `Job.chunk_grid`, `Job.error_page`,
     `Job.why`, `Stack.logs`, `Stack.plan`, and the dry runs of `Job`.
     """
@@ -131,6 +133,7 @@ class Console:
         self.progress, self.grid = ProgressPanel(), ChunkGridPanel()
         self.actions = Actions(self.background, root=root, on_done=self._acted)
         self.errors = ErrorsPanel(self.background, on_repair=self.actions.repair_edited)
+        self.summary = SummaryPanel(self.background)
         self.timings = TimingsPanel(self.background)
         self.logs = LogsPanel(self.background)
         self.upload = UploadPanel(self.background, root=root, on_submitted=self._submitted)
@@ -146,8 +149,14 @@ class Console:
             "Close", "Close the console; jobs go on", "times", width_px=80
         )
         self.view = widgets.ToggleButtons(
-            options=[_ERRORS, _TIMINGS, _LOGS, _UPLOAD],
-            tooltips=["Errors by page", "Times as plots", "Logs of the functions", "A new file"],
+            options=[_ERRORS, _SUMMARY, _TIMINGS, _LOGS, _UPLOAD],
+            tooltips=[
+                "Errors by page, and new values for rejected rows",
+                "Workflow, balance, mail and cost",
+                "Times as plots",
+                "Logs of the functions",
+                "A new file",
+            ],
             description="",
             tooltip="What to show below",
         )
@@ -188,6 +197,7 @@ class Console:
     def _show_view(self) -> None:
         panels: dict[str, Any] = {
             _ERRORS: self.errors,
+            _SUMMARY: self.summary,
             _TIMINGS: self.timings,
             _LOGS: self.logs,
             _UPLOAD: self.upload,
@@ -199,6 +209,8 @@ class Console:
         """Read what the view shows, but logs, which may take long, only on demand."""
         if self.job is not None and self.view.value == _ERRORS:
             self.errors.load()
+        elif self.job is not None and self.view.value == _SUMMARY:
+            self.summary.load()
         elif self.job is not None and self.view.value == _TIMINGS:
             self.timings.load()
 
@@ -257,6 +269,7 @@ class Console:
             job = self.job = Job(self.stack, job_id)
             self.actions.show(job)
             self.errors.show(job)
+            self.summary.show(job)
             self.timings.show(job)
             self.logs.show(self.stack, job)
             self._follow(job)
@@ -289,6 +302,7 @@ class Console:
             self.grid.clear()
             self.actions.show(None)
             self.errors.show(None)
+            self.summary.show(None)
             self.timings.show(None)
 
     # ------------------------------------------------------------------------ following

@@ -809,3 +809,20 @@ def test_values_that_are_typed_are_noted_for_the_errors_that_are_picked(
     panel.unset.click()
     assert panel.edits == {}
     assert panel.repair.disabled
+
+
+# ------------------------------------------------------------------------------ summary
+
+
+def test_the_summary_shows_what_a_job_has_and_says_what_it_has_not(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    put_jobs(account, 1)
+    console = opened()
+    console.view.value = "Summary"
+    settle(console)
+    shown = console.summary.parts.value
+    for title in ("Balance", "Workflow", "Mail", "Cost on AWS"):
+        assert f"<b>{title}</b>" in shown
+    assert console.messages.text == ""

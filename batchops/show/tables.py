@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 _STYLE = (
     "<style>.batchops-table table td, .batchops-table table th "
-    "{text-align: left; vertical-align: top; white-space: normal; overflow-wrap: break-word; "
+    "{text-align: left !important; vertical-align: top; white-space: normal; "
+    "overflow-wrap: break-word; "
     "max-width: 40em}</style>"
 )
 

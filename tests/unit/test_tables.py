@@ -16,7 +16,7 @@ def test_no_text_is_cut_and_none_is_html() -> None:
     shown = frame_html(pd.DataFrame({"message": [LONG, "<b>no</b>"]}))
     assert LONG in shown
     assert "&lt;b&gt;no" in shown
-    assert "text-align: left" in shown
+    assert "text-align: left !important" in shown
 
 
 def test_a_series_is_a_table_without_its_type() -> None:

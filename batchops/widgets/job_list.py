@@ -56,7 +56,7 @@ def jobs_grid(jobs: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     texts = {
-        "Status": [f"{_MARKS.get(s, MARKS['failed'])} {s.lower()}" for s in jobs["status"]],
+        "Status": [_status(s) for s in jobs["status"]],
         "Start (UTC)": [f"{start:%Y-%m-%d %H:%M}" for start in jobs["start"]],
         "File": [printable(shorten(name, _MAX_NAME)) for name in jobs["file"]],
         "Rows": _numbers(jobs["rows_in"]),
@@ -66,10 +66,14 @@ def jobs_grid(jobs: pd.DataFrame) -> pd.DataFrame:
         "Chunks": _numbers(jobs["chunks"]),
         "Chunk size": _numbers(jobs["chunk_rows"]),
         "Attempt": _numbers(jobs["attempt"]),
-        "Mail": ["" if pd.isna(mail) else str(mail).lower() for mail in jobs["mail"]],
+        "Mail": ["" if pd.isna(mail) else printable(mail.lower()) for mail in jobs["mail"]],
         "Job": [str(job_id) for job_id in jobs["job"]],
     }
     return pd.DataFrame(texts, dtype="str")
+
+
+def _status(status: str) -> str:
+    return f"{_MARKS.get(status, MARKS['failed'])} {printable(status.lower())}"
 
 
 def _numbers(values: pd.Series[Any], form: str = ",") -> list[str]:

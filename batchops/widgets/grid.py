@@ -80,14 +80,13 @@ class Grid:
                 "search": "Find",
             },
         }
-        self.table = ITable(
-            self._frame,
-            classes="display compact" if wrap else "display compact nowrap",
-            table_id=f"batchops-{name}",
-            scrollY=height,
-            **options,
-            **_OPTIONS,
-        )
+        options |= _OPTIONS | {
+            "classes": "display compact" if wrap else "display compact nowrap",
+            "table_id": f"batchops-{name}",
+            "scrollY": height,
+        }
+        self._options = options
+        self.table = ITable(self._frame, **options)
         self.root = widgets.Box([self.table])
         self.root.add_class("batchops-grid")
         if wrap:
@@ -120,7 +119,7 @@ class Grid:
         try:
             if not frame.equals(self._frame):
                 self._frame = frame
-                self.table.update(frame, selected_rows=rows)
+                self._replace(rows)
             elif rows != sorted(self.table.selected_rows):
                 self.table.selected_rows = rows
         finally:
@@ -133,6 +132,13 @@ class Grid:
     def pick(self, *keys: str) -> None:
         """Pick rows in place of those that are picked, as a click does."""
         self.table.selected_rows = [self._keys.index(key) for key in keys]
+
+    def _replace(self, rows: list[int]) -> None:
+        """Put a new table in the place of the old one: one that is updated tells no more picks."""
+        old, self.table = self.table, ITable(self._frame, selected_rows=rows, **self._options)
+        self.table.observe(self._take, "selected_rows")
+        self.root.children = (self.table,)
+        old.close()
 
     def _take(self, change: Any) -> None:
         if self._filling:

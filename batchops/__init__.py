@@ -85,8 +85,9 @@ if TYPE_CHECKING:
     from batchops.recovery.repair_plan import RepairPlan
     from batchops.recovery.rerun_plan import RerunPlan
     from batchops.samples.sample import Sample, make_sample, write_sample
-    from batchops.samples.workshop import sample_fault, sample_job
+    from batchops.samples.workshop import sample_fault, sample_job, sample_stack
     from batchops.show.graph import WorkflowGraph
+    from batchops.show.tables import plain_tables
     from batchops.stack import Stack
     from batchops.widgets.console import Console, console
 
@@ -180,8 +181,10 @@ _MODULES = {
     "batchops.samples.workshop": (
         "sample_fault",
         "sample_job",
+        "sample_stack",
     ),
     "batchops.show.graph": ("WorkflowGraph",),
+    "batchops.show.tables": ("plain_tables",),
     "batchops.stack": ("Stack",),
     "batchops.widgets.console": (
         "Console",
@@ -265,9 +268,11 @@ __all__ = [
     "infer_schema",
     "list_stacks",
     "make_sample",
+    "plain_tables",
     "plot_totals",
     "sample_fault",
     "sample_job",
+    "sample_stack",
     "write_sample",
 ]
 

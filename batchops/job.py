@@ -754,6 +754,30 @@ class Job(JobRef):
 
         return purge(self, dry_run=dry_run)
 
+    # -------------------------------------------------------------------------- debugging
+
+    def event(self, function: str, *, chunk: int | None = None) -> dict[str, Any]:
+        """Return the event that a function got in the job, for `Stack.invoke`.
+
+        Parameters
+        ----------
+        function
+            Its folder in ``source/``, such as ``"validate-data"``: any that a workflow calls.
+        chunk
+            The chunk's number, for a function that runs for each chunk.
+
+        Raises
+        ------
+        InputError
+            No workflow calls the function, or it takes a chunk, or none.
+        JobError
+            The job did not reach the function, or Step Functions no longer has its history.
+        JobNotFoundError, AwsError
+        """
+        from batchops.inspection.step_event import step_event
+
+        return step_event(self, function, chunk=chunk)
+
     # ----------------------------------------------------------------------------- ledger
 
     def entry(self) -> dict[str, Any]:

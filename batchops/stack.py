@@ -584,7 +584,9 @@ class Stack(StackRef):
         DataFrame
             One line a job: ``job``, ``status``, ``file`` (str), ``start``, ``end``
             (datetime64[ms, UTC]), ``rows_in``, ``rows_out``, ``rows_rejected``, ``chunks``,
-            ``attempt`` (Int64), ``mail``, ``error`` (str). Missing: not known yet, or none.
+            ``attempt``, ``chunk_rows`` (the rows a chunk may have) (Int64), ``seconds`` (that the
+            last attempt took), ``rows_per_s`` (of jobs that succeeded in their first) (Float64),
+            ``mail``, ``error`` (str). Missing: not known yet, or none.
         """
         warn_of_misfit(self.outputs)
         return frames.jobs_frame(

@@ -532,3 +532,14 @@ def first(
         return (left.pop(0), b"{}") if left else then(request)
 
     return answer
+
+
+def hand_over(picker: Any, name: str, content: bytes, *, pieces: int = 1) -> None:
+    """Do what the browser does with a file that somebody picks."""
+    about = {"turn": name, "name": name, "size": len(content)}
+    picker._take(picker, {"kind": "begin", **about}, [])
+    step = max(-(-len(content) // pieces), 1)
+    for at in range(0, max(len(content), 1), step):
+        piece = content[at : at + step]
+        message = {"kind": "piece", "turn": name, "last": at + step >= len(content)}
+        picker._take(picker, message, [memoryview(piece)])

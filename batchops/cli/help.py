@@ -20,7 +20,7 @@ GROUPS = {
     "Fix and rerun": (
         *("repair", "rerun", "stop", "redeliver", "reconcile", "compare", "what-if", "purge"),
     ),
-    "Look inside": ("logs", "invoke", "engine"),
+    "Look inside": ("logs", "event", "invoke", "engine"),
 }
 
 # What follows "batchops" on the command line. JOB stands for a job's id, as `jobs` lists it.
@@ -72,7 +72,8 @@ EXAMPLES = {
     "what-if": "what-if JOB mine.json",
     "purge": "purge JOB --yes",
     "logs": "logs validate-data --job JOB --follow",
-    "invoke": "invoke read-file events/read-file.json",
+    "event": "event JOB validate-data --chunk 3 > event.json",
+    "invoke": "invoke validate-data event.json --here",
     "engine install": "engine install",
     "engine start": "engine start",
     "engine status": "engine status",

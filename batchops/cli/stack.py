@@ -15,6 +15,7 @@ from batchops.cli.base import (
     POSITIVE,
     TIMEOUT,
     YES,
+    job_argument,
     leaving,
     main,
     show,
@@ -230,6 +231,17 @@ def logs(
         for number, part in enumerate(parts):
             write_table(part, header=number == 0)
             sys.stdout.flush()
+
+
+@main.command()
+@job_argument
+@_FUNCTION
+@click.option("--chunk", type=POSITIVE, help="The chunk, for a function that runs for each.")
+@with_stack
+def event(stack: Stack, job_id: str, function: str, chunk: int | None) -> None:
+    """Print the event that FUNCTION got in the job, for 'invoke'."""
+    found = stack.job(job_id).event(function, chunk=chunk)
+    show(json.dumps(found, indent=2, ensure_ascii=False), data=found)
 
 
 @main.command()

@@ -45,6 +45,9 @@ from botocore import exceptions as boto_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# It deploys the workshop's stack as the first notebook does, and starts the local engine for it.
+_SAMPLE_STACK = "bo.sample_stack(stack)"
+
 
 class BatchOpsError(Exception):
     """Base of every error that this package raises on purpose.
@@ -53,8 +56,17 @@ class BatchOpsError(Exception):
     ``__traceback__``, for ``%debug`` too.
     """
 
+    # What helps in a notebook, below the message.
+    _helpful_cell = ""
+
     def _render_traceback_(self) -> list[str]:
-        return [f"{type(self).__name__}: {visible(str(self))}"]
+        text = f"{type(self).__name__}: {visible(str(self))}"
+        if self._helpful_cell:
+            text += (
+                "\nIn the workshop this cell sets all up; then run the one above again:"
+                f"\n\n    {self._helpful_cell}"
+            )
+        return [text]
 
 
 class InputError(BatchOpsError, ValueError):
@@ -97,6 +109,8 @@ class EngineStartError(EngineError):
 
 class EngineNotRunningError(EngineError):
     """The engine is needed, and does not run."""
+
+    _helpful_cell = _SAMPLE_STACK
 
 
 class AwsError(BatchOpsError):
@@ -145,6 +159,8 @@ class StackError(BatchOpsError):
 
 class StackNotFoundError(StackError):
     """There is no such stack."""
+
+    _helpful_cell = _SAMPLE_STACK
 
 
 class StackBusyError(StackError):

@@ -30,11 +30,17 @@ def read_history(stack: StackRef, job_id: str, attempt: int) -> Iterator[Any]:
     return read_events(stack, execution_arn(stack, job_id, attempt))
 
 
-def read_events(stack: StackRef, arn: str) -> Iterator[Any]:
-    """Yield an execution's events, at most 25,000 (AWS quota); nothing if there is no execution."""
+def read_events(stack: StackRef, arn: str, *, with_data: bool = False) -> Iterator[Any]:
+    """Yield an execution's events, at most 25,000 (AWS quota); nothing if there is no execution.
+
+    Parameters
+    ----------
+    with_data
+        Whether they have the inputs and outputs of the states.
+    """
     states = stack.client("stepfunctions")
     pages = states.get_paginator("get_execution_history").paginate(
-        executionArn=arn, includeExecutionData=False, PaginationConfig={"PageSize": 1000}
+        executionArn=arn, includeExecutionData=with_data, PaginationConfig={"PageSize": 1000}
     )
     with translated(f"reading the history of execution {arn.rsplit(':', 1)[-1]!r}"):
         try:

@@ -60,7 +60,9 @@ class ErrorPage(Shown):
         """The last row that was read, if another page follows; otherwise None."""
         return int(self.next.split("#", 1)[0]) if self.next else None
 
-    def _title(self) -> str:
+    @property
+    def title(self) -> str:
+        """How many errors there are, and how many were looked at."""
         text = f"{len(self.errors):,} errors"
         if self.read > len(self.errors):
             text += f" of {self.read:,} looked at"
@@ -71,7 +73,7 @@ class ErrorPage(Shown):
         return text
 
     def _blocks(self) -> Iterator[Block]:
-        yield Block.line(self._title())
+        yield Block.line(self.title)
         yield Block.table(_SHOWN, self.errors[[*_SHOWN]].to_numpy())
 
 

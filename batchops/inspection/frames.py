@@ -66,8 +66,11 @@ def jobs_frame(found: Iterable[JobEntry]) -> pd.DataFrame:
         "rows_rejected": [row.rows_rejected for row in rows],
         "chunks": [row.chunks if row.was_split else None for row in rows],
         "attempt": [row.attempt for row in rows],
+        "chunk_rows": [row.chunk_rows or None for row in rows],
     }
     columns |= {name: pd.Series(values, dtype="Int64") for name, values in counts.items()}
+    columns["seconds"] = pd.Series([row.took_s for row in rows], dtype="Float64")
+    columns["rows_per_s"] = pd.Series([row.rows_per_s for row in rows], dtype="Float64")
     columns["mail"] = pd.Series([row.mail_status or None for row in rows], dtype="str")
     columns["error"] = pd.Series([row.error or None for row in rows], dtype="str")
     return pd.DataFrame(columns)

@@ -101,12 +101,18 @@ class Progress(Shown):
         yield Block(self._line(), self._bar() + (self.picture.html() if self.picture else ""))
 
     def _line(self) -> str:
-        counts = ", ".join(f"{n:,} {state}" for state, n in self.chunks_by_state.items() if n)
+        counts = ", ".join(
+            f"{n:,} {self._word(state)}" for state, n in self.chunks_by_state.items() if n
+        )
         chunks = f"{self.phase:<9} {self.chunks_ended:,}/{self.status.chunks:,} chunks"
         text = ", ".join([chunks, *self.facts])
         if counts:
             text += f"; chunks: {counts}"
         return printable(f"{text}: {self.status.reason}") if self.status.reason else text
+
+    def _word(self, state: str) -> str:
+        # Nothing waits any more in a job that has ended.
+        return "not done" if state == "waiting" and self.status.ended else state
 
     def _bar(self) -> str:
         """Return a bar of the chunks by state, with the numbers below, as HTML."""
@@ -118,7 +124,7 @@ class Progress(Shown):
             if count and state != "waiting"
         )
         counts = ", ".join(
-            f'<b style="color:{COLOURS[state]}">{MARKS[state]}</b> {count:,} {state}'
+            f'<b style="color:{COLOURS[state]}">{MARKS[state]}</b> {count:,} {self._word(state)}'
             for state, count in states.items()
         )
         reason = f"<div>{markup.one_line(self.status.reason)}</div>" if self.status.reason else ""

@@ -161,6 +161,8 @@ class StatusReader:
         if not entry.was_split:  # nor any chunk to be read
             return JobStatus(**known)
         tally = self._read_chunks(entry.attempt, ended=status in workflow.ENDED)
+        if status in workflow.ENDED:  # the ledger may have chunks of before that run no longer
+            tally.running.clear()
         return JobStatus(
             **known,
             rows_done=tally.rows_done,

@@ -235,7 +235,7 @@ def chunk_causes(chunks: Iterable[ChunkEntry]) -> list[Cause]:
         function = _FUNCTION_OF_STATE.get(group[0])
         call = "job.rerun()"
         if function and not _PASSING.fullmatch(first.error):
-            call = f"stack.logs({function!r}, job=job.id)"
+            call = f"stack.logs({function!r}, job=job.id)  # then job.rerun()"
         what = f"{first.failed_at}: {group[1]}" if group[0] else group[1]
         found.append(
             Cause("failure", what, counts[group], None, f"chunk {first.number}: {text}", call)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 from batchcore.aws import LINK_EXPIRES_S
 
-from batchops.core.errors import InputError
+from batchops.core.errors import BatchOpsError, InputError
 from batchops.inspection import result_files
 from batchops.inspection.links import HERE_ONLY, embedded
 from batchops.inspection.result_files import local_name
@@ -17,10 +17,15 @@ from batchops.recovery.damage import KINDS
 from batchops.recovery.repair import execute_repair
 from batchops.recovery.rerun import execute_rerun
 from batchops.show import markup
+from batchops.widgets import possible
 from batchops.widgets.confirmation import Confirmation, Proposal
+from batchops.widgets.file_picker import FilePicker, PickedFile
+from batchops.widgets.row_edits import Edits, edited_rejects
 from batchops.widgets.theme import make_button, make_row
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from batchops.inspection.result_files import ResultFile
     from batchops.job import Job
     from batchops.widgets.background import Background
@@ -28,11 +33,13 @@ if TYPE_CHECKING:
 
 
 _KEY = "action"
+# Rejected rows are few; a plan of the repair holds all of them in memory.
+_REPAIR_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class ActionResult:
-    """The result of an action: a text, safe HTML after it, and whether the job runs again."""
+    """The result of an action: a text, safe HTML after it, and whether it changed the job."""
 
     text: str
     markup: str = ""
@@ -85,13 +92,20 @@ def propose_rerun(job: Job) -> Proposal:
     return Proposal(f"Rerun of {job.id}", plan._repr_html_(), confirm, execute, "starting a rerun")
 
 
-def propose_repair(job: Job, rows: bytes, accept: frozenset[str] = frozenset()) -> Proposal:
+def propose_edited(job: Job, edits: Edits, accept: frozenset[str] = frozenset()) -> Proposal:
+    """Propose a repair with values that were typed, see `propose_repair`."""
+    return propose_repair(job, edited_rejects(job, edits), accept)
+
+
+def propose_repair(
+    job: Job, rows: bytes | pd.DataFrame, accept: frozenset[str] = frozenset()
+) -> Proposal:
     """Propose a repair with edited rejects; it starts exactly as planned.
 
     Parameters
     ----------
     rows
-        The content of the workbook or CSV file.
+        The content of the workbook or CSV file, or the rows.
     accept
         The kinds of damage to let through. The proposal lists all that there are as choices.
     """
@@ -122,7 +136,7 @@ def propose_stop(job: Job) -> Proposal:
     html = would._repr_html_()
 
     def execute() -> ActionResult:
-        return ActionResult(str(job.stop()))
+        return ActionResult(str(job.stop()), started=True)
 
     return Proposal(f"Stop of {job.id}", html, "Stop it", execute, "stopping the job")
 
@@ -229,6 +243,48 @@ def propose_report(job: Job, root: RootFolder, folder: str) -> Proposal:
     return Proposal(f"Report of {job.id}", html, "Store it", execute, "making the report")
 
 
+def propose_each(
+    jobs: Sequence[Job], make: Callable[[Job], Proposal], what: str, doing: str
+) -> Proposal:
+    """Propose an action on each of several jobs; those that it does not fit are left out.
+
+    Parameters
+    ----------
+    make
+        Proposes it for one job.
+    what
+        Its name, such as ``"Rerun"``.
+    doing
+        What to display meanwhile.
+    """
+    found: dict[str, Proposal] = {}
+    html = ""
+    for job in jobs:
+        try:
+            proposal = make(job)
+        except BatchOpsError as error:
+            html += markup.paragraph(f"{job.id} is left out: {error}")
+            continue
+        html += proposal.html
+        if proposal.confirm:
+            found[job.id] = proposal
+
+    def execute() -> ActionResult:
+        texts, started = [], False
+        for job_id, proposal in found.items():
+            try:
+                done = proposal.execute()
+            except BatchOpsError as error:  # the others are acted on all the same
+                texts.append(f"job {job_id}: {error}")
+            else:
+                texts.append(done.text)
+                started = started or done.started
+        return ActionResult("\n".join(texts), started=started)
+
+    confirm = f"{what} {len(found):,} jobs" if found else ""
+    return Proposal(f"{what} of {len(jobs):,} jobs", html, confirm, execute, doing)
+
+
 class Actions:
     """The buttons, and the place for their proposals.
 
@@ -251,14 +307,16 @@ class Actions:
     ) -> None:
         self._background, self._root_folder = background, root
         self._job: Job | None = None
+        self._others: tuple[Job, ...] = ()
         self.confirmation = Confirmation(background, key=_KEY, on_done=on_done)
         self.rerun = make_button("Rerun", "Run again what failed; previews it first", "repeat")
-        self.repair = widgets.FileUpload(
+        self.repair = FilePicker(
             description="Repair from file",
             tooltip="Pick the edited rejects, a workbook or a CSV; previews the changes first",
             accept=".xlsx,.csv,.txt,text/csv",
-            icon="wrench",
-            layout=widgets.Layout(width="190px"),
+            max_bytes=_REPAIR_BYTES,
+            on_file=self._propose_repair,
+            on_refused=self._refuse_file,
         )
         self.stop = make_button("Stop", "Stop what runs; previews it first", "stop")
         self.link = make_button("Link", "Make an address that opens the file", "link")
@@ -283,27 +341,54 @@ class Actions:
             *(self.rerun, self.repair, self.stop),
             *(self.link, self.download, self.report),
         )
+        self.note = widgets.HTML()
+        self.note.add_class("batchops-quiet")
         self.root = widgets.VBox(
             [
                 make_row(self.rerun, self.repair, self.stop),
                 make_row(self.file, self.folder, self.link, self.download, self.report),
+                self.note,
                 self.confirmation.root,
             ]
         )
-        self.rerun.on_click(lambda b: self._propose(b, propose_rerun, "planning a rerun"))
-        self.stop.on_click(lambda b: self._propose(b, propose_stop, "looking what runs"))
+        self.rerun.on_click(
+            lambda b: self._propose_all(b, propose_rerun, "Rerun", "planning a rerun")
+        )
+        self.stop.on_click(
+            lambda b: self._propose_all(b, propose_stop, "Stop", "looking what runs")
+        )
         self.link.on_click(self._propose_link)
         self.download.on_click(self._propose_download)
         self.report.on_click(self._propose_report)
-        self.repair.observe(self._propose_repair, "value")
         self.show(None)
 
     def show(self, job: Job | None) -> None:
         """Switch to another job; a proposal for the previous one is dropped."""
-        self._job = job
+        self._job, self._others = job, ()
         self.confirmation.drop()
-        for button in self.buttons:
-            button.disabled = job is None
+        self.allow({} if job is not None else possible.reasons_against(()))
+
+    def show_others(self, jobs: Sequence[Job]) -> None:
+        """Switch to other jobs, which Rerun and Stop take beside the one that is shown."""
+        if tuple(job.id for job in jobs) != tuple(job.id for job in self._others):
+            self._others = tuple(jobs)
+            self.confirmation.drop()
+
+    def allow(self, against: Mapping[str, str]) -> None:
+        """Enable the buttons, but for the actions that make no sense, and say why those do not."""
+        for action, buttons in {
+            possible.RERUN: (self.rerun,),
+            possible.REPAIR: (self.repair,),
+            possible.STOP: (self.stop,),
+            possible.FILES: (self.link, self.download, self.report),
+        }.items():
+            for button in buttons:
+                self._background.allow(button, action not in against)
+        causes: dict[str, list[str]] = {}
+        for action, reason in against.items():
+            causes.setdefault(reason, []).append(action)
+        texts = [f"{', '.join(actions)}: {reason}" for reason, actions in causes.items()]
+        self.note.value = f"Not now: {'; '.join(texts)}." if texts and self._job else ""
 
     def _propose_link(self, button: Any) -> None:
         rejected = self.file.value.rejected
@@ -319,11 +404,27 @@ class Actions:
         folder, root = self.folder.value, self._root_folder
         self._propose(button, lambda job: propose_report(job, root, folder), "looking it up")
 
-    def _propose_repair(self, change: Any) -> None:
-        if change["new"]:
-            rows = bytes(change["new"][0]["content"])
-            self.repair.value = ()  # so that the same file can be picked again
-            self._propose(self.repair, lambda job: propose_repair(job, rows), "planning a repair")
+    def repair_edited(self, edits: Edits, button: Any) -> None:
+        """Propose a repair with values that were typed."""
+        self._propose(button, lambda job: propose_edited(job, edits), "planning a repair")
+
+    def _propose_repair(self, file: PickedFile) -> None:
+        rows = file.path.read_bytes()
+        self._propose(self.repair, lambda job: propose_repair(job, rows), "planning a repair")
+
+    def _refuse_file(self, problem: str) -> None:
+        html = markup.paragraph(problem)
+        self.confirmation.propose(Proposal("Not repaired", html, "", lambda: None, ""))
+
+    def _propose_all(
+        self, button: Any, make: Callable[[Job], Proposal], what: str, doing: str
+    ) -> None:
+        others = self._others
+
+        def make_all(job: Job) -> Proposal:
+            return propose_each((job, *others), make, what, doing) if others else make(job)
+
+        self._propose(button, make_all, doing)
 
     def _propose(self, button: Any, make: Callable[[Job], Proposal], doing: str) -> None:
         job = self._job

@@ -40,11 +40,12 @@ class Background:
     on_begin
         Called with what a call does when it begins.
     on_end
-        Called with the same when it ends, and with a message if it failed, otherwise empty.
+        Called with the same when it ends, with a message if it failed, otherwise empty, and with
+        the call's key, or else what it does.
     """
 
     def __init__(
-        self, *, on_begin: Callable[[str], None], on_end: Callable[[str, str], None]
+        self, *, on_begin: Callable[[str], None], on_end: Callable[[str, str, str], None]
     ) -> None:
         self._on_begin, self._on_end = on_begin, on_end
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix=THREAD_PREFIX)
@@ -52,6 +53,7 @@ class Background:
         self._pending: set[Future[None]] = set()
         self._latest: dict[str, int] = {}
         self._busy: dict[Any, int] = {}
+        self._off: set[Any] = set()
         self._closed = False
 
     def run(
@@ -87,6 +89,15 @@ class Background:
             future = self._pool.submit(self._carry_out, call)
             self._pending.add(future)
         future.add_done_callback(self._forget)
+
+    def allow(self, widget: Any, allowed: bool) -> None:
+        """Enable or disable a widget; one that is busy is enabled when it no longer is."""
+        with self._lock:
+            if allowed:
+                self._off.discard(widget)
+            else:
+                self._off.add(widget)
+            widget.disabled = not allowed or widget in self._busy
 
     def forget(self, key: str) -> None:
         """Drop the result of a call that still runs under a key."""
@@ -125,7 +136,9 @@ class Background:
                     call.on_error()
         finally:
             self._enable(call.busy)
-            self._on_end(call.doing, trouble)
+            # What was superseded says nothing about its key any more.
+            about = (call.key or call.doing) if self._is_latest(call) else call.doing
+            self._on_end(call.doing, trouble, about)
 
     def _is_latest(self, call: _Call[Any]) -> bool:
         with self._lock:
@@ -143,7 +156,7 @@ class Background:
                 if not self._busy[widget]:
                     del self._busy[widget]
                     if not self._closed:
-                        widget.disabled = False
+                        widget.disabled = widget in self._off
 
     def _forget(self, future: Future[None]) -> None:
         with self._lock:

@@ -11,18 +11,20 @@ import ipywidgets as widgets
 from batchops.core.target import TargetName
 from batchops.job import Job
 from batchops.stack import Stack
-from batchops.widgets import theme
+from batchops.widgets import possible, theme
 from batchops.widgets.actions import ActionResult, Actions
 from batchops.widgets.background import Background
 from batchops.widgets.chunk_panels import ChunkGridPanel, TimingsPanel
 from batchops.widgets.errors_panel import ErrorsPanel
 from batchops.widgets.follower import MIN_REFRESH_S, Follower
 from batchops.widgets.job_list import JobList
+from batchops.widgets.keyboard import KeyboardGuard
 from batchops.widgets.logs_panel import LogsPanel
 from batchops.widgets.messages import Messages
 from batchops.widgets.progress_panel import ProgressPanel
 from batchops.widgets.root_folder import RootFolder
 from batchops.widgets.stack_picker import StackPicker
+from batchops.widgets.summary_panel import SummaryPanel
 from batchops.widgets.theme import make_button, make_row
 from batchops.widgets.upload import UploadPanel
 
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
 
 _OPENING_S = 10.0
 _LIST_EVERY_S = 15.0
-_ERRORS, _TIMINGS, _LOGS, _UPLOAD = "Errors", "Timings", "Logs", "Upload"
+_ERRORS, _SUMMARY, _TIMINGS = "Errors", "Summary", "Timings"
+_LOGS, _UPLOAD = "Logs", "Upload"
+# What is read of a job, or done with it: the keys of those calls.
+_OF_A_JOB = ("action", "errors", "summary", "timings", "logs")
 _CLOSED = "<p>The console is closed. Run its cell again to open it.</p>"
 
 # One console per stack: running a cell again must not leave the previous console reading.
@@ -99,7 +104,7 @@ class Console:
     """The console, which `console` makes: its panels, and how they work together.
 
     The panels are attributes: ``stacks``, ``jobs``, ``progress``, ``grid``, ``actions``,
-    ``errors``, ``timings``, ``logs``, ``upload``. Functions return all that they show:
+    ``errors``, ``summary``, ``timings``, ``logs``, ``upload``. Functions return all that they show:
     `batchops.list_stacks`, `Stack.jobs`, `Job.status`, `Job.chunk_grid`, `Job.error_page`,
     `Job.why`, `Stack.logs`, `Stack.plan`, and the dry runs of `Job`.
     """
@@ -124,10 +129,11 @@ class Console:
         self.messages = Messages()
         self.background = Background(on_begin=self.messages.begin, on_end=self.messages.end)
         self.stacks = StackPicker(stack, self.background, on_pick=self._take_stack)
-        self.jobs = JobList(self.background, on_pick=self.pick_job)
+        self.jobs = JobList(self.background, on_pick=self.pick_job, on_several=self._take_several)
         self.progress, self.grid = ProgressPanel(), ChunkGridPanel()
         self.actions = Actions(self.background, root=root, on_done=self._acted)
-        self.errors = ErrorsPanel(self.background)
+        self.errors = ErrorsPanel(self.background, on_repair=self.actions.repair_edited)
+        self.summary = SummaryPanel(self.background)
         self.timings = TimingsPanel(self.background)
         self.logs = LogsPanel(self.background)
         self.upload = UploadPanel(self.background, root=root, on_submitted=self._submitted)
@@ -143,8 +149,14 @@ class Console:
             "Close", "Close the console; jobs go on", "times", width_px=80
         )
         self.view = widgets.ToggleButtons(
-            options=[_ERRORS, _TIMINGS, _LOGS, _UPLOAD],
-            tooltips=["Errors by page", "Times as plots", "Logs of the functions", "A new file"],
+            options=[_ERRORS, _SUMMARY, _TIMINGS, _LOGS, _UPLOAD],
+            tooltips=[
+                "Errors by page, and new values for rejected rows",
+                "Workflow, balance, mail and cost",
+                "Times as plots",
+                "Logs of the functions",
+                "A new file",
+            ],
             description="",
             tooltip="What to show below",
         )
@@ -154,6 +166,7 @@ class Console:
                 widgets.HTML(theme.STYLE + '<div class="batchops-head">Operations console</div>'),
                 make_row(self.stacks.root, self.refresh_button, self.close_button),
                 self.messages.root,
+                KeyboardGuard(),
                 _section(self.jobs.root),
                 _section(self.progress.root, self.grid.root),
                 _section(self.actions.root),
@@ -184,6 +197,7 @@ class Console:
     def _show_view(self) -> None:
         panels: dict[str, Any] = {
             _ERRORS: self.errors,
+            _SUMMARY: self.summary,
             _TIMINGS: self.timings,
             _LOGS: self.logs,
             _UPLOAD: self.upload,
@@ -195,6 +209,8 @@ class Console:
         """Read what the view shows, but logs, which may take long, only on demand."""
         if self.job is not None and self.view.value == _ERRORS:
             self.errors.load()
+        elif self.job is not None and self.view.value == _SUMMARY:
+            self.summary.load()
         elif self.job is not None and self.view.value == _TIMINGS:
             self.timings.load()
 
@@ -253,9 +269,26 @@ class Console:
             job = self.job = Job(self.stack, job_id)
             self.actions.show(job)
             self.errors.show(job)
+            self.summary.show(job)
             self.timings.show(job)
             self.logs.show(self.stack, job)
             self._follow(job)
+
+    def _take_several(self) -> None:
+        """Have the actions take all jobs that are picked, as far as they make sense."""
+        with self._lock:
+            stack, job = self.stack, self.job
+            if stack is None or job is None:
+                return
+            picked, last = self.jobs.picked, self.progress.last
+            others = [job_id for job_id in picked if job_id != job.id]
+            self.actions.show_others([Job(stack, job_id) for job_id in others])
+            own = last.status.status if last is not None else picked.get(job.id)
+            if own is None:  # it is not read yet
+                return
+            statuses = [own, *(picked[job_id] for job_id in others)]
+            rejected = last.status.rows_rejected if last is not None else None
+            self.actions.allow(possible.reasons_against(statuses, rejected=rejected))
 
     def _leave_job(self) -> None:
         with self._lock:
@@ -263,12 +296,13 @@ class Console:
                 self._follower.stop()
                 self._follower = None
             if self.job is not None:
-                self.messages.settle(self.job.id)
+                self.messages.settle(self.job.id, *_OF_A_JOB)
             self.job = None
             self.progress.clear()
             self.grid.clear()
             self.actions.show(None)
             self.errors.show(None)
+            self.summary.show(None)
             self.timings.show(None)
 
     # ------------------------------------------------------------------------ following
@@ -293,6 +327,7 @@ class Console:
             before, status = self.progress.last, progress.status
             self.progress.show(progress)
             self.grid.show(grid)
+            self._take_several()
         news = before is not None and before.status.status != status.status
         if not status.ended and (news or time.monotonic() - self._listed_at > _LIST_EVERY_S):
             self._list_jobs()

@@ -11,6 +11,7 @@ from batchcore.texts import printable
 
 from batchops.show.marks import MARKS
 from batchops.show.terminal import shorten
+from batchops.widgets.grid import Grid
 from batchops.widgets.theme import make_button, make_row
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from batchops.stack import Stack
     from batchops.widgets.background import Background
 
-PAGE_JOBS = 50
+PAGE_JOBS = 100
 _MARKS = {
     workflow.QUEUED: MARKS["waiting"],
     workflow.SUBMITTED: MARKS["waiting"],
@@ -32,7 +33,7 @@ _MAX_NAME = 40
 def job_page(
     stack: Stack, *, page: int = 0, status: str | None = None, name: str | None = None
 ) -> tuple[pd.DataFrame, bool]:
-    """Return a page of 50 jobs, the last started first, and whether another page follows.
+    """Return a page of 100 jobs, the last started first, and whether another page follows.
 
     Parameters
     ----------
@@ -50,26 +51,35 @@ def job_page(
     return found.iloc[end - PAGE_JOBS : end].reset_index(drop=True), len(found) > end
 
 
-def job_options(jobs: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return a line and the id of each job, for the list's options."""
-    return [(job_label(row), str(row["job"])) for row in jobs.to_dict("records")]
-
-
-def job_label(row: dict[Any, Any]) -> str:
-    """Return a job as a line: mark, status, start, file, rows and rejected rows."""
+def jobs_grid(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return jobs as the texts that the grid shows, one line each."""
     import pandas as pd
 
-    mark = _MARKS.get(row["status"], MARKS["failed"])
-    name = shorten(row["file"], _MAX_NAME)
-    parts = [f"{mark} {row['status']:<9}", f"{row['start']:%Y-%m-%d %H:%M}", f"{name:<22}"]
-    if not pd.isna(row["rows_in"]):
-        parts.append(f"{row['rows_in']:>9,} rows")
-    if not pd.isna(row["rows_rejected"]):
-        parts.append(f"{row['rows_rejected']:,} rejected")
-    if not pd.isna(row["attempt"]) and row["attempt"] > 1:
-        parts.append(f"attempt {row['attempt']}")
-    # A list's option shows several spaces as one.
-    return printable("  ".join(parts)).replace(" ", "\N{NO-BREAK SPACE}")
+    texts = {
+        "Status": [_status(s) for s in jobs["status"]],
+        "Start (UTC)": [f"{start:%Y-%m-%d %H:%M}" for start in jobs["start"]],
+        "File": [printable(shorten(name, _MAX_NAME)) for name in jobs["file"]],
+        "Rows": _numbers(jobs["rows_in"]),
+        "Rejected": _numbers(jobs["rows_rejected"]),
+        "Seconds": _numbers(jobs["seconds"], ",.1f"),
+        "Rows/s": _numbers(jobs["rows_per_s"], ",.0f"),
+        "Chunks": _numbers(jobs["chunks"]),
+        "Chunk size": _numbers(jobs["chunk_rows"]),
+        "Attempt": _numbers(jobs["attempt"]),
+        "Mail": ["" if pd.isna(mail) else printable(mail.lower()) for mail in jobs["mail"]],
+        "Job": [str(job_id) for job_id in jobs["job"]],
+    }
+    return pd.DataFrame(texts, dtype="str")
+
+
+def _status(status: str) -> str:
+    return f"{_MARKS.get(status, MARKS['failed'])} {printable(status.lower())}"
+
+
+def _numbers(values: pd.Series[Any], form: str = ",") -> list[str]:
+    import pandas as pd
+
+    return ["" if pd.isna(value) else format(value, form) for value in values]
 
 
 def choose_job(jobs: pd.DataFrame, *, current: str | None) -> str | None:
@@ -81,7 +91,7 @@ def choose_job(jobs: pd.DataFrame, *, current: str | None) -> str | None:
 
 
 class JobList:
-    """The list, with its search.
+    """The grid of jobs, with a search in all of them.
 
     Parameters
     ----------
@@ -89,13 +99,22 @@ class JobList:
         Reads the jobs.
     on_pick
         Called with the id of a job that people pick, or that the list picks at first.
+    on_several
+        Called when more or fewer jobs are picked beside that one.
     """
 
-    def __init__(self, background: Background, *, on_pick: Callable[[str], None]) -> None:
-        self._background, self._on_pick = background, on_pick
+    def __init__(
+        self,
+        background: Background,
+        *,
+        on_pick: Callable[[str], None],
+        on_several: Callable[[], None],
+    ) -> None:
+        self._background, self._on_pick, self._on_several = background, on_pick, on_several
         self._stack: Stack | None = None
-        self._page, self._filling = 0, False
+        self._page = 0
         self._current: str | None = None
+        self._statuses: dict[str, str] = {}
         self.status = widgets.Dropdown(
             options=[("any", ""), *((s.lower(), s) for s in workflow.JOB_STATUSES)],
             description="Status",
@@ -112,33 +131,31 @@ class JobList:
         self.newer = make_button("Newer", "Show the jobs that started later", "arrow-up")
         self.older = make_button("Older", "Show the jobs that started earlier", "arrow-down")
         self.newer.disabled = self.older.disabled = True
-        self.jobs = widgets.Select(
-            options=[],
-            rows=7,
-            description="Job",
-            tooltip="The job to look at",
-            layout=widgets.Layout(width="auto"),
-        )
+        self.jobs = Grid("jobs", height="230px", on_pick=self._picked)
         self.note = widgets.HTML()
-        self.jobs.add_class("batchops-jobs")
         self.root = widgets.VBox(
-            [make_row(self.status, self.name, self.newer, self.older, self.note), self.jobs]
+            [make_row(self.status, self.name, self.newer, self.older, self.note), self.jobs.root]
         )
         self.status.observe(self._search, "value")
         self.name.observe(self._search, "value")
         self.newer.on_click(lambda _: self._turn(-1))
         self.older.on_click(lambda _: self._turn(1))
-        self.jobs.observe(self._picked, "value")
+
+    @property
+    def picked(self) -> dict[str, str]:
+        """The jobs that are picked, with the status of each."""
+        return {job_id: self._statuses[job_id] for job_id in self.jobs.picked}
 
     def show(self, stack: Stack | None) -> None:
         """Switch to another stack, and its first page; without a stack show nothing."""
         self._stack, self._page, self._current = stack, 0, None
-        self._fill([], None)
+        self._statuses = {}
+        self.jobs.clear()
         self.newer.disabled = self.older.disabled = True
         self.note.value = ""
 
     def load(self, *, current: str | None) -> None:
-        """Read the jobs again, and select the current one; without one, pick one."""
+        """Read the jobs again, and pick the current one; without one, pick one."""
         stack, self._current = self._stack, current
         if stack is None:
             return
@@ -151,22 +168,18 @@ class JobList:
         )
 
     def _take(self, jobs: pd.DataFrame, more: bool, *, current: str | None) -> None:
-        self._fill(job_options(jobs), current)
+        self._statuses = dict(zip(map(str, jobs["job"]), map(str, jobs["status"]), strict=True))
+        # Several stay picked while the current one is among them.
+        several = self.jobs.picked if current in self.jobs.picked else (current or "",)
+        self.jobs.fill(jobs_grid(jobs), tuple(self._statuses), several)
         self.newer.disabled, self.older.disabled = self._page == 0, not more
         first = self._page * PAGE_JOBS
         self.note.value = f"jobs {first + 1:,} to {first + len(jobs):,}" if len(jobs) else "no jobs"
         chosen = choose_job(jobs, current=current)
         if chosen is not None and chosen != current:
-            self.jobs.value = chosen
-
-    def _fill(self, options: list[tuple[str, str]], current: str | None) -> None:
-        self._filling = True  # otherwise the list picks its first line by itself
-        try:
-            self.jobs.options = options
-            ids = [job_id for _, job_id in options]
-            self.jobs.index = ids.index(current) if current in ids else None
-        finally:
-            self._filling = False
+            self.jobs.pick(chosen)
+        else:
+            self._on_several()
 
     def _search(self, _change: object) -> None:
         self._page = 0
@@ -180,7 +193,9 @@ class JobList:
         # A search picks no job: the current one stays until people pick another.
         self.load(current=self._current or "")
 
-    def _picked(self, change: Any) -> None:
-        if not self._filling and change["new"]:
-            self._current = change["new"]
-            self._on_pick(change["new"])
+    def _picked(self, job_ids: tuple[str, ...]) -> None:
+        # Where none is picked any more, the current one stays.
+        if job_ids and self._current not in job_ids:
+            self._current = job_ids[-1]
+            self._on_pick(job_ids[-1])
+        self._on_several()

@@ -38,14 +38,14 @@ class Messages:
             self._doing[doing] += 1
             self._show()
 
-    def end(self, doing: str, trouble: str) -> None:
-        """Show that a call has ended; its error stays until the same call succeeds."""
+    def end(self, doing: str, trouble: str, about: str) -> None:
+        """Show that a call has ended; its error stays until a call about the same succeeds."""
         with self._lock:
             self._doing[doing] -= 1
             self._doing += Counter()  # drops counts of 0
-            self._errors.pop(doing, None)
+            self._errors.pop(about, None)
             if trouble:
-                self._errors[doing] = trouble
+                self._errors[about] = trouble
             self._show()
 
     def complain(self, about: str, text: str) -> None:
@@ -54,15 +54,16 @@ class Messages:
             self._errors[about] = text
             self._show()
 
-    def settle(self, about: str) -> None:
-        """Remove the error about a thing."""
+    def settle(self, *about: str) -> None:
+        """Remove the errors about things."""
         with self._lock:
-            if self._errors.pop(about, None) is not None:
+            if [self._errors.pop(each) for each in about if each in self._errors]:
                 self._show()
 
     def tell(self, text: str, *, markup: str = "") -> None:
-        """Show the result of an action; `markup` is safe HTML after it."""
+        """Show the result of an action, and no error of before; `markup` is safe HTML after it."""
         with self._lock:
+            self._errors.clear()
             self._outcome, self._markup = text, markup
             self._show()
 

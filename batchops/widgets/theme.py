@@ -13,7 +13,7 @@ CLASS = "batchops-console"
 # The fallbacks are for pages without JupyterLab's variables; Voila has the variables.
 STYLE = """<style>
 .batchops-console {
-  color: var(--jp-ui-font-color1, #222); max-width: 980px; font-size: 13px; padding: 2px 4px;
+  color: var(--jp-ui-font-color1, #222); max-width: 1600px; font-size: 13px; padding: 2px 4px;
   --jp-widgets-inline-label-width: 58px;
 }
 .batchops-console .widget-html-content {
@@ -48,8 +48,16 @@ body[data-jp-theme-light="false"] .batchops-console, .theme-dark .batchops-conso
 %3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E\
 %3Cpath d='M5 7L9 11L13 7L14 8L9 13L4 8Z' fill='%23ddd'/%3E%3C/svg%3E");
 }
-.batchops-console .batchops-jobs select {
-  font-family: var(--jp-code-font-family, monospace); font-size: 12px;
+.batchops-console .batchops-grid { width: 100%; overflow: hidden; }
+.batchops-console .batchops-grid > * { width: 100%; min-width: 0; }
+.batchops-console .batchops-grid table { margin: 0; }
+.batchops-console .batchops-grid th, .batchops-console .batchops-grid td { white-space: nowrap; }
+.batchops-console .batchops-grid td {
+  max-width: 26em; overflow: hidden; text-overflow: ellipsis;
+}
+.batchops-console .batchops-wrap td { white-space: normal; max-width: 40em; }
+.batchops-console .batchops-grid tr:focus-visible {
+  outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: -2px;
 }
 .batchops-console .batchops-head { font-weight: 600; font-size: 15px; }
 .batchops-console .batchops-section {

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
 from batchops.planning.conversion import AS_IT_IS, Reading
-from batchops.planning.upload_check import MAX_UPLOAD_BYTES, UploadCheck, check_upload
+from batchops.planning.upload_check import UploadCheck, check_upload
 from batchops.show import markup
 from batchops.widgets.confirmation import Confirmation, Proposal
+from batchops.widgets.file_picker import FilePicker, PickedFile
 from batchops.widgets.theme import make_row
 
 if TYPE_CHECKING:
@@ -20,21 +21,31 @@ if TYPE_CHECKING:
     from batchops.widgets.root_folder import RootFolder
 
 _KEY = "upload"
-_MEGABYTES = MAX_UPLOAD_BYTES // (1024 * 1024)
+# It is stored beside the console until it is submitted.
+MAX_BYTES = 1024**3
 _HELP = (
-    "Nothing is sent before you have seen the plan for the file. A browser can hand over files of "
-    f"up to {_MEGABYTES} MB; for a larger file give its path in {{folder}}, on the computer that "
-    "this console runs on."
+    "Nothing is submitted before you have seen the plan for the file. The browser hands over files "
+    "of up to 1 GiB; for a larger file give its path in {folder}, on the computer that this "
+    "console runs on."
 )
 
 
-def propose_upload(stack: Stack, check: UploadCheck) -> Proposal:
-    """Propose submitting a file; only an acceptable one can be confirmed."""
+def propose_upload(stack: Stack, check: UploadCheck, picked: PickedFile | None = None) -> Proposal:
+    """Propose submitting a file; only an acceptable one can be confirmed.
+
+    Parameters
+    ----------
+    picked
+        The file, if it came from the browser: its copy is kept as long as it can be submitted.
+    """
     confirm = "Submit" if check.acceptable else ""
+    kept = [picked]
 
     def execute() -> Job:
         assert check.plan is not None  # noqa: S101  (an acceptable file has a plan)
-        return stack.submit(check.plan)
+        job = stack.submit(check.plan)
+        del kept[:]  # it may go now
+        return job
 
     return Proposal(
         f"Submit {check.name}", check._repr_html_(), confirm, execute, "submitting the file"
@@ -64,12 +75,13 @@ class UploadPanel:
         self._background, self._root_folder = background, root
         self._stack: Stack | None = None
         self.confirmation = Confirmation(background, key=_KEY, on_done=on_submitted)
-        self.file = widgets.FileUpload(
+        self.file = FilePicker(
             description="Choose CSV",
-            tooltip="Pick a file; it is checked, and not sent yet",
+            tooltip="Pick a file; it is checked, and not submitted yet",
             accept=".csv,.txt,.tsv,.gz,.xlsx,.parquet,.jsonl,.zip,text/csv",
-            icon="upload",
-            layout=widgets.Layout(width="140px"),
+            max_bytes=MAX_BYTES,
+            on_file=self._check_file,
+            on_refused=self._refuse,
         )
         self.path = widgets.Text(
             description="or path",
@@ -102,8 +114,10 @@ class UploadPanel:
                 self.confirmation.root,
             ]
         )
-        self.file.observe(self._check_file, "value")
         self.check.on_click(lambda _: self._check_path())
+        # The plan that is shown is that of another name, or without the look-up.
+        for each in (self.name, self.keys):
+            each.observe(lambda _: self.confirmation.drop(), "value")
 
     def show(self, stack: Stack | None) -> None:
         """Switch to another stack; a check for the previous one is dropped."""
@@ -111,31 +125,49 @@ class UploadPanel:
         self.confirmation.drop()
         self.file.disabled = self.check.disabled = stack is None
 
-    def _check_file(self, change: Any) -> None:
-        if change["new"]:
-            found = change["new"][0]
-            self.file.value = ()  # so that the same file can be picked again
-            own_name = str(found["name"])
-            reading = Reading(known_as=own_name)
-            self._check(bytes(found["content"]), self.name.value or own_name, reading)
+    def _check_file(self, file: PickedFile) -> None:
+        name, reading = self.name.value or file.name, Reading(known_as=file.name)
+        self._check("", name, reading, picked=file)
+
+    def _refuse(self, problem: str) -> None:
+        self.confirmation.drop()
+        self.confirmation.propose(
+            Proposal(
+                "Not checked",
+                markup.paragraph(f"{problem}; give its path instead."),
+                "",
+                lambda: None,
+                "",
+            )
+        )
 
     def _check_path(self) -> None:
         if self.path.value.strip():
             self._check(self.path.value.strip(), self.name.value or None)
 
-    def _check(self, source: bytes | str, name: str | None, reading: Reading = AS_IT_IS) -> None:
-        """Check a file's content, or the file at a path."""
+    def _check(
+        self,
+        path: str,
+        name: str | None,
+        reading: Reading = AS_IT_IS,
+        *,
+        picked: PickedFile | None = None,
+    ) -> None:
+        """Check the file at a path, or one from the browser."""
         stack, keys = self._stack, self.keys.value
+        self.confirmation.drop()  # what another file came to
         if stack is None:
             return
 
         def check() -> UploadCheck:
-            found = self._root_folder.find_file(source) if isinstance(source, str) else source
+            found = self._root_folder.find_file(path) if picked is None else picked.path
             return check_upload(stack, found, name=name, reading=reading, check_keys=keys)
 
         self._background.run(
             check,
-            lambda check: self.confirmation.propose(propose_upload(stack, check), opener=self.file),
+            lambda check: self.confirmation.propose(
+                propose_upload(stack, check, picked), opener=self.check
+            ),
             doing="checking the file",
             key=_KEY,
             busy=[self.file, self.check],

@@ -174,7 +174,7 @@ def test_04_errors_are_drawn_tried_against_another_rule_and_fixed(
     assert "newly broken: 0 errors" in compared
     left = len(sample.bad_rows) - len(only)
     workbook = found.shown("job.rejects_workbook(")
-    assert f"{left} rejected rows are stored as data/rejects.xlsx" in workbook
+    assert re.search(rf"{left} rejected rows are stored as data/orders-\w+/rejects\.xlsx", workbook)
     assert re.search(rf"unchanged +{left}\b", workbook)
     assert f"{left} rows in = {left} out + 0 rejected" in found.html("again.balance()")
 
@@ -199,7 +199,8 @@ def test_05_outputs_are_whole_and_regions_are_seven(execute: Execute) -> None:
     assert "/completed/orders.csv" in found.shown("job.link(")
     table = found.shown("millions =")
     assert len([line for line in table.splitlines() if re.search(r"0\.\d{3}$", line)]) == 7
-    assert "Fruits" in found.html("losses =")
+    margins = found.shown("items =").splitlines()
+    assert next(line for line in margins if re.search(r"0\.\d", line)).startswith("Fruits")
     assert found.plots() == 3
 
 
@@ -230,7 +231,7 @@ def test_07_function_answers_alike_here_and_where_it_is_deployed(execute: Execut
     rejected = re.findall(r"'rejected': (\d+)", found.shown('invoke("validate-data", event'))
     assert len(rejected) == 2
     assert len(set(rejected)) == 1
-    assert "valid/000001.json" in here
+    assert "valid/000003.json" in here
     assert re.search(r"NoSuch(Key|Version)\b", found.shown("missing, here=True"))
     assert "validate-data failed with" in found.shown("bo.BatchOpsError")
     events = [path.name for path in (checkout_root() / "events").glob("*.json")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import datetime
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from batchcore.csvtext import iter_records
 from e2e.jobs import TIMEOUT_S
+from support import hand_over
 
 import batchops as bo
 from batchops.core.loopback import open_local
@@ -73,13 +73,6 @@ def status(console: Console) -> str:
     return console.progress.last.status.status if console.progress.last else ""
 
 
-def hand_over(upload: Any, content: bytes, name: str) -> None:
-    """Give a file to an upload button as a browser does."""
-    moment = datetime.datetime.now(datetime.UTC)
-    about = {"name": name, "type": "text/csv", "size": len(content), "last_modified": moment}
-    upload.value = ({**about, "content": memoryview(content)},)
-
-
 def agree(console: Console, part: Any) -> str:
     """Confirm what is proposed, and return what it said."""
     assert console.settle(TIMEOUT_S)
@@ -97,13 +90,13 @@ def test_a_file_goes_from_upload_through_stop_and_rerun_to_repair(
     assert console.jobs.note.value == "no jobs"
 
     wrong = sample.csv.replace(b"Region,", b"", 1)
-    hand_over(console.upload.file, wrong, "wrong.csv")
+    hand_over(console.upload.file, "wrong.csv", wrong)
     assert console.settle(TIMEOUT_S)
     assert "columns missing: Region" in console.upload.confirmation.text.value
     assert console.upload.confirmation.confirm.layout.display == "none"
     console.upload.confirmation.cancel.click()
 
-    hand_over(console.upload.file, sample.csv, "orders.csv")
+    hand_over(console.upload.file, "orders.csv", sample.csv, pieces=3)
     assert f"{ROWS:,} rows, 10 chunks" in agree(console, console.upload)
     job = console.job
     assert job is not None
@@ -151,7 +144,7 @@ def _repair(console: Console, folder: Path) -> None:
     place = rules.index("Sales Channel: enum")
     damaged = list(lines)
     damaged[place] = damaged[place].replace(b",", b" ,", 2).replace(b" ,", b",", 1)
-    hand_over(console.actions.repair, b"\n".join([header, *damaged, b""]), "damaged.csv")
+    hand_over(console.actions.repair, "damaged.csv", b"\n".join([header, *damaged, b""]))
     assert console.settle(TIMEOUT_S)
     assert f"{len(rows) - 1} fixed, 1 held" in part.text.value
     (box,) = part.choices.children
@@ -161,7 +154,7 @@ def _repair(console: Console, folder: Path) -> None:
     assert f"{len(rows)} fixed" in part.text.value
     part.cancel.click()
 
-    hand_over(console.actions.repair, b"\n".join([header, *lines, b""]), "fixed.csv")
+    hand_over(console.actions.repair, "fixed.csv", b"\n".join([header, *lines, b""]))
     assert f"{len(rows)} fixed" in agree(console, console.actions)
     wait_for(lambda: status(console) == "SUCCEEDED", console)
     assert console.settle(TIMEOUT_S)

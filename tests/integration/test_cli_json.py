@@ -78,6 +78,8 @@ def test_a_script_can_do_everything_with_json(shell: Shell, stack: Stack) -> Non
         "status": "SUCCEEDED",
         "counted": [{"where": "ledger", "rows": 0, "errors": 0}],
         "errors_file": "whole",
+        "completed_file": "whole",
+        "rejects_file": "whole",
         "holds": True,
     }
     assert not script("rerun", job_id)["needed"]

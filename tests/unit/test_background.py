@@ -171,7 +171,7 @@ def test_after_closing_nothing_begins_and_nothing_is_handed_on(messages: Message
 
 def test_errors_that_say_the_same_are_said_once(messages: Messages) -> None:
     for doing in ("a", "b", "a"):
-        messages.end(doing, "the local engine does not run")
+        messages.end(doing, "the local engine does not run", doing)
     assert messages.root.value.count("the local engine") == 1
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import gc
 import json
 import threading
 from collections import Counter
@@ -22,7 +22,9 @@ from batchops.widgets.background import THREAD_PREFIX
 from batchops.widgets.confirmation import Proposal
 from batchops.widgets.console import Console
 from batchops.widgets.errors_panel import parse_rows
+from batchops.widgets.file_picker import FilePicker, PickedFile
 from batchops.widgets.job_list import PAGE_JOBS
+from batchops.widgets.possible import reasons_against
 
 TIMEOUT_S = 60.0
 OUTPUTS = {
@@ -39,6 +41,7 @@ FOCUSABLE = (
     ipywidgets.Combobox,
     ipywidgets.Dropdown,
     ipywidgets.FileUpload,
+    FilePicker,
     ipywidgets.Select,
     ipywidgets.Text,
     ipywidgets.ToggleButtons,
@@ -159,7 +162,7 @@ def test_the_job_under_way_is_picked_before_later_ones(
     console = opened()
     assert console.job is not None
     assert console.job.id == ids[1]
-    assert console.jobs.jobs.value == ids[1]
+    assert console.jobs.jobs.picked == (ids[1],)
     # Again, as after a restart of the kernel: the same job.
     assert opened().job.id == ids[1]
     assert console.closed
@@ -185,7 +188,7 @@ def test_picking_another_stack_drops_what_was_shown(
     console.stacks.name.value = "gone"
     settle(console)
     assert console.job is None
-    assert console.jobs.jobs.options == ()
+    assert console.jobs.jobs.keys == ()
     assert "no stack 'gone'" in console.messages.text
     console.stacks.name.value = "not a name"
     settle(console)
@@ -220,20 +223,20 @@ def test_a_thousand_jobs_come_a_page_at_a_time(
     events.register("after-call.dynamodb.Query", count)
     console.jobs.load(current=ids[0])
     settle(console)
-    assert [job_id for _, job_id in console.jobs.jobs.options] == ids[:PAGE_JOBS]
+    assert list(console.jobs.jobs.keys) == ids[:PAGE_JOBS]
     assert read == {"calls": 1, "items": PAGE_JOBS + 1}
     assert console.jobs.newer.disabled
     console.jobs.older.click()
     settle(console)
-    assert [job_id for _, job_id in console.jobs.jobs.options] == ids[PAGE_JOBS : 2 * PAGE_JOBS]
-    assert console.jobs.note.value == "jobs 51 to 100"
-    assert console.jobs.jobs.value is None  # turning the page picks nothing
+    assert list(console.jobs.jobs.keys) == ids[PAGE_JOBS : 2 * PAGE_JOBS]
+    assert console.jobs.note.value == "jobs 101 to 200"
+    assert console.jobs.jobs.picked == ()  # turning the page picks nothing
     assert console.job is not None
     assert console.job.id == ids[0]
 
     console.jobs.name.value = "orders-77"
     settle(console)
-    assert len(console.jobs.jobs.options) == 11
+    assert len(console.jobs.jobs.keys) == 11
     console.jobs.status.value = workflow.FAILED
     settle(console)
     assert console.jobs.note.value == "no jobs"
@@ -249,7 +252,7 @@ def test_picking_a_job_shows_it_and_drops_what_was_proposed(
     console.actions.link.click()
     settle(console)
     assert console.actions.confirmation.open
-    console.jobs.jobs.value = ids[0]
+    console.jobs.jobs.pick(ids[0])
     settle(console)
     assert not console.actions.confirmation.open
     assert console.job is not None
@@ -285,7 +288,7 @@ def test_names_that_look_like_html_are_shown_as_text(
     wait_for(lambda: console.progress.last is not None)
     texts = [w.value for w in walk(console.root) if isinstance(w, ipywidgets.HTML)]
     assert "&lt;script&gt;" in "".join(texts)
-    assert "&lt;i&gt;no" in console.errors.table.value
+    assert console.errors.grid.table.df["message"].tolist() == ["<i>no</i>"]
     for tag in ("<script", "<img", "<i>"):
         assert tag not in "".join(texts)
 
@@ -513,17 +516,84 @@ def test_a_failed_download_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_done_is_said_in_the_console(
+def test_actions_that_make_no_sense_are_off_and_say_why(
     opened: Callable[..., Console], account: support.Account
 ) -> None:
     deploy()
     put_jobs(account, 1)
     console = opened()
-    console.actions.stop.click()
+    wait_for(lambda: console.progress.last is not None)
+    settle(console)
+    assert [button.disabled for button in console.actions.buttons] == [
+        *(True, False, True),
+        *(False, False, False),
+    ]
+    assert console.actions.note.value == (
+        "Not now: Rerun: nothing failed; Stop: the job has ended."
+    )
+    console.actions.stop.click()  # as after the job has ended meanwhile
     settle(console)
     assert "has ended SUCCEEDED: there is nothing to stop" in console.messages.text
     assert not console.actions.confirmation.open
+    # What works next takes the error away.
+    console.actions.link.click()
+    settle(console)
+    assert "nothing to stop" not in console.messages.text
+
+
+def test_several_jobs_are_stopped_at_once_and_the_others_left_out(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    ids = put_jobs(account, 3)
+    for job_id in ids[:2]:
+        account.put_entry(job_id, items.JOB_ENTRY, status=workflow.RUNNING, attempt=1)
+    console = opened()
+    wait_for(lambda: console.progress.last is not None)
+    console.jobs.jobs.pick(*ids)
+    settle(console)
+    assert console.job is not None
+    assert console.job.id == ids[1]  # the one that was shown stays
     assert not console.actions.stop.disabled
+    assert console.actions.link.disabled
+    assert (
+        "Repair, Link, Download and Report: it takes one job at a time"
+        in console.actions.note.value
+    )
+    console.actions.stop.click()
+    settle(console)
+    shown = console.actions.confirmation
+    assert shown.confirm.description == "Stop 2 jobs"
+    assert f"{ids[2]} is left out: job {ids[2]} has ended" in shown.text.value
+    console.jobs.jobs.pick(ids[2])
+    settle(console)
+    assert not shown.open
+    assert console.job.id == ids[2]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "rejected", "against"),
+    [
+        ([], None, {"Rerun", "Repair", "Stop", "Link, Download and Report"}),
+        (["WAITING"], 0, {"Rerun", "Repair", "Link, Download and Report"}),
+        (["RUNNING"], 3, {"Rerun", "Repair", "Link, Download and Report"}),
+        (["SUCCEEDED"], 0, {"Rerun", "Repair", "Stop"}),
+        (["SUCCEEDED"], 3, {"Rerun", "Stop"}),
+        (["FAILED"], 0, {"Stop"}),
+        (["ABORTED"], None, {"Stop"}),
+        (["TIMED_OUT"], None, {"Stop"}),
+        (["FAILED", "RUNNING"], None, {"Repair", "Link, Download and Report"}),
+        (["SUCCEEDED", "RUNNING"], None, {"Rerun", "Repair", "Link, Download and Report"}),
+        (["QUEUED", "RUNNING"], None, {"Rerun", "Repair", "Link, Download and Report"}),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_an_action_is_offered_where_it_makes_sense(
+    statuses: list[str], rejected: int | None, against: set[str]
+) -> None:
+    found = reasons_against(statuses, rejected=rejected)
+    assert set(found) == against
+    assert all(found.values())
 
 
 def test_stopping_says_first_which_chunks_are_at_work(
@@ -567,38 +637,38 @@ def test_errors_are_filtered_and_paged(
 ) -> None:
     deploy()
     (job_id,) = put_jobs(account, 1)
-    for row in range(2, 62):
+    for row in range(2, 302):
         column = "Region" if row % 2 else "Country"
         fields = {"sourceRow": row, "column": column, "rule": "enum", "value": "x", "limit": ""}
         fields |= {"message": "no", "stage": "validate", "uuid": "1", "raw": "", "chunk": 1}
         error_id = f"{row:010}#{column}#enum"
         account.put_error(job_id, error_id, attempt=1, time=support.START_TIME, **fields)
     console = opened()
-    assert console.errors.table.value.count("<tr>") == 51
+    assert len(console.errors.grid.keys) == 200
     assert console.errors.previous.disabled
     console.errors.next.click()
     settle(console)
-    assert console.errors.table.value.count("<tr>") == 11
+    assert len(console.errors.grid.keys) == 100
     assert console.errors.next.disabled
     console.errors.previous.click()
     settle(console)
-    assert console.errors.table.value.count("<tr>") == 51
+    assert len(console.errors.grid.keys) == 200
     assert console.errors.column.options == ("Country", "Region")
     console.errors.column.value = "Region"
     settle(console)
-    assert console.errors.table.value.count("<tr>") == 31
+    assert len(console.errors.grid.keys) == 150
     console.errors.rows.value = "3-7"
     settle(console)
-    assert console.errors.table.value.count("<tr>") == 4
+    assert len(console.errors.grid.keys) == 3
     console.errors.rows.value = "three"
     settle(console)
     assert "rows are 'three'" in console.messages.text
-    assert "<tr>" not in console.errors.table.value
+    assert console.errors.grid.root.layout.display == "none"
     console.errors.rows.value = ""
     settle(console)
     console.errors.rule.value = "enumm"  # of which neither an error nor the schema can be found
     settle(console)
-    assert "<tr>" not in console.errors.table.value
+    assert console.errors.grid.root.layout.display == "none"
     assert console.messages.text
     console.errors.causes.click()
     settle(console)
@@ -608,19 +678,68 @@ def test_errors_are_filtered_and_paged(
 # ------------------------------------------------------------------------------- uploads
 
 
-def test_a_file_too_large_for_a_browser_is_refused_unread(
+def test_a_file_too_large_is_refused_in_the_browser(
     opened: Callable[..., Console], account: support.Account
 ) -> None:
     deploy()
     console = opened()
     console.view.value = "Upload"
-    console.upload.file.value = (uploaded("big<b>.csv", b"x" * (9 * 1024 * 1024 + 1)),)
-    settle(console)
+    picker = console.upload.file
+    assert picker.max_bytes == 1024**3
+    picker._take(picker, {"kind": "refused", "name": "big<b>.csv", "size": 2 * 1024**3}, [])
     shown = console.upload.confirmation
-    assert "big&lt;b&gt;.csv" in shown.text.value
-    assert "larger than the 9,437,184 bytes" in shown.text.value
+    assert "big&lt;b&gt;.csv has 2,147,483,648 bytes" in shown.text.value
     assert shown.confirm.layout.display == "none"
     assert account.keys() == []
+
+
+def picker_of(got: list[PickedFile], told: list[str], *, max_bytes: int = 100) -> FilePicker:
+    """Return a picker that notes what comes."""
+    texts = {"description": "Choose", "tooltip": "Choose", "accept": ""}
+    return FilePicker(**texts, max_bytes=max_bytes, on_file=got.append, on_refused=told.append)
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+def test_a_file_comes_in_pieces_and_goes_when_nobody_needs_it(pieces: int) -> None:
+    got: list[PickedFile] = []
+    told: list[str] = []
+    support.hand_over(picker_of(got, told), "a.csv", b"a,b\n1,2\n", pieces=pieces)
+    assert told == []
+    path = got[0].path
+    assert (got[0].name, path.read_bytes()) == ("a.csv", b"a,b\n1,2\n")
+    assert path.stat().st_mode & 0o077 == 0
+    got.clear()
+    gc.collect()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "content", "last"),
+    [(3, b"abcd", True), (9, b"abcd", True), (101, b"a" * 101, True), (3, b"abcd", False)],
+    ids=["longer", "shorter", "too-large", "longer-not-last"],
+)
+def test_a_file_that_is_not_as_announced_is_not_taken(
+    size: int, content: bytes, last: bool
+) -> None:
+    got: list[PickedFile] = []
+    told: list[str] = []
+    picker = picker_of(got, told)
+    picker._take(picker, {"kind": "begin", "turn": "1", "name": "a.csv", "size": size}, [])
+    picker._take(picker, {"kind": "piece", "turn": "1", "last": last}, [content])
+    assert got == []
+    assert "pick it again" in told[0]
+
+
+def test_pieces_of_a_file_that_was_given_up_go_into_no_other() -> None:
+    got: list[PickedFile] = []
+    told: list[str] = []
+    picker = picker_of(got, told)
+    picker._take(picker, {"kind": "begin", "turn": "1", "name": "a.csv", "size": 8}, [])
+    picker._take(picker, {"kind": "piece", "turn": "1", "last": False}, [b"aaaa"])
+    picker._take(picker, {"kind": "begin", "turn": "2", "name": "b.csv", "size": 4}, [])
+    picker._take(picker, {"kind": "piece", "turn": "1", "last": True}, [b"aaaa"])
+    picker._take(picker, {"kind": "piece", "turn": "2", "last": True}, [b"bbbb"])
+    assert [(file.name, file.path.read_bytes()) for file in got] == [("b.csv", b"bbbb")]
 
 
 @pytest.mark.parametrize("path", ["../secret.csv", "link.csv", "/etc/hostname", "key.pem"])
@@ -642,13 +761,6 @@ def test_a_path_opens_no_other_file_of_the_user(
     assert "leads out of" in said or "is no data file" in said
     assert not console.upload.confirmation.open
     assert "secret\n" not in said
-
-
-def uploaded(name: str, content: bytes) -> dict[str, Any]:
-    """Return a file as a browser hands it over."""
-    moment = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
-    about = {"name": name, "type": "text/csv", "size": len(content), "last_modified": moment}
-    return {**about, "content": memoryview(content)}
 
 
 # --------------------------------------------------------------------- keyboard and end
@@ -689,3 +801,55 @@ def test_closing_stops_everything(opened: Callable[..., Console], account: suppo
     console.close()
     console.refresh()
     assert threads() == []
+
+
+# ------------------------------------------------------------------------------ editing
+
+
+def test_values_that_are_typed_are_noted_for_the_errors_that_are_picked(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    (job_id,) = put_jobs(account, 1)
+    for row, column, rule in ((2, "Region", "enum"), (3, "Region", "enum"), (4, "", "fieldCount")):
+        fields = {"sourceRow": row, "column": column, "rule": rule, "value": "x", "limit": ""}
+        fields |= {"message": "no", "stage": "validate", "uuid": "1", "raw": "", "chunk": 1}
+        error_id = f"{row:010}#{column}#{rule}"
+        account.put_error(job_id, error_id, attempt=1, time=support.START_TIME, **fields)
+    console = opened()
+    panel = console.errors
+    assert panel.set.disabled
+    assert panel.repair.disabled
+    panel.grid.pick("0", "2")
+    assert panel.set.disabled  # the last is an error of a whole row
+    panel.grid.pick("0", "1")
+    assert not panel.set.disabled
+    panel.value.value = "Europe"
+    panel.set.click()
+    assert panel.edits == {(2, "Region"): "Europe", (3, "Region"): "Europe"}
+    assert "Europe" in panel.noted.value
+    assert not panel.repair.disabled
+    panel.repair.click()
+    settle(console)
+    assert not console.actions.confirmation.open  # the job has no rejects file
+    assert console.messages.text
+    panel.unset.click()
+    assert panel.edits == {}
+    assert panel.repair.disabled
+
+
+# ------------------------------------------------------------------------------ summary
+
+
+def test_the_summary_shows_what_a_job_has_and_says_what_it_has_not(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    put_jobs(account, 1)
+    console = opened()
+    console.view.value = "Summary"
+    settle(console)
+    shown = console.summary.parts.value
+    for title in ("Balance", "Workflow", "Mail", "Cost on AWS"):
+        assert f"<b>{title}</b>" in shown
+    assert console.messages.text == ""

@@ -9,6 +9,7 @@ from botocore import exceptions as boto_errors
 from IPython.core.interactiveshell import InteractiveShell
 
 from batchops.core import errors
+from batchops.core.errors import BatchOpsError, EngineNotRunningError, StackNotFoundError
 
 
 def service_error(code: str) -> boto_errors.ClientError:
@@ -107,3 +108,15 @@ def test_notebook_shows_what_an_error_says_and_no_traceback(
     assert isinstance(done.error_in_exec, errors.InputError)
     assert done.error_in_exec.__traceback__ is not None
     assert capsys.readouterr().out.strip() == r"InputError: no file \x1b[2J: give its path"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [StackNotFoundError("no stack 'w'", stack_name="w"), EngineNotRunningError("no engine")],
+    ids=["stack", "engine"],
+)
+def test_a_notebook_says_which_cell_sets_up_what_is_missing(error: BatchOpsError) -> None:
+    (shown,) = error._render_traceback_()
+    assert shown.startswith(f"{type(error).__name__}: {error}\n")
+    assert shown.endswith("    bo.sample_stack(stack)")
+    assert "Traceback" not in shown

@@ -48,9 +48,11 @@ from batchops.cli.jobs import _jobs_table
 from batchops.cli.options import Options
 from batchops.cli.stack import print_event
 from batchops.core.errors import InputError, explain_failure
+from batchops.core.ledger import JobEntry
 from batchops.deployment.stack_events import StackEvent, StackEvents
 from batchops.inspection.error_parsing import parse_errors
 from batchops.inspection.error_summary import ErrorSummary, summary_html
+from batchops.inspection.frames import jobs_frame
 from batchops.inspection.front_ends import LineView, NotebookView, TerminalView
 from batchops.inspection.links import Link, embedded, make_link
 from batchops.inspection.parquet import write_parquet
@@ -73,7 +75,8 @@ from batchops.show.timeline import Timeline
 from batchops.widgets.actions import propose_link
 from batchops.widgets.chunk_panels import failed_chunks
 from batchops.widgets.confirmation import Confirmation, Proposal
-from batchops.widgets.job_list import job_label
+from batchops.widgets.grid import Grid
+from batchops.widgets.job_list import jobs_grid
 from batchops.widgets.logs_panel import logs_html
 from batchops.widgets.messages import Messages
 
@@ -387,7 +390,7 @@ def report_of_a_job(text: str, rig: Rig) -> None:
 def messages_of_the_console(text: str, _rig: Rig) -> None:
     messages = Messages()
     messages.begin(text)
-    messages.end("reading", text)
+    messages.end("reading", text, "reading")
     messages.complain("upload", text)
     messages.tell(text)
     assert_page(messages.root.value)
@@ -448,9 +451,13 @@ def proposals_of_the_console(text: str, _rig: Rig) -> None:
 
 @sink
 def job_list_of_the_console(text: str, _rig: Rig) -> None:
-    row = {"status": text, "start": NOW, "file": text, "attempt": 2, "job": "x"}
-    # A list's option is text, not markup.
-    assert_one_line(job_label({**row, "rows_in": 1, "rows_rejected": 1}))
+    entry = {"status": text, "startTime": NOW.isoformat(), "key": text, "attempt": 2, "jobId": "x"}
+    cells = jobs_grid(jobs_frame([JobEntry({**entry, "mailStatus": text})]))
+    # A cell of the grid is text, not markup.
+    for column in ("Status", "File", "Mail"):
+        assert_one_line(cells[column][0])
+    grid = Grid("jobs", height="9em", on_pick=print)
+    assert not grid.table._dt_args.get("allow_html", False)
 
 
 @sink
@@ -784,6 +791,7 @@ PLACES: dict[str, dict[str, str]] = {
     },
     # Markup.
     r"widgets\.HTML\(": {
+        "batchops/widgets/actions.py": OURS,  # which actions are off, and why
         "batchops/widgets/chunk_panels.py": "failed_chunks_of_the_console, value ChunkGrid",
         "batchops/widgets/confirmation.py": "proposals_of_the_console",
         "batchops/widgets/console.py": OURS,
@@ -792,6 +800,9 @@ PLACES: dict[str, dict[str, str]] = {
         "batchops/widgets/logs_panel.py": "logs_of_the_console",
         "batchops/widgets/messages.py": "messages_of_the_console",
         "batchops/widgets/progress_panel.py": "value Progress",
+        "batchops/widgets/summary_panel.py": (
+            "value Balance, value Email, value CostComparison, graph_of_a_job"
+        ),
         "batchops/widgets/upload.py": OURS,
     },
     r"(?<!re\.)\bescape\(": {

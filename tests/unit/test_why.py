@@ -154,7 +154,7 @@ def test_chunk_failures_that_differ_in_numbers_only_are_one_cause() -> None:
     assert first.next_call == "job.rerun()"
     assert second.count == 1
     assert "403" in second.what, "a status is a cause of its own"
-    assert second.next_call == "stack.logs('enrich-data', job=job.id)"
+    assert second.next_call == "stack.logs('enrich-data', job=job.id)  # then job.rerun()"
 
 
 def test_cause_in_lambda_s_json_is_read() -> None:

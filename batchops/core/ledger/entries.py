@@ -157,7 +157,7 @@ class JobEntry(Entry):
     @property
     def chunk_rows(self) -> int:
         """Rows per chunk; 0 until the split if it chooses them."""
-        return int(self.item["chunkRows"])
+        return int(self.item.get("chunkRows", 0))
 
     @property
     def archive_folder(self) -> str:
@@ -188,6 +188,18 @@ class JobEntry(Entry):
     def attempt_s(self) -> float:
         """Seconds from the attempt's start to its end, or to now."""
         return ((self.ended or datetime.now(UTC)) - self.attempt_started).total_seconds()
+
+    @property
+    def took_s(self) -> float | None:
+        """Seconds that the last attempt took; None if it has not ended."""
+        return self.attempt_s if self.ended else None
+
+    @property
+    def rows_per_s(self) -> float | None:
+        """Rows of the file a second; None unless the first attempt ran them all and succeeded."""
+        if self.status != workflow.SUCCEEDED or self.attempt > 1 or not self.took_s:
+            return None
+        return self.rows_in / self.took_s
 
     @property
     def code(self) -> Mapping[str, str]:
@@ -340,6 +352,11 @@ class ChunkEntry(Entry):
     def errors(self) -> int | None:
         """Errors of the rejected rows; None until the chunk has ended."""
         return self.item.get("errors")
+
+    @property
+    def execution_arn(self) -> str:
+        """The execution of the chunk workflow that ran it last; empty if none has."""
+        return str(self.item.get("executionArn", ""))
 
     @property
     def balances(self) -> bool:

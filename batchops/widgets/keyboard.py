@@ -1,0 +1,34 @@
+"""Keep JupyterLab from taking the keys that are pressed in the console."""
+
+from __future__ import annotations
+
+import anywidget
+
+from batchops.widgets.theme import CLASS
+
+# JupyterLab takes arrows, letters and Escape wherever nothing is typed, and moves from cell to
+# cell. Lumino leaves an element alone that has this attribute itself and the keyboard's focus
+# (CommandRegistry, @lumino/commands); its listener comes before all others.
+_SCRIPT = """
+export default {
+  render({ el }) {
+    el.style.display = "none";
+    let tries = 100;
+    const mark = () => {
+      const console = el.closest(".@class");
+      if (console) {
+        console.addEventListener("focusin", (event) =>
+          event.target.setAttribute("data-lm-suppress-shortcuts", "true")
+        );
+      } else if (tries--) requestAnimationFrame(mark);
+    };
+    mark();
+  },
+};
+""".replace("@class", CLASS)
+
+
+class KeyboardGuard(anywidget.AnyWidget):
+    """A widget that is not seen, anywhere in the console."""
+
+    _esm = _SCRIPT

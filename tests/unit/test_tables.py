@@ -1,0 +1,38 @@
+"""DataFrames in notebooks: left-aligned, whole and escaped."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import batchops as bo
+from batchops.show.tables import frame_html, series_html
+
+LONG = "the value is not one of " + ", ".join(map(str, range(100)))
+
+
+def test_no_text_is_cut_and_none_is_html() -> None:
+    shown = frame_html(pd.DataFrame({"message": [LONG, "<b>no</b>"]}))
+    assert LONG in shown
+    assert "&lt;b&gt;no" in shown
+    assert "text-align: left !important" in shown
+
+
+def test_a_series_is_a_table_without_its_type() -> None:
+    shown = series_html(pd.Series([1, 2], name="count"))
+    assert "<th>count</th>" in shown
+    assert "dtype" not in shown
+
+
+def test_a_notebook_shows_them_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("IPython.get_ipython", InteractiveShell.instance)
+    bo.plain_tables()
+    format_one = InteractiveShell.instance().display_formatter.format
+    for value in (pd.DataFrame({"a": [1]}), pd.Series([1], name="a")):
+        assert "batchops-table" in format_one(value)[0]["text/html"]
+    InteractiveShell.clear_instance()
+
+
+def test_without_a_notebook_nothing_happens() -> None:
+    bo.plain_tables()

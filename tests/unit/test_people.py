@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,39 @@ def test_verbs_of_the_table_are_verbs() -> None:
 
 def test_every_verb_belongs_to_a_role() -> None:
     assert set(people.VERBS) == {verb for verbs in people.ROLES.values() for verb in verbs}
+
+
+# Verbs that no policy of the stack has, each with the reason.
+UNGRANTED = {
+    "purge": "takes what somebody keeps for good: for the account to say (docs/security.md)",
+    "policy": "asks who calls only",
+    "demo": "starts the local engine",
+    **{f"engine {verb}": "the local engine" for verb in main.commands["engine"].commands},  # type: ignore[attr-defined]
+    "init": "writes files here",
+    "notebooks": "writes files here",
+    "sample": "writes a file here",
+    "schema check": "reads files here",
+    "schema infer": "reads files here",
+}
+
+
+def _verbs(group: Any, before: str = "") -> Iterator[str]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _verbs(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}"
+
+
+def test_every_verb_is_in_a_table_or_says_why_not() -> None:
+    assert set(_verbs(main)) == {*people.VERBS, *deployer.VERBS, *UNGRANTED}
+
+
+def test_reader_may_read_every_table() -> None:
+    """A table beside one that there was is one that readers need, too."""
+    readable = {arn for each in people.role_statements("reader") for arn in each.resources}
+    tables = {f"${{{name}.Arn}}" for name in resources("AWS::DynamoDB::Table")}
+    assert tables <= readable
 
 
 @pytest.mark.parametrize("role", people.ROLES)

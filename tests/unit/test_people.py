@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from batchcore import workflow
-from support import ACCOUNT_ID, REGION, STACK, TEMPLATE, resources, stack_ref
+from support import ACCOUNT_ID, REGION, SESSION, STACK, TEMPLATE, resources, stack_ref
 
+import batchops
 from batchops.cli.base import main
 from batchops.core.errors import InputError
 from batchops.deployment import deployer, people
 from tools import policies
 
+PACKAGE = Path(batchops.__file__).parent
+# A call of CloudFormation in the sources, of a client or a paginator.
+_CFN = re.compile(
+    r"""(?:\bcfn|client\("cloudformation"\))\s*\.(?:get_paginator\("(\w+)"\)|(\w+)\()"""
+)
 # A managed policy may have as many characters, blanks left out (IAM quotas).
 MAX_CHARACTERS = 6_144
 LONGEST = "s" * 41
@@ -139,6 +146,22 @@ def policy(who: str, **options: Any) -> dict[str, Any]:
     stack = stack_ref(outputs={}, sts=_Sts())
     found = deployer.deployment_policy(stack, who, **options).document
     return {statement["Sid"]: statement for statement in found["Statement"]}
+
+
+def test_every_call_of_cloudformation_is_in_the_deployers_table() -> None:
+    """Those too that a run on the engine does not come to, such as after a failure."""
+    methods = {
+        method
+        for path in (PACKAGE / "deployment").glob("*.py")
+        for found in _CFN.findall(path.read_text(encoding="utf-8"))
+        for method in found
+        if method
+    }
+    operations = SESSION.client("cloudformation").meta.method_to_api_mapping
+    called = {f"cloudformation:{operations[each]}" for each in methods if each in operations}
+    assert len(called) > 10
+    granted = set().union(*people.calls(*deployer.VERBS.values()).values())
+    assert called - granted == set()
 
 
 def test_deployer_without_a_service_role_has_the_rights_to_make_everything() -> None:

@@ -51,10 +51,11 @@ VERBS: dict[str, Calls] = {
     "outputs": calls(stack="cloudformation:DescribeStacks"),
     "resources": calls(stack="cloudformation:DescribeStacks cloudformation:ListStackResources"),
     "drift": calls(
-        # AWS asks for DetectStackResourceDrift beside DetectStackDrift.
+        # For DetectStackDrift AWS asks for two actions more (AWS CloudFormation user guide).
         stack="cloudformation:DescribeStacks cloudformation:DetectStackDrift "
         "cloudformation:DetectStackResourceDrift cloudformation:DescribeStackResourceDrifts",
-        any="cloudformation:DescribeStackDriftDetectionStatus",
+        any="cloudformation:DescribeStackDriftDetectionStatus "
+        "cloudformation:BatchDescribeTypeConfigurations",
         buckets="s3:GetBucketNotification",
     ),
     "doctor": calls(

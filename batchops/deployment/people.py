@@ -125,7 +125,8 @@ VERBS: dict[str, Calls] = {
     "watch": _STATUS,
     "status": _STACK,
     "resources": calls(_STACK, stack="cloudformation:ListStackResources"),
-    "jobs": calls(_STACK, JobTable="dynamodb:Query"),
+    # Of jobs that run, Step Functions may know an end that the ledger does not.
+    "jobs": calls(_ENTRY, JobTable="dynamodb:Query", executions="states:DescribeExecution"),
     "why": _ERRORS,
     "errors": _ERRORS,
     "rejects": _FILE,

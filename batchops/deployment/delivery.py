@@ -27,6 +27,7 @@ from batchops.core.stack_states import EMPTY, is_leftover
 from batchops.deployment import artifact_bucket, change_sets, packaging
 from batchops.deployment import template as templates
 from batchops.deployment.deployed import deployed_template
+from batchops.deployment.parameters import check_parameters
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -110,7 +111,7 @@ def prepare(
     has = {each["ParameterKey"] for each in (found or {}).get("Parameters", [])}
     open_ones = template["Parameters"].keys() - has
     parameters = _parameters(target, order.parameters, open_ones, new=found is None)
-    check_reserved(template, found or {}, parameters)
+    check_parameters(template, found or {}, parameters)
     platform: packaging.Platform = "host" if target.local else "lambda"
     built = packaging.build(project, platform=platform, overrides=overrides)
     published = artifact_bucket.publish(target, built)
@@ -298,41 +299,6 @@ def local_jobs(cores: int, memory_bytes: int) -> int:
     """Return how many jobs may run at a time on a machine: one per core, in half of its memory."""
     job_bytes = cores * len(CHUNK_FUNCTIONS) * _WORKER_BYTES
     return max(1, min(cores, memory_bytes // 2 // job_bytes))
-
-
-def check_reserved(
-    template: Mapping[str, Any], found: Mapping[str, Any], parameters: Mapping[str, ParameterValue]
-) -> None:
-    """Refuse to reserve fewer executions for a function than chunks may call it at a time.
-
-    Parameters
-    ----------
-    template
-        It has the defaults.
-    found
-        CloudFormation's description of the stack; empty if there is none yet.
-    parameters
-        Those that the deployment sets.
-
-    Raises
-    ------
-    InputError
-    """
-    shipped = template["Parameters"]
-    kept = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
-    names = ("ReservedConcurrency", "MaxConcurrency")
-    if not shipped.keys() >= set(names):
-        return  # the template of an earlier version
-    default = {name: shipped[name]["Default"] for name in names}
-    try:
-        reserved, wanted = (int({**default, **kept, **parameters}[name]) for name in names)
-    except ValueError:
-        return  # CloudFormation says what is wrong with it
-    if 0 < reserved < wanted:
-        raise InputError(
-            f"ReservedConcurrency={reserved} is less than MaxConcurrency={wanted}: a single job "
-            f"would be throttled: give at least {wanted}, or 0 to reserve none"
-        )
 
 
 def _api_logs_are_set(target: Target) -> bool:

@@ -30,7 +30,9 @@ _NAME_CHARACTERS = 24
 _PREPARED = calls(
     stack="cloudformation:DescribeStacks cloudformation:CreateChangeSet "
     "cloudformation:DescribeChangeSet cloudformation:DeleteChangeSet cloudformation:GetTemplate "
-    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStackEvents cloudformation:DescribeEvents "
+    # A change set for a new stack makes an empty one, which is deleted if no other needs it.
+    "cloudformation:ListChangeSets cloudformation:DeleteStack",
     transform="cloudformation:CreateChangeSet",
     any="cloudformation:GetTemplateSummary apigateway:GET",
     artifacts="s3:ListBucket s3:CreateBucket s3:GetBucketPolicy s3:PutBucketPolicy "
@@ -49,9 +51,11 @@ VERBS: dict[str, Calls] = {
     "outputs": calls(stack="cloudformation:DescribeStacks"),
     "resources": calls(stack="cloudformation:DescribeStacks cloudformation:ListStackResources"),
     "drift": calls(
+        # For DetectStackDrift AWS asks for two actions more (AWS CloudFormation user guide).
         stack="cloudformation:DescribeStacks cloudformation:DetectStackDrift "
-        "cloudformation:DescribeStackResourceDrifts",
-        any="cloudformation:DescribeStackDriftDetectionStatus",
+        "cloudformation:DetectStackResourceDrift cloudformation:DescribeStackResourceDrifts",
+        any="cloudformation:DescribeStackDriftDetectionStatus "
+        "cloudformation:BatchDescribeTypeConfigurations",
         buckets="s3:GetBucketNotification",
     ),
     "doctor": calls(

@@ -28,7 +28,7 @@ RESOURCES: dict[str, tuple[str, ...]] = {
     "manifests": (f"{_FILES}jobs/*/manifest-*.json",),
     "chunks": (f"{_FILES}jobs/*/chunks/*",),
     "JobTable": ("${JobTable.Arn}", "${JobTable.Arn}/index/*"),
-    "ErrorTable": ("${ErrorTable.Arn}",),
+    "errors": ("${ErrorRangesTable.Arn}", "${ErrorTable.Arn}"),
     "FinancialTable": ("${FinancialTable.Arn}",),
     "validation": (
         _ARN % ("lambda", f"function:${{AWS::StackName}}-{workflow.VALIDATE.function}"),
@@ -89,8 +89,12 @@ _STATUS = calls(
 )
 _FILE = calls(_STATUS, jobs="s3:GetObject")
 _READ = calls(_FILE, jobs="s3:GetObjectVersion")
-_ERRORS = calls(
-    _STATUS, _SCHEMA, jobs="s3:GetObject s3:GetObjectVersion", ErrorTable="dynamodb:Query"
+_ERRORS = calls(_STATUS, _SCHEMA, jobs="s3:GetObject s3:GetObjectVersion", errors="dynamodb:Query")
+# Of a job's errors, graph and times.
+_PICTURES = calls(
+    _ERRORS,
+    workflows="states:DescribeStateMachine",
+    executions="states:GetExecutionHistory",
 )
 _PLAN = calls(
     _SCHEMA,
@@ -121,7 +125,8 @@ VERBS: dict[str, Calls] = {
     "watch": _STATUS,
     "status": _STACK,
     "resources": calls(_STACK, stack="cloudformation:ListStackResources"),
-    "jobs": calls(_STACK, JobTable="dynamodb:Query"),
+    # Of jobs that run, Step Functions may know an end that the ledger does not.
+    "jobs": calls(_ENTRY, JobTable="dynamodb:Query", executions="states:DescribeExecution"),
     "why": _ERRORS,
     "errors": _ERRORS,
     "rejects": _FILE,
@@ -135,11 +140,8 @@ VERBS: dict[str, Calls] = {
     "steps": calls(_ENTRY, executions="states:GetExecutionHistory"),
     "lineage": calls(_FILE, executions="states:DescribeExecution"),
     "cost": calls(_CHUNKS, stack="cloudformation:GetTemplate"),
-    "plot": calls(
-        _ERRORS,
-        workflows="states:DescribeStateMachine",
-        executions="states:GetExecutionHistory",
-    ),
+    "plot": _PICTURES,
+    "report": calls(_PICTURES, stack="cloudformation:GetTemplate"),
     "compare": _ERRORS,
     "what-if": calls(_FILE, _SCHEMA, jobs="s3:GetObjectVersion"),
     "schema explain": calls(_STACK, _SCHEMA),
@@ -168,6 +170,7 @@ VERBS: dict[str, Calls] = {
         functions="lambda:InvokeFunction",
     ),
     "logs": calls(_ENTRY, logs="logs:FilterLogEvents"),
+    "chunk": calls(_ERRORS, logs="logs:FilterLogEvents"),
     "invoke": calls(
         _STACK,
         functions="lambda:InvokeFunction lambda:GetFunctionConfiguration",
@@ -179,7 +182,7 @@ _UPLOADER = ("outputs", "plan", "submit", "show", "wait", "watch")
 _READER = (
     *("outputs", "status", "resources", "plan", "jobs", "show", "wait", "watch", "why", "errors"),
     *("rejects", "output", "download", "link", "email", "balance", "duplicates", "chunks", "steps"),
-    *("lineage", "cost", "plot", "compare", "what-if", "schema explain"),
+    *("lineage", "cost", "plot", "report", "compare", "what-if", "schema explain"),
 )
 # The verbs of each role.
 ROLES: dict[str, tuple[str, ...]] = {
@@ -187,7 +190,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "reader": _READER,
     "operator": (
         *_READER,
-        *("submit", "rerun", "repair", "stop", "redeliver", "reconcile", "logs", "invoke"),
+        *("submit", "rerun", "repair", "stop", "redeliver", "reconcile", "logs", "chunk", "invoke"),
     ),
 }
 

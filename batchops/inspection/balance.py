@@ -10,6 +10,7 @@ from batchcore import workflow
 
 from batchops.core import ledger
 from batchops.core.error_objects import object_bytes, rows_with_errors
+from batchops.core.errors import JobError
 from batchops.core.executions import settled
 from batchops.inspection.job_errors import count_rows, iter_errors
 from batchops.inspection.result_check import WHOLE, check_result
@@ -179,10 +180,13 @@ def job_balance(
 
     Raises
     ------
-    JobNotFoundError, JobError, AwsError
+    JobNotFoundError, AwsError
+    JobError
+        Errors have expired that are to be counted, or entries of chunks.
     """
     entry = settled(job.stack, job.ledger_entry())
     chunks = ledger.chunk_counts(job.stack, job.id, entry.chunks, on_read=on_read)
+    _refuse_expired(entry, len(chunks))
     rows, counted = rows_with_errors(entry, chunks), []
     if rows is not None:
         counted.append(ErrorCount("ledger", rows, sum(chunk.errors or 0 for chunk in chunks)))
@@ -200,6 +204,18 @@ def job_balance(
         completed_file=check_result(job.stack, entry, rejected=False),
         rejects_file=check_result(job.stack, entry, rejected=True),
     )
+
+
+def _refuse_expired(entry: JobEntry, chunks: int) -> None:
+    """Raise JobError if chunks are missing that a merge has counted: each expires by itself."""
+    if entry.is_merged and entry.expires and chunks < entry.chunks:
+        raise JobError(
+            f"{entry.chunks - chunks:,} of {entry.chunks:,} entries of chunks of job "
+            f"{entry.job_id} have expired (LedgerExpiryDays), so their rows cannot be counted any "
+            f"more. When it was merged, {entry.rows_in:,} rows in were {entry.rows_out or 0:,} out "
+            f"and {entry.rows_rejected or 0:,} rejected",
+            job_id=entry.job_id,
+        )
 
 
 def _noted(

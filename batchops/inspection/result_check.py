@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -45,14 +46,26 @@ def check_result(stack: StackRef, entry: JobEntry, *, rejected: bool) -> str:
     return WHOLE if size == place.size_bytes else f"of {size:,} bytes, not {place.size_bytes:,}"
 
 
-def lost_results(stack: StackRef, entry: JobEntry) -> str:
+def lost_results(
+    stack: StackRef, entry: JobEntry, *, expired: Collection[bool] = frozenset()
+) -> str:
     """Say which result files of a merged job are not as the merge wrote them; empty if all are.
+
+    Parameters
+    ----------
+    expired
+        Files that were to expire by now, and so are not looked at: False for the completed file,
+        True for the rejects.
 
     Raises
     ------
     AwsError
     """
-    found = {rejected: check_result(stack, entry, rejected=rejected) for rejected in _NAMES}
+    found = {
+        rejected: check_result(stack, entry, rejected=rejected)
+        for rejected in _NAMES
+        if rejected not in expired
+    }
     return " and ".join(
         f"the {_NAMES[rejected]} is {state}"
         for rejected, state in found.items()

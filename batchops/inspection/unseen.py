@@ -7,6 +7,7 @@ would come to know of it.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
 # Events mostly come within seconds. Starting a job that one of them starts as well does no harm.
 START_UNSEEN_S = {"aws": 60.0, "local": 10.0}
 
+# The ledger keeps entries for a day at least (LedgerExpiryDays). Of an older upload it may have
+# forgotten that its job has run; `reconcile` knows how long it remembers.
+_REMEMBERED = timedelta(days=1)
+
 
 def start_unseen(job: JobRef) -> bool:
-    """Hand the stack the event of a job's upload; return False if there is no such upload.
+    """Hand the stack the event of a job's upload; False without such an upload of the last day.
 
     The event names the object's version, and so the job and its execution. Whichever of this and
     S3's own event comes second finds the job entered.
@@ -36,7 +41,7 @@ def start_unseen(job: JobRef) -> bool:
     bucket = job.stack.outputs["SourceBucketName"]
     with translated(f"looking for the upload of job {job.id!r}"):
         version = _find_version(job.stack.client("s3"), bucket, job.id)
-    if version is None:
+    if version is None or version["LastModified"] < datetime.now(UTC) - _REMEMBERED:
         return False
     event = upload_event(bucket, version["Key"], version["VersionId"], version["Size"])
     invoke_target(job.stack, NOTIFICATION, event)

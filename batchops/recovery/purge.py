@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from batchcore import keys, workflow
@@ -17,8 +17,6 @@ from batchops.deployment.buckets import count_versions, empty_bucket
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batchops.core.job_ref import JobRef
     from batchops.core.ledger import JobEntry
 
@@ -34,6 +32,9 @@ STAYS = (
     "have made",
     "copies that somebody has downloaded",
 )
+
+# A call of a function cannot be taken back: what it began may write for as long as it may last.
+_CALLS_GO_ON = timedelta(minutes=15)
 
 # S3 has whole seconds, and clocks differ a little.
 _SLACK = timedelta(seconds=5)
@@ -55,7 +56,7 @@ class Purge(Shown):
     uploads : tuple of str
         The uploaded file where it still is: in the input, in the archive, or in both.
     errors : int
-        Errors in ErrorTable.
+        Errors in the tables.
     entries : int
         Entries in the ledger, of the job and its chunks.
     unclear : str
@@ -80,7 +81,7 @@ class Purge(Shown):
             [
                 f"{self.files:,} versions of its files",
                 f"the upload: {printable(', '.join(self.uploads)) or 'gone already'}",
-                f"{self.errors:,} errors in ErrorTable",
+                f"{self.errors:,} errors in the tables",
                 f"{self.entries:,} entries in the ledger",
             ]
         )
@@ -100,10 +101,12 @@ def purge(job: JobRef, *, dry_run: bool = True) -> Purge:
     ------
     JobNotFoundError, AwsError
     JobRunningError
-        The job has not ended, or its mail is still being tried.
+        The job has not ended, its mail is still being tried, or, unless it is a dry run, it was
+        stopped or ran out of time less than 15 minutes ago.
     """
-    entry = job.ledger_entry()
-    _refuse_unfinished(job, entry)
+    entry = _ended_entry(job)
+    if not dry_run:
+        _refuse_late_calls(entry)
     s3 = job.stack.client("s3")
     prefix = f"{keys.JOBS_PREFIX}{job.id}/"
     uploads, unclear = _find_uploads(s3, entry)
@@ -128,7 +131,9 @@ def purge(job: JobRef, *, dry_run: bool = True) -> Purge:
     return found
 
 
-def _refuse_unfinished(job: JobRef, entry: JobEntry) -> None:
+def _ended_entry(job: JobRef) -> JobEntry:
+    """Return the entry of a job that has ended and is mailed; otherwise raise JobRunningError."""
+    entry = job.ledger_entry()
     state = attempt_state(job.stack, entry)
     if not state.ended:
         raise JobRunningError(
@@ -142,6 +147,21 @@ def _refuse_unfinished(job: JobRef, entry: JobEntry) -> None:
                 f"the mail of job {job.id} is still being tried: repeat this in some minutes",
                 job_id=job.id,
             )
+    return state.entry or entry
+
+
+def _refuse_late_calls(entry: JobEntry) -> None:
+    """Raise JobRunningError while calls may write that were under way when a job was stopped."""
+    if entry.status in (workflow.SUCCEEDED, workflow.FAILED) or entry.ended is None:
+        return  # every call has returned
+    over = entry.ended + _CALLS_GO_ON
+    if datetime.now(UTC) < over:
+        raise JobRunningError(
+            f"job {entry.job_id} is {entry.status} since {entry.ended:%H:%M} UTC, and calls of "
+            "functions that had begun may go on to write for 15 minutes: repeat this after "
+            f"{over:%H:%M} UTC",
+            job_id=entry.job_id,
+        )
 
 
 def _find_uploads(s3: Any, entry: JobEntry) -> tuple[list[tuple[str, str]], str]:

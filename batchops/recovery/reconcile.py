@@ -6,7 +6,7 @@ request: they send the event of an upload once more, and a version of an object 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -34,8 +34,9 @@ _WORKERS = 16
 _ALL = 1_000_000
 _COLUMNS = ("what", "found", "remedy", "outcome")
 _NO_VERSION = "null"
-# The parameter by which the ledger's entries expire; 0 for never.
+# The parameters by which the ledger's entries expire, and the results of jobs; 0 for never.
 _LEDGER_DAYS = "LedgerExpiryDays"
+_RESULT_DAYS = {False: "CompletedExpiryDays", True: "RejectedExpiryDays"}
 
 
 @dataclass(frozen=True)
@@ -124,22 +125,24 @@ def reconcile(
     ------
     StackNotFoundError, AwsError
     """
-    begin = since or datetime.now(UTC) - timedelta(days=30)
+    begin, expired = since or datetime.now(UTC) - timedelta(days=30), _expired_before(stack)
     entries = list(ledger.recent_jobs(stack, since=begin, limit=_ALL))
     with ThreadPoolExecutor(_WORKERS) as pool:
         found = [
-            *_uploads(stack, datetime.now(UTC) - timedelta(seconds=patience_s)),
+            *_uploads(stack, datetime.now(UTC) - timedelta(seconds=patience_s), expired),
             *filter(None, pool.map(lambda entry: _unended(stack, entry), entries)),
-            *filter(None, pool.map(lambda entry: _lost(stack, entry), entries)),
+            *filter(None, pool.map(lambda entry: _lost(stack, entry, expired), entries)),
         ]
     if not dry_run:
         found = [replace(f, outcome=deliver_event(stack, f.event)) if f.safe else f for f in found]
     return Reconciliation(stack.name, dry_run, begin, tuple(found))
 
 
-def _uploads(stack: StackRef, young: datetime) -> Iterator[Finding]:
+def _uploads(
+    stack: StackRef, young: datetime, expired: Mapping[str, datetime]
+) -> Iterator[Finding]:
     """Yield the versions of objects under ``input/`` whose job the ledger does not have."""
-    bucket, expired = stack.outputs["SourceBucketName"], _ledger_begins(stack)
+    bucket = stack.outputs["SourceBucketName"]
     pages = stack.client("s3").get_paginator("list_object_versions")
     with translated(f"listing the uploads in {bucket}"):
         for page in pages.paginate(Bucket=bucket, Prefix=keys.INPUT_PREFIX):
@@ -151,15 +154,16 @@ def _uploads(stack: StackRef, young: datetime) -> Iterator[Finding]:
             known = ledger.known_jobs(stack, list(there))
             for job_id, each in there.items():
                 if job_id not in known:
-                    yield _upload(bucket, each, expired)
+                    yield _upload(bucket, each, expired.get(_LEDGER_DAYS))
 
 
-def _ledger_begins(stack: StackRef) -> datetime | None:
-    """Return the time before which the ledger may have forgotten jobs; None if it forgets none."""
+def _expired_before(stack: StackRef) -> dict[str, datetime]:
+    """Return, for each parameter by which something expires, before when it has to be from."""
     described = describe_deployed(stack.client("cloudformation"), stack.name)
-    parameters = {p["ParameterKey"]: p["ParameterValue"] for p in described.get("Parameters", [])}
-    days = int(parameters.get(_LEDGER_DAYS, 0))
-    return datetime.now(UTC) - timedelta(days=days) if days else None
+    found = {p["ParameterKey"]: p["ParameterValue"] for p in described.get("Parameters", [])}
+    days = {name: int(found.get(name, 0)) for name in (_LEDGER_DAYS, *_RESULT_DAYS.values())}
+    now = datetime.now(UTC)
+    return {name: now - timedelta(days=number) for name, number in days.items() if number}
 
 
 def _upload(bucket: str, version: Any, expired: datetime | None) -> Finding:
@@ -195,9 +199,17 @@ def _unended(stack: StackRef, entry: JobEntry) -> Finding | None:
     return Finding(kind, entry.job_id, found, "it is started", safe=True, event=event)
 
 
-def _lost(stack: StackRef, entry: JobEntry) -> Finding | None:
+def _lost(stack: StackRef, entry: JobEntry, expired: Mapping[str, datetime]) -> Finding | None:
     """Return a merged job whose result files are not as the merge wrote them."""
-    lost = lost_results(stack, entry) if entry.is_merged else ""
+    if not entry.is_merged:
+        return None
+    ended = entry.ended
+    gone = {
+        rejected
+        for rejected, name in _RESULT_DAYS.items()
+        if name in expired and ended is not None and ended < expired[name]
+    }
+    lost = lost_results(stack, entry, expired=gone)
     if not lost:
         return None
     remedy = f"rerun {entry.job_id} merges it again, as long as its pieces are there"

@@ -35,6 +35,10 @@ NAME = "deployed"
 UNRECORDED = {
     "apigateway:GET": "called GetAccount by the SDK, and asked for on AWS only",
     "cloudformation:CreateChangeSet": "recorded; on the transform it is AWS that asks for it",
+    "cloudformation:DescribeEvents": "only where a deployment failed before it began",
+    "cloudformation:DetectStackResourceDrift": "AWS asks for it beside DetectStackDrift",
+    "cloudformation:BatchDescribeTypeConfigurations": "the same",
+    "cloudformation:ListChangeSets": "only where the change set for a new stack is discarded",
     "s3:AbortMultipartUpload": "only where an upload in parts broke off",
     "s3:DeleteObjectVersion": "the SDK deletes many versions with one call",
     "s3:CreateBucket": "the bucket for artifacts is there, made by another deployment",

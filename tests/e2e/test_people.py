@@ -42,18 +42,19 @@ _KINDS += ("errors", "mail")
 _READ_LEDGER = {f"{verb} JobTable" for verb in ("get", "batch get", "query")}
 _ASK = {"list bucket", "batch get FinancialTable", *_READ_LEDGER}
 _READ = {f"{verb} {kind}" for verb in ("get", "get version") for kind in _KINDS}
+_ERRORS = {"query ErrorRangesTable", "query ErrorTable"}
 _CALLED = {f"invoke {n}Function" for n in ("SplitIpFile", "ReadFile", "ValidateData", "EnrichData")}
 _CALLED |= {f"invoke {n}Function" for n in ("WriteOutputChunk", "MergeS3Files", "SendEmail")}
 _CALLED |= {"invoke GetDataFunction", "invoke S3LambdaNotificationFunction"}
 # What the credentials of each role are allowed, of all that is tried; by hand.
 MAY = {
     "uploader": {*_ASK, "get manifest", "get resumed manifest", "put input"},
-    "reader": {*_ASK, *_READ, "query ErrorTable"},
+    "reader": {*_ASK, *_READ, *_ERRORS},
     "operator": {
         *_ASK,
         *_READ,
         *_CALLED,
-        "query ErrorTable",
+        *_ERRORS,
         *(f"put {kind}" for kind in ("input", "manifest", "resumed manifest", "chunks")),
         *(f"{verb} JobTable" for verb in ("put", "update", "delete")),
         "start BlogBatchMainOrchestrator",
@@ -85,6 +86,9 @@ def _calls(stack: Stack, things: Things) -> dict[str, Callable[[], Any]]:
     def open_link() -> None:
         with open_local(job.link(), timeout_s=30) as answer:
             assert answer.read()
+
+    def whole(found: Any) -> None:
+        assert found.missing == ()
 
     def follow(how: str) -> None:
         for each in started or [job]:
@@ -140,6 +144,7 @@ def _calls(stack: Stack, things: Things) -> dict[str, Callable[[], Any]]:
         "lineage": job.lineage,
         "cost": job.cost,
         "plot": plot,
+        "report": lambda: whole(job.report(folder / "report.html")),
         "compare": lambda: compare(job, job),
         "what-if": lambda: job.what_if(stack.schema()),
         "schema explain": stack.schema,
@@ -149,6 +154,7 @@ def _calls(stack: Stack, things: Things) -> dict[str, Callable[[], Any]]:
         "redeliver": lambda: stack.redeliver(dry_run=False),
         "reconcile": lambda: stack.reconcile(dry_run=False),
         "logs": lambda: stack.logs("read-file", job=job.id),
+        "chunk": lambda: whole(job.chunk(1)),
         "invoke": lambda: [stack.invoke("get-data", event, here=here) for here in (False, True)],
     }
 

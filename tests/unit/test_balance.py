@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from batchcore import items, workflow
+from support import JOB_TABLE, stack_ref
 
+from batchops.core.errors import JobError
+from batchops.core.job_ref import JobRef
 from batchops.core.ledger import ChunkEntry, JobEntry
-from batchops.inspection.balance import Balance, ErrorCount, strike_balance
+from batchops.inspection.balance import Balance, ErrorCount, job_balance, strike_balance
+
+if TYPE_CHECKING:
+    from support import Account
 
 NONE = ErrorCount("tables", 0, 0)
 
@@ -84,3 +92,13 @@ def test_a_file_of_which_no_row_was_taken_is_no_alarm(status: str) -> None:
 def test_errors_of_a_file_that_was_never_split_are_an_alarm() -> None:
     counted = ErrorCount("ErrorTable", 1, 1)
     assert not strike_balance(JobEntry({"status": workflow.FAILED}), [], [counted]).holds
+
+
+def test_chunks_whose_entries_have_expired_are_no_broken_balance(account: Account) -> None:
+    """A rerun renews the job's entry, and not those of the chunks that it does not run."""
+    counts = {"rowsIn": 9, "rowsOut": 7, "rowsRejected": 2, "chunks": 2}
+    account.put_entry("a-1", items.JOB_ENTRY, status=workflow.SUCCEEDED, attempt=2, ttl=1, **counts)
+    account.put_entry("a-1", items.chunk_entry(2), status=workflow.SUCCEEDED, attempt=2)
+    stack = stack_ref(outputs={"JobTableName": JOB_TABLE}, dynamodb=account.dynamodb)
+    with pytest.raises(JobError, match=r"1 of 2 entries .* expired .* 9 rows in were 7 out and 2"):
+        job_balance(JobRef(stack, "a-1"))

@@ -17,6 +17,7 @@ import click
 import pytest
 from batchcore import workflow
 from packaging.version import Version
+from support import TEMPLATE
 
 import batchops
 from batchops.cli import main
@@ -280,6 +281,13 @@ def test_commands_of_a_page_are_understood(page: Path) -> None:
 
 def test_every_task_is_shown_by_commands() -> None:
     assert all(len(typed_commands(page)) >= 5 for page in (DOCS / "tasks").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/walkthrough.md"])
+def test_table_of_parameters_has_all_that_people_set(page: str) -> None:
+    rows = [line for line in (ROOT / page).read_text(encoding="utf-8").splitlines() if "|" in line]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert set(TEMPLATE["Parameters"]) - named == {"LocalEngine"}
 
 
 def test_glossary_has_every_step_and_status() -> None:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from batchcore import workflow
-from support import ACCOUNT_ID, REGION, STACK, TEMPLATE, resources, stack_ref
+from support import ACCOUNT_ID, REGION, SESSION, STACK, TEMPLATE, resources, stack_ref
 
+import batchops
 from batchops.cli.base import main
 from batchops.core.errors import InputError
 from batchops.deployment import deployer, people
 from tools import policies
 
+PACKAGE = Path(batchops.__file__).parent
+# A call of CloudFormation in the sources, of a client or a paginator.
+_CFN = re.compile(
+    r"""(?:\bcfn|client\("cloudformation"\))\s*\.(?:get_paginator\("(\w+)"\)|(\w+)\()"""
+)
 # A managed policy may have as many characters, blanks left out (IAM quotas).
 MAX_CHARACTERS = 6_144
 LONGEST = "s" * 41
@@ -35,6 +43,39 @@ def test_verbs_of_the_table_are_verbs() -> None:
 
 def test_every_verb_belongs_to_a_role() -> None:
     assert set(people.VERBS) == {verb for verbs in people.ROLES.values() for verb in verbs}
+
+
+# Verbs that no policy of the stack has, each with the reason.
+UNGRANTED = {
+    "purge": "takes what somebody keeps for good: for the account to say (docs/security.md)",
+    "policy": "asks who calls only",
+    "demo": "starts the local engine",
+    **{f"engine {verb}": "the local engine" for verb in main.commands["engine"].commands},  # type: ignore[attr-defined]
+    "init": "writes files here",
+    "notebooks": "writes files here",
+    "sample": "writes a file here",
+    "schema check": "reads files here",
+    "schema infer": "reads files here",
+}
+
+
+def _verbs(group: Any, before: str = "") -> Iterator[str]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _verbs(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}"
+
+
+def test_every_verb_is_in_a_table_or_says_why_not() -> None:
+    assert set(_verbs(main)) == {*people.VERBS, *deployer.VERBS, *UNGRANTED}
+
+
+def test_reader_may_read_every_table() -> None:
+    """A table beside one that there was is one that readers need, too."""
+    readable = {arn for each in people.role_statements("reader") for arn in each.resources}
+    tables = {f"${{{name}.Arn}}" for name in resources("AWS::DynamoDB::Table")}
+    assert tables <= readable
 
 
 @pytest.mark.parametrize("role", people.ROLES)
@@ -105,6 +146,22 @@ def policy(who: str, **options: Any) -> dict[str, Any]:
     stack = stack_ref(outputs={}, sts=_Sts())
     found = deployer.deployment_policy(stack, who, **options).document
     return {statement["Sid"]: statement for statement in found["Statement"]}
+
+
+def test_every_call_of_cloudformation_is_in_the_deployers_table() -> None:
+    """Those too that a run on the engine does not come to, such as after a failure."""
+    methods = {
+        method
+        for path in (PACKAGE / "deployment").glob("*.py")
+        for found in _CFN.findall(path.read_text(encoding="utf-8"))
+        for method in found
+        if method
+    }
+    operations = SESSION.client("cloudformation").meta.method_to_api_mapping
+    called = {f"cloudformation:{operations[each]}" for each in methods if each in operations}
+    assert len(called) > 10
+    granted = set().union(*people.calls(*deployer.VERBS.values()).values())
+    assert called - granted == set()
 
 
 def test_deployer_without_a_service_role_has_the_rights_to_make_everything() -> None:

@@ -152,6 +152,34 @@ def test_job_whose_mail_is_being_tried_is_refused(account: Account) -> None:
         purge(job_of(account), dry_run=False)
 
 
+@pytest.mark.parametrize("status", [workflow.ABORTED, workflow.TIMED_OUT])
+def test_job_that_was_stopped_is_deleted_once_its_last_calls_are_over(
+    account: Account, status: str
+) -> None:
+    """A call of a function that had begun goes on, and would write after everything is gone."""
+    now = datetime.now(UTC)
+    put_job(account, status=status, endTime=items.timestamp(now - timedelta(minutes=14)))
+    before = state(account)
+    assert purge(job_of(account)).entries == 3
+    with pytest.raises(JobRunningError, match=r"may go on to write .* repeat this after"):
+        purge(job_of(account), dry_run=False)
+    assert state(account) == before
+    ended, begun = now - timedelta(minutes=15), now - timedelta(hours=1)
+    times = {"endTime": items.timestamp(ended), "startTime": items.timestamp(begun)}
+    account.put_entry(JOB, items.JOB_ENTRY, **times)
+    purge(job_of(account), dry_run=False)
+    assert state(account)["entries"] == []
+
+
+def test_job_whose_stop_only_step_functions_knows_counts_as_stopped(account: Account) -> None:
+    put_job(account, status=workflow.RUNNING, endTime=None)
+    account.states.start_execution(stateMachineArn=MACHINE_ARN, name=JOB, input="{}")
+    arn = f"{MACHINE_ARN.replace(':stateMachine:', ':execution:')}:{JOB}"
+    account.states.stop_execution(executionArn=arn)
+    with pytest.raises(JobRunningError, match="is ABORTED since"):
+        purge(job_of(account), dry_run=False)
+
+
 def test_purge_says_what_stays(account: Account) -> None:
     put_job(account)
     said = str(purge(job_of(account)))

@@ -48,14 +48,14 @@ class Functions:
 
 
 class CloudFormation:
-    """The stack, with one parameter."""
+    """The stack, with the parameters by which things expire; one of before has not all."""
 
     def __init__(self) -> None:
-        self.days = "0"
+        self.days = {"LedgerExpiryDays": "0"}
 
     def describe_stacks(self, **_: str) -> dict[str, Any]:
-        parameter = {"ParameterKey": "LedgerExpiryDays", "ParameterValue": self.days}
-        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": [parameter]}]}
+        found = [{"ParameterKey": k, "ParameterValue": v} for k, v in self.days.items()]
+        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Parameters": found}]}
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def put_results(account: Account) -> None:
         version = account.put(key, kind.encode())
         places[f"{kind}Key"] = key
         places[f"{kind}File"] = {"versionId": version, "sizeBytes": len(kind)}
-    put_job(account, workflow.SUCCEEDED, **places)
+    put_job(account, workflow.SUCCEEDED, endTime=OLD, **places)
 
 
 def kinds(found: Reconciliation) -> list[str]:
@@ -157,7 +157,8 @@ def test_upload_that_the_ledger_may_have_forgotten_is_not_started_again(
     old = {"Key": "input/a.csv", "VersionId": "v", "Size": 1, "LastModified": _long_ago()}
     s3 = SESSION.client("s3")
     stack.target._given = {**stack.target._given, "s3": s3}  # type: ignore[attr-defined]
-    for cloudformation.days, starts in (("0", True), ("2", True), ("1", False)):
+    for days, starts in (("0", True), ("2", True), ("1", False)):
+        cloudformation.days = {"LedgerExpiryDays": days}
         with Stubber(s3) as stub:
             stub.add_response("list_object_versions", {"Versions": [old]})
             (found,) = reconcile(stack).findings
@@ -251,6 +252,31 @@ def test_result_that_is_not_as_it_was_merged_is_known_everywhere(
     with pytest.raises(JobError, match="rerun"):
         make_link(JobRef(stack, JOB), expires_s=60, rejected=False)
     assert make_link(JobRef(stack, JOB), expires_s=60, rejected=True)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "days_ago", "listed"),
+    [
+        pytest.param("CompletedExpiryDays", 8, [], id="has expired"),
+        pytest.param("CompletedExpiryDays", 6, ["result is gone"], id="gone too early"),
+        pytest.param("RejectedExpiryDays", 8, ["result is gone"], id="the other expires"),
+    ],
+)
+def test_result_that_was_to_expire_is_not_listed(
+    account: Account,
+    stack: StackRef,
+    cloudformation: CloudFormation,
+    *,
+    parameter: str,
+    days_ago: int,
+    listed: list[str],
+) -> None:
+    put_results(account)
+    _damage(account, "deleted")
+    ended = datetime.now(UTC) - timedelta(days=days_ago)
+    account.put_entry(JOB, items.JOB_ENTRY, endTime=items.timestamp(ended))
+    cloudformation.days = {parameter: "7"}
+    assert kinds(reconcile(stack)) == listed
 
 
 def test_of_a_stack_that_noted_no_versions_only_whether_it_is_there_counts(

@@ -25,7 +25,7 @@ from support import (
 )
 
 from batchops.core.errors import InputError, StackError
-from batchops.deployment.delivery import check_reserved
+from batchops.deployment.parameters import check_parameters
 from batchops.deployment.settings import deployed_settings, shipped_settings
 from batchops.planning.planner import plan_file, plan_for
 
@@ -117,7 +117,7 @@ def test_fewer_executions_than_a_single_job_calls_for_are_not_reserved(
     found: dict[str, Any], given: dict[str, Any]
 ) -> None:
     with pytest.raises(InputError, match="a single job would be throttled: give at least"):
-        check_reserved(TEMPLATE, found, given)
+        check_parameters(TEMPLATE, found, given)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,41 @@ def test_fewer_executions_than_a_single_job_calls_for_are_not_reserved(
     ],
 )
 def test_other_reserved_executions_are_taken(found: dict[str, Any], given: dict[str, Any]) -> None:
-    check_reserved(TEMPLATE, found, given)
+    check_parameters(TEMPLATE, found, given)
+
+
+@pytest.mark.parametrize(
+    ("found", "given", "least"),
+    [
+        ({}, {"LedgerExpiryDays": 31}, 32),
+        (described(IntermediateExpiryDays="7"), {"LedgerExpiryDays": "8"}, 9),
+        (described(LedgerExpiryDays="40"), {"IntermediateExpiryDays": 39}, 41),
+    ],
+)
+def test_entries_do_not_expire_while_a_rerun_needs_them(
+    found: dict[str, Any], given: dict[str, Any], least: int
+) -> None:
+    with pytest.raises(InputError, match=f"LedgerExpiryDays=.* give at least {least}, or 0"):
+        check_parameters(TEMPLATE, found, given)
+
+
+@pytest.mark.parametrize(
+    ("found", "given"),
+    [
+        ({}, {"LedgerExpiryDays": 32}),
+        ({}, {"LedgerExpiryDays": 0, "IntermediateExpiryDays": 365}),
+        (described(LedgerExpiryDays="20"), {"IntermediateExpiryDays": 7}),
+        ({}, {"LedgerExpiryDays": "long"}),  # which CloudFormation refuses
+    ],
+)
+def test_entries_that_outlive_chunks_may_expire(
+    found: dict[str, Any], given: dict[str, Any]
+) -> None:
+    check_parameters(TEMPLATE, found, given)
+
+
+def test_template_of_an_earlier_version_has_less_to_fit() -> None:
+    check_parameters({"Parameters": {}}, described(LedgerExpiryDays="1"), {"MaxConcurrency": 9})
 
 
 def test_stack_of_an_earlier_version_takes_plain_files_only() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from support import BUCKET, JOB_TABLE, MACHINE_ARN, context, stack_ref
 
 from batchops.core.errors import JobNotFoundError
 from batchops.core.job_ref import JobRef
+from batchops.inspection import unseen
 from batchops.inspection.status import WAITING, StatusReader
 from batchops.inspection.unseen import START_UNSEEN_S, start_unseen
 from batchops.inspection.watch import watch
@@ -129,6 +131,15 @@ def test_job_that_is_seen_is_not_started(job: JobRef, account: Account, function
 
 def test_id_that_no_upload_has_starts_nothing(job: JobRef, function: Function) -> None:
     assert not start_unseen(JobRef(job.stack, "orders-000000000000"))
+    assert function.events == []
+
+
+def test_upload_whose_job_the_ledger_may_have_forgotten_is_not_started_again(
+    job: JobRef, function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries expire after ``LedgerExpiryDays``; whoever waits for such a job runs nothing."""
+    monkeypatch.setattr(unseen, "_REMEMBERED", timedelta(seconds=-5))
+    assert not start_unseen(job)
     assert function.events == []
 
 

@@ -217,6 +217,11 @@ class JobEntry(Entry):
         return int(self.item.get("chunks", 0))
 
     @property
+    def expires(self) -> bool:
+        """Whether DynamoDB deletes the entry some day, and those of its chunks (before it)."""
+        return "ttl" in self.item
+
+    @property
     def rows_in(self) -> int:
         """Rows of the file; 0 until it is split for the first time."""
         return int(self.item.get("rowsIn", 0))

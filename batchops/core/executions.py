@@ -29,7 +29,10 @@ REPORT_UNSTARTED_AFTER_S = 600.0
 # For a rerun: much sooner, because the entry and the start are only seconds apart. The rerun takes
 # the job over; a start that comes late finds a later attempt and does nothing.
 CLAIM_UNSTARTED_AFTER_S = 120.0
-NEVER_STARTED = "its execution never started: a rerun starts it"
+# Step Functions forgets an execution after 90 days, and the local engine one of its last seconds.
+NEVER_STARTED = (
+    "no execution of it is known, so it never started or is forgotten: a rerun starts it"
+)
 
 
 @dataclass(frozen=True)

@@ -186,12 +186,16 @@ def test_terminal_shows_workflow_and_chunks_step_by_step(
     assert any(line.startswith("     2 ") and "r" in line for line in text.splitlines())
 
 
-def test_terminal_that_is_low_shows_the_latest_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("width", [100, 8, 1])
+def test_terminal_that_is_low_shows_the_latest_chunks(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    console = Console(file=io.StringIO(), width=100, height=14, force_terminal=True)
+    console = Console(file=io.StringIO(), width=width, height=14, force_terminal=True)
     bars = tuple(Bar(n, "SUCCEEDED", 0, n, (Span("read", 0, n),)) for n in range(1, 31))
     lines = list(TerminalView(console)._pictures(LivePicture(timeline=Timeline(bars, 30))))
     assert [line.plain.split()[0] for line in lines[:-1]] == ["26", "27", "28", "29", "30"]
+    assert all("r" in line.plain for line in lines)
 
 
 def test_notebook_shows_one_output_with_the_pictures(

@@ -71,10 +71,19 @@ class Choice:
         """Return the ids; of those that options choose without a status, `among` these only."""
         if not self.chooses:
             return list(dict.fromkeys(self.named))
-        found = stack.jobs(status=self.status, since=self.since, name=self.name, limit=self.limit)
-        if self.status is None:
-            found = found[found["status"].isin(list(among))]
-        return [str(job) for job in found["job"]]
+        # Each status by itself: the limit is one of jobs that are meant.
+        chosen = {
+            str(job): start
+            for status in (among if self.status is None else [self.status])
+            for job, start in stack.jobs(
+                status=status, since=self.since, name=self.name, limit=self.limit + 1
+            )[["job", "start"]].itertuples(index=False)
+        }
+        found = sorted(chosen, key=lambda job: chosen[job], reverse=True)
+        if len(found) > self.limit:
+            said = f"there are more than {self.limit:,} such jobs; of these the last started"
+            click.echo(f"{said} are taken: --limit takes more", err=True)
+        return found[: self.limit]
 
 
 def choosing(command: Callable[..., None]) -> Callable[..., None]:

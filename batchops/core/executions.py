@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from batchcore import jobs, workflow
@@ -29,6 +29,10 @@ REPORT_UNSTARTED_AFTER_S = 600.0
 # For a rerun: much sooner, because the entry and the start are only seconds apart. The rerun takes
 # the job over; a start that comes late finds a later attempt and does nothing.
 CLAIM_UNSTARTED_AFTER_S = 120.0
+# Step Functions forgets an execution after 90 days, and the local engine one of its last seconds.
+NEVER_STARTED = (
+    "no execution of it is known, so it never started or is forgotten: a rerun starts it"
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class AttemptState:
     waits : bool
         Whether it is in the queue.
     entry : JobEntry or None
-        The JOB entry with the end that only Step Functions had; None where the ledger's holds.
+        The JOB entry that this is told of, where it is another than the one that was asked about:
+        with the end that only Step Functions had, or read again.
     """
 
     status: str
@@ -75,16 +80,38 @@ def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
     execution = None if queued else find_execution(stack, entry.job_id, entry.attempt)
     if execution is None:
         waits = ledger.has_ticket(stack, entry)
+        if queued and not waits:
+            # It may have left the queue since its entry was read.
+            now = ledger.job_entry(stack, entry.job_id)
+            if now is not None and (now.attempt, now.status) != (entry.attempt, entry.status):
+                state = attempt_state(stack, now)
+                return replace(state, entry=state.entry or now)
         return AttemptState(entry.status, started=waits, waits=waits)
     if execution["status"] in UNDER_WAY | {workflow.SUCCEEDED}:
         return AttemptState(entry.status)
+    if _goes_on(entry, execution):
+        return AttemptState(entry.status)
     # An execution that was stopped could not enter its own end.
     entered = ledger.enter_end(stack, entry, execution)
-    return AttemptState(entered.status, entered.reason, ended=True, entry=entered)
+    ended = entered.status in workflow.ENDED
+    return AttemptState(entered.status, entered.reason, ended=ended, entry=entered)
+
+
+def _goes_on(entry: JobEntry, execution: Mapping[str, Any]) -> bool:
+    """Tell whether an execution that has ended is just being redriven.
+
+    The attempt is entered again before the execution goes on, and Step Functions tells of that
+    with a delay.
+    """
+    ended_before = execution["stopDate"] < entry.attempt_started
+    return bool(ended_before) and entry.attempt_s < CLAIM_UNSTARTED_AFTER_S
 
 
 def settled(stack: StackRef, entry: JobEntry) -> JobEntry:
     """Return a JOB entry with its end, where Step Functions has one and the ledger has not.
+
+    An attempt that never started has failed; the ledger is not told so, because it may be started
+    yet.
 
     Raises
     ------
@@ -92,7 +119,18 @@ def settled(stack: StackRef, entry: JobEntry) -> JobEntry:
     """
     if entry.status not in (workflow.SUBMITTED, workflow.RUNNING):
         return entry
-    return attempt_state(stack, entry).entry or entry
+    state = attempt_state(stack, entry)
+    found = state.entry or entry
+    if not is_unstarted(state, found):
+        return found
+    failed = {"status": workflow.FAILED, "error": "NotStarted", "cause": NEVER_STARTED}
+    return ledger.JobEntry({**found.item, **failed})
+
+
+def is_unstarted(state: AttemptState, entry: JobEntry) -> bool:
+    """Tell whether an attempt has no execution, and will get none by itself any more."""
+    waited = entry.attempt_s >= REPORT_UNSTARTED_AFTER_S
+    return not (state.ended or state.started) and waited
 
 
 def execution_arn(stack: StackRef, job_id: str, attempt: int) -> str:

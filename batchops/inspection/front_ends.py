@@ -125,7 +125,8 @@ class TerminalView:
         if picture.timeline and picture.timeline.bars:
             above = str(picture.graph).count("\n") if picture.graph else 0
             room = max(self._console.height - above - 9, 3)
-            bars = list(picture.timeline.lines(width=min(80, self._console.width - 12)))
+            width = max(1, min(80, self._console.width - 12))
+            bars = list(picture.timeline.lines(width=width))
             for chunk, runs in bars[-room:]:
                 yield Text.assemble(
                     f"{chunk:>6} ", *((text, STEP_COLOURS.get(kind, "dim")) for kind, text in runs)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchops.core.errors import BatchOpsError
+from batchops.core.errors import AccessDeniedError, BatchOpsError
 from batchops.inspection.chunk_grid import ChunkGrid, grid_of
 from batchops.inspection.frames import chunks_frame
 from batchops.inspection.job_graph import GraphReader
@@ -111,6 +111,8 @@ class LivePictures:
         self._graph_at = now
         try:
             self._graph = self._graphs.read(entries, status.status)
-        except BatchOpsError:  # who may follow a job need not be allowed to read its history
-            self._graphs = None
+        except AccessDeniedError:  # who may follow a job need not be allowed to read its history
+            self._graphs = self._graph = None
+        except BatchOpsError:  # no picture is better than one of a moment ago
+            self._graph = None
         return self._graph

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from batchops.core.ledger import JobEntry
     from batchops.core.stack_ref import StackRef
 
+# A job whose end only Step Functions has is under way in the ledger, until somebody looks at it.
+_UNDER_WAY = (workflow.RUNNING, workflow.SUBMITTED)
+
 
 def recent_jobs(
     stack: StackRef,
@@ -32,15 +35,12 @@ def recent_jobs(
     InputError, AwsError, EngineError
     """
     after = parse_since(since) if since is not None else None
-    if status in workflow.ENDED:
-        # A job that was stopped from outside may be under way in the ledger, until it is looked at.
-        for under_way in (workflow.RUNNING, workflow.SUBMITTED):
-            for entry in ledger.recent_jobs(
-                stack, since=after, status=under_way, name=name, limit=limit
-            ):
-                settled(stack, entry)
-    found = ledger.recent_jobs(stack, since=after, status=status, name=name, limit=limit)
-    entries = [settled(stack, entry) for entry in found]
-    for entry in [e for e in entries if e.status == workflow.QUEUED][-1:]:
+    found = [
+        settled(stack, entry)
+        for each in (status, *(_UNDER_WAY if status in workflow.ENDED else ()))
+        for entry in ledger.recent_jobs(stack, since=after, status=each, name=name, limit=limit)
+    ]
+    for entry in [e for e in found if e.status == workflow.QUEUED][-1:]:
         ledger.look_after_queue(stack, entry)  # in case that the end of a job went unnoticed
-    return [entry for entry in entries if status in (None, entry.status)]
+    fitting = {entry.job_id: entry for entry in found if status in (None, entry.status)}
+    return sorted(fitting.values(), key=lambda entry: entry.arrived, reverse=True)[:limit]

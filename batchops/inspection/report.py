@@ -13,6 +13,7 @@ from batchcore import workflow
 from batchcore.texts import printable
 
 from batchops.core.errors import BatchOpsError, InputError
+from batchops.core.executions import settled
 from batchops.core.version import __version__
 from batchops.inspection.balance import job_balance
 from batchops.inspection.error_summary import summarize_errors, summary_html
@@ -112,7 +113,7 @@ def report_page(job: JobRef, parts: Parts) -> tuple[str, tuple[str, ...]]:
     ------
     JobNotFoundError, AwsError
     """
-    entry = job.ledger_entry()
+    entry = settled(job.stack, job.ledger_entry())
     chunks = chunks_frame(job.chunk_entries(), job_start=entry.began)
     reading: dict[str, Callable[[], str]] = {
         "Balance": lambda: job_balance(job)._repr_html_(),

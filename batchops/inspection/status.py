@@ -16,7 +16,7 @@ from batchops.core.errors import (
     WaitTimeoutError,
     explain_failure,
 )
-from batchops.core.executions import REPORT_UNSTARTED_AFTER_S, attempt_state
+from batchops.core.executions import NEVER_STARTED, attempt_state, is_unstarted
 from batchops.core.following import follow
 from batchops.core.manifest import read_chunks
 from batchops.inspection.tally import ChunkTally
@@ -238,14 +238,15 @@ def settle(stack: StackRef, entry: JobEntry) -> tuple[str, str]:
         Its JOB entry in the ledger.
     """
     state = attempt_state(stack, entry)
+    entry = state.entry or entry
     if state.ended:
         none = "" if state.status == workflow.SUCCEEDED else explain_failure("", "")
         return state.status, state.reason or none
     if state.waits:
         ledger.look_after_queue(stack, entry)
-    if state.started or entry.attempt_s < REPORT_UNSTARTED_AFTER_S:
-        return state.status, ""
-    return workflow.FAILED, "its execution never started: a rerun starts it"
+    if is_unstarted(state, entry):
+        return workflow.FAILED, NEVER_STARTED
+    return state.status, ""
 
 
 def job_status(job: JobRef) -> JobStatus:

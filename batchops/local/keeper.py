@@ -171,7 +171,13 @@ class Keeper:
             warnings.simplefilter("ignore", DeprecationWarning)
             self._changed.clear()
             running, now, parent = self._services.jobs(), _now(), os.getpid()
-            child = os.fork()
+            try:
+                child = os.fork()
+            except OSError as error:  # as where memory is short
+                _logger.warning("the state could not be saved: %s", error)
+                self._note_trouble(f"no copy of the engine could be made: {error.strerror}")
+                self._changed.set()
+                return False
             if child == 0:
                 self._write_as_copy(parent)
             status = _wait_for(child, time.monotonic() + _SAVE_TIMEOUT_S)

@@ -74,9 +74,9 @@ def last_attempt(job: JobRef, *, expected: int | None = None) -> Ended:
     """
     entry = job.ledger_entry()
     state = attempt_state(job.stack, entry)
+    entry = state.entry or entry
     if not state.ended:
         state = _unstarted(job, entry, state)
-    entry = state.entry or entry
     if expected is not None and entry.attempt != expected:
         raise JobRunningError(
             f"job {job.id} has had attempt {entry.attempt} since this was planned: plan again",

@@ -17,7 +17,7 @@ from batchcore.texts import visible
 
 from batchops.core import ledger
 from batchops.core.errors import translated
-from batchops.core.executions import REPORT_UNSTARTED_AFTER_S, attempt_state
+from batchops.core.executions import attempt_state, is_unstarted
 from batchops.core.stack_ref import describe_deployed
 from batchops.inspection.result_check import lost_results
 from batchops.inspection.unseen import upload_event
@@ -190,7 +190,7 @@ def _unended(stack: StackRef, entry: JobEntry) -> Finding | None:
     if state.ended:
         found = f"{entry.status} in the ledger, {state.status} in Step Functions"
         return Finding(kind, entry.job_id, found, f"rerun {entry.job_id}", safe=False)
-    if state.started or entry.attempt_s < REPORT_UNSTARTED_AFTER_S:
+    if not is_unstarted(state, state.entry or entry):
         return None
     found = f"{entry.status} since {entry.attempt_started:%Y-%m-%d %H:%M} UTC, and never started"
     if entry.attempt > 1 or not ledger.has_queue(stack):

@@ -6,15 +6,17 @@ The expressions are pinned to the letter: they are what keeps two attempts apart
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import items, workflow
+from botocore.stub import Stubber
 from support import JOB_TABLE, SESSION, stack_ref
 
 from batchops.core import ledger
 from batchops.core.errors import JobRunningError
+from batchops.core.executions import attempt_state
 
 if TYPE_CHECKING:
     from support import Account
@@ -289,6 +291,8 @@ def test_manifest_is_named_unless_a_later_attempt_has_the_job(
 
 # ------------------------------------------------------------------ an end that nobody entered
 
+ARN = "arn:aws:states:eu-central-1:123456789012:stateMachine:s-main-orchestrator"
+START = datetime(2026, 3, 4, 5, tzinfo=UTC)
 EXECUTION = {"status": "ABORTED", "stopDate": datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)}
 
 
@@ -320,8 +324,33 @@ def test_an_end_that_only_step_functions_has_is_entered(
 def test_an_end_is_not_entered_over_what_came_since(stack: StackRef, account: Account) -> None:
     entry = found(account, status=workflow.RUNNING)
     account.put_entry(JOB, items.JOB_ENTRY, status=workflow.SUCCEEDED, attempt=1)
-    ledger.enter_end(stack, entry, EXECUTION)
+    account.put_entry(JOB, CHUNKS[0][0], status=workflow.RUNNING, attempt=1)
+    assert ledger.enter_end(stack, entry, EXECUTION).status == workflow.SUCCEEDED
     assert account.entry(JOB)["status"] == workflow.SUCCEEDED
+    assert account.entry(JOB, CHUNKS[0][0])["status"] == workflow.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("claimed_s", "status"),
+    [(1, workflow.RUNNING), (300, workflow.ABORTED)],
+    ids=["just now", "long ago"],
+)
+def test_execution_that_is_just_being_redriven_has_not_ended(
+    stack: StackRef, account: Account, claimed_s: float, status: str
+) -> None:
+    claimed = items.timestamp(datetime.now(UTC) - timedelta(seconds=claimed_s))
+    values = {"status": workflow.RUNNING, "attempt": 1, "attemptTime": claimed}
+    account.put_entry(JOB, items.JOB_ENTRY, **values)
+    entry = ledger.JobEntry(account.entry(JOB))
+    described = EXECUTION | {"executionArn": ARN, "stateMachineArn": ARN, "startDate": START}
+    states = SESSION.client("stepfunctions")
+    outputs = {"JobTableName": JOB_TABLE, "MainOrchestratorArn": ARN}
+    redriven = stack_ref(outputs=outputs, dynamodb=stack.client("dynamodb"), stepfunctions=states)
+    with Stubber(states) as stub:
+        stub.add_response("describe_execution", described)
+        state = attempt_state(redriven, entry)
+    assert (state.status, state.ended) == (status, status == workflow.ABORTED)
+    assert account.entry(JOB)["status"] == status
 
 
 def test_who_starts_and_who_stops_an_attempt_is_entered(stack: StackRef, account: Account) -> None:

@@ -44,8 +44,8 @@ def run(*words: str) -> Result:
 
 
 def entry(job_id: str, status: str, **more: Any) -> JobEntry:
-    time = {"startTime": "2026-03-04T05:06:07.000Z"}
-    return JobEntry({"jobId": job_id, "status": status, "attempt": 1, "key": "k", **time, **more})
+    shared = {"attempt": 1, "key": "k", "startTime": "2026-03-04T05:06:07.000Z"}
+    return JobEntry({"jobId": job_id, "status": status, **shared, **more})
 
 
 @pytest.fixture
@@ -101,6 +101,25 @@ def asked(monkeypatch: pytest.MonkeyPatch, ledger: list[JobEntry]) -> list[str]:
 
 
 # ------------------------------------------------------------------------------ which jobs
+
+
+def test_jobs_that_are_not_meant_do_not_count_for_the_limit(
+    monkeypatch: pytest.MonkeyPatch, ledger: list[JobEntry], asked: list[str]
+) -> None:
+    ledger[:0] = [entry(f"good-{number}", "SUCCEEDED") for number in range(9)]
+    ledger += [entry("older", "ABORTED", startTime="2026-03-03T00:00:00.000Z")]
+    ledger += [entry("oldest", "TIMED_OUT", startTime="2026-03-02T00:00:00.000Z")]
+
+    def listed(_: Stack, *, status: str | None, limit: int, **__: Any) -> pd.DataFrame:
+        return jobs_frame([each for each in ledger if status in (None, each.status)][:limit])
+
+    monkeypatch.setattr(Stack, "jobs", listed)
+    result = run("rerun", "--since", "9d", "--limit", "2", "--yes")
+    assert asked == ["rerun False orders-1", "rerun False older"]
+    assert "there are more than 2 such jobs" in result.stderr
+    asked.clear()
+    assert "more than" not in run("rerun", "--since", "9d", "--limit", "3", "--yes").stderr
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize(

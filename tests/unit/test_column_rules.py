@@ -60,15 +60,23 @@ def test_broken_rows_are_those_that_are_not_valid(name: str, data: st.DataObject
     schema = SCHEMAS[name]
     by_column: dict[str, Any] = {column: [row[column] for row in rows] for column in columns}
     expected = [place for place, row in enumerate(rows) if not schema.is_valid(row)]
-    assert schema.broken_rows(by_column) == expected
+    assert schema.broken_rows(by_column, rows=len(rows)) == expected
 
 
 def test_row_that_breaks_several_columns_is_named_once() -> None:
     columns: dict[str, list[str]] = {column: ["", ""] for column in SCHEMA.columns}
-    assert SCHEMA.broken_rows(columns) == [0, 1]
+    assert SCHEMA.broken_rows(columns, rows=2) == [0, 1]
 
 
 def test_more_numbers_than_are_remembered_are_each_judged() -> None:
     schema = make_schema({"a": {"type": "integer", "maximum": 39_999}})
     numbers = [str(n) for n in range(40_001)]
-    assert schema.broken_rows({"id": ["1"] * len(numbers), "a": numbers}) == [40_000]
+    columns = {"id": ["1"] * len(numbers), "a": numbers}
+    assert schema.broken_rows(columns, rows=len(numbers)) == [40_000]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_rows_without_any_column_of_the_schema_are_judged_too(name: str) -> None:
+    schema = SCHEMAS[name]
+    expected = [] if schema.is_valid({}) else [0, 1, 2]
+    assert schema.broken_rows({}, rows=3) == expected

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from batchcore import keys
 from batchcore.chunk_rows import ChunkRows
-from batchcore.errors import RowsFormatError
+from batchcore.errors import BalanceError, RowsFormatError
 from batchcore.records import read_chunk, reject_invalid
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -114,10 +114,11 @@ def test_rows_that_functions_of_another_version_stored_are_refused(
     assert account.keys("jobs/") == [keys.records(JOB, 1)]
 
 
+@pytest.mark.parametrize("fields", [{"uuid": "1"}, {}], ids=["another column", "no column"])
 def test_schema_that_requires_a_column_since_the_chunk_was_read_rejects_its_rows(
-    app: ModuleType,
+    app: ModuleType, fields: dict[str, str]
 ) -> None:
-    found = chunk_rows({"row": n, "raw": "x\n", "fields": {"uuid": "1"}} for n in (2, 3))
+    found = chunk_rows({"row": n, "raw": "x\n", "fields": fields} for n in (2, 3))
     checked = reject_invalid(found, app.schema)
     assert (checked.rows, checked.keys) == ([], [])
     assert {e["rule"] for record in checked.rejected for e in record["errors"]} >= {"required"}
@@ -154,3 +155,18 @@ def test_records_are_those_that_read_file_stored_whatever_is_written_over_them(
 
 def test_empty_chunk_is_no_trouble(app: ModuleType) -> None:
     assert reject_invalid(read(), app.schema) == ChunkRows([], [], keys=[])
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        {"raw": ["a\n"]},
+        {"fields": {"a": ["1", "2"], "b": ["1"]}},
+        {"keys": ["1", "2", "3"]},
+        {"values": [["1"]]},
+    ],
+    ids=["raw", "fields", "keys", "values"],
+)
+def test_lists_that_do_not_fit_together_are_refused(lists: dict[str, Any]) -> None:
+    with pytest.raises(BalanceError, match="2 good rows"):
+        ChunkRows(**{"rows": [2, 3], "raw": ["a\n", "b\n"], **lists})

@@ -20,7 +20,8 @@ from batchops.deployment.delivery import local_jobs
 from batchops.deployment.holdings import Holdings, count_holdings, refuse_running
 from batchops.deployment.settings import shipped_settings
 from batchops.inspection.progress import Meter
-from batchops.inspection.status import JobStatus, job_status, wait
+from batchops.inspection.recent import recent_jobs
+from batchops.inspection.status import JobStatus, job_status, settle, wait
 from batchops.planning.planner import plan_file
 from batchops.recovery.attempts import claimed_attempt
 from batchops.recovery.rerun import rerun
@@ -104,6 +105,36 @@ def end(account: Account, job: str, status: str = workflow.SUCCEEDED) -> None:
 
 
 # ------------------------------------------------------------------------------- status
+
+
+@pytest.mark.usefixtures("jobs")
+def test_job_that_leaves_the_queue_while_it_is_looked_at_has_not_failed(
+    stack: StackRef, account: Account, queue: tickets.Queue
+) -> None:
+    read_before = ledger.job_entry(stack, SECOND)
+    assert read_before is not None
+    end(account, FIRST)
+    queueing.release(queue, FIRST)
+    assert queueing.advance(queue) == [SECOND]
+    assert settle(stack, read_before) == (workflow.SUBMITTED, "")
+    state = attempt_state(stack, read_before)
+    assert (state.started, state.ended) == (True, False)
+
+
+@pytest.mark.usefixtures("jobs")
+def test_list_of_jobs_says_what_their_status_says(stack: StackRef, account: Account) -> None:
+    lost = "lost-000000000001"
+    values = account.entry(FIRST) | {"attemptTime": LONG_AGO}
+    account.put_entry(lost, **{k: v for k, v in values.items() if k != "jobId"})
+    arn = MACHINE_ARN.replace(":stateMachine:", ":execution:") + f":{FIRST}"
+    account.states.stop_execution(executionArn=arn)
+    for status in (None, workflow.FAILED, workflow.ABORTED, workflow.SUBMITTED):
+        listed = {entry.job_id: entry.status for entry in recent_jobs(stack, status=status)}
+        assert listed == {
+            job: found
+            for job in (lost, FIRST, SECOND, THIRD)
+            if status in (None, found := job_status(JobRef(stack, job)).status)
+        }
 
 
 @pytest.mark.usefixtures("jobs")

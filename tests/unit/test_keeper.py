@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import time
@@ -78,6 +79,35 @@ def test_a_service_without_state_leaves_its_file_alone(tmp_path: Path, emulator:
     emulator.content = {"sqs": None}
     assert Keeper(emulator.services(), tmp_path).save()
     assert (tmp_path / "sqs.json").read_bytes() == b"before"
+
+
+def test_saving_is_tried_again_where_memory_is_short(
+    tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork, tried = os.fork, []
+
+    def fork_later() -> int:
+        tried.append(Kept.read(tmp_path))
+        if len(tried) < 3:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return fork()
+
+    monkeypatch.setattr(os, "fork", fork_later)
+    keeper = Keeper(emulator.services(), tmp_path)
+    keeper.start()
+    emulator.running = {"a-job"}  # its begin is to be saved at once
+    deadline = time.monotonic() + 20
+    while len(tried) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    after_one = tried[1]
+    assert after_one is not None
+    assert (after_one.whole, after_one.trouble) == (
+        False,
+        "no copy of the engine could be made: Cannot allocate memory",
+    )
+    wait_for(tmp_path, b"one")
+    keeper.save_last()
 
 
 def test_a_change_is_saved_by_itself(tmp_path: Path, emulator: Emulator) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import support
@@ -11,13 +12,16 @@ from batchcore import items, workflow
 from botocore.exceptions import ClientError
 from rich.console import Console
 
+from batchops.core.errors import EngineError
 from batchops.core.job_ref import JobRef
 from batchops.inspection.front_ends import NotebookView, TerminalView
+from batchops.inspection.job_graph import GraphReader
 from batchops.inspection.live import LivePicture, LivePictures
 from batchops.inspection.progress import Progress
 from batchops.inspection.status import JobStatus, StatusReader
 from batchops.inspection.watch import watch
 from batchops.show.chunk_bars import MAX_BARS, RUNNING, Bar, Span
+from batchops.show.graph import WorkflowGraph
 from batchops.show.timeline import Timeline
 
 JOB = "orders-0123456789ab"
@@ -115,6 +119,25 @@ def test_workflow_is_read_now_and_then_and_at_the_end(
     assert ends(picture.timeline) == [(1, 9)]
 
 
+def test_workflow_that_cannot_be_read_for_a_moment_is_not_shown_as_it_was(
+    account: support.Account, job: JobRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    pictures = LivePictures(job, clock=clock)
+    put_job(account, 1)
+
+    def graph() -> WorkflowGraph | None:
+        clock.now += 10
+        reader = StatusReader(job, clock=clock)
+        return pictures.read(reader.read(), reader.tally).graph
+
+    assert graph() is not None
+    with monkeypatch.context() as throttled:
+        throttled.setattr(GraphReader, "read", Mock(side_effect=EngineError("Rate exceeded")))
+        assert graph() is None
+    assert graph() is not None
+
+
 def test_job_of_many_chunks_shows_the_state_of_each(account: support.Account, job: JobRef) -> None:
     put_job(account, MAX_BARS + 1)
     put_chunk(account, 1, 0, end=1)
@@ -163,12 +186,16 @@ def test_terminal_shows_workflow_and_chunks_step_by_step(
     assert any(line.startswith("     2 ") and "r" in line for line in text.splitlines())
 
 
-def test_terminal_that_is_low_shows_the_latest_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("width", [100, 8, 1])
+def test_terminal_that_is_low_shows_the_latest_chunks(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    console = Console(file=io.StringIO(), width=100, height=14, force_terminal=True)
+    console = Console(file=io.StringIO(), width=width, height=14, force_terminal=True)
     bars = tuple(Bar(n, "SUCCEEDED", 0, n, (Span("read", 0, n),)) for n in range(1, 31))
     lines = list(TerminalView(console)._pictures(LivePicture(timeline=Timeline(bars, 30))))
     assert [line.plain.split()[0] for line in lines[:-1]] == ["26", "27", "28", "29", "30"]
+    assert all("r" in line.plain for line in lines)
 
 
 def test_notebook_shows_one_output_with_the_pictures(

@@ -137,8 +137,9 @@ def abort(stack: StackRef, job_id: str, entry: str, *, attempt: int, was: str, c
 def enter_end(stack: StackRef, found: JobEntry, execution: Mapping[str, Any]) -> JobEntry:
     """Enter the end of an execution that could not do so itself, and return the entry with it.
 
-    It was stopped from outside, ran out of time, or its engine ended. The ledger stays as it is if
-    its entry has changed since it was `found`, or if these credentials may not write to it.
+    It was stopped from outside, ran out of time, or its engine ended. If the entry has changed
+    since it was `found`, the ledger stays as it is, and the entry is returned as it is now. It
+    stays as it is, too, if these credentials may not write to it.
 
     Parameters
     ----------
@@ -150,7 +151,9 @@ def enter_end(stack: StackRef, found: JobEntry, execution: Mapping[str, Any]) ->
     condition: dict[str, str | int] = {"attempt": found.attempt, "status": found.status}
     job_id = found.job_id
     with suppress(AccessDeniedError):
-        _update(stack, job_id, items.JOB_ENTRY, items.attributes(values), condition=condition)
+        written = items.attributes(values)
+        if not _update(stack, job_id, items.JOB_ENTRY, written, condition=condition):
+            return job_entry(stack, job_id) or found
         for chunk in chunk_entries(stack, job_id):
             if (chunk.status, chunk.attempt) == (workflow.RUNNING, found.attempt):
                 expected: Any = {"attempt": chunk.attempt, "status": chunk.status}

@@ -26,7 +26,7 @@ from typing import Any
 
 import orjson
 
-from batchcore.errors import RowsFormatError
+from batchcore.errors import BalanceError, RowsFormatError
 
 Record = dict[str, Any]
 
@@ -37,7 +37,13 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class ChunkRows:
-    """The rows of a chunk after a step: lists with an item for each good row, and the others."""
+    """The rows of a chunk after a step: lists with an item for each good row, and the others.
+
+    Raises
+    ------
+    BalanceError
+        If a list has another number of items than there are good rows.
+    """
 
     rows: Sequence[int]
     raw: Sequence[str]
@@ -45,6 +51,15 @@ class ChunkRows:
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     keys: Sequence[str] | None = None
     values: Sequence[Sequence[str]] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse lists that do not fit together: values would move to other rows."""
+        of_step = [found for found in (self.keys, self.values) if found is not None]
+        sizes = set(map(len, (self.rows, self.raw, *self.fields.values(), *of_step)))
+        if len(sizes) > 1:
+            raise BalanceError(
+                f"a chunk has {len(self.rows)} good rows, but lists of {sorted(sizes)} items"
+            )
 
     def without(self, bad: Mapping[int, Record]) -> "ChunkRows":
         """Return the rows with some of the good ones rejected, given by their places."""

@@ -186,7 +186,7 @@ def reject_invalid(found: ChunkRows, schema: RecordSchema) -> ChunkRows:
     The good ones have their keys, if the schema has a look-up, and no other fields any more.
     """
     bad = {}
-    for place in schema.broken_rows(found.fields):
+    for place in schema.broken_rows(found.fields, rows=len(found.rows)):
         fields = found.row_fields(place)
         bad[place] = reject(
             {"row": found.rows[place], "raw": found.raw[place]},
@@ -194,7 +194,8 @@ def reject_invalid(found: ChunkRows, schema: RecordSchema) -> ChunkRows:
             key=schema.key_of(fields),
             faults=schema.violations(fields),
         )
-    keys = found.fields.get(schema.key, []) if schema.looks_up else None
+    # Without the key's column, no row is good.
+    keys = found.fields.get(schema.key, [""] * len(found.rows)) if schema.looks_up else None
     return ChunkRows(found.rows, found.raw, found.rejected, keys=keys).without(bad)
 
 

@@ -174,15 +174,20 @@ class RecordSchema:
                 return False
         return all(comparison.holds(fields) for comparison in self.comparisons)
 
-    def broken_rows(self, columns: Mapping[str, Sequence[str]]) -> list[int]:
-        """Return the places of those rows, given by column, that break a rule; see `is_valid`."""
-        rows = range(len(next(iter(columns.values()), ())))
+    def broken_rows(self, columns: Mapping[str, Sequence[str]], *, rows: int) -> list[int]:
+        """Return the places of those rows, given by column, that break a rule; see `is_valid`.
+
+        Parameters
+        ----------
+        rows
+            How many rows there are: a file may have no column of the schema, and so no list.
+        """
         if not columns.keys() >= set(self.required):
-            return list(rows)
+            return list(range(rows))
         if self._columns is None:
-            lists = zip(*columns.values(), strict=True)
-            found = (dict(zip(columns, row, strict=True)) for row in lists)
-            return [place for place, row in enumerate(found) if not self.is_valid(row)]
+            places = range(rows)
+            found = ({name: listed[n] for name, listed in columns.items()} for n in places)
+            return [n for n, row in zip(places, found, strict=True) if not self.is_valid(row)]
         broken = broken_places(self._columns, columns)
         return sorted(broken.union(*(c.broken(columns) for c in self.comparisons)))
 

@@ -89,7 +89,7 @@ def result_key(job: JobRef, *, rejected: bool) -> str:
             f"job {job.id} ended {status}, so it has no result: {reason}", job_id=job.id
         )
     raise JobRunningError(
-        f"job {job.id} is {status}: its result is there when it has ended",
+        f"job {job.id} is {status}: wait for its end, the result is there then",
         job_id=job.id,
     )
 

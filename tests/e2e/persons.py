@@ -42,6 +42,9 @@ class Person:
 
     start = find
 
+    def moved(self, _: object) -> bool:
+        return False
+
 
 @contextmanager
 def as_user(

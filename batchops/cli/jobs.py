@@ -217,12 +217,12 @@ def _count(value: Any) -> str:
 @with_stack
 def show_job(stack: Stack, job_id: str) -> None:
     """Show a job's status."""
-    from batchops.core.uploads import is_uploaded
+    from batchops.core.uploads import may_be_uploaded
     from batchops.job import Job
 
     job = Job(stack, job_id)
     found = job.status()
-    if not found.seen and not is_uploaded(job):
+    if not found.seen and not may_be_uploaded(job):
         job.ledger_entry()  # raises, with what to do
     show(f"{job_id} {found}", data={"job": job_id, **found.to_dict()})
 

@@ -115,6 +115,19 @@ def find_execution(stack: StackRef, job_id: str, attempt: int) -> dict[str, Any]
         return found
 
 
+def is_being_mailed(stack: StackRef, entry: JobEntry) -> bool:
+    """Tell whether a job that has ended is still being mailed: its workflow has not been stopped.
+
+    Raises
+    ------
+    AwsError, EngineError
+    """
+    if entry.mail_status != workflow.MAIL_PENDING:
+        return False
+    execution = find_execution(stack, entry.job_id, entry.attempt)
+    return execution is not None and execution["status"] in UNDER_WAY
+
+
 def stop_execution(job: JobRef, arn: str, *, cause: str) -> bool:
     """Stop an execution; False if it has ended by itself."""
     states = job.stack.client("stepfunctions")

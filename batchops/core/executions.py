@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from batchops.core.ledger import JobEntry
     from batchops.core.stack_ref import StackRef
 
-# The statuses of an execution that has not ended: workflow.UNFINISHED are those of a job.
-UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
-
 # When does an attempt that the ledger knows, and Step Functions does not, count as never started?
 # There are two policies, on purpose.
 # For a status: after Lambda's own retries of the upload's event, which take some minutes (AWS
@@ -76,7 +73,7 @@ def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
     if execution is None:
         waits = ledger.has_ticket(stack, entry)
         return AttemptState(entry.status, started=waits, waits=waits)
-    if execution["status"] in UNDER_WAY | {workflow.SUCCEEDED}:
+    if execution["status"] in workflow.UNDER_WAY | {workflow.SUCCEEDED}:
         return AttemptState(entry.status)
     # An execution that was stopped could not enter its own end.
     entered = ledger.enter_end(stack, entry, execution)
@@ -125,7 +122,7 @@ def is_being_mailed(stack: StackRef, entry: JobEntry) -> bool:
     if entry.mail_status != workflow.MAIL_PENDING:
         return False
     execution = find_execution(stack, entry.job_id, entry.attempt)
-    return execution is not None and execution["status"] in UNDER_WAY
+    return execution is not None and execution["status"] in workflow.UNDER_WAY
 
 
 def stop_execution(job: JobRef, arn: str, *, cause: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from batchcore.texts import visible
-from batchcore.workflow import JOB_STATUSES, TIMED_OUT
+from batchcore.workflow import JOB_STATUSES
 
 from batchops.cli import complete
 from batchops.cli.base import POSITIVE, show, time_ago, wants_json
@@ -21,8 +21,6 @@ from batchops.show.wording import in_verbs
 if TYPE_CHECKING:
     from batchops.job import Job
     from batchops.stack import Stack
-
-STATUSES = (*JOB_STATUSES, TIMED_OUT)
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,9 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.option(
             "--status",
-            type=click.Choice(STATUSES, case_sensitive=False),
+            type=click.Choice(JOB_STATUSES, case_sensitive=False),
             metavar="STATUS",
-            help=f"All jobs that are {', '.join(STATUSES)}.",
+            help=f"All jobs that are {', '.join(JOB_STATUSES)}.",
         ),
         click.option("--since", callback=time_ago, help="All jobs started since: 30m, 2h, 1d ago."),
         click.option("--name", help="All jobs whose file's name holds this."),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from batchcore.texts import printable, visible
-from batchcore.workflow import JOB_STATUSES, SUCCEEDED, TIMED_OUT
+from batchcore.workflow import JOB_STATUSES, SUCCEEDED
 from rich import box
 from rich.console import Console
 from rich.live import Live
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from batchops.job import Job
     from batchops.stack import Stack
 
-_LISTED = (*JOB_STATUSES, TIMED_OUT)
 _SORTED = (
     *("job", "status", "file", "start", "end", "rows_in", "rows_out", "rows_rejected"),
     *("chunks", "attempt", "mail", "error"),
@@ -132,8 +131,8 @@ def _print_job(job: Job) -> None:
 @click.option(
     "--status",
     metavar="STATUS",
-    type=click.Choice(_LISTED, case_sensitive=False),
-    help=f"Only jobs that are {', '.join(_LISTED)}.",
+    type=click.Choice(JOB_STATUSES, case_sensitive=False),
+    help=f"Only jobs that are {', '.join(JOB_STATUSES)}.",
 )
 @click.option("--since", callback=time_ago, help="Only jobs started since: 30m, 2h, 1d ago.")
 @click.option("--name", help="Only files whose name holds this.")
@@ -217,12 +216,12 @@ def _count(value: Any) -> str:
 @with_stack
 def show_job(stack: Stack, job_id: str) -> None:
     """Show a job's status."""
-    from batchops.core.uploads import is_uploaded
+    from batchops.core.uploads import may_be_uploaded
     from batchops.job import Job
 
     job = Job(stack, job_id)
     found = job.status()
-    if not found.seen and not is_uploaded(job):
+    if not found.seen and not may_be_uploaded(job):
         job.ledger_entry()  # raises, with what to do
     show(f"{job_id} {found}", data={"job": job_id, **found.to_dict()})
 

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from batchops.core.ledger import JobEntry
     from batchops.core.stack_ref import StackRef
 
-# The statuses of an execution that has not ended: workflow.UNFINISHED are those of a job.
-UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
-
 # When does an attempt that the ledger knows, and Step Functions does not, count as never started?
 # There are two policies, on purpose.
 # For a status: after Lambda's own retries of the upload's event, which take some minutes (AWS
@@ -87,7 +84,7 @@ def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
                 state = attempt_state(stack, now)
                 return replace(state, entry=state.entry or now)
         return AttemptState(entry.status, started=waits, waits=waits)
-    if execution["status"] in UNDER_WAY | {workflow.SUCCEEDED}:
+    if execution["status"] in workflow.UNDER_WAY | {workflow.SUCCEEDED}:
         return AttemptState(entry.status)
     if _goes_on(entry, execution):
         return AttemptState(entry.status)
@@ -151,6 +148,19 @@ def find_execution(stack: StackRef, job_id: str, attempt: int) -> dict[str, Any]
         except states.exceptions.ExecutionDoesNotExist:
             return None
         return found
+
+
+def is_being_mailed(stack: StackRef, entry: JobEntry) -> bool:
+    """Tell whether a job that has ended is still being mailed: its workflow has not been stopped.
+
+    Raises
+    ------
+    AwsError, EngineError
+    """
+    if entry.mail_status != workflow.MAIL_PENDING:
+        return False
+    execution = find_execution(stack, entry.job_id, entry.attempt)
+    return execution is not None and execution["status"] in workflow.UNDER_WAY
 
 
 def stop_execution(job: JobRef, arn: str, *, cause: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from batchcore import keys, workflow
 from batchcore.texts import visible
 
-from batchops.core.executions import UNDER_WAY, find_execution
+from batchops.core.executions import is_being_mailed
 from batchops.core.following import follow
 from batchops.inspection.result_files import fetch, result_key
 from batchops.show.shown import Block, Shown
@@ -113,9 +113,8 @@ def wait_for_mail(job: JobRef, *, timeout_s: float = MAIL_TIMEOUT_S) -> JobEntry
 def _read_mailing(job: JobRef) -> _Mailing:
     """Read whether the mail was tried, or will not be, since the workflow has been stopped."""
     entry = job.ledger_entry()
-    if entry.mail_status != workflow.MAIL_PENDING:
-        return _Mailing(entry, ended=True)
-    execution = find_execution(job.stack, job.id, entry.attempt)
-    if execution is not None and execution["status"] in UNDER_WAY:
+    if is_being_mailed(job.stack, entry):
         return _Mailing(entry, ended=False)
-    return _Mailing(job.ledger_entry(), ended=True)
+    # It may have been sent since the entry was read.
+    pending = entry.mail_status == workflow.MAIL_PENDING
+    return _Mailing(job.ledger_entry() if pending else entry, ended=True)

@@ -11,10 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
-from batchcore import jobs, keys
 from batchcore.workflow import NOTIFICATION
 
-from batchops.core.errors import translated
+from batchops.core.uploads import find_upload
 from batchops.inspection.invoke import invoke_target
 
 if TYPE_CHECKING:
@@ -39,8 +38,7 @@ def start_unseen(job: JobRef) -> bool:
     FunctionFailedError, AwsError
     """
     bucket = job.stack.outputs["SourceBucketName"]
-    with translated(f"looking for the upload of job {job.id!r}"):
-        version = _find_version(job.stack.client("s3"), bucket, job.id)
+    version = find_upload(job)
     if version is None or version["LastModified"] < datetime.now(UTC) - _REMEMBERED:
         return False
     event = upload_event(bucket, version["Key"], version["VersionId"], version["Size"])
@@ -52,15 +50,3 @@ def upload_event(bucket: str, key: str, version_id: str, size_bytes: int) -> dic
     """Return what S3 tells the first function of an upload."""
     upload = {"key": quote_plus(key, safe="/"), "size": size_bytes, "versionId": version_id}
     return {"Records": [{"s3": {"bucket": {"name": bucket}, "object": upload}}]}
-
-
-def _find_version(s3: Any, bucket: str, job_id: str) -> Any:
-    """Return the version under ``input/`` that has a job's id; that of a merged job is gone."""
-    pages = s3.get_paginator("list_object_versions").paginate(
-        Bucket=bucket, Prefix=keys.INPUT_PREFIX
-    )
-    for page in pages:
-        for version in page.get("Versions", []):
-            if jobs.job_id(bucket, version["Key"], version["VersionId"]) == job_id:
-                return version
-    return None

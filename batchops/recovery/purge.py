@@ -12,7 +12,7 @@ from batchcore.texts import printable
 
 from batchops.core import ledger
 from batchops.core.errors import JobRunningError, translated
-from batchops.core.executions import UNDER_WAY, attempt_state, find_execution
+from batchops.core.executions import attempt_state, is_being_mailed
 from batchops.deployment.buckets import count_versions, empty_bucket
 from batchops.show.shown import Block, Shown
 
@@ -140,13 +140,11 @@ def _ended_entry(job: JobRef) -> JobEntry:
             f"job {job.id} is {state.status}: wait for it, or stop it, before it is deleted",
             job_id=job.id,
         )
-    if entry.mail_status == workflow.MAIL_PENDING:
-        execution = find_execution(job.stack, job.id, entry.attempt)
-        if execution is not None and execution["status"] in UNDER_WAY:
-            raise JobRunningError(
-                f"the mail of job {job.id} is still being tried: repeat this in some minutes",
-                job_id=job.id,
-            )
+    if is_being_mailed(job.stack, entry):
+        raise JobRunningError(
+            f"the mail of job {job.id} is still being tried: repeat this in some minutes",
+            job_id=job.id,
+        )
     return state.entry or entry
 
 

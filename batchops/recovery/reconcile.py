@@ -188,7 +188,7 @@ def _unended(stack: StackRef, entry: JobEntry) -> Finding | None:
         return None
     state, kind = attempt_state(stack, entry), "job without an end"
     if state.ended:
-        found = f"{entry.status} in the ledger, {state.status} in Step Functions"
+        found = f"{entry.status} in the ledger until now, {state.status} in Step Functions"
         return Finding(kind, entry.job_id, found, f"rerun {entry.job_id}", safe=False)
     if not is_unstarted(state, state.entry or entry):
         return None

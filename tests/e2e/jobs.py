@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote_plus
 
-from batchcore import jobs, keys
+from batchcore import jobs, keys, workflow
 
-from batchops.core.executions import UNDER_WAY, find_execution
+from batchops.core.executions import find_execution
 from batchops.job import Job
 from batchops.stack import Stack
 
@@ -27,7 +27,7 @@ def finished(stack: Stack, data: bytes, name: str, *, check: bool = True) -> Job
     """
     job = stack.submit(data, name=name)
     job.wait(timeout_s=TIMEOUT_S, check=check)
-    while (run := find_execution(stack, job.id, 1)) and run["status"] in UNDER_WAY:
+    while (run := find_execution(stack, job.id, 1)) and run["status"] in workflow.UNDER_WAY:
         time.sleep(_POLL_S)
     return job
 

@@ -59,7 +59,11 @@ def test_a_file_is_planned_run_understood_repaired_and_proved(
     purged = job.purge(dry_run=False)
     assert (len(purged.uploads), purged.entries, purged.unclear) == (1, 5, "")
     assert stack.jobs().empty
-    assert stack.destroy().holdings.rows[stack.outputs["ErrorTableName"]] == 0
+    rows = stack.destroy().holdings.rows
+    assert [rows[stack.outputs[f"{name}Name"]] for name in ("ErrorRangesTable", "ErrorTable")] == [
+        0,
+        0,
+    ]
     assert not stack.destroy().deleted
     assert stack.destroy(dry_run=False).deleted
 

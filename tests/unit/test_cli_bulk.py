@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 from batchcore import jobs, keys
+from botocore.stub import Stubber
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
-from support import BUCKET, JOB_TABLE, stack_ref
+from support import BUCKET, JOB_TABLE, SESSION, stack_ref
 
 from batchops.cli import main
 from batchops.core.errors import JobRunningError
 from batchops.core.job_ref import JobRef
 from batchops.core.ledger import JobEntry
-from batchops.core.uploads import is_uploaded
+from batchops.core.uploads import may_be_uploaded
 from batchops.inspection.frames import jobs_frame
 from batchops.inspection.status import JobStatus
 from batchops.job import Job
@@ -341,5 +342,14 @@ def test_an_upload_that_the_ledger_does_not_have_yet_is_known(account: Account) 
     version = account.put(f"{keys.INPUT_PREFIX}a b.csv", b"x")
     stack = stack_ref(outputs={"SourceBucketName": BUCKET}, s3=account.s3)
     job_id = jobs.job_id(BUCKET, f"{keys.INPUT_PREFIX}a b.csv", version)
-    assert is_uploaded(JobRef(stack, job_id))
-    assert not is_uploaded(JobRef(stack, f"{job_id[:-1]}-"))
+    assert may_be_uploaded(JobRef(stack, job_id))
+    assert not may_be_uploaded(JobRef(stack, f"{job_id[:-1]}-"))
+
+
+def test_an_upload_that_may_not_be_looked_for_may_still_come() -> None:
+    """Who only uploads may not list versions, and shows a job right after submitting it."""
+    s3 = SESSION.client("s3")
+    job = JobRef(stack_ref(outputs={"SourceBucketName": BUCKET}, s3=s3), NAMES[0])
+    with Stubber(s3) as stub:
+        stub.add_client_error("list_object_versions", "AccessDenied")
+        assert may_be_uploaded(job)

@@ -200,9 +200,12 @@ def test_job_whose_execution_was_stopped_is_rerun_by_hand(
     started = account.states.start_execution(stateMachineArn=MACHINE_ARN, name=JOB, input="{}")
     account.states.stop_execution(executionArn=started["executionArn"])
     put_job(account, workflow.RUNNING)
-    (found,) = reconcile(stack, dry_run=False).findings
-    assert found.found == "RUNNING in the ledger, ABORTED in Step Functions"
+    (found,) = reconcile(stack).findings
+    assert found.found == "RUNNING in the ledger until now, ABORTED in Step Functions"
     assert (found.safe, found.remedy) == (False, f"rerun {JOB}")
+    # As whoever looks at a job enters its end: from here on the ledger has it.
+    assert account.entry(JOB)["status"] == workflow.ABORTED
+    assert reconcile(stack).findings == ()
 
 
 def test_jobs_of_before_are_left_out(account: Account, stack: StackRef) -> None:

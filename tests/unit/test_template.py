@@ -580,6 +580,9 @@ def test_api_logs_each_request_in_a_group_of_the_stack() -> None:
     assert log["DestinationArn"] == {"Fn::GetAtt": ["ApiLogGroup", "Arn"]}
     for told in ("requestId", "status", "identity.userArn", "error.responseType"):
         assert f"$context.{told}" in log["Format"]
+    # API Gateway writes a hyphen for what a request does not have.
+    line = json.loads(re.sub(r"\$context\.[\w.]+", "-", log["Format"]))
+    assert set(line.values()) == {"-"}
     # Those of executions would go into a group that is not the stack's.
     (settings,) = api["MethodSettings"]
     assert not {"LoggingLevel", "DataTraceEnabled"} & settings.keys()

@@ -160,9 +160,9 @@ def _engine_table(before: Peak, during: Peak, rows: int, seconds: float) -> Tabl
             ),
         ),
         note=(
-            f"It took {seconds:,.0f} s. The engine keeps tables in memory: the items of ErrorTable "
-            f"and all else took it {engine / rows / 1000:,.1f} kB a row. What processes share is "
-            "not counted."
+            f"It took {seconds:,.0f} s. The engine keeps tables in memory: the items of "
+            f"ErrorRangesTable and all else took it {engine / rows / 1000:,.1f} kB a row. "
+            "What processes share is not counted."
         ),
     )
 

@@ -23,9 +23,6 @@ PATIENCE_S = 10.0
 # When a slot was taken whose execution could not be started.
 _LOST = ""
 
-# The statuses of an execution that has not ended.
-_UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
-
 
 @dataclass(frozen=True)
 class Standing:
@@ -254,7 +251,7 @@ def _runs(queue: Queue, name: str) -> bool:
         found = queue.states.describe_execution(executionArn=queue.execution_arn(name))
     except queue.states.exceptions.ExecutionDoesNotExist:
         return False
-    return found["status"] in _UNDER_WAY
+    return found["status"] in workflow.UNDER_WAY
 
 
 def _is_over(time: str) -> bool:

@@ -77,16 +77,19 @@ SUCCEEDED = "SUCCEEDED"
 FAILED = "FAILED"
 # Somebody stopped the job, or the chunk with its job.
 ABORTED = "ABORTED"
-# The workflow timed out. This is a status in Step Functions only, never in the ledger.
+# The workflow timed out. It cannot enter that itself: whoever looks at the job first does.
 TIMED_OUT = "TIMED_OUT"
 
 # The statuses that a job and a chunk can have in the ledger.
-JOB_STATUSES = (QUEUED, SUBMITTED, RUNNING, SUCCEEDED, FAILED, ABORTED)
+JOB_STATUSES = (QUEUED, SUBMITTED, RUNNING, SUCCEEDED, FAILED, ABORTED, TIMED_OUT)
 CHUNK_STATUSES = (PENDING, RUNNING, SUCCEEDED, FAILED, ABORTED)
 
 # The statuses of a job that is not finished, and of one that is.
 UNFINISHED = frozenset({QUEUED, SUBMITTED, RUNNING})
 ENDED = frozenset({SUCCEEDED, FAILED, ABORTED, TIMED_OUT})
+
+# The statuses of an execution that has not ended.
+UNDER_WAY = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 # The job has ended, and its mail was not tried yet, or is being tried.
 MAIL_PENDING = "PENDING"

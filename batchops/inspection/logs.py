@@ -106,7 +106,7 @@ def follow_logs(
         if lines:
             newest = datetime.fromtimestamp(max(line.time_ms for line in lines) / 1000, UTC)
             start = max(start, newest - _MARGIN)
-        from_ms = start.timestamp() * 1000
+        from_ms = int(start.timestamp() * 1000)  # as it is asked for, in whole milliseconds
         yielded = Counter((line.time_ms, line.raw) for line in lines if line.time_ms >= from_ms)
         sleep(stack.target.poll_s)
 

@@ -326,10 +326,13 @@ def keep(application: Any, keeper: Keeper) -> Any:
         if scope["type"] == "lifespan":
             await application(scope, receive, starting)
             return
+        changes = _may_change(scope)
+        if changes:  # before, or an engine that is killed now would be taken for whole
+            keeper.note_change()
         try:
             await application(scope, receive, send)
         finally:
-            if _may_change(scope):
+            if changes:  # what was saved meanwhile may lack it
                 keeper.note_change()
 
     return kept

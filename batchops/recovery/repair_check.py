@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -227,15 +227,12 @@ class _Checker:
 
     def _read(self, raws: Sequence[bytes]) -> list[Record]:
         """Read records as the stack will, all at once."""
-        found = list(self._read_text(b"".join(raws)))
-        if len(found) == len(raws):
-            return found
-        # Without their line ends, records would run into each other.
-        return [next(self._read_text(raw)) for raw in raws]
-
-    def _read_text(self, text: bytes) -> Iterator[Record]:
-        data = self._chunk.header + text
-        return read_records(data, self._schema, delimiter=self._delimiter, first_row=1)
+        header = self._chunk.header
+        line_end = header[len(header.rstrip(b"\r\n")) :] or b"\n"
+        # The last record of a file may lack its line end, and would run into the next one here.
+        whole = (raw if raw.endswith((b"\n", b"\r")) else raw + line_end for raw in raws)
+        data = header + b"".join(whole)
+        return list(read_records(data, self._schema, delimiter=self._delimiter, first_row=1))
 
     def _faults(self, record: Record) -> list[tuple[str, str]]:
         if "errors" not in record:

@@ -252,6 +252,14 @@ def test_lines_are_followed_late_ones_too_and_none_is_told_twice() -> None:
     assert group.asked_from == [0, 40 * second, 40 * second, 240 * second]
 
 
+def test_line_of_the_first_millisecond_is_told_once() -> None:
+    group = Group([_event("a", time=1_000)], [], [_event("b", time=1_001)])
+    stack = stack_ref(outputs={}, logs=group, cloudformation=group)
+    since = datetime.fromtimestamp(1.0004, UTC)
+    parts = follow_logs(stack, "read-file", since=since, sleep=lambda _: None)
+    assert [list(next(parts)["raw"]) for _ in range(2)] == [["a"], ["b"]]
+
+
 def test_an_empty_log_has_columns_before_it_is_followed() -> None:
     group = Group()
     stack = stack_ref(outputs={}, logs=group, cloudformation=group)

@@ -211,6 +211,25 @@ def test_fixed_row_becomes_a_record_with_the_line_end_of_the_old_one() -> None:
     assert patches_of([found]) == {1: {2: b'001,"a, b",x\r\n'}}
 
 
+@pytest.mark.parametrize("order", [(2, 3), (3, 2)], ids=["in order", "last row first"])
+def test_rows_are_each_judged_alone_in_whatever_order_they_come(order: tuple[int, int]) -> None:
+    # The last row of the file has no line end, and the other one begins with a line in quotes.
+    text = b'note,id,name\n"a\nb",001,\n' + b"y,002,"
+    edited = {2: _edited(2, "a\nb", "001", "name"), 3: _edited(3, "y", "002", "ten digits")}
+    found = check_rows(
+        [edited[row] for row in order],
+        ChunkText(text, delimiter=",", first_row=2),
+        number=1,
+        rejected=(2, 3),
+        done=True,
+        schema=SCHEMA,
+        delimiter=",",
+        names=["note", "id", "name"],
+    )
+    assert {row.outcome.source_row: row.outcome.rules for row in found} == {2: "", 3: ""}
+    assert patches_of(found) == {1: {2: b'"a\nb",001,name\n', 3: b"y,002,ten digits"}}
+
+
 def test_row_that_still_breaks_rules_says_which_and_is_not_written() -> None:
     found = _check(_edited(2, "1", "much too long", "x"), b"001,,x\n")
     assert found.outcome.outcome == "still failing"

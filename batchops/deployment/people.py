@@ -170,6 +170,7 @@ VERBS: dict[str, Calls] = {
         functions="lambda:InvokeFunction",
     ),
     "logs": calls(_ENTRY, logs="logs:FilterLogEvents"),
+    "event": calls(_ENTRY, JobTable="dynamodb:Query", executions="states:GetExecutionHistory"),
     "chunk": calls(_ERRORS, logs="logs:FilterLogEvents"),
     "invoke": calls(
         _STACK,
@@ -190,7 +191,18 @@ ROLES: dict[str, tuple[str, ...]] = {
     "reader": _READER,
     "operator": (
         *_READER,
-        *("submit", "rerun", "repair", "stop", "redeliver", "reconcile", "logs", "chunk", "invoke"),
+        *(
+            "submit",
+            "rerun",
+            "repair",
+            "stop",
+            "redeliver",
+            "reconcile",
+            "logs",
+            "event",
+            "chunk",
+            "invoke",
+        ),
     ),
 }
 

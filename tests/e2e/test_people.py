@@ -154,6 +154,7 @@ def _calls(stack: Stack, things: Things) -> dict[str, Callable[[], Any]]:
         "redeliver": lambda: stack.redeliver(dry_run=False),
         "reconcile": lambda: stack.reconcile(dry_run=False),
         "logs": lambda: stack.logs("read-file", job=job.id),
+        "event": lambda: job.event("validate-data", chunk=1),
         "chunk": lambda: whole(job.chunk(1)),
         "invoke": lambda: [stack.invoke("get-data", event, here=here) for here in (False, True)],
     }

@@ -632,6 +632,7 @@ def test_rows_are_read_as_people_write_them(text: str, rows: tuple[int | None, i
     assert parse_rows(text) == rows
 
 
+@pytest.mark.slow
 def test_errors_are_filtered_and_paged(
     opened: Callable[..., Console], account: support.Account
 ) -> None:

@@ -14,6 +14,8 @@ from tools.definitions import main, mistakes
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 LINT = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 

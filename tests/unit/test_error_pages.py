@@ -76,6 +76,7 @@ def test_pages_hold_every_error_once_in_order(job: JobRef, lines: int) -> None:
     assert {page.total for page in pages} == {120}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_read", [4, 5_000])
 @pytest.mark.parametrize(
     ("where", "expected"),

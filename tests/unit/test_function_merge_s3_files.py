@@ -196,6 +196,7 @@ def test_order_is_that_of_the_numbers(app: ModuleType, account: Account) -> None
     assert account.get(REJECTED) == b"header,why\n" + b"".join(map(rejects, range(1, 13)))
 
 
+@pytest.mark.slow
 def test_order_holds_beyond_one_page_of_a_listing(app: ModuleType, account: Account) -> None:
     event = prepare(account, 0)
     put_manifest(account, 1105)

@@ -81,6 +81,7 @@ def test_a_service_without_state_leaves_its_file_alone(tmp_path: Path, emulator:
     assert (tmp_path / "sqs.json").read_bytes() == b"before"
 
 
+@pytest.mark.slow
 def test_saving_is_tried_again_where_memory_is_short(
     tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

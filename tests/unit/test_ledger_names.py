@@ -19,6 +19,9 @@ THEIR_PLACES = (CORE / "ledger", CORE / "manifest.py", CORE / "execution_input.p
 
 # The same names in JSON of another kind, by module.
 ELSEWHERE = {
+    # Arguments of Step Functions, and what the workflows add to the event of a chunk's step.
+    "core/executions.py": {"executionArn"},
+    "inspection/step_event.py": {"executionArn", "startTime"},
     # Arguments of CloudWatch Logs' FilterLogEvents.
     "inspection/logs.py": {"startTime", "endTime"},
     # In the event of an upload, as S3 sends it.

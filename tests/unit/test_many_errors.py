@@ -125,6 +125,7 @@ def test_causes_of_all_errors_are_counted(job: Job, tables: Tables) -> None:
     assert tables.pages == 5
 
 
+@pytest.mark.slow
 def test_very_many_errors_are_counted_by_rule_only_and_read_once(job: Job, tables: Tables) -> None:
     tables.errors = 15 * PAGE
     why = job.why()

@@ -19,6 +19,8 @@ from support import BUCKET, HEADER, context, job_event, manifest_entry
 if TYPE_CHECKING:
     from types import ModuleType
 
+pytestmark = pytest.mark.slow
+
     from support import Account, LoadApp
 
 JOB = "orders-000000000001"

@@ -313,6 +313,7 @@ def test_first_row_that_is_data_is_not_repeated() -> None:
     assert "Ruritania" not in str(found) + found._repr_html_() + json.dumps(found.to_dict())
 
 
+@pytest.mark.slow
 def test_file_of_too_many_chunks_is_refused_and_told_of_a_size_that_suits() -> None:
     found = plan(HEADER + row() * 80_001, chunk_rows=1)
     assert found.refusal is not None

@@ -165,6 +165,7 @@ def test_reasons_that_are_too_long_say_where_all_of_them_are() -> None:
     assert message.endswith("... (60,000 characters: for all of it see the CSV)")
 
 
+@pytest.mark.slow
 def test_more_rows_or_columns_than_a_sheet_has_are_refused() -> None:
     check_row(MAX_ROWS)
     with pytest.raises(InputError, match=r"more rows than the 1,048,576 of a sheet"):
@@ -197,6 +198,7 @@ def test_path_that_is_none_for_a_workbook_is_refused(tmp_path: Path, path: str, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_file_that_is_there_is_replaced_by_a_whole_one(tmp_path: Path) -> None:
     path = tmp_path / "r.xlsx"
     path.write_bytes(b"old")

@@ -107,6 +107,7 @@ TASKS = [
 # --------------------------------------------------------------------- template as a whole
 
 
+@pytest.mark.slow
 def test_template_is_clean_including_warnings() -> None:
     assert lint(ROOT / "template.yaml") == []
 

@@ -19,9 +19,9 @@ from support import BUCKET, HEADER, context, job_event, manifest_entry
 if TYPE_CHECKING:
     from types import ModuleType
 
-pytestmark = pytest.mark.slow
-
     from support import Account, LoadApp
+
+pytestmark = pytest.mark.slow
 
 JOB = "orders-000000000001"
 KEY = "input/orders.csv"

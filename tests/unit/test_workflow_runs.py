@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
-
     from support import Account, LoadApp
 
     from batchops.job import Job
+
+pytestmark = pytest.mark.slow
 
 SPLIT, MERGE, EMAIL = (step.function for step in workflow.JOB_STEPS)
 READ, VALIDATE, ENRICH, WRITE = (step.function for step in workflow.CHUNK_STEPS)

@@ -142,5 +142,5 @@ def test_console_runs_as_an_app(start_server: StartServer, page: Page, orders: P
     page.goto(f"{app.url}/?token={app.token}")
     console = console_of(page)
     press(console, "Timings")
-    console.get_by_alt_text("Chunks over time").wait_for()
+    console.get_by_role("img", name="Chunks over time").wait_for()
     assert "import batchops" not in page.inner_text("body")  # no code is shown

@@ -165,6 +165,7 @@ def _describe(body: dict[str, Any], time: str) -> WaitingUpload:
     if queueing.is_end(body["requestPayload"]):
         files = [f"end of {body['requestPayload']['detail']['name']}"]
     payload = body.get("responsePayload")
+    files = files or ["an event that is no upload"]
     details = payload if isinstance(payload, dict) else {}
     reason = details.get("errorMessage") or body.get("requestContext", {}).get("condition", "")
     return WaitingUpload(", ".join(files), time, str(reason))

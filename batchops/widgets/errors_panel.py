@@ -100,6 +100,7 @@ class ErrorsPanel:
             "Repair rows",
             "Repair with the noted values; lists the changes first",
             "wrench",
+            width_px=130,
         )
         self.noted = widgets.HTML()
         self.noted.add_class("batchops-scroll")

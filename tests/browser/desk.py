@@ -44,7 +44,9 @@ _READ = """() => {
     const cut = all('.jp-OutputArea-output, .jp-OutputArea-output *, .jp-CodeCell .cm-scroller')
         .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
         .filter(e => e.matches('.jp-OutputArea-output')
-            || getComputedStyle(e).overflowX != 'visible');
+            || getComputedStyle(e).overflowX != 'visible')
+        // A grid scrolls sideways on purpose; its head moves along.
+        .filter(e => !e.matches('.dt-scroll-head, .dt-scroll-body'));
     return {
         text: document.querySelector('.jp-Notebook').innerText,
         unrun: all('.jp-CodeCell .jp-InputPrompt').filter(e => !/\\d/.test(e.textContent)).length,

@@ -122,7 +122,7 @@ def test_a_file_goes_from_upload_through_stop_and_rerun_to_repair(
     _fetch(console, tmp_path)
     console.view.value = "Timings"
     assert console.settle(TIMEOUT_S)
-    assert console.timings.plots.value.count("<img alt=") == 2
+    assert console.timings.plots.value.count('role="img" aria-label=') == 2
     console.view.value = "Logs"
     console.logs.function.value = "merge-s3-files"
     console.logs.read.click()

@@ -349,7 +349,7 @@ def test_breakpoint_in_a_function_is_hit(
     debugger, process = debugged
     app = project_root / "source" / "validate-data" / "app.py"
     source = app.read_text(encoding="utf-8").splitlines()
-    (line,) = (n for n, text in enumerate(source, 1) if "checked, rejected = validate(" in text)
+    (line,) = (n for n, text in enumerate(source, 1) if "checked = reject_invalid(" in text)
     debugger.request("initialize", adapterID="debugpy", pathFormat="path")
     debugger.send("attach", justMyCode=True)
     debugger.event("initialized")
@@ -363,7 +363,7 @@ def test_breakpoint_in_a_function_is_hit(
     assert (Path(frame["source"]["path"]), frame["line"]) == (app, line)
     seen = debugger.request("evaluate", expression="event['jobId']", frameId=frame["id"])
     assert seen["result"] == repr(job.id)
-    rows = debugger.request("evaluate", expression="len(lines.splitlines())", frameId=frame["id"])
+    rows = debugger.request("evaluate", expression="len(found.rows)", frameId=frame["id"])
     assert rows["result"] == "3"
     debugger.request("continue", threadId=thread)
     debugger.event("terminated")

@@ -16,7 +16,10 @@ from batchops.samples.sample import Sample
 from batchops.stack import Stack
 
 # The tag of objects by their folder; those elsewhere are intermediates.
-KINDS = {"completed": "", "rejected": "", "error-pieces": "errors", "errors": "errors"}
+KINDS = {
+    **{"completed": "completed", "rejected": "rejected"},
+    **{"error-pieces": "errors", "errors": "errors"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -82,4 +85,4 @@ def test_objects_carry_the_tags_that_the_lifecycle_knows(
         tags = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
         folder = key.removeprefix(prefix).partition("/")[0]
         kind = KINDS.get(folder, "intermediate")
-        assert tags == ([{"Key": "kind", "Value": kind}] if kind else []), key
+        assert tags == [{"Key": "kind", "Value": kind}], key

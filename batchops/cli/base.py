@@ -122,7 +122,7 @@ class _Group(_Verbs):
 @click.option(
     "--stack",
     "stack_name",
-    default="batchops",
+    default=Options.stack_name,
     envvar="BATCHOPS_STACK",
     show_default=True,
     help="The CloudFormation stack's name.",
@@ -130,7 +130,7 @@ class _Group(_Verbs):
 @click.option(
     "--target",
     type=click.Choice(["local", "aws"]),
-    default="local",
+    default=Options.target,
     envvar="BATCHOPS_TARGET",
     show_default=True,
     help="The embedded engine, or an AWS account.",

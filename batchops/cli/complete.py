@@ -46,8 +46,8 @@ def _typed(ctx: click.Context) -> dict[str, Any]:
 def _stack(ctx: click.Context) -> Stack:
     typed = _typed(ctx)
     return Options(
-        typed.get("stack_name", "batchops"),
-        typed.get("target", "local"),
+        typed.get("stack_name", Options.stack_name),
+        typed.get("target", Options.target),
         typed.get("region"),
         typed.get("profile"),
         _project(typed),

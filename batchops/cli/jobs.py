@@ -46,9 +46,10 @@ if TYPE_CHECKING:
     from batchops.job import Job
     from batchops.stack import Stack
 
-_SORTED = (
+# The columns of `Stack.jobs`; to ask a DataFrame for them would slow --help.
+SORTED = (
     *("job", "status", "file", "start", "end", "rows_in", "rows_out", "rows_rejected"),
-    *("chunks", "attempt", "mail", "error"),
+    *("chunks", "attempt", "chunk_rows", "seconds", "rows_per_s", "mail", "error"),
 )
 WAIT = click.option("--wait", "waits", is_flag=True, help="Wait until the job ends.")
 
@@ -137,9 +138,9 @@ def _print_job(job: Job) -> None:
 @click.option("--since", callback=time_ago, help="Only jobs started since: 30m, 2h, 1d ago.")
 @click.option("--name", help="Only files whose name holds this.")
 @click.option("--limit", type=POSITIVE, default=20, show_default=True, help="Jobs at most.")
-@click.option("--sort", type=click.Choice(_SORTED), help="Order these by a column.")
+@click.option("--sort", type=click.Choice(SORTED), help="Order these by a column.")
 @click.option("--descending", is_flag=True, help="With --sort: the largest first.")
-@click.option("--watch", "watches", is_flag=True, help="Show them anew until Ctrl-C.")
+@click.option("--watch", "watches", is_flag=True, help="Show them again and again until Ctrl-C.")
 @table_format
 @with_stack
 def jobs(

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 class Options:
     """The options in front of the verb, and whether the verb was asked for JSON."""
 
-    stack_name: str
-    target: str
-    region: str | None
-    profile: str | None
-    project: Path | None
+    stack_name: str = "batchops"
+    target: str = "local"
+    region: str | None = None
+    profile: str | None = None
+    project: Path | None = None
     environment: str | None = None
     as_json: bool = False
     form: str | None = None  # of tables

@@ -170,7 +170,7 @@ VERBS: dict[str, Calls] = {
         functions="lambda:InvokeFunction",
     ),
     "logs": calls(_ENTRY, logs="logs:FilterLogEvents"),
-    "event": calls(_ENTRY, JobTable="dynamodb:Query", executions="states:GetExecutionHistory"),
+    "event": calls(_ENTRY, executions="states:GetExecutionHistory"),
     "chunk": calls(_ERRORS, logs="logs:FilterLogEvents"),
     "invoke": calls(
         _STACK,

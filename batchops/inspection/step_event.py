@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import items, workflow
 
+from batchops.core import ledger
 from batchops.core.errors import InputError, JobError
 from batchops.core.executions import execution_arn
 from batchops.core.histories import read_events
@@ -55,7 +56,7 @@ def step_event(job: JobRef, function: str, *, chunk: int | None = None) -> dict[
 
 def _chunk_execution(job: JobRef, chunk: int) -> str:
     job.ledger_entry()  # raises if there is no such job
-    entry = next((each for each in job.chunk_entries() if each.number == chunk), None)
+    entry = ledger.chunk_entry(job.stack, job.id, chunk)
     if entry is None or not entry.execution_arn:
         raise JobError(f"chunk {chunk:,} of job {job.id} has not run", job_id=job.id)
     return entry.execution_arn

@@ -333,7 +333,7 @@ class _Counter:
 
 def _ranges(bad: Sequence[Record]) -> int:
     """Return how many ranges of rows a chunk's errors are in, each of which is listed."""
-    return len({items.range_of_error(items.row_prefix(record["row"])) for record in bad})
+    return len({items.range_of_row(record["row"]) for record in bad})
 
 
 def _errors_bytes(bad: Sequence[Record], number: int) -> int:

@@ -110,25 +110,26 @@ def purge(job: JobRef, *, dry_run: bool = True) -> Purge:
     s3 = job.stack.client("s3")
     prefix = f"{keys.JOBS_PREFIX}{job.id}/"
     uploads, unclear = _find_uploads(s3, entry)
-    chunks = sum(1 for _ in job.chunk_entries())
-    found = Purge(
+    if dry_run:
+        files = count_versions(s3, entry.bucket, prefix) or 0
+        errors = ledger.count_errors(job.stack, job.id)
+        entries = sum(1 for _ in job.chunk_entries()) + 1
+    else:
+        with translated(f"deleting the upload of job {job.id!r}"):
+            for key, version in uploads:
+                s3.delete_object(Bucket=entry.bucket, Key=key, VersionId=version)
+        files = empty_bucket(s3, entry.bucket, prefix)
+        errors = ledger.delete_errors(job.stack, job.id)
+        entries = ledger.delete_entries(job.stack, entry)
+    return Purge(
         job=job.id,
         dry_run=dry_run,
-        files=count_versions(s3, entry.bucket, prefix) or 0,
+        files=files,
         uploads=tuple(key for key, _ in uploads),
-        errors=ledger.count_errors(job.stack, job.id),
-        entries=chunks + 1,
+        errors=errors,
+        entries=entries,
         unclear=unclear,
     )
-    if dry_run:
-        return found
-    with translated(f"deleting the upload of job {job.id!r}"):
-        for key, version in uploads:
-            s3.delete_object(Bucket=entry.bucket, Key=key, VersionId=version)
-    empty_bucket(s3, entry.bucket, prefix)
-    ledger.delete_errors(job.stack, job.id)
-    ledger.delete_entries(job.stack, entry)
-    return found
 
 
 def _ended_entry(job: JobRef) -> JobEntry:

@@ -175,7 +175,7 @@ def _upload(bucket: str, version: Any, expired: datetime | None) -> Finding:
         return Finding(kind, visible(key), found, visible(remedy), safe=False)
     if expired is not None and version["LastModified"] < expired:
         remedy = (
-            f"its job's entries may have expired ({_LEDGER_DAYS}): delete it, or submit it anew"
+            f"its job's entries may have expired ({_LEDGER_DAYS}): delete it, or submit it again"
         )
         return Finding(kind, visible(key), found, remedy, safe=False)
     event = upload_event(bucket, key, number, version["Size"])

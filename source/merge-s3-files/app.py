@@ -79,7 +79,7 @@ def merge_chunks(event: Event) -> Result:
         )
         for key, pieces in files.items()
     }
-    return _finish(event, chunks, versions)
+    return _finish(event, chunks, files, versions)
 
 
 def complete_plan(event: Event) -> Result:
@@ -87,7 +87,10 @@ def complete_plan(event: Event) -> Result:
     plan = MergePlan(s3, event["bucket"], event["jobId"], event["merge"]["plan"]["key"])
     _confirm(event)
     versions = plan.complete()
-    return _finish(event, _checked_chunks(event, _job_entry(event)), versions)
+    entry = _job_entry(event)
+    chunks = _checked_chunks(event, entry)
+    files = dict(_pieces_by_file(event, chunks, entry["headers"]))
+    return _finish(event, chunks, files, versions)
 
 
 def _checked_chunks(event: Event, entry: dict[str, Any]) -> list[dict[str, Any]]:
@@ -100,7 +103,12 @@ def _checked_chunks(event: Event, entry: dict[str, Any]) -> list[dict[str, Any]]
     return results.match_chunks(manifest, entries, rerun=rerun, attempt=event["attempt"])
 
 
-def _finish(event: Event, chunks: list[dict[str, Any]], versions: dict[str, str]) -> Result:
+def _finish(
+    event: Event,
+    chunks: list[dict[str, Any]],
+    files: dict[str, list[Piece]],
+    versions: dict[str, str],
+) -> Result:
     """Archive the input, update the ledger, and only then delete the input."""
     job, bucket, key, table = event["jobId"], event["bucket"], event["key"], os.environ["JOB_TABLE"]
     # If the job succeeded before and was repaired, its input is archived, or deleted since.
@@ -118,7 +126,7 @@ def _finish(event: Event, chunks: list[dict[str, Any]], versions: dict[str, str]
         table,
         job,
         items.JOB_ENTRY,
-        {**outcome, **_describe_results(event, versions), **errors_file},
+        {**outcome, **_describe_results(event, files, versions), **errors_file},
         attempt=event["attempt"],
         remove=() if errors_file else ("errorsFile",),
     )
@@ -144,13 +152,17 @@ def _verdict(totals: dict[str, int]) -> Result:
     return {}
 
 
-def _describe_results(event: Event, versions: dict[str, str]) -> dict[str, dict[str, str | int]]:
-    """Return what the ledger keeps of both result files, by which they are found again."""
+def _describe_results(
+    event: Event, files: dict[str, list[Piece]], versions: dict[str, str]
+) -> dict[str, dict[str, str | int]]:
+    """Return what the ledger keeps of both result files, by which they are found again.
+
+    A file is as large as its pieces together, each of which was checked when it was joined.
+    """
     found: dict[str, dict[str, str | int]] = {}
     for kind, key_of in (("completedFile", keys.completed), ("rejectedFile", keys.rejected)):
         key = key_of(event["jobId"], event["key"])
-        head = s3.head_object(Bucket=event["bucket"], Key=key)
-        found[kind] = {"versionId": versions[key], "sizeBytes": head["ContentLength"]}
+        found[kind] = {"versionId": versions[key], "sizeBytes": total_bytes(files[key])}
     return found
 
 

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from support import BUCKET, JOB_TABLE, SESSION, stack_ref
 
 from batchops.cli import main
+from batchops.cli.jobs import SORTED
 from batchops.core.errors import JobRunningError
 from batchops.core.job_ref import JobRef
 from batchops.core.ledger import JobEntry
@@ -216,6 +217,10 @@ def test_a_list_of_jobs_has_the_form_that_is_asked_for(ledger: list[JobEntry]) -
 def test_nothing_is_cut_or_folded_in_a_pipe(ledger: list[JobEntry], form: list[str]) -> None:
     (line,) = [line for line in run("jobs", *form).stdout.splitlines() if NAMES[0] in line]
     assert f"{LONG}.csv" in line
+
+
+def test_jobs_are_ordered_by_every_column_that_they_have() -> None:
+    assert list(SORTED) == list(jobs_frame([]))
 
 
 @pytest.mark.parametrize(

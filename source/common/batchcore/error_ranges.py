@@ -9,7 +9,7 @@ finds every error, and may find ranges that have none any more.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from batchcore.items import error_partition, range_of_error, row_range
+from batchcore.items import error_partition, range_of_error, range_of_row, row_range
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -39,7 +39,7 @@ def list_requests(job: str, rows: Iterable[int], *, ttl: int) -> Iterator[dict[s
         That of the rows' errors.
     """
     place, expires = {"S": list_partition(job)}, {"N": str(ttl + _LISTED_LONGER_S)}
-    for each in sorted({range_of_error(row_range(row, row)[0]) for row in rows}):
+    for each in sorted({range_of_row(row) for row in rows}):
         yield {"PutRequest": {"Item": {"jobRange": place, "errorId": {"S": each}, "ttl": expires}}}
 
 

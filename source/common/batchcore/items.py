@@ -80,6 +80,11 @@ def range_of_error(sort_key: str) -> str:
     return sort_key[:_RANGE_DIGITS]
 
 
+def range_of_row(source_row: int) -> str:
+    """Return the range of 10,000 rows that a row's errors are in."""
+    return range_of_error(row_prefix(source_row))
+
+
 def error_partition(job: str, listed: str) -> str:
     """Return the partition of ErrorRangesTable that holds a job's errors of a range."""
     return f"{job}#{listed}"
@@ -137,7 +142,7 @@ def error_values(
     ttl
         Seconds since the epoch after which DynamoDB may delete the item.
     """
-    partition = error_partition(job, range_of_error(row_prefix(record["row"])))
+    partition = error_partition(job, range_of_row(record["row"]))
     for error in found_errors(record, chunk=chunk, attempt=attempt, time=time):
         yield {**error, "jobRange": partition, "ttl": ttl}
 

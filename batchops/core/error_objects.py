@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchcore import workflow
+from batchcore import aws, workflow
 from batchcore.error_files import FIRST_CHUNK, HEADER, CauseCounts
 from botocore.exceptions import ClientError
 
@@ -216,7 +216,7 @@ def _open(job: JobRef, bucket: str, place: ErrorsPlace, start: int) -> Any:
             Bucket=bucket, Key=place.key, VersionId=place.version_id, Range=f"bytes={start}-"
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion"}:
+        if not aws.is_gone(error):
             raise
         raise JobError(
             f"{place.key} is gone, as the errors of a job are after ErrorExpiryDays; "
@@ -238,7 +238,7 @@ def object_bytes(job: JobRef, bucket: str, place: ErrorsPlace) -> int | None:
                 Bucket=bucket, Key=place.key, VersionId=place.version_id
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] not in {"404", "NoSuchKey", "NoSuchVersion"}:
+            if not aws.is_gone(error):
                 raise
             return None
     return int(found["ContentLength"])

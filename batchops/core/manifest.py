@@ -138,7 +138,7 @@ def read_piece(job: JobRef, bucket: str, key: str, version_id: str) -> bytes:
             stored = {"key": key, "versionId": version_id}
             return aws.read_version(job.stack.client("s3"), bucket, stored)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion"}:
+            if not aws.is_gone(error):
                 raise
             raise JobError(
                 f"{key} is gone, as it is after IntermediateExpiryDays: submit the file, or the "

@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from batchops.inspection.progress import Meter, Progress
+from batchops.show.chunk_bars import STEP_COLOURS
 from batchops.show.displays import NotebookOutput, in_notebook
 from batchops.show.marks import COLOURS
-from batchops.show.timeline import STEP_COLOURS
 
 if TYPE_CHECKING:
     from batchops.inspection.live import LivePicture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from batchcore import aws
 from botocore.exceptions import ClientError
 
 from batchops.core.errors import JobError, translated
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
 WHOLE = "whole"
-_GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "405", "MethodNotAllowed"})
 _NAMES = {False: "completed file", True: "rejects file"}
 
 
@@ -97,7 +97,7 @@ def _head(stack: StackRef, key: str, **version: str) -> dict[str, Any] | None:
         try:
             found: Any = stack.client("s3").head_object(Bucket=bucket, Key=key, **version)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _GONE:
+            if not aws.is_gone(error):
                 raise
             return None
     return dict(found)

@@ -15,19 +15,20 @@ from batchops.plots.axes import (
     say_why_empty,
 )
 from batchops.show.chunk_bars import (
+    AXIS,
     BETWEEN,
     BROKEN,
     COLD,
     KINDS,
     MAX_BARS,
     RUNNING,
+    STEP_COLOURS,
     TURN,
     Span,
     chunk_bars,
 )
 from batchops.show.marks import BLUE, INK, VERMILLION
 from batchops.show.stretches import round_up
-from batchops.show.timeline import STEP_COLOURS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,6 @@ _MOMENTS = 300
 # Leaves space, so that a single bar does not fill the figure.
 _MIN_BAR_PLACES = 8
 _MAX_POINTS = 200
-_SINCE_START = "seconds since the first chunk started"
 
 
 def chunk_timeline(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -69,7 +69,7 @@ def chunk_timeline(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         spans = [(bar.chunk, span) for bar in bars for span in bar.spans if span.kind == kind]
         if spans:
             _draw_kind(ax, kind, name, spans)
-    failed = [bar for bar in bars if bar.status == workflow.FAILED]
+    failed = [bar for bar in bars if bar.broke]
     _mark_failed(ax, [bar.end_s for bar in failed], [bar.chunk for bar in failed])
     first, last = bars[0].chunk, bars[-1].chunk
     every = round_up((last - first + 1) / 10)
@@ -80,7 +80,7 @@ def chunk_timeline(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     counts = Counter(bar.status.lower() for bar in bars)
     said = ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))
     _, labels = ax.get_legend_handles_labels()
-    return finish(ax, fit_label(f"Chunks over time: {said}", 80), _SINCE_START, legend=bool(labels))
+    return finish(ax, fit_label(f"Chunks over time: {said}", 80), AXIS, legend=bool(labels))
 
 
 def _draw_kind(ax: Axes, kind: str, name: str, spans: list[tuple[int, Span]]) -> None:
@@ -142,7 +142,7 @@ def concurrency(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(0, max(mean.max() * 1.1, 1.1))
     count_on(ax.yaxis)
     ax.set_ylabel("chunks in progress")
-    return finish(ax, f"Chunks in progress, of {len(chunks):,}", _SINCE_START, legend=True)
+    return finish(ax, f"Chunks in progress, of {len(chunks):,}", AXIS, legend=True)
 
 
 def step_durations(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:

@@ -13,7 +13,8 @@ from batchops.plots.axes import (
     make_axes,
     say_why_empty,
 )
-from batchops.show.marks import BLUE, INK, PURPLE, VERMILLION
+from batchops.show.chunk_bars import STEP_COLOURS
+from batchops.show.marks import BLUE, INK, VERMILLION
 from batchops.show.stretches import bad_stretches, count_stretches
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from batchops.show.stretches import Stretch
 
 _STAGES = [step.name for step in workflow.REJECTING_STEPS]
-STAGE_COLOURS = dict(zip(_STAGES, (PURPLE, BLUE, VERMILLION), strict=True))
+STAGE_COLOURS = {stage: STEP_COLOURS[stage] for stage in _STAGES}
 
 TOP = 15
 # Leaves space, so that a single bar does not fill the figure.

@@ -228,7 +228,7 @@ class _Checker:
     def _read(self, raws: Sequence[bytes]) -> list[Record]:
         """Read records as the stack will, all at once."""
         header = self._chunk.header
-        line_end = header[len(header.rstrip(b"\r\n")) :] or b"\n"
+        line_end = csvtext.line_end(header) or b"\n"
         # The last record of a file may lack its line end, and would run into the next one here.
         whole = (raw if raw.endswith((b"\n", b"\r")) else raw + line_end for raw in raws)
         data = header + b"".join(whole)

@@ -105,7 +105,7 @@ def join_fields(fields: Sequence[str], *, like: bytes, delimiter: str) -> bytes:
     text = io.StringIO()
     # The writer quotes line breaks inside fields only if they are in its own line end.
     csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerow(fields)
-    terminator = like[len(like.rstrip(b"\r\n")) :]
+    terminator = csvtext.line_end(like)
     body = text.getvalue().removesuffix("\r\n")
     try:
         return body.encode("utf-8", "surrogateescape") + terminator

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from batchcore import headers, keys, workflow
+from batchcore import aws, headers, keys, workflow
 from botocore.exceptions import ClientError
 
 from batchops.core.column_names import added_columns
@@ -326,7 +326,7 @@ def _input_exists(job: JobRef, entry: JobEntry) -> bool:
                 Bucket=entry.bucket, Key=entry.key, VersionId=entry.version_id
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] not in {"404", "NoSuchKey", "NoSuchVersion"}:
+            if not aws.is_gone(error):
                 raise
             return False
     return True

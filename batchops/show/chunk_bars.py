@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import workflow
 
+from batchops.show.marks import BLUE, GREEN, PURPLE, VERMILLION
+
 if TYPE_CHECKING:
     import pandas as pd
 
 _STEPS = [step.name for step in workflow.CHUNK_STEPS]
+# What is no step has no colour of its own: it differs in how it is drawn.
+STEP_COLOURS = dict(zip(_STEPS, (PURPLE, BLUE, VERMILLION, GREEN), strict=True))
 # What is no step.
 TURN, COLD, BETWEEN, RUNNING, BROKEN = "turn", "cold", "between", "running", "broken"
 # By kind, in the order of the legend: what it is called.
@@ -22,6 +26,8 @@ KINDS = {
     RUNNING: "running",
     BROKEN: "failed",
 }
+# What a timeline's axis is called.
+AXIS = "seconds since the first chunk started"
 # With more bars each is too thin to see.
 MAX_BARS = 80
 
@@ -44,6 +50,11 @@ class Bar:
     start_s: float
     end_s: float
     spans: tuple[Span, ...]
+
+    @property
+    def broke(self) -> bool:
+        """Whether the chunk failed or was stopped."""
+        return self.status in (workflow.FAILED, workflow.ABORTED)
 
     def __str__(self) -> str:
         """Say chunk, status and the time of each part."""
@@ -86,14 +97,21 @@ def chunk_bars(chunks: pd.DataFrame) -> list[Bar]:
                 for name in _STEPS
             }
             # A later attempt may be hours after the first.
-            starts[TURN] = seconds(begins[chunks["attempt"].eq(row["attempt"])].min())
-            found.append(_bar(row, seconds(begin), end, starts))
+            attempt = seconds(begins[chunks["attempt"].eq(row["attempt"])].min())
+            found.append(_bar(row, seconds(begin), end, starts, attempt=attempt))
     return found
 
 
-def _bar(row: dict[str, Any], start: float, end: float, starts: dict[str, float | None]) -> Bar:
-    turn = starts.pop(TURN) or 0.0
-    spans = [Span(TURN, turn, start)] if start > turn else []
+def _bar(
+    row: dict[str, Any],
+    start: float,
+    end: float,
+    starts: dict[str, float | None],
+    *,
+    attempt: float,
+) -> Bar:
+    """Return a chunk's bar; `starts` are those of its steps, `attempt` is its attempt's."""
+    spans = [Span(TURN, attempt, start)] if start > attempt else []
     status = str(row["status"])
     ms = {name: _number(row.get(f"{name}_ms")) for name in _STEPS}
     if status != workflow.SUCCEEDED:  # its steps are known when all have ended

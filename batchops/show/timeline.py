@@ -9,38 +9,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from batchcore import workflow
 from batchcore.texts import printable
 
 from batchops.show import markup
 from batchops.show.chunk_bars import (
+    AXIS,
     BETWEEN,
     BROKEN,
     COLD,
     KINDS,
     MAX_BARS,
     RUNNING,
+    STEP_COLOURS,
     TURN,
     Bar,
     chunk_bars,
     run_on,
 )
-from batchops.show.marks import BLUE, GREEN, MARKS, PURPLE, VERMILLION
+from batchops.show.marks import MARKS
 from batchops.show.shown import Block, Shown
 from batchops.show.stretches import round_up
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_STEPS = [step.name for step in workflow.CHUNK_STEPS]
-# What is no step has no colour of its own: it differs in how it is drawn.
-STEP_COLOURS = dict(zip(_STEPS, (PURPLE, BLUE, VERMILLION, GREEN), strict=True))
 # By kind, the character that stands for it in a terminal.
 LETTERS = {
     TURN: MARKS["waiting"],
     COLD: "\N{LIGHT SHADE}",
     BETWEEN: "-",
-    **{name: name[0] for name in _STEPS},
+    **{name: name[0] for name in STEP_COLOURS},
     RUNNING: MARKS["running"],
     BROKEN: MARKS["failed"],
 }
@@ -105,7 +103,7 @@ class Timeline(Shown):
                 until = max(round(span.end_s * scale), len(cells) + (span.kind in STEP_COLOURS))
                 cells += [span.kind] * (until - len(cells))
             runs: list[tuple[str, str]] = []
-            for kind in cells[: width + len(_STEPS)]:
+            for kind in cells[: width + len(STEP_COLOURS)]:
                 if runs and runs[-1][0] == kind:
                     runs[-1] = (kind, runs[-1][1] + LETTERS[kind])
                 else:
@@ -162,7 +160,7 @@ class Timeline(Shown):
         for span in bar.spans:
             left, width = _LEFT + span.start_s * scale, (span.end_s - span.start_s) * scale
             yield _svg_span(span.kind, left, top + 1, max(width, 0.6), row - 3)
-        if bar.status in (workflow.FAILED, workflow.ABORTED):
+        if bar.broke:
             place = f'x="{_LEFT + bar.end_s * scale + 3:.1f}" y="{top + row - 5}"'
             yield f'<text {place} font-weight="bold">{MARKS["failed"]}</text>'
         yield "</g>"
@@ -174,7 +172,7 @@ class Timeline(Shown):
             x = _LEFT + second * scale
             yield f'<path d="M{x:.1f} {bottom}v4" stroke="currentColor"/>'
             yield f'<text x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{second:g}</text>'
-        yield f'<text x="{_LEFT}" y="{bottom + 28}">seconds since the first chunk started</text>'
+        yield f'<text x="{_LEFT}" y="{bottom + 28}">{AXIS}</text>'
 
 
 def _ticks(seconds: float) -> Iterator[float]:

@@ -225,7 +225,7 @@ def _copy_to_archive(event: Event) -> str:
         named = {"ChecksumAlgorithm": aws.CHECKSUM}
         s3.copy(source, bucket, target, ExtraArgs=named, Config=ARCHIVING)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in {"404", "NoSuchKey", "NoSuchVersion"}:
+        if not aws.is_gone(error):
             raise
         raise InputGoneError(f"version {version} of {key} is no longer in the bucket") from error
     return target

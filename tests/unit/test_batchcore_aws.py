@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from batchcore import aws, items, workflow
 from batchcore.errors import StaleAttemptError, TransientError
+from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 from hypothesis import given
 from hypothesis import strategies as st
@@ -315,3 +316,21 @@ def test_entry_expires_so_many_days_after_its_last_change(
         monkeypatch.setattr("time.time", lambda now=now: now)
         aws.update_entry(account.dynamodb, JOB_TABLE, "job", "JOB", {"rows": 1}, attempt=1)
         assert account.entry("job", "JOB")["ttl"] == now + 864_000
+
+
+@pytest.mark.parametrize("versioned", [True, False], ids=["version", "latest"])
+@pytest.mark.parametrize("call", ["head_object", "get_object"])
+def test_object_that_is_not_there_is_gone(account: Account, call: str, versioned: bool) -> None:
+    account.s3.put_object(Bucket=BUCKET, Key="deleted", Body=b"")
+    marked = account.s3.delete_object(Bucket=BUCKET, Key="deleted")["VersionId"]
+    named = {"VersionId": marked} if versioned else {}
+    with pytest.raises(ClientError) as refused:
+        getattr(account.s3, call)(Bucket=BUCKET, Key="deleted", **named)
+    assert aws.is_gone(refused.value)
+
+
+def test_object_in_a_bucket_that_is_not_there_is_not_gone(account: Account) -> None:
+    # The bucket's name is wrong then, and nothing says that the object was ever there.
+    with pytest.raises(ClientError) as refused:
+        account.s3.get_object(Bucket="other", Key="any")
+    assert not aws.is_gone(refused.value)

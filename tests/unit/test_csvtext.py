@@ -18,6 +18,7 @@ from batchcore.csvtext import (
     Splitter,
     is_blank,
     iter_records,
+    line_end,
     parse_row,
 )
 from batchcore.errors import FileError, RecordTooLongError, UnterminatedQuoteError
@@ -432,3 +433,9 @@ def test_blank_lines_take_about_as_long_as_rows(header: bytes, kind: str) -> Non
     assert (rows, last) == (sum(map(bool, lines)) - 1, len(lines))
     # Three times is aimed at, and one line at a time took a thousand times as long.
     assert found < 20 * ordinary
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("body", [b"", b"a,b", b'"a\r\nb",c'])
+def test_line_end_of_a_record_is_what_comes_after_its_fields(body: bytes, end: bytes) -> None:
+    assert line_end(body + end) == end

@@ -17,6 +17,9 @@ CORE = PACKAGE / "core"
 # The items of a manifest and the input of an execution have attributes of the same names.
 THEIR_PLACES = (CORE / "ledger", CORE / "manifest.py", CORE / "execution_input.py")
 
+# The ledger's modules that read attributes.
+NAMING = ("entries", "job_items", "chunk_items", "error_items", "error_table")
+
 # The same names in JSON of another kind, by module.
 ELSEWHERE = {
     # Arguments of Step Functions, and what the workflows add to the event of a chunk's step.
@@ -40,7 +43,7 @@ def camel_names(path: Path) -> Iterator[str]:
 
 
 def test_attributes_of_entries_are_named_in_the_ledger_s_package_only() -> None:
-    modules = (CORE / "ledger" / f"{name}.py" for name in ("entries", "error_items", "error_table"))
+    modules = (CORE / "ledger" / f"{name}.py" for name in NAMING)
     names = {name for module in modules for name in camel_names(module)}
     assert {"startTime", "sourceRow", "stepMs", "rowsIn"} <= names
     found: dict[str, set[str]] = {}

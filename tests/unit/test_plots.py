@@ -25,9 +25,9 @@ from batchops.core.ledger import ChunkEntry
 from batchops.inspection import frames
 from batchops.plots import axes, data_plots, error_plots, size_plots
 from batchops.plots import chunk_plots as plots
-from batchops.show.chunk_bars import MAX_BARS, chunk_bars
+from batchops.show.chunk_bars import MAX_BARS, STEP_COLOURS, chunk_bars
 from batchops.show.stretches import bad_stretches, count_stretches
-from batchops.show.timeline import STEP_COLOURS, Timeline
+from batchops.show.timeline import Timeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

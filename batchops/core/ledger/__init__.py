@@ -1,11 +1,12 @@
 """JobTable and the tables of errors: every read and write of them stands in this package.
 
-`entries` and `error_items` have what an item holds, `job_table` reads, `error_table` reads, and
-deletes the errors of a job, `claims` has the conditional updates by which an attempt takes a job
-over, and deletes the entries of one, and `job_queue` is where jobs wait. Attributes are camelCase
-in the tables, and in this package only.
+`job_items`, `chunk_items` (both on `entries`) and `error_items` have what an item holds,
+`job_table` reads, `error_table` reads, and deletes the errors of a job, `claims` has the
+conditional updates by which an attempt takes a job over, and deletes the entries of one, and
+`job_queue` is where jobs wait. Attributes are camelCase in the tables, and in this package only.
 """
 
+from batchops.core.ledger.chunk_items import ChunkEntry
 from batchops.core.ledger.claims import (
     abort,
     claim,
@@ -16,7 +17,7 @@ from batchops.core.ledger.claims import (
     queue_up,
     release,
 )
-from batchops.core.ledger.entries import ChunkEntry, ErrorsPlace, JobEntry
+from batchops.core.ledger.entries import ErrorsPlace
 from batchops.core.ledger.error_items import ERROR_COLUMNS, ErrorFilter, ErrorItem
 from batchops.core.ledger.error_table import (
     count_errors,
@@ -26,6 +27,7 @@ from batchops.core.ledger.error_table import (
     stored_error_page,
     stored_errors,
 )
+from batchops.core.ledger.job_items import JobEntry
 from batchops.core.ledger.job_queue import (
     advance_queue,
     has_queue,

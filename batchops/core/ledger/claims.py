@@ -11,7 +11,7 @@ from batchcore import aws, items, workflow
 from batchcore.errors import StaleAttemptError
 
 from batchops.core.errors import AccessDeniedError, JobRunningError, translated
-from batchops.core.ledger.entries import JobEntry, started_by, stopped_by
+from batchops.core.ledger.job_items import JobEntry, started_by, stopped_by
 from batchops.core.ledger.job_table import chunk_entries, job_entry
 
 if TYPE_CHECKING:

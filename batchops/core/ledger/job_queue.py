@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from batchops.core.errors import translated
 
 if TYPE_CHECKING:
-    from batchops.core.ledger.entries import JobEntry
+    from batchops.core.ledger.job_items import JobEntry
     from batchops.core.stack_ref import StackRef
 
 # The stack's output that says how many jobs run at a time. Stacks of earlier versions have neither

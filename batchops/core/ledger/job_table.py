@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from batchcore import items
 
 from batchops.core.errors import translated
-from batchops.core.ledger.entries import ChunkEntry, JobEntry
+from batchops.core.ledger.chunk_items import ChunkEntry
+from batchops.core.ledger.job_items import JobEntry
 from batchops.core.ledger.lookups import look_up
 
 if TYPE_CHECKING:

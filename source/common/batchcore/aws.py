@@ -69,6 +69,8 @@ CONFIG = Config(
     parameter_validation=False,
 )
 
+_GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "405", "MethodNotAllowed"})
+
 # The bucket's lifecycle rule removes objects with this tag: only a rerun may still need them.
 INTERMEDIATE = "kind=intermediate"
 
@@ -93,6 +95,15 @@ def change_bucket(call: Callable[[], T]) -> T:
                 raise
         time.sleep(random.uniform(0.5, 1) * min(_BACKOFF_CAP_S, _CONFLICT_BASE_S * 2**tried))  # noqa: S311
     return call()
+
+
+def is_gone(error: ClientError) -> bool:
+    """Return whether S3 says that an object, or this version of it, is not in the bucket.
+
+    The answer to a HEAD request has no code but the HTTP status. A version that is a delete marker
+    is refused with 405.
+    """
+    return error.response["Error"]["Code"] in _GONE
 
 
 def put_intermediate(s3: "S3Client", bucket: str, key: str, body: bytes) -> None:

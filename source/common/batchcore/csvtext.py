@@ -382,6 +382,11 @@ def parse_row(text: str, *, delimiter: str) -> list[str]:
     return next(csv.reader([text], delimiter=delimiter), [])
 
 
+def line_end(record: bytes) -> bytes:
+    """Return the line end of a record or header; empty if it has none."""
+    return record[len(record.rstrip(b"\r\n")) :]
+
+
 def is_blank(record: bytes) -> bool:
     """Tell whether a record is an empty line."""
     return record in (b"\n", b"\r\n", b"\r", b"")

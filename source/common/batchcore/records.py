@@ -45,7 +45,7 @@ def read_chunk(data: bytes, schema: RecordSchema, *, delimiter: str, first_row: 
         numbers = [row for row, raw in zip(numbers, raws, strict=True) if raw not in _BLANK]
         raws = [raw for raw in raws if raw not in _BLANK]
     if raws and raws[-1][-1:] not in (b"\n", b"\r"):  # only the last record of the file can lack it
-        raws[-1] += header[len(header.rstrip(b"\r\n")) :] or b"\n"
+        raws[-1] += csvtext.line_end(header) or b"\n"
     texts, all_utf8 = _decode_all(raws)
     columns: dict[str, list[str]] = {name: [] for name in positions}
     bad: dict[int, Record] = {}
@@ -230,8 +230,8 @@ class RowWriter:
 
     def header(self, header: bytes, columns: Sequence[str]) -> bytes:
         """Return the file's header with more columns appended."""
-        body = header.rstrip(b"\r\n")
-        return body + self._tail(columns) + (header[len(body) :] or b"\n")
+        end = csvtext.line_end(header)
+        return header.removesuffix(end) + self._tail(columns) + (end or b"\n")
 
     def completed(self, raws: Sequence[str], values: Sequence[Sequence[str]] | None) -> bytes:
         """Return good rows with the enrichment's values behind each, their bytes unchanged.
@@ -288,7 +288,7 @@ class RowWriter:
             fields = list(quoting.match_fields(body.decode("latin-1"), delimiter=self._delimiter))
             end = fields[-surplus - 1].end()
             return body[:end] + self._tail(why) + body[end:] + raw[len(body) :]
-        return body + self._tail(why) + raw[len(raw.rstrip(b"\r\n")) :]
+        return body + self._tail(why) + csvtext.line_end(raw)
 
     def _tail(self, values: Sequence[str]) -> bytes:
         return (self._delimiter + self._format(values)).encode() if values else b""

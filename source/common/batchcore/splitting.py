@@ -50,7 +50,7 @@ def read_blocks(
     try:
         answer = s3.get_object(**wanted)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in {"NoSuchKey", "NoSuchVersion", "404"}:
+        if not aws.is_gone(error):
             raise
         raise InputGoneError(
             f"version {event['versionId']} of {event['key']} is no longer in the bucket"

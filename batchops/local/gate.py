@@ -12,7 +12,8 @@ lets in what this computer's user sends and nothing else:
 - with the gate's secret, where the path is not AWS's but the emulator's own. The addresses of
   layers' archives are signed, as on AWS.
 
-It runs in the engine's environment, where batchops is not installed: it imports nothing of it.
+It runs in the engine's environment, where batchops is not installed: of batchops it imports the
+modules beside it only, by their paths.
 """
 
 from __future__ import annotations
@@ -26,20 +27,30 @@ import json
 import os
 import re
 import sys
-import threading
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, Any, cast
 from xml.sax.saxutils import escape
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials
+
+
+def _neighbour(name: str) -> Any:
+    """Import a module beside this one, which is a program where batchops is not installed."""
+    if __package__:
+        return importlib.import_module(f"{__package__}.{name}")
+    # By its path, because no other import should search this folder.
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(cast("Any", spec))
+    sys.modules[name] = module  # dataclasses look their module up
+    cast("Any", spec).loader.exec_module(module)
+    return module
+
+
+if TYPE_CHECKING:
+    from batchops.local import signatures
+else:
+    signatures = _neighbour("signatures")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -48,6 +59,8 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SECRET_HEADER = "x-batchops-secret"  # noqa: S105  (a header's name)
+# The headers that decide. Of two, the emulator may read another one than is checked here.
+_ONCE = frozenset({"host", "authorization", "origin", SECRET_HEADER})
 # Which other addresses are this engine's, such as those of the fault drill's proxies.
 HOSTS_PATH = "/_batchops/hosts"
 
@@ -59,25 +72,8 @@ _ARCHIVE_IN_JSON = re.compile(_ARCHIVE.pattern.encode())
 _TELLS_ADDRESSES = re.compile(r"/20\d\d-\d\d-\d\d/(layers|functions)")
 # Paths of the emulator, not of AWS. What follows execute-api is AWS's: it takes a signature.
 _OWN_PATH = re.compile(r"/(_(?!aws/execute-api/)|health\b|ready\b)")
-_AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 +Credential=(\w+)/(\d{8})/([^/,\s]+)/([^/,\s]+)/aws4_request, *"
-    r"SignedHeaders=([^,\s]+), *Signature=([0-9a-f]{64})",
-    re.ASCII,  # twelve digits of any script are an account number to MiniStack, and root
-)
-_CREDENTIAL = re.compile(r"(\w+)/(\d{8})/([^/]+)/([^/]+)/aws4_request", re.ASCII)
 # Keys that MiniStack takes for root, whatever they are signed with: `is_root_access_key` there.
 _BUILT_IN_ROOT = re.compile(r"test|[0-9]{12}|")
-_QUERY_CREDENTIALS = frozenset(
-    {"x-amz-algorithm", "x-amz-credential", "x-amz-signature", "awsaccesskeyid"}
-)
-_QUERY_SIGNATURE = _QUERY_CREDENTIALS | {
-    "x-amz-date",
-    "x-amz-expires",
-    "x-amz-signedheaders",
-    "x-amz-security-token",
-}
-# Clocks may differ by so much (AWS Signature Version 4).
-_CLOCK_SKEW = timedelta(minutes=15)
 # An uploader's file that a browser opens is shown, and runs nothing.
 _GUARDS = (
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -90,58 +86,6 @@ _XML_SERVICES = frozenset({b"iam", b"sts", b"cloudformation", b"sns", b"monitori
 # Larger than any call but S3's, whose bodies are not read here: a function's archive (Lambda, 50 MB
 # zipped, as base64).
 _MAX_BODY_BYTES = 80_000_000
-
-
-class RefusedError(Exception):
-    """A request that is not let in: why, and AWS's code for it."""
-
-    def __init__(self, reason: str, *, code: str = "AccessDenied") -> None:
-        super().__init__(f"refused by batchops: {reason}")
-        self.code = code
-
-
-@dataclass(frozen=True)
-class _Signature:
-    """What a request says of its signature."""
-
-    key: str
-    time: str
-    region: str
-    service: str
-    signed_headers: tuple[str, ...]
-    signature: str
-    expires_s: int | None = None  # of a link
-
-
-@dataclass
-class _Request:
-    """The parts of a request that decide."""
-
-    method: str
-    path: str
-    raw_path: str
-    query: str
-    headers: dict[str, str] = field(repr=False)
-
-    @classmethod
-    def of(cls, scope: Scope) -> _Request:
-        headers: dict[str, str] = {}
-        for name, value in scope["headers"]:
-            key = name.decode("latin-1").lower()
-            if key in headers and key in ("host", "authorization", "origin", SECRET_HEADER):
-                raise RefusedError(f"two {key} headers")
-            text = value.decode("latin-1")
-            headers[key] = f"{headers[key]},{text}" if key in headers else text
-        return cls(
-            method=scope["method"],
-            path=scope["path"],
-            raw_path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
-            query=scope.get("query_string", b"").decode("latin-1"),
-            headers=headers,
-        )
-
-    def parameters(self) -> list[tuple[str, str]]:
-        return parse_qsl(self.query, keep_blank_values=True)
 
 
 class Gate:
@@ -179,14 +123,14 @@ class Gate:
 
     async def _take_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            request = _Request.of(scope)
+            request = signatures.Request.of(scope, once=_ONCE)
             self._check_sender(request)
             if request.path == HOSTS_PATH:
                 await self._take_hosts(request, receive, send)
                 return
             if not self._is_admitted(request):
                 receive = await self._check_signature(request, receive)
-        except RefusedError as refused:
+        except signatures.RefusedError as refused:
             await _refuse(scope, send, refused)
             return
         guarded = _without_sharing(send)
@@ -221,16 +165,18 @@ class Gate:
     def _address_signature(self, path: str) -> str:
         return hmac.new(self._secret.encode(), path.encode(), hashlib.sha256).hexdigest()
 
-    def _check_sender(self, request: _Request) -> None:
+    def _check_sender(self, request: signatures.Request) -> None:
         """Refuse what is sent to another address, or by a web page."""
         if request.headers.get("host") not in {self._host, *self._other_hosts}:
-            raise RefusedError(f"this is the local engine at {self._host}, and no other host")
+            raise signatures.RefusedError(
+                f"this is the local engine at {self._host}, and no other host"
+            )
         if "origin" in request.headers:
-            raise RefusedError("web pages may not use the local engine")
+            raise signatures.RefusedError("web pages may not use the local engine")
         if request.headers.get("sec-fetch-site", "none") != "none" and not _opens_link(request):
-            raise RefusedError("web pages may not use the local engine")
+            raise signatures.RefusedError("web pages may not use the local engine")
 
-    def _is_admitted(self, request: _Request) -> bool:
+    def _is_admitted(self, request: signatures.Request) -> bool:
         """Tell whether a request to the emulator itself has the secret; refuse it if it has not."""
         if _CAPABILITY.fullmatch(request.path) and request.method == "PUT":
             return True
@@ -241,91 +187,42 @@ class Gate:
             if _are_equal(signed, self._address_signature(request.path)):
                 return True
         if not _are_equal(request.headers.get(SECRET_HEADER, ""), self._secret):
-            raise RefusedError("this path takes the engine's secret")
+            raise signatures.RefusedError("this path takes the engine's secret")
         return True
 
-    async def _take_hosts(self, request: _Request, receive: Receive, send: Send) -> None:
+    async def _take_hosts(self, request: signatures.Request, receive: Receive, send: Send) -> None:
         self._is_admitted(request)
         body, _ = await _read_body(receive)
         self._other_hosts = frozenset(map(str, json.loads(body)))
         await _answer(send, 204, "", content_type=b"text/plain")
 
-    async def _check_signature(self, request: _Request, receive: Receive) -> Receive:
+    async def _check_signature(self, request: signatures.Request, receive: Receive) -> Receive:
         """Refuse a request that is not signed with a key of this engine."""
-        signature = _read_signature(request)
+        signature = signatures.read_signature(request)
         if signature.key != self._key:
             if _BUILT_IN_ROOT.fullmatch(signature.key):
-                raise RefusedError(
+                raise signatures.RefusedError(
                     f"the engine did not issue the access key {signature.key!r}",
                     code="InvalidClientTokenId",
                 )
             return receive  # MiniStack knows the keys of its roles, and checks their signatures
         if "x-amz-security-token" in request.headers:
-            raise RefusedError("the engine's own key has no session token")
+            raise signatures.RefusedError("the engine's own key has no session token")
         body = b""
         # S3's clients send the hash of the body, or that there is none; all others sign the body.
         if signature.expires_s is None and "x-amz-content-sha256" not in request.headers:
             body, receive = await _read_body(receive)
-        expected = self._sign(request, signature, body)
+        expected = signatures.sign(request, signature, body, self._credentials)
         if not _are_equal(signature.signature, expected):
-            raise RefusedError(
+            raise signatures.RefusedError(
                 "the signature does not match: the secret access key is not the engine's",
                 code="SignatureDoesNotMatch",
             )
-        _check_time(signature)
+        signatures.check_time(signature)
         return receive
 
-    def _sign(self, request: _Request, signature: _Signature, body: bytes) -> str:
-        """Return the signature that the request has to have."""
-        made = AWSRequest(
-            method=request.method,
-            url=f"http://{request.headers['host']}{request.raw_path}",
-            headers={name: request.headers.get(name, "") for name in signature.signed_headers},
-            params=cast("Any", [p for p in request.parameters() if p[0] != "X-Amz-Signature"]),
-            data=body,
-        )
-        made.context["timestamp"] = signature.time
-        hashed = request.headers.get("x-amz-content-sha256")
-        if signature.expires_s is not None:
-            hashed = "UNSIGNED-PAYLOAD"
-        signer = _SignsS3 if signature.service == "s3" else _Signs
-        auth = signer(self._credentials, signature, hashed)
-        return str(auth.signature(auth.string_to_sign(made, auth.canonical_request(made)), made))
 
-
-class _Signs(SigV4Auth):
-    """Signs just the headers that a request says are signed, and the hash that it gives."""
-
-    def __init__(
-        self, credentials: Credentials, signature: _Signature, payload_hash: str | None
-    ) -> None:
-        super().__init__(credentials, signature.service, signature.region)
-        self._names = signature.signed_headers
-        self._hash = payload_hash
-
-    def headers_to_sign(self, request: Any) -> Any:
-        found = HTTPHeaders()
-        for name in self._names:
-            found[name] = request.headers.get(name, "")
-        return found
-
-    def payload(self, request: Any) -> str:
-        return self._hash if self._hash is not None else str(super().payload(request))
-
-
-class _SignsS3(_Signs):
-    """S3 signs the path as it was sent."""
-
-    def _normalize_url_path(self, path: str) -> str:
-        return path
-
-
-def _are_equal(given: str, secret: str) -> bool:
-    """Tell whether two texts are the same, in a time that does not tell where they differ."""
-    return hmac.compare_digest(given.encode(errors="replace"), secret.encode())
-
-
-def _opens_link(request: _Request) -> bool:
+def _opens_link(request: signatures.Request) -> bool:
     """Tell whether a browser opens a signed link, as from a mail or a notebook."""
     return (
         request.method == "GET"
@@ -335,47 +232,9 @@ def _opens_link(request: _Request) -> bool:
     )
 
 
-def _read_signature(request: _Request) -> _Signature:
-    """Return what a request says of its signature; one that says none, or two, is refused."""
-    names = [name.lower() for name, _ in request.parameters()]
-    # The emulator takes the first of two, and would take another key than is checked here.
-    if any(names.count(name) > 1 for name in _QUERY_SIGNATURE):
-        raise RefusedError("a link names each part of its signature once")
-    given = dict(request.parameters())
-    in_query = any(name.lower() in _QUERY_CREDENTIALS for name in given)
-    authorization = request.headers.get("authorization")
-    if (authorization is None) == (not in_query):
-        raise RefusedError("a request takes one signature, of an access key of this engine")
-    if authorization is not None:
-        found = _AUTHORIZATION.fullmatch(authorization)
-        if found is None:
-            raise RefusedError("the signature has to be of AWS Signature Version 4")
-        key, date, region, service, covered, signature = found.groups()
-        time = request.headers.get("x-amz-date", "")
-        expires_s = None
-    else:
-        credential = _CREDENTIAL.fullmatch(given.get("X-Amz-Credential", ""))
-        expires = given.get("X-Amz-Expires", "")
-        if credential is None or credential[4] != "s3" or not re.fullmatch("[0-9]{1,6}", expires):
-            raise RefusedError("a link has to be signed for S3 with AWS Signature Version 4")
-        key, date, region, service = credential.groups()
-        covered, signature = given.get("X-Amz-SignedHeaders", ""), given.get("X-Amz-Signature", "")
-        time, expires_s = given.get("X-Amz-Date", ""), int(expires)
-    signed_headers = tuple(covered.split(";"))
-    if "host" not in signed_headers or not time.startswith(date):
-        raise RefusedError("the signature has to cover the host and the date")
-    return _Signature(key, time, region, service, signed_headers, signature, expires_s)
-
-
-def _check_time(signature: _Signature) -> None:
-    """Refuse a signature of another time, and a link that has expired."""
-    try:
-        signed = datetime.strptime(signature.time, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        raise RefusedError("the signature has no date") from None
-    lasts = _CLOCK_SKEW if signature.expires_s is None else timedelta(seconds=signature.expires_s)
-    if not signed - _CLOCK_SKEW <= datetime.now(UTC) <= signed + lasts:
-        raise RefusedError("the link has expired" if signature.expires_s else "the clock is wrong")
+def _are_equal(given: str, secret: str) -> bool:
+    """Tell whether two texts are the same, in a time that does not tell where they differ."""
+    return hmac.compare_digest(given.encode(errors="replace"), secret.encode())
 
 
 async def _read_body(receive: Receive) -> tuple[bytes, Receive]:
@@ -385,11 +244,11 @@ async def _read_body(receive: Receive) -> tuple[bytes, Receive]:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise RefusedError("the request was broken off")
+            raise signatures.RefusedError("the request was broken off")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > _MAX_BODY_BYTES:
-            raise RefusedError(f"the request has more than {_MAX_BODY_BYTES:,} bytes")
+            raise signatures.RefusedError(f"the request has more than {_MAX_BODY_BYTES:,} bytes")
         if not message.get("more_body"):
             break
     body, given = b"".join(parts), False
@@ -420,7 +279,7 @@ def _without_sharing(send: Send) -> Send:
     return guarded
 
 
-async def _refuse(scope: Scope, send: Send, refused: RefusedError) -> None:
+async def _refuse(scope: Scope, send: Send, refused: signatures.RefusedError) -> None:
     """Answer as the service would that a request is signed for, so that its clients understand."""
     given = b" ".join(value for name, value in scope["headers"] if name == b"authorization")
     service = re.search(rb"/([a-z0-9-]+)/aws4_request", given)
@@ -447,51 +306,6 @@ def gate_secret(secret_access_key: str) -> str:
     return hashlib.sha256(f"batchops gate {secret_access_key}".encode()).hexdigest()
 
 
-def take_turns(functions: Any, most: int) -> None:
-    """Have MiniStack run at most so many functions at a time that events call; other events wait.
-
-    On AWS such events wait in Lambda's queue, too. MiniStack has a process for each of them at
-    once: 60 uploads were 60 processes.
-
-    Parameters
-    ----------
-    functions
-        MiniStack's module ``lambda_svc``.
-    """
-    called_by_event = ContextVar("called_by_event", default=False)
-    turns = threading.Semaphore(most)
-    invoke, execute = functions.invoke_async_with_retry, functions._execute_function
-
-    def invoke_in_turn(function: Any, event: Any) -> None:
-        flag = called_by_event.set(True)
-        try:
-            invoke(function, event)  # starts a thread with a copy of this context
-        finally:
-            called_by_event.reset(flag)
-
-    def execute_in_turn(function: Any, event: Any) -> Any:
-        if not called_by_event.get():
-            return execute(function, event)
-        flag = called_by_event.set(False)  # it calls itself for the function's own region
-        try:
-            with turns:
-                return execute(function, event)
-        finally:
-            called_by_event.reset(flag)
-
-    functions.invoke_async_with_retry = invoke_in_turn
-    functions._execute_function = execute_in_turn
-
-
-def _neighbour(name: str) -> Any:
-    """Import a module beside this one, in whose folder no other import is to search."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(cast("Any", spec))
-    sys.modules[name] = module  # dataclasses look their module up
-    cast("Any", spec).loader.exec_module(module)
-    return module
-
-
 def main() -> None:
     """Serve MiniStack behind the gate until SIGTERM, then have it write its state."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -504,7 +318,7 @@ def main() -> None:
     from ministack import app as emulator
     from ministack.services import lambda_svc
 
-    take_turns(lambda_svc, os.cpu_count() or 2)
+    _neighbour("turns").take_turns(lambda_svc, os.cpu_count() or 2)
     keeping = _neighbour("keeper")
     keeper = keeping.Keeper(keeping.ministack_services(), Path(os.environ["STATE_DIR"]))
     emulator.save_all = keeper.save_last

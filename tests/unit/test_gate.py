@@ -19,7 +19,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from batchops.local.engine_env import pins
-from batchops.local.gate import HOSTS_PATH, SECRET_HEADER, Gate, gate_secret, take_turns
+from batchops.local.gate import HOSTS_PATH, SECRET_HEADER, Gate, gate_secret
+from batchops.local.turns import take_turns
 
 HOST = "127.0.0.1:4566"
 KEY, SECRET = "OWNKEY", "own-secret"

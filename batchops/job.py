@@ -522,7 +522,7 @@ class Job(JobRef):
             If `source_row` is wanted, and the list of the job's chunks has expired.
         """
         schema = deployed_schema(self.stack) if typed else None
-        return result_files.completed_frame(self, schema=schema, source_row=source_row)
+        return result_files.read_output(self, schema=schema, source_row=source_row)
 
     def to_parquet(
         self,
@@ -571,7 +571,7 @@ class Job(JobRef):
             after its closing quote shows as it stands, quotes included. Columns of one name, or of
             none, are called as in `output`.
         """
-        return result_files.rejects_frame(self)
+        return result_files.read_rejects(self)
 
     def rejects_workbook(self, path: str | Path, *, replace: bool = True) -> RejectsWorkbook:
         """Store the rejected rows as a workbook (.xlsx), in which every cell is text.

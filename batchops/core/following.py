@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 UNSEEN_S = {"aws": 300.0, "local": 30.0}
 
 
-class Reading(Protocol):
+class Standing(Protocol):
     """How a job stands at one moment."""
 
     @property
@@ -26,18 +26,18 @@ class Reading(Protocol):
         """Whether the ledger knows the job."""
 
 
-ReadingT = TypeVar("ReadingT", bound=Reading)
+StandingT = TypeVar("StandingT", bound=Standing)
 
 
 def follow(
     job: JobRef,
-    read: Callable[[], ReadingT],
+    read: Callable[[], StandingT],
     *,
     timeout_s: float,
     refresh_s: float | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
-) -> Iterator[ReadingT]:
+) -> Iterator[StandingT]:
     """Yield each reading of a job until it has ended, or the time is up.
 
     The last reading's `ended` tells which of the two it was.

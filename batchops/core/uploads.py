@@ -11,6 +11,9 @@ from batchops.core.errors import AccessDeniedError, translated
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
 
+# How S3 calls the version of an object while versioning is suspended.
+UNVERSIONED = "null"
+
 
 def find_upload(job: JobRef) -> dict[str, Any] | None:
     """Return the version of an object in the bucket that a job would be of, as S3 lists it.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batchops.inspection.job_errors import iter_errors
 from batchops.show import markup
+from batchops.show.marks import WHOLE_ROW
 from batchops.show.stretches import Stretch, bad_stretches, count_stretches, stretches_svg
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _EXAMPLES = 3
 _SHOWN = 100
 _LINES = 10_000
-_ROW = "(row)"
 
 
 class Example(NamedTuple):
@@ -100,7 +100,7 @@ def summary_html(summary: ErrorSummary, *, rows: int) -> str:
             markup.table(
                 ("errors", "column", "share"),
                 [
-                    (f"{count:,}", column or _ROW, f"{count / total:.0%}")
+                    (f"{count:,}", column or WHOLE_ROW, f"{count / total:.0%}")
                     for column, count in summary.columns.most_common(_SHOWN)
                 ],
             ),
@@ -113,7 +113,7 @@ def _rule_rows(summary: ErrorSummary) -> Iterator[tuple[object, ...]]:
     """Yield a line for each example; the first of a rule says the rule."""
     for cause, count in summary.rules.most_common(_SHOWN):
         column, rule, stage = cause
-        told: tuple[object, ...] = (f"{count:,}", column or _ROW, rule, stage)
+        told: tuple[object, ...] = (f"{count:,}", column or WHOLE_ROW, rule, stage)
         for example in summary.examples[cause]:
             value = "(empty)" if column and not example.value else example.value
             yield *told, f"{example.source_row:,}", value, example.message

@@ -108,7 +108,7 @@ def fetch(
         job.stack.client("s3").download_fileobj(bucket, key, file, Callback=on_bytes)
 
 
-def completed_frame(
+def read_output(
     job: JobRef, *, schema: RecordSchema | None = None, source_row: bool = False
 ) -> pd.DataFrame:
     """Return the completed file; for the columns see `Job.output`."""
@@ -120,7 +120,7 @@ def completed_frame(
     added = len(names) - len(_uploaded(job, entry, names)) if twice else 0
 
     def rows_of(lines: int) -> list[int]:
-        rejected = rejects_frame(job)[frames.SOURCE_ROW]
+        rejected = read_rejects(job)[frames.SOURCE_ROW]
         return accepted_rows(job, entry, rejected=set(rejected), lines=lines)
 
     return frames.completed_frame(
@@ -142,7 +142,7 @@ def _uploaded(job: JobRef, entry: JobEntry, names: list[str]) -> list[str]:
         return names[: len(names) - count]
 
 
-def rejects_frame(job: JobRef) -> pd.DataFrame:
+def read_rejects(job: JobRef) -> pd.DataFrame:
     """Return the rejected rows; for the columns see `Job.rejects`."""
     file, entry = _open_result(job, rejected=True)
     return frames.rejects_frame(file, delimiter=entry.delimiter)

@@ -37,7 +37,7 @@ def cell_text(value: Any, *, booleans: tuple[str, str] = JSON_BOOLEANS) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float | Decimal):
-        return number_text(str(value))
+        return plain_number(str(value))
     return _other_text(value, booleans)
 
 
@@ -61,7 +61,7 @@ def _scalar_text(value: Any, booleans: tuple[str, str]) -> str:
     kind = value.dtype.kind
     # The text of a 32-bit number is that of its own digits; as 64 bits it would have noise.
     if kind == "f":
-        return number_text(str(value))
+        return plain_number(str(value))
     if kind in "mM":
         return "" if str(value) == "NaT" else str(value)
     return cell_text(value.item(), booleans=booleans)
@@ -92,7 +92,7 @@ def _are_encodable(texts: Sequence[str]) -> bool:
     return True
 
 
-def number_text(shortest: str) -> str:
+def plain_number(shortest: str) -> str:
     """Return a number without ``.0`` and, unless it is very large or small, without exponent.
 
     Parameters

@@ -13,6 +13,7 @@ from batchcore.contradictions import rule_sets
 from batchcore.dates import is_date_format
 from batchcore.readings import NUMERIC, implied_type, to_decimal
 from batchcore.schema import RecordSchema
+from batchcore.schema_messages import as_text
 
 _FORMATS = {
     "date": "2026-01-31",
@@ -142,11 +143,6 @@ def _beyond(rules: Mapping[str, Any]) -> Iterator[str]:
         yield "a" * (rules["minLength"] - 1)
     if rules.get("maxLength", _LONGEST) < _LONGEST:
         yield "a" * (rules["maxLength"] + 1)
-
-
-def as_text(member: Any) -> str:
-    """Return a member of an ``enum`` as the text that a file has for it."""
-    return str(member).lower() if isinstance(member, bool) else str(member)
 
 
 def _plain(number: Decimal) -> str:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from batchcore import dialect
 from batchcore.dates import is_date_format
 from batchcore.readings import implied_type
+from batchcore.schema_messages import as_text
 
-from batchops.planning.example_values import accepted_value, as_text, rejected_value
+from batchops.planning.example_values import accepted_value, rejected_value
 from batchops.planning.what_if import load_schema
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
-    from batchcore.comparisons import Comparison
+    from batchcore.comparisons import ColumnComparison
     from batchcore.schema import RecordSchema
 
     from batchops.planning.what_if import SchemaSource
@@ -152,7 +153,7 @@ def _sentence(schema: RecordSchema, column: str) -> str:
     return sentence[0].upper() + sentence[1:] + "."
 
 
-def _compared(comparison: Comparison) -> str:
+def _compared(comparison: ColumnComparison) -> str:
     words = _COMPARED["number" if comparison.kind == "number" else "date"]
     return f"{words[comparison.sign]} {comparison.other}"
 

@@ -12,6 +12,7 @@ from batchcore import jobs, keys
 from batchcore.aws import CHECKSUM
 
 from batchops.core.errors import InputError, translated
+from batchops.core.uploads import UNVERSIONED
 from batchops.planning.conversion import AS_IT_IS, PlainFile, Reading, open_plain
 from batchops.planning.plan import Plan
 
@@ -28,8 +29,6 @@ OnNote = Callable[[str], None]
 MAX_NAME_BYTES = 800
 
 _TOKEN = "batchops-upload"  # noqa: S105  (the name of a metadata field)
-# How S3 calls the version of an object while versioning is suspended.
-_UNVERSIONED = "null"
 
 
 def submit_file(
@@ -238,8 +237,8 @@ def _note(parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
 def _version_made(token: str, bucket: str, key: str) -> str:
     for upload in [upload for upload, owner in list(_uploads.items()) if owner == token]:
         del _uploads[upload]
-    version = _versions.pop(token, _UNVERSIONED)
-    if version == _UNVERSIONED:
+    version = _versions.pop(token, UNVERSIONED)
+    if version == UNVERSIONED:
         raise InputError(
             f"{key} was uploaded, but without a version, so that its job would not be told from "
             f"another's: turn the versioning of the bucket {bucket} on again, and submit it once "

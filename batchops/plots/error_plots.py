@@ -14,7 +14,7 @@ from batchops.plots.axes import (
     say_why_empty,
 )
 from batchops.show.chunk_bars import STEP_COLOURS
-from batchops.show.marks import BLUE, INK, VERMILLION
+from batchops.show.marks import BLUE, INK, VERMILLION, WHOLE_ROW
 from batchops.show.stretches import bad_stretches, count_stretches
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ TOP = 15
 _MIN_BAR_PLACES = 5
 # Counts of more digits would overlap.
 _WIDEST_COUNT = 999
-_ROW = "(row)"
 
 
 def errors_by_rule(errors: pd.DataFrame, *, ax: Axes | None = None, top: int = TOP) -> Axes:
@@ -51,7 +50,7 @@ def errors_by_rule(errors: pd.DataFrame, *, ax: Axes | None = None, top: int = T
     return _bars(
         errors,
         by=("column", "rule"),
-        label=lambda column, rule: f"{column or _ROW}: {rule}",
+        label=lambda column, rule: f"{column or WHOLE_ROW}: {rule}",
         what="rule",
         axis="column: rule",
         ax=ax,
@@ -64,7 +63,7 @@ def errors_by_column(errors: pd.DataFrame, *, ax: Axes | None = None, top: int =
     return _bars(
         errors,
         by=("column",),
-        label=lambda column: column or _ROW,
+        label=lambda column: column or WHOLE_ROW,
         what="column",
         axis="column",
         ax=ax,
@@ -82,7 +81,7 @@ def errors_by_value(errors: pd.DataFrame, *, ax: Axes | None = None, top: int = 
     return _bars(
         errors,
         by=("column", "value"),
-        label=lambda column, value: f"{column or _ROW}: {value or '(empty)'}",
+        label=lambda column, value: f"{column or WHOLE_ROW}: {value or '(empty)'}",
         what="value",
         axis="column: value",
         ax=ax,

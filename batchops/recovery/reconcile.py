@@ -19,6 +19,7 @@ from batchops.core import ledger
 from batchops.core.errors import translated
 from batchops.core.executions import attempt_state, is_unstarted
 from batchops.core.stack_ref import describe_deployed
+from batchops.core.uploads import UNVERSIONED
 from batchops.inspection.result_check import lost_results
 from batchops.inspection.unseen import upload_event
 from batchops.recovery.redelivery import deliver_event
@@ -33,7 +34,6 @@ _PATIENCE_S = 60.0
 _WORKERS = 16
 _ALL = 1_000_000
 _COLUMNS = ("what", "found", "remedy", "outcome")
-_NO_VERSION = "null"
 # The parameters by which the ledger's entries expire, and the results of jobs; 0 for never.
 _LEDGER_DAYS = "LedgerExpiryDays"
 _RESULT_DAYS = {False: "CompletedExpiryDays", True: "RejectedExpiryDays"}
@@ -170,7 +170,7 @@ def _upload(bucket: str, version: Any, expired: datetime | None) -> Finding:
     key, number = version["Key"], version["VersionId"]
     found = f"stored {version['LastModified']:%Y-%m-%d %H:%M} UTC, {version['Size']:,} bytes"
     kind = "upload without a job"
-    if number == _NO_VERSION:
+    if number == UNVERSIONED:
         remedy = f"it has no version: turn versioning on, then submit s3://{bucket}/{key}"
         return Finding(kind, visible(key), found, visible(remedy), safe=False)
     if expired is not None and version["LastModified"] < expired:

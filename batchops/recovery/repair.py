@@ -22,7 +22,7 @@ from batchcore import keys
 
 from batchops.core import ledger
 from batchops.core.manifest import ManifestChunk, put_manifest, put_piece
-from batchops.recovery.repair_plan import RepairPlan, plan_repair, read_chunk
+from batchops.recovery.repair_plan import RepairPlan, plan_repair, read_chunk_text
 from batchops.recovery.rerun import claim_planned
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def patch_chunks(
     def patch(chunk: ManifestChunk) -> ManifestChunk:
         if chunk.number not in patches:
             return chunk
-        body = read_chunk(job, attempt.entry, chunk).patched(patches[chunk.number])
+        body = read_chunk_text(job, attempt.entry, chunk).patched(patches[chunk.number])
         version_id = put_piece(job, bucket, chunk.key, body)
         return replace(chunk, version_id=version_id, size_bytes=len(body))
 

@@ -259,7 +259,7 @@ def plan_repair(
     )
 
 
-def read_chunk(job: JobRef, entry: JobEntry, chunk: ManifestChunk) -> ChunkText:
+def read_chunk_text(job: JobRef, entry: JobEntry, chunk: ManifestChunk) -> ChunkText:
     """Return a chunk's records, as the version has them that the manifest names."""
     data = read_piece(job, entry.bucket, chunk.key, chunk.version_id)
     return ChunkText(data, delimiter=entry.delimiter, first_row=chunk.first_row)
@@ -333,7 +333,7 @@ def _check(
         chunk, rows = work
         return check_chunk(
             rows,
-            read_chunk(job, entry, chunk),
+            read_chunk_text(job, entry, chunk),
             number=chunk.number,
             rejected=rejected(chunk),
             done=chunk.number in done,

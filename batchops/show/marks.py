@@ -12,6 +12,9 @@ MARKS = {
     "waiting": "\N{MIDDLE DOT}",
 }
 
+# What stands in the place of a column where an error is of the whole row.
+WHOLE_ROW = "(row)"
+
 # Of text and lines in pictures that do not stand in a page, whose own colour they have there. Its
 # contrast is 4.5 on white and 4.6 on black.
 INK = "#767676"

@@ -49,7 +49,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ColumnComparison:
     """One comparison of two columns.
 
     A row without one of the two values keeps it, and so does one with a value that cannot be read:
@@ -95,7 +95,7 @@ class Comparison:
         return f"is {words} {self.other} ({row[self.other]})"
 
 
-def read_comparisons(listed: Any, columns: Mapping[str, Any]) -> Iterator[Comparison]:
+def read_comparisons(listed: Any, columns: Mapping[str, Any]) -> Iterator[ColumnComparison]:
     """Yield the comparisons that a schema lists.
 
     Parameters
@@ -117,7 +117,7 @@ def read_comparisons(listed: Any, columns: Mapping[str, Any]) -> Iterator[Compar
             raise SchemaError(f"/{KEYWORD}/{number}: {error}") from error
 
 
-def _read_entry(entry: Any, columns: Mapping[str, Any]) -> Comparison:
+def _read_entry(entry: Any, columns: Mapping[str, Any]) -> ColumnComparison:
     sign = next((s for s in SIGNS if isinstance(entry, dict) and s in entry), "")
     if not sign or entry.keys() != {"column", sign}:
         raise ValueError(f"{_example()}, but it is {entry!r}")
@@ -134,7 +134,7 @@ def _read_entry(entry: Any, columns: Mapping[str, Any]) -> Comparison:
     if kind != other_kind:
         raise ValueError(f"{column!r} is a {kind}, but {other!r} is a {other_kind}")
     values, others = Remembered(_ordinal(read)), Remembered(_ordinal(read_other))
-    return Comparison(column, sign, other, kind, values, others)
+    return ColumnComparison(column, sign, other, kind, values, others)
 
 
 def _ordinal(read: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -48,7 +48,7 @@ def explain(rule: str, value: str, limit: Any, fallback: str, *, may_be_empty: b
 def _explain_value(rule: str, value: str, limit: Any) -> str | None:
     if rule in ("enum", "const"):
         members = limit if rule == "enum" else [limit]
-        listed = ", ".join(_as_text(member) for member in members)
+        listed = ", ".join(as_text(member) for member in members)
         text = f"is not one of {listed}" if rule == "enum" else f"is not {listed}"
         twin = _twin(value, members)
         return text if twin is None else f"{text}: {twin}"
@@ -63,7 +63,8 @@ def _explain_value(rule: str, value: str, limit: Any) -> str | None:
     return f"is {_BOUNDS[rule]} {limit}" if rule in _BOUNDS else None
 
 
-def _as_text(member: Any) -> str:
+def as_text(member: Any) -> str:
+    """Return a member of an ``enum`` as the text that a file has for it."""
     return str(member).lower() if isinstance(member, bool) else str(member)
 
 

@@ -242,7 +242,7 @@ class Job(JobRef):
         return frame
 
     def _check_filter(self, where: ErrorFilter) -> None:
-        """Refuse a filter that no error fits if it has names that there are none of."""
+        """Refuse a filter that matches no error if one of its names does not exist."""
         names = {name: getattr(where, name) for name in ("column", "rule", "stage", "chunk")}
         check_filter(self, partial(deployed_schema, self.stack), **names)
 

@@ -58,7 +58,7 @@ TIMEOUT = click.option(
 
 
 def time_ago(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Refuse what is no time ago, such as 2h, before anything is asked of a service."""
+    """Refuse an option that is no duration like 2h, before any service is called."""
     from batchops.inspection.logs import parse_since
 
     try:

@@ -141,7 +141,7 @@ class Bulk:
     failed: list[dict[str, Any]] = field(default_factory=list)
 
     def end(self, *, then: str = "") -> None:
-        """Write the document for scripts, or what is to be done next; exit code 1 if one failed."""
+        """Write the JSON document, or the next step; exit code 1 if one failed."""
         if wants_json():
             show("", data={"jobs": [*(_told(*each) for each in self.done.items()), *self.failed]})
         elif not self.done and not self.failed:
@@ -157,7 +157,7 @@ class Bulk:
 
 
 def each_job(stack: Stack, ids: Sequence[str], do: Callable[[Job], Any]) -> Bulk:
-    """Do something to each job, and show what came of it; one that fails stops no other.
+    """Run a verb for each job and show each result; a failure does not stop the rest.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Verbs about what came of a job: balance, why, errors, chunks, output, download, link, plots."""
+"""Verbs about a job's results: balance, why, errors, chunks, output, download, link, plots."""
 
 from __future__ import annotations
 

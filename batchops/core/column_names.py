@@ -1,4 +1,4 @@
-"""How the columns of result files and errors are called, whatever names the upload has."""
+"""Name the columns of result files and errors, also where the upload repeats a name."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class AttemptState:
 
 
 def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
-    """Return how a job's last attempt stands; ask Step Functions if the ledger has no end of it.
+    """Return the state of a job's last attempt; ask Step Functions if the ledger has no end.
 
     An end that only Step Functions has is entered in the ledger, for whoever asks next.
 

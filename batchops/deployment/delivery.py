@@ -50,7 +50,7 @@ _WORKER_BYTES = 45_000_000
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be deployed: the user's files and parameters.
+    """The user's files and parameters for a deployment.
 
     Attributes
     ----------

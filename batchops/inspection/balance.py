@@ -171,7 +171,7 @@ def strike_balance(
 def job_balance(
     job: JobRef, *, deep: bool = False, on_read: Callable[[int], None] = lambda _: None
 ) -> Balance:
-    """Read a job's ledger entries, and its errors if it is to be deep; return its rows' balance.
+    """Read a job's ledger entries, for a deep balance its errors too, and return the balance.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def _count_table(errors: Iterable[ErrorItem], on_read: Callable[[int], None]) ->
 
 
 def _check_file(job: JobRef, entry: JobEntry) -> str:
-    """Return how the merged file of errors is; empty if there is none."""
+    """Return the state of the merged file of errors; empty if there is none."""
     file = entry.errors_file
     if file is None:
         return ""

@@ -126,7 +126,7 @@ class KeyRows:
         self._count = 0
 
     def add(self, keys: Iterable[tuple[int, str]]) -> None:
-        """Take the keys of rows; a row with an empty key has none."""
+        """Add the keys of rows; empty keys are left out."""
         found = [(row, key) for row, key in keys if key]
         if not found:
             return

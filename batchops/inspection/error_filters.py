@@ -1,4 +1,4 @@
-"""Refuse filters of errors that name a column, rule, stage or chunk that there is none of."""
+"""Refuse filters of errors whose column, rule, stage or chunk does not exist."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class ErrorSummary:
             known += map(Example, first["source_row"], first["value"], first["message"])
 
     def stretches(self, rows: int) -> list[Stretch]:
-        """Return the rejected rows by stretches of a file of so many rows."""
+        """Return the rejected rows by stretches of a file with `rows` rows."""
         return count_stretches(self.rejected, rows=rows)
 
 
@@ -79,7 +79,7 @@ def summarize_errors(job: JobRef) -> ErrorSummary:
 
 
 def summary_html(summary: ErrorSummary, *, rows: int) -> str:
-    """Return tables and bars of the errors of a file of so many rows."""
+    """Return tables and bars of a file's errors; `rows` is the file's number of rows."""
     if not summary.rejected:
         return markup.paragraph("No row was rejected.")
     total = sum(summary.rules.values())

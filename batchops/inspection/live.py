@@ -29,7 +29,7 @@ _GRAPH_EVERY_S = {"aws": 4.0, "local": 1.0}
 
 @dataclass(frozen=True)
 class LivePicture:
-    """The pictures of one moment; those that there are not are None.
+    """The pictures of one moment; None for each that does not exist.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""List a stack's jobs, each as `status` tells of it."""
+"""List a stack's jobs, with the same words as `status`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Group rejected rows that have one cause, such as a header that stands in the file again.
+"""Group rejected rows that have one cause, such as a repeated header.
 
 A row that is no record breaks many rules at once. Counted by rule, one such line looks like many
 faults. `group_rows` looks at whole rows, one at a time, and keeps counts only.

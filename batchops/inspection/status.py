@@ -172,7 +172,7 @@ class StatusReader:
         )
 
     def _start_unseen(self) -> bool:
-        """Start the job after it was not seen for a while, and once more after as long."""
+        """Start a job that was not seen for a while, and start it again after the same time."""
         now = self._clock()
         if self._unseen_at is None:
             self._unseen_at = now

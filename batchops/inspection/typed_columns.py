@@ -106,12 +106,12 @@ def booleans(text: pd.Series[str]) -> pd.Series[Any]:
 
 
 def dates(text: pd.Series[str], read: Callable[[str], Any]) -> pd.Series[Any]:
-    """Return dates (datetime64[us]); the text itself if a value is no date, nor empty."""
+    """Return dates (datetime64[us]); the text itself if a value is neither a date nor empty."""
     return _all_or_text(text, read, "datetime64[us]")
 
 
 def moments(text: pd.Series[str]) -> pd.Series[Any]:
-    """Return moments in UTC (datetime64, UTC); the text itself if a value is none, nor empty.
+    """Return times (datetime64, UTC); the text itself if a value is neither a time nor empty.
 
     Values may have several offsets, which one column can hold only as UTC.
     """

@@ -28,7 +28,7 @@ _REMEMBERED = timedelta(days=1)
 
 
 def start_unseen(job: JobRef) -> bool:
-    """Hand the stack the event of a job's upload; False without such an upload of the last day.
+    """Send the stack the event of a job's upload; False if there is no such upload of the last day.
 
     The event names the object's version, and so the job and its execution. Whichever of this and
     S3's own event comes second finds the job entered.

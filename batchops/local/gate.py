@@ -139,7 +139,7 @@ class Gate:
         await self._application(scope, receive, guarded)
 
     def _with_signed_addresses(self, send: Send) -> Send:
-        """Return a way to answer that signs the addresses of archives, as Lambda on AWS does."""
+        """Return a `send` that signs the addresses of archives, as Lambda on AWS does."""
         start: Message = {}
         parts: list[bytes] = []
 
@@ -264,7 +264,7 @@ async def _read_body(receive: Receive) -> tuple[bytes, Receive]:
 
 
 def _without_sharing(send: Send) -> Send:
-    """Return a way to answer that lets no web page read the answer, nor run what it holds."""
+    """Return a `send` whose answers no web page can read, and whose content runs no script."""
 
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -11,7 +11,7 @@ from typing import Any
 
 
 def take_turns(functions: Any, most: int) -> None:
-    """Have MiniStack run at most so many functions at a time that events call; other events wait.
+    """Limit how many functions called by events MiniStack runs at a time; other events wait.
 
     On AWS such events wait in Lambda's queue, too. MiniStack has a process for each of them at
     once: 60 uploads were 60 processes.

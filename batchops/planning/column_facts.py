@@ -210,7 +210,7 @@ class ColumnFacts:
     _signatures: dict[frozenset[str], tuple[int, str]] = field(default_factory=dict, repr=False)
 
     def add(self, text: str, times: int = 1) -> None:
-        """Take a value into account, which occurs so many times."""
+        """Add a value that occurs `times` times."""
         if not text:
             self.empty += times
             return

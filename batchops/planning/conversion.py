@@ -1,4 +1,4 @@
-"""Turn what people have into the plain CSV that a stack takes, and say what was made of it."""
+"""Convert the files that people have into the plain CSV that a stack takes, and say how."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class PlainFile:
     _close: Callable[[], object] = field(repr=False, compare=False)
 
     def close(self) -> None:
-        """Close what was opened here; a file that was handed over goes back to its position."""
+        """Close what was opened here; set a file that the caller opened back to its position."""
         self._close()
 
     @property

@@ -79,7 +79,7 @@ class Rate:
     most_per_s: float = math.inf
 
     def after(self, seconds: float) -> float:
-        """Return the rate so many seconds after the first request."""
+        """Return the rate at a time after the first request."""
         if seconds < self.doubles_s:
             return self.per_s
         return min(self.per_s * math.pow(2.0, seconds // self.doubles_s), self.most_per_s)

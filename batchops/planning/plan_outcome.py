@@ -1,4 +1,4 @@
-"""A plan set beside what came of it."""
+"""Compare a plan with how the job went."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_PLAN = "no plan was given; the time is an estimate for AWS from the job's ow
 
 @dataclass(frozen=True)
 class PlanOutcome(Shown):
-    """What was planned, and what came of it.
+    """A job's plan and its outcome, side by side.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class PlanOutcome(Shown):
 
 
 def plan_outcome(job: JobRef, *, plan: Plan | None = None) -> PlanOutcome:
-    """Set a job's plan beside what came of it.
+    """Compare a job's plan with how the job went.
 
     Parameters
     ----------

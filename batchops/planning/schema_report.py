@@ -130,7 +130,7 @@ def check_schema_file(
     against: str | Path | bytes | pd.DataFrame | None = None,
     delimiter: str | None = None,
 ) -> SchemaReport:
-    """Return the mistakes in a schema file; if it has none, hold a file's rows against it.
+    """Return the mistakes in a schema file; if it has none, check a file's rows against it.
 
     Nothing is uploaded, and no stack is asked, so keys are not looked up.
 

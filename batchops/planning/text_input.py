@@ -104,7 +104,7 @@ def _decoded(
 
 
 def _without_lines(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
-    """Yield the bytes after so many lines, which end in LF, CRLF or a lone CR."""
+    """Yield the bytes after the first `count` lines, which end in LF, CRLF or a lone CR."""
     ends = re.compile(rb"(?:[^\r\n]*+(?:\r\n|\n|\r(?=[^\n]))){%d}" % count)
     head = b""
     for block in blocks:

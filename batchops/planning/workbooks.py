@@ -193,7 +193,7 @@ def _special_text(cell: ElementTree.Element, padded: Mapping[str, int]) -> str:
 
 
 def _tag(element: ElementTree.Element[str]) -> str:
-    """Return an element's name without its namespace, of which workbooks may have either of two."""
+    """Return an element's name without its namespace; workbooks use one of two."""
     return element.tag.rpartition("}")[2]
 
 

@@ -1,4 +1,4 @@
-"""Delete one job with everything that the stack holds of it, as for the right to erasure."""
+"""Delete one job and all its data in the stack, as for the right to erasure."""
 
 from __future__ import annotations
 

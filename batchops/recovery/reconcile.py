@@ -183,7 +183,7 @@ def _upload(bucket: str, version: Any, expired: datetime | None) -> Finding:
 
 
 def _unended(stack: StackRef, entry: JobEntry) -> Finding | None:
-    """Return a job that the ledger takes for unfinished, and that will not go on by itself."""
+    """Return a job that is unfinished in the ledger and will not continue by itself."""
     if entry.status not in workflow.UNFINISHED:
         return None
     state, kind = attempt_state(stack, entry), "job without an end"

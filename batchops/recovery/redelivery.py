@@ -172,7 +172,7 @@ def _describe(body: dict[str, Any], time: str) -> WaitingUpload:
 
 
 def deliver_event(stack: StackRef, event: dict[str, Any]) -> str:
-    """Hand the first function an event, and say what came of it, see `WaitingUpload`."""
+    """Send the first function an event and return the outcome, see `WaitingUpload`."""
     try:
         answer: Any = invoke_target(stack, NOTIFICATION, event)
     except FunctionFailedError as error:

@@ -53,7 +53,7 @@ _REJECTED_ONLY = "a repair changes rejected rows only"
 
 @dataclass(frozen=True, slots=True)
 class RowOutcome:
-    """What becomes of one row; `rules` and `message` say why it fails, or what to know of it."""
+    """The outcome for one row; `rules` and `message` say why it fails, or what to know."""
 
     source_row: int
     chunk: int
@@ -64,7 +64,7 @@ class RowOutcome:
 
 @dataclass(frozen=True)
 class CheckedRow:
-    """A row with what becomes of it, its changed fields and, if it is fixed, its record and key.
+    """A row with its outcome, its changed fields and, if it is fixed, its record and key.
 
     `refused` says why a row cannot be repaired at all; the outcome then means nothing.
     """

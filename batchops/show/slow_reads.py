@@ -19,7 +19,7 @@ _EVERY_S = 0.2
 
 
 class SlowRead:
-    """Shows a count while a read goes on, and takes it away at the end.
+    """Shows a count while data is read, and removes it at the end.
 
     In a notebook it stands in the cell's output, on a terminal on standard error. Elsewhere, in a
     pipe or a log or another thread than the main one, nothing is shown.

@@ -1,4 +1,4 @@
-"""The rejected rows of a file, counted by stretches of it, and which stretches are bad."""
+"""Count a file's rejected rows by stretches of the file, and find the bad stretches."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Timeline(Shown):
         return cls(tuple(bars[:most]), len(bars), job_id)
 
     def grown(self, waited_s: float) -> Timeline:
-        """Return the timeline so many seconds after the latest time known: what runs, ran on."""
+        """Return the timeline `waited_s` after the latest time known; running chunks grow."""
         end = self.seconds + waited_s
         bars = [run_on(bar, end) if waited_s > 0 else bar for bar in self.bars]
         return replace(self, bars=tuple(bars))

@@ -48,7 +48,7 @@ class ActionResult:
 
 @dataclass(frozen=True)
 class ResultKind:
-    """A form of a result file, and what to know of it before it is opened."""
+    """A form of a result file, with a note to read before opening it."""
 
     rejected: bool
     spreadsheet: bool = False

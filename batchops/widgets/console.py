@@ -217,7 +217,7 @@ class Console:
     # -------------------------------------------------------------------------- choices
 
     def open(self) -> None:
-        """Start to read, and wait a little, so that there is usually something to see."""
+        """Start reading, and wait briefly so that there is usually something to see."""
         self._show_stack()
         self.settle(_OPENING_S)
 
@@ -348,7 +348,7 @@ class Console:
         self._list_jobs()
 
     def close(self) -> None:
-        """Stop reading, and remove the widgets; jobs go on."""
+        """Stop reading, and remove the widgets; jobs continue."""
         if self.closed:
             return
         self.closed = True

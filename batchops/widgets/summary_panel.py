@@ -1,4 +1,4 @@
-"""The panel of what came of the job: its workflow, balance, mail and cost."""
+"""The panel of a job's results: its workflow, balance, mail and cost."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def check_complete(rows: list[int], chunk: dict[str, Any]) -> None:
 
 
 def store_errors(event: Event, rejected: Sequence[Record]) -> dict[str, str | int]:
-    """Store the chunk's piece of the file of errors, and return what the ledger keeps of it."""
+    """Store the chunk's piece of the file of errors, and return its values for the ledger."""
     number = event["chunk"]["number"]
     piece = error_files.format_piece(
         rejected, chunk=number, attempt=event["attempt"], time=event["startTime"]

@@ -78,7 +78,7 @@ def count_errors(stack: StackRef, job_id: str) -> int:
 def stored_error_page(
     stack: StackRef, job_id: str, where: ErrorFilter, *, after: str, lines: int, max_read: int
 ) -> tuple[list[ErrorItem], int, str]:
-    """Return a page of errors, how many were read for it, and the id after which to go on.
+    """Return a page of errors, how many were read for it, and the id where the next page starts.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ def stopped_by(attempt: int) -> str:
 
 @dataclass(frozen=True)
 class ResultPlace:
-    """Where a result file is, in which version and of which size.
+    """The key, version and size of a result file.
 
     Attributes
     ----------

@@ -72,7 +72,7 @@ class ColumnComparison:
         return value is None or than is None or SIGNS[self.sign](value, than)
 
     def broken(self, columns: Mapping[str, Sequence[str]]) -> list[int]:
-        """Return the places of those rows, of which the columns are given, that do not keep it."""
+        """Return the places of the rows that break the comparison, given their columns."""
         if self.column not in columns or self.other not in columns:
             return []
         compare = SIGNS[self.sign]

@@ -107,7 +107,7 @@ class CauseCounts:
 
 
 class ErrorPiece(NamedTuple):
-    """A chunk's piece of the file of errors, and what the ledger says of it."""
+    """A chunk's piece of the file of errors, and its counts for the ledger."""
 
     body: bytes
     rows: int

@@ -226,7 +226,7 @@ def _encoded(data: bytes, codec: str) -> bytes:
 
 
 def _no_header(text: str, names: Sequence[str], schema: RecordSchema) -> FileError | None:
-    """Return the error for a first row that has none of the names, nor nearly."""
+    """Return the error for a first row that has none of the names, nor similar ones."""
     if headers.any_alike(schema.columns, names):
         return None
     refuse_markup(text)

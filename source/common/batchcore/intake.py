@@ -138,7 +138,7 @@ def _checked(
 
 
 def _check_size(header: bytes) -> None:
-    """Refuse a header that is too large, before anything else is made of it."""
+    """Refuse a header that is too large, before it is parsed."""
     if len(header) <= MAX_HEADER_BYTES:
         return
     header_errors.refuse_markup(_text(header[:_SNIFFED_BYTES]))

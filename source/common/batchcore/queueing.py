@@ -1,4 +1,4 @@
-"""Start jobs in the order of their arrival, at most so many at a time.
+"""Start jobs in the order of their arrival, up to a number at a time.
 
 Each execution that has to be started has a ticket, and each that runs holds a slot. Each function
 here may be interrupted after any of its calls, and repeated: a ticket is deleted last, and an
@@ -96,7 +96,7 @@ def release(queue: Queue, name: str) -> None:
 
 
 def hold(queue: Queue, name: str, *, arrived: str) -> None:
-    """Give a slot to an execution that goes on whether one is free or not."""
+    """Give a slot to an execution that runs already, whether one is free or not."""
     _set_holder(queue, name, _Holder(items.utc_now(), uuid.uuid4().hex, arrived))
 
 

@@ -36,12 +36,12 @@ Row = tuple[str, dict[str, str]]
 
 
 def calls_in_flight(calls: float) -> int:
-    """Return how many calls of the API enrich-data makes at a time if it needs so many."""
+    """Return how many of its `calls` to the API enrich-data makes at a time."""
     return min(CALLS_IN_FLIGHT, math.ceil(calls / _CALLS_IN_TURN)) or 1
 
 
 def is_storable(key: str) -> bool:
-    """Tell whether the table could have such a key. Asking DynamoDB for any other is an error."""
+    """Return whether the table can have this key. DynamoDB refuses to look up any other."""
     return 0 < len(key.encode()) <= MAX_KEY_BYTES
 
 

@@ -118,7 +118,7 @@ def count_rows(chunks: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def check_rejects(*, rows: int, rejected: int, allowed_percent: int) -> None:
-    """Check that a job has not rejected all of its rows, nor more than the stack allows.
+    """Check that a job has rejected neither all of its rows nor more than the stack allows.
 
     Raises
     ------

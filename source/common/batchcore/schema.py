@@ -196,7 +196,7 @@ class RecordSchema:
         return self._key_validator is not None and bool(self._key_validator.is_valid(key))
 
     def column_violations(self, column: str, value: str) -> list[Violation]:
-        """Return every rule that a value of one column breaks, whatever else the row has."""
+        """Return every rule that a value of one column breaks, regardless of other columns."""
         found = (self._violation(error) for error in self._validator.iter_errors({column: value}))
         return [violation for violation in found if violation.column == column]
 

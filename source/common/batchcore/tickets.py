@@ -119,7 +119,7 @@ def _key(arrived: str, name: str) -> dict[str, Any]:
 
 
 def read_first(queue: Queue) -> list[Ticket]:
-    """Return the first tickets: if a slot is free, at least one that has none, if there is one."""
+    """Return the first tickets; if a slot is free, at least one without a slot, if any waits."""
     answer: Any = queue.dynamodb.query(**_request(queue), Limit=queue.limit + 1)
     return [_read(item) for item in answer["Items"]]
 

@@ -308,3 +308,16 @@ def test_changelog_has_the_version_and_orders_releases() -> None:
     assert str(versions[0]) == batchops.__version__
     assert versions == sorted(set(versions), reverse=True)
     assert dates == sorted(dates, reverse=True)
+
+
+def test_architecture_places_each_long_module_and_names_none_that_is_gone() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    parts = text[text.index("## Parts") : text.index("## A file's way")]
+    rows = "".join(re.findall(r"^\|.*\n", parts, re.MULTILINE))
+    named = set(re.findall("`([a-z_0-9]+)/?`", rows))
+    folders = ("batchops", "source/common/batchcore", "tools")
+    modules = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    long = {path.stem for path in modules if len(path.read_text().splitlines()) > 100}
+    assert long - named == {"__init__"}
+    there = {name for path in modules for name in (path.stem, path.parent.name)}
+    assert named - there == {"translated"}  # a function

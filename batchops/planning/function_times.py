@@ -40,14 +40,14 @@ Pair = tuple[float, float]
 # which is given the answers, the best of 40 runs. split-ip-file and the rules: their pure parts,
 # the best of five runs. The chunk functions again on 2026-11-28, on a busy core, so at most that.
 ROW_US: Mapping[str, float] = {
-    "split-ip-file": 0.3,
-    "read-file": 1.8,
-    "validate-data": 1.6,
-    "enrich-data": 1.6,
-    "get-data": 9.4,
-    "write-output-chunk": 1.6,
+    workflow.SPLIT.function: 0.3,
+    workflow.READ.function: 1.8,
+    workflow.VALIDATE.function: 1.6,
+    workflow.ENRICH.function: 1.6,
+    workflow.GET_DATA: 9.4,
+    workflow.WRITE.function: 1.6,
 }
-ERROR_US: Mapping[str, float] = {"validate-data": 7.0, "write-output-chunk": 10.0}
+ERROR_US: Mapping[str, float] = {workflow.VALIDATE.function: 7.0, workflow.WRITE.function: 10.0}
 
 # Assumed: how many times slower one vCPU of Lambda is than that core.
 VCPU_SLOWNESS: Pair = (1.0, 3.0)
@@ -82,25 +82,25 @@ def function_seconds(work: Workload, side: int) -> dict[str, float]:
     calls = work.calls_per_chunk
     keys_per_call = work.keys / work.api_calls if work.api_calls else 0.0
     batches = math.ceil(errors / WRITE_BATCH)
-    get_data = _cpu(work, "get-data", keys_per_call, 0, side) + dynamodb * math.ceil(
+    get_data = _cpu(work, workflow.GET_DATA, keys_per_call, 0, side) + dynamodb * math.ceil(
         keys_per_call / GET_BATCH
     )
     look_up = math.ceil(calls / calls_in_flight(calls)) * (get_data + API_OVERHEAD_S[side])
     chunk = {name: _cpu(work, name, rows, errors, side) for name in _CHUNK_FUNCTIONS}
     return {
         # Eight calls for the upload, three for the job's end.
-        "s3-lambda-notification": 5.5 * dynamodb,
-        "split-ip-file": _split_seconds(work, side),
-        "read-file": chunk["read-file"] + 2 * s3 + dynamodb,
-        "validate-data": chunk["validate-data"] + 2 * s3,
-        "enrich-data": chunk["enrich-data"] + 2 * s3 + look_up,
-        "get-data": get_data,
-        "write-output-chunk": chunk["write-output-chunk"]
+        workflow.NOTIFICATION: 5.5 * dynamodb,
+        workflow.SPLIT.function: _split_seconds(work, side),
+        workflow.READ.function: chunk[workflow.READ.function] + 2 * s3 + dynamodb,
+        workflow.VALIDATE.function: chunk[workflow.VALIDATE.function] + 2 * s3,
+        workflow.ENRICH.function: chunk[workflow.ENRICH.function] + 2 * s3 + look_up,
+        workflow.GET_DATA: get_data,
+        workflow.WRITE.function: chunk[workflow.WRITE.function]
         + 3 * s3
         # The ranges of the errors are listed first.
         + dynamodb * (bool(errors) + math.ceil(batches / WORKERS) + 1),
-        "merge-s3-files": _merge_seconds(work, side),
-        "send-email": 2 * dynamodb + MAIL_CALL_S[side],
+        workflow.MERGE.function: _merge_seconds(work, side),
+        workflow.EMAIL.function: 2 * dynamodb + MAIL_CALL_S[side],
     }
 
 
@@ -112,14 +112,16 @@ def _split_seconds(work: Workload, side: int) -> float:
     at_once = min(UPLOADS_IN_FLIGHT, max(1.0, UPLOAD_BYTES_IN_FLIGHT / max(1.0, chunk_bytes)))
     uploads = work.chunks * S3_CALL_S[side] / at_once
     others = 4 * S3_CALL_S[side] + DYNAMODB_CALL_S[side]
-    return (_cpu(work, "split-ip-file", work.rows, 0, side) + moved + uploads) / ranges + others
+    return (
+        _cpu(work, workflow.SPLIT.function, work.rows, 0, side) + moved + uploads
+    ) / ranges + others
 
 
 def ranges_seconds(work: Workload, side: int) -> float:
     """Return the seconds of a split in ranges, which surveys all ranges and then cuts them."""
     read = work.size_bytes / work.ranges / S3_BYTES_PER_S[side]
     # A survey follows two hypotheses.
-    survey = read + 2 * _cpu(work, "split-ip-file", work.rows / work.ranges, 0, side)
+    survey = read + 2 * _cpu(work, workflow.SPLIT.function, work.rows / work.ranges, 0, side)
     rounds = math.ceil(work.ranges / work.settings.max_concurrency)
     parts = 2 * work.ranges * S3_CALL_S[side] / UPLOADS_IN_FLIGHT
     return rounds * (survey + _split_seconds(work, side)) + parts + 12 * S3_CALL_S[side]

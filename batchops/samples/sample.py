@@ -12,6 +12,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from batchcore import workflow
+
 from batchops.samples.sample_orders import (
     COLUMNS,
     ENRICHMENT,
@@ -263,17 +265,19 @@ def _spoil(fields: list[str], kind: str, place: int) -> tuple[list[str], tuple[E
     if kind in _READ_FAULTS:
         spoilt = _READ_FAULTS[kind](fields)
         if kind == "bad encoding":
-            return spoilt, (ExpectedError(row, "read", "", "encoding", ""),)
-        return spoilt, (ExpectedError(row, "read", "", "fieldCount", str(len(spoilt))),)
+            return spoilt, (ExpectedError(row, workflow.READ.name, "", "encoding", ""),)
+        return spoilt, (ExpectedError(row, workflow.READ.name, "", "fieldCount", str(len(spoilt))),)
     values = dict(zip(COLUMNS, fields, strict=True))
     if kind == "key unknown":
         values[KEY] = key_at(_FIRST_UNKNOWN + place)
-        return list(values.values()), (ExpectedError(row, "enrich", KEY, "reference", values[KEY]),)
+        return list(values.values()), (
+            ExpectedError(row, workflow.ENRICH.name, KEY, "reference", values[KEY]),
+        )
     found: list[ExpectedError] = []
     for column, template, rules in _VALIDATE_FAULTS[kind]:
         values[column] = template.format(values[column])
         value = values[column]
-        found += (ExpectedError(row, "validate", column, rule, value) for rule in rules)
+        found += (ExpectedError(row, workflow.VALIDATE.name, column, rule, value) for rule in rules)
     return list(values.values()), tuple(found)
 
 

@@ -234,34 +234,29 @@ def s3_puts(work: Workload) -> int:
     archive = put_requests(work.size_bytes, part_bytes=COPY_PART_BYTES)
     chunks = work.chunk_puts * work.chunks + work.error_pieces
     found = chunks + JOB_PUTS + merged + upload + archive
-    if work.ranges:
-        found += RANGES_PUTS + RANGE_PUTS * work.ranges
-    if groups > 1:
-        found += GROUPS_PUTS + GROUP_PUTS * groups
-    return found
+    return found + _large_file(work, (RANGES_PUTS, RANGE_PUTS), (GROUPS_PUTS, GROUP_PUTS))
 
 
 def s3_gets(work: Workload) -> int:
     """Return the requests to S3 that have the price of a GET; empty pieces are not read."""
     pieces_read = work.chunks + work.reject_pieces + work.error_pieces
     found = work.chunk_gets * work.chunks + pieces_read + JOB_GETS
-    if work.ranges:
-        found += RANGES_GETS + RANGE_GETS * work.ranges
-    groups = merge_groups(work)
-    if groups > 1:
-        found += GROUPS_GETS + GROUP_GETS * groups
-    return found
+    return found + _large_file(work, (RANGES_GETS, RANGE_GETS), (GROUPS_GETS, GROUP_GETS))
 
 
 def transitions(work: Workload) -> int:
     """Return the state transitions of a job that succeeds at its first attempt."""
     found = JOB_TRANSITIONS + CHUNK_TRANSITIONS * work.chunks
-    if work.ranges:
-        found += RANGES_TRANSITIONS + RANGE_TRANSITIONS * work.ranges
-    groups = merge_groups(work)
-    if groups > 1:
-        found += GROUPS_TRANSITIONS + GROUP_TRANSITIONS * groups
-    return found
+    ranges = RANGES_TRANSITIONS, RANGE_TRANSITIONS
+    groups = GROUPS_TRANSITIONS, GROUP_TRANSITIONS
+    return found + _large_file(work, ranges, groups)
+
+
+def _large_file(work: Workload, ranges: tuple[int, int], groups: tuple[int, int]) -> int:
+    """Return what a split in ranges and a merge in groups add, once and per range or group."""
+    found = ranges[0] + ranges[1] * work.ranges if work.ranges else 0
+    shared = merge_groups(work)
+    return found + (groups[0] + groups[1] * shared if shared > 1 else 0)
 
 
 def job_events(work: Workload) -> int:

@@ -18,7 +18,7 @@ from batchops.core.project import Project
 from batchops.inspection.front_ends import JobProgress
 from batchops.local.engine import LocalEngine
 from batchops.local.mailbox import read_mailbox
-from batchops.samples.sample import SampleRow, make_sample, sample_rows
+from batchops.samples.sample import CHUNK_ROWS, ROWS, SampleRow, make_sample, sample_rows
 from batchops.stack import Stack
 
 if TYPE_CHECKING:
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from batchops.job import Job
 
 STACK_NAME = "batchops-demo"
-ROWS = 5_000
-# The size that fits so small a file makes two chunks of it; these are enough to see how they run
-# side by side and are merged.
-CHUNK_ROWS = 600
 
 
 def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) -> bool:

@@ -24,6 +24,10 @@ from batchops.samples.sample_orders import (
     order_fields,
 )
 
+# Of the job that people look at in the demo and the workshop. The size that fits so small a file
+# makes two chunks of it; these are enough to see how they run side by side and are merged.
+ROWS, CHUNK_ROWS = 5_000, 600
+
 MAX_ROWS = 100_000_000
 # Unknown keys come from the last 10^8 places, which are in no sample and no reference data.
 _FIRST_UNKNOWN = KEY_SPACE - MAX_ROWS

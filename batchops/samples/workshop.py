@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING
 from batchcore import jobs, keys, workflow
 
 from batchops.core.errors import translated
-from batchops.samples.sample import make_sample
+from batchops.samples.sample import CHUNK_ROWS, ROWS, make_sample
 
 if TYPE_CHECKING:
     from batchops.job import Job
     from batchops.stack import Stack
 
-ROWS = 5_000
 NAME = "orders.csv"
-CHUNK_ROWS = 600
 
 _ROLE = "ReadFileRole"
 _POLICY = "batchops-sample-fault"

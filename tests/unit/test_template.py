@@ -874,6 +874,10 @@ def test_late_mail_does_not_change_the_entry_of_a_later_attempt() -> None:
     assert unsent["ConditionExpression"] == "#attempt <= :attempt"
 
 
+# What operations.md tells programs to wait for.
+ENDED_TYPE = "Batch Job Ended"
+
+
 def test_end_of_a_job_is_an_event_that_programs_can_use() -> None:
     found = definition(MACHINES[0])["States"]
     details = {}
@@ -881,7 +885,7 @@ def test_end_of_a_job_is_an_event_that_programs_can_use() -> None:
         (entry,) = found[name]["Parameters"]["Entries"]
         assert (entry["Source"], entry["DetailType"]) == (
             workflow.ENDED_SOURCE,
-            workflow.ENDED_TYPE,
+            ENDED_TYPE,
         )
         details[name] = {key.removesuffix(".$"): value for key, value in entry["Detail"].items()}
     merged, failed = details.values()
@@ -912,7 +916,7 @@ def test_workflow_may_put_its_own_events_on_the_default_bus_only() -> None:
 def test_rule_that_starts_the_next_job_hears_both_events_of_an_end() -> None:
     pattern = resource("EndedJobRule")["Properties"]["EventPattern"]
     assert set(pattern["source"]) == {workflow.ENDED_SOURCE, workflow.EXECUTION_SOURCE}
-    assert workflow.ENDED_TYPE in pattern["detail-type"]
+    assert ENDED_TYPE in pattern["detail-type"]
     assert set(pattern["detail"]["status"]) == workflow.ENDED
 
 

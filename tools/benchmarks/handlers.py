@@ -14,7 +14,6 @@ from tools.benchmarks.machine import describe_machine
 from tools.benchmarks.results import Section, Table
 from tools.benchmarks.settings import MB, Settings
 
-FILE_STEPS = ("split", "merge")
 TOOLS = {
     "ours": "batchops",
     "simple": "csv, json, jsonschema",

@@ -48,8 +48,7 @@ CHUNK_STEPS = (READ, VALIDATE, ENRICH, WRITE)
 # The steps that can reject a row.
 REJECTING_STEPS = (READ, VALIDATE, ENRICH)
 
-# The main workflow's Distributed Map that starts the chunk workflow for each chunk.
-CHUNKS_STATE = "Call Step function for each chunk"
+# The label of the main workflow's Distributed Map, which starts the chunk workflow for each chunk.
 CHUNKS_LABEL = "Chunks"
 
 # ----------------------------------------------------------------------------- functions
@@ -80,9 +79,8 @@ ABORTED = "ABORTED"
 # The workflow timed out. It cannot enter that itself: whoever looks at the job first does.
 TIMED_OUT = "TIMED_OUT"
 
-# The statuses that a job and a chunk can have in the ledger.
+# The statuses that a job can have in the ledger.
 JOB_STATUSES = (QUEUED, SUBMITTED, RUNNING, SUCCEEDED, FAILED, ABORTED, TIMED_OUT)
-CHUNK_STATUSES = (PENDING, RUNNING, SUCCEEDED, FAILED, ABORTED)
 
 # The statuses of a job that is not finished, and of one that is.
 UNFINISHED = frozenset({QUEUED, SUBMITTED, RUNNING})
@@ -101,5 +99,4 @@ MAIL_FAILED = "FAILED"
 # What the main workflow tells EventBridge once a job's end stands in the ledger. Step Functions has
 # an event of its own for every execution that ends, those that were stopped included.
 ENDED_SOURCE = "batchops"
-ENDED_TYPE = "Batch Job Ended"
 EXECUTION_SOURCE = "aws.states"

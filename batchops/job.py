@@ -16,7 +16,7 @@ from batchops.deployment.deployed import deployed_schema
 from batchops.inspection import frames, job_errors, result_files
 from batchops.inspection.balance import Balance, job_balance
 from batchops.inspection.email import Email, read_email
-from batchops.inspection.error_filters import check_filter
+from batchops.inspection.error_filters import find_error_page, find_errors
 from batchops.inspection.links import Link, make_link
 from batchops.inspection.result_files import ResultFile
 from batchops.inspection.status import JobStatus, job_status, wait
@@ -230,21 +230,9 @@ class Job(JobRef):
             was merged, so that no more can come, and ``attrs["cut"]`` whether there are more than
             `limit`.
         """
-        if limit is not None and limit < 1:
-            raise InputError(f"limit={limit}: give 1 or more, or leave it out")
         where = ledger.ErrorFilter(column=column, rule=rule)
         with SlowRead("errors") as on_read:
-            frame, cut = job_errors.read_errors(self, where, limit=limit, on_read=on_read)
-        if frame.empty:
-            self._check_filter(where)
-        frame.attrs["complete"] = self.ledger_entry().is_merged
-        frame.attrs["cut"] = cut
-        return frame
-
-    def _check_filter(self, where: ErrorFilter) -> None:
-        """Refuse a filter that matches no error if one of its names does not exist."""
-        names = {name: getattr(where, name) for name in ("column", "rule", "stage", "chunk")}
-        check_filter(self, partial(deployed_schema, self.stack), **names)
+            return find_errors(self, where, limit=limit, on_read=on_read)
 
     def iter_errors(self, *, lines: int = 10_000) -> Iterator[pd.DataFrame]:
         """Yield the errors in DataFrames of at most `lines` lines, with the columns of `errors`."""
@@ -269,12 +257,7 @@ class Job(JobRef):
         ------
         InputError, JobNotFoundError, AwsError
         """
-        from batchops.inspection.error_pages import error_page
-
-        page = error_page(self, where=where, after=after, lines=lines)
-        if where is not None and not after and page.errors.empty:
-            self._check_filter(where)
-        return page
+        return find_error_page(self, where=where, after=after, lines=lines)
 
     def chunks(self) -> pd.DataFrame:
         """Return the chunks that have started.
@@ -379,11 +362,7 @@ class Job(JobRef):
         """
         from batchops.plots import error_plots
 
-        errors = self.errors()
-        if column is not None:
-            errors = errors[errors["column"] == column]
-            if errors.empty:
-                self._check_filter(ledger.ErrorFilter(column=column))
+        errors = self.errors(column=column)
         if by == "position":
             rows = self.ledger_entry().rows_in
             return error_plots.errors_by_position(errors, rows=rows, ax=ax)

@@ -1,22 +1,75 @@
-"""Refuse filters of errors whose column, rule, stage or chunk does not exist."""
+"""Find errors by column, rule, stage and chunk; refuse a filter that names none that exists."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchcore import headers, workflow
 
 from batchops.core.errors import InputError
-from batchops.inspection.job_errors import count_errors
+from batchops.deployment.deployed import deployed_schema
+from batchops.inspection.error_pages import ErrorPage, error_page
+from batchops.inspection.job_errors import count_errors, read_errors
 
 if TYPE_CHECKING:
+    import pandas as pd
     from batchcore.schema import RecordSchema
 
     from batchops.core.job_ref import JobRef
+    from batchops.core.ledger import ErrorFilter
 
 # Rules that no schema names: of read-file, and of enrich-data.
 _OWN_RULES = ("encoding", "fieldCount", "quoting", "reference")
+
+
+def find_errors(
+    job: JobRef, where: ErrorFilter, *, limit: int | None, on_read: Callable[[int], None]
+) -> pd.DataFrame:
+    """Return the errors that a filter selects; for the DataFrame see `Job.errors`.
+
+    Parameters
+    ----------
+    limit
+        The most errors to return.
+    on_read
+        Called now and then with the number of errors found so far.
+
+    Raises
+    ------
+    InputError
+        If no error is selected and a name of the filter does not exist, or the limit is below 1.
+    JobNotFoundError, JobError, AwsError
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"limit={limit}: give 1 or more, or leave it out")
+    frame, cut = read_errors(job, where, limit=limit, on_read=on_read)
+    if frame.empty:
+        _refuse_unknown(job, where)
+    frame.attrs["complete"] = job.ledger_entry().is_merged
+    frame.attrs["cut"] = cut
+    return frame
+
+
+def find_error_page(job: JobRef, *, where: ErrorFilter | None, after: str, lines: int) -> ErrorPage:
+    """Return one page of the errors that a filter selects, see `error_page`.
+
+    Raises
+    ------
+    InputError
+        If no error is selected and a name of the filter does not exist.
+    JobNotFoundError, AwsError
+    """
+    page = error_page(job, where=where, after=after, lines=lines)
+    if where is not None and not after and page.errors.empty:
+        _refuse_unknown(job, where)
+    return page
+
+
+def _refuse_unknown(job: JobRef, where: ErrorFilter) -> None:
+    names = {name: getattr(where, name) for name in ("column", "rule", "stage", "chunk")}
+    check_filter(job, partial(deployed_schema, job.stack), **names)
 
 
 def check_filter(

@@ -26,6 +26,7 @@ from batchops.inspection import frames
 from batchops.plots import axes, data_plots, error_plots, size_plots
 from batchops.plots import chunk_plots as plots
 from batchops.show.chunk_bars import MAX_BARS, STEP_COLOURS, chunk_bars
+from batchops.show.marks import MARKS
 from batchops.show.stretches import bad_stretches, count_stretches
 from batchops.show.timeline import Timeline
 
@@ -323,6 +324,14 @@ def test_timeline_marks_failed_chunks_by_more_than_colour() -> None:
     assert mark.get_xydata().tolist() == [[4.0, 2.0]]
     hatched = [patch for patch in rects(ax) if patch.get_hatch() == "xxxx"]
     assert len(hatched) == 1
+
+
+@pytest.mark.parametrize("status", sorted(workflow.ENDED - {workflow.TIMED_OUT}))
+def test_plot_and_svg_mark_the_same_chunks(status: str) -> None:
+    ended = chunks(chunk(1, 0, 2, status=status))
+    marked = bool(plots.chunk_timeline(ended).lines)
+    assert marked == (status != workflow.SUCCEEDED)
+    assert (f">{MARKS['failed']}</text>" in Timeline.of(ended).to_svg()) == marked
 
 
 def test_timeline_shows_a_chunk_that_failed_before_it_started() -> None:

@@ -268,7 +268,7 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def wants_json() -> bool:
-    """Tell whether the running command was asked for JSON."""
+    """Return whether the running command was asked for JSON."""
     return bool(click.get_current_context().find_object(Options).as_json)  # type: ignore[union-attr]
 
 

@@ -95,7 +95,7 @@ def attempt_state(stack: StackRef, entry: JobEntry) -> AttemptState:
 
 
 def _goes_on(entry: JobEntry, execution: Mapping[str, Any]) -> bool:
-    """Tell whether an execution that has ended is just being redriven.
+    """Return whether an execution that has ended is just being redriven.
 
     The attempt is entered again before the execution goes on, and Step Functions tells of that
     with a delay.
@@ -125,7 +125,7 @@ def settled(stack: StackRef, entry: JobEntry) -> JobEntry:
 
 
 def is_unstarted(state: AttemptState, entry: JobEntry) -> bool:
-    """Tell whether an attempt has no execution, and will get none by itself any more."""
+    """Return whether an attempt has no execution, and will get none by itself any more."""
     waited = entry.attempt_s >= REPORT_UNSTARTED_AFTER_S
     return not (state.ended or state.started) and waited
 
@@ -151,7 +151,7 @@ def find_execution(stack: StackRef, job_id: str, attempt: int) -> dict[str, Any]
 
 
 def is_being_mailed(stack: StackRef, entry: JobEntry) -> bool:
-    """Tell whether a job that has ended is still being mailed: its workflow has not been stopped.
+    """Return whether a job that has ended is still being mailed: its workflow has not been stopped.
 
     Raises
     ------

@@ -62,7 +62,7 @@ def refuse_unusable(stack_name: str, status: str) -> None:
 
 
 def is_leftover(stack_name: str, status: str, *, replace: bool) -> bool:
-    """Tell whether a stack has to be deleted before it is deployed.
+    """Return whether a stack has to be deleted before it is deployed.
 
     Raises
     ------

@@ -92,7 +92,7 @@ def destroy_stack(
     """
     cfn = stack.client("cloudformation")
     described = describe_deployed(cfn, stack.name)
-    # The outputs that there are, be they few: what is left of a stack has to be deletable.
+    # A stack that is half made has few outputs or none, and has to be deletable all the same.
     left = StackRef(stack.name, stack.target, outputs=outputs_of(described))
     holdings = count_holdings(left)
     if dry_run:

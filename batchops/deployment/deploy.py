@@ -134,7 +134,7 @@ def deploy_stack(
 
 
 def set_right(stack: StackRef, order: delivery.Order) -> Iterator[str]:
-    """Set what no change set holds, and say what was changed."""
+    """Change what no change set holds, and return what was changed."""
     if order.termination_protection is not None:
         wanted = order.termination_protection
         with translated(f"setting the termination protection of {stack.name!r}"):

@@ -53,7 +53,7 @@ class Day(NamedTuple):
     day: int | None
 
     def may_be(self, other: Day) -> bool:
-        """Tell whether the two may be the same day."""
+        """Return whether the two may be the same day."""
         return all(
             mine is None or its is None or mine == its
             for mine, its in zip(self, other, strict=True)

@@ -13,7 +13,7 @@ Ways = dict[str, dict[str, bool]]
 
 
 def is_plumbing(state: Mapping[str, Any]) -> bool:
-    """Tell whether a state only leads to others, or only tells EventBridge how far the job is."""
+    """Return whether a state only leads to others, or only tells EventBridge how far the job is."""
     return state["Type"] in ("Choice", "Pass") or ":events:" in state.get("Resource", "")
 
 

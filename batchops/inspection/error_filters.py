@@ -1,4 +1,4 @@
-"""Find errors by column, rule, stage and chunk; refuse a filter that names none that exists."""
+"""Find errors by column, rule, stage and chunk; refuse names that do not exist."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _ALIKE = 5
 # Sets of rules to remember; rows with further ones are counted by rule.
 _MOST_SETS = 5_000
 _NAMED_RULES = 4
-# After so many rows that break rules of the same columns and are not shifted, no other is tried.
+# After this many rows that break rules of the same columns and are not shifted, no other is tried.
 _MOST_TRIES = 100
 
 HEADER_AGAIN = "looks like the header again"

@@ -44,7 +44,7 @@ def unquote(value: str) -> str:
 
 
 def _is_changed(value: str) -> bool:
-    """Tell whether a spreadsheet would run a value, or may write it in another way."""
+    """Return whether a spreadsheet would run a value, or may write it in another way."""
     if value.startswith(_FIRST):
         return True
     if _SAFE_NUMBER.fullmatch(value) or not any(c.isdigit() for c in value):

@@ -177,7 +177,7 @@ class Gate:
             raise signatures.RefusedError("web pages may not use the local engine")
 
     def _is_admitted(self, request: signatures.Request) -> bool:
-        """Tell whether a request to the emulator itself has the secret; refuse it if it has not."""
+        """Return whether a request to the emulator has the secret; refuse it if it lacks it."""
         if _CAPABILITY.fullmatch(request.path) and request.method == "PUT":
             return True
         if not _OWN_PATH.match(request.path):
@@ -223,7 +223,7 @@ class Gate:
 
 
 def _opens_link(request: signatures.Request) -> bool:
-    """Tell whether a browser opens a signed link, as from a mail or a notebook."""
+    """Return whether a browser opens a signed link, as from a mail or a notebook."""
     return (
         request.method == "GET"
         and request.headers.get("sec-fetch-mode") == "navigate"
@@ -233,7 +233,7 @@ def _opens_link(request: signatures.Request) -> bool:
 
 
 def _are_equal(given: str, secret: str) -> bool:
-    """Tell whether two texts are the same, in a time that does not tell where they differ."""
+    """Return whether two texts are the same, in a time that does not tell where they differ."""
     return hmac.compare_digest(given.encode(errors="replace"), secret.encode())
 
 

@@ -166,7 +166,7 @@ def column_texts(
 
 
 def all_midnight(values: Sequence[Any]) -> bool:
-    """Tell whether no value is a date-time with a time of day, or with a zone."""
+    """Return whether no value is a date-time with a time of day, or with a zone."""
     return not any(
         isinstance(value, datetime)
         and not _is_missing(value)

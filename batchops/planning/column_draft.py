@@ -33,18 +33,18 @@ _IDENTIFIERS = frozenset(
         *("reference", "serial", "swift", "tax", "ticket"),
     )
 )
-# Digits of one length, at least so many, that never repeat are an identifier by themselves.
+# Digits of one length that never repeat are an identifier by themselves, from this length on.
 _IDENTIFIER_DIGITS = 5
 # More digits than a float keeps exactly: spreadsheets change such numbers.
 _EXACT_DIGITS = 15
 
-# A list of values needs so many rows for each of them, and short texts.
+# A list of values needs this many rows for each of them, and short texts.
 _ROWS_PER_MEMBER = 5
 _MEMBER_CHARACTERS = 40
 
 _ROOM = (10, 20, 30, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 
-# If so many values are of a kind, the others are probably mistakes.
+# If this share of the values is of a kind, the others are probably mistakes.
 _NEARLY = 0.8
 _ENOUGH = 5
 
@@ -78,7 +78,7 @@ def draft_column(facts: ColumnFacts, *, day_first: bool | None = None) -> Column
 
 
 def tells_day_first(facts: ColumnFacts) -> bool | None:
-    """Tell whether days come before months in a column of dates; None if it does not tell."""
+    """Return whether days come before months in a column of dates; None if it does not tell."""
     formats = date_formats(facts)
     first = {_is_day_first(each) for each in formats if each[0] != "Y"}
     return first.pop() if len(first) == 1 else None
@@ -91,7 +91,7 @@ def date_formats(facts: ColumnFacts) -> list[str]:
 
 
 def looks_like_identifier(facts: ColumnFacts) -> bool:
-    """Tell whether a column's name or its digits are those of an identifier."""
+    """Return whether a column's name or its digits are those of an identifier."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", facts.name)
     if _IDENTIFIERS & {word.lower() for word in words}:
         return True
@@ -136,7 +136,7 @@ def _text_rules(facts: ColumnFacts, notes: list[str]) -> dict[str, Any]:
 
 
 def _is_no_amount(facts: ColumnFacts, notes: list[str]) -> bool:
-    """Tell whether texts that could be numbers are better taken as texts."""
+    """Return whether texts that could be numbers are better taken as texts."""
     if count := facts.count(LEADING_ZERO):
         notes.append(f"a text, not a number, because {count:,} values begin with 0")
     elif exponents := facts.count(EXPONENT):
@@ -225,6 +225,6 @@ def _short(facts: ColumnFacts, kind: str) -> str:
 
 
 def common_order(facts: Collection[ColumnFacts]) -> bool | None:
-    """Tell whether days come before months where a file tells; None if it does not, or is mixed."""
+    """Return whether days come before months; None if the file does not tell, or is mixed."""
     told = {tells_day_first(each) for each in facts} - {None}
     return told.pop() if len(told) == 1 else None

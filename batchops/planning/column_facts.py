@@ -125,7 +125,7 @@ class Shape:
     broken: bool = False
 
     def add(self, text: str) -> None:
-        """Take a value into account."""
+        """Add a value."""
         if self.broken:
             return
         tokens = _TOKENS.findall(text)
@@ -238,7 +238,7 @@ class ColumnFacts:
         return sum(count for kinds, (count, _) in self._signatures.items() if kind in kinds)
 
     def every(self, kind: str) -> bool:
-        """Tell whether all values are of a kind, and there is one."""
+        """Return whether all values are of a kind, and there is one."""
         return self.values > 0 and all(kind in kinds for kinds in self._signatures)
 
     def kinds(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""Tell the damage that spreadsheets and pandas do to values when they save a file again.
+"""Find the damage that spreadsheets and pandas do to values when they save a file again.
 
 Two values are compared: one as it was, one as it came back. A change is taken for damage if the new
 value is the old one, written again: the same number without its zeros, the same date in another
@@ -123,7 +123,7 @@ def _of_dates(old: str, new: str) -> Iterator[str]:
 
 
 def _is_counted(found: set[Day], number: str) -> bool:
-    """Tell whether a number may be that of one of the days."""
+    """Return whether a number may be that of one of the days."""
     return any(
         day.may_be(serial) and (day.year is not None or 2000 <= (serial.year or 0) < 2100)
         for day in found

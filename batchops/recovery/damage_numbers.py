@@ -1,4 +1,4 @@
-"""Tell what spreadsheets and pandas do to numbers: zeros and digits that are gone, other forms."""
+"""Find what spreadsheets and pandas do to numbers: lost zeros and digits, other forms."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _trails(text: str) -> str:
 
 
 def _is_less_exact(before: Decimal, after: Decimal) -> bool:
-    """Tell whether a number is another one with fewer digits, or as floats keep it."""
+    """Return whether a number is another one with fewer digits, or as floats keep it."""
     if not before.is_finite():
         return False
     if not after.is_finite():

@@ -1,4 +1,4 @@
-"""Have Step Functions continue an execution that was stopped, where AWS can do that.
+"""Let Step Functions continue an execution that was stopped, where AWS can do that.
 
 A redrive continues at the state that did not succeed, with the same input and definition, within 14
 days (Step Functions developer guide, "Redriving executions", November 2026). Few executions of this

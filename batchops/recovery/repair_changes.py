@@ -185,7 +185,7 @@ def unaccepted(changes: Iterable[FieldChange], accept: Collection[str]) -> str:
 
 
 def _is_another_day(old: str, new: str, day: date | None) -> bool:
-    """Tell whether a date that only had another format has become another day by a fix of that."""
+    """Return whether fixing the format of a date has turned it into another day."""
     meant = None if day is None else certain_day(old)
     if day is None or meant is None or "dates" not in damage(old, new):
         return False

@@ -214,7 +214,7 @@ class _Checker:
         )
 
     def _keeps_rules(self, place: int, value: str) -> bool:
-        """Tell whether a value would keep the rules of the column at a place."""
+        """Return whether a value would keep the rules of the column at a place."""
         column = self._columns.get(place)
         return column is not None and not self._schema.column_violations(column, value)
 

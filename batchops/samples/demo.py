@@ -41,7 +41,7 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
     """
     console = console or Console(soft_wrap=True)
     started = time.monotonic()
-    # Before anything is installed: what is to be deployed, and a folder that can be written to.
+    # Before anything is installed: the files to deploy, and a folder that can be written to.
     project = Project.find()
     sample = make_sample(rows)
     files = sample.write(folder)

@@ -54,7 +54,7 @@ class SlowRead:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Take the display away."""
+        """Remove the display."""
         if self._output is not None:
             self._output.show("", "")
         if self._progress is not None:

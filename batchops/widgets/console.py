@@ -275,7 +275,7 @@ class Console:
             self._follow(job)
 
     def _take_several(self) -> None:
-        """Have the actions take all jobs that are picked, as far as they make sense."""
+        """Let the actions take all picked jobs, as far as they make sense."""
         with self._lock:
             stack, job = self.stack, self.job
             if stack is None or job is None:

@@ -93,7 +93,7 @@ class Injector:
 
 
 def aims_at(fault: Fault, call: Call) -> bool:
-    """Tell whether a fault may strike a call."""
+    """Return whether a fault may strike a call."""
     kind = KINDS[fault.kind]
     return (
         call.function == fault.function

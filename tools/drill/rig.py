@@ -142,7 +142,7 @@ class Rig:
         self._queue_url = subscribe_queue(self.stack, f"{self.stack.name}-{_QUEUE}")
 
     def noticed(self, job_id: str) -> bool:
-        """Tell whether the topic was told of a job."""
+        """Return whether the topic was told of a job."""
         for message in self._take(self._queue_url):
             self._notices.append(json.loads(message["Body"])["Message"])
         return any(job_id in notice for notice in self._notices)

@@ -100,7 +100,7 @@ class ErrorFilter:
     chunk: int | None = None
 
     def selects(self, error: ErrorItem) -> bool:
-        """Tell whether an error fits all criteria but the rows."""
+        """Return whether an error fits all criteria but the rows."""
         wanted = ((name, getattr(self, name)) for name in ("column", "rule", "stage", "chunk"))
         return all(value is None or error.item[name] == value for name, value in wanted)
 

@@ -20,7 +20,7 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 def has_queue(stack: StackRef) -> bool:
-    """Tell whether the stack's jobs wait for each other."""
+    """Return whether the stack's jobs wait for each other."""
     return _LIMIT in stack.outputs
 
 
@@ -74,7 +74,7 @@ def start_in_turn(stack: StackRef, entry: JobEntry, attempt: int, document: str)
 
 
 def leave_queue(stack: StackRef, entry: JobEntry, attempt: int) -> None:
-    """Take back an attempt's ticket, and the slot of one that did not start."""
+    """Remove an attempt's ticket, and the slot of one that did not start."""
     if not has_queue(stack):
         return
     queue, ticket = stack_queue(stack), tickets.Ticket(entry.job_id, attempt, entry.arrived)
@@ -84,7 +84,7 @@ def leave_queue(stack: StackRef, entry: JobEntry, attempt: int) -> None:
 
 
 def hold_slot(stack: StackRef, entry: JobEntry) -> None:
-    """Have the last attempt hold a slot, whether one is free or not."""
+    """Give the last attempt a slot, whether one is free or not."""
     if not has_queue(stack):
         return
     with translated(f"taking a slot for job {entry.job_id!r}"):
@@ -93,7 +93,7 @@ def hold_slot(stack: StackRef, entry: JobEntry) -> None:
 
 
 def has_ticket(stack: StackRef, entry: JobEntry) -> bool:
-    """Tell whether a job's last attempt has a ticket, and so may start at any moment."""
+    """Return whether a job's last attempt has a ticket, and so may start at any moment."""
     if not has_queue(stack):
         return False
     with translated(f"looking for job {entry.job_id!r} in the queue"):

@@ -64,7 +64,7 @@ class ColumnComparison:
     others: Remembered = field(repr=False)
 
     def holds(self, row: Mapping[str, str]) -> bool:
-        """Tell whether a row keeps it."""
+        """Return whether a row keeps it."""
         try:
             value, than = self.values[row[self.column]], self.others[row[self.other]]
         except KeyError:  # the file does not have the column

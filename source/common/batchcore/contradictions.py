@@ -155,7 +155,7 @@ def _joined_limits(sets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _has_number(rules: Mapping[str, Any]) -> bool:
-    """Tell whether any number keeps the rules for numbers."""
+    """Return whether any number keeps the rules for numbers."""
     limits = {n: to_decimal(rules[n]) or Decimal(0) for n in NUMERIC_RULES if n in rules}
     lows = [(Fraction(limits[n]), n.startswith("ex")) for n in _LOW if n in limits]
     highs = [(Fraction(limits[n]), n.startswith("ex")) for n in _HIGH if n in limits]

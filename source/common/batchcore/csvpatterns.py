@@ -63,12 +63,12 @@ def run_pattern(delimiter: str, records: int) -> re.Pattern[bytes]:
 
 
 def has_lone_cr(window: bytes) -> bool:
-    """Tell whether the window has CRs that are not part of a CRLF."""
+    """Return whether the window has CRs that are not part of a CRLF."""
     return b"\r" in window and window.count(b"\r") != window.count(b"\r\n")
 
 
 def has_blank_lines(window: bytes) -> bool:
-    """Tell whether the window, which has no lone CR, has blank lines."""
+    """Return whether the window, which has no lone CR, has blank lines."""
     return window[0] in b"\r\n" or b"\n\n" in window or b"\n\r\n" in window
 
 

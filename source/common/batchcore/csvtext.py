@@ -388,5 +388,5 @@ def line_end(record: bytes) -> bytes:
 
 
 def is_blank(record: bytes) -> bool:
-    """Tell whether a record is an empty line."""
+    """Return whether a record is an empty line."""
     return record in (b"\n", b"\r\n", b"\r", b"")

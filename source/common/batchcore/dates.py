@@ -52,7 +52,7 @@ _DAYS_OF_MONTHS = (
 
 
 def is_date_format(text: str) -> bool:
-    """Tell whether a schema's ``format`` is a date format as described here."""
+    """Return whether a schema's ``format`` is a date format as described here."""
     parts = [part for part in _FORMAT_PARTS.findall(text) if part not in _SEPARATORS]
     return sorted(part[0] for part in parts) in _LETTERS and set(parts) <= set(_PARTS)
 

@@ -70,7 +70,7 @@ def _without_empty_choice(rules: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_empty_choice(rules: Mapping[str, Any]) -> bool:
-    """Tell whether rules accept the empty text alone."""
+    """Return whether rules accept the empty text alone."""
     limits = {keyword: value for keyword, value in rules.items() if keyword != "type"}
     return rules.get("type", "string") == "string" and limits in (
         {"maxLength": 0},
@@ -115,14 +115,14 @@ def for_verdicts(rules: Any) -> Any:
 
 
 def is_text(rules: Any) -> bool:
-    """Tell whether a column's values are taken as texts, not as numbers or booleans."""
+    """Return whether a column's values are taken as texts, not as numbers or booleans."""
     if not isinstance(rules, dict):
         return True
     return implied_type(rules) == "string" and all(map(is_text, rules.get("allOf", [])))
 
 
 def is_plain(rules: Any) -> bool:
-    """Tell whether `for_verdicts` knows every keyword of a column's rules."""
+    """Return whether `for_verdicts` knows every keyword of a column's rules."""
     if not isinstance(rules, dict):
         return True
     parts = rules.get("allOf", [])

@@ -30,7 +30,7 @@ def names_of(text: str, *, delimiter: str) -> list[str]:
 
 
 def has_all(wanted: Iterable[str], text: str, delimiter: str) -> bool:
-    """Tell whether a header has all of the wanted names."""
+    """Return whether a header has all of the wanted names."""
     return set(wanted) <= set(names_of(text, delimiter=delimiter))
 
 
@@ -75,7 +75,7 @@ def near_misses(wanted: Iterable[str], names: Iterable[str]) -> dict[str, str]:
 
 
 def any_alike(wanted: Iterable[str], names: Iterable[str]) -> bool:
-    """Tell whether a name is a wanted one, but for case, blanks, punctuation and the like."""
+    """Return whether a name is a wanted one, but for case, blanks, punctuation and the like."""
     return not {_form(name) for name in wanted}.isdisjoint(_form(name) for name in names if name)
 
 

@@ -74,7 +74,7 @@ def check_text(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _looks_like_utf16(head: bytes) -> bool:
-    """Tell whether nearly every second byte, and no other, is NUL: UTF-16 without a BOM."""
+    """Return whether nearly every second byte, and no other, is NUL: UTF-16 without a BOM."""
     fewer, more = sorted((head[::2].count(0), head[1::2].count(0)))
     half = len(head) // 2
     return half > 1 and more > 0.4 * half and fewer < 0.05 * half

@@ -83,7 +83,7 @@ def advance(queue: Queue) -> list[str]:
 
 
 def is_end(event: Mapping[str, Any]) -> bool:
-    """Tell whether an event is that of EventBridge for the end of a job, from either sender."""
+    """Return whether an event is that of EventBridge for the end of a job, from either sender."""
     return event.get("source") in (workflow.ENDED_SOURCE, workflow.EXECUTION_SOURCE)
 
 
@@ -255,7 +255,7 @@ def _runs(queue: Queue, name: str) -> bool:
 
 
 def _is_over(time: str) -> bool:
-    """Tell whether the patience with what began at a time, or never, is over."""
+    """Return whether the patience with what began at a time, or never, is over."""
     if not time:
         return True
     return (datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds() >= PATIENCE_S

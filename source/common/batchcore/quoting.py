@@ -41,7 +41,7 @@ def parse_all(texts: Sequence[str], *, delimiter: str) -> list[Sequence[str]]:
 
 
 def is_stray(text: str, *, delimiter: str) -> bool:
-    """Tell whether text follows a closing quote in a record."""
+    """Return whether text follows a closing quote in a record."""
     return next(parse_rows([text], delimiter=delimiter), None) is STRAY_TEXT
 
 

@@ -86,7 +86,7 @@ def to_decimal(limit: Any) -> Decimal | None:
 
 
 def is_multiple(value: Decimal, factor: Decimal) -> bool:
-    """Tell whether a number is a whole multiple of another."""
+    """Return whether a number is a whole multiple of another."""
     # With as many digits as the quotient can have, the remainder is exact.
     spread = value.adjusted() - factor.adjusted()
     digits = len(value.as_tuple().digits) + len(factor.as_tuple().digits)

@@ -58,7 +58,7 @@ _PASSING = (
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether an error of the SDK may be gone on a later try."""
+    """Return whether an error of the SDK may be gone on a later try."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error.response.get("Error", {}).get("Code") in _THROTTLES or status >= 500

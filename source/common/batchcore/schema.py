@@ -166,7 +166,7 @@ class RecordSchema:
             )
 
     def is_valid(self, fields: Mapping[str, str]) -> bool:
-        """Tell whether a row breaks no rule."""
+        """Return whether a row breaks no rule."""
         if not self._is_valid(fields):
             return False
         for column, passes in self._passes.items():
@@ -192,7 +192,7 @@ class RecordSchema:
         return sorted(broken.union(*(c.broken(columns) for c in self.comparisons)))
 
     def is_key(self, key: str) -> bool:
-        """Tell whether a text is a well-formed key; without a look-up, there are no keys."""
+        """Return whether a text is a well-formed key; without a look-up, there are no keys."""
         return self._key_validator is not None and bool(self._key_validator.is_valid(key))
 
     def column_violations(self, column: str, value: str) -> list[Violation]:

@@ -174,7 +174,7 @@ def test_04_errors_are_drawn_tried_against_another_rule_and_fixed(
     assert "newly broken: 0 errors" in compared
     left = len(sample.bad_rows) - len(only)
     workbook = found.shown("job.rejects_workbook(")
-    assert re.search(rf"{left} rejected rows are stored as data/orders-\w+/rejects\.xlsx", workbook)
+    assert re.search(rf"{left} rejected rows? stored as data/orders-\w+/rejects\.xlsx", workbook)
     assert re.search(rf"unchanged +{left}\b", workbook)
     assert f"{left} rows in = {left} out + 0 rejected" in found.html("again.balance()")
 

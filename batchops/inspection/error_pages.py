@@ -70,7 +70,7 @@ class ErrorPage(Shown):
         if self.next:
             text += f", up to row {self.next_row:,}; there may be more"
         if self.total is not None:
-            text += f"; {self.total:,} in the job in all"
+            text += f"; the job has {self.total:,}"
         return text
 
     def _blocks(self) -> Iterator[Block]:

@@ -81,9 +81,8 @@ def said_skipped(count: int, what: str) -> tuple[str, ...]:
     """
     if not count:
         return ()
-    return (
-        f"{number_of(count, what)} left out at the beginning, so row N of the job was row N+{count:,}",
-    )
+    left_out = number_of(count, what)
+    return (f"{left_out} left out at the beginning, so row N of the job was row N+{count:,}",)
 
 
 def _decoder(encoding: str) -> codecs.IncrementalDecoder:

@@ -40,8 +40,9 @@ _OPENING_S = 10.0
 _LIST_EVERY_S = 15.0
 _ERRORS, _CHUNKS, _SUMMARY, _TIMINGS = "Errors", "Chunks", "Summary", "Timings"
 _LOGS, _UPLOAD = "Logs", "Upload"
-# What is read of a job, or done with it: the keys of those calls.
-_OF_A_JOB = ("action", "errors", "chunks", "chunk", "summary", "timings", "logs")
+# What is read for a view, and what is read of a job or done with it: the keys of those calls.
+_OF_A_VIEW = ("errors", "chunks", "chunk", "summary", "timings", "logs", "upload")
+_OF_A_JOB = ("action", *_OF_A_VIEW[:-1])
 _CLOSED = "<p>The console is closed. Run its cell again to open it.</p>"
 
 # One console per stack: running a cell again must not leave the previous console reading.
@@ -208,6 +209,7 @@ class Console:
             _UPLOAD: self.upload,
         }
         self.body.children = (panels[self.view.value].root,)
+        self.messages.settle(*_OF_A_VIEW)  # what is still wrong with this one comes again
         self._load_view()
 
     def _load_view(self) -> None:

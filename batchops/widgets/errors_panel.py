@@ -128,7 +128,7 @@ class ErrorsPanel:
     def show(self, job: Job | None) -> None:
         """Switch to another job; nothing is read yet."""
         self._background.forget("errors")
-        self._job, self.table.value = job, ""
+        self._job, self.table.value, self.value.value = job, "", ""
         self._fill(None)
         self._drop()
         self.column.options = self.rule.options = ()

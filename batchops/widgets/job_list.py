@@ -177,8 +177,8 @@ class JobList:
         self.load(current=self._current or "")
 
     def _picked(self, job_ids: tuple[str, ...]) -> None:
-        # Where none is picked any more, the current one stays.
-        if job_ids and self._current not in job_ids:
+        # The newest is shown; where none is picked any more, the current one stays.
+        if job_ids and self._current != job_ids[-1]:
             self._current = job_ids[-1]
             self._on_pick(job_ids[-1])
         self._on_several()

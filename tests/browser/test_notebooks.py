@@ -56,7 +56,7 @@ NOTEBOOKS = {
     "08-bring-your-own-file": Expected(("400 rows in = 397 out + 3 rejected", "M-9999"), plots=1),
     "09-scale-and-cost": Expected(("usd_per_million_rows", "memory for a chunk"), plots=1),
     "operations-console": Expected(
-        ("Operations console", "succeeded", "orders.csv"), wait_for="179 in the job in all"
+        ("Operations console", "succeeded", "orders.csv"), wait_for="the job has 179"
     ),
     "10-clean-up": Expected(("stack workshop is deleted", "NOT_DEPLOYED", "stopped: True")),
 }

@@ -331,6 +331,10 @@ def test_a_chunk_that_is_picked_shows_what_belongs_to_it(
     settle(console)
     assert "chunks are 'two'" in console.messages.text
     assert (chunks.grid.keys, chunks.detail.value) == ((), "")
+    # What was wrong with a view that is left is wrong no more.
+    console.view.value = "Upload"
+    settle(console)
+    assert console.messages.text == ""
 
 
 # ------------------------------------------------------------------------------ actions
@@ -593,13 +597,10 @@ def test_several_jobs_are_stopped_at_once_and_the_others_left_out(
     console.jobs.jobs.pick(*ids)
     settle(console)
     assert console.job is not None
-    assert console.job.id == ids[1]  # the one that was shown stays
+    assert console.job.id == ids[2]  # the newest of them is shown
     assert not console.actions.stop.disabled
     assert console.actions.link.disabled
-    assert (
-        "Repair, Link, Download and Report: it takes one job at a time"
-        in console.actions.note.value
-    )
+    assert "Repair, Link, Download and Report: for one job at a time" in console.actions.note.value
     console.actions.stop.click()
     settle(console)
     shown = console.actions.confirmation
@@ -877,6 +878,10 @@ def test_values_that_are_typed_are_noted_for_the_errors_that_are_picked(
     panel.unset.click()
     assert panel.edits == {}
     assert panel.repair.disabled
+    # Another job's errors do not get the value that was typed for this one's.
+    assert panel.value.value
+    console.pick_job(job_id)
+    assert panel.value.value == ""
 
 
 # ------------------------------------------------------------------------------ summary

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from batchcore.texts import visible
+from batchcore.texts import number_of, visible
 from batchcore.workflow import JOB_STATUSES
 
 from batchops.cli import complete
@@ -147,7 +147,7 @@ class Bulk:
         elif not self.done and not self.failed:
             show("no such jobs")
         elif then:
-            click.echo(f"{len(self.done):,} jobs; {then}", err=True)
+            click.echo(f"{number_of(len(self.done), 'job')}; {then}", err=True)
         self.check()
 
     def check(self) -> None:

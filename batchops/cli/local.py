@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from batchcore.texts import number_of
 
 from batchops.cli.base import NOT_WELL, POSITIVE, main, screen
 
@@ -71,6 +72,6 @@ def sample(rows: int, folder: Path, bad_share: float, seed: int, delimiter: str)
     files = write_sample(
         folder, rows, bad_share=bad_share, seed=seed, delimiter=parse_delimiter(delimiter)
     )
-    click.echo(f"{files.orders}: {rows:,} rows, to be submitted")
+    click.echo(f"{files.orders}: {number_of(rows, 'row')}, to be submitted")
     click.echo(f"{files.reference}: their reference data, for deploy --reference-data")
     click.echo(f"{files.expected}: which rows are bad, column by column, rule by rule")

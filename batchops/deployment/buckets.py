@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchcore.texts import number_of
 from botocore.exceptions import ClientError
 
 from batchops.core.errors import AwsError, translated
@@ -102,7 +103,7 @@ def _delete(s3: S3Client, bucket: str, entries: list[Any]) -> None:
     if errors:
         first = errors[0]
         raise AwsError(
-            f"{len(errors)} objects in {bucket} could not be deleted, the first "
+            f"{number_of(len(errors), 'object')} in {bucket} could not be deleted, the first "
             f"{first.get('Key')}: {first.get('Message')}: "
             "see that the credentials may delete versions there",
             code=first.get("Code", ""),

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchcore.texts import number_of
+
 from batchops.core.errors import AccessDeniedError, DeployFailedError, InputError, translated
 from batchops.core.stack_ref import StackRef, read_outputs
 from batchops.core.stack_states import explain_stuck
@@ -53,14 +55,18 @@ class Deployment(Shown):
         return bool(self.changes)
 
     def _blocks(self) -> Iterator[Block]:
-        what = f"{len(self.changes)} resources changed" if self.changed else "unchanged"
+        what = (
+            f"{number_of(len(self.changes), 'resource')} changed" if self.changed else "unchanged"
+        )
         yield Block.line(
-            f"{what}, {self.uploaded} artifacts uploaded, {self.reused} reused, "
+            f"{what}, {number_of(self.uploaded, 'artifact')} uploaded, {self.reused} reused, "
             f"{self.seconds:.1f} s"
         )
         yield from map(Block.line, self.notes)
         rows = sorted(self.outputs.items())
-        yield Block.table(("output", "value"), rows, lines=[], folded=f"{len(rows):,} outputs")
+        yield Block.table(
+            ("output", "value"), rows, lines=[], folded=number_of(len(rows), "output")
+        )
 
 
 def deploy_stack(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchcore.texts import number_of
+
 from batchops.deployment import change_sets, delivery
 from batchops.show.shown import Block, Shown
 
@@ -73,8 +75,11 @@ class Preview(Shown):
         if self.unchanged:
             return f"stack {self.stack_name}: unchanged"
         if self.creates:
-            return f"stack {self.stack_name} would be created, with {len(self.changes)} resources"
-        changed = f"{len(self.changes)} resources" if self.changes else "only outputs"
+            return (
+                f"stack {self.stack_name} would be created, with "
+                f"{number_of(len(self.changes), 'resource')}"
+            )
+        changed = number_of(len(self.changes), "resource") if self.changes else "only outputs"
         replaced = f", {len(self.replaced)} of them may be replaced" if self.replaced else ""
         return f"stack {self.stack_name}: {changed} would change{replaced}"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
+from batchcore.texts import number_of
 
 from batchops.core import ledger
 from batchops.core.error_objects import object_bytes, rows_with_errors
@@ -46,7 +47,7 @@ class ErrorCount:
 
     def __str__(self) -> str:
         """Return where, and how many."""
-        return f"{self.errors:,} errors of {self.rows:,} rows in {self.where}"
+        return f"{number_of(self.errors, 'error')} of {number_of(self.rows, 'row')} in {self.where}"
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,9 @@ class Balance(Shown):
         if not self.holds and self.status in workflow.UNFINISHED:
             verdict = f"does not hold yet, the job is {self.status}"
         text = (
-            f"{self.rows_in:,} rows in = {self.rows_out:,} out + {self.rows_rejected:,} rejected, "
-            f"{self.rows_with_errors:,} rows with errors, {self.chunks:,} chunks: {verdict}"
+            f"{number_of(self.rows_in, 'row')} in = {self.rows_out:,} out + {self.rows_rejected:,} "
+            f"rejected, {number_of(self.rows_with_errors, 'row')} with errors, "
+            f"{number_of(self.chunks, 'chunk')}: {verdict}"
         )
         if self.unbalanced:
             text += f"; unbalanced chunks: {', '.join(map(str, self.unbalanced[:20]))}"
@@ -210,10 +212,10 @@ def _refuse_expired(entry: JobEntry, chunks: int) -> None:
     """Raise JobError if chunks are missing that a merge has counted: each expires by itself."""
     if entry.is_merged and entry.expires and chunks < entry.chunks:
         raise JobError(
-            f"{entry.chunks - chunks:,} of {entry.chunks:,} entries of chunks of job "
+            f"{entry.chunks - chunks:,} of {number_of(entry.chunks, 'entry')} of chunks of job "
             f"{entry.job_id} have expired (LedgerExpiryDays), so their rows cannot be counted any "
-            f"more. When it was merged, {entry.rows_in:,} rows in were {entry.rows_out or 0:,} out "
-            f"and {entry.rows_rejected or 0:,} rejected",
+            f"more. When it was merged: {number_of(entry.rows_in, 'row')} in = "
+            f"{entry.rows_out or 0:,} out + {entry.rows_rejected or 0:,} rejected",
             job_id=entry.job_id,
         )
 
@@ -247,4 +249,8 @@ def _check_file(job: JobRef, entry: JobEntry) -> str:
     size = object_bytes(job, entry.bucket, file)
     if size is None:
         return "gone, as it is after ErrorExpiryDays"
-    return WHOLE if size == file.size_bytes else f"of {size:,} bytes, not {file.size_bytes:,}"
+    return (
+        WHOLE
+        if size == file.size_bytes
+        else f"of {number_of(size, 'byte')}, not {file.size_bytes:,}"
+    )

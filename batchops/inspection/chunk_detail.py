@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from batchcore import csvtext, keys, workflow
+from batchcore.texts import number_of
 
 from batchops.core import ledger
 from batchops.core.errors import BatchOpsError, InputError
@@ -15,7 +16,7 @@ from batchops.core.manifest import ManifestChunk, read_manifest, read_piece
 from batchops.inspection.error_pages import ErrorPage, error_page
 from batchops.inspection.frames import chunks_frame
 from batchops.inspection.logs import function_logs, logs_frame
-from batchops.show.numbers import format_duration
+from batchops.show.numbers import rough_duration
 from batchops.show.shown import Block, Shown
 from batchops.show.timeline import Timeline
 
@@ -109,7 +110,9 @@ class ChunkDetail(Shown):
             ("output", self.output, self.output_key),
         ):
             lines = _first_lines(data)
-            yield Block.line(f"{name}: {key}, {len(data):,} bytes" + (":" if lines else ""))
+            yield Block.line(
+                f"{name}: {key}, {number_of(len(data), 'byte')}" + (":" if lines else "")
+            )
             yield Block.facts(lines)
         if len(self.log):
             shown = self.log.tail(_LINES * 4)
@@ -117,21 +120,25 @@ class ChunkDetail(Shown):
                 (f"{line.time:%H:%M:%S.%f}"[:-3], line.function, line.level, line.message)
                 for line in shown.itertuples()
             ]
-            yield Block.line(f"log, the last {len(shown):,} of {len(self.log):,} lines:")
-            yield Block.table(("time", "function", "level", "message"), rows)
+            said = f"log, the last {len(shown):,} of {number_of(len(self.log), 'line')}"
+            yield Block(f"{said}:")
+            yield Block.table(("time", "function", "level", "message"), rows, folded=said)
         yield Block.facts(f"not read: {each}" for each in self.missing)
 
     def _standing(self) -> str:
         if not self.status:
             return "not started"
-        took = "" if self.seconds is None else f" in {format_duration(self.seconds)}"
+        took = "" if self.seconds is None else f" in {rough_duration(self.seconds)}"
         return f"{self.status}{took}, attempt {self.attempt}"
 
     def _facts(self) -> Iterator[str]:
         if self.first_row:
             yield f"rows {self.first_row:,} to {self.last_row:,} of the file"
         if self.rows is not None and self.valid is not None:
-            yield f"{self.rows:,} rows = {self.valid:,} out + {self.rejected or 0:,} rejected"
+            yield (
+                f"{number_of(self.rows, 'row')} = {self.valid:,} out + {self.rejected or 0:,} "
+                "rejected"
+            )
         if self.reason:
             yield f"failed in {self.failed_step or 'an unknown step'}: {self.reason}"
 

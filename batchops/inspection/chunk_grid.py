@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchcore.texts import printable
+from batchcore.texts import number_of, printable
 
 from batchops.inspection.status import StatusReader
 from batchops.show import markup
-from batchops.show.marks import COLOURS, MARKS
+from batchops.show.marks import COLOURS, INK_ON, MARKS
 from batchops.show.numbers import number_ranges
 from batchops.show.shown import Block, Shown
 
@@ -25,7 +25,7 @@ MAX_CELLS = 300
 STATES = ("failed", "running", "waiting", "done")
 _CELL = (
     "display:inline-block;width:1.35em;height:1.35em;line-height:1.35em;margin:1px;"
-    "text-align:center;font-size:11px;font-weight:bold;color:#fff;border-radius:2px;"
+    "text-align:center;font-size:11px;font-weight:bold;border-radius:2px;"
 )
 _WAITING = "transparent"
 _FIRST_PERCENT = 75.0
@@ -94,12 +94,17 @@ class ChunkGrid(Shown):
         """The number of chunks in a cell; the last cell may have fewer."""
         return self.cells[0].last if self.cells else 0
 
+    @property
+    def scale(self) -> str:
+        """Say how many chunks a cell is, to be added to a sentence; empty if it is one."""
+        each = self.chunks_per_cell
+        return f"; a cell is {number_of(each, 'chunk')}" if each > 1 else ""
+
     def _title(self) -> str:
         if not self.cells:
             return f"job {self.job_id}: no chunks yet"
         counts = ", ".join(f"{n:,} {state}" for state, n in self.chunks_by_state.items() if n)
-        each = f"; a cell is {self.chunks_per_cell:,} chunks" if self.chunks_per_cell > 1 else ""
-        return f"{self.chunks:,} chunks: {counts}{each}"
+        return f"{number_of(self.chunks, 'chunk')}: {counts}{self.scale}"
 
     def _blocks(self) -> Iterator[Block]:
         yield Block(self._text(), self._html())
@@ -125,10 +130,10 @@ class ChunkGrid(Shown):
             f'<b style="color:{COLOURS[state]}">{MARKS[state]}</b> {count:,} {state}'
             for state, count in self.chunks_by_state.items()
         )
-        each = f"; a cell is {self.chunks_per_cell:,} chunks" if self.chunks_per_cell > 1 else ""
         if not self.cells:
             return f"<div>{markup.one_line(self._title())}</div>"
-        return f"{self.cells_html()}<div>{self.chunks:,} chunks: {legend}{each}</div>"
+        count = number_of(self.chunks, "chunk")
+        return f"{self.cells_html()}<div>{count}: {legend}{self.scale}</div>"
 
 
 def chunk_grid(job: JobRef) -> ChunkGrid:
@@ -220,7 +225,7 @@ def _fill(counts: dict[str, int]) -> str:
     first, *others = counts
     # Waiting chunks have no background, so that they look empty on every page.
     edge = f"box-shadow:inset 0 0 0 1px {COLOURS['waiting']};" if "waiting" in counts else ""
-    ink = "color:inherit;" if first == "waiting" else ""
+    ink = f"color:{INK_ON.get(first, 'inherit')};"
     if not others:
         ground = _WAITING if first == "waiting" else COLOURS[first]
         return f"background:{ground};{ink}{edge}"

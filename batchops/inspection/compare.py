@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from batchcore.texts import number_of
+
 from batchops.core.column_names import key_column
 from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
@@ -81,7 +83,10 @@ class Comparison(Shown):
 
     def _facts(self) -> Iterator[str]:
         for outcome, frame in zip(_OUTCOMES, self._frames(), strict=True):
-            yield f"{outcome}: {len(frame):,} errors in {frame[self.by].nunique():,} rows"
+            yield (
+                f"{outcome}: {number_of(len(frame), 'error')} in "
+                f"{number_of(frame[self.by].nunique(), 'row')}"
+            )
 
     def _blocks(self) -> Iterator[Block]:
         yield Block.line(f"{self.a} against {self.b}, rows matched by {self.by}")

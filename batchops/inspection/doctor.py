@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+from batchcore.texts import number_of
 
 from batchops.core.config import find_config, load_config
 from batchops.core.errors import InputError
@@ -169,7 +170,9 @@ def check_engine_packages(engine: LocalEngine) -> Check:
     """Check that the engine's own Python environment is installed."""
     if engine_env.is_installed(engine.env_home):
         return Check(
-            "engine's packages", True, f"{len(engine_env.pins())} packages, by their hashes"
+            "engine's packages",
+            True,
+            f"{number_of(len(engine_env.pins()), 'package')}, by their hashes",
         )
     advice = "batchops engine install, or a deployment, which does it once"
     return Check("engine's packages", None, "not installed yet", advice)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from batchcore.texts import number_of
 from botocore.exceptions import ClientError
 
 from batchops.core.errors import BatchOpsError
@@ -96,7 +97,7 @@ def check_concurrency(
         f"MaxConcurrency is {wanted:,}"
     )
     if jobs > 1:
-        found += f", and up to {jobs:,} jobs run at a time (MaxConcurrentJobs)"
+        found += f", and up to {number_of(jobs, 'job')} run at a time (MaxConcurrentJobs)"
     if reserved:
         found += f", ReservedConcurrency {reserved:,}"
         advice = (
@@ -141,7 +142,7 @@ def check_mail_account(ses: Any) -> Check:
     """Check that Amazon SES can send, and say how much and to whom."""
     account = ses.get_account()
     quota = account.get("SendQuota", {})
-    found = f"{quota.get('Max24HourSend', 0):,.0f} mails a day"
+    found = f"{number_of(int(quota.get('Max24HourSend', 0)), 'mail')} a day"
     if not account.get("SendingEnabled", False):
         advice = "see the account's status in the SES console"
         return Check("mail account", False, f"{found}, sending is disabled", advice)

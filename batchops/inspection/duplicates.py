@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from batchcore.records import read_chunk
-from batchcore.texts import printable
+from batchcore.texts import number_of, printable
 
 from batchops.core.column_names import key_name
 from batchops.core.errors import InputError
@@ -82,10 +82,11 @@ class Duplicates(Shown):
         """Return the counts in a line, with the first key and its rows."""
         if not self.keys:
             return f"every key in {self.column!r} stands in one row only"
-        count = f"{self.keys:,} key{'s stand' if self.keys > 1 else ' stands'}"
+        count = number_of(self.keys, "key") + (" stands" if self.keys == 1 else " stand")
         first = next(self._by_key(), "")
         return (
-            f"{count} in more than one row of {self.column!r}, {self.rows:,} rows in all: {first}"
+            f"{count} in more than one row of {self.column!r}, {number_of(self.rows, 'row')} in "
+            f"all: {first}"
         )
 
     def _by_key(self) -> Iterator[str]:
@@ -100,7 +101,7 @@ class Duplicates(Shown):
         shown = [line for _, line in zip(range(_SHOWN_KEYS), self._by_key(), strict=False)]
         yield Block.facts(map(printable, shown[1:]))
         if self.keys > len(shown):
-            yield Block.facts([f"and {self.keys - len(shown):,} keys more"])
+            yield Block.facts([f"and {number_of(self.keys - len(shown), 'key')} more"])
 
 
 class KeyRows:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchcore import csvtext
+from batchcore.texts import number_of
 
 from batchops.core import ledger
 from batchops.core.column_names import with_key_name
@@ -63,13 +64,13 @@ class ErrorPage(Shown):
     @property
     def title(self) -> str:
         """How many errors there are, and how many were looked at."""
-        text = f"{len(self.errors):,} errors"
+        text = number_of(len(self.errors), "error")
         if self.read > len(self.errors):
             text += f" of {self.read:,} looked at"
         if self.next:
             text += f", up to row {self.next_row:,}; there may be more"
         if self.total is not None:
-            text += f"; {self.total:,} in the job in all"
+            text += f"; the job has {self.total:,}"
         return text
 
     def _blocks(self) -> Iterator[Block]:

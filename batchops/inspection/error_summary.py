@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from batchcore.texts import number_of
+
 from batchops.inspection.job_errors import iter_errors
 from batchops.show import markup
 from batchops.show.marks import WHOLE_ROW
@@ -86,7 +88,10 @@ def summary_html(summary: ErrorSummary, *, rows: int) -> str:
     stretches = summary.stretches(rows)
     return "".join(
         [
-            markup.paragraph(f"{total:,} errors in {len(summary.rejected):,} of {rows:,} rows"),
+            markup.paragraph(
+                f"{number_of(total, 'error')} in {len(summary.rejected):,} of "
+                f"{number_of(rows, 'row')}"
+            ),
             "<h3>By place in the file</h3>",
             stretches_svg(stretches),
             markup.bullets(bad_stretches(stretches)),

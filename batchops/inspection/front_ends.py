@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
-from batchcore.texts import visible
+from batchcore.texts import number_of, visible
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -101,7 +101,7 @@ class TerminalView:
             completed=progress.chunks_ended,
             width=min(60, self._console.width),
         )
-        chunks = Text(f"{status.chunks:,} chunks: ")
+        chunks = Text(f"{number_of(status.chunks, 'chunk')}: ")
         for state, count in progress.chunks_by_state.items():
             chunks.append("\N{BLACK SQUARE} ", style=COLOURS[state])
             chunks.append(f"{count:,} {state}  ")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
+from batchcore.texts import number_of
 
 from batchops.core.errors import translated
 from batchops.core.histories import StateVisit, read_history, state_visits
@@ -112,7 +113,7 @@ def workflow_graph(
         The title above the graph.
     """
     counts = chunks["status"].value_counts()
-    summary = f"{total:,} chunks" + "".join(
+    summary = number_of(total, "chunk") + "".join(
         f", {counts[status]:,} {status.lower()}" for status in sorted(counts.index)
     )
     failed = int(counts.get(workflow.FAILED, 0))
@@ -164,7 +165,7 @@ def chunk_runs(definition: Definition, chunks: pd.DataFrame) -> Run:
         if name not in step_states and not is_plumbing(state):
             count = failures if name in trouble else succeeded
             status = workflow.FAILED if name in trouble else workflow.SUCCEEDED
-            runs[name] = StateRun(status, note=f"{count:,} chunks") if count else StateRun()
+            runs[name] = StateRun(status, note=number_of(count, "chunk")) if count else StateRun()
     through = succeeded
     for step in reversed(workflow.CHUNK_STEPS):
         failed = int(failed_at.get(step.state, 0))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
-from batchcore.texts import printable
+from batchcore.texts import number_of, printable
 
 from batchops.show import markup
 from batchops.show.marks import COLOURS, MARKS
@@ -90,7 +90,10 @@ class Progress(Shown):
     def facts(self) -> list[str]:
         """Rows, rejected rows, speed and times, each as a text."""
         status = self.status
-        found = [f"{status.rows_done:,}/{status.rows:,} rows", f"{status.rows_rejected:,} rejected"]
+        found = [
+            f"{status.rows_done:,}/{number_of(status.rows, 'row')}",
+            f"{status.rows_rejected:,} rejected",
+        ]
         if self.rows_per_s is not None:
             found.append(f"{self.rows_per_s:,.0f} rows/s")
         if self.eta_s is not None:
@@ -104,7 +107,7 @@ class Progress(Shown):
         counts = ", ".join(
             f"{n:,} {self._word(state)}" for state, n in self.chunks_by_state.items() if n
         )
-        chunks = f"{self.phase:<9} {self.chunks_ended:,}/{self.status.chunks:,} chunks"
+        chunks = f"{self.phase:<9} {self.chunks_ended:,}/{number_of(self.status.chunks, 'chunk')}"
         text = ", ".join([chunks, *self.facts])
         if counts:
             text += f"; chunks: {counts}"
@@ -135,7 +138,7 @@ class Progress(Shown):
             f'aria-valuenow="{self.chunks_ended}" style="display:flex;height:0.8em;'
             f'background:rgba(128,128,128,0.3)">{bar}</div>'
             f"<div>{' &middot; '.join(map(markup.one_line, self.facts))}</div>"
-            f"<div>{self.status.chunks:,} chunks: {counts}</div>{reason}</div>"
+            f"<div>{number_of(self.status.chunks, 'chunk')}: {counts}</div>{reason}</div>"
         )
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from batchcore.texts import number_of
+
 from batchops.core.errors import InputError
 from batchops.inspection.frames import SOURCE_ROW
 from batchops.inspection.result_files import whole_file
@@ -62,10 +64,10 @@ class RejectsWorkbook(Shown):
     left_out: tuple[LeftOut, ...] = ()
 
     def _blocks(self) -> Iterator[Block]:
-        yield Block.line(f"{self.rows:,} rejected rows are stored as {self.path}")
+        yield Block.line(f"{number_of(self.rows, 'rejected row')} stored as {self.path}")
         if self.left_out:
             yield Block.line(
-                f"{len(self.left_out):,} rows do not fit into a workbook, and are left out: take "
+                f"{number_of(len(self.left_out), 'row')} left out, which no workbook holds: take "
                 "them from the CSV"
             )
             yield Block.facts(_listed(self.left_out))
@@ -137,7 +139,10 @@ def write_workbook(
 def _left_out_notes(left_out: Sequence[LeftOut]) -> list[str]:
     if not left_out:
         return []
-    return [f"{len(left_out):,} rejected rows do not fit, and are left out:", *_listed(left_out)]
+    return [
+        f"left out, since too large: {number_of(len(left_out), 'rejected row')}:",
+        *_listed(left_out),
+    ]
 
 
 def _reasons(errors: pd.DataFrame, names: Sequence[str]) -> Mapping[tuple[int, int], str]:
@@ -262,7 +267,7 @@ class _Writer:
 def _unfit(value: str) -> str:
     """Return why a cell cannot hold a text; empty if it can."""
     if (length := characters(value)) > MAX_CHARACTERS:
-        return f"has {length:,} characters, and a cell holds {MAX_CHARACTERS:,}"
+        return f"has {number_of(length, 'character')}, and a cell holds {MAX_CHARACTERS:,}"
     if (count := value.count("\n")) > _MAX_LINE_FEEDS:
         return f"has {count:,} line feeds, and a cell holds {_MAX_LINE_FEEDS}"
     odd = next((c for c in value if c in "\ufffe\uffff" or "\ud800" <= c <= "\udfff"), "")
@@ -274,7 +279,9 @@ def _cut(reason: str) -> str:
     if not _unfit(reason):
         return reason
     lines = "".join(c if not _unfit(c) else "?" for c in reason).replace("\n", " ")
-    return f"{lines[:16_000]} ... ({len(reason):,} characters: for all of it see the CSV)"
+    return (
+        f"{lines[:16_000]} ... ({number_of(len(reason), 'character')}: for all of it see the CSV)"
+    )
 
 
 def _member(member: Any) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchcore import workflow
-from batchcore.texts import printable
+from batchcore.texts import number_of, printable
 
 from batchops.core.errors import BatchOpsError, InputError
 from batchops.core.executions import settled
@@ -70,8 +70,8 @@ class JobReport(Shown):
 
     def _blocks(self) -> Iterator[Block]:
         yield Block.line(
-            f"the report of job {self.job_id} is stored as {self.path}: {self.size_bytes:,} bytes, "
-            "which open in any browser"
+            f"the report of job {self.job_id} is stored as {self.path}: "
+            f"{number_of(self.size_bytes, 'byte')}, which open in any browser"
         )
         yield from (Block.line(f"without {each}") for each in self.missing)
 
@@ -147,7 +147,9 @@ def _causes(found: Why) -> str:
 
 def _facts(job: JobRef, entry: JobEntry) -> Iterator[str]:
     status = job_status(job)
-    yield f"{entry.file}, {entry.size_bytes:,} bytes, in stack {job.stack.name}: {status}"
+    yield (
+        f"{entry.file}, {number_of(entry.size_bytes, 'byte')}, in stack {job.stack.name}: {status}"
+    )
     began, ended = entry.attempt_started, entry.ended
     if ended is not None and entry.status in workflow.ENDED:
         took = format_duration(entry.attempt_s)
@@ -180,7 +182,7 @@ def _chunks(chunks: pd.DataFrame) -> str:
     failed = found[found["status"] == workflow.FAILED]
     counts = found["status"].value_counts()
     said = ", ".join(f"{count:,} {str(status).lower()}" for status, count in counts.items())
-    return markup.paragraph(f"{len(found):,} chunks: {said}") + _frame_html(
+    return markup.paragraph(f"{number_of(len(found), 'chunk')}: {said}") + _frame_html(
         failed.head(_MOST_CHUNKS)
     )
 

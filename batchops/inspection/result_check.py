@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from batchcore import aws
+from batchcore.texts import number_of
 from botocore.exceptions import ClientError
 
 from batchops.core.errors import JobError, translated
@@ -43,7 +44,11 @@ def check_result(stack: StackRef, entry: JobEntry, *, rejected: bool) -> str:
     if latest["VersionId"] != place.version_id:
         return f"replaced by version {latest['VersionId']}"
     size = latest["ContentLength"]
-    return WHOLE if size == place.size_bytes else f"of {size:,} bytes, not {place.size_bytes:,}"
+    return (
+        WHOLE
+        if size == place.size_bytes
+        else f"of {number_of(size, 'byte')}, not {place.size_bytes:,}"
+    )
 
 
 def lost_results(

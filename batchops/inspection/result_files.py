@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from batchcore import workflow
+from batchcore.texts import number_of
 
 from batchops.core.column_names import input_columns
 from batchops.core.errors import (
@@ -65,7 +66,7 @@ class ResultFile(Shown):
     def _blocks(self) -> Iterator[Block]:
         when = f"{self.modified:%Y-%m-%d %H:%M} UTC"
         place = f"s3://{self.bucket}/{self.key}"
-        yield Block.line(f"{self.name}: {self.size_bytes:,} bytes, of {when}, {place}")
+        yield Block.line(f"{self.name}: {number_of(self.size_bytes, 'byte')}, of {when}, {place}")
 
 
 def result_key(job: JobRef, *, rejected: bool) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from batchcore import quoting
 from batchcore.headers import OTHER_DELIMITERS
 from batchcore.items import MAX_RAW_CHARACTERS
+from batchcore.texts import number_of
 
 # Stage, column and rule.
 Rule = tuple[str, str, str]
@@ -261,7 +262,7 @@ def _what(kind: Any) -> str:
         return kind
     named = [f"{column or 'the row'} {rule}" for _, column, rule in kind[:_NAMED_RULES]]
     more = f" and {len(kind) - _NAMED_RULES} more" if len(kind) > _NAMED_RULES else ""
-    return f"breaks the same {len(kind)} rules: {', '.join(named)}{more}"
+    return f"breaks the same {number_of(len(kind), 'rule')}: {', '.join(named)}{more}"
 
 
 def _by_rule(rows: Iterable[_Rows]) -> list[RuleGroup]:

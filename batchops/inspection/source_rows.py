@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from batchcore import csvtext
+from batchcore.texts import number_of
 
 from batchops.core.errors import JobError
 from batchops.core.manifest import read_piece, require_manifest
@@ -41,7 +42,8 @@ def accepted_rows(
     found = [row for chunk in chunks for row in _rows(job, entry, chunk) if row not in bad]
     if len(found) != lines:
         raise JobError(
-            f"job {job.id} has {len(found):,} accepted rows and {lines:,} lines in its completed "
+            f"job {job.id} has {number_of(len(found), 'accepted row')} and "
+            f"{number_of(lines, 'line')} in its completed "
             "file: another attempt has replaced a file meanwhile, so read it again",
             job_id=job.id,
         )

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from batchcore.texts import number_of
+
 from batchops.core.errors import InputError
 from batchops.inspection.cell_readings import days, numbers, seconds
 
@@ -71,7 +73,8 @@ def write_quoted(
         for name, value in zip(header, values, strict=False):
             if characters(value) > MAX_CHARACTERS:
                 raise InputError(
-                    f"{name!r} in row {row:,} of the file has {characters(value):,} characters, "
+                    f"{name!r} in row {row:,} of the file has "
+                    f"{number_of(characters(value), 'character')}, "
                     f"and a spreadsheet keeps {MAX_CHARACTERS:,} of a cell: take the plain CSV"
                 )
         writer.writerow(map(quote, values))
@@ -107,8 +110,8 @@ def check_columns(header: Sequence[str]) -> None:
     """
     if len(header) > MAX_COLUMNS:
         raise InputError(
-            f"{len(header):,} columns are more than the {MAX_COLUMNS:,} of a sheet: take the plain "
-            "CSV"
+            f"{number_of(len(header), 'column')} are more than the {MAX_COLUMNS:,} of a sheet: "
+            "take the plain CSV"
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchcore import keys, workflow
+from batchcore.texts import number_of
 
 from batchops.core import ledger
 from batchops.core.errors import (
@@ -71,10 +72,10 @@ class JobStatus(Shown):
     warnings: tuple[str, ...] = ()
 
     def _blocks(self) -> Iterator[Block]:
-        chunks = f"{self.chunks_done + self.chunks_failed}/{self.chunks} chunks"
+        chunks = f"{self.chunks_done + self.chunks_failed}/{number_of(self.chunks, 'chunk')}"
         if self.chunks_failed:
             chunks += f" ({self.chunks_failed} failed)"
-        line = f"{self.status}, {chunks}, {self.rows_done:,}/{self.rows:,} rows"
+        line = f"{self.status}, {chunks}, {self.rows_done:,}/{number_of(self.rows, 'row')}"
         line += f", {self.rows_rejected:,} rejected"
         line += f", mail {self.mail.lower()}" if self.mail else ""
         yield Block.line(f"{line}: {self.reason}" if self.reason else line)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from batchcore import jobs, workflow
 from batchcore.error_files import CauseCounts
 from batchcore.errors import FileError, InputGoneError, TooManyRejectsError
-from batchcore.texts import printable
+from batchcore.texts import number_of, printable
 
 from batchops.core import ledger
 from batchops.core.column_names import input_columns
@@ -104,7 +104,7 @@ class Cause:
         """Return count and reason, an example and the next call, on a line each."""
         lines = [f"{self.count:,} x {self.what}", f"next: {self.next_call}"]
         if self.kind == "rows":
-            number = f"{self.count:,} row" + ("" if self.count == 1 else "s")
+            number = number_of(self.count, "row")
             lines[:1] = [f"{self.what}: {number}", self.value]
         elif self.what != self.value:
             lines.insert(1, f"such as {self.example}")
@@ -138,7 +138,7 @@ class Why(Shown):
         yield Block.line(f"job {self.job_id} is {self.status}:{none}")
         lines = [line for cause in self.causes[:_SHOWN] for line in str(cause).splitlines()]
         if len(self.causes) > _SHOWN:
-            lines.append(f"and {len(self.causes) - _SHOWN:,} causes more")
+            lines.append(f"and {number_of(len(self.causes) - _SHOWN, 'cause')} more")
         rows = [(f"{c.count:,}", c.what, c.example, c.next_call) for c in self.causes]
         yield Block.table(("count", "what", "example", "next"), rows, lines=lines)
         if self.by_rule_only:

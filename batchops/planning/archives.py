@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from batchcore import gzipped, headers
 from batchcore.errors import GzipError
-from batchcore.texts import visible
+from batchcore.texts import number_of, visible
 
 from batchops.core.errors import InputError
 
@@ -70,8 +70,8 @@ def unzip(file: IO[bytes], name: str) -> tuple[IO[bytes], str]:
             free = shutil.disk_usage(tempfile.gettempdir()).free
             if member.file_size > free:
                 raise InputError(
-                    f"{name} unpacks to {member.file_size:,} bytes, and {free:,} are free in "
-                    f"{tempfile.gettempdir()}"
+                    f"{name} unpacks to {number_of(member.file_size, 'byte')}, and {free:,} are "
+                    f"free in {tempfile.gettempdir()}"
                 )
             with archive.open(member) as content:
                 unpacked, _ = stored(blocks_of(content))
@@ -105,7 +105,9 @@ def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
         raise InputError(f"{name} holds no file")
     if len(found) > 1:
         names = headers.listed([each.filename for each in found])
-        raise InputError(f"{name} holds {len(found)} files, and one is wanted: {names}")
+        raise InputError(
+            f"{name} holds {number_of(len(found), 'file')}, and one is wanted: {names}"
+        )
     if found[0].filename.lower().endswith(".zip"):
         raise InputError(f"{name} holds another archive, {found[0].filename!r}: unpack it first")
     if found[0].flag_bits & 1:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchcore.dates import is_date_format
+from batchcore.texts import number_of
 
 from batchops.planning.column_facts import (
     BLANKS,
@@ -125,7 +126,10 @@ def _number_rules(facts: ColumnFacts, notes: list[str]) -> dict[str, Any]:
 
 def _text_rules(facts: ColumnFacts, notes: list[str]) -> dict[str, Any]:
     if members := _members(facts):
-        notes.append(f"lists the {len(members)} values that occur: other values would be rejected")
+        notes.append(
+            f"lists the {number_of(len(members), 'value')} that occur: other values would be "
+            "rejected"
+        )
         return {"enum": members}
     if pattern := facts.shape.pattern():
         notes.append("all values are built alike: the pattern would reject others")
@@ -138,9 +142,13 @@ def _text_rules(facts: ColumnFacts, notes: list[str]) -> dict[str, Any]:
 def _is_no_amount(facts: ColumnFacts, notes: list[str]) -> bool:
     """Return whether texts that could be numbers are better taken as texts."""
     if count := facts.count(LEADING_ZERO):
-        notes.append(f"a text, not a number, because {count:,} values begin with 0")
+        notes.append(
+            f"a text, not a number, because of {number_of(count, 'value')} with a 0 in front"
+        )
     elif exponents := facts.count(EXPONENT):
-        notes.append(f"a text, because {exponents:,} values such as 1E5 may be codes, not numbers")
+        notes.append(
+            f"a text, because of {number_of(exponents, 'value')} such as 1E5, which may be codes"
+        )
     elif facts.longest > _EXACT_DIGITS and facts.every(INTEGER):
         notes.append("a text: it has more digits than spreadsheets keep")
     elif looks_like_identifier(facts) and facts.every(INTEGER):
@@ -194,7 +202,7 @@ def _choose_format(formats: list[str], day_first: bool | None, notes: list[str])
 def _doubts(facts: ColumnFacts, rules: dict[str, Any]) -> Iterator[str]:
     """Yield what a person should look at in values that the rules accept."""
     if count := facts.count(BLANKS):
-        yield f"{count:,} values have blanks around them"
+        yield f"blanks around {number_of(count, 'value')}"
     if facts.values > 1 and facts.listed is not None and len(facts.listed) == 1:
         yield "has the same value in every row"
     if rules.get("type") == "string" or "pattern" in rules or "enum" in rules:
@@ -215,8 +223,8 @@ def _nearly(facts: ColumnFacts) -> Iterator[str]:
     if best in (INTEGER, NUMBER) and looks_like_identifier(facts):
         what, say = "digits", '"pattern": "^[0-9]+$"'
     yield (
-        f"{counts[best]:,} of {facts.values:,} values are {what}, but not {_short(facts, best)}: "
-        f"{say} would reject the others"
+        f"{counts[best]:,} of {number_of(facts.values, 'value')} are {what}, but not "
+        f"{_short(facts, best)}: {say} would reject the others"
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from batchcore import gzipped
+from batchcore.texts import number_of
 
 from batchops.core.errors import InputError
 from batchops.planning import archives, text_input, workbooks
@@ -220,7 +221,7 @@ def _converted(source: _Opened, delimiter: str, reading: Reading) -> PlainFile |
         archives.blocks_of(source.file), encoding=reading.encoding, skip_rows=reading.skip_rows
     )
     file, lines = archives.stored(blocks)
-    said = (f"{source.known}: {lines:,} lines", *notes)
+    said = (f"{source.known}: {number_of(lines, 'line')}", *notes)
     return PlainFile(file, source.wanted, ("; ".join(said),), file.close)
 
 
@@ -234,7 +235,10 @@ def _written(made: FrameText, what: str, name: str, delimiter: str, *, above: in
     """
     counted = _Counted(made.rows)
     file, _ = archives.stored(write_csv(made.columns, counted, delimiter=delimiter, above=above))
-    said = f"{what}: {counted.count:,} rows of {len(made.columns):,} columns, written as CSV"
+    said = (
+        f"{what}: {number_of(counted.count, 'row')} of "
+        f"{number_of(len(made.columns), 'column')}, written as CSV"
+    )
     return PlainFile(file, name, (said, *made.notes), file.close)
 
 
@@ -263,9 +267,11 @@ def _sheet(source: _Opened, delimiter: str, reading: Reading) -> PlainFile:
     rows = found.rows[reading.skip_rows :]
     above = next((number for number, row in enumerate(rows) if any(row)), None)
     if above is None:
-        raise InputError(f"sheet {found.sheet!r} has nothing below {reading.skip_rows:,} rows")
+        raise InputError(
+            f"sheet {found.sheet!r} has nothing below {number_of(reading.skip_rows, 'row')}"
+        )
     # Blank rows stay, as blank lines, so that the rows have the numbers of the sheet.
-    notes = (*text_input.said_skipped(reading.skip_rows, "rows"), *found.notes)
+    notes = (*text_input.said_skipped(reading.skip_rows, "row"), *found.notes)
     below = (row if any(row) else () for row in rows[above + 1 :])
     made = FrameText(tuple(rows[above]), below, notes)
     what = f"sheet {found.sheet!r} of {source.known}"

@@ -11,6 +11,7 @@ from batchcore import csvtext, headers, intake, jobs
 from batchcore.errors import FileError
 from batchcore.headers import OTHER_DELIMITERS
 from batchcore.schema import RecordSchema
+from batchcore.texts import number_of
 
 from batchops.core.errors import InputError
 from batchops.planning.column_facts import kinds_of
@@ -68,7 +69,7 @@ def find_delimiter(head: bytes, name: str) -> str:
 
 
 def _fields(count: int) -> str:
-    return "1 field" if count == 1 else f"{count} fields"
+    return number_of(count, "field")
 
 
 def _widths(head: bytes, delimiter: str) -> list[int]:
@@ -107,7 +108,7 @@ def read_columns(
     if twice:
         notes.append(f"{headers.listed(twice)} stand twice, so no rule can be theirs")
     if "" in names:
-        notes.append(f"{names.count('')} columns have no name: they pass through")
+        notes.append(f"{number_of(names.count(''), 'column')} without a name: passed through")
     data = [name for name in columns if kinds_of(name)]
     if len(data) > len(columns) / 2:
         notes.append(f"is row 1 a header? {headers.listed(data)} look like values, not like names")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from batchcore import headers
+from batchcore.texts import number_of
 
 from batchops.core.errors import InputError
 from batchops.planning.cell_text import (
@@ -113,8 +114,8 @@ def lacking_columns(names: Sequence[str], missing: Sequence[str]) -> str:
 def _pandas_text(frame: pd.DataFrame) -> FrameText:
     if frame.columns.nlevels > 1:
         raise InputError(
-            f"the DataFrame has {frame.columns.nlevels} levels of columns, and a CSV has one: "
-            "join their names first"
+            f"the DataFrame has {number_of(frame.columns.nlevels, 'level')} of columns, and a CSV "
+            "has one: join their names first"
         )
     named = [str(name) for name in frame.index.names if name is not None]
     if named:

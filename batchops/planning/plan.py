@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchcore.texts import printable
+from batchcore.texts import number_of, printable
 
 from batchops.planning.aws_facts import priced_at
 from batchops.planning.conversion import AS_IT_IS, Reading
@@ -146,7 +146,8 @@ class Plan(Shown):
             found.append(self.duplicates.summary())
         if self.jobs_ahead:
             found.append(
-                f"as many jobs run as may: it would be QUEUED after {self.jobs_ahead:,} jobs"
+                "as many jobs run as may: it would be QUEUED after "
+                f"{number_of(self.jobs_ahead, 'job')}"
             )
         found = [*self.header_warnings, *found]
         saving = describe_saving(
@@ -203,11 +204,12 @@ class Plan(Shown):
         yield self._sizes_block()
 
     def _headline(self) -> str:
-        blank = f" and {_count(self.blank_lines, 'blank line')}" if self.blank_lines else ""
+        blank = f" and {number_of(self.blank_lines, 'blank line')}" if self.blank_lines else ""
         read = " before it is refused" if self.refusal and not self.limits else ""
         return (
-            f"{self.name}: {_count(self.size_bytes, 'byte')}, {_count(self.rows, 'row')}{blank}"
-            f"{read}, {_count(self.chunks, 'chunk')} of at most {_count(self.chunk_rows, 'row')}"
+            f"{self.name}: {number_of(self.size_bytes, 'byte')}, "
+            f"{number_of(self.rows, 'row')}{blank}{read}, {number_of(self.chunks, 'chunk')} of at "
+            f"most {number_of(self.chunk_rows, 'row')}"
         )
 
     def _columns(self) -> str:
@@ -223,7 +225,7 @@ class Plan(Shown):
     def _rejected(self) -> str:
         share = f" ({share_text(self.rejected / self.rows)})" if self.rows else ""
         keys = "" if self.keys_checked else "; keys not looked up"
-        return f"{_count(self.rejected, 'row')}{share}, {_count(self.errors, 'error')}{keys}"
+        return f"{number_of(self.rejected, 'row')}{share}, {number_of(self.errors, 'error')}{keys}"
 
     def _rules_block(self) -> Block:
         rows = [
@@ -232,7 +234,7 @@ class Plan(Shown):
         ]
         lines = [printable(f"  {rule}") for rule in self.rules[:_SHOWN]]
         if len(self.rules) > _SHOWN:
-            lines.append(f"  and {_count(len(self.rules) - _SHOWN, 'rule')} more")
+            lines.append(f"  and {number_of(len(self.rules) - _SHOWN, 'rule')} more")
         columns = ("rows", "stage", "column", "rule", "first row", "message")
         return Block.table(columns, rows, lines=lines)
 
@@ -266,10 +268,6 @@ class Plan(Shown):
         ]
         columns = ("rows a chunk", "chunks", "cost", "time on AWS")
         return Block.table(columns, rows, lines=[], folded="other chunk sizes")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _names(names: tuple[str, ...]) -> str:

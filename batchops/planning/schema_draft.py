@@ -16,6 +16,7 @@ from batchcore import csvtext, headers, intake, jobs
 from batchcore.errors import FileError
 from batchcore.records import read_records
 from batchcore.schema import RecordSchema
+from batchcore.texts import number_of
 
 from batchops.core.errors import InputError
 from batchops.planning.column_draft import (
@@ -39,8 +40,8 @@ _FIRST_ROWS = (
     "--against)"
 )
 _UNREADABLE = (
-    "{:,} rows are rejected whatever the schema says: they are not UTF-8, have text after a "
-    "closing quote, or another number of fields than the header"
+    "rejected whatever the schema says: {}, not UTF-8, with text after a closing quote, or with "
+    "another number of fields than the header"
 )
 
 
@@ -115,8 +116,8 @@ class SchemaDraft(Shown):
     def _blocks(self) -> Iterator[Block]:
         properties = self.schema["properties"]
         yield Block.line(
-            f"{self.name}: {self.rows:,} rows, {len(properties)} columns delimited by "
-            f"{jobs.delimiter_name(self.delimiter)}"
+            f"{self.name}: {number_of(self.rows, 'row')}, {number_of(len(properties), 'column')} "
+            f"delimited by {jobs.delimiter_name(self.delimiter)}"
         )
         rows = [(name, _json(rules)) for name, rules in properties.items()]
         lines = [f"  {name}: {rules}" for name, rules in rows]
@@ -204,7 +205,7 @@ def _draft(
     if limit is not None and next(records, None) is not None:
         notes.append(Note("", _FIRST_ROWS.format(rows)))
     if unreadable:
-        notes.append(Note("", _UNREADABLE.format(unreadable)))
+        notes.append(Note("", _UNREADABLE.format(number_of(unreadable, "row"))))
     look_up = {} if reference_data is None else _look_up(Path(reference_data), facts)
     schema = _assemble(name, facts, look_up, notes)
     keys = [each.name for each in facts if _may_be_key(each)]
@@ -286,7 +287,7 @@ def _look_up(path: Path, facts: Sequence[ColumnFacts]) -> dict[str, Any]:
         )
     if columns[shared[0]].empty:
         raise InputError(
-            f"the key {shared[0]!r} is empty in {columns[shared[0]].empty:,} rows, which cannot be "
-            "looked up: fill it in"
+            f"the key {shared[0]!r} is empty in {number_of(columns[shared[0]].empty, 'row')}, "
+            "which cannot be looked up: fill it in"
         )
     return {"x-key": shared[0], "x-enrichment": added}

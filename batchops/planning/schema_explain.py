@@ -11,6 +11,7 @@ from batchcore import dialect
 from batchcore.dates import is_date_format
 from batchcore.readings import implied_type
 from batchcore.schema_messages import as_text
+from batchcore.texts import number_of
 
 from batchops.planning.example_values import accepted_value, rejected_value
 from batchops.planning.what_if import load_schema
@@ -90,7 +91,7 @@ class SchemaExplanation(Shown):
     look_up: str
 
     def _blocks(self) -> Iterator[Block]:
-        yield Block.line(f"{self.name}: {len(self.columns)} columns. {self.look_up}")
+        yield Block.line(f"{self.name}: {number_of(len(self.columns), 'column')}. {self.look_up}")
         rows = [
             (e.column, e.sentence, _shown(e.passes), _shown(e.fails), e.why) for e in self.columns
         ]
@@ -198,15 +199,19 @@ _NOTHING = {"type", dialect.EMPTY, "title", "description", "$comment", "examples
 def _size(rules: Mapping[str, Any]) -> str:
     least, most = rules.get("minLength", 0), rules.get("maxLength")
     if most is None:
-        return f"at least {least} characters" if least > 1 else ""
+        return f"at least {number_of(least, 'character')}" if least > 1 else ""
     if least == most:
-        return f"{most} characters"
-    return f"{least} to {most} characters" if least > 1 else f"at most {most} characters"
+        return number_of(most, "character")
+    return (
+        f"{least} to {number_of(most, 'character')}"
+        if least > 1
+        else f"at most {number_of(most, 'character')}"
+    )
 
 
 def _shown(value: str | None) -> str:
     if value is None:
         return "-"
     if len(value) > _SHOWN_CHARACTERS:
-        return f"{value[:_SHOWN_CHARACTERS]!r}... ({len(value):,} characters)"
+        return f"{value[:_SHOWN_CHARACTERS]!r}... ({number_of(len(value), 'character')})"
     return repr(value)

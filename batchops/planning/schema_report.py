@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchcore.schema_check import read_checked
 from batchcore.sizing import MAX_CHUNK_ROWS
+from batchcore.texts import number_of
 
 from batchops.core.errors import InputError
 from batchops.deployment.settings import shipped_settings
@@ -68,13 +69,17 @@ class HeldAgainst(Shown):
         if self.refusal:
             yield Block.line(f"{self.file} would be refused: {self.refusal}")
             return
-        yield Block.line(f"{self.file}: {self.rows:,} rows, {self.rejected:,} rejected")
+        yield Block.line(f"{self.file}: {number_of(self.rows, 'row')}, {self.rejected:,} rejected")
         yield Block.facts(self.warnings)
         rows = [
             (each.column or "(row)", each.rule, f"{each.rows:,}", each.source_row, _shown(each))
             for each in self.rules
         ]
-        lines = [f"  {c}: {rule}: {n} rows, first in row {at}: {v}" for c, rule, n, at, v in rows]
+        lines = [
+            f"  {each.column or '(row)'}: {each.rule}: {number_of(each.rows, 'row')}, "
+            f"first in row {each.source_row}: {_shown(each)}"
+            for each in self.rules
+        ]
         yield Block.table(("column", "rule", "rows", "first row", "there"), rows, lines=lines)
 
 
@@ -113,12 +118,11 @@ class SchemaReport(Shown):
 
     def _blocks(self) -> Iterator[Block]:
         if self.ok:
-            yield Block.line(f"{self.file}: no mistakes, {len(self.columns)} columns")
+            yield Block.line(f"{self.file}: no mistakes, {number_of(len(self.columns), 'column')}")
             if self.against is not None:
                 yield Block.value(self.against)
             return
-        count = len(self.mistakes)
-        yield Block.line(f"{self.file}: {count} mistake{'s' if count > 1 else ''}")
+        yield Block.line(f"{self.file}: {number_of(len(self.mistakes), 'mistake')}")
         rows = [(each.place or "/", each.message) for each in self.mistakes]
         lines = [f"  {place}: {message}" for place, message in rows]
         yield Block.table(("place", "message"), rows, lines=lines)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchcore.csvtext import MAX_CHUNK_BYTES
 from batchcore.sizing import MAX_CHUNK_ROWS
+from batchcore.texts import number_of
 
 from batchops.planning.cost import estimate_cost
 from batchops.planning.durations import estimate_duration
@@ -98,9 +99,8 @@ def describe_saving(options: tuple[ChunkOption, ...], *, current: int, suggested
     if then is None or now == then:
         return ""
     text = (
-        f"FileChunkSize={then.chunk_rows} would take {then.chunks:,} "
-        f"chunk{'' if then.chunks == 1 else 's'}, {usd_text(then.usd)} and "
-        f"{rough_duration(then.low_s)} to {rough_duration(then.high_s)}"
+        f"FileChunkSize={then.chunk_rows} would take {number_of(then.chunks, 'chunk')}, "
+        f"{usd_text(then.usd)} and {rough_duration(then.low_s)} to {rough_duration(then.high_s)}"
     )
     if now is None:
         return text

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from batchcore import jobs, keys
 from batchcore.aws import CHECKSUM
+from batchcore.texts import number_of
 
 from batchops.core.errors import InputError, translated
 from batchops.core.uploads import UNVERSIONED
@@ -107,8 +108,8 @@ def _check_unchanged(plan: Plan, plain: PlainFile) -> None:
         raise InputError(f"{plan.name} was read by its plan: submit the file itself")
     if size_bytes != plan.size_bytes:
         raise InputError(
-            f"{plan.name} has {size_bytes:,} bytes, but {plan.size_bytes:,} when it was planned: "
-            "plan it again"
+            f"{plan.name} has {number_of(size_bytes, 'byte')}, but {plan.size_bytes:,} when it was "
+            "planned: plan it again"
         )
 
 
@@ -144,7 +145,9 @@ def _checked(name: str) -> str:
     if not name or any(part in ("", ".", "..") for part in parts):
         raise InputError(f"{name!r} cannot be the name of an upload: give a file name, or a/b.csv")
     if len(name.encode()) > MAX_NAME_BYTES:
-        raise InputError(f"the name has {len(name.encode()):,} bytes, at most {MAX_NAME_BYTES} fit")
+        raise InputError(
+            f"the name has {number_of(len(name.encode()), 'byte')}, at most {MAX_NAME_BYTES} fit"
+        )
     return name
 
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import IO
 
+from batchcore.texts import number_of
+
 from batchops.core.errors import InputError
 
 # Lines above a header are titles; more text than this is none.
@@ -66,14 +68,21 @@ def as_utf8(
         notes = (f"read as {encoding}, written as UTF-8",)
     if skip_rows:
         blocks = _without_lines(blocks, skip_rows)
-    return blocks, (*notes, *said_skipped(skip_rows, "lines"))
+    return blocks, (*notes, *said_skipped(skip_rows, "line"))
 
 
 def said_skipped(count: int, what: str) -> tuple[str, ...]:
-    """Say how many lines or rows were left out, and what that does to the numbers of rows."""
+    """Say how many lines or rows were left out, and what that does to the numbers of rows.
+
+    Parameters
+    ----------
+    what
+        ``"line"`` or ``"row"``.
+    """
     if not count:
         return ()
-    return (f"{count:,} {what} left out at the beginning, so row N of the job was row N+{count:,}",)
+    left_out = number_of(count, what)
+    return (f"{left_out} left out at the beginning, so row N of the job was row N+{count:,}",)
 
 
 def _decoder(encoding: str) -> codecs.IncrementalDecoder:
@@ -116,4 +125,4 @@ def _without_lines(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
             return
         if len(head) > _MAX_SKIPPED_BYTES:
             break
-    raise InputError(f"the file has no text below {count:,} lines")
+    raise InputError(f"the file has no text below {number_of(count, 'line')}")

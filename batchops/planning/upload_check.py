@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchcore.texts import printable
+from batchcore.texts import number_of, printable
 
 from batchops.planning.conversion import AS_IT_IS, Reading
 from batchops.planning.planner import plan_for
@@ -59,7 +59,7 @@ class UploadCheck(Shown):
 
     def _title(self) -> str:
         verdict = "can be submitted" if self.acceptable else "cannot be submitted"
-        return f"{self.name} ({self.size_bytes:,} bytes) {verdict}"
+        return f"{self.name} ({number_of(self.size_bytes, 'byte')}) {verdict}"
 
     def _columns(self) -> Iterator[str]:
         """Yield the columns that were found, are missing and are extra, one line each."""
@@ -115,8 +115,8 @@ def check_upload(
     """
     if isinstance(source, bytes) and len(source) > max_bytes:
         problem = (
-            f"it is larger than the {max_bytes:,} bytes that a browser can hand over: give its "
-            "path instead"
+            f"it is larger than the {number_of(max_bytes, 'byte')} that a browser can hand over: "
+            "give its path instead"
         )
         return UploadCheck(name or "upload.csv", len(source), (problem,))
     plan = plan_for(stack, source, name=name, reading=reading, check_keys=check_keys)

@@ -19,6 +19,7 @@ from batchcore.errors import FileError, SchemaError
 from batchcore.records import read_records
 from batchcore.schema import RecordSchema, Violation
 from batchcore.schema_check import check_schema, load_checked
+from batchcore.texts import number_of
 from batchcore.upload import Upload
 
 from batchops.core.errors import InputError
@@ -86,7 +87,7 @@ class WhatIf(Shown):
     def _blocks(self) -> Iterator[Block]:
         yield Block.line(self._summary())
         lines = [
-            f"  {column or 'the row'}: {rule}: {now:,} rows now, {then:,} then"
+            f"  {column or 'the row'}: {rule}: {number_of(now, 'row')} now, {then:,} then"
             for column, rule, now, then in self.rules
         ]
         rows = [(c or "(row)", rule, f"{a:,}", f"{b:,}") for c, rule, a, b in self.rules]
@@ -100,7 +101,7 @@ class WhatIf(Shown):
 
     def _summary(self) -> str:
         return (
-            f"{self.name}, {self.rows:,} rows: {self.newly_rejected:,} newly rejected, "
+            f"{self.name}, {number_of(self.rows, 'row')}: {self.newly_rejected:,} newly rejected, "
             f"{self.newly_accepted:,} newly accepted, {self.rejected_by_both:,} rejected by both"
         )
 

@@ -14,6 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from xml.etree import ElementTree
 
+from batchcore.texts import number_of
+
 from batchops.core.errors import InputError
 from batchops.planning.cell_text import SHEET_BOOLEANS, column_texts
 
@@ -104,7 +106,8 @@ def _choose(book: Any, sheet: str | None) -> str:
         return sheet
     if len(names) != 1:
         raise InputError(
-            f"the workbook has {len(names)} sheets ({listed}): name one, sheet={names[0]!r}"
+            f"the workbook has {number_of(len(names), 'sheet')} ({listed}): name one, "
+            f"sheet={names[0]!r}"
             if names
             else "the workbook has no sheet with cells"
         )

@@ -6,6 +6,8 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from batchcore.texts import number_of
+
 from batchops.core.errors import InputError
 from batchops.plots.axes import PART_COLOURS, finish, fit_label, make_axes, say_why_empty
 from batchops.show.marks import INK
@@ -67,7 +69,7 @@ def plot_totals(
         table = table.loc[table.sum(axis=1).sort_values(ascending=False, kind="stable").index]
     labels = [fit_label(str(name)) for name in table.index[:top]]
     if len(table) > top:
-        labels.append(f"{len(table) - top:,} others")
+        labels.append(number_of(len(table) - top, "other"))
         rest = table.iloc[top:].sum().to_frame().T
         table = pd.concat([table.iloc[:top], rest])
     _stack(ax, table, labelled=split is not None)
@@ -93,8 +95,8 @@ def _check(data: pd.DataFrame, by: str, value: str, split: str | None) -> pd.Dat
         )
     if split and data[split].nunique() > _MAX_PARTS:
         raise InputError(
-            f"{split!r} has {data[split].nunique():,} values, and {_MAX_PARTS} colours can be told "
-            "apart: split by another column"
+            f"{split!r} has {number_of(data[split].nunique(), 'value')}, and {_MAX_PARTS} colours "
+            "can be told apart: split by another column"
         )
     return data
 

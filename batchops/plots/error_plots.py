@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchcore import workflow
+from batchcore.texts import number_of
 
 from batchops.plots.axes import (
     count_on,
@@ -132,7 +133,7 @@ def errors_by_position(errors: pd.DataFrame, *, rows: int, ax: Axes | None = Non
     ax.margins(y=0.12)
     ax.set_ylabel("rejected rows" if each == 1 else f"rejected rows of each {each:,}")
     count_on(ax.yaxis)
-    title = f"{len(at):,} of {rows:,} rows rejected, by place in the file"
+    title = f"{len(at):,} of {number_of(rows, 'row')} rejected, by place in the file"
     worst = max(bad_stretches(stretches), key=lambda found: found.rejected, default=None)
     if worst is not None:
         title += f"; {worst}"
@@ -183,7 +184,7 @@ def _bars(
     ax.set_ylabel(axis)
     ax.margins(x=0.1)
     rows = errors["source_row"].nunique()
-    title = f"{len(errors):,} errors in {rows:,} rows, by {what}"
+    title = f"{number_of(len(errors), 'error')} in {number_of(rows, 'row')}, by {what}"
     return finish(ax, title, "errors", legend=True, counts=True)
 
 

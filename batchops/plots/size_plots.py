@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchcore.texts import number_of
+
 from batchops.plots.axes import finish, make_axes, say_why_empty
 from batchops.show.marks import BLUE, INK, VERMILLION
 
@@ -100,7 +102,7 @@ def measured_sizes(speeds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("rows a second, upload to mail")
     # A size that is tried once says little.
     repeats = f", {by_size.size().min():,} or more of each size" if len(medians) > 1 else ""
-    return finish(ax, f"{title}: {len(speeds):,} jobs{repeats}", _ROWS, legend=True)
+    return finish(ax, f"{title}: {number_of(len(speeds), 'job')}{repeats}", _ROWS, legend=True)
 
 
 def _scale(ax: Axes) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from batchcore import keys, workflow
-from batchcore.texts import printable
+from batchcore.texts import number_of, printable
 
 from batchops.core import ledger
 from batchops.core.errors import JobRunningError, translated
@@ -79,10 +79,10 @@ class Purge(Shown):
         yield Block.line(f"job {self.job} {verb}:")
         yield Block.facts(
             [
-                f"{self.files:,} versions of its files",
+                f"{number_of(self.files, 'version')} of its files",
                 f"the upload: {printable(', '.join(self.uploads)) or 'gone already'}",
-                f"{self.errors:,} errors in the tables",
-                f"{self.entries:,} entries in the ledger",
+                f"{number_of(self.errors, 'error')} in the tables",
+                f"{number_of(self.entries, 'entry')} in the ledger",
             ]
         )
         if self.unclear:

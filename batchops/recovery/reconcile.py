@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from batchcore import jobs, keys, workflow
-from batchcore.texts import visible
+from batchcore.texts import number_of, visible
 
 from batchops.core import ledger
 from batchops.core.errors import translated
@@ -168,7 +168,9 @@ def _expired_before(stack: StackRef) -> dict[str, datetime]:
 
 def _upload(bucket: str, version: Any, expired: datetime | None) -> Finding:
     key, number = version["Key"], version["VersionId"]
-    found = f"stored {version['LastModified']:%Y-%m-%d %H:%M} UTC, {version['Size']:,} bytes"
+    found = (
+        f"stored {version['LastModified']:%Y-%m-%d %H:%M} UTC, {number_of(version['Size'], 'byte')}"
+    )
     kind = "upload without a job"
     if number == UNVERSIONED:
         remedy = f"it has no version: turn versioning on, then submit s3://{bucket}/{key}"

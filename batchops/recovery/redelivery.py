@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from batchcore import items, queueing
+from batchcore.texts import number_of
 from batchcore.workflow import NOTIFICATION
 
 from batchops.core.errors import FunctionFailedError, translated
@@ -92,8 +93,7 @@ class Redelivery(Shown):
         if not self.uploads:
             yield Block.line(f"no upload waits in stack {self.stack}")
             return
-        count = len(self.uploads)
-        line = f"{count} upload{'s' if count > 1 else ''} in the queue of stack {self.stack}"
+        line = f"{number_of(len(self.uploads), 'upload')} in the queue of stack {self.stack}"
         if self.dry_run:
             line += "; nothing is started yet (dry_run=False starts them)"
         yield Block.line(line)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from batchcore import workflow
+from batchcore.texts import number_of
 
 from batchops.core import ledger
 from batchops.core.errors import JobError, translated
@@ -92,8 +93,8 @@ def _unfit(execution: Mapping[str, Any], chunks: Sequence[PlannedChunk]) -> str:
     begun = [chunk for chunk in chunks if chunk.reason != "never started"]
     if begun:
         return (
-            f"{len(begun)} chunks had begun, and Step Functions does not start an execution of "
-            "one name twice"
+            f"{number_of(len(begun), 'chunk')} had begun, and Step Functions does not start an "
+            "execution of one name twice"
         )
     if execution.get("redriveStatus", "REDRIVABLE") == "NOT_REDRIVABLE":
         return str(execution.get("redriveStatusReason", "Step Functions says so"))
@@ -103,8 +104,8 @@ def _unfit(execution: Mapping[str, Any], chunks: Sequence[PlannedChunk]) -> str:
 def _handled(last: Ended, chunks: Sequence[PlannedChunk]) -> str:
     if last.entry.error == "ChunksFailedError":
         return (
-            f"{len(chunks)} chunks failed, but the map tolerates failures, so its run succeeded "
-            "and there is nothing in it to redrive"
+            f"{number_of(len(chunks), 'chunk')} failed, but the map tolerates failures, so its run "
+            "succeeded and there is nothing in it to redrive"
         )
     return "the workflow handled the failure itself, so a redrive would go on at its very end"
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchcore.comparisons import KEYWORD
+from batchcore.texts import number_of
 
 from batchops.core.errors import InputError
 from batchops.inspection.cell_readings import certain_day
@@ -225,9 +226,7 @@ def change_blocks(
     if not changes:
         return
     rows = len({change.source_row for change in changes})
-    yield Block.line(
-        f"changed fields: {len(changes):,}, in {rows:,} {'rows' if rows > 1 else 'row'}"
-    )
+    yield Block.line(f"changed fields: {len(changes):,}, in {number_of(rows, 'row')}")
     shown = sorted(changes, key=lambda change: not change.damage)[:_SHOWN]
     cells = [
         [c.source_row, c.column, repr(c.before), repr(c.after), ", ".join(c.damage)] for c in shown
@@ -244,7 +243,7 @@ def change_blocks(
         )
     if held:
         yield Block.line(
-            f"held, so not put in: {held:,} {'rows' if held > 1 else 'row'}. Put the values back "
+            f"held, so not put in: {number_of(held, 'row')}. Put the values back "
             "in the file, or accept each kind by its name: accept={...}"
         )
 

@@ -180,7 +180,7 @@ class RepairPlan(Shown):
         shown = told[:_SHOWN_ROWS]
         lines = [f"  row {row.source_row} is {row.outcome}: {row.message}" for row in shown]
         cells = [[getattr(row, name) for name in _COLUMNS] for row in shown]
-        yield Block.table(_COLUMNS, cells, lines=lines)
+        yield Block.table(("row", *_COLUMNS[1:]), cells, lines=lines)
         if len(told) > len(shown):
             yield Block.facts([f"and {len(told) - len(shown):,} more such rows: see frame()"])
         yield from change_blocks(self.changes, accepted=self.accepted, held=len(self.held))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchcore import aws, headers, keys, workflow
+from batchcore.texts import number_of
 from botocore.exceptions import ClientError
 
 from batchops.core.column_names import added_columns
@@ -123,7 +124,8 @@ class RerunPlan(Shown):
             attempts = number_ranges({chunk.attempt for chunk in self.reused})
             rows = sum(chunk.rows for chunk in self.reused)
             yield (
-                f"reuses results: {len(self.reused):,} chunks, {rows:,} rows, of attempt {attempts}"
+                f"reuses results: {number_of(len(self.reused), 'chunk')}, "
+                f"{number_of(rows, 'row')}, of attempt {attempts}"
             )
         if self.lost:
             yield f"splits the input again, because {self.lost}"
@@ -142,7 +144,10 @@ class RerunPlan(Shown):
         else:
             rows = sum(chunk.rows for chunk in self.chunks)
             total = len(self.chunks) + len(self.reused)
-            how = f"with {len(self.chunks):,} of {total:,} chunks, {rows:,} rows"
+            how = (
+                f"with {len(self.chunks):,} of {number_of(total, 'chunk')}, "
+                f"{number_of(rows, 'row')}"
+            )
         return f"job {self.job_id} {what} {how}, as attempt {self.attempt}; before, it {self.ended}"
 
 
@@ -225,7 +230,7 @@ def plan_chunks(
     lost = _lost(last.entry, manifest, planned, present=set(sizes))
     if lost:
         return _plan_from_start(job, last, lost=lost)
-    merge = _merge(last.entry, f"the results of {len(manifest):,} chunks")
+    merge = _merge(last.entry, f"the results of {number_of(len(manifest), 'chunk')}")
     plan = replace(
         _plan_nothing(job, last),
         chunks=planned,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchcore import workflow
+from batchcore.texts import number_of
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -58,8 +59,8 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
 
     console.rule("[bold]2. A file")
     console.print(
-        f"{files.orders}: {rows:,} rows, {len(sample.bad_rows):,} of them bad in "
-        f"{len(sample.bad):,} ways ({files.expected.name} says which)"
+        f"{files.orders}: {number_of(rows, 'row')}, {len(sample.bad_rows):,} of them bad in "
+        f"{number_of(len(sample.bad), 'way')} ({files.expected.name} says which)"
     )
     job = stack.submit(files.orders)
     console.print(f"uploaded; job {job.id}")
@@ -82,8 +83,8 @@ def run_demo(folder: Path, *, rows: int = ROWS, console: Console | None = None) 
         console.print(f"[red]FAULT[/red] {fault}")
     if not faults:
         console.print(
-            f"every one of {rows:,} rows is where it belongs, "
-            f"and every one of {len(sample.bad):,} violations is recorded"
+            f"every one of {number_of(rows, 'row')} is where it belongs, "
+            f"and every one of {number_of(len(sample.bad), 'violation')} is recorded"
         )
     console.print(f"{time.monotonic() - started:.1f} s in all")
     console.print(

@@ -15,16 +15,16 @@ from batchcore import workflow
 from batchcore.texts import visible
 
 from batchops.show import markup
-from batchops.show.marks import BLUE, GREEN, INK, MARKS, ORANGE, VERMILLION
+from batchops.show.marks import BLUE, GREEN, INK, INK_ON, MARKS, ORANGE, VERMILLION
 from batchops.show.numbers import format_duration
 
 NOT_REACHED = "NOT REACHED"
 
 # status -> (mark, background, ink); the ink is the one that reads better on the background.
 _LOOKS = {
-    workflow.SUCCEEDED: (MARKS["done"], GREEN, "#000000"),
-    workflow.FAILED: (MARKS["failed"], VERMILLION, "#000000"),
-    workflow.RUNNING: (MARKS["running"], BLUE, "#FFFFFF"),
+    workflow.SUCCEEDED: (MARKS["done"], GREEN, INK_ON["done"]),
+    workflow.FAILED: (MARKS["failed"], VERMILLION, INK_ON["failed"]),
+    workflow.RUNNING: (MARKS["running"], BLUE, INK_ON["running"]),
     NOT_REACHED: (MARKS["waiting"], "none", INK),
 }
 _OTHER_LOOK = (MARKS["failed"], ORANGE, "#000000")  # ABORTED, TIMED_OUT

@@ -3,8 +3,6 @@
 # Okabe and Ito's palette (2008), which people of every colour vision tell apart.
 GREEN, VERMILLION, BLUE, PURPLE, ORANGE = "#009E73", "#D55E00", "#0072B2", "#CC79A7", "#E69F00"
 
-# By the state of a chunk or a job.
-COLOURS = {"done": GREEN, "failed": VERMILLION, "running": BLUE, "waiting": "#999999"}
 MARKS = {
     "done": "\N{CHECK MARK}",
     "failed": "\N{MULTIPLICATION X}",
@@ -18,3 +16,7 @@ WHOLE_ROW = "(row)"
 # Of text and lines in pictures that do not stand in a page, whose own colour they have there. Its
 # contrast is 4.5 on white and 4.6 on black.
 INK = "#767676"
+
+# By the state of a chunk or a job, with the ink that reads on it: contrasts of 5.2 to 6.2.
+COLOURS = {"done": GREEN, "failed": VERMILLION, "running": BLUE, "waiting": INK}
+INK_ON = {"done": "#000000", "failed": "#000000", "running": "#FFFFFF"}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from batchcore.texts import printable
+from batchcore.texts import number_of, printable
 
 from batchops.show import markup
 from batchops.show.chunk_bars import (
@@ -91,7 +91,11 @@ class Timeline(Shown):
     def left_out(self) -> str:
         """How many chunks are not drawn; empty if all are."""
         more = self.chunks - len(self.bars)
-        return f"and {more:,} chunks more: the plot of concurrency has them" if more > 0 else ""
+        return (
+            f"and {number_of(more, 'chunk')} more: the plot of concurrency has them"
+            if more > 0
+            else ""
+        )
 
     def lines(self, *, width: int) -> Iterator[tuple[int, list[tuple[str, str]]]]:
         """Yield each bar as its chunk and its runs of letters, each with its kind."""
@@ -135,7 +139,9 @@ class Timeline(Shown):
                 f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" '
                 f'font-size="11" role="img" style="width:100%;max-width:{_WIDTH}px;height:auto" '
                 'fill="currentColor"><title>',
-                markup.one_line(f"{self.chunks:,} chunks over {self.seconds:.1f} seconds"),
+                markup.one_line(
+                    f"{number_of(self.chunks, 'chunk')} over {self.seconds:.1f} seconds"
+                ),
                 "</title>",
                 *self._svg_legend(),
                 *(p for n, bar in enumerate(self.bars) for p in self._svg_bar(n, bar, row)),

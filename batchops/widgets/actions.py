@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 from batchcore.aws import LINK_EXPIRES_S
+from batchcore.texts import number_of
 
 from batchops.core.errors import BatchOpsError, InputError
 from batchops.inspection import result_files
@@ -113,13 +114,16 @@ def propose_repair(
 
     def execute() -> ActionResult:
         done = execute_repair(job, plan)
-        text = f"{len(done.fixed):,} rows of job {job.id} are put in; attempt {done.rerun.attempt}"
+        text = (
+            f"put {number_of(len(done.fixed), 'row')} in; attempt {done.rerun.attempt} of job "
+            f"{job.id}"
+        )
         return ActionResult(f"{text} has started", started=True)
 
     return Proposal(
         f"Repair of {job.id}",
         plan._repr_html_(),
-        f"Put {len(plan.fixed):,} rows in" if plan.needed else "",
+        f"Put {number_of(len(plan.fixed), 'row')} in" if plan.needed else "",
         execute,
         "starting a repair",
         choices={
@@ -209,7 +213,7 @@ def propose_download(
             job, place, rejected=kind.rejected, spreadsheet=kind.spreadsheet, replace=replace
         )
         root.note_stored(stored)
-        return ActionResult(f"{stored.stat().st_size:,} bytes are stored as {stored}")
+        return ActionResult(f"stored as {stored}: {number_of(stored.stat().st_size, 'byte')}")
 
     what = "replaces the file that is there" if path.exists() else "a new file"
     html = markup.paragraph(file) + markup.paragraph(f"It is stored as {path}: {what}.")
@@ -281,8 +285,8 @@ def propose_each(
                 started = started or done.started
         return ActionResult("\n".join(texts), started=started)
 
-    confirm = f"{what} {len(found):,} jobs" if found else ""
-    return Proposal(f"{what} of {len(jobs):,} jobs", html, confirm, execute, doing)
+    confirm = f"{what} {number_of(len(found), 'job')}" if found else ""
+    return Proposal(f"{what} of {number_of(len(jobs), 'job')}", html, confirm, execute, doing)
 
 
 class Actions:

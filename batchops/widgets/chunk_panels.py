@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
-from batchcore import workflow
 
 from batchops.plots.chunk_plots import chunk_timeline, step_durations
 from batchops.show import markup
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from batchops.job import Job
     from batchops.widgets.background import Background
 
-_FAILED_SHOWN = 20
-_FAILED_COLUMNS = ("chunk", "status", "failed_step", "error", "cause")
-
 
 class ChunkGridPanel:
     """The panel with the job's `ChunkGrid`."""
@@ -31,8 +27,7 @@ class ChunkGridPanel:
     def show(self, grid: ChunkGrid) -> None:
         """Show a reading; an unchanged one is not sent to the browser."""
         # The progress panel above has the legend of the marks.
-        each = grid.chunks_per_cell
-        note = markup.paragraph(f"a cell is {each:,} chunks") if each > 1 else ""
+        note = markup.paragraph(grid.scale.removeprefix("; ")) if grid.scale else ""
         self.root.value = grid.cells_html() + note if grid.cells else ""
 
     def clear(self) -> None:
@@ -46,16 +41,6 @@ def draw_timings(chunks: pd.DataFrame) -> tuple[Picture, Picture]:
         draw_picture(lambda ax: chunk_timeline(chunks, ax=ax)),
         draw_picture(lambda ax: step_durations(chunks, ax=ax)),
     )
-
-
-def failed_chunks(chunks: pd.DataFrame) -> str:
-    """Return an HTML table of the first 20 chunks that did not succeed, with their causes."""
-    ended = chunks["end"].notna() & (chunks["status"] != workflow.SUCCEEDED)
-    found = chunks.loc[ended, [*_FAILED_COLUMNS]]
-    table = markup.table(_FAILED_COLUMNS, found.head(_FAILED_SHOWN).to_numpy())
-    if (left := len(found) - _FAILED_SHOWN) > 0:
-        table += markup.paragraph(f"and {left:,} more: 'batchops chunks JOB' lists them")
-    return table
 
 
 class TimingsPanel:
@@ -97,5 +82,5 @@ class TimingsPanel:
 
 
 def timings_html(chunks: pd.DataFrame) -> str:
-    """Return the plots and the failed chunks as HTML of limited size."""
-    return "".join(p._repr_html_() for p in draw_timings(chunks)) + failed_chunks(chunks)
+    """Return the plots as HTML of limited size."""
+    return "".join(p._repr_html_() for p in draw_timings(chunks))

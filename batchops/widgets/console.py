@@ -14,6 +14,7 @@ from batchops.stack import Stack
 from batchops.widgets import possible, theme
 from batchops.widgets.actions import ActionResult, Actions
 from batchops.widgets.background import Background
+from batchops.widgets.chunk_list import ChunkList
 from batchops.widgets.chunk_panels import ChunkGridPanel, TimingsPanel
 from batchops.widgets.errors_panel import ErrorsPanel
 from batchops.widgets.follower import MIN_REFRESH_S, Follower
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
 
 _OPENING_S = 10.0
 _LIST_EVERY_S = 15.0
-_ERRORS, _SUMMARY, _TIMINGS = "Errors", "Summary", "Timings"
+_ERRORS, _CHUNKS, _SUMMARY, _TIMINGS = "Errors", "Chunks", "Summary", "Timings"
 _LOGS, _UPLOAD = "Logs", "Upload"
-# What is read of a job, or done with it: the keys of those calls.
-_OF_A_JOB = ("action", "errors", "summary", "timings", "logs")
+# What is read for a view, and what is read of a job or done with it: the keys of those calls.
+_OF_A_VIEW = ("errors", "chunks", "chunk", "summary", "timings", "logs", "upload")
+_OF_A_JOB = ("action", *_OF_A_VIEW[:-1])
 _CLOSED = "<p>The console is closed. Run its cell again to open it.</p>"
 
 # One console per stack: running a cell again must not leave the previous console reading.
@@ -104,9 +106,10 @@ class Console:
     """The console, which `console` makes: its panels, and how they work together.
 
     The panels are attributes: ``stacks``, ``jobs``, ``progress``, ``grid``, ``actions``,
-    ``errors``, ``summary``, ``timings``, ``logs``, ``upload``. Functions return all that they show:
-    `batchops.list_stacks`, `Stack.jobs`, `Job.status`, `Job.chunk_grid`, `Job.error_page`,
-    `Job.why`, `Stack.logs`, `Stack.plan`, and the dry runs of `Job`.
+    ``errors``, ``chunks``, ``summary``, ``timings``, ``logs``, ``upload``. Functions return all
+    that they show: `batchops.list_stacks`, `Stack.jobs`, `Job.status`, `Job.chunk_grid`,
+    `Job.error_page`, `Job.chunks`, `Job.chunk`, `Job.why`, `Stack.logs`,
+    `Stack.plan`, and the dry runs of `Job`.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class Console:
         self.progress, self.grid = ProgressPanel(), ChunkGridPanel()
         self.actions = Actions(self.background, root=root, on_done=self._acted)
         self.errors = ErrorsPanel(self.background, on_repair=self.actions.repair_edited)
+        self.chunks = ChunkList(self.background)
         self.summary = SummaryPanel(self.background)
         self.timings = TimingsPanel(self.background)
         self.logs = LogsPanel(self.background)
@@ -149,9 +153,10 @@ class Console:
             "Close", "Close the console; jobs go on", "times", width_px=80
         )
         self.view = widgets.ToggleButtons(
-            options=[_ERRORS, _SUMMARY, _TIMINGS, _LOGS, _UPLOAD],
+            options=[_ERRORS, _CHUNKS, _SUMMARY, _TIMINGS, _LOGS, _UPLOAD],
             tooltips=[
                 "Errors by page, and new values for rejected rows",
+                "Each chunk's rows, errors, log, input and output",
                 "Workflow, balance, mail and cost",
                 "Times as plots",
                 "Logs of the functions",
@@ -197,18 +202,22 @@ class Console:
     def _show_view(self) -> None:
         panels: dict[str, Any] = {
             _ERRORS: self.errors,
+            _CHUNKS: self.chunks,
             _SUMMARY: self.summary,
             _TIMINGS: self.timings,
             _LOGS: self.logs,
             _UPLOAD: self.upload,
         }
         self.body.children = (panels[self.view.value].root,)
+        self.messages.settle(*_OF_A_VIEW)  # what is still wrong with this one comes again
         self._load_view()
 
     def _load_view(self) -> None:
         """Read what the view shows, but logs, which may take long, only on demand."""
         if self.job is not None and self.view.value == _ERRORS:
             self.errors.load()
+        elif self.job is not None and self.view.value == _CHUNKS:
+            self.chunks.load()
         elif self.job is not None and self.view.value == _SUMMARY:
             self.summary.load()
         elif self.job is not None and self.view.value == _TIMINGS:
@@ -269,6 +278,7 @@ class Console:
             job = self.job = Job(self.stack, job_id)
             self.actions.show(job)
             self.errors.show(job)
+            self.chunks.show(job)
             self.summary.show(job)
             self.timings.show(job)
             self.logs.show(self.stack, job)
@@ -302,6 +312,7 @@ class Console:
             self.grid.clear()
             self.actions.show(None)
             self.errors.show(None)
+            self.chunks.show(None)
             self.summary.show(None)
             self.timings.show(None)
 

@@ -17,6 +17,7 @@ from batchops.show import markup
 from batchops.show.terminal import shorten
 from batchops.show.wording import for_console
 from batchops.widgets.grid import Grid
+from batchops.widgets.next_steps import in_console
 from batchops.widgets.row_edits import Edits
 from batchops.widgets.theme import make_button, make_row
 
@@ -127,7 +128,7 @@ class ErrorsPanel:
     def show(self, job: Job | None) -> None:
         """Switch to another job; nothing is read yet."""
         self._background.forget("errors")
-        self._job, self.table.value = job, ""
+        self._job, self.table.value, self.value.value = job, "", ""
         self._fill(None)
         self._drop()
         self.column.options = self.rule.options = ()
@@ -178,7 +179,7 @@ class ErrorsPanel:
             return
         self._background.run(
             job.why,
-            lambda why: self._say(for_console(why._repr_html_())),
+            lambda why: self._say(for_console(in_console(why)._repr_html_())),
             doing="counting the errors by cause",
             key="errors",
             busy=[self.causes],
@@ -200,7 +201,7 @@ class ErrorsPanel:
                 f"{number}": (int(row), str(column))
                 for number, (row, column) in enumerate(zip(rows, errors["column"], strict=True))
             }
-            texts = errors[[*_SHOWN]].map(_text_of).rename(columns={"source_row": "row"})
+            texts = errors[[*_SHOWN]].map(_text_of).rename(columns=_heading)
             self.grid.fill(texts.astype("str"), tuple(self._places))
         self._note_picked(())
 
@@ -228,6 +229,10 @@ class ErrorsPanel:
             ("row", "column", "new value"), [(*key, value) for key, value in self.edits.items()]
         )
         self.noted.value = table if some else markup.paragraph(_HOW)
+
+
+def _heading(column: str) -> str:
+    return column.removeprefix("source_").capitalize()
 
 
 def _text_of(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import anywidget
 import traitlets
+from batchcore.texts import number_of
 
 # Jupyter's server takes messages of 10 MiB (the default of Tornado 6's
 # websocket_max_message_size), and one that is larger ends the connection.
@@ -153,8 +154,8 @@ class FilePicker(anywidget.AnyWidget):
         if kind == "refused":
             self._drop()
             self._on_refused(
-                f"{content['name']} has {int(content['size']):,} bytes, and the browser hands over "
-                f"{self.max_bytes:,} at most: nothing was sent"
+                f"{content['name']} has {number_of(int(content['size']), 'byte')}, and the browser "
+                f"hands over {self.max_bytes:,} at most: nothing was sent"
             )
         elif kind == "begin":
             self._turn, self._expected = str(content["turn"]), int(content["size"])

@@ -7,7 +7,11 @@ from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
+from batchcore import workflow
+from batchcore.texts import printable
 from itables.widget import ITable
+
+from batchops.show.marks import MARKS
 
 # Those of DataTables. No page is cut off, and nothing is read from the network.
 _OPTIONS: dict[str, Any] = {
@@ -33,6 +37,24 @@ _OPTIONS: dict[str, Any] = {
     "warn_on_unexpected_option_type": False,
     "warn_on_selected_rows_not_rendered": False,
 }
+
+
+_MARKS = {
+    workflow.QUEUED: MARKS["waiting"],
+    workflow.SUBMITTED: MARKS["waiting"],
+    workflow.RUNNING: MARKS["running"],
+    workflow.SUCCEEDED: MARKS["done"],
+}
+
+
+def status_text(status: str) -> str:
+    """Return the status of a job or a chunk as a cell has it, with its mark."""
+    return f"{_MARKS.get(status, MARKS['failed'])} {printable(status.lower())}"
+
+
+def number_texts(values: pd.Series[Any], form: str = ",") -> list[str]:
+    """Return numbers as cells have them; what is missing is empty."""
+    return ["" if pd.isna(value) else format(value, form) for value in values]
 
 
 class Grid:

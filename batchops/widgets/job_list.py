@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 from batchcore import workflow
 from batchcore.texts import printable
 
-from batchops.show.marks import MARKS
 from batchops.show.terminal import shorten
-from batchops.widgets.grid import Grid
+from batchops.widgets.grid import Grid, number_texts, status_text
 from batchops.widgets.theme import make_button, make_row
 
 if TYPE_CHECKING:
@@ -21,12 +20,6 @@ if TYPE_CHECKING:
     from batchops.widgets.background import Background
 
 PAGE_JOBS = 100
-_MARKS = {
-    workflow.QUEUED: MARKS["waiting"],
-    workflow.SUBMITTED: MARKS["waiting"],
-    workflow.RUNNING: MARKS["running"],
-    workflow.SUCCEEDED: MARKS["done"],
-}
 _MAX_NAME = 40
 
 
@@ -56,30 +49,20 @@ def jobs_grid(jobs: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     texts = {
-        "Status": [_status(s) for s in jobs["status"]],
+        "Status": [status_text(s) for s in jobs["status"]],
         "Start (UTC)": [f"{start:%Y-%m-%d %H:%M}" for start in jobs["start"]],
         "File": [printable(shorten(name, _MAX_NAME)) for name in jobs["file"]],
-        "Rows": _numbers(jobs["rows_in"]),
-        "Rejected": _numbers(jobs["rows_rejected"]),
-        "Seconds": _numbers(jobs["seconds"], ",.1f"),
-        "Rows/s": _numbers(jobs["rows_per_s"], ",.0f"),
-        "Chunks": _numbers(jobs["chunks"]),
-        "Chunk size": _numbers(jobs["chunk_rows"]),
-        "Attempt": _numbers(jobs["attempt"]),
+        "Rows": number_texts(jobs["rows_in"]),
+        "Rejected": number_texts(jobs["rows_rejected"]),
+        "Seconds": number_texts(jobs["seconds"], ",.1f"),
+        "Rows/s": number_texts(jobs["rows_per_s"], ",.0f"),
+        "Chunks": number_texts(jobs["chunks"]),
+        "Chunk size": number_texts(jobs["chunk_rows"]),
+        "Attempt": number_texts(jobs["attempt"]),
         "Mail": ["" if pd.isna(mail) else printable(mail.lower()) for mail in jobs["mail"]],
         "Job": [str(job_id) for job_id in jobs["job"]],
     }
     return pd.DataFrame(texts, dtype="str")
-
-
-def _status(status: str) -> str:
-    return f"{_MARKS.get(status, MARKS['failed'])} {printable(status.lower())}"
-
-
-def _numbers(values: pd.Series[Any], form: str = ",") -> list[str]:
-    import pandas as pd
-
-    return ["" if pd.isna(value) else format(value, form) for value in values]
 
 
 def choose_job(jobs: pd.DataFrame, *, current: str | None) -> str | None:
@@ -194,8 +177,8 @@ class JobList:
         self.load(current=self._current or "")
 
     def _picked(self, job_ids: tuple[str, ...]) -> None:
-        # Where none is picked any more, the current one stays.
-        if job_ids and self._current not in job_ids:
+        # The newest is shown; where none is picked any more, the current one stays.
+        if job_ids and self._current != job_ids[-1]:
             self._current = job_ids[-1]
             self._on_pick(job_ids[-1])
         self._on_several()

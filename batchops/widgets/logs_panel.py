@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
+from batchcore.texts import number_of
 from batchcore.workflow import JOB_FUNCTIONS, NOTIFICATION
 
 from batchops.show import markup
@@ -57,7 +58,9 @@ def logs_html(lines: pd.DataFrame) -> str:
     times = lines["time"].dt.strftime("%Y-%m-%d %H:%M:%S")
     chunks = lines["chunk"].astype("object").where(lines["chunk"].notna(), "")
     rows = zip(times, lines["level"], chunks, lines["message"], strict=True)
-    return markup.paragraph(f"the last {len(lines):,} lines") + markup.table(_COLUMNS, rows)
+    return markup.paragraph(f"the last {number_of(len(lines), 'line')}") + markup.table(
+        _COLUMNS, rows
+    )
 
 
 class LogsPanel:

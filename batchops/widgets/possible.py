@@ -11,7 +11,7 @@ from batchops.inspection.status import WAITING
 RERUN, REPAIR, STOP, FILES = "Rerun", "Repair", "Stop", "Link, Download and Report"
 ACTIONS = (RERUN, REPAIR, STOP, FILES)
 _NO_JOB = "no job is picked"
-_ONE = "it takes one job at a time"
+_ONE = "for one job at a time"
 
 
 def reasons_against(statuses: Sequence[str], *, rejected: int | None = None) -> dict[str, str]:

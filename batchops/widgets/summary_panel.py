@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ from batchops.widgets.theme import make_button
 
 if TYPE_CHECKING:
     from batchops.job import Job
-    from batchops.show.graph import WorkflowGraph
     from batchops.widgets.background import Background
 
 
@@ -57,7 +55,7 @@ def summary_html(job: Job) -> str:
     """Return workflow, balance, mail and cost as HTML; what a job does not have says so."""
     parts: dict[str, Callable[[], str]] = {
         "Balance": lambda: job.balance()._repr_html_(),
-        "Workflow": lambda: _drawn(job.graph()),
+        "Workflow": lambda: job.graph().to_page(),
         "Mail": lambda: job.email()._repr_html_(),
         "Cost on AWS": lambda: job.cost()._repr_html_(),
     }
@@ -69,11 +67,3 @@ def summary_html(job: Job) -> str:
             content = markup.paragraph(for_console(str(error)))
         html += f"<p><b>{title}</b></p>{content}"
     return html
-
-
-def _drawn(graph: WorkflowGraph) -> str:
-    data = base64.b64encode(graph.to_svg().encode()).decode()
-    alt = markup.one_line(str(graph))
-    # A ground of its own: a picture does not follow the theme.
-    style = "max-width:100%;height:auto;background:#fff"
-    return f'<img alt="{alt}" style="{style}" src="data:image/svg+xml;base64,{data}">'

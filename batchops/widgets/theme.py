@@ -50,7 +50,12 @@ body[data-jp-theme-light="false"] .batchops-console, .theme-dark .batchops-conso
 }
 .batchops-console .batchops-grid { width: 100%; overflow: hidden; }
 .batchops-console .batchops-grid > * { width: 100%; min-width: 0; }
-.batchops-console .batchops-grid table { margin: 0; }
+.batchops-console .batchops-grid > *, .batchops-console .batchops-grid .dt-container {
+  background: transparent;
+}
+.batchops-console .batchops-grid table {
+  margin: 0; --dt-row-selected: 0, 90, 181; --dt-row-selected-text: 255, 255, 255;
+}
 .batchops-console .batchops-grid th, .batchops-console .batchops-grid td { white-space: nowrap; }
 .batchops-console .batchops-grid td {
   max-width: 26em; overflow: hidden; text-overflow: ellipsis;

@@ -12,6 +12,7 @@ from batchcore.chunk_rows import ChunkRows, Record, load_rows
 from batchcore.errors import BalanceError
 from batchcore.records import RowWriter
 from batchcore.runtime import Event, Result, chunk_step
+from batchcore.texts import number_of
 
 T = TypeVar("T")
 
@@ -97,7 +98,8 @@ def check_complete(rows: list[int], chunk: dict[str, Any]) -> None:
     in_range = all(chunk["firstRow"] <= row <= chunk["lastRow"] for row in rows)
     if len(set(rows)) != len(rows) or len(rows) != chunk["rows"] or not in_range:
         raise BalanceError(
-            f"chunk {chunk['number']} has {chunk['rows']} rows, but {len(rows)} records with "
+            f"chunk {chunk['number']} has {number_of(chunk['rows'], 'row')}, but "
+            f"{number_of(len(rows), 'record')} with "
             f"{len(set(rows))} different rows arrived to be written"
         )
 

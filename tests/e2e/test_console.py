@@ -116,7 +116,7 @@ def test_a_file_goes_from_upload_through_stop_and_rerun_to_repair(
     wait_for(lambda: status(console) == "SUCCEEDED", console)
     assert console.settle(TIMEOUT_S)
     assert console.grid.root.value.count("<span") == 10
-    assert f"{len(sample.bad)} in the job in all" in console.errors.table.value
+    assert f"the job has {len(sample.bad)}" in console.errors.table.value
 
     _repair(console, tmp_path)
     _fetch(console, tmp_path)

@@ -50,7 +50,7 @@ def test_a_file_goes_from_sample_to_download(shell: Shell) -> None:
     batchops("download", job, "out.csv")
     look("download", job, "bad.csv", "--rejected")
     assert len((shell.home / "out.csv").read_bytes().splitlines()) > 190
-    assert "6 rejected rows are stored as bad.xlsx" in look("rejects", job, "-o", "bad.xlsx")
+    assert "6 rejected rows stored as bad.xlsx" in look("rejects", job, "-o", "bad.xlsx")
     look("rejects", job, "--spreadsheet", "-o", "quoted.csv")
     assert (shell.home / "quoted.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     look("download", job, "out-quoted.csv", "--spreadsheet")

@@ -121,9 +121,9 @@ def test_counts_of_nothing_keep_their_columns() -> None:
 def test_text_says_errors_and_rows() -> None:
     text = str(compare(BEFORE, AFTER))
     assert "a against b, rows matched by source_row" in text
-    assert "fixed: 2 errors in 1 rows" in text
+    assert "fixed: 2 errors in 1 row\n" in text
     assert "newly broken: 2 errors in 2 rows" in text
-    assert "same: 1 errors in 1 rows" in text
+    assert "same: 1 error in 1 row" in text
 
 
 @pytest.mark.parametrize(

@@ -288,9 +288,53 @@ def test_names_that_look_like_html_are_shown_as_text(
     wait_for(lambda: console.progress.last is not None)
     texts = [w.value for w in walk(console.root) if isinstance(w, ipywidgets.HTML)]
     assert "&lt;script&gt;" in "".join(texts)
-    assert console.errors.grid.table.df["message"].tolist() == ["<i>no</i>"]
+    assert console.errors.grid.table.df["Message"].tolist() == ["<i>no</i>"]
     for tag in ("<script", "<img", "<i>"):
         assert tag not in "".join(texts)
+
+
+def test_a_chunk_that_is_picked_shows_what_belongs_to_it(
+    opened: Callable[..., Console], account: support.Account
+) -> None:
+    deploy()
+    (job_id,) = put_jobs(account, 1, status=workflow.FAILED)
+    done = {"status": workflow.SUCCEEDED, "rows": 5, "valid": 4, "rejected": 1, "attempt": 1}
+    broken = {"error": "SchemaError", "cause": "<i>broken</i>", "failedStep": "Validate Data"}
+    account.put_entry(job_id, items.chunk_entry(1), startTime=support.START_TIME, **done)
+    account.put_entry(
+        *(job_id, items.chunk_entry(2)),
+        **{"startTime": support.START_TIME, "status": workflow.FAILED, "attempt": 1, **broken},
+    )
+    console = opened()
+    console.view.value = "Chunks"
+    settle(console)
+    chunks = console.chunks
+    assert chunks.grid.keys == ("1", "2")
+    assert chunks.note.value == "2 chunks"
+    assert "Pick a chunk" in chunks.detail.value
+    chunks.grid.pick("1")
+    settle(console)
+    assert "5 rows = 4 out + 1 rejected" in chunks.detail.value
+    chunks.grid.pick("2")
+    settle(console)
+    assert "failed in Validate Data: SchemaError" in chunks.detail.value
+    assert "<i>" not in chunks.detail.value
+    # What is picked stays, as long as it is among those that are shown.
+    chunks.numbers.value = "2-"
+    settle(console)
+    assert chunks.grid.keys == ("2",)
+    assert "chunk 2 of job" in chunks.detail.value
+    chunks.numbers.value = "1"
+    settle(console)
+    assert "Pick a chunk" in chunks.detail.value
+    chunks.numbers.value = "two"
+    settle(console)
+    assert "chunks are 'two'" in console.messages.text
+    assert (chunks.grid.keys, chunks.detail.value) == ((), "")
+    # What was wrong with a view that is left is wrong no more.
+    console.view.value = "Upload"
+    settle(console)
+    assert console.messages.text == ""
 
 
 # ------------------------------------------------------------------------------ actions
@@ -342,7 +386,7 @@ def test_a_download_says_first_where_the_file_goes_and_what_it_replaces(
     console.actions.confirmation.confirm.click()
     settle(console)
     assert (tmp_path / "orders-0.csv").read_bytes() == b"a,b\n1,2\n"
-    assert console.messages.text == f"8 bytes are stored as {tmp_path / 'orders-0.csv'}"
+    assert console.messages.text == f"stored as {tmp_path / 'orders-0.csv'}: 8 bytes"
 
     console.actions.download.click()
     settle(console)
@@ -553,13 +597,10 @@ def test_several_jobs_are_stopped_at_once_and_the_others_left_out(
     console.jobs.jobs.pick(*ids)
     settle(console)
     assert console.job is not None
-    assert console.job.id == ids[1]  # the one that was shown stays
+    assert console.job.id == ids[2]  # the newest of them is shown
     assert not console.actions.stop.disabled
     assert console.actions.link.disabled
-    assert (
-        "Repair, Link, Download and Report: it takes one job at a time"
-        in console.actions.note.value
-    )
+    assert "Repair, Link, Download and Report: for one job at a time" in console.actions.note.value
     console.actions.stop.click()
     settle(console)
     shown = console.actions.confirmation
@@ -837,6 +878,10 @@ def test_values_that_are_typed_are_noted_for_the_errors_that_are_picked(
     panel.unset.click()
     assert panel.edits == {}
     assert panel.repair.disabled
+    # Another job's errors do not get the value that was typed for this one's.
+    assert panel.value.value
+    console.pick_job(job_id)
+    assert panel.value.value == ""
 
 
 # ------------------------------------------------------------------------------ summary

@@ -100,7 +100,7 @@ def test_rows_above_the_header_of_a_sheet_are_left_out_when_told(tmp_path: Path)
     path = stored(tmp_path, "orders.xlsx", workbook("March"))
     data, _, said = read(path, skip_rows=1)
     assert data == b"007,1.50\n\n008,2\n"
-    assert "1 rows left out at the beginning, so row N of the job was row N+1" in said
+    assert "1 row left out at the beginning, so row N of the job was row N+1" in said
     with pytest.raises(InputError, match="nothing below 9 rows"):
         read(path, skip_rows=9)
 
@@ -130,7 +130,7 @@ def test_json_lines_keep_the_text_of_numbers(tmp_path: Path) -> None:
 def test_parquet_is_written_as_text(tmp_path: Path) -> None:
     path = tmp_path / "orders.parquet"
     pl.DataFrame({"id": ["007"], "qty": [2.0]}).write_parquet(path)
-    said = "orders.parquet: 1 rows of 2 columns, written as CSV"
+    said = "orders.parquet: 1 row of 2 columns, written as CSV"
     assert read(path) == (b"id,qty\n007,2\n", "orders.csv", said)
 
 

@@ -396,7 +396,7 @@ def test_result_of_an_earlier_attempt_does_not_count_for_a_chunk_that_was_to_run
     event = resume(account, prepare(account), 1, 3)
     put_chunk(account, 3, output(3), rejects(3), attempt=2)
     name, cause = failure(app, account, event)
-    assert (name, cause) == ("ChunksFailedError", "1 of 3 chunks have no result: 1")
+    assert (name, cause) == ("ChunksFailedError", "1 of 3 chunks has no result: 1")
 
 
 def test_repair_needs_neither_the_input_nor_its_archived_copy(
@@ -482,7 +482,7 @@ def test_chunk_that_has_not_succeeded_is_named(
     event = prepare(account)
     put_chunk(account, 2, b"", b"", status=status)
     name, cause = failure(app, account, event)
-    assert (name, cause) == ("ChunksFailedError", "1 of 3 chunks have no result: 2")
+    assert (name, cause) == ("ChunksFailedError", "1 of 3 chunks has no result: 2")
 
 
 def test_long_list_of_failed_chunks_is_cut() -> None:

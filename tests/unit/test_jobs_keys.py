@@ -148,5 +148,5 @@ def test_name_whose_keys_s3_would_refuse_is_refused_first(name: str, surplus: in
     if not surplus:
         keys.check_name(job, key, "input_archive")
         return
-    with pytest.raises(NameTooLongError, match=f"is {surplus} bytes shorter"):
+    with pytest.raises(NameTooLongError, match=f"is {surplus} bytes? shorter"):
         keys.check_name(job, key, "input_archive")

@@ -132,7 +132,7 @@ def test_fields_of_a_wrong_number_reject_the_row_alone() -> None:
     (few,), (many,) = (record["errors"] for record in records[:2])
     assert (few["rule"], few["value"], few["limit"]) == ("fieldCount", "1", "2")
     assert (many["rule"], many["value"], many["limit"]) == ("fieldCount", "4", "2")
-    assert few["message"] == "the row has 1 fields, but the header has 2"
+    assert few["message"] == "the row has 1 field, but the header has 2"
     assert [record["key"] for record in records[:2]] == ["1", "2"]
 
 

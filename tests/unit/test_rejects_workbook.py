@@ -140,7 +140,7 @@ def test_row_that_no_cell_can_hold_is_left_out_and_that_is_said_in_words(tmp_pat
         LeftOut(3, "'note' has 254 line feeds, and a cell holds 253"),
         LeftOut(9, "'note' has 32,768 characters, and a cell holds 32,767"),
     )
-    assert "2 rows do not fit into a workbook, and are left out" in str(stored)
+    assert "2 rows left out, which no workbook holds" in str(stored)
     assert "row 9: 'note' has 32,768 characters" in str(stored)
     book = calamine.CalamineWorkbook.from_path(stored.path)
     about = [row[0] for row in book.get_sheet_by_name("about").to_python()]

@@ -203,8 +203,8 @@ def test_few_values_that_are_not_like_the_others_are_told() -> None:
     [
         (("", ""), "empty in every row"),
         (("x", "x"), "same value in every row"),
-        ((" x", "y"), "1 values have blanks around"),
-        (("007", "012"), "begin with 0"),
+        ((" x", "y"), "blanks around 1 value"),
+        (("007", "012"), "2 values with a 0 in front"),
         (("10000", "10001"), "taken as an identifier"),
         (("a", "b") * 5, "lists the 2 values that occur"),
         (("20260131", "20251201"), "digits taken as dates"),
@@ -221,7 +221,7 @@ def test_first_rows_only_is_said_and_rows_that_no_schema_accepts_are_counted() -
     assert (draft.rows, draft.unreadable) == (3, 1)
     told = notes_of(draft, "")
     assert "only the first 3 rows were read" in told
-    assert "1 rows are rejected whatever the schema says" in told
+    assert "rejected whatever the schema says: 1 row, not UTF-8" in told
     assert "only the first" not in notes_of(infer_schema(b"a,b\n1,2\n", rows=1), "")
 
 
@@ -229,7 +229,7 @@ def test_names_that_no_rule_can_have_are_left_out_and_told() -> None:
     draft = infer_schema(b"a,a,,b\n1,2,3,4\n")
     assert list(draft.schema["properties"]) == ["b"]
     assert "'a' stand twice" in notes_of(draft, "")
-    assert "1 columns have no name" in notes_of(draft, "")
+    assert "1 column without a name" in notes_of(draft, "")
 
 
 def test_header_that_looks_like_a_row_is_told() -> None:
@@ -254,7 +254,7 @@ def test_reference_data_tell_the_key(tmp_path: Path) -> None:
         ("x,price", b"n,item\n1,nut\n", "shares none"),
         ("n,item,price", b"n,item\n1,nut\n", "shares 'n', 'item'"),
         ("item", b"n,item\n1,nut\n", "would add none"),
-        ("item,price", b"n,item\n1,\n", "is empty in 1 rows"),
+        ("item,price", b"n,item\n1,\n", "is empty in 1 row,"),
     ],
     ids=["none", "two", "nothing", "empty"],
 )
@@ -382,7 +382,7 @@ def test_check_against_a_file_tells_each_rule_with_an_example(orders: Path, tmp_
     )
     done = CliRunner().invoke(main, ["schema", "check", str(path), "--against", str(orders)])
     assert done.exit_code == 3
-    assert "n: maximum: 1 rows, first in row 3: '2': n is more than 1" in done.stdout
+    assert "n: maximum: 1 row, first in row 3: '2': n is more than 1" in done.stdout
     data = json.loads(
         CliRunner()
         .invoke(main, ["schema", "check", str(path), "--against", str(orders), "--json"])

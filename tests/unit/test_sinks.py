@@ -73,7 +73,7 @@ from batchops.show.graph import Flow, Node, StateRun, WorkflowGraph
 from batchops.show.shown import Shown
 from batchops.show.timeline import Timeline
 from batchops.widgets.actions import propose_link
-from batchops.widgets.chunk_panels import failed_chunks
+from batchops.widgets.chunk_list import chunks_grid
 from batchops.widgets.confirmation import Confirmation, Proposal
 from batchops.widgets.grid import Grid
 from batchops.widgets.job_list import jobs_grid
@@ -467,10 +467,13 @@ def logs_of_the_console(text: str, _rig: Rig) -> None:
 
 
 @sink
-def failed_chunks_of_the_console(text: str, _rig: Rig) -> None:
-    columns = inspect.getmodule(failed_chunks)._FAILED_COLUMNS  # type: ignore[union-attr]
-    row = {**dict.fromkeys(columns, text), "status": "FAILED", "end": NOW, "chunk": 1}
-    assert_page(failed_chunks(pd.DataFrame([row])))
+def chunks_of_the_console(text: str, _rig: Rig) -> None:
+    numbers = dict.fromkeys(("chunk", "rows", "valid", "rejected", "errors", "attempt"), 1)
+    times = {"start": NOW, "end": NOW}
+    row = {**numbers, **times, "status": text, "failed_step": text, "reason": text}
+    cells = chunks_grid(pd.DataFrame([row]))
+    for column in ("Status", "Failed step", "Reason"):
+        assert_one_line(cells[column][0])
 
 
 # ----------------------------------------------------------------- terminals, pipes, files
@@ -792,7 +795,8 @@ PLACES: dict[str, dict[str, str]] = {
     # Markup.
     r"widgets\.HTML\(": {
         "batchops/widgets/actions.py": OURS,  # which actions are off, and why
-        "batchops/widgets/chunk_panels.py": "failed_chunks_of_the_console, value ChunkGrid",
+        "batchops/widgets/chunk_panels.py": "value ChunkGrid",
+        "batchops/widgets/chunk_list.py": "chunks_of_the_console, value ChunkDetail",
         "batchops/widgets/confirmation.py": "proposals_of_the_console",
         "batchops/widgets/console.py": OURS,
         "batchops/widgets/errors_panel.py": "value ErrorPage, value Why",

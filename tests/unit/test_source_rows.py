@@ -78,7 +78,7 @@ def test_rows_that_are_not_known_any_more_are_not_guessed(account: Account) -> N
 def test_files_of_several_attempts_are_not_put_together(account: Account) -> None:
     job = put_job(account, FILES["plain"])
     account.put("completed", b"id,n,price\n1,a,9\n")
-    with pytest.raises(JobError, match=r"3 accepted rows and 1 lines .* read it again"):
+    with pytest.raises(JobError, match=r"3 accepted rows and 1 line .* read it again"):
         completed_frame(job, source_row=True)
 
 

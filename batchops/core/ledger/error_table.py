@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchcore import aws, error_ranges, items
 from batchcore.errors import TransientError
+from batchcore.texts import number_of
 
 from batchops.core.errors import AwsError, translated
 from batchops.core.ledger.error_items import ErrorFilter, ErrorItem
@@ -142,7 +143,9 @@ def _delete(dynamodb: Any, table: str, keys: Iterable[error_ranges.Key]) -> int:
     try:
         aws.batch_write(dynamodb, table, requests())
     except TransientError as error:
-        raise AwsError(f"throttled after {number:,} deletions, try again: {error}") from error
+        raise AwsError(
+            f"throttled after {number_of(number, 'deletion')}, try again: {error}"
+        ) from error
     return number
 
 

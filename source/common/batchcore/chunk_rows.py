@@ -27,6 +27,7 @@ from typing import Any
 import orjson
 
 from batchcore.errors import BalanceError, RowsFormatError
+from batchcore.texts import number_of
 
 Record = dict[str, Any]
 
@@ -58,7 +59,7 @@ class ChunkRows:
         sizes = set(map(len, (self.rows, self.raw, *self.fields.values(), *of_step)))
         if len(sizes) > 1:
             raise BalanceError(
-                f"a chunk has {len(self.rows)} good rows, but lists of {sorted(sizes)} items"
+                f"a chunk has {number_of(len(self.rows), 'good row')}, but lists of {sorted(sizes)}"
             )
 
     def without(self, bad: Mapping[int, Record]) -> "ChunkRows":

@@ -13,6 +13,7 @@ from typing import Any
 
 from batchcore.dates import is_date_format, length_range
 from batchcore.readings import NUMERIC, NUMERIC_RULES, implied_type, to_decimal
+from batchcore.texts import number_of
 
 _ATOM = re.compile(
     r"(\[\^?(?:\\[dws.\-\]/]|[^\]\\\[&~^])+\]|\\[dws.\-/+*?()$^|]|[^\\\[\](){}|*+?.^$]|\.)"
@@ -47,8 +48,8 @@ def contradiction(rules: Mapping[str, Any]) -> str:
     most = min(lengths, key=lambda length: length[1], default=None)
     if least and most and least[0] > most[1]:
         return (
-            f"no value keeps both {least[2]}, which needs {least[0]:g} characters or more, and "
-            f"{most[2]}, which allows {most[1]:g}"
+            f"no value keeps both {least[2]}, which needs {number_of(int(least[0]), 'character')} "
+            f"or more, and {most[2]}, which allows {most[1]:g}"
         )
     for pattern in (each["pattern"] for each in sets if "pattern" in each):
         for each in sets:

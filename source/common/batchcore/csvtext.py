@@ -16,6 +16,7 @@ from itertools import accumulate
 
 from batchcore import csvpatterns
 from batchcore.errors import RecordTooLongError, UnterminatedQuoteError
+from batchcore.texts import number_of
 
 # Each function that works on a chunk holds all of it in memory, and a record never spans two
 # chunks. A chunk ends with the record that reaches this size, so it has less than twice as much.
@@ -349,8 +350,8 @@ def unterminated_quote(row: int) -> UnterminatedQuoteError:
 def record_too_long(row: int, max_bytes: int) -> RecordTooLongError:
     """Return the error for a record that is longer than a chunk may be."""
     return RecordTooLongError(
-        f"the record in row {row} is longer than {max_bytes:,} bytes: most often a quote opens "
-        "there and is never closed"
+        f"the record in row {row} is longer than {number_of(max_bytes, 'byte')}: most often a "
+        "quote opens there and is never closed"
     )
 
 

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 
 from batchcore.errors import GzipError
+from batchcore.texts import number_of
 
 SUFFIX = ".gz"
 MAGIC = b"\x1f\x8b"
@@ -94,8 +95,8 @@ class Unpacker:
         self.unpacked_bytes += unpacked
         if self.unpacked_bytes > self._max_bytes:
             raise GzipError(
-                f"the gzip file unpacks to more than {self._max_bytes:,} bytes, the most that one "
-                "call splits: unpack it and upload it as plain CSV, or in parts"
+                f"the gzip file unpacks to more than {number_of(self._max_bytes, 'byte')}, the "
+                "most that one call splits: unpack it and upload it as plain CSV, or in parts"
             )
         if (
             self.unpacked_bytes > RATIO_FROM_BYTES

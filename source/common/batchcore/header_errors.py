@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from batchcore import headers
 from batchcore.errors import FileError, MissingColumnsError, NoHeaderError, WrongDelimiterError
 from batchcore.schema import RecordSchema
+from batchcore.texts import number_of
 
 # How much of a file is searched for columns below its first row.
 SEARCHED_BYTES = 64 * 1024
@@ -96,7 +97,7 @@ def _lines_above(
     if place is None:
         return NoHeaderError(f"{what}: delete it, and put the names of the columns first")
     at, other = row + 1 + place[0], place[1]
-    above = "1 line" if at == 2 else f"{at - 1} lines"
+    above = number_of(at - 1, "line")
     found = f"the columns stand in row {at}, with {above} above them"
     lines = "it" if sep and at == row + 1 else "the lines above the columns"
     advice = f"delete {lines}, so that the file begins with the columns"

@@ -13,6 +13,7 @@ from batchcore.errors import (
     Utf16Error,
 )
 from batchcore.schema import RecordSchema
+from batchcore.texts import number_of
 
 # How files that are not text begin, and what they are.
 _MAGIC = {
@@ -130,9 +131,9 @@ def _checked(
     columns = len(headers.names_of(_text(header), delimiter=delimiter))
     if columns > MAX_COLUMNS:
         raise HeaderTooLargeError(
-            f"the header has {columns:,} columns, and a file may have {MAX_COLUMNS:,}, because "
-            "each rejected row is written with all of them: leave out columns, or turn them into "
-            "rows"
+            f"the header has {number_of(columns, 'column')}, and a file may have {MAX_COLUMNS:,}, "
+            "because each rejected row is written with all of them: leave out columns, or turn "
+            "them into rows"
         )
     return header if header.endswith((b"\n", b"\r")) else header + b"\n"
 
@@ -143,9 +144,9 @@ def _check_size(header: bytes) -> None:
         return
     header_errors.refuse_markup(_text(header[:_SNIFFED_BYTES]))
     raise HeaderTooLargeError(
-        f"the header has {len(header):,} bytes, and a file may have {MAX_HEADER_BYTES:,}, because "
-        "each chunk repeats it: shorten the columns' names, leave out columns, or see whether a "
-        "quote is never closed in row 1"
+        f"the header has {number_of(len(header), 'byte')}, and a file may have "
+        f"{MAX_HEADER_BYTES:,}, because each chunk repeats it: shorten the columns' names, leave "
+        "out columns, or see whether a quote is never closed in row 1"
     )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from batchcore.texts import number_of
+
 # The number of the format of the tables and of a job's objects in S3. The stack's output
 # LedgerFormat says the same number; a stack without that output has format 1.
 # 1: errors are in ErrorTable only. 2: they are in files, too, see `batchcore.error_files`.
@@ -155,7 +157,7 @@ def error_items(record: Mapping[str, Any], **of_chunk: Any) -> Iterator[Item]:
 def _cut(text: str, length: int) -> str:
     if len(text) <= length:
         return text
-    return f"{text[:length]} ... ({len(text):,} characters in all)"
+    return f"{text[:length]} ... ({number_of(len(text), 'character')} in all)"
 
 
 def attributes(values: Mapping[str, str | int]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from batchcore import aws
 from batchcore.errors import BalanceError
 from batchcore.pieces import PART_BYTES, Group, Part, Piece, plan_groups, total_bytes
+from batchcore.texts import number_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -138,7 +139,7 @@ def _assemble(s3: "S3Client", bucket: str, part: Part, fetches: ThreadPoolExecut
         found = s3.get_object(Bucket=bucket, Key=piece.key, VersionId=piece.version_id)
         if found["ContentLength"] != piece.size_bytes:
             raise BalanceError(
-                f"{piece.key} has {found['ContentLength']:,} bytes; "
+                f"{piece.key} has {number_of(found['ContentLength'], 'byte')}; "
                 f"{piece.size_bytes:,} were written"
             )
         for block in found["Body"].iter_chunks(BLOCK_BYTES):

@@ -3,6 +3,7 @@
 from pathlib import PurePosixPath
 
 from batchcore.errors import NameTooLongError
+from batchcore.texts import number_of
 
 # A key has at most 1,024 bytes of UTF-8 (Amazon S3 user guide, November 2026).
 MAX_KEY_BYTES = 1_024
@@ -140,7 +141,7 @@ def check_name(job: str, input_key: str, archive_folder: str) -> None:
     surplus = max(len(key.encode()) for key in wanted) - MAX_KEY_BYTES
     if surplus > 0:
         raise NameTooLongError(
-            f"the keys made from the file's name are {surplus:,} bytes longer than the "
-            f"{MAX_KEY_BYTES:,} that S3 allows: upload it under a name that is {surplus:,} bytes "
-            "shorter"
+            f"the keys made from the file's name are {number_of(surplus, 'byte')} longer than the "
+            f"{MAX_KEY_BYTES:,} that S3 allows: upload it under a name that is "
+            f"{number_of(surplus, 'byte')} shorter"
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from batchcore.errors import ResultTooLargeError
+from batchcore.texts import number_of
 
 T = TypeVar("T")
 
@@ -91,8 +92,8 @@ def plan_groups(pieces: Sequence[Piece], *, group_bytes: int | None = None) -> l
     total = total_bytes(pieces)
     if total > MAX_OBJECT_BYTES:
         raise ResultTooLargeError(
-            f"the merged file would have {total:,} bytes, but at most {MAX_OBJECT_BYTES:,} can be "
-            "joined: submit the input in several files"
+            f"the merged file would have {number_of(total, 'byte')}, but at most "
+            f"{MAX_OBJECT_BYTES:,} can be joined: submit the input in several files"
         )
     parts = list(_runs(pieces, [piece.size_bytes for piece in pieces], part_bytes(total)))
     sizes = [total_bytes(part) for part in parts]

@@ -11,6 +11,7 @@ from batchcore.chunk_rows import ChunkRows, Record
 from batchcore.intake import map_header
 from batchcore.reference import unknown_key
 from batchcore.schema import RecordSchema, Violation
+from batchcore.texts import number_of
 from batchcore.workflow import ENRICH, READ, VALIDATE
 
 REJECT_COLUMNS = ("source_row", "rules", "messages")
@@ -131,7 +132,7 @@ def _field_count(found: int, expected: int) -> Violation:
         "fieldCount",
         str(found),
         str(expected),
-        f"has {found} fields, but the header has {expected}",
+        f"has {number_of(found, 'field')}, but the header has {expected}",
     )
 
 

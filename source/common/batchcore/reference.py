@@ -9,6 +9,7 @@ from batchcore import csvtext, header_errors, headers, intake, quoting
 from batchcore.errors import FileError, ReferenceDataError
 from batchcore.items import Item
 from batchcore.schema import RecordSchema, Violation
+from batchcore.texts import number_of
 
 FILE_NAME = "reference.csv"
 DELIMITER = ","
@@ -62,9 +63,9 @@ def read_reference(path: Path, schema: RecordSchema) -> Iterator[Row]:
         size_bytes = path.stat().st_size
         if size_bytes > MAX_BYTES:
             raise ReferenceDataError(
-                f"{path.name} has {size_bytes:,} bytes, but may have {MAX_BYTES:,}, because a "
-                "function's layers hold at most 250 MB unzipped: leave out the rows and columns "
-                "that no upload needs"
+                f"{path.name} has {number_of(size_bytes, 'byte')}, but may have {MAX_BYTES:,}, "
+                "because a function's layers hold at most 250 MB unzipped: leave out the rows and "
+                "columns that no upload needs"
             )
         with path.open("rb") as file:
             yield from _read_rows(file, path.name, schema)

@@ -7,6 +7,7 @@ from batchcore import items, keys, workflow
 from batchcore.error_files import CauseCounts
 from batchcore.errors import BalanceError, ChunksFailedError, TooManyRejectsError
 from batchcore.pieces import Piece
+from batchcore.texts import number_of
 
 LISTED_CHUNKS = 100
 
@@ -46,14 +47,16 @@ def match_chunks(
     if failed:
         more = f" and {len(failed) - LISTED_CHUNKS} more" if len(failed) > LISTED_CHUNKS else ""
         numbers = ", ".join(map(str, failed[:LISTED_CHUNKS]))
+        have = "has" if len(failed) == 1 else "have"
         raise ChunksFailedError(
-            f"{len(failed)} of {len(manifest)} chunks have no result: {numbers}{more}"
+            f"{len(failed)} of {number_of(len(manifest), 'chunk')} {have} no result: "
+            f"{numbers}{more}"
         )
     for chunk, entry in zip(manifest, found, strict=True):
         if not chunk["rows"] == entry["rows"] == entry["valid"] + entry["rejected"]:
             raise BalanceError(
-                f"chunk {chunk['number']}: {chunk['rows']} rows in, {entry['valid']} out and "
-                f"{entry['rejected']} rejected"
+                f"chunk {chunk['number']}: {number_of(chunk['rows'], 'row')} in, {entry['valid']} "
+                f"out and {entry['rejected']} rejected"
             )
     return found
 
@@ -125,10 +128,12 @@ def check_rejects(*, rows: int, rejected: int, allowed_percent: int) -> None:
     TooManyRejectsError
     """
     if rejected and rejected == rows:
-        count = f"all {rows:,} rows were" if rows > 1 else "the only row was"
+        count = f"all {number_of(rows, 'row')} were" if rows > 1 else "the only row was"
         raise TooManyRejectsError(f"{count} rejected: see why they were, then repair the rejects")
     if rejected * 100 > rows * allowed_percent:
+        were = "was" if rejected == 1 else "were"
         raise TooManyRejectsError(
-            f"{rejected:,} of {rows:,} rows were rejected, more than the {allowed_percent} % that "
-            "the stack allows (MaxRejectedPercent): see why they were, then repair the rejects"
+            f"{rejected:,} of {number_of(rows, 'row')} {were} rejected, more than the "
+            f"{allowed_percent} % that the stack allows (MaxRejectedPercent): see why they were, "
+            "then repair the rejects"
         )

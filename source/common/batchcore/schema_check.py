@@ -15,6 +15,7 @@ from batchcore.contradictions import rule_sets
 from batchcore.errors import SchemaError
 from batchcore.schema import RecordSchema, check_depth, parse_document
 from batchcore.schema_words import half_look_up, pointer, unknown_keyword
+from batchcore.texts import number_of
 
 Problem = tuple[str, str]
 
@@ -103,7 +104,7 @@ def _accept(schema: RecordSchema | None, problems: list[Problem]) -> RecordSchem
     lines = [f"{place}: {text}" for place, text in problems[:_MAX_PROBLEMS]]
     if len(problems) > _MAX_PROBLEMS:
         lines.append(f"and {len(problems) - _MAX_PROBLEMS} more")
-    count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+    count = number_of(len(problems), "mistake")
     raise SchemaError(f"the schema has {count}: " + "; ".join(lines))
 
 

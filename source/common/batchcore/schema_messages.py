@@ -4,6 +4,7 @@ import unicodedata
 from typing import Any
 
 from batchcore.dates import is_date_format
+from batchcore.texts import number_of
 
 _TYPES = {
     "integer": "an integer (digits, with - in front if it is negative)",
@@ -34,10 +35,12 @@ def explain(rule: str, value: str, limit: Any, fallback: str, *, may_be_empty: b
         Whether an empty value would be accepted, so that the message names it too.
     """
     if rule == "maxLength":
-        return f"has {len(value)} characters, but at most {limit} are allowed"
+        return f"has {number_of(len(value), 'character')}, but at most {limit} are allowed"
     if rule == "minLength":
         return (
-            f"has {len(value)} characters, but at least {limit} are needed" if value else "is empty"
+            f"has {number_of(len(value), 'character')}, but at least {limit} are needed"
+            if value
+            else "is empty"
         )
     text = _explain_value(rule, value, limit)
     if text is None:

@@ -3,6 +3,7 @@
 from batchcore import csvtext
 from batchcore.errors import TooManyChunksError
 from batchcore.reference import KEYS_PER_CALL
+from batchcore.texts import number_of
 
 # The MaxValue of FileChunkSize in template.yaml. The chunk functions have enough memory for it.
 MAX_CHUNK_ROWS = 20_000
@@ -60,6 +61,6 @@ def choose_chunk_rows(size_bytes: int, head: bytes, *, delimiter: str) -> int:
 def too_many_chunks(chunk_rows: int) -> TooManyChunksError:
     """Return the error for a file with more chunks than one Distributed Map can report on."""
     return TooManyChunksError(
-        f"the file has more than {MAX_CHUNKS:,} chunks of {chunk_rows:,} rows: deploy with "
-        "a larger FileChunkSize, or with 0 to fit it to the file, and submit the file again"
+        f"the file has more than {MAX_CHUNKS:,} chunks of {number_of(chunk_rows, 'row')}: deploy "
+        "with a larger FileChunkSize, or with 0 to fit it to the file, and submit the file again"
     )

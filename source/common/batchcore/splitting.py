@@ -18,6 +18,7 @@ from batchcore.errors import BalanceError, InputGoneError, JobEndingError
 from batchcore.runtime import Event, Result, failure
 from batchcore.schema import RecordSchema
 from batchcore.sizing import MAX_CHUNKS, too_many_chunks
+from batchcore.texts import number_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -165,8 +166,8 @@ def cut(s3: "S3Client", event: Event, schema: RecordSchema) -> Result:
         chunks = upload_chunks(s3, event, splitter.chunks(prefix=header), schema)
         if len(chunks) != own.chunks:
             raise BalanceError(
-                f"range {event['range']} was cut into {len(chunks):,} chunks, but its survey "
-                f"found {own.chunks:,}"
+                f"range {event['range']} was cut into {number_of(len(chunks), 'chunk')}, but its "
+                f"survey found {own.chunks:,}"
             )
         return {"chunks": chunks}
 

@@ -1,4 +1,4 @@
-"""Text that others chose, made fit to be shown."""
+"""Text that others chose, made fit to be shown; numbers with the nouns that they count."""
 
 import re
 
@@ -23,3 +23,11 @@ def printable(text: str) -> str:
     For texts of several lines there is `visible`.
     """
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def number_of(count: int, noun: str) -> str:
+    """Return a number with its noun: ``1 row``, ``2 rows``, ``1,000 entries``."""
+    if count == 1:
+        return f"1 {noun}"
+    many = f"{noun[:-1]}ies" if re.search("[^aeiou]y$", noun) else f"{noun}s"
+    return f"{count:,} {many}"

@@ -114,8 +114,10 @@ def settled(stack: StackRef, entry: JobEntry) -> JobEntry:
     ------
     AwsError, EngineError
     """
-    if entry.status not in (workflow.SUBMITTED, workflow.RUNNING):
+    if entry.status not in workflow.UNFINISHED:
         return entry
+    if entry.status == workflow.QUEUED and entry.attempt_s < REPORT_UNSTARTED_AFTER_S:
+        return entry  # whether it has lost its ticket is not told yet
     state = attempt_state(stack, entry)
     found = state.entry or entry
     if not is_unstarted(state, found):

@@ -156,7 +156,7 @@ def _engine_checks(stack: StackRef) -> Iterator[Check]:
         yield run_check("memory", check_memory)
         yield run_check("engine's packages", partial(check_engine_packages, engine))
         yield from check_engine(engine)
-    yield from stack_checks(stack)
+    yield from stack_checks(stack)[0]
 
 
 def check_platform() -> Check:

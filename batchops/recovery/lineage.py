@@ -8,7 +8,7 @@ from batchcore import jobs
 
 from batchops.core.errors import explain_failure
 from batchops.core.execution_input import read_resume
-from batchops.core.executions import find_execution
+from batchops.core.executions import find_execution, settled
 from batchops.core.manifest import read_chunks
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def lineage(job: JobRef) -> pd.DataFrame:
     """
     import pandas as pd
 
-    entry = job.ledger_entry()
+    entry = settled(job.stack, job.ledger_entry())
     rows = [_attempt(job, entry, number + 1) for number in range(entry.attempt)]
     columns: dict[str, Any] = {}
     for name, dtype in _DTYPES.items():
@@ -73,7 +73,7 @@ def _attempt(job: JobRef, entry: JobEntry, number: int) -> dict[str, Any]:
     }
     execution = find_execution(job.stack, job.id, number)
     if execution is None:
-        return row
+        return row | (_as_entered(entry) if number == entry.attempt else {})
     resume, error = read_resume(execution["input"]), execution.get("error")
     return {
         **row,
@@ -83,6 +83,17 @@ def _attempt(job: JobRef, entry: JobEntry, number: int) -> dict[str, Any]:
         "end": execution.get("stopDate"),
         "chunks": _count(job, entry, resume.manifest_key) if resume else entry.chunks or None,
         "error": explain_failure(error, execution.get("cause", "")) if error else "",
+    }
+
+
+def _as_entered(entry: JobEntry) -> dict[str, Any]:
+    """Return what the ledger says of the last attempt, which waits, or never started."""
+    return {
+        "kind": "start" if entry.attempt == 1 else None,
+        "status": entry.status,
+        "start": entry.attempt_started,
+        "end": entry.ended,
+        "error": entry.reason,
     }
 
 

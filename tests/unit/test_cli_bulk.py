@@ -297,6 +297,28 @@ def test_jobs_are_completed_by_the_stack_that_is_meant(
     assert set(asked) == {("mine", "aws")}
 
 
+def test_completion_only_reads(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at jobs that run would enter ends, and start those that wait."""
+    for name, status in (("waits", "QUEUED"), ("runs", "RUNNING"), ("ended", "FAILED")):
+        values = ENTERED | {"status": status}
+        account.put_entry(
+            f"{name}-1", "JOB", listed="JOB", startTime="2026-01-01T00:00:00.000Z", **values
+        )
+    asked: list[str] = []
+    client = account.dynamodb
+    client.meta.events.register("before-call.dynamodb", lambda model, **_: asked.append(model.name))
+    # A client of no other service is there.
+    stack = stack_ref(outputs={"JobTableName": JOB_TABLE}, dynamodb=client)
+    monkeypatch.setattr("batchops.cli.options.Options.stack", lambda _: stack)
+    found = ShellComplete(main, {}, "batchops", "_BATCHOPS_COMPLETE").get_completions(["show"], "")
+    assert {item.value: item.help for item in found} == {
+        "waits-1": "a.csv",
+        "runs-1": "a.csv",
+        "ended-1": "FAILED a.csv",
+    }
+    assert asked == ["Query"]
+
+
 def test_a_completion_that_fails_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
+from support import stack_ref
 
 from batchops.core.errors import RegionError
 from batchops.inspection import doctor, doctor_aws
-from batchops.inspection.checks import Check, Diagnosis
+from batchops.inspection.checks import Check, Diagnosis, stack_checks
 from batchops.inspection.doctor import run_doctor
 from batchops.local.engine import LocalEngine
 from batchops.stack import Stack
@@ -74,6 +75,22 @@ def test_local_doctor_works_before_anything_is_started(tmp_path: Path) -> None:
     assert found["engine"].ok is None
     assert found["stack"].ok is None
     assert not (tmp_path / "engine").exists(), "a doctor changes nothing"
+
+
+def test_status_of_the_stack_is_read_once() -> None:
+    cfn = _client("cloudformation")
+    described = {
+        "StackName": "s",
+        "CreationTime": "2026-01-01",
+        "StackStatus": "ROLLBACK_COMPLETE",
+        "Parameters": [{"ParameterKey": "MaxConcurrency", "ParameterValue": "4"}],
+    }
+    with Stubber(cfn) as stub:
+        stub.add_response("describe_stacks", {"Stacks": [described]})
+        checks, parameters = stack_checks(stack_ref("s", outputs={}, cloudformation=cfn))
+    assert [check.name for check in checks] == ["stack"]
+    assert "ROLLBACK_COMPLETE" in checks[0].found
+    assert parameters == {"MaxConcurrency": "4"}
 
 
 def test_missing_project_is_a_line_with_what_to_do(tmp_path: Path) -> None:

@@ -71,11 +71,17 @@ def make_private(folder: Path) -> Path:
     Raises
     ------
     InputError
-        The folder belongs to another user, or others may write to it.
+        The folder cannot be made, belongs to another user, or others may write to it.
     """
-    for missing in reversed([folder, *folder.parents]):
-        if not missing.exists():
-            missing.mkdir(mode=0o700, exist_ok=True)
+    try:
+        for missing in reversed([folder, *folder.parents]):
+            if not missing.exists():
+                missing.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the folder {folder} cannot be made ({error.strerror}: {error.filename}): set "
+            f"{HOME_VARIABLE} to a folder of your own"
+        ) from error
     check_private(folder)
     return folder
 

@@ -155,8 +155,8 @@ class Target:
             info = self.engine.start() if start else self.engine.find()
             if info is None:
                 raise EngineNotRunningError(
-                    "the local engine does not run: deploy the stack, which starts it with the "
-                    "state that it kept"
+                    "the local engine does not run: 'batchops engine start', or a deployment, "
+                    "starts it with the state that it kept"
                 )
             if info != self._endpoint:
                 self._endpoint, self._session = info, _local_session(info)

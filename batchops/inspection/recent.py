@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
 
-
 def recent_jobs(
     stack: StackRef,
     *,

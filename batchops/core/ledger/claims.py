@@ -164,7 +164,8 @@ def enter_end(stack: StackRef, found: JobEntry, execution: Mapping[str, Any]) ->
 
 def release(stack: StackRef, job_id: str, attempt: int, token: str, error: BaseException) -> None:
     """Enter that a claimed attempt was not started, so that the next need not wait."""
-    cause = f"{type(error).__name__}: {error}"
+    interrupted = isinstance(error, KeyboardInterrupt)
+    cause = "it was interrupted" if interrupted else f"{type(error).__name__}: {error}"
     values = {"status": workflow.FAILED, "endTime": items.utc_now(), "error": "NotStarted"}
     condition: dict[str, str | int] = {"attempt": attempt, "attemptToken": token}
     found = items.attributes({**values, "cause": cause})

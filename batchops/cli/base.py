@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
-from batchcore.texts import visible
+from batchcore.texts import printable, visible
 from click.core import ParameterSource
 from rich import box
 from rich.console import Console
@@ -136,7 +136,7 @@ class _Group(_Verbs):
 
     def invoke(self, ctx: click.Context) -> Any:
         if sys.stdout is None:  # it was closed, as by >&-
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
         _speak_any_locale()
         try:
             return super().invoke(ctx)
@@ -401,7 +401,7 @@ def write_table(frame: pd.DataFrame, *, header: bool = True) -> None:
         for name in frame:
             table.add_column(escape(visible(str(name))), no_wrap=True)
         for row in frame.itertuples(index=False):
-            table.add_row(*(escape(visible(_cell(value))) for value in row))
+            table.add_row(*(escape(printable(_cell(value))) for value in row))
         print_whole(table)
     else:
         write_csv(frame, header=header)

@@ -125,6 +125,8 @@ class Balance(Shown):
             f"{self.rows_in:,} rows in = {self.rows_out:,} out + {self.rows_rejected:,} rejected, "
             f"{self.rows_with_errors:,} rows with errors, {self.chunks:,} chunks: {verdict}"
         )
+        if self.status in workflow.ENDED and not self.completed_file:
+            text += f"; the job ended {self.status}, and its results are not merged"
         if self.unbalanced:
             text += f"; unbalanced chunks: {', '.join(map(str, self.unbalanced[:20]))}"
         text += f"; counted: {', '.join(map(str, self.counted))}"

@@ -108,7 +108,7 @@ class SchemaDraft(Shown):
                 file.write(self.to_json())
         except FileExistsError as error:
             raise InputError(
-                f"{found} is there already: give another name, or move it away"
+                f"{found} is there already: give another name, or force=True, which replaces it"
             ) from error
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from support import JOB_TABLE, stack_ref
 from batchops.core.errors import JobError
 from batchops.core.job_ref import JobRef
 from batchops.core.ledger import ChunkEntry, JobEntry
-from batchops.inspection.balance import Balance, ErrorCount, job_balance, strike_balance
+from batchops.inspection.balance import WHOLE, Balance, ErrorCount, job_balance, strike_balance
 
 if TYPE_CHECKING:
     from support import Account
@@ -44,6 +45,14 @@ def test_rows_that_are_all_somewhere_balance() -> None:
     found = balance([(3, 2, 1), (2, 1, 1)], [2, 2, 6])
     assert found.holds
     assert "5 rows in = 3 out + 2 rejected, 2 rows with errors, 2 chunks: holds" in str(found)
+
+
+@pytest.mark.parametrize("status", [workflow.ABORTED, workflow.FAILED, workflow.TIMED_OUT])
+def test_balance_of_a_job_that_ended_before_its_merge_says_so(status: str) -> None:
+    said = f"; the job ended {status}, and its results are not merged"
+    assert said in str(balance([(3, 2, 1)], [2], status=status))
+    assert said not in str(replace(balance([(3, 2, 1)], [2], status=status), completed_file=WHOLE))
+    assert "not merged" not in str(balance([(3, 2, 1)], [2], status=workflow.RUNNING))
 
 
 @pytest.mark.parametrize(

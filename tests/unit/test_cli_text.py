@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import batchops
+from batchops.__main__ import main as started
 from batchops.cli import main
 from batchops.cli.base import as_commands, error_text
 from batchops.cli.help import EXAMPLES, GROUPS
@@ -199,7 +200,10 @@ def test_interrupt_of_a_verb_that_changes_a_job_says_how_to_go_on(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Stack, "job", lambda stack, job_id: Job(stack, job_id))
+    def known(stack: Stack, job_id: str) -> Job:
+        return Job(stack, job_id)
+
+    monkeypatch.setattr(Stack, "job", known)
     monkeypatch.setattr(Job, where, interrupted)
     done = CliRunner().invoke(main, ["--target", "aws", *words, *form])
     assert done.exit_code == 130
@@ -232,6 +236,23 @@ def test_interrupt_of_an_engine_says_how_to_see_whether_it_runs(
     done = CliRunner().invoke(main, ["engine", verb])
     assert done.exit_code == 130
     assert "'batchops engine status' says whether it runs" in done.stderr
+
+
+def test_interrupt_while_modules_load_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "batchops.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "batchops.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted, *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        started()
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
 
 
 def _in_a_shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:

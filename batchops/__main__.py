@@ -13,7 +13,7 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         # As batchops.cli says it, of which not all may be there yet.
-        print("interrupted", file=sys.stderr)
+        sys.stderr.write("interrupted\n")
         sys.exit(130)
 
 

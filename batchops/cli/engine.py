@@ -43,6 +43,9 @@ def status() -> None:
 
     local = LocalEngine()
     info = local.find()
+    if info is None and (silent := local.silent):
+        click.echo(silent)
+        sys.exit(NOT_WELL)
     if info is None:
         kept = f"; {local.kept} in {local.home}" if local.kept else ""
         click.echo(f"the engine does not run{kept}")

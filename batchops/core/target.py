@@ -57,6 +57,10 @@ class Engine(Protocol):
     def start(self) -> Endpoint:
         """Start the engine unless it runs already."""
 
+    @property
+    def silent(self) -> str:
+        """That its process runs and does not answer, in words; empty otherwise."""
+
     def moved(self, endpoint: Endpoint) -> bool:
         """Return whether the engine was last started at another address than this one."""
 
@@ -153,6 +157,8 @@ class Target:
                 self._session = self._aws_session(self._session)
                 return self
             info = self.engine.start() if start else self.engine.find()
+            if info is None and (silent := self.engine.silent):
+                raise EngineNotRunningError(f"{silent}: try again in a moment")
             if info is None:
                 raise EngineNotRunningError(
                     "the local engine does not run: 'batchops engine start', or a deployment, "

@@ -108,8 +108,9 @@ def stack_checks(stack: StackRef) -> tuple[list[Check], Mapping[str, str]]:
     def check() -> Check:
         try:
             read.append(stack_status(stack))
-        except EngineNotRunningError:
-            return Check("stack", None, "the engine does not run", "a deployment starts it")
+        except EngineNotRunningError as error:
+            found, _, advice = str(error).partition(": ")
+            return Check("stack", None, found, advice)
         return check_stack(read[0])
 
     checks = [run_check("stack", check)]

@@ -183,6 +183,9 @@ def check_engine(engine: LocalEngine) -> Iterator[Check]:
     except InputError as error:
         yield Check("engine", False, str(error), "set BATCHOPS_HOME to a folder of your own")
         return
+    if info is None and (silent := engine.silent):
+        yield Check("engine", None, silent, "look again in a moment")
+        return
     if info is None:
         found = f"does not run; {engine.kept}" if engine.kept else "does not run"
         start = "batchops engine start, or a deployment, starts it"

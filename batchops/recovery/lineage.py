@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from batchcore import jobs
+from batchcore import jobs, workflow
 
 from batchops.core.errors import explain_failure
 from batchops.core.execution_input import read_resume
@@ -78,12 +79,18 @@ def _attempt(job: JobRef, entry: JobEntry, number: int) -> dict[str, Any]:
     return {
         **row,
         "kind": resume.by if resume else "start",
-        "status": execution["status"],
+        "status": _status(entry, number, execution),
         "start": execution["startDate"],
         "end": execution.get("stopDate"),
         "chunks": _count(job, entry, resume.manifest_key) if resume else entry.chunks or None,
         "error": explain_failure(error, execution.get("cause", "")) if error else "",
     }
+
+
+def _status(entry: JobEntry, number: int, execution: Mapping[str, Any]) -> str:
+    # A job has ended before its mail is sent: what happens to its execution then changes nothing.
+    ended = number == entry.attempt and entry.status in workflow.ENDED
+    return entry.status if ended else str(execution["status"])
 
 
 def _as_entered(entry: JobEntry) -> dict[str, Any]:

@@ -80,7 +80,8 @@ def test_chunk_without_a_result_is_named() -> None:
     found = strike_balance(job, [done, chunk(2, workflow.FAILED)], [NONE])
     assert found.unbalanced == (2,)
     assert str(found).endswith(
-        "DOES NOT HOLD; unbalanced chunks: 2; counted: 0 errors of 0 rows in tables"
+        "DOES NOT HOLD; the job ended FAILED, and its results are not merged; "
+        "unbalanced chunks: 2; counted: 0 errors of 0 rows in tables"
     )
 
 

@@ -7,10 +7,12 @@ in the tables, and in this package only.
 """
 
 from batchops.core.ledger.claims import (
+    UNSENT,
     abort,
     claim,
     delete_entries,
     enter_end,
+    enter_unsent,
     mark_pending,
     name_manifest,
     queue_up,
@@ -54,6 +56,7 @@ from batchops.core.ledger.job_table import (
 __all__ = [
     "BATCH_KEYS",
     "ERROR_COLUMNS",
+    "UNSENT",
     "ChunkEntry",
     "ErrorFilter",
     "ErrorItem",
@@ -71,6 +74,7 @@ __all__ = [
     "delete_entries",
     "delete_errors",
     "enter_end",
+    "enter_unsent",
     "error_values",
     "has_queue",
     "has_ticket",

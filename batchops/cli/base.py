@@ -155,14 +155,15 @@ class _Group(_Verbs):
 
 def error_text(error: Exception) -> str:
     """Return an error as people read it."""
-    own = isinstance(error, BatchOpsError) or not isinstance(error, OSError)
-    return visible(in_verbs(str(error)) if own else said_by_system(error))
+    if isinstance(error, OSError) and not isinstance(error, BatchOpsError):
+        return visible(said_by_system(error))
+    return visible(in_verbs(str(error)))
 
 
 def said_by_system(error: OSError) -> str:
     """Return what the system says of a call that failed, with the file that it is about."""
-    said = error.strerror or str(error)
-    return said if error.filename is None else f"{error.filename}: {said}"
+    said, file = error.strerror or str(error), error.filename2 or error.filename
+    return said if file is None else f"{file}: {said}"
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -306,6 +307,17 @@ def leaving(says: str, data: Any = None) -> Iterator[None]:
             write_json(data() if callable(data) else data)
         click.echo(f"\n{says}", err=True)
         sys.exit(INTERRUPTED)
+
+
+def keep_existing(path: Path, *, force: bool) -> None:
+    """Refuse to replace a file that is there, unless that is what ``--force`` asks for.
+
+    Raises
+    ------
+    InputError
+    """
+    if path.exists() and not force:
+        raise InputError(f"{path} is there already: --force replaces it")
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -21,6 +21,7 @@ from batchops.cli.base import (
     YES,
     as_commands,
     job_argument,
+    keep_existing,
     main,
     screen,
     show,
@@ -378,6 +379,7 @@ def report(stack: Stack, job_id: str, path: Path, force: bool, planned: Path | N
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise click.BadParameter(f"{path} does not end in .html, which a report is called")
+    keep_existing(path, force=force)
     job = stack.job(job_id)
     plan = None if planned is None else stack.plan(planned)
     show(job.report(path, plan=plan, replace=force))

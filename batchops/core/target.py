@@ -220,7 +220,7 @@ class Target:
         """Who acts: the ARN of the credentials' identity; on the local engine this user's name."""
         if self._caller is None:
             if self.local:
-                self._caller = getpass.getuser()
+                self._caller = _user_name()
             else:
                 with translated("asking whose credentials these are"):
                     self._caller = str(self.client("sts").get_caller_identity()["Arn"])
@@ -286,6 +286,14 @@ def _local_config() -> Config:
         use_dualstack_endpoint=False,
     )
     return _config().merge(local)
+
+
+def _user_name() -> str:
+    """Return this user's name, or the number of one that has none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the latter since Python 3.13
+        return f"user {os.getuid()}"
 
 
 def _local_session(info: Endpoint) -> boto3.Session:

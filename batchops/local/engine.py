@@ -124,8 +124,12 @@ class LocalEngine:
             The engine does not run on this system.
         EngineInstallError
             The packages could not be installed.
+        EngineStartError
+            The disk is full.
         """
         check_system()
+        if not engine_env.is_installed(self.env_home):
+            check_space(self.env_home)
         engine_env.install(self.env_home)
 
     def find(self) -> EngineInfo | None:

@@ -18,6 +18,7 @@ from batchcore.records import read_records
 from batchcore.schema import RecordSchema
 
 from batchops.core.errors import InputError
+from batchops.inspection.result_files import whole_file
 from batchops.planning.column_draft import (
     common_order,
     date_formats,
@@ -103,13 +104,8 @@ class SchemaDraft(Shown):
             If the file is there already and is not to be replaced.
         """
         found = Path(path)
-        try:
-            with found.open("w" if replace else "x", encoding="utf-8") as file:
-                file.write(self.to_json())
-        except FileExistsError as error:
-            raise InputError(
-                f"{found} is there already: give another name, or force=True, which replaces it"
-            ) from error
+        with whole_file(found, replace=replace) as part:
+            part.write_text(self.to_json(), encoding="utf-8")
         return found
 
     def _blocks(self) -> Iterator[Block]:

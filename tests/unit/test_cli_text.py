@@ -306,6 +306,7 @@ def test_errors_of_the_system_are_said_as_it_says_them() -> None:
     assert error_text(OSError(28, "No space left on device", "a.csv")) == (
         "a.csv: No space left on device"
     )
+    assert error_text(OSError(28, "No space", "from", None, "to")) == "to: No space"
     assert error_text(OSError("nothing there")) == "nothing there"
     assert error_text(ValueError("3 is no name")) == "3 is no name"
 

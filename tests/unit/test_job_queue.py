@@ -358,6 +358,28 @@ def test_rerun_that_step_functions_refuses_is_released_and_leaves_the_queue(
 
 
 @pytest.mark.usefixtures("jobs")
+def test_start_that_is_interrupted_leaves_a_job_that_can_be_run_again_at_once(
+    stack: StackRef, account: Account, queue: tickets.Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end(account, FIRST)
+    with claimed_attempt(JobRef(stack, FIRST), after=1, chunks=None) as attempt:
+        pass
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(queueing, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        attempt.start(by="rerun")
+    monkeypatch.undo()
+    entry = account.entry(FIRST)
+    assert (entry["status"], entry["cause"]) == (workflow.FAILED, "it was interrupted")
+    assert FIRST not in queueing.standing(queue).waiting
+    with claimed_attempt(JobRef(stack, FIRST), after=2, chunks=None) as attempt:
+        assert attempt.number == 3
+
+
+@pytest.mark.usefixtures("jobs")
 def test_jobs_that_wait_are_stopped_before_those_that_run(
     stack: StackRef, account: Account
 ) -> None:

@@ -142,6 +142,8 @@ def context(remaining_ms: int = 300_000) -> Any:
 class _NoEngine:
     """A local engine that does not run, and need not: the clients are given."""
 
+    silent = ""
+
     def find(self) -> None:
         return None
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
+import math
+import os
 import re
 import shlex
 import sys
@@ -15,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
-from batchcore.texts import visible
+from batchcore.texts import printable, visible
 from click.core import ParameterSource
 from rich import box
 from rich.console import Console
@@ -47,10 +50,25 @@ YES = click.option(
     "--yes", is_flag=True, help="Do it; without this the command only says what it would do."
 )
 POSITIVE = click.IntRange(min=1)
+
+
+class Number(click.FloatRange):
+    """A number in a range; what is none, such as nan, compares with no bound, so it is refused."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number to count with", param, ctx)
+        return number
+
+
 TIMEOUT = click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=3600.0,
     show_default=True,
     help="Seconds.",
@@ -101,7 +119,24 @@ class _Group(_Verbs):
         """Write the verbs in their groups."""
         write_verbs(ctx, formatter)
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line; say where what it printed could not be written."""
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+        except OSError as error:
+            # Python would try it once more at its end, and show a traceback then.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if error.errno != errno.EPIPE:  # of a pipe the reader has seen enough
+                click.echo(f"error: what was to be printed: {said_by_system(error)}", err=True)
+            sys.exit(1)
+
     def invoke(self, ctx: click.Context) -> Any:
+        if sys.stdout is None:  # it was closed, as by >&-
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
         _speak_any_locale()
         try:
             return super().invoke(ctx)
@@ -114,8 +149,21 @@ class _Group(_Verbs):
             if ctx.obj.as_json:
                 write_json({"error": {"type": type(error).__name__, "message": str(error)}})
             else:
-                click.echo(f"error: {visible(in_verbs(str(error)))}", err=True)
+                click.echo(f"error: {error_text(error)}", err=True)
             sys.exit(NOT_WELL if isinstance(error, JobFailedError) else 1)
+
+
+def error_text(error: Exception) -> str:
+    """Return an error as people read it."""
+    if isinstance(error, OSError) and not isinstance(error, BatchOpsError):
+        return visible(said_by_system(error))
+    return visible(in_verbs(str(error)))
+
+
+def said_by_system(error: OSError) -> str:
+    """Return what the system says of a call that failed, with the file that it is about."""
+    said, file = error.strerror or str(error), error.filename2 or error.filename
+    return said if file is None else f"{file}: {said}"
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -206,7 +254,13 @@ def with_stack(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def wrapper(options: Options, /, *args: Any, as_json: bool, **kwargs: Any) -> None:
         options.as_json = as_json
-        command(options.stack(), *args, **kwargs)
+        try:
+            stack = options.stack()
+        except InputError as error:
+            if options.environment is not None:  # the fault is that of a file
+                raise
+            raise click.UsageError(in_verbs(str(error))) from error
+        command(stack, *args, **kwargs)
 
     return wrapper
 
@@ -238,15 +292,32 @@ def table_format(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def leaving(says: str, data: Any) -> Iterator[None]:
-    """On Ctrl-C write what is known as JSON, if it is wanted, and say what goes on."""
+def leaving(says: str, data: Any = None) -> Iterator[None]:
+    """On Ctrl-C write what is known as JSON, if it is wanted, and say what goes on.
+
+    Parameters
+    ----------
+    data
+        What is known, or what returns it; without it no document is written.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        if wants_json():
-            write_json(data)
+        if wants_json() and data is not None:
+            write_json(data() if callable(data) else data)
         click.echo(f"\n{says}", err=True)
         sys.exit(INTERRUPTED)
+
+
+def keep_existing(path: Path, *, force: bool) -> None:
+    """Refuse to replace a file that is there, unless that is what ``--force`` asks for.
+
+    Raises
+    ------
+    InputError
+    """
+    if path.exists() and not force:
+        raise InputError(f"{path} is there already: --force replaces it")
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -342,7 +413,7 @@ def write_table(frame: pd.DataFrame, *, header: bool = True) -> None:
         for name in frame:
             table.add_column(escape(visible(str(name))), no_wrap=True)
         for row in frame.itertuples(index=False):
-            table.add_row(*(escape(visible(_cell(value))) for value in row))
+            table.add_row(*(escape(printable(_cell(value))) for value in row))
         print_whole(table)
     else:
         write_csv(frame, header=header)

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from batchcore.texts import number_of, visible
+from batchcore.texts import number_of
 from batchcore.workflow import JOB_STATUSES
 
 from batchops.cli import complete
-from batchops.cli.base import POSITIVE, show, time_ago, wants_json
+from batchops.cli.base import POSITIVE, error_text, leaving, show, time_ago, wants_json
 from batchops.core.errors import BatchOpsError
-from batchops.show.wording import in_verbs
 
 if TYPE_CHECKING:
     from batchops.job import Job
@@ -140,10 +139,14 @@ class Bulk:
     done: dict[str, Any] = field(default_factory=dict)
     failed: list[dict[str, Any]] = field(default_factory=list)
 
+    def told(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the document for scripts."""
+        return {"jobs": [*(_told(*each) for each in self.done.items()), *self.failed]}
+
     def end(self, *, then: str = "") -> None:
         """Write the JSON document, or the next step; exit code 1 if one failed."""
         if wants_json():
-            show("", data={"jobs": [*(_told(*each) for each in self.done.items()), *self.failed]})
+            show("", data=self.told())
         elif not self.done and not self.failed:
             show("no such jobs")
         elif then:
@@ -165,14 +168,16 @@ def each_job(stack: Stack, ids: Sequence[str], do: Callable[[Job], Any]) -> Bulk
         Returns a value that is shown, or where a file was stored.
     """
     bulk = Bulk()
+    says = "interrupted; 'batchops jobs' lists how the jobs stand, and the same command goes on"
     for job_id in ids:
         try:
-            found = bulk.done[job_id] = do(stack.job(job_id))
+            with leaving(says, data=bulk.told):
+                found = bulk.done[job_id] = do(stack.job(job_id))
         except (BatchOpsError, ValueError, OSError) as error:
             told = {"type": type(error).__name__, "message": str(error)}
             bulk.failed.append({"job": job_id, "error": told})
             if not wants_json():
-                click.echo(f"error: {job_id}: {visible(in_verbs(str(error)))}", err=True)
+                click.echo(f"error: {job_id}: {error_text(error)}", err=True)
             continue
         if not wants_json():
             shown = f"{job_id} -> {found}" if isinstance(found, Path) else found

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchcore import workflow
 from click.shell_completion import CompletionItem
 
 from batchops.cli.options import Options
@@ -61,11 +62,13 @@ def _project(typed: dict[str, Any]) -> Path | None:
 
 @_completion
 def jobs(ctx: click.Context) -> Iterable[CompletionItem]:
-    """Complete the ids of the jobs that were started last; some shells show status and file."""
-    from batchops.inspection.recent import recent_jobs
+    """Complete the ids of the jobs that were started last; some shells show end and file."""
+    from batchops.core import ledger
 
-    for entry in recent_jobs(_stack(ctx), limit=_MOST_JOBS):
-        yield CompletionItem(entry.job_id, help=f"{entry.status} {entry.file}")
+    # As the ledger has them: a look at how those stand that run enters ends, and starts jobs.
+    for entry in ledger.recent_jobs(_stack(ctx), limit=_MOST_JOBS):
+        status = f"{entry.status} " if entry.status in workflow.ENDED else ""
+        yield CompletionItem(entry.job_id, help=f"{status}{entry.file}")
 
 
 @_completion

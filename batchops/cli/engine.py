@@ -6,7 +6,9 @@ import sys
 
 import click
 
-from batchops.cli.base import NOT_WELL, POSITIVE, YES, main, show
+from batchops.cli.base import NOT_WELL, POSITIVE, YES, leaving, main, show
+
+_LOOK = "'batchops engine status' says whether it runs"
 
 
 @main.group()
@@ -29,7 +31,9 @@ def start() -> None:
 
     local = LocalEngine()
     local.install()
-    click.echo(local.start().endpoint_url)
+    with leaving(f"interrupted; if the engine has started, it goes on: {_LOOK}"):
+        info = local.start()
+    click.echo(info.endpoint_url)
 
 
 @engine.command()
@@ -39,6 +43,9 @@ def status() -> None:
 
     local = LocalEngine()
     info = local.find()
+    if info is None and (silent := local.silent):
+        click.echo(silent)
+        sys.exit(NOT_WELL)
     if info is None:
         kept = f"; {local.kept} in {local.home}" if local.kept else ""
         click.echo(f"the engine does not run{kept}")
@@ -75,7 +82,8 @@ def stop() -> None:
     from batchops.local.engine import LocalEngine
 
     local = LocalEngine()
-    stopped = local.stop()
+    with leaving(f"interrupted; what was asked to stop does so: {_LOOK}"):
+        stopped = local.stop()
     kept = f"; {local.kept} in {local.home}" if local.kept else ""
     click.echo(f"{'stopped' if stopped else 'the engine did not run'}{kept}")
     if stopped and local.cut_short:

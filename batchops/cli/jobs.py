@@ -35,7 +35,7 @@ from batchops.cli.base import (
     wants_json,
     with_stack,
 )
-from batchops.core.errors import AccessDeniedError
+from batchops.core.errors import AccessDeniedError, BatchOpsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -50,6 +50,10 @@ if TYPE_CHECKING:
 SORTED = (
     *("job", "status", "file", "start", "end", "rows_in", "rows_out", "rows_rejected"),
     *("chunks", "attempt", "chunk_rows", "seconds", "rows_per_s", "mail", "error"),
+)
+_MAY_HAVE_STARTED = (
+    "what is uploaded goes on, and nothing else was started: look at 'batchops jobs' before you "
+    "submit again"
 )
 WAIT = click.option("--wait", "waits", is_flag=True, help="Wait until the job ends.")
 
@@ -103,11 +107,24 @@ def submit(
     if name is not None and not single:
         raise click.UsageError("--name is for a single file, and not for a pattern")
     reading: Any = {"sheet": sheet, "encoding": encoding, "skip_rows": skip_rows}
-    if single:
-        jobs = [stack.submit(file[0], name=name, **reading)]
-        _print_job(jobs[0])
-    else:
-        jobs = stack.submit_all(*file, **reading, on_job=_print_job)
+    known: dict[str, list[Any]] = {"jobs": []}
+
+    def on_job(job: Job) -> None:
+        known["jobs"].append({"job": job.id, "notes": job.notes})
+        _print_job(job)
+
+    with leaving(_MAY_HAVE_STARTED, data=known):
+        if single:
+            jobs = [stack.submit(file[0], name=name, **reading)]
+            on_job(jobs[0])
+        else:
+            try:
+                jobs = stack.submit_all(*file, **reading, on_job=on_job)
+            except BatchOpsError:
+                if wants_json() and known["jobs"]:  # whose document is that of the error
+                    before = ", ".join(each["job"] for each in known["jobs"])
+                    click.echo(f"submitted before it: {before}", err=True)
+                raise
     ids = [job.id for job in jobs]
     if waits:
         with uploaded(ids):
@@ -116,8 +133,7 @@ def submit(
             else:
                 wait_for_all(stack, ids, timeout_s)
     elif wants_json():
-        found = [{"job": job.id, "notes": job.notes} for job in jobs]
-        show("", data=found[0] if single else {"jobs": found})
+        show("", data=known["jobs"][0] if single else known)
 
 
 def _print_job(job: Job) -> None:
@@ -183,7 +199,7 @@ def _watch_jobs(stack: Stack, read: Callable[[], pd.DataFrame]) -> None:
     if wants_json() or table_form() is not None or not screen.is_terminal:
         raise click.UsageError("--watch takes a terminal: for a program call jobs again")
     with (
-        leaving("the jobs go on: 'batchops jobs' lists them", data=None),
+        leaving("the jobs go on: 'batchops jobs' lists them"),
         Live(_jobs_table(read()), console=screen, auto_refresh=False) as live,
     ):
         while True:

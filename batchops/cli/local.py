@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from batchcore.texts import number_of
 
-from batchops.cli.base import NOT_WELL, POSITIVE, main, screen
+from batchops.cli.base import NOT_WELL, POSITIVE, Number, leaving, main, screen
 
 
 @main.command()
@@ -26,7 +26,9 @@ def demo(rows: int, folder: Path) -> None:
     """Run a sample file through the whole stack on the local engine, and check the result."""
     from batchops.samples.demo import run_demo
 
-    if not run_demo(folder, rows=rows, console=screen):
+    with leaving("interrupted; what has started goes on: 'batchops engine stop' ends all of it"):
+        well = run_demo(folder, rows=rows, console=screen)
+    if not well:
         sys.exit(NOT_WELL)
 
 
@@ -56,7 +58,7 @@ def notebooks(folder: Path) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--bad-share",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0.03,
     show_default=True,
     help="Share of bad rows, 0 to 1.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from batchops.cli.base import (
     TIMEOUT,
     YES,
     job_argument,
+    leaving,
     main,
     show,
     time_ago,
@@ -28,6 +30,13 @@ if TYPE_CHECKING:
     from batchops.stack import Stack
 
 _UNSUCCESSFUL = (FAILED, ABORTED, TIMED_OUT)
+_COMPLETES = "interrupted; what is done stays done, and the same command completes it"
+
+
+def _repeatable(job_id: str) -> AbstractContextManager[None]:
+    """On Ctrl-C say how to see what became of a job."""
+    says = f"interrupted: 'batchops show {job_id}' says how the job stands now"
+    return leaving(says, data={"job": job_id})
 
 
 @main.command()
@@ -43,7 +52,9 @@ def stop(stack: Stack, choice: Choice, yes: bool) -> None:
     """
     choice.check()
     if choice.single is not None:
-        show(stack.job(choice.single).stop(), advises=True)
+        with _repeatable(choice.single):
+            stopped = stack.job(choice.single).stop()
+        show(stopped, advises=True)
         return
     dry_run = choice.chooses and not yes
     unfinished = choice.ids(stack, among=sorted(UNFINISHED))
@@ -94,7 +105,8 @@ def rerun(
 
     if choice.single is not None:
         job_id = choice.single
-        found = plan(stack.job(job_id))
+        with _repeatable(job_id):
+            found = plan(stack.job(job_id))
         _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
         return
     bulk = each_job(stack, choice.ids(stack, among=_UNSUCCESSFUL), plan)
@@ -135,7 +147,8 @@ def repair(
     FILE is a workbook or a CSV. Rows that look like the damage of a spreadsheet are held until each
     kind of it is accepted.
     """
-    found = stack.job(job_id).repair(file, schema=schema, accept=accept, dry_run=not yes)
+    with _repeatable(job_id):
+        found = stack.job(job_id).repair(file, schema=schema, accept=accept, dry_run=not yes)
     _started(stack, job_id, found, waits=waits and found.started, timeout_s=timeout_s)
 
 
@@ -144,7 +157,9 @@ def repair(
 @with_stack
 def redeliver(stack: Stack, yes: bool) -> None:
     """List the uploads whose jobs could not be started; with --yes, start them."""
-    show(stack.redeliver(dry_run=not yes), advises=True)
+    with leaving(_COMPLETES):
+        found = stack.redeliver(dry_run=not yes)
+    show(found, advises=True)
 
 
 @main.command()
@@ -155,7 +170,9 @@ def redeliver(stack: Stack, yes: bool) -> None:
 @with_stack
 def reconcile(stack: Stack, yes: bool, since: str | None) -> None:
     """List uploads without a job, jobs without an end, results that are gone; --yes starts jobs."""
-    show(stack.reconcile(since=since, dry_run=not yes), advises=True)
+    with leaving(_COMPLETES):
+        found = stack.reconcile(since=since, dry_run=not yes)
+    show(found, advises=True)
 
 
 @main.command()
@@ -164,7 +181,9 @@ def reconcile(stack: Stack, yes: bool, since: str | None) -> None:
 @with_stack
 def purge(stack: Stack, job_id: str, yes: bool) -> None:
     """List what the stack holds of a job that has ended; with --yes, delete it for good."""
-    show(stack.job(job_id).purge(dry_run=not yes), advises=True)
+    with leaving(_COMPLETES, data={"job": job_id}):
+        found = stack.job(job_id).purge(dry_run=not yes)
+    show(found, advises=True)
 
 
 def _started(stack: Stack, job_id: str, found: Any, *, waits: bool, timeout_s: float) -> None:

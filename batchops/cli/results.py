@@ -21,6 +21,7 @@ from batchops.cli.base import (
     YES,
     as_commands,
     job_argument,
+    keep_existing,
     main,
     screen,
     show,
@@ -56,6 +57,7 @@ _SPREADSHEET = click.option(
     "would run as a formula, or take for a number or date in another form.",
 )
 _CSV, _XLSX = "csv", "xlsx"
+_PICTURES = (".png", ".svg")
 _TIMELINE, _ERRORS, _DURATIONS, _GRAPH = "timeline", "errors", "durations", "graph"
 
 
@@ -377,6 +379,7 @@ def report(stack: Stack, job_id: str, path: Path, force: bool, planned: Path | N
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise click.BadParameter(f"{path} does not end in .html, which a report is called")
+    keep_existing(path, force=force)
     job = stack.job(job_id)
     plan = None if planned is None else stack.plan(planned)
     show(job.report(path, plan=plan, replace=force))
@@ -391,9 +394,12 @@ def plot(stack: Stack, job_id: str, what: str, path: Path) -> None:
     """Draw a job and store the picture at PATH: .png or .svg, the graph as .svg."""
     if what == _GRAPH and path.suffix.lower() != ".svg":
         raise click.BadParameter(f"{path} is no .svg, which is what a graph is stored as")
+    if path.suffix.lower() not in _PICTURES:
+        raise click.BadParameter(f"{path} is no {' and no '.join(_PICTURES)}, as a picture is")
     job = stack.job(job_id)
     if what == _GRAPH:
-        path.write_text(job.graph().to_svg(), encoding="utf-8")
+        with whole_file(path) as part:
+            part.write_text(job.graph().to_svg(), encoding="utf-8")
     else:
         with from_extra("lab", needed_for="a plot"):
             import matplotlib as mpl
@@ -407,5 +413,7 @@ def plot(stack: Stack, job_id: str, what: str, path: Path) -> None:
         }
         figure = drawn[what]().get_figure(root=True)
         if figure is not None:
-            figure.savefig(path, bbox_inches="tight", facecolor="white")
+            form = path.suffix.lower().removeprefix(".")
+            with whole_file(path) as part:
+                figure.savefig(part, format=form, bbox_inches="tight", facecolor="white")
     show(path, data={"path": str(path)})

@@ -10,7 +10,7 @@ import click
 from batchcore import jobs
 from batchcore.texts import printable
 
-from batchops.cli.base import NOT_WELL, main, show, wants_json, with_stack
+from batchops.cli.base import NOT_WELL, keep_existing, main, show, wants_json, with_stack
 
 if TYPE_CHECKING:
     from batchops.stack import Stack
@@ -86,6 +86,8 @@ def infer(
     """Draft a record schema from the CSV file FILE, and say what is unsure of it."""
     from batchops.planning.schema_draft import infer_schema
 
+    if output is not None:
+        keep_existing(output, force=force)
     draft = infer_schema(file, delimiter=delimiter, rows=rows, reference_data=reference)
     if output is not None:
         draft.write(output, replace=force)

@@ -227,7 +227,7 @@ def logs(
     if wants_json():
         raise click.UsageError("--follow has no end, as a JSON document has: take --format ndjson")
     parts = stack.follow_logs(function, since=since, job=job_id, limit=limit)
-    with leaving("what the function logs from here on is not shown", data=None):
+    with leaving("what the function logs from here on is not shown"):
         for number, part in enumerate(parts):
             write_table(part, header=number == 0)
             sys.stdout.flush()
@@ -251,5 +251,7 @@ def event(stack: Stack, job_id: str, function: str, chunk: int | None) -> None:
 @with_stack
 def invoke(stack: Stack, function: str, event: Path, here: bool) -> None:
     """Call FUNCTION with the event in the JSON file EVENT, and print its result."""
-    result = stack.invoke(function, event, here=here)
+    goes_on = "" if here else f"; {function} goes on, and its end is in 'batchops logs {function}'"
+    with leaving(f"interrupted{goes_on}"):
+        result = stack.invoke(function, event, here=here)
     show(json.dumps(result, indent=2, ensure_ascii=False), data=result)

@@ -344,7 +344,7 @@ def _translate(
 
 def _from_network(error: Exception, doing: str, code: str) -> BatchOpsError:
     if any(host in str(error) for host in _LOCAL_HOSTS):
-        hint = "deploy the stack again, which starts the engine with the state that it kept"
+        hint = "'batchops engine start', or a deployment, starts it with the state that it kept"
         return EngineNotRunningError(f"the local engine does not answer while {doing}: {hint}")
     hint = "check the network, the proxy settings and the region's name"
     return EndpointError(f"AWS cannot be reached while {doing} ({error}): {hint}", code=code)

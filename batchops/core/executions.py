@@ -11,7 +11,7 @@ from batchcore import jobs, workflow
 from botocore.exceptions import ClientError
 
 from batchops.core import ledger
-from batchops.core.errors import WaitTimeoutError, translated
+from batchops.core.errors import AccessDeniedError, WaitTimeoutError, translated
 
 if TYPE_CHECKING:
     from batchops.core.job_ref import JobRef
@@ -107,21 +107,44 @@ def _goes_on(entry: JobEntry, execution: Mapping[str, Any]) -> bool:
 def settled(stack: StackRef, entry: JobEntry) -> JobEntry:
     """Return a JOB entry with its end, where Step Functions has one and the ledger has not.
 
-    An attempt that never started has failed; the ledger is not told so, because it may be started
-    yet.
+    The same goes for the end of its mail, see `mail_settled`. An attempt that never started has
+    failed; the ledger is not told so, because it may be started yet.
 
     Raises
     ------
     AwsError, EngineError
     """
-    if entry.status not in (workflow.SUBMITTED, workflow.RUNNING):
-        return entry
+    if entry.status not in workflow.UNFINISHED:
+        return mail_settled(stack, entry)
+    if entry.status == workflow.QUEUED and entry.attempt_s < REPORT_UNSTARTED_AFTER_S:
+        return entry  # whether it has lost its ticket is not told yet
     state = attempt_state(stack, entry)
     found = state.entry or entry
     if not is_unstarted(state, found):
         return found
     failed = {"status": workflow.FAILED, "error": "NotStarted", "cause": NEVER_STARTED}
     return ledger.JobEntry({**found.item, **failed})
+
+
+def mail_settled(stack: StackRef, entry: JobEntry) -> JobEntry:
+    """Return the JOB entry of a job that has ended, with the failure of a mail that never comes.
+
+    Its workflow was stopped, or ended with its engine, after the results were there and before the
+    mail was sent. That is entered in the ledger, for whoever asks next.
+
+    Raises
+    ------
+    AwsError, EngineError
+    """
+    if entry.status not in workflow.ENDED or entry.mail_status != workflow.MAIL_PENDING:
+        return entry
+    try:
+        execution = find_execution(stack, entry.job_id, entry.attempt)
+    except AccessDeniedError:  # so it cannot be told
+        return entry
+    if execution is not None and execution["status"] in workflow.UNDER_WAY:
+        return entry
+    return ledger.enter_unsent(stack, entry, execution or {})
 
 
 def is_unstarted(state: AttemptState, entry: JobEntry) -> bool:

@@ -53,13 +53,24 @@ def state_home() -> Path:
 
     The user's own is where the system keeps such: ``~/.local/state/batchops`` on Linux,
     ``~/Library/Application Support/batchops`` on macOS.
+
+    Raises
+    ------
+    InputError
+        This user has no home folder, as in some containers.
     """
     chosen = os.environ.get(HOME_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    if _shipped_root() == checkout_root():
+    if not chosen and _shipped_root() == checkout_root():
         return checkout_root() / ".batchops"
-    return platformdirs.user_state_path("batchops", appauthor=False)
+    own = platformdirs.user_state_path("batchops", appauthor=False)
+    try:
+        folder = Path(chosen).expanduser().absolute() if chosen else own.expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            f"{chosen or own} names a home folder that this system does not know: set "
+            f"{HOME_VARIABLE} to a folder of your own"
+        ) from error
+    return folder
 
 
 def make_private(folder: Path) -> Path:
@@ -71,11 +82,17 @@ def make_private(folder: Path) -> Path:
     Raises
     ------
     InputError
-        The folder belongs to another user, or others may write to it.
+        The folder cannot be made, belongs to another user, or others may write to it.
     """
-    for missing in reversed([folder, *folder.parents]):
-        if not missing.exists():
-            missing.mkdir(mode=0o700, exist_ok=True)
+    try:
+        for missing in reversed([folder, *folder.parents]):
+            if not missing.exists():
+                missing.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the folder {folder} cannot be made ({error.strerror}: {error.filename}): set "
+            f"{HOME_VARIABLE} to a folder of your own"
+        ) from error
     check_private(folder)
     return folder
 
@@ -220,6 +237,18 @@ def _copy(places: dict[Path, Path], folder: Path) -> Path:
     there = sorted(str(new.relative_to(folder)) for new in places.values() if new.exists())
     if there:
         raise InputError(f"{folder} has {', '.join(there)} already: name another folder")
+    try:
+        _copy_all(places)
+    except BaseException:  # half of it would be in the way of the next try
+        for new in places.values():
+            shutil.rmtree(new, ignore_errors=True)
+            if new.is_file():
+                new.unlink(missing_ok=True)
+        raise
+    return folder
+
+
+def _copy_all(places: dict[Path, Path]) -> None:
     for old, new in places.items():
         for path in sorted(old.rglob("*")) if old.is_dir() else [old]:
             parts = path.relative_to(old).parts
@@ -228,4 +257,3 @@ def _copy(places: dict[Path, Path], folder: Path) -> Path:
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 # Without its mode: what is installed may be read-only.
                 shutil.copyfile(path, copy)
-    return folder

@@ -57,6 +57,10 @@ class Engine(Protocol):
     def start(self) -> Endpoint:
         """Start the engine unless it runs already."""
 
+    @property
+    def silent(self) -> str:
+        """That its process runs and does not answer, in words; empty otherwise."""
+
     def moved(self, endpoint: Endpoint) -> bool:
         """Return whether the engine was last started at another address than this one."""
 
@@ -153,10 +157,12 @@ class Target:
                 self._session = self._aws_session(self._session)
                 return self
             info = self.engine.start() if start else self.engine.find()
+            if info is None and (silent := self.engine.silent):
+                raise EngineNotRunningError(f"{silent}: try again in a moment")
             if info is None:
                 raise EngineNotRunningError(
-                    "the local engine does not run: deploy the stack, which starts it with the "
-                    "state that it kept"
+                    "the local engine does not run: 'batchops engine start', or a deployment, "
+                    "starts it with the state that it kept"
                 )
             if info != self._endpoint:
                 self._endpoint, self._session = info, _local_session(info)
@@ -214,7 +220,7 @@ class Target:
         """Who acts: the ARN of the credentials' identity; on the local engine this user's name."""
         if self._caller is None:
             if self.local:
-                self._caller = getpass.getuser()
+                self._caller = _user_name()
             else:
                 with translated("asking whose credentials these are"):
                     self._caller = str(self.client("sts").get_caller_identity()["Arn"])
@@ -280,6 +286,14 @@ def _local_config() -> Config:
         use_dualstack_endpoint=False,
     )
     return _config().merge(local)
+
+
+def _user_name() -> str:
+    """Return this user's name, or the number of one that has none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the latter since Python 3.13
+        return f"user {os.getuid()}"
 
 
 def _local_session(info: Endpoint) -> boto3.Session:

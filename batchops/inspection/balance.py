@@ -127,6 +127,8 @@ class Balance(Shown):
             f"rejected, {number_of(self.rows_with_errors, 'row')} with errors, "
             f"{number_of(self.chunks, 'chunk')}: {verdict}"
         )
+        if self.status in workflow.ENDED and not self.completed_file:
+            text += f"; the job ended {self.status}, and its results are not merged"
         if self.unbalanced:
             text += f"; unbalanced chunks: {', '.join(map(str, self.unbalanced[:20]))}"
         text += f"; counted: {', '.join(map(str, self.counted))}"

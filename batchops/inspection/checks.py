@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from batchops.core.errors import (
     translated,
 )
 from batchops.deployment.notification import uploads_start_jobs
-from batchops.deployment.stack_status import NOT_DEPLOYED, stack_status
+from batchops.deployment.stack_status import NOT_DEPLOYED, StackStatus, stack_status
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
@@ -93,23 +93,34 @@ def run_check(name: str, check: Callable[[], Check]) -> Check:
         return Check(name, ok, found, advice)
 
 
-def stack_checks(stack: StackRef) -> Iterator[Check]:
-    """Yield the checks of the stack itself; of one that is not deployed there is only one."""
-    yield run_check("stack", partial(check_stack, stack))
-    try:
-        deployed = stack_status(stack).deployed
-    except BatchOpsError:
-        deployed = False
-    if deployed:
-        yield run_check("uploads", partial(check_uploads, stack))
+def stack_checks(stack: StackRef) -> tuple[list[Check], Mapping[str, str]]:
+    """Check the stack itself.
+
+    Returns
+    -------
+    list of Check
+        One only of a stack that is not deployed.
+    dict of str
+        The stack's parameters; empty where it has none, or they could not be read.
+    """
+    read: list[StackStatus] = []
+
+    def check() -> Check:
+        try:
+            read.append(stack_status(stack))
+        except EngineNotRunningError as error:
+            found, _, advice = str(error).partition(": ")
+            return Check("stack", None, found, advice)
+        return check_stack(read[0])
+
+    checks = [run_check("stack", check)]
+    if read and read[0].deployed:
+        checks.append(run_check("uploads", partial(check_uploads, stack)))
+    return checks, read[0].parameters if read else {}
 
 
-def check_stack(stack: StackRef) -> Check:
+def check_stack(status: StackStatus) -> Check:
     """Check the state of the stack."""
-    try:
-        status = stack_status(stack)
-    except EngineNotRunningError:
-        return Check("stack", None, "the engine does not run", "a deployment starts it")
     if status.status == NOT_DEPLOYED:
         return Check("stack", None, "not deployed", status.advice)
     found = "; ".join((status.status, *status.notes))

@@ -129,8 +129,9 @@ def check_disk() -> Check:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     found = f"{free / 1e9:,.1f} GB free for {state_home()}; a demo takes {_DEMO_BYTES / 1e9:.1f} GB"
-    if not os.access(folder, os.W_OK):
-        return Check("disk", False, f"{folder} is not writable", "set BATCHOPS_HOME to a folder")
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        wrong = "is not writable" if folder.is_dir() else "is no folder"
+        return Check("disk", False, f"{folder} {wrong}", "set BATCHOPS_HOME to a folder")
     advice = "" if free >= _FREE_BYTES else "free some space, or set BATCHOPS_HOME to another disk"
     return Check("disk", free >= _FREE_BYTES, found, advice)
 
@@ -157,7 +158,7 @@ def _engine_checks(stack: StackRef) -> Iterator[Check]:
         yield run_check("memory", check_memory)
         yield run_check("engine's packages", partial(check_engine_packages, engine))
         yield from check_engine(engine)
-    yield from stack_checks(stack)
+    yield from stack_checks(stack)[0]
 
 
 def check_platform() -> Check:
@@ -185,9 +186,14 @@ def check_engine(engine: LocalEngine) -> Iterator[Check]:
     except InputError as error:
         yield Check("engine", False, str(error), "set BATCHOPS_HOME to a folder of your own")
         return
+    if info is None and (silent := engine.silent):
+        yield Check("engine", None, silent, "look again in a moment")
+        return
     if info is None:
         found = f"does not run; {engine.kept}" if engine.kept else "does not run"
-        yield Check("engine", None, found, "a deployment starts it with the state that it kept")
+        start = "batchops engine start, or a deployment, starts it"
+        advice = f"{start} with the state that it kept" if engine.kept else start
+        yield Check("engine", None, found, advice)
         return
     trouble = f"; {engine.trouble}" if engine.trouble else ""
     advice = "free some space: batchops engine logs has the error" if trouble else ""

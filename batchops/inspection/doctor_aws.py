@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 from batchcore.texts import number_of
 from botocore.exceptions import ClientError
 
-from batchops.core.errors import BatchOpsError
 from batchops.deployment.artifact_bucket import bucket_name
 from batchops.deployment.settings import shipped_settings
-from batchops.deployment.stack_status import stack_status
 from batchops.inspection.checks import Check, run_check, stack_checks
 
 if TYPE_CHECKING:
@@ -38,12 +36,9 @@ def aws_checks(stack: StackRef) -> Iterator[Check]:
             yield Check(name, None, "not checked", "fix the credentials first")
         return
     yield Check("region", True, stack.target.region)
-    yield from stack_checks(stack)
+    checks, parameters = stack_checks(stack)
+    yield from checks
     yield run_check("artifacts", partial(check_artifacts, stack))
-    try:
-        parameters = stack_status(stack).parameters
-    except BatchOpsError:
-        parameters = {}
     yield run_check("Lambda", partial(_check_lambda, stack, parameters))
     yield run_check("Step Functions", partial(check_quotas, stack.client("service-quotas")))
     yield run_check("API Gateway", partial(check_api_logs, stack.client("apigateway")))

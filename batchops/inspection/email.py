@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from batchcore import keys, workflow
 from batchcore.texts import visible
 
-from batchops.core.executions import is_being_mailed
+from batchops.core.errors import AwsError, JobFailedError
+from batchops.core.executions import mail_settled
 from batchops.core.following import follow
 from batchops.inspection.result_files import fetch, result_key
 from batchops.show.shown import Block, Shown
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 # A job has ended before its mail, which mostly follows within seconds.
 MAIL_TIMEOUT_S = 60.0
+_ABSENT = frozenset({"404", "NoSuchKey"})
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,18 @@ def read_email(job: JobRef, *, timeout_s: float = MAIL_TIMEOUT_S) -> Email:
     Raises
     ------
     JobRunningError, JobFailedError
-        If there is no mail, because the job has not got that far.
+        If there is no mail, because the job has not got that far, or ended before it.
     """
     result_key(job, rejected=False)
     entry = wait_for_mail(job, timeout_s=timeout_s)
     file = io.BytesIO()
-    fetch(job, keys.mail(job.id), file)
+    try:
+        fetch(job, keys.mail(job.id), file)
+    except AwsError as error:
+        if error.code not in _ABSENT:
+            raise
+        why = entry.mail_reason or "it was deleted, or has expired"
+        raise JobFailedError(f"job {job.id} has no mail: {why}", job_id=job.id) from error
     return Email.of(entry, json.loads(file.getvalue()))
 
 
@@ -112,9 +120,5 @@ def wait_for_mail(job: JobRef, *, timeout_s: float = MAIL_TIMEOUT_S) -> JobEntry
 
 def _read_mailing(job: JobRef) -> _Mailing:
     """Read whether the mail was tried, or will not be, since the workflow has been stopped."""
-    entry = job.ledger_entry()
-    if is_being_mailed(job.stack, entry):
-        return _Mailing(entry, ended=False)
-    # It may have been sent since the entry was read.
-    pending = entry.mail_status == workflow.MAIL_PENDING
-    return _Mailing(job.ledger_entry() if pending else entry, ended=True)
+    entry = mail_settled(job.stack, job.ledger_entry())
+    return _Mailing(entry, ended=entry.mail_status != workflow.MAIL_PENDING)

@@ -124,9 +124,10 @@ def _check(
     hint = f"did you mean {next(iter(near))!r}? " if near else ""
     listed = headers.listed(sorted(broken - {""}))
     have = f"those with errors are {listed}" if listed else "the job has no errors"
+    others = headers.listed([each for each in known if each not in broken])
     raise InputError(
-        f"no {kind} {name!r} in the errors of job {job.id}, nor in the schema: {hint}{have}; "
-        f"others are {headers.listed([each for each in known if each not in broken])}"
+        f"no {kind} {name!r} in the errors of job {job.id}, nor in the schema: {hint}{have}"
+        + (f"; others are {others}" if others else "")
     )
 
 

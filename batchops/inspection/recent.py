@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from batchops.core.ledger import JobEntry
     from batchops.core.stack_ref import StackRef
 
-# A job whose end only Step Functions has is under way in the ledger, until somebody looks at it.
-_UNDER_WAY = (workflow.RUNNING, workflow.SUBMITTED)
-
 
 def recent_jobs(
     stack: StackRef,
@@ -35,9 +32,12 @@ def recent_jobs(
     InputError, AwsError, EngineError
     """
     after = parse_since(since) if since is not None else None
+    # A job whose end only Step Functions has is unfinished in the ledger, until somebody looks at
+    # it; one that never started stays so.
+    unfinished = sorted(workflow.UNFINISHED) if status in workflow.ENDED else []
     found = [
         settled(stack, entry)
-        for each in (status, *(_UNDER_WAY if status in workflow.ENDED else ()))
+        for each in (status, *unfinished)
         for entry in ledger.recent_jobs(stack, since=after, status=each, name=name, limit=limit)
     ]
     for entry in [e for e in found if e.status == workflow.QUEUED][-1:]:

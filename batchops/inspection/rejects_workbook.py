@@ -6,6 +6,7 @@ formulas; in a workbook each cell says that it is text, and stays as it is.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,8 +110,10 @@ def store_workbook(
     target = Path(path)
     if target.suffix.lower() != ".xlsx":
         raise InputError(f"{target} does not end in .xlsx, which a workbook is called")
-    with whole_file(target, replace=replace) as part, part.open("wb") as file:
-        left_out = write_workbook(file, rejects, errors, schema)
+    book = io.BytesIO()  # a zip file on a full disk complains once more when it is collected
+    left_out = write_workbook(book, rejects, errors, schema)
+    with whole_file(target, replace=replace) as part:
+        part.write_bytes(book.getbuffer())
     return RejectsWorkbook(target, len(rejects) - len(left_out), tuple(left_out))
 
 

@@ -233,6 +233,11 @@ def whole_file(target: Path, *, replace: bool = True) -> Iterator[Path]:
         yield part
         part.replace(target)
         stored = True
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(part)):
+            raise
+        # Such as that of a full disk, which names no file.
+        raise OSError(error.errno, error.strerror, str(target)) from error
     finally:
         part.unlink(missing_ok=True)
         if not (replace or stored):

@@ -17,7 +17,7 @@ from batchops.core.errors import (
     WaitTimeoutError,
     explain_failure,
 )
-from batchops.core.executions import NEVER_STARTED, attempt_state, is_unstarted
+from batchops.core.executions import NEVER_STARTED, attempt_state, is_unstarted, mail_settled
 from batchops.core.following import follow
 from batchops.core.manifest import read_chunks
 from batchops.inspection.tally import ChunkTally
@@ -143,6 +143,7 @@ class StatusReader:
             return JobStatus(WAITING, reason=self._unstarted)
         self._age_s = entry.attempt_s if entry.started else None
         status, reason = self._settle(entry)
+        entry = mail_settled(self._job.stack, entry)
         known: dict[str, Any] = {
             "status": status,
             "rows": entry.rows_in,

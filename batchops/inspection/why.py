@@ -249,6 +249,8 @@ def mail_causes(entry: JobEntry) -> Iterator[Cause]:
         text = entry.mail_reason
         # A second try does not verify an address.
         call = "stack.doctor()" if "not verified" in text else "job.email()"
+        if text.startswith(ledger.UNSENT):  # there may be no mail to show
+            call = "job.link()"
         yield Cause("mail", normalise(text), 1, None, text, call)
 
 

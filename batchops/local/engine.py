@@ -91,6 +91,17 @@ class LocalEngine:
         return kept_in_words(self.home / "state")
 
     @property
+    def silent(self) -> str:
+        """That its process runs and does not answer, in words; empty otherwise."""
+        process = self._process()
+        if process is None or engine_process.answers(process.port, self._headers()):
+            return ""
+        return (
+            f"the local engine (process {process.pid}) does not answer: it is starting, stopping "
+            "or busy"
+        )
+
+    @property
     def trouble(self) -> str:
         """What is wrong with the saving of a running engine, in words; empty where nothing is."""
         return trouble_in_words(self.home / "state")
@@ -113,8 +124,12 @@ class LocalEngine:
             The engine does not run on this system.
         EngineInstallError
             The packages could not be installed.
+        EngineStartError
+            The disk is full.
         """
         check_system()
+        if not engine_env.is_installed(self.env_home):
+            check_space(self.env_home)
         engine_env.install(self.env_home)
 
     def find(self) -> EngineInfo | None:

@@ -109,7 +109,7 @@ def check_space(home: Path, *, least_bytes: int = LEAST_FREE_BYTES) -> None:
     free = shutil.disk_usage(folder).free
     if free < least_bytes:
         raise EngineStartError(
-            f"the local engine needs {least_bytes / 1e6:,.0f} MB of disk to start, and "
+            f"the local engine needs {least_bytes / 1e6:,.0f} MB of disk, and "
             f"{free / 1e6:,.0f} MB are free for {home}: free some, or set BATCHOPS_HOME to a "
             "folder on another disk"
         )

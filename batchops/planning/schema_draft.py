@@ -19,6 +19,7 @@ from batchcore.schema import RecordSchema
 from batchcore.texts import number_of
 
 from batchops.core.errors import InputError
+from batchops.inspection.result_files import whole_file
 from batchops.planning.column_draft import (
     common_order,
     date_formats,
@@ -104,13 +105,8 @@ class SchemaDraft(Shown):
             If the file is there already and is not to be replaced.
         """
         found = Path(path)
-        try:
-            with found.open("w" if replace else "x", encoding="utf-8") as file:
-                file.write(self.to_json())
-        except FileExistsError as error:
-            raise InputError(
-                f"{found} is there already: give another name, or move it away"
-            ) from error
+        with whole_file(found, replace=replace) as part:
+            part.write_text(self.to_json(), encoding="utf-8")
         return found
 
     def _blocks(self) -> Iterator[Block]:

@@ -141,7 +141,7 @@ class Attempt:
         Raises
         ------
         AwsError
-            If Step Functions refuses; the attempt is released.
+            If Step Functions refuses. After that, and after an interrupt, the attempt is released.
         JobRunningError
             If the job was stopped meanwhile.
         """
@@ -153,7 +153,7 @@ class Attempt:
                     ledger.start_in_turn(job.stack, self.entry, self.number, self._input(by))
                 else:
                     self._start_now(self._input(by))
-            except ClientError as error:
+            except (ClientError, KeyboardInterrupt) as error:
                 if find_execution(job.stack, job.id, self.number) is None:
                     ledger.leave_queue(job.stack, self.entry, self.number)
                     self.release(error)

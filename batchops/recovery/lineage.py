@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from batchcore import jobs
+from batchcore import jobs, workflow
 
 from batchops.core.errors import explain_failure
 from batchops.core.execution_input import read_resume
-from batchops.core.executions import find_execution
+from batchops.core.executions import find_execution, settled
 from batchops.core.manifest import read_chunks
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def lineage(job: JobRef) -> pd.DataFrame:
     """
     import pandas as pd
 
-    entry = job.ledger_entry()
+    entry = settled(job.stack, job.ledger_entry())
     rows = [_attempt(job, entry, number + 1) for number in range(entry.attempt)]
     columns: dict[str, Any] = {}
     for name, dtype in _DTYPES.items():
@@ -73,16 +74,33 @@ def _attempt(job: JobRef, entry: JobEntry, number: int) -> dict[str, Any]:
     }
     execution = find_execution(job.stack, job.id, number)
     if execution is None:
-        return row
+        return row | (_as_entered(entry) if number == entry.attempt else {})
     resume, error = read_resume(execution["input"]), execution.get("error")
     return {
         **row,
         "kind": resume.by if resume else "start",
-        "status": execution["status"],
+        "status": _status(entry, number, execution),
         "start": execution["startDate"],
         "end": execution.get("stopDate"),
         "chunks": _count(job, entry, resume.manifest_key) if resume else entry.chunks or None,
         "error": explain_failure(error, execution.get("cause", "")) if error else "",
+    }
+
+
+def _status(entry: JobEntry, number: int, execution: Mapping[str, Any]) -> str:
+    # A job has ended before its mail is sent: what happens to its execution then changes nothing.
+    ended = number == entry.attempt and entry.status in workflow.ENDED
+    return entry.status if ended else str(execution["status"])
+
+
+def _as_entered(entry: JobEntry) -> dict[str, Any]:
+    """Return what the ledger says of the last attempt, which waits, or never started."""
+    return {
+        "kind": "start" if entry.attempt == 1 else None,
+        "status": entry.status,
+        "start": entry.attempt_started,
+        "end": entry.ended,
+        "error": entry.reason,
     }
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchcore import items, workflow
 
 from batchops.core import ledger
 from batchops.core.errors import JobError, WaitTimeoutError
-from batchops.core.executions import execution_arn, stop_chunks, stop_execution
+from batchops.core.executions import attempt_state, execution_arn, stop_chunks, stop_execution
 from batchops.core.job_ref import JobRef
 from batchops.deployment.holdings import running_jobs, waiting_jobs
 from batchops.inspection.status import StatusReader
@@ -81,11 +81,18 @@ def stop(
         If chunks still run when the time is up, or the job is still being started.
     """
     entry = job.ledger_entry()
-    if entry.status not in workflow.UNFINISHED:
-        raise JobError(
-            f"job {job.id} has ended {entry.status}: there is nothing to stop", job_id=job.id
-        )
+    state = attempt_state(job.stack, entry)  # somebody may have stopped it from outside
+    entry = state.entry or entry
     attempt = entry.attempt
+    if state.ended:
+        # The local engine goes on with the chunks of an execution that was stopped from outside.
+        cut = state.status in (workflow.ABORTED, workflow.TIMED_OUT) and not dry_run
+        chunks = _stop_chunks(job, attempt, timeout_s=timeout_s) if cut else ()
+        if chunks:
+            return Stopped(job.id, attempt, state.status, chunks)
+        raise JobError(
+            f"job {job.id} has ended {state.status}: there is nothing to stop", job_id=job.id
+        )
     if dry_run:
         reader = StatusReader(job)
         status = reader.read()
@@ -95,15 +102,21 @@ def stop(
         return Stopped(job.id, attempt, workflow.ABORTED, ())
     _let_start(job, entry, timeout_s=timeout_s, sleep=sleep)
     stop_execution(job, execution_arn(job.stack, job.id, attempt), cause=_CAUSE)
-    chunks = set(stop_chunks(job, attempt, cause=_CAUSE, timeout_s=timeout_s))
-    # Neither could enter its own end. A job goes from SUBMITTED to RUNNING, so in this order.
-    ends = [(items.JOB_ENTRY, was) for was in (workflow.SUBMITTED, workflow.RUNNING)]
+    chunks = _stop_chunks(job, attempt, timeout_s=timeout_s)
+    # It could not enter its own end. A job goes from SUBMITTED to RUNNING, so in this order.
+    for was in (workflow.SUBMITTED, workflow.RUNNING):
+        ledger.abort(job.stack, job.id, items.JOB_ENTRY, attempt=attempt, was=was, cause=_CAUSE)
+    return Stopped(job.id, attempt, job.ledger_entry().status, chunks)
+
+
+def _stop_chunks(job: JobRef, attempt: int, *, timeout_s: float) -> tuple[int, ...]:
+    """Stop the chunks at work, enter their ends, and return their numbers."""
+    stopped = stop_chunks(job, attempt, cause=_CAUSE, timeout_s=timeout_s)
     for chunk in job.chunk_entries():
         if chunk.status == workflow.RUNNING and chunk.attempt == attempt:
-            ends.insert(0, (chunk.name, workflow.RUNNING))
-    for entry_name, was in ends:
-        ledger.abort(job.stack, job.id, entry_name, attempt=attempt, was=was, cause=_CAUSE)
-    return Stopped(job.id, attempt, job.ledger_entry().status, tuple(sorted(chunks)))
+            was: Any = {"attempt": attempt, "was": workflow.RUNNING}
+            ledger.abort(job.stack, job.id, chunk.name, cause=_CAUSE, **was)
+    return tuple(stopped)
 
 
 def _stop_waiting(job: JobRef, entry: JobEntry) -> bool:

@@ -37,6 +37,8 @@ class Person:
             secret_access_key=key["SecretAccessKey"],
         )
 
+    silent = ""
+
     def find(self) -> Any:
         return self._endpoint
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from support import JOB_TABLE, stack_ref
 from batchops.core.errors import JobError
 from batchops.core.job_ref import JobRef
 from batchops.core.ledger import ChunkEntry, JobEntry
-from batchops.inspection.balance import Balance, ErrorCount, job_balance, strike_balance
+from batchops.inspection.balance import WHOLE, Balance, ErrorCount, job_balance, strike_balance
 
 if TYPE_CHECKING:
     from support import Account
@@ -46,6 +47,14 @@ def test_rows_that_are_all_somewhere_balance() -> None:
     assert "5 rows in = 3 out + 2 rejected, 2 rows with errors, 2 chunks: holds" in str(found)
 
 
+@pytest.mark.parametrize("status", [workflow.ABORTED, workflow.FAILED, workflow.TIMED_OUT])
+def test_balance_of_a_job_that_ended_before_its_merge_says_so(status: str) -> None:
+    said = f"; the job ended {status}, and its results are not merged"
+    assert said in str(balance([(3, 2, 1)], [2], status=status))
+    assert said not in str(replace(balance([(3, 2, 1)], [2], status=status), completed_file=WHOLE))
+    assert "not merged" not in str(balance([(3, 2, 1)], [2], status=workflow.RUNNING))
+
+
 @pytest.mark.parametrize(
     ("chunks", "rejected_rows"),
     [
@@ -71,7 +80,8 @@ def test_chunk_without_a_result_is_named() -> None:
     found = strike_balance(job, [done, chunk(2, workflow.FAILED)], [NONE])
     assert found.unbalanced == (2,)
     assert str(found).endswith(
-        "DOES NOT HOLD; unbalanced chunks: 2; counted: 0 errors of 0 rows in tables"
+        "DOES NOT HOLD; the job ended FAILED, and its results are not merged; "
+        "unbalanced chunks: 2; counted: 0 errors of 0 rows in tables"
     )
 
 

@@ -17,6 +17,7 @@ from support import JOB_TABLE, SESSION, stack_ref
 from batchops.core import ledger
 from batchops.core.errors import JobRunningError
 from batchops.core.executions import attempt_state
+from batchops.local.targets import make_target
 
 if TYPE_CHECKING:
     from support import Account
@@ -361,6 +362,24 @@ def test_who_starts_and_who_stops_an_attempt_is_entered(stack: StackRef, account
     assert now is not None
     assert [now.started_by(number) for number in (1, 2)] == ["", "ada"]
     assert [now.stopped_by(number) for number in (1, 2)] == ["", "ada"]
+
+
+def test_user_without_a_name_is_entered_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    monkeypatch.setattr("os.getuid", lambda: 12345)
+    assert make_target("local").caller == "user 12345"
+
+
+def test_interrupted_claim_is_released_in_words(stack: StackRef, account: Account) -> None:
+    before = found(account)
+    ledger.claim(stack, before, attempt=2, token="ours")
+    ledger.release(stack, JOB, 2, "ours", KeyboardInterrupt())
+    entry = account.entry(JOB)
+    assert (entry["status"], entry["error"]) == (workflow.FAILED, "NotStarted")
+    assert entry["cause"] == "it was interrupted"
 
 
 def test_what_the_last_attempt_left_is_not_this_attempts(stack: StackRef, account: Account) -> None:

@@ -19,7 +19,7 @@ from support import BUCKET, JOB_TABLE, SESSION, stack_ref
 
 from batchops.cli import main
 from batchops.cli.jobs import SORTED
-from batchops.core.errors import JobRunningError
+from batchops.core.errors import AwsError, JobRunningError
 from batchops.core.job_ref import JobRef
 from batchops.core.ledger import JobEntry
 from batchops.core.uploads import may_be_uploaded
@@ -297,6 +297,28 @@ def test_jobs_are_completed_by_the_stack_that_is_meant(
     assert set(asked) == {("mine", "aws")}
 
 
+def test_completion_only_reads(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at jobs that run would enter ends, and start those that wait."""
+    for name, status in (("waits", "QUEUED"), ("runs", "RUNNING"), ("ended", "FAILED")):
+        values = ENTERED | {"status": status}
+        account.put_entry(
+            f"{name}-1", "JOB", listed="JOB", startTime="2026-01-01T00:00:00.000Z", **values
+        )
+    asked: list[str] = []
+    client = account.dynamodb
+    client.meta.events.register("before-call.dynamodb", lambda model, **_: asked.append(model.name))
+    # A client of no other service is there.
+    stack = stack_ref(outputs={"JobTableName": JOB_TABLE}, dynamodb=client)
+    monkeypatch.setattr("batchops.cli.options.Options.stack", lambda _: stack)
+    found = ShellComplete(main, {}, "batchops", "_BATCHOPS_COMPLETE").get_completions(["show"], "")
+    assert {item.value: item.help for item in found} == {
+        "waits-1": "a.csv",
+        "runs-1": "a.csv",
+        "ended-1": "FAILED a.csv",
+    }
+    assert asked == ["Query"]
+
+
 def test_a_completion_that_fails_says_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -322,6 +344,47 @@ def test_interrupt_of_a_deployment_says_what_goes_on(
     assert found.exit_code == 130
     assert "what CloudFormation has begun goes on: 'batchops status' shows it" in found.stderr
     assert found.stdout == ('{\n  "stack": "batchops"\n}\n' if form else "")
+
+
+def test_interrupt_of_several_names_those_that_were_started(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = Job.rerun
+
+    def rerun(job: Job, **options: Any) -> Any:
+        if job.id == NAMES[2]:
+            raise KeyboardInterrupt
+        return begun(job, **options)
+
+    monkeypatch.setattr(Job, "rerun", rerun)
+    found = run("rerun", NAMES[0], NAMES[2], "--yes", "--json")
+    assert found.exit_code == 130
+    assert [each["job"] for each in json.loads(found.stdout)["jobs"]] == [NAMES[0]]
+    assert "'batchops jobs' lists how the jobs stand" in found.stderr
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), AwsError("S3 is away")])
+def test_files_that_were_submitted_are_named_whatever_happens_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).touch()
+
+    def submit(stack: Stack, source: str, **_: Any) -> Job:
+        if source.endswith("b.csv"):
+            raise error
+        return Job(stack, "a-1")
+
+    monkeypatch.setattr(Stack, "submit", submit)
+    found = run("submit", str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "--json")
+    if isinstance(error, KeyboardInterrupt):
+        assert found.exit_code == 130
+        assert json.loads(found.stdout) == {"jobs": [{"job": "a-1", "notes": []}]}
+        assert "look at 'batchops jobs' before you submit again" in found.stderr
+    else:
+        assert found.exit_code == 1
+        assert json.loads(found.stdout)["error"]["type"] == "AwsError"
+        assert "submitted before it: a-1" in found.stderr
 
 
 def test_interrupt_while_several_are_waited_for_names_them_all(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -11,13 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 import batchops
+from batchops.__main__ import main as started
 from batchops.cli import main
-from batchops.cli.base import as_commands
+from batchops.cli.base import as_commands, error_text
 from batchops.cli.help import EXAMPLES, GROUPS
 from batchops.core.errors import InputError
 from batchops.deployment.deletion import Destruction
 from batchops.deployment.holdings import Holdings
 from batchops.inspection.status import StatusReader
+from batchops.job import Job
+from batchops.local.engine import LocalEngine
 from batchops.planning.what_if import load_schema
 from batchops.show.wording import in_verbs
 from batchops.stack import Stack
@@ -130,6 +136,13 @@ def test_dry_run_of_a_destruction_says_how_to_go_on() -> None:
         (["link", "job-1", "--expires", "0"], "'--expires'"),
         (["wait", "job-1", "--timeout", "0"], "'--timeout'"),
         (["wait", "job-1", "--timeout", "-5"], "'--timeout'"),
+        (["wait", "job-1", "--timeout", "nan"], "'--timeout': nan is no number"),
+        (["deploy", "--timeout", "inf"], "'--timeout': inf is no number"),
+        (["sample", "9", "folder", "--bad-share", "nan"], "'--bad-share': nan is no number"),
+        (["plot", "job-1", "timeline", "a.pdf"], "a.pdf is no .png and no .svg"),
+        (["plot", "job-1", "errors", "timeline"], "timeline is no .png and no .svg"),
+        (["--stack", "a b", "jobs"], "'a b' cannot be a stack's name"),
+        (["--stack", "", "show", "job-1"], "'' cannot be a stack's name"),
         (["errors", "job-1", "--limit", "0"], "'--limit'"),
         (["demo", "--rows", "0"], "'--rows'"),
         (["sample", "0", "folder"], "'ROWS'"),
@@ -168,6 +181,134 @@ def test_interrupt_of_another_verb_ends_as_shells_expect(monkeypatch: pytest.Mon
     done = CliRunner().invoke(main, ["--target", "aws", "jobs"])
     assert done.exit_code == 130
     assert done.stderr == "interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "where", "said"),
+    [
+        (["stop", "orders-1"], "stop", "'batchops show orders-1' says how the job stands now"),
+        (["rerun", "orders-1", "--yes"], "rerun", "'batchops show orders-1' says how"),
+        (["repair", "orders-1", "a.csv", "--yes"], "repair", "'batchops show orders-1' says how"),
+        (["purge", "orders-1", "--yes"], "purge", "the same command completes it"),
+    ],
+    ids=["stop", "rerun", "repair", "purge"],
+)
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_interrupt_of_a_verb_that_changes_a_job_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], where: str, said: str, form: list[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def known(stack: Stack, job_id: str) -> Job:
+        return Job(stack, job_id)
+
+    monkeypatch.setattr(Stack, "job", known)
+    monkeypatch.setattr(Job, where, interrupted)
+    done = CliRunner().invoke(main, ["--target", "aws", *words, *form])
+    assert done.exit_code == 130
+    assert said in done.stderr
+    assert done.stdout == ('{\n  "job": "orders-1"\n}\n' if form else "")
+
+
+@pytest.mark.parametrize("verb", ["redeliver", "reconcile"])
+def test_interrupt_of_a_verb_that_starts_jobs_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stack, verb, interrupted)
+    done = CliRunner().invoke(main, ["--target", "aws", verb, "--yes"])
+    assert (done.exit_code, done.stdout) == (130, "")
+    assert "the same command completes it" in done.stderr
+
+
+@pytest.mark.parametrize(("verb", "method"), [("start", "start"), ("stop", "stop")])
+def test_interrupt_of_an_engine_says_how_to_see_whether_it_runs(
+    monkeypatch: pytest.MonkeyPatch, verb: str, method: str
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalEngine, "install", lambda _: None)
+    monkeypatch.setattr(LocalEngine, method, interrupted)
+    done = CliRunner().invoke(main, ["engine", verb])
+    assert done.exit_code == 130
+    assert "'batchops engine status' says whether it runs" in done.stderr
+
+
+def test_interrupt_while_modules_load_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == "batchops.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "batchops.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted, *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        started()
+    assert ended.value.code == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+
+
+def _in_a_shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a line in which `batchops` is the command."""
+    command = f'batchops() {{ {shlex.quote(sys.executable)} -m batchops "$@"; }}; {line}'
+    return subprocess.run(
+        ["/bin/sh", "-c", command],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("--help", 1), ("engine env --json", 2), ("schema check none.json --json", 1)],
+    ids=["help", "bad option", "document of an error"],
+)
+def test_output_that_cannot_be_written_is_told_without_a_traceback(
+    tmp_path: Path, words: str, code: int
+) -> None:
+    done = _in_a_shell(f"batchops {words} > /dev/full", BATCHOPS_HOME=str(tmp_path))
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    if code == 1:
+        assert done.stderr == "error: what was to be printed: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("engine status", 3), ("schema check none.json --json", 1), ("--version", 0)],
+)
+def test_closed_standard_output_is_no_fault(tmp_path: Path, words: str, code: int) -> None:
+    done = _in_a_shell(f"batchops {words} >&-", BATCHOPS_HOME=str(tmp_path))
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_folder_for_state_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = _in_a_shell("batchops engine start", BATCHOPS_HOME=str(tmp_path / "file" / "home"))
+    assert done.returncode == 1
+    assert "home cannot be made (Not a directory: " in done.stderr
+    assert "set BATCHOPS_HOME to a folder of your own" in done.stderr
+
+
+def test_errors_of_the_system_are_said_as_it_says_them() -> None:
+    assert error_text(OSError(28, "No space left on device", "a.csv")) == (
+        "a.csv: No space left on device"
+    )
+    assert error_text(OSError(28, "No space", "from", None, "to")) == "to: No space"
+    assert error_text(OSError("nothing there")) == "nothing there"
+    assert error_text(ValueError("3 is no name")) == "3 is no name"
 
 
 def verbs(group: click.Group = main, before: str = "") -> dict[str, click.Command]:

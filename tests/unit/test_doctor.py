@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import pytest
 from botocore.stub import Stubber
+from click.testing import CliRunner
+from support import stack_ref
 
+from batchops.cli import main
 from batchops.core.errors import RegionError
+from batchops.core.project import make_private
 from batchops.inspection import doctor, doctor_aws
-from batchops.inspection.checks import Check, Diagnosis
+from batchops.inspection.checks import Check, Diagnosis, stack_checks
 from batchops.inspection.doctor import run_doctor
+from batchops.local import engine_process
 from batchops.local.engine import LocalEngine
 from batchops.stack import Stack
 
@@ -74,6 +83,46 @@ def test_local_doctor_works_before_anything_is_started(tmp_path: Path) -> None:
     assert found["engine"].ok is None
     assert found["stack"].ok is None
     assert not (tmp_path / "engine").exists(), "a doctor changes nothing"
+
+
+def test_an_engine_that_runs_and_does_not_answer_is_not_said_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BATCHOPS_HOME", str(tmp_path))
+    home = make_private(tmp_path / "engine")
+    with socket.socket() as nobody:  # which takes a port, and no connection
+        nobody.bind(("127.0.0.1", 0))
+        own = engine_process.EngineProcess(
+            pid=os.getpid(),
+            port=nobody.getsockname()[1],
+            started_s=engine_process._started_s(psutil.Process()),
+        )
+        (home / "engine.json").write_text(json.dumps(asdict(own)))
+        silent = LocalEngine().silent
+        assert silent.startswith(f"the local engine (process {os.getpid()}) does not answer: ")
+        shown = CliRunner().invoke(main, ["engine", "status"])
+        assert (shown.exit_code, shown.stdout) == (3, f"{silent}\n")
+        asked = CliRunner().invoke(main, ["jobs"])
+        assert (asked.exit_code, asked.stderr) == (1, f"error: {silent}: try again in a moment\n")
+        diagnosis = run_doctor(Stack("batchops", engine=LocalEngine()))
+        found = {check.name: check.found for check in diagnosis.checks}
+        assert (found["engine"], found["stack"]) == (silent, silent.partition(": ")[0])
+
+
+def test_status_of_the_stack_is_read_once() -> None:
+    cfn = _client("cloudformation")
+    described = {
+        "StackName": "s",
+        "CreationTime": "2026-01-01",
+        "StackStatus": "ROLLBACK_COMPLETE",
+        "Parameters": [{"ParameterKey": "MaxConcurrency", "ParameterValue": "4"}],
+    }
+    with Stubber(cfn) as stub:
+        stub.add_response("describe_stacks", {"Stacks": [described]})
+        checks, parameters = stack_checks(stack_ref("s", outputs={}, cloudformation=cfn))
+    assert [check.name for check in checks] == ["stack"]
+    assert "ROLLBACK_COMPLETE" in checks[0].found
+    assert parameters == {"MaxConcurrency": "4"}
 
 
 def test_missing_project_is_a_line_with_what_to_do(tmp_path: Path) -> None:

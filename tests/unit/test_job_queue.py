@@ -14,7 +14,7 @@ from support import BUCKET, JOB_TABLE, MACHINE_ARN, SCHEMA, SESSION, START_TIME,
 
 from batchops.core import ledger
 from batchops.core.errors import AwsError, JobError, JobRunningError, StackBusyError
-from batchops.core.executions import attempt_state
+from batchops.core.executions import NEVER_STARTED, attempt_state
 from batchops.core.job_ref import JobRef
 from batchops.deployment.delivery import local_jobs
 from batchops.deployment.holdings import Holdings, count_holdings, refuse_running
@@ -24,6 +24,7 @@ from batchops.inspection.recent import recent_jobs
 from batchops.inspection.status import JobStatus, job_status, settle, wait
 from batchops.planning.planner import plan_file
 from batchops.recovery.attempts import claimed_attempt
+from batchops.recovery.lineage import lineage
 from batchops.recovery.rerun import rerun
 from batchops.recovery.stopping import stop, stop_running
 
@@ -138,6 +139,45 @@ def test_list_of_jobs_says_what_their_status_says(stack: StackRef, account: Acco
 
 
 @pytest.mark.usefixtures("jobs")
+@pytest.mark.parametrize("status", [None, workflow.FAILED, workflow.QUEUED])
+def test_every_view_tells_the_same_of_a_job_that_lost_its_ticket(
+    stack: StackRef, account: Account, queue: tickets.Queue, status: str | None
+) -> None:
+    ticket = tickets.Ticket(SECOND, 1, account.entry(SECOND)["startTime"])
+    tickets.delete_ticket(queue, ticket)
+    listed = {entry.job_id: entry.status for entry in recent_jobs(stack, status=status)}
+    expected = {FIRST: workflow.SUBMITTED, SECOND: workflow.FAILED, THIRD: workflow.QUEUED}
+    assert listed == {job: found for job, found in expected.items() if status in (None, found)}
+    shown = job_status(JobRef(stack, SECOND))
+    assert (shown.status, shown.reason) == (workflow.FAILED, NEVER_STARTED)
+    row = lineage(JobRef(stack, SECOND)).iloc[0]
+    assert (row["kind"], row["status"]) == ("start", workflow.FAILED)
+    assert NEVER_STARTED in row["error"]
+
+
+@pytest.mark.usefixtures("jobs")
+def test_job_whose_ticket_is_gone_just_now_is_not_given_up(
+    stack: StackRef, account: Account, queue: tickets.Queue
+) -> None:
+    ticket = tickets.Ticket(SECOND, 1, account.entry(SECOND)["startTime"])
+    tickets.delete_ticket(queue, ticket)
+    account.put_entry(SECOND, items.JOB_ENTRY, attemptTime=items.utc_now())
+    assert job_status(JobRef(stack, SECOND)).status == workflow.QUEUED
+    listed = {entry.job_id: entry.status for entry in recent_jobs(stack)}
+    assert listed[SECOND] == workflow.QUEUED
+
+
+@pytest.mark.usefixtures("jobs")
+def test_lineage_tells_of_an_attempt_that_has_no_execution_yet(stack: StackRef) -> None:
+    row = lineage(JobRef(stack, SECOND)).iloc[0]
+    assert (row["kind"], row["status"], row["error"]) == ("start", workflow.QUEUED, "")
+    stop(JobRef(stack, SECOND))
+    row = lineage(JobRef(stack, SECOND)).iloc[0]
+    assert (row["status"], row["stopped_by"]) == (workflow.ABORTED, stack.target.caller)
+    assert "stopped by batchops" in row["error"]
+
+
+@pytest.mark.usefixtures("jobs")
 def test_job_that_waits_is_queued_and_has_not_ended(stack: StackRef, account: Account) -> None:
     assert job_status(JobRef(stack, SECOND)) == JobStatus(workflow.QUEUED)
     assert not JobStatus(workflow.QUEUED).ended
@@ -237,6 +277,20 @@ def test_stopped_while_it_waits_a_job_does_not_start(
 
 
 @pytest.mark.usefixtures("jobs")
+@pytest.mark.parametrize("dry_run", [False, True], ids=["stop", "dry run"])
+def test_stop_takes_no_credit_for_a_job_that_was_stopped_from_outside(
+    stack: StackRef, account: Account, dry_run: bool
+) -> None:
+    arn = MACHINE_ARN.replace(":stateMachine:", ":execution:") + f":{FIRST}"
+    account.states.stop_execution(executionArn=arn, error="Theirs", cause="by hand")
+    with pytest.raises(JobError, match=r"has ended ABORTED: there is nothing to stop"):
+        stop(JobRef(stack, FIRST), dry_run=dry_run)
+    entry = account.entry(FIRST)
+    assert (entry["status"], entry.get("cause", "")) == (workflow.ABORTED, "")
+    assert "stoppedBy1" not in entry
+
+
+@pytest.mark.usefixtures("jobs")
 def test_job_that_is_being_started_is_stopped_once_it_has_started(
     stack: StackRef, account: Account, queue: tickets.Queue
 ) -> None:
@@ -301,6 +355,28 @@ def test_rerun_that_step_functions_refuses_is_released_and_leaves_the_queue(
             attempt.start(by="rerun")
     assert account.entry(FIRST)["error"] == "NotStarted"
     assert queueing.standing(queue) == queueing.Standing((), (SECOND, THIRD))
+
+
+@pytest.mark.usefixtures("jobs")
+def test_start_that_is_interrupted_leaves_a_job_that_can_be_run_again_at_once(
+    stack: StackRef, account: Account, queue: tickets.Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end(account, FIRST)
+    with claimed_attempt(JobRef(stack, FIRST), after=1, chunks=None) as attempt:
+        pass
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(queueing, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        attempt.start(by="rerun")
+    monkeypatch.undo()
+    entry = account.entry(FIRST)
+    assert (entry["status"], entry["cause"]) == (workflow.FAILED, "it was interrupted")
+    assert FIRST not in queueing.standing(queue).waiting
+    with claimed_attempt(JobRef(stack, FIRST), after=2, chunks=None) as attempt:
+        assert attempt.number == 3
 
 
 @pytest.mark.usefixtures("jobs")

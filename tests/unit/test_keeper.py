@@ -8,11 +8,13 @@ import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchops.core.errors import EngineStartError
+from batchops.local.engine import LocalEngine
 from batchops.local.engine_state import (
     KEPT_WHOLE,
     check_space,
@@ -208,6 +210,16 @@ def test_a_full_disk_is_told_before_anything_starts(tmp_path: Path) -> None:
     check_space(tmp_path / "not" / "there")
     with pytest.raises(EngineStartError, match=r"are free for .*set BATCHOPS_HOME"):
         check_space(tmp_path, least_bytes=10**18)
+
+
+def test_a_full_disk_is_told_before_anything_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = SimpleNamespace(total=10**9, used=10**9, free=5_000_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: full)
+    with pytest.raises(EngineStartError, match=r"needs 100 MB of disk, and 5 MB are free for"):
+        LocalEngine(tmp_path / "engine", tmp_path / "env").install()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

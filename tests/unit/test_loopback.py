@@ -74,6 +74,7 @@ class Engine:
     secret_access_key: str = "secret"
     account_id: str = "000000000000"
     request_headers: dict[str, str] = field(default_factory=dict)
+    silent: str = ""
 
     def find(self) -> Engine:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -65,6 +66,40 @@ def test_nothing_that_is_there_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"own has template\.yaml already: name another folder"):
         Project.shipped().lay_out(tmp_path / "own")
     assert [path.name for path in (tmp_path / "own").iterdir()] == ["template.yaml"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_could_not_be_laid_out_is_taken_away_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "notes.txt").write_text("mine")
+    copy, left = shutil.copyfile, iter(range(9))
+
+    def copyfile(old: Path, new: Path) -> None:
+        if next(left, None) is None:
+            new.touch()
+            raise error
+        copy(old, new)
+
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    with pytest.raises(type(error)):
+        Project.shipped().lay_out(tmp_path / "own")
+    assert [path.name for path in (tmp_path / "own").iterdir()] == ["notes.txt"]
+    monkeypatch.undo()
+    assert Project.shipped().lay_out(tmp_path / "own") == tmp_path / "own"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its users are others")
+@pytest.mark.parametrize("chosen", ["~nosuchuser/state", ""])
+def test_user_without_a_home_folder_is_told_to_name_one(
+    chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BATCHOPS_HOME", chosen)
+    monkeypatch.setattr("batchops.core.project._shipped_root", lambda: Path("/usr"))
+    monkeypatch.setattr("platformdirs.user_state_path", lambda *_, **__: Path("~nosuchuser/state"))
+    with pytest.raises(InputError, match="set BATCHOPS_HOME to a folder of your own"):
+        state_home()
 
 
 def test_notebooks_are_copied_alone(tmp_path: Path) -> None:

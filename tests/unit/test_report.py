@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +18,7 @@ from batchops.core.errors import InputError, JobNotFoundError
 from batchops.core.job_ref import JobRef
 from batchops.inspection.error_summary import ErrorSummary, summary_html
 from batchops.inspection.report import report_page, store_report
+from batchops.inspection.result_files import whole_file
 from batchops.job import Job
 from batchops.show.page import page
 from batchops.show.shown import Block, Shown
@@ -178,3 +180,25 @@ def test_page_is_light_dark_and_printed() -> None:
     printed = document.split("@media print")[1]
     assert "color-scheme: light" in printed
     assert "nav { display: none; }" in printed
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new", "there already"])
+def test_file_that_cannot_be_written_is_named_and_what_was_there_stays(
+    tmp_path: Path, there: bool
+) -> None:
+    path = tmp_path / "report.html"
+    if there:
+        path.write_text("before")
+    with pytest.raises(OSError, match="No space left on device") as told, whole_file(path):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as a write says it
+    assert told.value.filename == str(path)
+    assert [each.read_text() for each in tmp_path.iterdir()] == (["before"] if there else [])
+
+
+def test_other_failures_while_a_file_is_written_stay_as_they_are(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError, match=r"^late$"), whole_file(tmp_path / "a"):
+        raise TimeoutError("late")
+    missing = str(tmp_path / "missing")
+    with pytest.raises(FileNotFoundError) as told, whole_file(tmp_path / "a"):
+        Path(missing).read_text()
+    assert told.value.filename == missing

@@ -364,7 +364,7 @@ def test_draft_is_written_checked_and_replaces_no_file(orders: Path, tmp_path: P
     assert run(main, ["schema", "infer", str(orders), "-o", path]).exit_code == 0
     again = run(main, ["schema", "infer", str(orders), "-o", path])
     assert again.exit_code == 1
-    assert "is there already" in again.stderr
+    assert again.stderr == f"error: {path} is there already: --force replaces it\n"
     assert run(main, ["schema", "infer", str(orders), "-o", path, "--force"]).exit_code == 0
     checked = run(main, ["schema", "check", path, "--against", str(orders)])
     assert checked.exit_code == 0

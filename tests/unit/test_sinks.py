@@ -768,6 +768,7 @@ OURS = "our own words"
 PLACES: dict[str, dict[str, str]] = {
     # Lines in a terminal or a log.
     r"click\.(s?echo|style)\(|\.print\(|(?<!\w)print\(|(stdout|stderr)\.write\(": {
+        "batchops/__main__.py": OURS,
         "batchops/cli/base.py": "verbs_in_a_terminal, verbs_in_a_pipe, errors_of_verbs, "
         "wide_tables, lines_of_json",
         "batchops/cli/bulk.py": "errors_of_verbs; an id",

@@ -8,10 +8,12 @@ conditional updates by which an attempt takes a job over, and deletes the entrie
 
 from batchops.core.ledger.chunk_items import ChunkEntry
 from batchops.core.ledger.claims import (
+    UNSENT,
     abort,
     claim,
     delete_entries,
     enter_end,
+    enter_unsent,
     mark_pending,
     name_manifest,
     queue_up,
@@ -56,6 +58,7 @@ from batchops.core.ledger.job_table import (
 __all__ = [
     "BATCH_KEYS",
     "ERROR_COLUMNS",
+    "UNSENT",
     "ChunkEntry",
     "ErrorFilter",
     "ErrorItem",
@@ -73,6 +76,7 @@ __all__ = [
     "delete_entries",
     "delete_errors",
     "enter_end",
+    "enter_unsent",
     "error_values",
     "has_queue",
     "has_ticket",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from batchcore import aws, items, workflow
 from batchcore.errors import StaleAttemptError
 
-from batchops.core.errors import AccessDeniedError, JobRunningError, translated
+from batchops.core.errors import AccessDeniedError, JobRunningError, explain_failure, translated
 from batchops.core.ledger.job_items import JobEntry, started_by, stopped_by
 from batchops.core.ledger.job_table import chunk_entries, job_entry
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
 _WORKERS = 8
+# The error of a mail that was never tried to the end.
+UNSENT = "NotSent"
 # What the next attempt of a chunk makes again. Its errors are known until then: errorPiece stays.
 _RESULTS = (
     "startTime",
@@ -162,9 +164,40 @@ def enter_end(stack: StackRef, found: JobEntry, execution: Mapping[str, Any]) ->
     return JobEntry({**found.item, **values})
 
 
+def enter_unsent(stack: StackRef, found: JobEntry, execution: Mapping[str, Any]) -> JobEntry:
+    """Enter that a job's mail was not sent, because its execution ended before.
+
+    As in `enter_end`, an entry that has changed since it was `found` stays as it is, and so does
+    one that these credentials may not write to.
+
+    Parameters
+    ----------
+    execution
+        What Step Functions says of it; empty if it knows it no more.
+    """
+    error = execution.get("error")
+    why = f" ({explain_failure(error, execution.get('cause', ''))})" if error else ""
+    values = {
+        "mailStatus": workflow.MAIL_FAILED,
+        "mailError": UNSENT,
+        "mailCause": f"the workflow ended before the mail was sent{why}",
+    }
+    condition: dict[str, str | int] = {
+        "attempt": found.attempt,
+        "status": found.status,
+        "mailStatus": workflow.MAIL_PENDING,
+    }
+    with suppress(AccessDeniedError):
+        written = items.attributes(values)
+        if not _update(stack, found.job_id, items.JOB_ENTRY, written, condition=condition):
+            return job_entry(stack, found.job_id) or found
+    return JobEntry({**found.item, **values})
+
+
 def release(stack: StackRef, job_id: str, attempt: int, token: str, error: BaseException) -> None:
     """Enter that a claimed attempt was not started, so that the next need not wait."""
-    cause = f"{type(error).__name__}: {error}"
+    interrupted = isinstance(error, KeyboardInterrupt)
+    cause = "it was interrupted" if interrupted else f"{type(error).__name__}: {error}"
     values = {"status": workflow.FAILED, "endTime": items.utc_now(), "error": "NotStarted"}
     condition: dict[str, str | int] = {"attempt": attempt, "attemptToken": token}
     found = items.attributes({**values, "cause": cause})

@@ -114,7 +114,7 @@ class ChunkDetail(Shown):
         if len(self.log):
             shown = self.log.tail(_LINES * 4)
             rows = [
-                (f"{line.time:%H:%M:%S.%f}"[:-3], line.function, line.level, line.message)
+                (f"{line.time:%H:%M:%S.%f}"[:-3], line.function, line.level, _spaced(line.message))
                 for line in shown.itertuples()
             ]
             yield Block.line(f"log, the last {len(shown):,} of {len(self.log):,} lines:")
@@ -134,6 +134,11 @@ class ChunkDetail(Shown):
             yield f"{self.rows:,} rows = {self.valid:,} out + {self.rejected or 0:,} rejected"
         if self.reason:
             yield f"failed in {self.failed_step or 'an unknown step'}: {self.reason}"
+
+
+def _spaced(message: str) -> str:
+    """Return a line of Lambda's, in which tabs stand between the parts, with spaces there."""
+    return message.replace("\t", "  ")
 
 
 def _first_lines(data: bytes) -> list[str]:

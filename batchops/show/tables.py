@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 _STYLE = (
     "<style>.batchops-table table td, .batchops-table table th "
-    "{text-align: left !important; vertical-align: top; white-space: normal; "
+    "{text-align: left !important; vertical-align: top !important; white-space: normal; "
     "overflow-wrap: break-word; "
-    "max-width: 40em}</style>"
+    "max-width: 28em}</style>"
 )
 
 

@@ -308,3 +308,10 @@ def test_changelog_has_the_version_and_orders_releases() -> None:
     assert str(versions[0]) == batchops.__version__
     assert versions == sorted(set(versions), reverse=True)
     assert dates == sorted(dates, reverse=True)
+
+
+def test_debugging_page_stops_where_the_rejected_rows_are_known() -> None:
+    page = (DOCS / "debugging.md").read_text(encoding="utf-8")
+    (found,) = re.findall(r"source/(validate-data/app\.py):(\d+)", page)
+    code = (ROOT / "source" / found[0]).read_text(encoding="utf-8").splitlines()
+    assert code[int(found[1]) - 2].strip().startswith("checked = ")

@@ -112,8 +112,9 @@ $(VENV)/ready-console: $(VENV)/ready
 demo: setup
 	$(BIN)/batchops demo
 
+# It serves the checkout, because the notebooks link pages of docs.
 lab: setup
-	$(BIN)/jupyter lab --notebook-dir notebooks --ServerApp.ip=127.0.0.1 $(ALLOW_ROOT)
+	$(BIN)/jupyter lab --notebook-dir . --LabApp.default_url=/lab/tree/notebooks/01-deploy.ipynb --ServerApp.ip=127.0.0.1 $(ALLOW_ROOT)
 
 # With a token in the address, because whoever reaches it can act on the stack. Run in the folder of
 # voila.json, which keeps addresses with the token out of the log of requests.

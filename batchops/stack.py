@@ -49,7 +49,7 @@ class ShownOutputs(Outputs):
     """A stack's outputs, as a table in a notebook."""
 
     def _repr_html_(self) -> str:
-        return markup.table(("output", "value"), sorted(self.items()))
+        return markup.without_formulas(markup.table(("output", "value"), sorted(self.items())))
 
 
 class Stack(StackRef):

@@ -17,8 +17,8 @@ HOME_VARIABLE = "BATCHOPS_HOME"
 
 # What makes a folder one that a stack can be deployed from.
 _NEEDED = ("template.yaml", "source")
-# What `batchops init` lays out: what is deployed, and what the notebooks read.
-_LAID_OUT = (*_NEEDED, "samconfig.toml", "events", "notebooks", "docs/architecture.svg")
+# What `batchops init` lays out: what is deployed, and what the notebooks read or link.
+_LAID_OUT = (*_NEEDED, "samconfig.toml", "events", "notebooks", "docs")
 _NOT_COPIED = {"__pycache__", "data"}  # notebooks write into data/
 
 
@@ -206,15 +206,20 @@ class Project:
         return _copy({self.root / name: folder / name for name in _LAID_OUT}, folder)
 
     def lay_out_notebooks(self, folder: Path) -> Path:
-        """Copy the notebooks into a folder, and return it.
+        """Copy the notebooks into a folder with the docs that they link, and return the folder.
 
         Raises
         ------
         InputError
             The folder has one of them already.
         """
-        names = [path.name for path in (self.root / "notebooks").iterdir() if path.is_file()]
-        return _copy({self.root / "notebooks" / name: folder / name for name in names}, folder)
+        paths = [path for path in (self.root / "notebooks").iterdir() if path.is_file()]
+        places = {path: folder / path.name for path in paths}
+        _copy({**places, self.root / "docs": folder / "docs"}, folder)
+        for copy in places.values():  # the docs are in this folder, and not beside it
+            text = copy.read_text("utf-8").replace("](../docs/", "](docs/")
+            copy.write_text(text, "utf-8", newline="")
+        return folder
 
     @property
     def template(self) -> Path:

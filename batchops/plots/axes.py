@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchops.core.extras import from_extra
 from batchops.show.marks import BLUE, GREEN, INK, PURPLE, VERMILLION
+from batchops.show.markup import without_formulas
 from batchops.show.pictures import figure_svg
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def page_figure() -> type[Figure]:
         """A figure that notebooks show as SVG in the page's own colour of text."""
 
         def _repr_html_(self) -> str:
-            return figure_svg(self)
+            return without_formulas(figure_svg(self))
 
     return PageFigure
 

@@ -184,7 +184,7 @@ def step_durations(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         if not several:
             # Spread over the width of the box, so that equal times do not cover each other.
             spread = np.linspace(-0.18, 0.18, len(ms)) if len(ms) > 1 else np.zeros(1)
-            ax.plot(ms, place + spread, ".", color=BLUE, alpha=0.6, markersize=5)
+            ax.plot(ms, place + spread, ".", color=BLUE, markersize=5)
         text = f"median {np.median(ms):,.0f} ms"
         at = (float(line.get_xdata()[0]), place + 0.27)
         ax.annotate(text, at, ha="left", va="top", color=INK)

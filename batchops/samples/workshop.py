@@ -42,7 +42,7 @@ def sample_stack(stack: Stack, *, timeout_s: float = 3600) -> Stack:
         stack.target.engine.start()  # unless it runs already
     if not stack.status().deployed:
         with tempfile.TemporaryDirectory(prefix="batchops-") as folder:
-            files = make_sample(CHUNK_ROWS).write(Path(folder))
+            files = make_sample(ROWS).write(Path(folder))
             stack.deploy(
                 reference_data=files.reference, FileChunkSize=CHUNK_ROWS, timeout_s=timeout_s
             )

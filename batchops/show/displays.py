@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from batchops.show import markup
+
 
 class NotebookOutput:
     """An output of a notebook cell that is updated in place."""
@@ -16,7 +18,7 @@ class NotebookOutput:
         """Replace the output with a value's HTML, and its text for front ends without HTML."""
         from IPython.display import display
 
-        bundle = {"text/html": html, "text/plain": text}
+        bundle = {"text/html": markup.without_formulas(html), "text/plain": text}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:

@@ -14,6 +14,18 @@ from batchops.show.terminal import shorten
 _AMOUNT = re.compile(r"[-<$]*[0-9][0-9.,e-]*( ?[%a-zA-Z]{1,3})?")
 
 
+def without_formulas(html: str) -> str:
+    """Return markup in which no notebook takes what stands between two dollar signs for TeX.
+
+    Long words in it are broken rather than cut.
+    """
+    if not html:
+        return ""
+    # For MathJax 3, as in JupyterLab, and for MathJax 2.
+    names = "mathjax_ignore tex2jax_ignore"
+    return f'<div class="{names}" style="overflow-wrap: break-word">{html}</div>'
+
+
 def one_line(text: object) -> str:
     """Return a text as markup that shows it on one line, whatever is in it."""
     return escape(printable(str(text)))

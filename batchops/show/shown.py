@@ -102,7 +102,7 @@ class Shown:
         return visible("\n".join(block.text for block in self._blocks() if block.text))
 
     def _repr_html_(self) -> str:
-        return "".join(block.html for block in self._blocks())
+        return markup.without_formulas("".join(block.html for block in self._blocks()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: times as ISO 8601, DataFrames as lists of objects."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from batchops.show import markup
+
 if TYPE_CHECKING:
     import pandas as pd
 
 _STYLE = (
     "<style>.batchops-table table td, .batchops-table table th "
-    "{text-align: left !important; vertical-align: top; white-space: normal; "
+    "{text-align: left !important; vertical-align: top !important; white-space: normal; "
     "overflow-wrap: break-word; "
-    "max-width: 40em}</style>"
+    "max-width: 28em}</style>"
 )
 
 
@@ -38,7 +40,7 @@ def frame_html(frame: pd.DataFrame) -> str:
 
     with pd.option_context("display.max_colwidth", None):
         table = frame._repr_html_()  # type: ignore[operator]
-    return f'<div class="batchops-table">{_STYLE}{table}</div>'
+    return markup.without_formulas(f'<div class="batchops-table">{_STYLE}{table}</div>')
 
 
 def series_html(series: pd.Series[Any]) -> str:

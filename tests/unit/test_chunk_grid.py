@@ -101,7 +101,7 @@ def test_one_failed_chunk_of_many_is_wide_enough_to_be_seen() -> None:
 def test_grid_before_the_split_says_so_and_escapes_the_job() -> None:
     grid = grid_of("<b>", JobStatus(workflow.SUBMITTED), None)
     assert str(grid) == "job <b>: no chunks yet"
-    assert grid._repr_html_() == "<div>job &lt;b&gt;: no chunks yet</div>"
+    assert "><div>job &lt;b&gt;: no chunks yet</div></div>" in grid._repr_html_()
 
 
 def test_grid_of_a_job_that_succeeded_needs_no_chunks_to_be_read() -> None:

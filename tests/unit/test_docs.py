@@ -321,3 +321,10 @@ def test_architecture_places_each_long_module_and_names_none_that_is_gone() -> N
     assert long - named == {"__init__"}
     there = {name for path in modules for name in (path.stem, path.parent.name)}
     assert named - there == {"translated"}  # a function
+
+
+def test_debugging_page_stops_where_the_rejected_rows_are_known() -> None:
+    page = (DOCS / "debugging.md").read_text(encoding="utf-8")
+    (found,) = re.findall(r"source/(validate-data/app\.py):(\d+)", page)
+    code = (ROOT / "source" / found[0]).read_text(encoding="utf-8").splitlines()
+    assert code[int(found[1]) - 2].strip().startswith("checked = ")

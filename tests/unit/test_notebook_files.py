@@ -11,6 +11,8 @@ import nbformat
 import pytest
 from support import ROOT
 
+from batchops.core.project import Project
+
 FOLDER = ROOT / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 # Those without a number, such as the operations console.
@@ -20,6 +22,25 @@ OTHERS = [path.stem for path in PATHS if not path.stem[0].isdigit()]
 def code(path: Path) -> list[str]:
     notebook = nbformat.read(path, as_version=4)
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def links(path: Path) -> list[str]:
+    """Return where the links of a notebook's texts lead."""
+    notebook = nbformat.read(path, as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return re.findall(r"\]\(([^)]+)\)", text)
+
+
+def headings(page: Path) -> set[str]:
+    """Return the headings of a page as links name them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in found}
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with copies of the notebooks."""
+    return Project.shipped().lay_out_notebooks(tmp_path_factory.mktemp("copies"))
 
 
 def names(source: str) -> list[str]:
@@ -90,11 +111,25 @@ def test_first_cell_may_name_an_environment_instead(
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_every_link_leads_to_a_notebook(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    links = re.findall(r"\]\(([^)]+)\)", text)
-    assert [link for link in links if not (FOLDER / link).is_file()] == []
+def test_every_link_leads_to_a_notebook_or_to_a_place_in_the_docs(path: Path) -> None:
+    for link in links(path):
+        name, _, place = link.partition("#")
+        assert (FOLDER / name).is_file(), link
+        assert not place or place in headings(FOLDER / name), link
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in PATHS if path.stem not in OTHERS], ids=lambda path: path.stem
+)
+def test_notebook_links_its_place_in_the_walkthrough(path: Path) -> None:
+    first = nbformat.read(path, as_version=4).cells[0].source
+    assert "](../docs/walkthrough.md#" in first
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_links_of_a_copy_lead_to_the_docs_beside_it(path: Path, copies: Path) -> None:
+    for link in links(copies / path.name):
+        assert (copies / link.partition("#")[0]).is_file(), link
 
 
 def test_notebooks_are_numbered_from_one_to_ten() -> None:

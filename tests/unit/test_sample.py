@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import jsonschema_rs
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from batchops.samples import workshop
 from batchops.samples.sample import (
     COLUMNS,
     ENRICHMENT,
@@ -28,6 +30,7 @@ from batchops.samples.sample import (
     sample_rows,
     write_sample,
 )
+from batchops.samples.workshop import sample_stack
 
 SOURCE = Path(__file__).parents[2] / "source"
 SCHEMA: dict[str, Any] = json.loads((SOURCE / "schema" / "record.schema.json").read_text())
@@ -401,3 +404,28 @@ def test_names_that_are_no_free_file_names_are_refused(tmp_path: Path, name: str
     with pytest.raises(ValueError, match="give a plain file name"):
         write_sample(tmp_path / "none", 3, name=name)
     assert not (tmp_path / "none").exists()
+
+
+class Undeployed:
+    """A stack that is not there, and what it is deployed with."""
+
+    target = SimpleNamespace(engine=None)
+
+    def __init__(self) -> None:
+        self.known_keys: set[str] = set()
+
+    def status(self) -> SimpleNamespace:
+        return SimpleNamespace(deployed=False)
+
+    def deploy(self, *, reference_data: Path, **_: object) -> None:
+        with reference_data.open(encoding="utf-8", newline="") as file:
+            self.known_keys = {row["uuid"] for row in csv.DictReader(file)}
+
+
+def test_stack_of_the_sample_knows_every_key_of_its_job(tmp_path: Path) -> None:
+    # Or the jobs of the notebooks would reject nearly all of their rows.
+    stack = Undeployed()
+    sample_stack(cast("Any", stack))
+    files = make_sample(workshop.ROWS).write(tmp_path)
+    with files.reference.open(encoding="utf-8", newline="") as file:
+        assert stack.known_keys == {row["uuid"] for row in csv.DictReader(file)}

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pytest
 
+from batchops.plots.axes import make_axes
 from batchops.show import markup
 from batchops.show.numbers import format_duration
 from batchops.show.shown import Block, Shown, plain_values
+from batchops.show.tables import frame_html
 from batchops.show.terminal import shorten, text_table
+from batchops.stack import ShownOutputs
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,13 @@ def test_text_has_the_blocks_in_order_facts_indented() -> None:
 
 def test_html_says_the_same_escaped() -> None:
     html = BOOK._repr_html_()
-    assert html.startswith("<p>book &lt;a&gt;</p><ul><li>chapter 1</li><li>chapter 2</li></ul>")
+    assert "><p>book &lt;a&gt;</p><ul><li>chapter 1</li><li>chapter 2</li></ul>" in html
     assert html.count("<tr>") == 3
 
 
 def test_blocks_of_nothing_show_nothing() -> None:
     assert str(Book("a", ())) == "book <a>"
-    assert Book("a", ())._repr_html_() == "<p>book &lt;a&gt;</p>"
+    assert Book("a", ())._repr_html_() == markup.without_formulas("<p>book &lt;a&gt;</p>")
 
 
 def test_table_can_be_lines_in_text_and_folded_in_html() -> None:
@@ -155,3 +158,20 @@ def test_text_is_cut_to_a_length_and_says_so() -> None:
 )
 def test_durations_are_said_in_the_units_that_people_use(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+def test_amounts_of_money_are_no_formulas_in_a_notebook() -> None:
+    # Nothing that is shown is TeX, and JupyterLab sets what stands between two dollar signs.
+    shown = (
+        Book("$0.0033 ($0.0032 to $0.0034)", ())._repr_html_(),
+        frame_html(pd.DataFrame({"message": ["uuid does not match ^a$ nor ^b$"]})),
+        ShownOutputs({"Price": "$1 or $2"}, stack_name="a")._repr_html_(),
+        cast("Any", make_axes(None).figure)._repr_html_(),
+    )
+    for html in shown:
+        assert html.startswith('<div class="mathjax_ignore tex2jax_ignore"')
+        assert html.endswith("</div>")
+
+
+def test_what_shows_nothing_has_no_markup() -> None:
+    assert markup.without_formulas("") == ""

@@ -8,7 +8,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import botocore.endpoint_provider
 import botocore.loaders
+import botocore.regions
 import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,6 +28,22 @@ os.environ["SFN_WAIT_SCALE"] = "0.1"
 # Each session of botocore parses the services' descriptions anew, which is most of what a client
 # costs. Those of the tests share one loader, which keeps what it has parsed.
 botocore.session.create_loader = functools.cache(botocore.loaders.create_loader)
+
+# So does each client with the rules for its endpoint, a third of the rest. They come from that
+# loader, which gives the same object each time, and do not change.
+_RULES: dict[int, botocore.endpoint_provider.EndpointProvider] = {}
+
+
+def _endpoint_rules(ruleset_data: object, **given: object) -> object:
+    """Return the parsed rules of a service's description."""
+    if id(ruleset_data) not in _RULES:
+        parsed = botocore.endpoint_provider.EndpointProvider(ruleset_data=ruleset_data, **given)
+        parsed.description = ruleset_data  # as long as that is there, no other has its id
+        _RULES[id(ruleset_data)] = parsed
+    return _RULES[id(ruleset_data)]
+
+
+botocore.regions.EndpointProvider = _endpoint_rules
 
 # How long an example takes depends on what else the machine does, so it fails no test.
 settings.register_profile(

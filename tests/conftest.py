@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 # Every engine of a test, whoever starts it, waits a tenth of what the workflows say before a retry.
 # How often they retry stays, and what they say is held by tests/unit/test_retries.py.
 os.environ["SFN_WAIT_SCALE"] = "0.1"
+
+# jsonschema, which nbformat checks notebooks with, builds a parser of IRIs when it is imported: it
+# takes as long as the rest of the imports, and no notebook is checked for IRIs.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 # Each session of botocore parses the services' descriptions anew, which is most of what a client
 # costs. Those of the tests share one loader, which keeps what it has parsed.

@@ -12,7 +12,7 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 import moto.core.models
@@ -48,6 +48,8 @@ TEMPLATE = load_template(ROOT / "template.yaml")
 # call, since variables of the environment may change them.
 moto.core.models.RESPONSES_METHODS = []
 moto.s3.models.reload = lambda module: module
+
+T = TypeVar("T")
 
 # What the fixture `load_app` gives: a function's folder makes its module.
 LoadApp = Callable[[str], ModuleType]
@@ -312,16 +314,8 @@ def _clients() -> tuple[Any, ...]:
     return tuple(SESSION.client(name) for name in ("s3", "dynamodb", "stepfunctions"))
 
 
-@cache
-def _new_account(config: str) -> bytes:
-    """Make the bucket, the tables and the workflow as the template describes them.
-
-    Returns
-    -------
-    bytes
-        What moto then holds, by the config that is in force: which part of it keeps workflows
-        depends on that.
-    """
+def _make_account() -> None:
+    """Make the bucket, the tables and the workflow as the template describes them."""
     s3, dynamodb, states = _clients()
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
@@ -334,24 +328,38 @@ def _new_account(config: str) -> bytes:
         definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
         roleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/main",
     )
-    return pickle.dumps([(made.service_name, dict(made)) for made in BackendDict._instances])
+
+
+_MADE: dict[str, bytes] = {}
+
+
+def made_once(key: str, make: Callable[[], T]) -> T:
+    """Bring the mocked account into the state that a function brings it into, which takes long.
+
+    The function is called once a process. Later calls with its key take what moto then held, and
+    what the function returned, from bytes: no test can change what another gets. Nothing that was
+    in the account before is in it afterwards.
+    """
+    if key not in _MADE:
+        value = make()
+        held = [(backends.service_name, dict(backends)) for backends in BackendDict._instances]
+        _MADE[key] = pickle.dumps((held, value))
+    BackendDict.reset()
+    made, result = pickle.loads(_MADE[key])
+    for service, accounts in made:
+        backends = get_backend(service)
+        backends.update(accounts)
+        BackendDict._instances.append(backends)
+    get_backend("s3").bucket_accounts[BUCKET] = ("aws", ACCOUNT_ID)
+    return result
 
 
 @contextmanager
 def mocked_account(config: Mapping[str, Any] | None = None) -> Iterator[Account]:
-    """Give a mocked account, and no other; see moto for its config.
-
-    It is new each time, but its bucket and tables are made once a process: moto takes them from
-    bytes, which no test can change.
-    """
+    """Give a new mocked account, and no other; see moto for its config."""
     with mock_aws(config=config):
-        held = _new_account(json.dumps(config or {}))
-        BackendDict.reset()
-        for service, accounts in pickle.loads(held):
-            backends = get_backend(service)
-            backends.update(accounts)
-            BackendDict._instances.append(backends)
-        get_backend("s3").bucket_accounts[BUCKET] = ("aws", ACCOUNT_ID)
+        # Which part of moto keeps workflows depends on the config.
+        made_once(f"account {json.dumps(config or {})}", _make_account)
         yield Account(*_clients())
 
 

@@ -44,8 +44,8 @@ SOURCE = ROOT / "source"
 TEMPLATE = load_template(ROOT / "template.yaml")
 
 # moto also answers for the library requests, which nothing here calls: noting down its 1,600
-# addresses anew for each test takes as long as a test. And it reads the addresses of S3 anew for each
-# call, since variables of the environment may change them.
+# addresses anew for each test takes as long as a test. And it reads the addresses of S3 anew for
+# each call, since variables of the environment may change them.
 moto.core.models.RESPONSES_METHODS = []
 moto.s3.models.reload = lambda module: module
 

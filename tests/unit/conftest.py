@@ -59,8 +59,8 @@ def load_app(
         }
         for name, value in (lambda_sets | support.environment(folder)).items():
             monkeypatch.setenv(name, value)
-        for layer in support.layers(folder):
-            monkeypatch.syspath_prepend(layer)
+        # What is imported is imported already: only files of the layers are looked for there.
+        monkeypatch.setattr(sys, "path", [*map(str, support.layers(folder)), *sys.path])
         name = f"app_{folder.replace('-', '_')}"
         path = support.SOURCE / folder / "app.py"
         spec = importlib.util.spec_from_file_location(name, path)

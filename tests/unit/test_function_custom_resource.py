@@ -32,9 +32,7 @@ STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/batchops-test/1"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:batchops-test-s3-lambda-notification"
 SHIPPED = dict(read_reference(SOURCE / "reference" / "reference.csv", SCHEMA))
 # More than one batch.
-FEW = dict.fromkeys(
-    [str(271828183 + n) for n in range(30)], dict(zip(SCHEMA.enrichment, "123456", strict=True))
-)
+FEW = {str(271828183 + n): dict(zip(SCHEMA.enrichment, "123456", strict=True)) for n in range(30)}
 
 
 @pytest.fixture

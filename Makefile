@@ -124,11 +124,11 @@ console: $(VENV)/ready-console
 test: setup-dev
 	$(PYTEST)
 
-# For every change while working; slow are the unit tests that take seconds each. Types are checked
-# beside the tests, and what mypy says comes after what they say.
+# For every change while working: without the unit tests that take seconds each, and with a third of
+# the examples of laws. Types are checked beside the tests; what mypy says comes after what they say.
 check: style
 	@said=$$(mktemp); $(MAKE) --no-print-directory types >$$said 2>&1 & types=$$!; \
-	$(PYTEST) tests/unit -m "not slow" && failed=0 || failed=$$?; \
+	$(PYTEST) tests/unit -m "not slow" --hypothesis-profile quick && failed=0 || failed=$$?; \
 	wait $$types || failed=$$?; cat $$said; rm $$said; exit $$failed
 
 code: style types

@@ -54,6 +54,8 @@ botocore.regions.EndpointProvider = _endpoint_rules
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+# For make check; a test that names its number of examples keeps it.
+settings.register_profile("quick", settings.get_profile("any machine"), max_examples=30)
 settings.load_profile("any machine")
 
 # Side by side, files that take long start first: the many short ones then fill up both ends.

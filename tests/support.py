@@ -330,26 +330,27 @@ def _make_account() -> None:
     )
 
 
-_MADE: dict[str, bytes] = {}
+# By its key: the parts of moto that held something; as bytes, what they held and what was returned.
+_MADE: dict[str, tuple[list[BackendDict], bytes]] = {}
 
 
 def made_once(key: str, make: Callable[[], T]) -> T:
     """Bring the mocked account into the state that a function brings it into, which takes long.
 
-    The function is called once a process. Later calls with its key take what moto then held, and
-    what the function returned, from bytes: no test can change what another gets. Nothing that was
-    in the account before is in it afterwards.
+    The function is called once a process, and finds what is in the account then. Later calls with
+    its key take what moto held after that, and what the function returned, from bytes: no test can
+    change what another gets. Nothing else that was in the account before is in it afterwards.
     """
     if key not in _MADE:
         value = make()
-        held = [(backends.service_name, dict(backends)) for backends in BackendDict._instances]
-        _MADE[key] = pickle.dumps((held, value))
+        parts = list(BackendDict._instances)
+        _MADE[key] = (parts, pickle.dumps(([dict(part) for part in parts], value)))
     BackendDict.reset()
-    made, result = pickle.loads(_MADE[key])
-    for service, accounts in made:
-        backends = get_backend(service)
-        backends.update(accounts)
-        BackendDict._instances.append(backends)
+    parts, held = _MADE[key]
+    contents, result = pickle.loads(held)
+    for part, accounts in zip(parts, contents, strict=True):
+        part.update(accounts)
+        BackendDict._instances.append(part)
     get_backend("s3").bucket_accounts[BUCKET] = ("aws", ACCOUNT_ID)
     return result
 

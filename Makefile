@@ -18,7 +18,8 @@ SCAN := .tools/scan
 CONFORM := .tools/conform
 # Test files run side by side, each as a whole in one process; JOBS=1 runs them one by one.
 JOBS ?= 2
-PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+# Where the environment says that no bytecode is kept, each process would compile all tests anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # Python brings the pip and setuptools of its own release, which may be years old. Before these, pip
 # could be led to install elsewhere (GHSA-qwm4-qh6w-59xr), setuptools to write elsewhere
@@ -32,13 +33,13 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --constraint const
 PIN := $(SCAN)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
 	--custom-compile-command 'make pins'
 
-.PHONY: help demo test check code lint audit pins policies licences format lab console docs pictures bench bench-quick drill conform clean setup setup-dev
+.PHONY: help demo test check code style types lint audit pins policies licences format lab console docs pictures bench bench-quick drill conform clean setup setup-dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make lab     JupyterLab on notebooks/"
 	@echo "make console the operations console as an app, on 127.0.0.1"
-	@echo "make check   ruff, mypy --strict, import-linter and the fast tests, in some minutes"
+	@echo "make check   ruff, mypy --strict, import-linter and the fast tests, in a minute or two"
 	@echo "make lint    as check without tests, and cfn-lint, the workflows' definitions, sam validate, checkov, the CI workflow, the docs"
 	@echo "make audit   known vulnerabilities of every package; needs the network"
 	@echo "make pins    renew the versions and hashes of what is installed; needs the network"
@@ -124,14 +125,21 @@ console: $(VENV)/ready-console
 test: setup-dev
 	$(PYTEST)
 
-# For every change while working; slow are the unit tests that take seconds each.
-check: code
-	$(PYTEST) tests/unit -m "not slow"
+# For every change while working: without the unit tests that take seconds each, and with a third of
+# the examples of laws. Types are checked beside the tests; what mypy says comes after what they say.
+check: style
+	@said=$$(mktemp); $(MAKE) --no-print-directory types >$$said 2>&1 & types=$$!; \
+	$(PYTEST) tests/unit -m "not slow" --hypothesis-profile quick && failed=0 || failed=$$?; \
+	wait $$types || failed=$$?; cat $$said; rm $$said; exit $$failed
 
-code: $(VENV)/ready-dev
+code: style types
+
+style: $(VENV)/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+types: $(VENV)/ready-dev
 	$(BIN)/mypy batchops source/common/batchcore source/common/build_layer.py tools
 	@# One by one, because every function's module is called app.
 	for app in source/*/app.py; do $(BIN)/mypy $$app; done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -11,9 +12,11 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
+import moto.core.models
+import moto.s3.models
 from batchcore import error_ranges, items, keys
 
 # Imported here, so that its logger writes to the stream that pytest captures for the whole run.
@@ -24,6 +27,8 @@ from batchcore.workflow import ENRICH
 
 # Before any client is made: what moto answers for are the clients made after its import.
 from moto import mock_aws
+from moto.backends import get_backend
+from moto.core.base_backend import BackendDict
 
 from batchops.core.stack_ref import StackRef
 from batchops.core.target import Target
@@ -37,6 +42,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "source"
 TEMPLATE = load_template(ROOT / "template.yaml")
+
+# moto also answers for the library requests, which nothing here calls: noting down its 1,600
+# addresses anew for each test takes as long as a test. And it reads the addresses of S3 anew for
+# each call, since variables of the environment may change them.
+moto.core.models.RESPONSES_METHODS = []
+moto.s3.models.reload = lambda module: module
+
+T = TypeVar("T")
 
 # What the fixture `load_app` gives: a function's folder makes its module.
 LoadApp = Callable[[str], ModuleType]
@@ -190,25 +203,6 @@ class Account:
     dynamodb: Any
     states: Any
 
-    @classmethod
-    def create(cls) -> Account:
-        """Make the bucket, the tables and the workflow as the template describes them."""
-        account = cls(*_clients())
-        account.s3.create_bucket(Bucket=BUCKET)
-        account.s3.put_bucket_versioning(
-            Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
-        )
-        wanted = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
-        for logical_id, table in resources("AWS::DynamoDB::Table").items():
-            properties = {k: v for k, v in table["Properties"].items() if k in wanted}
-            account.dynamodb.create_table(TableName=physical_name(logical_id), **properties)
-        account.states.create_state_machine(
-            name=MACHINE_NAME,
-            definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
-            roleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/main",
-        )
-        return account
-
     def put(self, key: str, body: bytes) -> str:
         """Store an object and return its version."""
         version: str = self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)["VersionId"]
@@ -322,11 +316,54 @@ def _clients() -> tuple[Any, ...]:
     return tuple(SESSION.client(name) for name in ("s3", "dynamodb", "stepfunctions"))
 
 
+def _make_account() -> None:
+    """Make the bucket, the tables and the workflow as the template describes them."""
+    s3, dynamodb, states = _clients()
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    wanted = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
+    for logical_id, table in resources("AWS::DynamoDB::Table").items():
+        properties = {k: v for k, v in table["Properties"].items() if k in wanted}
+        dynamodb.create_table(TableName=physical_name(logical_id), **properties)
+    states.create_state_machine(
+        name=MACHINE_NAME,
+        definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
+        roleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/main",
+    )
+
+
+# By its key: the parts of moto that held something; as bytes, what they held and what was returned.
+_MADE: dict[str, tuple[list[BackendDict], bytes]] = {}
+
+
+def made_once(key: str, make: Callable[[], T]) -> T:
+    """Bring the mocked account into the state that a function brings it into, which takes long.
+
+    The function is called once a process, and finds what is in the account then. Later calls with
+    its key take what moto held after that, and what the function returned, from bytes: no test can
+    change what another gets. Nothing else that was in the account before is in it afterwards.
+    """
+    if key not in _MADE:
+        value = make()
+        parts = list(BackendDict._instances)
+        _MADE[key] = (parts, pickle.dumps(([dict(part) for part in parts], value)))
+    BackendDict.reset()
+    parts, held = _MADE[key]
+    contents, result = pickle.loads(held)
+    for part, accounts in zip(parts, contents, strict=True):
+        part.update(accounts)
+        BackendDict._instances.append(part)
+    get_backend("s3").bucket_accounts[BUCKET] = ("aws", ACCOUNT_ID)
+    return result
+
+
 @contextmanager
 def mocked_account(config: Mapping[str, Any] | None = None) -> Iterator[Account]:
-    """Give a mocked account, and no other; see moto for its config."""
+    """Give a new mocked account, and no other; see moto for its config."""
     with mock_aws(config=config):
-        yield Account.create()
+        # Which part of moto keeps workflows depends on the config.
+        made_once(f"account {json.dumps(config or {})}", _make_account)
+        yield Account(*_clients())
 
 
 # --------------------------------------------------------------------------------- data

@@ -22,15 +22,6 @@ from urllib.parse import quote_plus
 import support
 from asl import CHUNK, CHUNK_ARN, MAIN, definition
 from batchcore import jobs, workflow
-from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
-from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
-    state_task_service_callback as service_callback,
-)
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
-    state_task_service_sfn as service_sfn,
-)
-from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from support import SESSION
 
 from batchops.core.executions import execution_arn
@@ -48,9 +39,6 @@ if TYPE_CHECKING:
 
 # An execution takes a fraction of a second. This is for machines that are busy.
 TIMEOUT_S = 600
-
-# Parsing takes longer than most jobs, and a parsed definition does not change.
-parsed = cache(AmazonStateLanguageParser.parse)
 
 # What a call ends with instead of its result, by its event: an error's name, or none.
 Fault = Callable[[dict[str, Any]], str | None]
@@ -249,9 +237,28 @@ def interpreted(
         yield found
 
 
+@cache
+def _parse() -> Callable[[str], Any]:
+    """Return moto's parser. It takes longer than most jobs, and a definition does not change."""
+    from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+
+    return cache(AmazonStateLanguageParser.parse)
+
+
 def _interpret(found: Workflows, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fill in what moto lacks, and have nothing wait."""
-    monkeypatch.setattr(AmazonStateLanguageParser, "parse", staticmethod(parsed))
+    # Imported here: it takes a second, in which the tests are only collected.
+    from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+        state_task_service_callback as service_callback,
+    )
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+        state_task_service_sfn as service_sfn,
+    )
+    from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+
+    monkeypatch.setattr(AmazonStateLanguageParser, "parse", staticmethod(_parse()))
     monkeypatch.setattr(lambda_eval_utils, "_invoke_lambda_function", found.invoke)
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=found.naps.append))
     monkeypatch.setattr(service_callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", 0.03)

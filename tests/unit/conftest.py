@@ -59,8 +59,10 @@ def load_app(
         }
         for name, value in (lambda_sets | support.environment(folder)).items():
             monkeypatch.setenv(name, value)
-        for layer in support.layers(folder):
-            monkeypatch.syspath_prepend(layer)
+        # A later layer hides what an earlier one has. That imports are looked for anew would take
+        # long, and what the layers have of code is imported already.
+        layers = [str(layer) for layer in reversed(support.layers(folder))]
+        monkeypatch.setattr(sys, "path", [*layers, *sys.path])
         name = f"app_{folder.replace('-', '_')}"
         path = support.SOURCE / folder / "app.py"
         spec = importlib.util.spec_from_file_location(name, path)

@@ -14,7 +14,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
 from support import ROOT
 
@@ -79,6 +78,8 @@ class App:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """Start the app on a notebook of the same name that leaves a mark when it runs."""
+    import nbformat
+
     folder = tmp_path_factory.mktemp("app")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(MARK)])
     nbformat.write(notebook, folder / "operations-console.ipynb")

@@ -239,7 +239,7 @@ def test_start_of_every_step_is_kept_with_those_that_were_cold(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.lists(st.sampled_from("abc"), max_size=3, unique=True), min_size=1, max_size=9))
 def test_rows_in_are_rows_out_plus_rows_rejected(

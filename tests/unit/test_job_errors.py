@@ -25,6 +25,7 @@ from support import (
     context,
     dump_rows,
     job_event,
+    made_once,
     manifest_entry,
     stack_ref,
 )
@@ -92,9 +93,9 @@ class Stored:
         self.account.put_entry(JOB, items.JOB_ENTRY, status=status)
 
 
-@pytest.fixture
-def stored(account: Account, load_app: LoadApp) -> Stored:
-    write, merge = load_app("write-output-chunk"), load_app("merge-s3-files")
+def put_job(account: Account, load_app: LoadApp) -> str:
+    """Have the job's chunks write their errors; return the version of its input."""
+    write = load_app("write-output-chunk")
     version = account.put(KEY, HEADER)
     manifest = []
     for number, records in enumerate(CHUNKS, 1):
@@ -125,6 +126,12 @@ def stored(account: Account, load_app: LoadApp) -> Stored:
         },
         ledgerFormat=items.LEDGER_FORMAT,
     )
+    return version
+
+
+@pytest.fixture
+def stored(account: Account, load_app: LoadApp) -> Stored:
+    version = made_once(f"{__name__} stored", lambda: put_job(account, load_app))
     event = job_event(JOB, key=KEY, versionId=version)
     outputs = {
         "JobTableName": JOB_TABLE,
@@ -132,13 +139,16 @@ def stored(account: Account, load_app: LoadApp) -> Stored:
         "SourceBucketName": BUCKET,
     }
     ref = stack_ref(outputs=outputs, s3=account.s3, dynamodb=account.dynamodb)
-    return Stored(Job(ref, JOB), account, lambda: merge.lambda_handler(event, context()))
+
+    def merge() -> dict[str, Any]:
+        result: dict[str, Any] = load_app("merge-s3-files").lambda_handler(event, context())
+        return result
+
+    return Stored(Job(ref, JOB), account, merge)
 
 
-@pytest.fixture(params=STATES)
-def job(stored: Stored, request: pytest.FixtureRequest) -> Job:
-    """The job in each state; whatever is not to be read is spoilt."""
-    state: str = request.param
+def bring_into(state: str, stored: Stored) -> None:
+    """Bring the job into a state; spoil whatever is not to be read then."""
     if "format 1" in state:
         stored.account.put_entry(JOB, items.JOB_ENTRY, ledgerFormat=1)
         for number in range(1, 4):
@@ -153,6 +163,12 @@ def job(stored: Stored, request: pytest.FixtureRequest) -> Job:
         for number in (1, 3):
             stored.account.put_entry(JOB, items.chunk_entry(number), versions={})
             stored.account.s3.delete_object(Bucket=BUCKET, Key=keys.error_piece(JOB, number))
+
+
+@pytest.fixture(params=STATES)
+def job(stored: Stored, request: pytest.FixtureRequest) -> Job:
+    """The job in each state."""
+    made_once(f"{__name__} {request.param}", lambda: bring_into(request.param, stored))
     return stored.job
 
 

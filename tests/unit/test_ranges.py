@@ -190,7 +190,7 @@ def test_there_are_never_more_ranges_than_the_state_holds() -> None:
 
 @pytest.mark.parametrize("line", [b"plain,line\n", b'"quo\nted",x\n', b"lone\r", b'"""",x\n'])
 def test_memory_of_a_survey_does_not_grow_with_the_range(line: bytes) -> None:
-    block, most = line * (8_000 // len(line)), 40_000
+    block, most = line * (4_000 // len(line)), 20_000
     tracemalloc.start()
     try:
         survey = survey_range(
@@ -199,7 +199,7 @@ def test_memory_of_a_survey_does_not_grow_with_the_range(line: bytes) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert survey.size_bytes > 1_000_000
-    assert survey.at_record.rows > 50_000
+    assert survey.size_bytes > 500_000
+    assert survey.at_record.rows > 25_000
     # Twice as much as one splitter, and what one hypothesis is ahead of the other.
     assert peak < 16 * most

@@ -193,7 +193,7 @@ def test_any_text_can_be_looked_at(raw: str) -> None:
 
 def test_memory_grows_with_the_causes_only() -> None:
     def errors() -> Iterator[ErrorItem]:
-        for row in range(2, 30_000):
+        for row in range(2, 10_000):
             for column in range(5):
                 rule = f"r{row if column == 4 else 0}"
                 yield ErrorItem(
@@ -207,4 +207,4 @@ def test_memory_grows_with_the_causes_only() -> None:
                 )
 
     _, rules = group_rows(errors())
-    assert sum(each.errors for each in rules) == 29_998 * 5
+    assert sum(each.errors for each in rules) == 9_998 * 5

@@ -134,7 +134,6 @@ def test_more_chunks_or_longer_steps_never_take_less_time(chunks: int, given: Li
         assert slower >= before - 1e-9
 
 
-WORK = sample_workload(1_000_000, 5_000)
 # None of these bounds 200 chunks.
 WIDE = Limits(
     slots=1_000,
@@ -143,12 +142,14 @@ WIDE = Limits(
     environments=Rate(1e6),
     requests={name: Rate(1e9) for name in (API, ERRORS, LEDGER, PUTS, GETS)},
 )
-MODEL = JobModel(
-    WORK.chunks,
-    chunk_steps(WORK, BEST),
-    replace(job_times(WORK, BEST), split=0.0, merge=0.0),
-    WIDE,
-)
+
+
+@pytest.fixture(scope="module")
+def wide() -> JobModel:
+    """Give the model of a job that takes no turns."""
+    work = sample_workload(1_000_000, 5_000)
+    times = replace(job_times(work, BEST), split=0.0, merge=0.0)
+    return JobModel(work.chunks, chunk_steps(work, BEST), times, WIDE)
 
 
 @pytest.mark.parametrize(
@@ -168,15 +169,15 @@ MODEL = JobModel(
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_limit_that_is_turned_down_is_the_bottleneck(
-    turned_down: dict[str, Any], bottleneck: str
+    wide: JobModel, turned_down: dict[str, Any], bottleneck: str
 ) -> None:
-    model = replace(MODEL, limits=replace(WIDE, **turned_down))
+    model = replace(wide, limits=replace(WIDE, **turned_down))
     outcome = simulate(model)
     assert outcome.bottleneck == bottleneck
     if turned_down:
         bounds = model.bounds()
         assert max(bounds, key=lambda name: bounds[name]) == bottleneck
-        assert outcome.seconds > simulate(MODEL).seconds
+        assert outcome.seconds > simulate(wide).seconds
 
 
 def test_longest_part_of_the_job_is_the_bottleneck_where_chunks_are_not() -> None:

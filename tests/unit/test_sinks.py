@@ -20,6 +20,7 @@ import xml.etree.ElementTree as ET
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import is_dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import import_module
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -396,14 +397,17 @@ def messages_of_the_console(text: str, _rig: Rig) -> None:
     assert_page(messages.root.value)
 
 
+@cache
+def real_s3() -> Any:
+    return SESSION.client("s3", region_name=REGION)
+
+
 class Stored:
     """S3 as far as a result file is read; links are made by the real client."""
 
     def __init__(self, content: bytes = b"a,b\n1,2\n") -> None:
         self._content = content
-        self.generate_presigned_url = SESSION.client(
-            "s3", region_name=REGION
-        ).generate_presigned_url
+        self.generate_presigned_url = real_s3().generate_presigned_url
 
     def head_object(self, **_: Any) -> Any:
         return {"ContentLength": len(self._content), "LastModified": NOW}

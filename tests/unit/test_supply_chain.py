@@ -227,6 +227,7 @@ def test_no_package_has_a_licence_of_a_kind_that_nobody_looked_at() -> None:
         assert list(licences.kinds(licence)), name
 
 
+@pytest.mark.slow
 def test_packages_that_are_installed_have_the_licences_that_are_listed() -> None:
     found = licences.declared()
     listed = {name: licence for name, (licence, _) in licence_rows().items()}

@@ -112,6 +112,7 @@ def test_template_is_clean_including_warnings() -> None:
     assert lint(ROOT / "template.yaml") == []
 
 
+@pytest.mark.slow
 def test_linter_would_find_something(tmp_path: Path) -> None:
     runtimes = {"CompatibleRuntimes": ["python3.8"]}
     code = {"Type": "AWS::Lambda::LayerVersion", "Properties": runtimes}

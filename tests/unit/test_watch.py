@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ import nbclient
 import nbformat
 import pytest
 import support
-from batchcore import items, keys, workflow
+from batchcore import aws, items, keys, workflow
 from botocore.credentials import RefreshableCredentials
 from hypothesis import given
 from hypothesis import strategies as st
@@ -270,6 +270,12 @@ def put_chunk(account: support.Account, number: int, status: str, **values: Any)
     account.put_entry(JOB, found.pop("entry"), **found)
 
 
+def put_chunks(account: support.Account, numbers: Iterable[int], status: str) -> None:
+    found = (items.attributes({"jobId": JOB, **chunk_attributes(n, status)}) for n in numbers)
+    requests = [{"PutRequest": {"Item": item}} for item in found]
+    aws.batch_write(account.dynamodb, support.JOB_TABLE, requests)
+
+
 def put_list_of_chunks(account: support.Account, number: int) -> None:
     """Store the list of the one chunk that attempt 2 runs."""
     chunk = support.manifest_entry(JOB, number, number + 1, number + 1, 1)
@@ -349,8 +355,8 @@ def test_chunk_that_has_ended_is_read_no_more(
     account: support.Account, job: JobRef, requests: Counter[str]
 ) -> None:
     put_job(account, chunks=300)
-    for number in range(1, 201):
-        put_chunk(account, number, workflow.SUCCEEDED if number > 2 else workflow.RUNNING)
+    put_chunks(account, (1, 2), workflow.RUNNING)
+    put_chunks(account, range(3, 201), workflow.SUCCEEDED)
     reader = StatusReader(job)
     assert reader.read().chunks_done == 198
     requests.clear()
@@ -366,14 +372,13 @@ def test_more_chunks_in_progress_than_a_batch_holds_are_read_by_one_query(
     account: support.Account, job: JobRef, requests: Counter[str]
 ) -> None:
     put_job(account, chunks=300)
-    for number in range(1, 151):
-        put_chunk(account, number, workflow.RUNNING if number > 20 else workflow.SUCCEEDED)
+    put_chunks(account, range(1, 21), workflow.SUCCEEDED)
+    put_chunks(account, range(21, 151), workflow.RUNNING)
     reader = StatusReader(job)
     reader.read()
     assert reader.running == 130
     requests.clear()
-    for number in range(1, 151):
-        put_chunk(account, number, workflow.SUCCEEDED)
+    put_chunks(account, range(1, 151), workflow.SUCCEEDED)
     requests.clear()
     assert reader.read().chunks_done == 150
     assert reader.running == 0

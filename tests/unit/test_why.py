@@ -97,7 +97,7 @@ def test_rejections_are_grouped_by_stage_column_and_rule(causes_of: CausesOf) ->
 
 
 @ways
-def test_a_hundred_thousand_errors_are_counted_as_they_come(causes_of: CausesOf) -> None:
+def test_very_many_errors_are_counted_as_they_come(causes_of: CausesOf) -> None:
     alive = 0
     most = 0
 
@@ -113,11 +113,11 @@ def test_a_hundred_thousand_errors_are_counted_as_they_come(causes_of: CausesOf)
             alive -= 1
 
     def stream() -> Iterator[Item]:
-        for row in range(100_000):
+        for row in range(20_000):
             yield Item(row)
 
     (cause,) = causes_of(stream(), succeeded=True)
-    assert cause.count == 100_000
+    assert cause.count == 20_000
     assert most < 10
 
 

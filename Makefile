@@ -186,7 +186,7 @@ format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# All sizes, some ten minutes on an idle machine; make bench-quick for a look.
+# All sizes, half an hour on an idle machine; make bench-quick for a look.
 bench: $(VENV)/ready-bench
 	$(BIN)/python -m tools.benchmarks
 	$(BIN)/python -m tools.benchmarks.render

@@ -79,7 +79,7 @@ def local_stack(reference_rows: int, **parameters: Any) -> Iterator[tuple[Stack,
             stack.deploy(reference_data=files.reference, **parameters)
             yield stack, folder
         finally:
-            engine.stop()
+            engine.reset()  # nobody needs its state, and a large one takes long to save
 
 
 def run_job(stack: Stack, file: Path, rows: int) -> Run:

@@ -14,6 +14,7 @@ from batchcore import aws, error_files, items, keys, workflow
 from batchcore.records import REJECT_COLUMNS
 from batchcore.results import sum_up_errors
 
+from batchops.deployment.deployed import deployed_schema
 from tools.benchmarks.work.job_reading import ERRORS_FILE, FIXED_FILE
 
 if TYPE_CHECKING:
@@ -105,8 +106,13 @@ def _store_chunks(
     """Store chunks with their pieces and the file of fixed rows; return what the ledger says."""
     s3, bucket = stack.client("s3"), stack.outputs["SourceBucketName"]
     header, row, manifest = f"{_COLUMNS}\n".encode(), 2, []
+    # The results have the columns that the deployed schema adds: else a repair starts anew.
+    added = deployed_schema(stack).enrichment
     heads = {
-        "output": (keys.output(job, keys.HEADER_PIECE), header),
+        "output": (
+            keys.output(job, keys.HEADER_PIECE),
+            ",".join([_COLUMNS, *added]).encode() + b"\n",
+        ),
         "rejects": (
             keys.rejected_piece(job, keys.HEADER_PIECE),
             ",".join([_COLUMNS, *REJECT_COLUMNS]).encode() + b"\n",

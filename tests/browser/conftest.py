@@ -14,7 +14,7 @@ from batchops.local.engine import LocalEngine
 from tools.lab import LAB, TIMEOUT_MS, Server, StartServer, launched, make_home, servers
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext
 
 # Where pictures of the notebooks go; by default into pytest's own temporary folder.
 SCREENSHOTS_VARIABLE = "BATCHOPS_SCREENSHOTS"
@@ -37,15 +37,6 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.set_default_timeout(TIMEOUT_MS)
     yield context
     context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext, lab: Server) -> Iterator[Page]:
-    """Give an empty page; the kernels of what is opened in it end with it."""
-    page = context.new_page()
-    yield page
-    page.close()
-    lab.end_kernels()
 
 
 @pytest.fixture(scope="package")

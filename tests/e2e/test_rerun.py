@@ -14,7 +14,7 @@ from batchcore import keys
 from e2e.conftest import SMALL_CHUNK_ROWS
 from e2e.inbox import Inbox
 from e2e.jobs import TIMEOUT_S, completed, finished, stored, wait_until
-from e2e.permissions import denied, without_permission
+from e2e.permissions import denied, unanswered, without_permission
 from e2e.rows import order, to_csv
 
 from batchops.core.errors import InputError, JobError, JobRunningError
@@ -194,10 +194,11 @@ def test_job_that_succeeded_runs_again_only_where_chunks_or_everything_are_asked
 
 
 def test_job_that_runs_is_not_rerun(stack: Stack) -> None:
-    job = _submit(stack, "running.csv", rows=400)
-    wait_until(lambda: job.status().status != "WAITING")
-    with pytest.raises(JobRunningError, match="stop"):
-        rerun(job)
+    with unanswered(stack):
+        job = _submit(stack, "running.csv", rows=100)
+        wait_until(lambda: job.status().status == "RUNNING")
+        with pytest.raises(JobRunningError, match="stop"):
+            rerun(job)
     job.wait(timeout_s=TIMEOUT_S)
 
 

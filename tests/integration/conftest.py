@@ -87,7 +87,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """The shell whose engine and stack all tests share."""
     shell = Shell.new(tmp_path_factory.mktemp("home"))
     yield shell
-    shell.engine.stop(timeout_s=3)  # whatever still runs is of no interest
+    shell.engine.reset()  # whatever still runs is of no interest
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import botocore.loaders
@@ -54,6 +55,11 @@ LONG = (
     *("workflow_runs", "function_merge_s3_files", "console", "error_pages", "plan", "sinks"),
     *("job_errors", "keeper", "function_split_ip_file", "definitions", "template", "csvtext"),
 )
+
+
+def pytest_configure() -> None:
+    """Let fixtures end what they have started where the run is ended by a time-out."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM"))
 
 
 class Groups(LoadFileScheduling):

@@ -17,6 +17,8 @@ from batchops.samples.sample import Sample, make_sample
 from batchops.stack import Stack
 
 ROWS = 5_000
+# So many keys are known to the stacks of tests that write their rows themselves.
+FEW = 400
 SMALL_CHUNK_ROWS = 50
 
 
@@ -27,8 +29,14 @@ def sample() -> Sample:
 
 @pytest.fixture(scope="session")
 def reference(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample's reference data; rows that a test writes itself have keys of it."""
+    """The sample's reference data."""
     return sample.write(tmp_path_factory.mktemp("sample")).reference
+
+
+@pytest.fixture(scope="session")
+def few_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first rows of the sample's reference data, which are loaded sooner."""
+    return make_sample(FEW).write(tmp_path_factory.mktemp("few")).reference
 
 
 @pytest.fixture(scope="session")
@@ -44,10 +52,10 @@ def stack(engine: LocalEngine, reference: Path) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def small(engine: LocalEngine, reference: Path) -> Iterator[Stack]:
+def small(engine: LocalEngine, few_keys: Path) -> Iterator[Stack]:
     """A deployed stack with chunks so small that a small file has several."""
     stack = Stack("small", engine=engine)
-    stack.deploy(reference_data=reference, FileChunkSize=SMALL_CHUNK_ROWS)
+    stack.deploy(reference_data=few_keys, FileChunkSize=SMALL_CHUNK_ROWS)
     yield stack
     stack.destroy(dry_run=False, force=True)
 

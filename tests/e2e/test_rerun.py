@@ -271,10 +271,10 @@ def test_redrive_is_refused_on_the_local_engine(half_failed: Job) -> None:
 
 
 def test_file_that_was_refused_is_split_anew_with_the_parameters_of_now(
-    engine: LocalEngine, reference: Path, tmp_path: Path
+    engine: LocalEngine, few_keys: Path, tmp_path: Path
 ) -> None:
     stack = Stack("rerun-refused", engine=engine)
-    stack.deploy(reference_data=reference, FileChunkSize=600)
+    stack.deploy(reference_data=few_keys, FileChunkSize=600)
     job = stack.submit(to_csv(_orders(), delimiter=":").replace(b",", b":"), name="other.csv")
     assert job.wait(timeout_s=TIMEOUT_S, check=False).reason.startswith("WrongDelimiterError")
     plan = rerun(job)
@@ -287,14 +287,14 @@ def test_file_that_was_refused_is_split_anew_with_the_parameters_of_now(
     shipped = Path(__file__).parents[2] / "source/schema/record.schema.json"
     schema.write_text(json.dumps({**json.loads(shipped.read_text()), "title": "Another"}))
     stack.deploy(
-        reference_data=reference, schema=schema, FileChunkSize=SMALL_CHUNK_ROWS, FileDelimiter=":"
+        reference_data=few_keys, schema=schema, FileChunkSize=SMALL_CHUNK_ROWS, FileDelimiter=":"
     )
     plan = rerun(job, dry_run=False)
     # The first attempt left no record of its code, so it is known by the time of the update.
     assert any("validate-data" in line for line in plan.code_changed)
     _assert_whole(job)
     assert len(job.chunks()) == 3
-    stack.deploy(reference_data=reference, FileDelimiter=":", schema=shipped)
+    stack.deploy(reference_data=few_keys, FileDelimiter=":", schema=shipped)
     (change,) = plan_rerun(job, chunks=[1]).code_changed
     assert change.startswith("layer rerun-refused-schema:")
     stack.destroy(dry_run=False)

@@ -18,20 +18,15 @@ from batchops.recovery.redelivery import WaitingUpload
 from batchops.stack import Stack
 
 NAMES = (
-    "with spaces.csv",
+    "spaces, plus+sign & ampersand=1, [1] (2) {3}, percent%2Fencoded, many.dots.csv",
     " leading and trailing .csv ",
-    "plus+sign & ampersand=1.csv",
     "+++.csv",
     "ünïcode 文件 🐘.csv",
     unicodedata.normalize("NFC", "é.csv"),
     unicodedata.normalize("NFD", "é.csv"),
-    "many.dots.in.it.csv",
     "..hidden.csv",
-    "brackets [1] (2) {3}.csv",
-    "percent%2Fencoded.csv",
     "tab\tand quote\"'.csv",
-    "~!@$&*()=:,;?",
-    "no-extension",
+    "~!@$&*()=:,;?",  # also one without an extension
     "a/name.csv",
     "b/name.csv",
     "data/",

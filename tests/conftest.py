@@ -12,7 +12,7 @@ import botocore.loaders
 import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
-from unsaved_engine import UnsavedEngine
+from unsaved_engine import UnsavedEngine, discard
 from xdist.scheduler import LoadFileScheduling
 
 from batchops.core.project import checkout_root
@@ -100,4 +100,4 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     engine = UnsavedEngine(tmp_path_factory.mktemp("engine"), checkout_root() / ".batchops")
     engine.start()
     yield engine
-    engine.reset()  # its gigabyte of state is of interest to nobody
+    discard(engine)

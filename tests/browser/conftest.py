@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser.required import required_browser
+from unsaved_engine import discard
 
 from batchops.local.engine import LocalEngine
 from tools.lab import LAB, TIMEOUT_MS, Server, StartServer, launched, make_home, servers
@@ -44,7 +45,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A state folder for kernels, with an engine of its own: a notebook stops it."""
     home = make_home(tmp_path_factory.mktemp("home"))
     yield home
-    LocalEngine(home / "engine", home).stop()
+    discard(LocalEngine(home / "engine", home))
 
 
 @pytest.fixture(scope="package")

@@ -6,7 +6,6 @@ to run: a test deploys another stack only where it changes or destroys it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,24 +39,22 @@ def few_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(engine: LocalEngine, reference: Path) -> Iterator[Stack]:
+def stack(engine: LocalEngine, reference: Path) -> Stack:
     """A deployed stack with the sample's reference data, and the walkthrough's chunk size.
 
     It has the policies for people, which nobody has unless a test gives them one.
     """
     stack = Stack("e2e", engine=engine)
     stack.deploy(reference_data=reference, FileChunkSize=600, CreatePeoplePolicies=True)
-    yield stack
-    stack.destroy(dry_run=False, force=True)
+    return stack  # it ends with its engine
 
 
 @pytest.fixture(scope="session")
-def small(engine: LocalEngine, few_keys: Path) -> Iterator[Stack]:
+def small(engine: LocalEngine, few_keys: Path) -> Stack:
     """A deployed stack with chunks so small that a small file has several."""
     stack = Stack("small", engine=engine)
     stack.deploy(reference_data=few_keys, FileChunkSize=SMALL_CHUNK_ROWS)
-    yield stack
-    stack.destroy(dry_run=False, force=True)
+    return stack
 
 
 @pytest.fixture(scope="session")

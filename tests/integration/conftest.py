@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from unsaved_engine import discard
 
 from batchops.cli import main
 from batchops.core.project import checkout_root
@@ -87,7 +88,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """The shell whose engine and stack all tests share."""
     shell = Shell.new(tmp_path_factory.mktemp("home"))
     yield shell
-    shell.engine.reset()  # whatever still runs is of no interest
+    discard(shell.engine)
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,7 @@ class Groups(LoadFileScheduling):
         return GROUPS.get(file, file)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
     """Keep together what shares much."""
     return Groups(config, log)

@@ -99,6 +99,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     """Give a running local engine with an empty account, stopped when the tests are through."""
     # The Python environment is the project's own, so that pip runs once and not for each run.
     engine = UnsavedEngine(tmp_path_factory.mktemp("engine"), checkout_root() / ".batchops")
-    engine.start()
+    engine.start(timeout_s=600)
     yield engine
     discard(engine)

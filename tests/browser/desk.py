@@ -18,7 +18,7 @@ from tools.lab import Server
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page
 
-_SAVED_S = 120.0
+_SAVED_S = 600.0
 
 # Chromium draws no higher picture.
 _MAX_HEIGHT = 16_000

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from e2e.jobs import TIMEOUT_S
 
 import batchops as bo
 from batchops.local.engine import LocalEngine
@@ -31,7 +32,7 @@ def orders(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     stack = bo.Stack("workshop", engine=LocalEngine(home / "engine", home))
     files = bo.make_sample(ROWS, bad_share=0.1).write(tmp_path_factory.mktemp("orders"))
     stack.deploy(reference_data=files.reference, FileChunkSize=50)
-    stack.submit(files.orders).wait(timeout_s=240)
+    stack.submit(files.orders).wait(timeout_s=TIMEOUT_S)
     yield files.orders
     stack.destroy(dry_run=False, force=True)
 

@@ -208,7 +208,7 @@ def test_of_two_reruns_at_the_same_time_one_wins(stack: Stack) -> None:
     together = threading.Barrier(2)
 
     def execute(plan: Any) -> str:
-        together.wait(timeout=30)
+        together.wait(timeout=TIMEOUT_S)
         try:
             execute_rerun(job, plan)
         except JobRunningError:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from e2e.jobs import TIMEOUT_S
 from unsaved_engine import discard
 
 from batchops.cli import main
@@ -66,7 +67,7 @@ class Shell:
             cwd=self.home,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=TIMEOUT_S,
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr

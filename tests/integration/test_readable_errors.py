@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from e2e.jobs import wait_until
+from e2e.jobs import TIMEOUT_S, wait_until
 from e2e.permissions import unanswered
 from integration.conftest import Shell
 
@@ -25,7 +25,7 @@ def ended(stack: Stack, shell: Shell) -> str:
     """The id of a job that has its results, one of its rows rejected."""
     header, row, *_ = (shell.home / "orders.csv").read_bytes().splitlines(keepends=True)
     job = stack.submit(header + row + b"too few fields\n", name="few.csv")
-    job.wait(timeout_s=120)
+    job.wait(timeout_s=TIMEOUT_S)
     return job.id
 
 

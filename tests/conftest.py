@@ -50,7 +50,7 @@ TOGETHER = {
 GROUPS = {f"tests/{kind}/test_{n}.py": kind for kind, names in TOGETHER.items() for n in names}
 # Then come the other files, those that take long before the others: the many short ones fill up
 # both ends.
-KINDS = ("integration", "e2e", "unit")
+KINDS = ("browser", "integration", "e2e", "unit")
 LONG = (
     *("workflow_runs", "function_merge_s3_files", "console", "error_pages", "plan", "sinks"),
     *("job_errors", "keeper", "function_split_ip_file", "definitions", "template", "csvtext"),

@@ -16,7 +16,8 @@ SAM := .tools/sam
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 SCAN := .tools/scan
 CONFORM := .tools/conform
-# Test files run side by side, each as a whole in one process; JOBS=1 runs them one by one.
+# Test files run side by side, each as a whole in one process, and those together that share much
+# (tests/conftest.py); JOBS=1 runs them one by one.
 JOBS ?= 2
 # Where the environment says that no bytecode is kept, each process would compile all tests anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import signal
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.endpoint_provider
 import botocore.loaders
@@ -15,12 +15,15 @@ import botocore.regions
 import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
+from unsaved_engine import UnsavedEngine, discard
+from xdist.scheduler import LoadFileScheduling
 
 from batchops.core.project import checkout_root
-from batchops.local.engine import LocalEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from batchops.local.engine import LocalEngine
 
 # Every engine of a test, whoever starts it, waits a tenth of what the workflows say before a retry.
 # How often they retry stays, and what they say is held by tests/unit/test_retries.py.
@@ -58,14 +61,56 @@ settings.register_profile(
 settings.register_profile("quick", settings.get_profile("any machine"), max_examples=30)
 settings.load_profile("any machine")
 
-# Side by side, files that take long start first: the many short ones then fill up both ends.
-TESTS = Path(__file__).parent
-LONG_FIRST = ("browser", "integration", "e2e", "unit")
+# Files whose tests share what takes long to start: an engine with a deployed stack, or a browser
+# with JupyterLab. Side by side, one process has all files of a group.
+TOGETHER = {
+    "e2e": (
+        *("access", "bad_input", "concurrency", "deployer", "inspect", "large_merge"),
+        *("other_clients", "people", "permissions", "plan", "repair", "rerun", "roles"),
+        *("sample", "secrecy", "split_in_ranges", "uploads", "workflow", "workshop"),
+    ),
+    "browser": ("console", "gate", "notebooks"),
+    "integration": ("cli", "cli_json", "readable_errors"),
+}
+GROUPS = {f"tests/{kind}/test_{n}.py": kind for kind, names in TOGETHER.items() for n in names}
+# Then come the other files, those that take long before the others: the many short ones fill up
+# both ends.
+KINDS = ("browser", "integration", "e2e", "unit")
+LONG = (
+    *("workflow_runs", "function_merge_s3_files", "console", "error_pages", "plan", "sinks"),
+    *("job_errors", "keeper", "function_split_ip_file", "definitions", "template", "csvtext"),
+)
+
+
+def pytest_configure() -> None:
+    """Let fixtures end what they have started where the run is ended by a time-out."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("ended by SIGTERM"))
+
+
+class Groups(LoadFileScheduling):
+    """Gives each process a group of files, or a file, at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return GROUPS.get(file, file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    """Keep together what shares much."""
+    return Groups(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests by kind, the longest first."""
-    items.sort(key=lambda item: LONG_FIRST.index(item.path.relative_to(TESTS).parts[0]))
+    """Order the tests by group and kind, the longest first."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[bool, int, bool]:
+    kind, name = item.path.parent.name, item.path.stem.removeprefix("test_")
+    if name in TOGETHER.get(kind, ()):
+        return False, list(TOGETHER).index(kind), False
+    return True, KINDS.index(kind), name not in LONG
 
 
 def pytest_collection_finish() -> None:
@@ -78,7 +123,7 @@ def pytest_collection_finish() -> None:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     """Give a running local engine with an empty account, stopped when the tests are through."""
     # The Python environment is the project's own, so that pip runs once and not for each run.
-    engine = LocalEngine(tmp_path_factory.mktemp("engine"), checkout_root() / ".batchops")
-    engine.start()
+    engine = UnsavedEngine(tmp_path_factory.mktemp("engine"), checkout_root() / ".batchops")
+    engine.start(timeout_s=600)
     yield engine
-    engine.stop()
+    discard(engine)

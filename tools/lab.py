@@ -35,9 +35,9 @@ BROWSER_VARIABLE = "BATCHOPS_CHROMIUM"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 # Pages of a busy machine take their time.
-TIMEOUT_MS = 60_000
-_RUN_TIMEOUT_MS = 300_000
-_START_S = 60.0
+TIMEOUT_MS = 180_000
+_RUN_TIMEOUT_MS = 600_000
+_START_S = 180.0
 
 # No cell waits or runs any more, and one at least has run.
 _THROUGH = """() => {
@@ -45,6 +45,11 @@ _THROUGH = """() => {
         .map(prompt => prompt.textContent);
     return !prompts.some(text => text.includes('*')) && prompts.some(text => /\\d/.test(text));
 }"""
+
+# In a page that has JupyterLab already: closes what is open, saved or not; opens another notebook.
+_CLOSE = "() => [...window.jupyterapp.shell.widgets('main')].forEach(widget => widget.dispose())"
+_OPEN = "path => { window.jupyterapp.commands.execute('docmanager:open', {path}); }"
+_CHOOSE = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 
 # What starts a server that serves a folder: options with {port}, {root} and {token}.
 LAB = (
@@ -56,6 +61,7 @@ LAB = (
     "--ServerApp.port_retries=0",
     "--ServerApp.root_dir={root}",
     "--IdentityProvider.token={token}",
+    "--LabApp.expose_app_in_browser=True",
 )
 VOILA = (
     "voila",
@@ -109,6 +115,11 @@ class Server:
         """Set the theme, light or dark, of pages that are opened from now on."""
         self._write("@jupyterlab/apputils-extension/themes", {"theme": theme})
 
+    def change_theme(self, page: Page, theme: str) -> None:
+        """Change the theme of a page that is open."""
+        page.evaluate(_CHOOSE, theme)
+        page.wait_for_function("theme => document.body.dataset.jpThemeName == theme", arg=theme)
+
     def set_up(self) -> None:
         """Close whatever opens by itself and would take the clicks."""
         self._write(
@@ -125,8 +136,14 @@ class Server:
         path.write_text(json.dumps(values))
 
     def open_notebook(self, page: Page, name: str) -> None:
-        """Open a notebook, and wait until its kernel is ready."""
-        page.goto(f"{self.url}/lab/tree/{name}?token={self.token}&reset")
+        """Open a notebook, and wait until its kernel is ready.
+
+        A page in which the one before was closed has JupyterLab already, which takes seconds.
+        """
+        if page.url.startswith(self.url):
+            page.evaluate(_OPEN, name)
+        else:
+            page.goto(f"{self.url}/lab/tree/{name}?token={self.token}&reset")
         page.locator(".jp-Notebook").wait_for()
         page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
 
@@ -136,6 +153,11 @@ class Server:
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         page.wait_for_function(_THROUGH, timeout=_RUN_TIMEOUT_MS)
         page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+
+    def close_notebooks(self, page: Page) -> None:
+        """Close what is open, and end the kernels."""
+        page.evaluate(_CLOSE)
+        self.end_kernels()
 
     def end_kernels(self) -> None:
         """Shut all kernels down, so that the next page starts with a new one."""

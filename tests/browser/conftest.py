@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser.required import required_browser
+from unsaved_engine import discard
 
 from batchops.local.engine import LocalEngine
 from tools.lab import LAB, TIMEOUT_MS, Server, StartServer, launched, make_home, servers
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext
 
 # Where pictures of the notebooks go; by default into pytest's own temporary folder.
 SCREENSHOTS_VARIABLE = "BATCHOPS_SCREENSHOTS"
@@ -39,21 +40,12 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-@pytest.fixture
-def page(context: BrowserContext, lab: Server) -> Iterator[Page]:
-    """Give an empty page; the kernels of what is opened in it end with it."""
-    page = context.new_page()
-    yield page
-    page.close()
-    lab.end_kernels()
-
-
 @pytest.fixture(scope="package")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A state folder for kernels, with an engine of its own: a notebook stops it."""
     home = make_home(tmp_path_factory.mktemp("home"))
     yield home
-    LocalEngine(home / "engine", home).stop()
+    discard(LocalEngine(home / "engine", home))
 
 
 @pytest.fixture(scope="package")

@@ -16,9 +16,9 @@ from nbformat.reader import NotJSONError
 from tools.lab import Server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page
 
-_SAVED_S = 120.0
+_SAVED_S = 600.0
 
 # Chromium draws no higher picture.
 _MAX_HEIGHT = 16_000
@@ -105,12 +105,16 @@ class Shown:
 
 @dataclass
 class Desk:
-    """Runs the notebooks of one JupyterLab, each once, after the first of them."""
+    """Runs the notebooks of one JupyterLab, each once, after the first of them.
+
+    They are opened in one page, one after the other; after a failure in another.
+    """
 
     lab: Server
     context: BrowserContext
     folder: Path
     _done: dict[str, Shown] = field(default_factory=dict)
+    _page: Page | None = None
 
     def run(self, name: str, *, drawings: int = 0, wait_for: str = "") -> Shown:
         """Return what a notebook shows that was opened and run by the menu.
@@ -127,16 +131,27 @@ class Desk:
         if name != FIRST:
             self.run(FIRST)
         if name not in self._done:
-            page = self.context.new_page()
+            page, self._page = self._page or self.context.new_page(), None
+            size = page.viewport_size
+            assert size is not None
             self._done[name] = self._run(page, name, drawings, wait_for)
-            page.close()
-            self.lab.end_kernels()
+            self.lab.close_notebooks(page)
+            page.set_viewport_size(size)
+            self._page = page
         return self._done[name]
 
     def _run(self, page: Page, name: str, drawings: int, wait_for: str) -> Shown:
         told: list[str] = []
-        page.on("console", lambda line: told.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: told.append(str(error)))
+
+        def note_line(line: ConsoleMessage) -> None:
+            if line.type == "error":
+                told.append(line.text)
+
+        def note_error(error: Error) -> None:
+            told.append(str(error))
+
+        page.on("console", note_line)
+        page.on("pageerror", note_error)
         self.lab.open_notebook(page, f"{name}.ipynb")
         self.lab.run_all(page)
         if wait_for:
@@ -146,6 +161,8 @@ class Desk:
         page.screenshot(path=picture)
         shown: dict[str, Any] = page.evaluate(_READ)
         executed = save(page, self.lab.root / f"{name}.ipynb")
+        page.remove_listener("console", note_line)
+        page.remove_listener("pageerror", note_error)
         return Shown(**shown, console=told, picture=picture, executed=executed)
 
 

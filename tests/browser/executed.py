@@ -10,7 +10,7 @@ import nbformat
 from nbclient import NotebookClient
 
 FIRST = "01-deploy"
-_TIMEOUT_S = 300
+_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)

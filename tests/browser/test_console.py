@@ -1,4 +1,8 @@
-"""The console in JupyterLab and as an app: its buttons pressed in a browser."""
+"""The console in JupyterLab and as an app: its buttons pressed in a browser.
+
+Opening JupyterLab takes far longer than pressing a button. So there is one page of each kind, which
+the tests use one after the other, in their order.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from e2e.jobs import TIMEOUT_S
 
 import batchops as bo
 from batchops.local.engine import LocalEngine
@@ -14,10 +19,11 @@ from tools.lab import DARK, LIGHT, VOILA, Server, StartServer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import BrowserContext, Page
 
 NOTEBOOK = "operations-console.ipynb"
 ROWS = 300
+NARROW, WIDE, HEIGHT = 700, 1920, 1000
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +32,32 @@ def orders(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     stack = bo.Stack("workshop", engine=LocalEngine(home / "engine", home))
     files = bo.make_sample(ROWS, bad_share=0.1).write(tmp_path_factory.mktemp("orders"))
     stack.deploy(reference_data=files.reference, FileChunkSize=50)
-    stack.submit(files.orders).wait(timeout_s=240)
+    stack.submit(files.orders).wait(timeout_s=TIMEOUT_S)
     yield files.orders
     stack.destroy(dry_run=False, force=True)
+
+
+@pytest.fixture(scope="module")
+def page(context: BrowserContext, lab: Server, orders: Path) -> Iterator[Page]:
+    """Give the notebook with the console, open in JupyterLab and run, on a light ground."""
+    lab.choose_theme(LIGHT)
+    page = context.new_page()
+    lab.open_notebook(page, NOTEBOOK)
+    lab.run_all(page)
+    yield page
+    page.close()
+    lab.end_kernels()
+
+
+@pytest.fixture(scope="module")
+def app(context: BrowserContext, start_server: StartServer, orders: Path) -> Iterator[Page]:
+    """Give the console as an app, in a narrow window."""
+    server = start_server(*VOILA, health="/voila/static/")
+    page = context.new_page()
+    page.set_viewport_size({"width": NARROW, "height": HEIGHT})
+    page.goto(f"{server.url}/?token={server.token}")
+    yield page
+    page.close()
 
 
 def console_of(page: Page) -> Any:
@@ -44,12 +73,8 @@ def press(console: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_console_shows_the_job_on_any_ground(
-    lab: Server, page: Page, orders: Path, theme: str
-) -> None:
-    lab.choose_theme(theme)
-    lab.open_notebook(page, NOTEBOOK)
-    lab.run_all(page)
+def test_console_shows_the_job_on_any_ground(lab: Server, page: Page, theme: str) -> None:
+    lab.change_theme(page, theme)
     console = console_of(page)
     assert "succeeded" in console.inner_text()
     ink, ground = page.evaluate(
@@ -67,28 +92,7 @@ def test_console_shows_the_job_on_any_ground(
     assert widest <= box["x"] + box["width"] + 1
 
 
-def test_a_file_is_checked_submitted_and_followed_in_the_browser(
-    lab: Server, page: Page, orders: Path
-) -> None:
-    lab.open_notebook(page, NOTEBOOK)
-    lab.run_all(page)
-    console = console_of(page)
-    press(console, "Upload")
-    with page.expect_file_chooser() as chooser:
-        console.get_by_role("button", name="Choose CSV").click()
-    chooser.value.set_files(orders)
-    console.get_by_text("can be submitted").wait_for()
-    press(console, "Submit")
-    console.get_by_text("the file is submitted").wait_for()
-    page.wait_for_function(
-        "() => document.querySelector('.batchops-grid').querySelectorAll('tbody tr').length == 2"
-    )
-    console.get_by_text(f"{ROWS}/{ROWS} rows").wait_for()
-
-
-def test_actions_work_by_keyboard_alone(lab: Server, page: Page, orders: Path) -> None:
-    lab.open_notebook(page, NOTEBOOK)
-    lab.run_all(page)
+def test_actions_work_by_keyboard_alone(page: Page) -> None:
     console = console_of(page)
     console.get_by_label("Status").focus()
     reached = []
@@ -109,10 +113,8 @@ def test_actions_work_by_keyboard_alone(lab: Server, page: Page, orders: Path) -
 
 
 def test_rows_of_a_grid_are_picked_by_keyboard_and_jupyterlab_takes_no_key(
-    lab: Server, page: Page, orders: Path
+    page: Page,
 ) -> None:
-    lab.open_notebook(page, NOTEBOOK)
-    lab.run_all(page)
     console = console_of(page)
     errors = console.locator(".batchops-grid").nth(1).locator("tbody tr")
     errors.nth(0).focus()
@@ -126,21 +128,30 @@ def test_rows_of_a_grid_are_picked_by_keyboard_and_jupyterlab_takes_no_key(
     console.get_by_text("new value").wait_for()
 
 
-@pytest.mark.parametrize("width", [700, 1920])
-def test_console_is_read_in_narrow_and_wide_windows(
-    start_server: StartServer, page: Page, orders: Path, width: int
-) -> None:
-    app = start_server(*VOILA, health="/voila/static/")
-    page.set_viewport_size({"width": width, "height": 1000})
-    page.goto(f"{app.url}/?token={app.token}")
-    console_of(page)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-
-
-def test_console_runs_as_an_app(start_server: StartServer, page: Page, orders: Path) -> None:
-    app = start_server(*VOILA, health="/voila/static/")
-    page.goto(f"{app.url}/?token={app.token}")
+def test_a_file_is_checked_submitted_and_followed_in_the_browser(page: Page, orders: Path) -> None:
     console = console_of(page)
+    press(console, "Upload")
+    with page.expect_file_chooser() as chooser:
+        console.get_by_role("button", name="Choose CSV").click()
+    chooser.value.set_files(orders)
+    console.get_by_text("can be submitted").wait_for()
+    press(console, "Submit")
+    console.get_by_text("the file is submitted").wait_for()
+    page.wait_for_function(
+        "() => document.querySelector('.batchops-grid').querySelectorAll('tbody tr').length == 2"
+    )
+    console.get_by_text(f"{ROWS}/{ROWS} rows").wait_for()
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_console_is_read_in_narrow_and_wide_windows(app: Page, width: int) -> None:
+    app.set_viewport_size({"width": width, "height": HEIGHT})
+    console_of(app)
+    assert app.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_console_runs_as_an_app(app: Page) -> None:
+    console = console_of(app)
     press(console, "Timings")
     console.get_by_role("img", name="Chunks over time").wait_for()
-    assert "import batchops" not in page.inner_text("body")  # no code is shown
+    assert "import batchops" not in app.inner_text("body")  # no code is shown

@@ -15,6 +15,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from browser.required import required_browser
+from e2e.jobs import TIMEOUT_S
 
 from batchops.core.loopback import open_local
 from batchops.core.target import Target
@@ -219,6 +220,8 @@ def test_without_a_key_nothing_is_answered(
     info: EngineInfo, unharmed: None, method: str, path: str
 ) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
-        open_local(urllib.request.Request(info.endpoint_url + path, method=method), timeout_s=30)
+        open_local(
+            urllib.request.Request(info.endpoint_url + path, method=method), timeout_s=TIMEOUT_S
+        )
     assert refused.value.code == 403
     refused.value.close()

@@ -148,7 +148,7 @@ def test_03_timings_name_every_step_and_three_chunk_sizes(execute: Execute) -> N
     assert "slowest_step" in found.html("job.stragglers(")
     speeds = found.shown('stack.speeds(name="sizes.csv")')
     jobs = [line.split()[2:5] for line in speeds.splitlines() if "sizes-" in line]
-    sizes = [["5000", "2500", "2"], ["5000", "500", "10"], ["5000", "100", "50"]]
+    sizes = [["5000", "2500", "2"], ["5000", "1000", "5"], ["5000", "250", "20"]]
     assert jobs == [size for size in sizes for _ in range(3)]
     assert "resources changed" in found.shown("FileChunkSize=usual")
 

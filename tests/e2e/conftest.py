@@ -6,7 +6,6 @@ to run: a test deploys another stack only where it changes or destroys it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,8 @@ from batchops.samples.sample import Sample, make_sample
 from batchops.stack import Stack
 
 ROWS = 5_000
+# So many keys are known to the stacks of tests that write their rows themselves.
+FEW = 400
 SMALL_CHUNK_ROWS = 50
 
 
@@ -27,29 +28,33 @@ def sample() -> Sample:
 
 @pytest.fixture(scope="session")
 def reference(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample's reference data; rows that a test writes itself have keys of it."""
+    """The sample's reference data."""
     return sample.write(tmp_path_factory.mktemp("sample")).reference
 
 
 @pytest.fixture(scope="session")
-def stack(engine: LocalEngine, reference: Path) -> Iterator[Stack]:
+def few_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first rows of the sample's reference data, which are loaded sooner."""
+    return make_sample(FEW).write(tmp_path_factory.mktemp("few")).reference
+
+
+@pytest.fixture(scope="session")
+def stack(engine: LocalEngine, reference: Path) -> Stack:
     """A deployed stack with the sample's reference data, and the walkthrough's chunk size.
 
     It has the policies for people, which nobody has unless a test gives them one.
     """
     stack = Stack("e2e", engine=engine)
     stack.deploy(reference_data=reference, FileChunkSize=600, CreatePeoplePolicies=True)
-    yield stack
-    stack.destroy(dry_run=False, force=True)
+    return stack  # it ends with its engine
 
 
 @pytest.fixture(scope="session")
-def small(engine: LocalEngine, reference: Path) -> Iterator[Stack]:
+def small(engine: LocalEngine, few_keys: Path) -> Stack:
     """A deployed stack with chunks so small that a small file has several."""
     stack = Stack("small", engine=engine)
-    stack.deploy(reference_data=reference, FileChunkSize=SMALL_CHUNK_ROWS)
-    yield stack
-    stack.destroy(dry_run=False, force=True)
+    stack.deploy(reference_data=few_keys, FileChunkSize=SMALL_CHUNK_ROWS)
+    return stack
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
-"""Break the deployed stack for a while, by its own roles' policies."""
+"""Change the deployed stack for a while: its roles' policies, its functions' settings."""
 
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -88,6 +89,34 @@ def _changed_policy(
         yield
     finally:
         iam.put_role_policy(**put, PolicyDocument=json.dumps(policy))
+
+
+@contextmanager
+def with_variables(stack: Stack, function: str, **changed: str) -> Iterator[None]:
+    """Change variables of a function's environment for a while."""
+    functions, name = stack.client("lambda"), f"{stack.name}-{function}"
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+
+    def put(variables: dict[str, str]) -> None:
+        environment = {"Variables": variables}
+        functions.update_function_configuration(FunctionName=name, Environment=environment)
+
+    put({**before, **changed})
+    try:
+        yield
+    finally:
+        put(before)
+
+
+@contextmanager
+def unanswered(stack: Stack) -> Iterator[None]:
+    """Leave every look-up unanswered for a while, so that jobs go on running for minutes."""
+    engine = stack.client("s3").meta.endpoint_url
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        nobody = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        variables = {"AWS_ENDPOINT_URL": nobody, "AWS_ENDPOINT_URL_S3": engine}
+        with with_variables(stack, "enrich-data", **variables):
+            yield
 
 
 @contextmanager

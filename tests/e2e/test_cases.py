@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from e2e.jobs import finished
+from e2e.jobs import TIMEOUT_S, finished
 from support import ROOT
 
 from batchops.core.errors import InputError
@@ -52,7 +52,7 @@ def _batchops(engine: LocalEngine, folder: Path, *arguments: str) -> bytes:
         env={**os.environ, "BATCHOPS_HOME": str(folder), "BATCHOPS_STACK": "cases"},
         cwd=folder,
         capture_output=True,
-        timeout=120,
+        timeout=TIMEOUT_S,
         check=True,
     )
     return done.stdout

@@ -23,10 +23,10 @@ CHUNK_ROWS = 20
 
 
 @pytest.fixture(scope="module")
-def own(engine: LocalEngine, reference: Path) -> Iterator[Stack]:
+def own(engine: LocalEngine, few_keys: Path) -> Iterator[Stack]:
     """A stack of its own, which is updated and destroyed under its jobs."""
     stack = Stack("concurrency", engine=engine)
-    stack.deploy(reference_data=reference, FileChunkSize=CHUNK_ROWS)
+    stack.deploy(reference_data=few_keys, FileChunkSize=CHUNK_ROWS)
     yield stack
     if stack.status().deployed:
         stack.destroy(dry_run=False, force=True)

@@ -175,5 +175,5 @@ def _fetch(console: Console, folder: Path) -> None:
     address, data = (part.split('"')[0] for part in console.messages.root.value.split('href="')[1:])
     address = address.replace("&amp;", "&")
     assert base64.b64decode(data.removeprefix("data:text/csv;base64,")) == stored
-    with open_local(address, timeout_s=30) as answer:
+    with open_local(address, timeout_s=TIMEOUT_S) as answer:
         assert answer.read() == stored

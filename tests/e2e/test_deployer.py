@@ -97,7 +97,7 @@ def theirs(
 
 @pytest.mark.usefixtures("_artifacts_without_tls")
 def test_deployer_can_do_their_verbs_and_no_more(
-    theirs: tuple[Stack, RecordedTarget], stack: Stack, boundary: str, reference: Path
+    theirs: tuple[Stack, RecordedTarget], stack: Stack, boundary: str, few_keys: Path
 ) -> None:
     own, target = theirs
     recorded: dict[str, set[str]] = {}
@@ -110,7 +110,7 @@ def test_deployer_can_do_their_verbs_and_no_more(
 
     run("doctor", lambda: list(aws_checks(own)))
     options: dict[str, Any] = {
-        "reference_data": reference,
+        "reference_data": few_keys,
         "tags": {"team": "data"},
         "termination_protection": True,
         "PermissionsBoundary": boundary,

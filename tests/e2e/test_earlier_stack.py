@@ -18,7 +18,6 @@ from e2e.rows import order, to_csv
 from batchops.core.compatibility import VersionWarning
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
-from batchops.samples.sample import Sample
 from batchops.stack import Stack
 
 NAME = "earlier"
@@ -84,15 +83,14 @@ class Earlier:
 
 @pytest.fixture(scope="module")
 def earlier(
-    engine: LocalEngine, sample: Sample, tmp_path_factory: pytest.TempPathFactory
+    engine: LocalEngine, few_keys: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Earlier]:
     folder = tmp_path_factory.mktemp("earlier")
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder, filter="data")
     (project,) = folder.iterdir()
     stack = Stack(NAME, engine=engine, project=project)
-    reference = sample.write(tmp_path_factory.mktemp("reference")).reference
-    stack.deploy(reference_data=reference, FileChunkSize=CHUNK_ROWS)
+    stack.deploy(reference_data=few_keys, FileChunkSize=CHUNK_ROWS)
     with pytest.warns(VersionWarning, match="a version before"):
         succeeded = stack.submit(_file(), name="succeeded.csv")
     succeeded.wait(timeout_s=TIMEOUT_S)

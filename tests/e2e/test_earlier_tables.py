@@ -16,7 +16,6 @@ from batchops.core import ledger
 from batchops.inspection.frames import errors_frame
 from batchops.job import Job
 from batchops.local.engine import LocalEngine
-from batchops.samples.sample import Sample
 from batchops.stack import Stack
 
 NAME = "tables"
@@ -31,7 +30,7 @@ def _file() -> bytes:
 
 @pytest.fixture(scope="module")
 def job(
-    engine: LocalEngine, sample: Sample, tmp_path_factory: pytest.TempPathFactory
+    engine: LocalEngine, few_keys: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Job]:
     """A job of which the second chunk failed before the update."""
     folder = tmp_path_factory.mktemp("tables")
@@ -39,8 +38,7 @@ def job(
         archive.extractall(folder, filter="data")
     (project,) = folder.iterdir()
     stack = Stack(NAME, engine=engine, project=project)
-    reference = sample.write(tmp_path_factory.mktemp("reference")).reference
-    stack.deploy(reference_data=reference, FileChunkSize=30)
+    stack.deploy(reference_data=few_keys, FileChunkSize=30)
     second = f"arn:aws:s3:::{stack.outputs['SourceBucketName']}/jobs/*/chunks/000002.csv"
     with denied(stack, "ReadFileRole", "s3:GetObjectVersion", second):
         found = stack.submit(_file(), name="orders.csv")

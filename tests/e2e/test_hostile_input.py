@@ -57,7 +57,7 @@ BYTES = (
 
 @pytest.fixture(scope="module")
 def lax(
-    engine: LocalEngine, reference: Path, tmp_path_factory: pytest.TempPathFactory
+    engine: LocalEngine, few_keys: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """A stack whose schema takes any text for a key."""
     folder = tmp_path_factory.mktemp("hostile")
@@ -68,7 +68,7 @@ def lax(
     stack = Stack("hostile", engine=engine)
     stack.deploy(
         schema=folder / "schema.json",
-        reference_data=reference,
+        reference_data=few_keys,
         FileChunkSize=20,
         SESRecipient=RECIPIENT,
         NotifySuccess="true",

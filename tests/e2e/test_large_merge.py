@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from batchcore import keys
 from e2e.jobs import TIMEOUT_S, completed, rejected
+from e2e.permissions import with_variables
 from e2e.rows import order, to_csv
 
 from batchops.inspection.steps import steps
@@ -19,22 +17,6 @@ LAST = "Complete a large merge"
 ROWS = 700
 
 
-@contextmanager
-def merging_in_groups_of(stack: Stack, group_bytes: int) -> Iterator[None]:
-    """Change what a call of the merge takes on, for a while."""
-    functions = stack.client("lambda")
-    name = f"{stack.name}-merge-s3-files"
-    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    changed = {**before, "MERGE_GROUP_BYTES": str(group_bytes)}
-    functions.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
-    try:
-        yield
-    finally:
-        functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": before}
-        )
-
-
 def large_csv() -> bytes:
     """Return rows of the schema with a long column more; each tenth is bad."""
     rows = [order(n % 50, **({"Order_Priority": "X"} if n % 10 == 0 else {})) for n in range(ROWS)]
@@ -44,7 +26,7 @@ def large_csv() -> bytes:
 
 
 def test_large_merge_gives_the_files_that_a_small_one_gives(stack: Stack) -> None:
-    with merging_in_groups_of(stack, 1024):
+    with with_variables(stack, "merge-s3-files", MERGE_GROUP_BYTES="1024"):
         job = stack.submit(large_csv(), name="large-merge.csv")
         job.wait(timeout_s=TIMEOUT_S)
     found = steps(job).set_index("state")["status"]

@@ -54,7 +54,7 @@ def shell(engine: LocalEngine, *words: str, tmp_path: Path) -> str:
         env={**kept, "HOME": str(tmp_path), "AWS_PROFILE": "nobodys"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TIMEOUT_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -103,7 +103,7 @@ def test_the_aws_cli_uses_the_engine_by_a_profile(
 
     def aws(*words: str) -> str:
         return subprocess.run(
-            ["aws", *words], env=env, capture_output=True, text=True, timeout=120, check=True
+            ["aws", *words], env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=True
         ).stdout
 
     aws("s3", "cp", str(rows_file), f"s3://{bucket}/input/by-the-cli.csv")

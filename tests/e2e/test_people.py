@@ -84,7 +84,7 @@ def _calls(stack: Stack, things: Things) -> dict[str, Callable[[], Any]]:
         started.append(stack.submit(frame, name="frame.csv"))
 
     def open_link() -> None:
-        with open_local(job.link(), timeout_s=30) as answer:
+        with open_local(job.link(), timeout_s=TIMEOUT_S) as answer:
             assert answer.read()
 
     def whole(found: Any) -> None:

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 from batchcore import items, keys, queueing, tickets, workflow
 from e2e.jobs import TIMEOUT_S, finished
-from e2e.permissions import Grant, as_list, without_grant
+from e2e.permissions import Grant, as_list, with_variables, without_grant
 from e2e.rows import order, to_csv
-from e2e.test_large_merge import merging_in_groups_of
 from support import Server, always, resources
 
 from batchops.core.errors import FunctionFailedError
@@ -369,7 +368,7 @@ def test_whatever_the_engine_cannot_tell_is_granted_somewhere() -> None:
 @pytest.fixture(scope="module")
 def _shared(stack: Stack) -> Iterator[None]:
     """From the first test that wants it on, no call of the merge takes on more than a byte."""
-    with merging_in_groups_of(stack, 1):
+    with with_variables(stack, "merge-s3-files", MERGE_GROUP_BYTES="1"):
         yield
 
 

@@ -14,7 +14,7 @@ from batchcore import keys
 from e2e.conftest import SMALL_CHUNK_ROWS
 from e2e.inbox import Inbox
 from e2e.jobs import TIMEOUT_S, completed, finished, stored, wait_until
-from e2e.permissions import denied, without_permission
+from e2e.permissions import denied, unanswered, without_permission
 from e2e.rows import order, to_csv
 
 from batchops.core.errors import InputError, JobError, JobRunningError
@@ -194,10 +194,11 @@ def test_job_that_succeeded_runs_again_only_where_chunks_or_everything_are_asked
 
 
 def test_job_that_runs_is_not_rerun(stack: Stack) -> None:
-    job = _submit(stack, "running.csv", rows=400)
-    wait_until(lambda: job.status().status != "WAITING")
-    with pytest.raises(JobRunningError, match="stop"):
-        rerun(job)
+    with unanswered(stack):
+        job = _submit(stack, "running.csv", rows=100)
+        wait_until(lambda: job.status().status == "RUNNING")
+        with pytest.raises(JobRunningError, match="stop"):
+            rerun(job)
     job.wait(timeout_s=TIMEOUT_S)
 
 
@@ -207,7 +208,7 @@ def test_of_two_reruns_at_the_same_time_one_wins(stack: Stack) -> None:
     together = threading.Barrier(2)
 
     def execute(plan: Any) -> str:
-        together.wait(timeout=30)
+        together.wait(timeout=TIMEOUT_S)
         try:
             execute_rerun(job, plan)
         except JobRunningError:
@@ -270,10 +271,10 @@ def test_redrive_is_refused_on_the_local_engine(half_failed: Job) -> None:
 
 
 def test_file_that_was_refused_is_split_anew_with_the_parameters_of_now(
-    engine: LocalEngine, reference: Path, tmp_path: Path
+    engine: LocalEngine, few_keys: Path, tmp_path: Path
 ) -> None:
     stack = Stack("rerun-refused", engine=engine)
-    stack.deploy(reference_data=reference, FileChunkSize=600)
+    stack.deploy(reference_data=few_keys, FileChunkSize=600)
     job = stack.submit(to_csv(_orders(), delimiter=":").replace(b",", b":"), name="other.csv")
     assert job.wait(timeout_s=TIMEOUT_S, check=False).reason.startswith("WrongDelimiterError")
     plan = rerun(job)
@@ -286,14 +287,14 @@ def test_file_that_was_refused_is_split_anew_with_the_parameters_of_now(
     shipped = Path(__file__).parents[2] / "source/schema/record.schema.json"
     schema.write_text(json.dumps({**json.loads(shipped.read_text()), "title": "Another"}))
     stack.deploy(
-        reference_data=reference, schema=schema, FileChunkSize=SMALL_CHUNK_ROWS, FileDelimiter=":"
+        reference_data=few_keys, schema=schema, FileChunkSize=SMALL_CHUNK_ROWS, FileDelimiter=":"
     )
     plan = rerun(job, dry_run=False)
     # The first attempt left no record of its code, so it is known by the time of the update.
     assert any("validate-data" in line for line in plan.code_changed)
     _assert_whole(job)
     assert len(job.chunks()) == 3
-    stack.deploy(reference_data=reference, FileDelimiter=":", schema=shipped)
+    stack.deploy(reference_data=few_keys, FileDelimiter=":", schema=shipped)
     (change,) = plan_rerun(job, chunks=[1]).code_changed
     assert change.startswith("layer rerun-refused-schema:")
     stack.destroy(dry_run=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from e2e.jobs import completed, finished
+from e2e.jobs import TIMEOUT_S, completed, finished
 
 from batchops.core.loopback import open_local
 from batchops.job import Job
@@ -59,12 +59,12 @@ def test_mail_tells_the_counts_and_links_to_the_output(
     assert len(mails) == 1
     assert f"Rows rejected: {len(sample.bad_rows)}" in mails[0].text
     link = next(word for word in mails[0].text.split() if word.startswith("http"))
-    with open_local(link, timeout_s=30) as answer:
+    with open_local(link, timeout_s=TIMEOUT_S) as answer:
         assert answer.read() == completed(job)
 
 
 def test_link_opens_the_output_without_credentials(job: Job) -> None:
-    with open_local(job.link(expires_s=60), timeout_s=30) as answer:
+    with open_local(job.link(expires_s=60), timeout_s=TIMEOUT_S) as answer:
         assert answer.read() == completed(job)
 
 

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from e2e.jobs import TIMEOUT_S, finished
-from e2e.permissions import without_permission
+from e2e.permissions import with_variables, without_permission
 from e2e.rows import order, to_csv
 
 from batchops.inspection.email import wait_for_mail
 from batchops.job import Job
-from batchops.local.engine import LocalEngine
 from batchops.samples.sample import Sample
 from batchops.stack import Stack
 
@@ -31,19 +30,18 @@ def test_mail_that_cannot_be_sent_does_not_fail_the_job(stack: Stack) -> None:
 
 
 def test_state_payloads_stay_far_below_the_limit_at_20_000_rows_a_chunk(
-    engine: LocalEngine, sample: Sample, reference: Path
+    stack: Stack, sample: Sample
 ) -> None:
     """The emulator does not hold payloads to 256 KiB, so the history is measured."""
-    stack = Stack("large-chunks", engine=engine)
-    stack.deploy(reference_data=reference, FileChunkSize=20_000)
     header, *rows = sample.csv.splitlines(keepends=True)
     # 3 % of the rows are bad; the sample's keys are known, however often they come.
-    job = finished(stack, header + b"".join(rows * 4), "large.csv")
+    data = header + b"".join(rows * 4)
+    with with_variables(stack, "s3-lambda-notification", FILE_CHUNK_SIZE="20000"):
+        job = finished(stack, data, "large.csv")
     assert job.chunks()["rows"].iloc[0] == 20_000
     assert job.balance(deep=True).holds
     largest = max(_payload_sizes(stack, job))
     assert largest < PAYLOAD_LIMIT / 10
-    stack.destroy(dry_run=False)
 
 
 def _payload_sizes(stack: Stack, job: Job) -> Iterator[int]:

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from e2e.jobs import TIMEOUT_S
+from unsaved_engine import discard
 
 from batchops.cli import main
 from batchops.core.project import checkout_root
@@ -65,7 +67,7 @@ class Shell:
             cwd=self.home,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=TIMEOUT_S,
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr
@@ -87,7 +89,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """The shell whose engine and stack all tests share."""
     shell = Shell.new(tmp_path_factory.mktemp("home"))
     yield shell
-    shell.engine.stop(timeout_s=3)  # whatever still runs is of no interest
+    discard(shell.engine)
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,14 @@ AWS refuses is in ``tests/unit/test_readable_errors.py``.
 from __future__ import annotations
 
 import socket
-import time
+from collections.abc import Iterator
 
 import pytest
+from e2e.jobs import TIMEOUT_S, wait_until
+from e2e.permissions import unanswered
 from integration.conftest import Shell
 
 from batchops.core.errors import EngineNotRunningError, JobNotFoundError, JobRunningError
-from batchops.samples.sample import make_sample
 from batchops.stack import Stack
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -24,7 +25,7 @@ def ended(stack: Stack, shell: Shell) -> str:
     """The id of a job that has its results, one of its rows rejected."""
     header, row, *_ = (shell.home / "orders.csv").read_bytes().splitlines(keepends=True)
     job = stack.submit(header + row + b"too few fields\n", name="few.csv")
-    job.wait(timeout_s=120)
+    job.wait(timeout_s=TIMEOUT_S)
     return job.id
 
 
@@ -143,13 +144,12 @@ def test_engine_whose_port_was_taken_comes_up_at_another_with_its_stack(
 
 
 @pytest.fixture(scope="module")
-def running(stack: Stack, shell: Shell, ended: str) -> str:
-    """The id of a job that has forty chunks before it; it is never waited for."""
-    job = stack.submit(make_sample(20_000).csv, name="many.csv")
-    deadline = time.monotonic() + 60
-    while job.status().status != "RUNNING" and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return job.id
+def running(stack: Stack, shell: Shell, ended: str) -> Iterator[str]:
+    """The id of a job that runs as long as the tests of this file."""
+    with unanswered(stack):
+        job = stack.submit(shell.home / "orders.csv", name="many.csv")
+        wait_until(lambda: job.status().status == "RUNNING")
+        yield job.id
 
 
 @pytest.mark.parametrize("verb", ["output", "rejects", "download", "link", "email"])

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from e2e.jobs import TIMEOUT_S
 
 from batchops.core.loopback import NO_PROXY
 from batchops.core.project import checkout_root
@@ -45,7 +46,7 @@ def test_sam_build_and_deploy_give_a_stack_that_runs(engine: LocalEngine, tmp_pa
     stack.client("ses").verify_email_identity(EmailAddress=MAIL)
     # The shipped reference data serves samples of up to 1,000 rows.
     job = stack.submit(make_sample(100).csv)
-    job.wait(timeout_s=120)
+    job.wait(timeout_s=TIMEOUT_S)
     assert job.balance().holds
     assert len(job.output()) == 97
     stack.destroy(dry_run=False)
@@ -70,7 +71,7 @@ def _sam(arguments: list[str], folder: Path, info: EngineInfo) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=TIMEOUT_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

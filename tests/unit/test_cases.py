@@ -22,7 +22,7 @@ from batchops.core.job_ref import JobRef
 from batchops.core.project import Project
 from batchops.deployment.delivery import Order, check_files
 from batchops.deployment.settings import shipped_settings
-from batchops.inspection.result_files import completed_frame, rejects_frame
+from batchops.inspection.result_files import read_output, read_rejects
 from batchops.inspection.status import job_status
 from batchops.inspection.why import Why, warning_causes
 from batchops.planning.planner import plan_file
@@ -158,7 +158,7 @@ def test_columns_without_names_are_called_alike_everywhere(account: Account) -> 
     job = run_job(account, "rejects-json-crash")
     names = [*pd.read_csv(CASES / "rejects-json-crash" / "input.csv").columns]
     assert names[-2:] == ["Unnamed: 8", "Unnamed: 9"]
-    output, rejects = completed_frame(job), rejects_frame(job)
+    output, rejects = read_output(job), read_rejects(job)
     assert list(output.columns) == [*names, "warehouse", "rep"]
     assert list(rejects.columns) == [*names, *REJECT_COLUMNS]
     assert list(output.columns) == list(pd.read_csv(io.BytesIO(account.get("output"))).columns)
@@ -168,7 +168,7 @@ def test_columns_without_names_are_called_alike_everywhere(account: Account) -> 
 
 
 def test_rejects_with_columns_without_names_are_json(account: Account) -> None:
-    rejects = rejects_frame(run_job(account, BLANK))
+    rejects = read_rejects(run_job(account, BLANK))
     (row,) = json.loads(json.dumps(plain_values(rejects)))
     assert (row["source_row"], row["qty"], row["Unnamed: 8"]) == (2, "ten", "")
     assert rejects["source_row"].dtype == "int64"
@@ -178,7 +178,7 @@ def test_rejects_with_columns_without_names_are_json(account: Account) -> None:
 def test_rows_with_columns_without_names_are_taken_back(account: Account, how: str) -> None:
     job = run_job(account, BLANK)
     file = account.get("rejects")
-    frame = rejects_frame(job) if how == "rejects" else pd.read_csv(io.BytesIO(file), dtype=str)
+    frame = read_rejects(job) if how == "rejects" else pd.read_csv(io.BytesIO(file), dtype=str)
     frame["qty"] = "10"
     if how == "reordered":
         frame = frame[frame.columns[::-1]]
@@ -194,7 +194,7 @@ def test_rejects_of_the_command_line_have_the_jobs_delimiter_and_are_taken_back(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = run_job(account, "readme-repair-recipe-semicolon", delimiter=";")
-    write_csv(rejects_frame(job), delimiter=job.ledger_entry().delimiter, line_end="\r\n")
+    write_csv(read_rejects(job), delimiter=job.ledger_entry().delimiter, line_end="\r\n")
     printed = capsys.readouterr().out
     assert printed.startswith("order_id;customer;country;qty;")
     (row,) = taken_back(job, printed.replace("ten", "10").encode())
@@ -206,13 +206,13 @@ def test_rejects_saved_with_another_delimiter_are_taken_back(
     account: Account, delimiter: str
 ) -> None:
     job = run_job(account, "readme-repair-recipe-semicolon", delimiter=";")
-    saved = rejects_frame(job).to_csv(index=False, sep=delimiter).encode()
+    saved = read_rejects(job).to_csv(index=False, sep=delimiter).encode()
     (row,) = taken_back(job, saved)
     assert (row.source_row, row.fields[3]) == (2, "ten")
 
 
 def test_enrichment_is_what_the_job_added_and_not_what_the_upload_had(account: Account) -> None:
-    found = completed_frame(run_job(account, "reupload-completed"))
+    found = read_output(run_job(account, "reupload-completed"))
     assert found["warehouse"].tolist() == ["North"]
     assert found["warehouse (uploaded)"].tolist() == ["OLD"]
     assert list(found.columns)[-4:] == [

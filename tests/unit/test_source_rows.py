@@ -14,7 +14,7 @@ from batchops.core.errors import InputError, JobError
 from batchops.core.job_ref import JobRef
 from batchops.inspection.duplicates import job_duplicates
 from batchops.inspection.frames import errors_frame
-from batchops.inspection.result_files import completed_frame, rejects_frame
+from batchops.inspection.result_files import read_output, read_rejects
 
 if TYPE_CHECKING:
     from batchcore.schema import RecordSchema
@@ -24,7 +24,7 @@ from support import Account
 @pytest.mark.parametrize("name", FILES)
 def test_lines_have_the_rows_of_the_upload(account: Account, name: str) -> None:
     text = FILES[name]
-    found = completed_frame(put_job(account, text), source_row=True)
+    found = read_output(put_job(account, text), source_row=True)
     assert (found.columns[-1], str(found["source_row"].dtype)) == ("source_row", "int64")
     records = dict(enumerate(csvtext.iter_records(text.encode(), delimiter=","), 1))
     for row, key in zip(found["source_row"], found["id"], strict=True):
@@ -39,15 +39,15 @@ def test_lines_have_the_rows_of_the_upload(account: Account, name: str) -> None:
 
 def test_column_of_the_upload_with_that_name_is_told_apart(account: Account) -> None:
     job = put_job(account, FILES["column of that name"])
-    assert list(completed_frame(job, source_row=True).columns) == [
+    assert list(read_output(job, source_row=True).columns) == [
         *("id", "source_row (uploaded)", "price", "source_row")
     ]
-    assert list(completed_frame(job).columns) == ["id", "source_row", "price"]
+    assert list(read_output(job).columns) == ["id", "source_row", "price"]
 
 
 def test_output_rejects_and_errors_join_without_a_cast(account: Account) -> None:
     job = put_job(account, FILES["blank lines"])
-    output, rejects = completed_frame(job, source_row=True), rejects_frame(job)
+    output, rejects = read_output(job, source_row=True), read_rejects(job)
     frames = (output, rejects, errors_frame([]))
     assert {str(frame["source_row"].dtype) for frame in frames} == {"int64"}
     assert output.merge(rejects, on="source_row").empty
@@ -64,22 +64,22 @@ def test_only_chunks_with_blank_lines_are_read(account: Account) -> None:
     )
     tables = {"JobTableName": JOB_TABLE, "SourceBucketName": BUCKET}
     counted = JobRef(stack_ref(outputs=tables, dynamodb=account.dynamodb, s3=s3), job.id)
-    assert len(completed_frame(counted, source_row=True)) == 7
+    assert len(read_output(counted, source_row=True)) == 7
     assert [key for key in read if "/chunks/" in key] == [keys.chunk(JOB, 3)]
 
 
 def test_rows_that_are_not_known_any_more_are_not_guessed(account: Account) -> None:
     job = put_job(account, FILES["plain"], manifestKey="gone")
-    assert len(completed_frame(job)) == 3
+    assert len(read_output(job)) == 3
     with pytest.raises(JobError, match="the list of them is gone"):
-        completed_frame(job, source_row=True)
+        read_output(job, source_row=True)
 
 
 def test_files_of_several_attempts_are_not_put_together(account: Account) -> None:
     job = put_job(account, FILES["plain"])
     account.put("completed", b"id,n,price\n1,a,9\n")
     with pytest.raises(JobError, match=r"3 accepted rows and 1 line .* read it again"):
-        completed_frame(job, source_row=True)
+        read_output(job, source_row=True)
 
 
 def test_rows_with_the_same_key_are_found_in_the_chunks_of_a_job(account: Account) -> None:

@@ -66,5 +66,5 @@ def test_make_lab_lets_root_in_and_no_other_machine() -> None:
     )
     command = shown.stdout.splitlines()[-1]
     assert "--ServerApp.ip=127.0.0.1" in command
-    assert "--notebook-dir notebooks" in command
+    assert "--notebook-dir . " in command
     assert ("--allow-root" in command) == (os.getuid() == 0)

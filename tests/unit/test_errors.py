@@ -57,7 +57,7 @@ def test_each_refusal_has_its_own_next_step(
         (
             boto_errors.EndpointConnectionError(endpoint_url="http://127.0.0.1:9/"),
             errors.EngineNotRunningError,
-            "deploy the stack again",
+            "batchops engine start",
         ),
         (boto_errors.ParamValidationError(report="x"), errors.AwsError, "x"),
     ],

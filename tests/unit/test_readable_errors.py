@@ -129,7 +129,7 @@ def test_stack_of_a_wrong_name_is_told_with_its_region() -> None:
 
 
 def test_name_that_no_stack_can_have_is_told_with_the_rule() -> None:
-    told = refusal("--stack", "my orders", "jobs")
+    told = run("--stack", "my orders", "jobs", code=2)
     assert "'my orders'" in told
     assert "letters, digits and dashes" in told
 
@@ -168,7 +168,7 @@ VALUES = {
     "job_a": JOB,
     "job_b": JOB,
     "file": "orders.csv",
-    "path": "result.csv",
+    "path": "result.png",
     "function": "read-file",
     "event": "event.json",
     "schema": "schema.json",

@@ -164,6 +164,7 @@ class Console:
             ],
             description="",
             tooltip="What to show below",
+            style={"button_width": "105px"},  # all on one line of a narrow page
         )
         self.body = widgets.VBox()
         self.root = widgets.VBox(

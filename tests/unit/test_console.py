@@ -866,6 +866,10 @@ def test_values_that_are_typed_are_noted_for_the_errors_that_are_picked(
     assert panel.set.disabled  # the last is an error of a whole row
     panel.grid.pick("0", "1")
     assert not panel.set.disabled
+    panel.load()  # as at the job's end
+    settle(console)
+    assert panel.grid.picked == ("0", "1")
+    assert not panel.set.disabled
     panel.value.value = "Europe"
     panel.set.click()
     assert panel.edits == {(2, "Region"): "Europe", (3, "Region"): "Europe"}

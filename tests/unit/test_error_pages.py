@@ -106,7 +106,9 @@ def test_page_has_the_columns_of_all_errors_even_without_lines(job: JobRef) -> N
 def test_page_says_how_far_it_read(job: JobRef) -> None:
     page = error_page(job, where=ErrorFilter(column="uuid"), lines=2)
     assert page.next_row == 5
-    assert str(page).startswith("2 errors of 4 looked at, up to row 5; there may be more; the job has 120")
+    assert str(page).startswith(
+        "2 errors of 4 looked at, up to row 5; there may be more; the job has 120"
+    )
 
 
 @pytest.mark.parametrize("options", [{"lines": 0}, {"max_read": 0}])

@@ -220,9 +220,13 @@ class ErrorsPanel:
                 self.edits[row, column] = self.value.value
         self._show_edits()
 
-    def _drop(self) -> None:
-        self.edits.clear()
+    def note(self, edits: Edits) -> None:
+        """Note values in the place of those that are noted."""
+        self.edits = dict(edits)
         self._show_edits()
+
+    def _drop(self) -> None:
+        self.note({})
 
     def _show_edits(self) -> None:
         some = bool(self.edits)

@@ -873,6 +873,8 @@ def test_values_that_are_typed_are_noted_for_the_errors_that_are_picked(
     panel.value.value = "Europe"
     panel.set.click()
     assert panel.edits == {(2, "Region"): "Europe", (3, "Region"): "Europe"}
+    console.refresh()  # keeps what was typed
+    settle(console)
     assert "Europe" in panel.noted.value
     assert not panel.repair.disabled
     panel.repair.click()
@@ -883,7 +885,7 @@ def test_values_that_are_typed_are_noted_for_the_errors_that_are_picked(
     assert panel.edits == {}
     assert panel.repair.disabled
     # Another job's errors do not get the value that was typed for this one's.
-    assert panel.value.value
+    panel.value.value = "Asia"
     console.pick_job(job_id)
     assert panel.value.value == ""
 

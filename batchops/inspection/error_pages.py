@@ -64,6 +64,8 @@ class ErrorPage(Shown):
     @property
     def title(self) -> str:
         """How many errors there are, and how many were looked at."""
+        if self.total == 0:
+            return "the job has no errors"
         text = number_of(len(self.errors), "error")
         if self.read > len(self.errors):
             text += f" of {self.read:,} looked at"

@@ -112,7 +112,7 @@ class ChunkList:
             layout=widgets.Layout(width="190px"),
         )
         self.note = widgets.HTML()
-        self.grid = Grid("chunks", height="230px", on_pick=self._picked)
+        self.grid = Grid("chunks", height="230px", several=False, on_pick=self._picked)
         self.detail = widgets.HTML()
         self.detail.add_class("batchops-detail")
         self.root = widgets.VBox(

@@ -164,6 +164,7 @@ class Console:
             ],
             description="",
             tooltip="What to show below",
+            style={"button_width": "105px"},  # all on one line of a narrow page
         )
         self.body = widgets.VBox()
         self.root = widgets.VBox(
@@ -255,7 +256,9 @@ class Console:
             self.stacks.list(stack)
             self._list_jobs()
         if job is not None:
+            typed = self.errors.edits
             self.pick_job(job.id)
+            self.errors.note(typed)
 
     def _list_jobs(self) -> None:
         self._listed_at = time.monotonic()
@@ -351,6 +354,7 @@ class Console:
     def _acted(self, outcome: ActionResult) -> None:
         self.messages.tell(outcome.text, markup=outcome.markup)
         if outcome.started:
+            self.errors.note({})
             self.refresh()
 
     def _submitted(self, job: Job) -> None:

@@ -193,6 +193,7 @@ class ErrorsPanel:
     def _fill(self, errors: pd.DataFrame | None) -> None:
         """Show errors in the grid; None shows no grid."""
         self.grid.root.layout.display = "none" if errors is None else ""
+        before = self._places
         if errors is None:
             self._places = {}
         else:
@@ -202,8 +203,10 @@ class ErrorsPanel:
                 for number, (row, column) in enumerate(zip(rows, errors["column"], strict=True))
             }
             texts = errors[[*_SHOWN]].map(_text_of).rename(columns=_heading)
-            self.grid.fill(texts.astype("str"), tuple(self._places))
-        self._note_picked(())
+            # A page that is read again, as at the job's end, keeps what is picked.
+            picked = self.grid.picked if self._places == before else ()
+            self.grid.fill(texts.astype("str"), tuple(self._places), picked)
+        self._note_picked(self.grid.picked if errors is not None else ())
 
     def _note_picked(self, picked: tuple[str, ...]) -> None:
         columns = {self._places[key][1] for key in picked if key in self._places}
@@ -217,9 +220,13 @@ class ErrorsPanel:
                 self.edits[row, column] = self.value.value
         self._show_edits()
 
-    def _drop(self) -> None:
-        self.edits.clear()
+    def note(self, edits: Edits) -> None:
+        """Note values in the place of those that are noted."""
+        self.edits = dict(edits)
         self._show_edits()
+
+    def _drop(self) -> None:
+        self.note({})
 
     def _show_edits(self) -> None:
         some = bool(self.edits)

@@ -58,10 +58,10 @@ def number_texts(values: pd.Series[Any], form: str = ",") -> list[str]:
 
 
 class Grid:
-    """Rows of text, each with a key; several can be picked.
+    """Rows of text, each with a key; one or several can be picked.
 
     Ctrl or Shift and a click pick further rows. By keyboard, Tab goes to a row, the arrows go from
-    row to row, and Space or Enter picks or drops one.
+    row to row; Enter picks a row alone, Space picks or drops one beside the others.
 
     Parameters
     ----------
@@ -72,6 +72,8 @@ class Grid:
         The most that it takes of the page, such as ``"230px"``; it scrolls.
     wrap
         Whether long texts are wrapped, not cut.
+    several
+        Whether several can be picked at once.
     on_pick
         Called with the keys of all rows that are picked, the newest last.
     """
@@ -82,6 +84,7 @@ class Grid:
         *,
         height: str,
         wrap: bool = False,
+        several: bool = True,
         on_pick: Callable[[tuple[str, ...]], None],
     ) -> None:
         self._on_pick, self._filling = on_pick, False
@@ -91,7 +94,7 @@ class Grid:
         self._frame = pd.DataFrame()
         # itables' types are narrower than what DataTables takes.
         options: dict[str, Any] = {
-            "select": {"style": "os", "keys": True, "info": True},
+            "select": {"style": "os" if several else "single", "keys": True, "info": True},
             "language": {
                 "entries": entries,
                 "emptyTable": f"no {name}",

@@ -1,4 +1,4 @@
-"""Keep JupyterLab from taking the keys that are pressed in the console."""
+"""The console's keys: JupyterLab takes none of them, and Enter picks a row as a click does."""
 
 from __future__ import annotations
 
@@ -14,12 +14,22 @@ export default {
   render({ el }) {
     el.style.display = "none";
     let tries = 100;
+    // DataTables' own Enter picks a row beside the others, as Space does.
+    const pick = (event) => {
+      const plain = !(event.ctrlKey || event.metaKey || event.shiftKey);
+      const row = event.target.matches(".batchops-grid tbody tr");
+      if (event.key !== "Enter" || !plain || !row) return;
+      event.preventDefault();
+      event.stopPropagation();
+      event.target.cells[0].click();
+    };
     const mark = () => {
       const console = el.closest(".@class");
       if (console) {
         console.addEventListener("focusin", (event) =>
           event.target.setAttribute("data-lm-suppress-shortcuts", "true")
         );
+        console.addEventListener("keydown", pick, true);
       } else if (tries--) requestAnimationFrame(mark);
     };
     mark();

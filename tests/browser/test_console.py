@@ -77,6 +77,15 @@ def test_console_shows_the_job_on_any_ground(lab: Server, page: Page, theme: str
     lab.change_theme(page, theme)
     console = console_of(page)
     assert "succeeded" in console.inner_text()
+    press(console, "Summary")
+    graph = console.locator("svg", has_text="Split Input File").first
+    graph.wait_for()
+    said = graph.get_by_text("not reached").first  # on the page's own ground
+    assert said.evaluate("e => getComputedStyle(e).fill") == console.evaluate(
+        "e => getComputedStyle(e).color"
+    )
+    press(console, "Errors")
+    console_of(page)
     ink, ground = page.evaluate(
         """() => [document.querySelector('.batchops-console td'), document.body].map(
             (e, i) => getComputedStyle(e)[i ? 'backgroundColor' : 'color'])"""
@@ -122,6 +131,16 @@ def test_rows_of_a_grid_are_picked_by_keyboard_and_jupyterlab_takes_no_key(
     page.keyboard.press("Enter")
     console.locator(".batchops-grid").nth(1).locator("tr.selected").wait_for()
     assert page.evaluate("() => document.activeElement.matches('.batchops-grid tr.selected')")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")  # in place of the other
+    page.wait_for_function("() => document.activeElement.matches('.batchops-grid tr.selected')")
+    assert console.locator(".batchops-grid").nth(1).locator("tr.selected").count() == 1
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Space")  # beside it
+    page.wait_for_function(
+        "() => document.querySelectorAll('.batchops-grid')[1]"
+        ".querySelectorAll('tr.selected').length == 2"
+    )
     console.get_by_label("Value").fill("x")
     set_value = console.get_by_role("button", name="Set", exact=False).first
     set_value.click()
@@ -152,6 +171,10 @@ def test_console_is_read_in_narrow_and_wide_windows(app: Page, width: int) -> No
 
 def test_console_runs_as_an_app(app: Page) -> None:
     console = console_of(app)
+    press(console, "Chunks")
+    chunks = console.locator(".batchops-grid").nth(1).locator("tbody tr")
+    chunks.nth(1).click()
+    console.get_by_text("rows 52 to 101 of the file").wait_for()
     press(console, "Timings")
     console.get_by_role("img", name="Chunks over time").wait_for()
     assert "import batchops" not in app.inner_text("body")  # no code is shown

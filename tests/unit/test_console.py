@@ -866,9 +866,15 @@ def test_values_that_are_typed_are_noted_for_the_errors_that_are_picked(
     assert panel.set.disabled  # the last is an error of a whole row
     panel.grid.pick("0", "1")
     assert not panel.set.disabled
+    panel.load()  # as at the job's end
+    settle(console)
+    assert panel.grid.picked == ("0", "1")
+    assert not panel.set.disabled
     panel.value.value = "Europe"
     panel.set.click()
     assert panel.edits == {(2, "Region"): "Europe", (3, "Region"): "Europe"}
+    console.refresh()  # keeps what was typed
+    settle(console)
     assert "Europe" in panel.noted.value
     assert not panel.repair.disabled
     panel.repair.click()
@@ -879,7 +885,7 @@ def test_values_that_are_typed_are_noted_for_the_errors_that_are_picked(
     assert panel.edits == {}
     assert panel.repair.disabled
     # Another job's errors do not get the value that was typed for this one's.
-    assert panel.value.value
+    panel.value.value = "Asia"
     console.pick_job(job_id)
     assert panel.value.value == ""
 

@@ -23,10 +23,11 @@ from matplotlib.patches import StepPatch
 from batchops.core.errors import InputError
 from batchops.core.ledger import ChunkEntry
 from batchops.inspection import frames
+from batchops.inspection.chunk_grid import ChunkGrid, GridCell
 from batchops.plots import axes, data_plots, error_plots, size_plots
 from batchops.plots import chunk_plots as plots
 from batchops.show.chunk_bars import MAX_BARS, STEP_COLOURS, chunk_bars
-from batchops.show.marks import MARKS
+from batchops.show.marks import COLOURS, INK_ON, MARKS
 from batchops.show.stretches import bad_stretches, count_stretches
 from batchops.show.timeline import Timeline
 
@@ -215,6 +216,14 @@ def test_colours_stand_out_from_white_and_from_black() -> None:
     used = {*STEP_COLOURS.values(), *error_plots.STAGE_COLOURS.values()}
     for colour in used.union(axes.PART_COLOURS):
         assert min(contrast(colour, "#FFFFFF"), contrast(colour, "#111111")) > 2.9, colour
+
+
+@pytest.mark.parametrize("state", sorted(INK_ON))
+def test_a_mark_reads_on_the_colour_of_its_state(state: str) -> None:
+    assert contrast(INK_ON[state], COLOURS[state]) >= 4.5
+    cell = GridCell(1, 1, **{name: int(name == state) for name in ("waiting", *INK_ON)})
+    html = ChunkGrid("j", (cell,)).cells_html()
+    assert f"color:{INK_ON[state]}" in html
 
 
 def contrast(one: str, other: str) -> float:

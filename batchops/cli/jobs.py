@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from batchcore.texts import printable, visible
+from batchcore.texts import printable
 from batchcore.workflow import JOB_STATUSES, SUCCEEDED
 from rich import box
 from rich.console import Console
@@ -218,7 +218,7 @@ def _jobs_table(found: pd.DataFrame) -> Table:
     table.add_column("file", overflow="fold")
     for job in found.itertuples(index=False):
         counts = [_count(n) for n in (job.rows_in, job.rows_rejected)]
-        start, file = f"{job.start:%m-%d %H:%M}", escape(visible(str(job.file)))
+        start, file = f"{job.start:%m-%d %H:%M}", escape(printable(str(job.file)))
         table.add_row(str(job.job), str(job.status), start, *counts, file)
     return table
 

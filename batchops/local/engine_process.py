@@ -67,19 +67,34 @@ def last_port(path: Path) -> int | None:
 def launch(
     command: list[str], *, port: int, env: dict[str, str], log_file: Path, record_file: Path
 ) -> EngineProcess:
-    """Start the command as a process of its own and record it."""
-    done = subprocess.run(
+    """Start the command as a process of its own and record it.
+
+    An interrupt waits for the record: of an engine that nobody knows, a second one would be started
+    on the same state.
+    """
+    launcher = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(log_file), *command],
         env=env,
         cwd=record_file.parent,
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=30,
-        check=False,
+        start_new_session=True,  # so that Ctrl-C does not reach it
     )
-    if done.returncode != 0:
-        raise EngineStartError("the local engine could not be executed", log=done.stderr.strip())
-    pid = int(done.stdout)
+    try:
+        return _record(launcher, port=port, record_file=record_file)
+    except KeyboardInterrupt:
+        _record(launcher, port=port, record_file=record_file)
+        raise
+
+
+def _record(launcher: subprocess.Popen[str], *, port: int, record_file: Path) -> EngineProcess:
+    """Record what a launcher has started."""
+    said, complaint = launcher.communicate(timeout=30)
+    if launcher.returncode != 0:
+        raise EngineStartError("the local engine could not be executed", log=complaint.strip())
+    pid = int(said)
     try:
         started_s = _started_s(psutil.Process(pid))
     except psutil.NoSuchProcess:

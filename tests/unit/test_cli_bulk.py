@@ -219,6 +219,16 @@ def test_nothing_is_cut_or_folded_in_a_pipe(ledger: list[JobEntry], form: list[s
     assert f"{LONG}.csv" in line
 
 
+@pytest.mark.parametrize("form", [[], ["--format", "wide"]], ids=["people", "wide"])
+def test_a_row_stays_on_its_line_whatever_a_value_holds(
+    ledger: list[JobEntry], form: list[str]
+) -> None:
+    ledger[:] = [entry(NAMES[0], "FAILED", key="input/two\nlines\r\x1b[2J.csv")]
+    *_, line = run("jobs", *form).stdout.splitlines()
+    assert line.startswith(NAMES[0])
+    assert "two\\nlines\\r\\x1b[2J.csv" in line
+
+
 def test_jobs_are_ordered_by_every_column_that_they_have() -> None:
     assert list(SORTED) == list(jobs_frame([]))
 

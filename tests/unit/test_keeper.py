@@ -6,14 +6,18 @@ import asyncio
 import errno
 import json
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchops.core.errors import EngineStartError
+from batchops.local import engine_process
 from batchops.local.engine import LocalEngine
 from batchops.local.engine_state import (
     KEPT_WHOLE,
@@ -26,7 +30,6 @@ from batchops.local.keeper import KEPT, Keeper, Kept, Services, keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SAVED = "2026-03-04T05:06:07+00:00"
 
@@ -210,6 +213,34 @@ def test_a_full_disk_is_told_before_anything_starts(tmp_path: Path) -> None:
     check_space(tmp_path / "not" / "there")
     with pytest.raises(EngineStartError, match=r"are free for .*set BATCHOPS_HOME"):
         check_space(tmp_path, least_bytes=10**18)
+
+
+@pytest.mark.parametrize("when", ["launched", "written"])
+def test_an_engine_whose_start_is_interrupted_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    record, left = tmp_path / "engine.json", iter([KeyboardInterrupt()])
+    owner, name = {
+        "launched": (subprocess.Popen, "communicate"),
+        "written": (Path, "replace"),
+    }[when]
+    real = getattr(owner, name)
+
+    def interrupted_once(*given: Any, **options: Any) -> Any:
+        if (error := next(left, None)) is not None:
+            raise error
+        return real(*given, **options)
+
+    monkeypatch.setattr(owner, name, interrupted_once)
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with pytest.raises(KeyboardInterrupt):
+        engine_process.launch(
+            command, port=1, env={}, log_file=tmp_path / "log", record_file=record
+        )
+    process = engine_process.read_record(record)
+    assert process is not None
+    engine_process.end(process, timeout_s=10, scratch=tmp_path / "none")
+    assert engine_process.read_record(record) is None
 
 
 def test_a_full_disk_is_told_before_anything_is_installed(

@@ -35,7 +35,7 @@ def demo(rows: int, folder: Path) -> None:
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def init(folder: Path) -> None:
-    """Lay out template, functions, schema, events and notebooks in DIR, to be changed there.
+    """Lay out template, functions, schema, events, notebooks and docs in DIR, to be changed there.
 
     In DIR, 'batchops deploy' deploys what lies there.
     """
@@ -47,7 +47,7 @@ def init(folder: Path) -> None:
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def notebooks(folder: Path) -> None:
-    """Copy the notebooks into DIR."""
+    """Copy the notebooks into DIR, with the docs that they link."""
     from batchops.core.project import Project
 
     click.echo(f"{Project.shipped().lay_out_notebooks(folder)}: open 01-deploy.ipynb in JupyterLab")

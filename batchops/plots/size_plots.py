@@ -81,7 +81,7 @@ def measured_sizes(speeds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     if speeds.empty:
         return say_why_empty(ax, title, "no job has succeeded at its first attempt")
     chunk_rows = speeds["chunk_rows"].astype("float64")
-    ax.plot(chunk_rows, speeds["rows_per_s"], "o", color=BLUE, alpha=0.8, label="a job")
+    ax.plot(chunk_rows, speeds["rows_per_s"], "o", color=BLUE, label="a job")
     by_size = speeds.groupby(chunk_rows)["rows_per_s"]
     medians, low, high = by_size.median(), by_size.min(), by_size.max()
     spread = low[high > low].index
@@ -92,7 +92,7 @@ def measured_sizes(speeds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             high[spread],
             colors=VERMILLION,
             linewidth=6,
-            alpha=0.3,
+            alpha=0.5,
             label="slowest to fastest",
         )
     ax.plot(medians.index, medians, "_-", color=VERMILLION, markersize=14, label="median of a size")

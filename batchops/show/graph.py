@@ -240,7 +240,7 @@ def _centre(node: Node, top: int) -> tuple[float, float]:
 
 
 def _svg_flow(flow: Flow, *, top: int) -> Iterator[str]:
-    yield f'<text x="{_MARGIN}" y="{top + 17}" font-weight="bold" fill="{INK}">'
+    yield f'<text x="{_MARGIN}" y="{top + 13}" font-weight="bold" fill="{INK}">'
     yield f"{markup.one_line(flow.title)}</text>"
     nodes = {node.key: node for node in flow.nodes}
     for a, b, trouble in flow.edges:
@@ -271,9 +271,9 @@ def _svg_path(a: Node, b: Node, top: int) -> str:
     (ax, ay), (bx, by) = _centre(a, top), _centre(b, top)
     if a.lane == b.lane and b.column == a.column + 1:
         return f"M{ax + _WIDTH / 2} {ay}L{bx - _WIDTH / 2} {by}"
-    if a.lane == b.lane:  # over the states between
+    if a.lane == b.lane:  # over the states between, and under the title
         side = ay - _HEIGHT / 2
-        return f"M{ax} {side}C{ax} {side - 26} {bx} {side - 26} {bx} {side}"
+        return f"M{ax} {side}C{ax} {side - 14} {bx} {side - 14} {bx} {side}"
     down = 1 if a.lane < b.lane else -1
     start, end = ay + down * _HEIGHT / 2, by - down * _HEIGHT / 2
     middle = (start + end) / 2

@@ -13,6 +13,8 @@ from batchops.show.terminal import shorten
 # An amount, perhaps with its unit: 1,234; $0.0012; <0.1 %; 12 s.
 _AMOUNT = re.compile(r"[-<$]*[0-9][0-9.,e-]*( ?[%a-zA-Z]{1,3})?")
 
+_LONGEST_WORD = 40
+
 
 def without_formulas(html: str) -> str:
     """Return markup in which no notebook takes what stands between two dollar signs for TeX.
@@ -70,5 +72,10 @@ def _side(column: Iterable[str]) -> str:
 
 
 def _cell(tag: str, text: str, side: str) -> str:
+    shown = shorten(text)
+    # A longer word, such as an ARN or a path, would make the table wider than the page. Others
+    # stay whole, or a narrow column would break them letter by letter.
+    long = any(len(word) > _LONGEST_WORD for word in shown.split())
+    style = ";overflow-wrap:anywhere;min-width:16em" if long else ""
     # In each cell, because notebooks align all cells to the right.
-    return f'<{tag} style="text-align:{side}">{one_line(shorten(text))}</{tag}>'
+    return f'<{tag} style="text-align:{side}{style}">{one_line(shown)}</{tag}>'

@@ -146,6 +146,9 @@ def test_03_timings_name_every_step_and_three_chunk_sizes(execute: Execute) -> N
     for step in ("read", "validate", "enrich", "write", "between steps"):
         assert f"<td>{step}</td>" in steps
     assert "slowest_step" in found.html("job.stragglers(")
+    chunk = found.html("job.chunk(1)")
+    for part in ("rows 2 to 601 of the file", "/chunks/000001.csv", "/output/000001.csv", "log, "):
+        assert part in chunk
     speeds = found.shown('stack.speeds(name="sizes.csv")')
     jobs = [line.split()[2:5] for line in speeds.splitlines() if "sizes-" in line]
     sizes = [["5000", "2500", "2"], ["5000", "1000", "5"], ["5000", "250", "20"]]
@@ -202,6 +205,7 @@ def test_05_outputs_are_whole_and_regions_are_seven(execute: Execute) -> None:
     margins = found.shown("items =").splitlines()
     assert next(line for line in margins if re.search(r"0\.\d", line)).startswith("Fruits")
     assert found.plots() == 3
+    assert "is stored as data/report.html" in found.html("job.report(")
 
 
 def test_06_failed_chunks_run_again_and_nothing_differs(execute: Execute, sample: Sample) -> None:
@@ -209,6 +213,7 @@ def test_06_failed_chunks_run_again_and_nothing_differs(execute: Execute, sample
     assert "2 of 9 chunks have no result: 2, 5" in found.html("bo.sample_fault(")
     assert "AccessDenied" in found.html("job.why()")
     assert "2 failed" in found.shown("job.graph()", kind="image/svg+xml")
+    assert "failed in Read File" in found.html("job.chunk(2)")
     assert "Traceback" in found.shown('stack.logs("read-file"')
     assert "explicit deny" in found.shown('stack.logs("read-file"')
     assert "reuses results: 7 chunks" in found.html("job.rerun()")

@@ -175,3 +175,11 @@ def test_amounts_of_money_are_no_formulas_in_a_notebook() -> None:
 
 def test_what_shows_nothing_has_no_markup() -> None:
     assert markup.without_formulas("") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [("a" * 40, False), ("a" * 41, True), ("two words " * 10, False), ("x arn:" + "b" * 40, True)],
+)
+def test_only_words_that_are_wider_than_a_page_are_broken(text: str, broken: bool) -> None:
+    assert ("overflow-wrap:anywhere" in markup.table(("message",), [(text,)])) is broken

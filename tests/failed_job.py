@@ -21,6 +21,7 @@ from support import (
     PARAMETERS,
     SESSION,
     START_TIME,
+    made_once,
     manifest_entry,
     row,
     stack_ref,
@@ -52,13 +53,19 @@ class FailedJob:
 
 
 def put_failed_job(account: Account, **changed: Any) -> FailedJob:
-    """Store the job: the row of its first chunk was rejected, its second chunk failed.
+    """Have the account hold the job only: a row of chunk 1 was rejected, chunk 2 failed.
 
     Parameters
     ----------
     changed
         Attributes of the JOB entry that are others.
     """
+    key = f"{__name__} {sorted(changed.items())}"
+    made_once(key, lambda: _put_failed_job(account, changed))
+    return _counted(account)
+
+
+def _put_failed_job(account: Account, changed: dict[str, Any]) -> None:
     headers = {
         "output": account.put(keys.output(JOB, keys.HEADER_PIECE), HEADER),
         "rejects": account.put(
@@ -86,7 +93,6 @@ def put_failed_job(account: Account, **changed: Any) -> FailedJob:
     account.put_entry(JOB, items.JOB_ENTRY, **{**entry, **changed})
     manifest = [_put_chunk(account, number) for number in KEYS]
     account.put(keys.manifest(JOB, 1), json.dumps(manifest).encode())
-    return _counted(account)
 
 
 def _put_chunk(account: Account, number: int) -> dict[str, Any]:

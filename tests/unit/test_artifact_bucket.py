@@ -65,6 +65,7 @@ def test_bucket_drops_old_versions(bucket: str, account: Account) -> None:
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
 
 
+@pytest.mark.slow
 def test_what_is_in_the_bucket_is_not_uploaded_again(engine: LocalEngine, tmp_path: Path) -> None:
     local = Target("local", engine=engine)
     (tmp_path / "a.zip").write_bytes(b"one")

@@ -110,7 +110,7 @@ def test_engine_that_is_gone_is_told_by_an_old_handle_and_by_the_next_command(
     engine = stack.target.engine
     assert engine is not None
     assert engine.stop()
-    with pytest.raises(EngineNotRunningError, match="deploy the stack"):
+    with pytest.raises(EngineNotRunningError, match=r"engine start.*, or a deployment"):
         stack.jobs()
     told = shell.refusal("jobs")
     assert "the local engine does not run" in told

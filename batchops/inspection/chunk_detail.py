@@ -114,7 +114,12 @@ class ChunkDetail(Shown):
         if len(self.log):
             shown = self.log.tail(_LINES * 4)
             rows = [
-                (f"{line.time:%H:%M:%S.%f}"[:-3], line.function, line.level, _spaced(line.message))
+                (
+                    f"{line.time:%H:%M:%S.%f}"[:-3],
+                    line.function,
+                    line.level,
+                    _spaced(str(line.message)),
+                )
                 for line in shown.itertuples()
             ]
             yield Block.line(f"log, the last {len(shown):,} of {len(self.log):,} lines:")

@@ -328,7 +328,7 @@ def test_a_client_ignores_the_callers_settings(
 
 def test_without_an_engine_the_error_says_how_to_get_one(tmp_path: Path) -> None:
     target = Target("local", engine=LocalEngine(tmp_path / "home", ENV_HOME))
-    with pytest.raises(EngineNotRunningError, match="deploy the stack"):
+    with pytest.raises(EngineNotRunningError, match="batchops engine start"):
         target.client("s3")
 
 

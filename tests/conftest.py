@@ -123,7 +123,8 @@ def pytest_collection_finish() -> None:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     """Give a running local engine with an empty account, stopped when the tests are through."""
     # The Python environment is the project's own, so that pip runs once and not for each run.
-    engine = UnsavedEngine(tmp_path_factory.mktemp("engine"), checkout_root() / ".batchops")
+    home = tmp_path_factory.mktemp("home") / "engine"  # where BATCHOPS_HOME would have it
+    engine = UnsavedEngine(home, checkout_root() / ".batchops")
     engine.start(timeout_s=600)
     yield engine
     discard(engine)

@@ -277,12 +277,12 @@ def test_file_of_several_blocks_is_split_where_records_end(
 
 
 def test_size_of_the_chunks_may_be_left_to_the_file(app: ModuleType, account: Account) -> None:
-    data = HEADER + b"".join(rows(5_100))
+    data = HEADER + b"".join(rows(10_100))
     split(app, account, data, chunkRows=0)
     (manifest,) = account.lines(keys.manifest(JOB, 1))
-    assert [chunk["rows"] for chunk in manifest] == [2_500, 2_500, 100]
+    assert [chunk["rows"] for chunk in manifest] == [5_000, 5_000, 100]
     # So that a rerun cuts it alike, and people know.
-    assert account.entry(JOB)["chunkRows"] == 2_500
+    assert account.entry(JOB)["chunkRows"] == 5_000
 
 
 # ---------------------------------------------------------------- a file split in ranges

@@ -14,9 +14,11 @@ MAX_CHUNKS = 80_000
 # Sizes are multiples of the keys in one call of the reference data's API, so that calls are full.
 STEP_ROWS = KEYS_PER_CALL
 
-# With fewer rows a chunk costs more and is not done sooner: its fixed costs, some 30 requests and
-# transitions and the start of its workflow, are then larger than the cost of its rows.
-LEAST_ROWS = 2_500
+# With fewer rows a chunk costs more and its job is not done sooner: its fixed costs, some 30 requests
+# and transitions and the start of its workflow, are then larger than the cost of its rows. In
+# docs/performance.md, chunks of 2,500 rows take longer than those of 5,000: for 100,000 rows on the
+# local engine, and on AWS as simulated with the default MaxConcurrency.
+LEAST_ROWS = 5_000
 
 # The number of chunks, if they then have at least LEAST_ROWS rows: eight rounds of the default
 # MaxConcurrency, so that idle places during the last round matter little.
@@ -32,7 +34,7 @@ HEAD_BYTES = 256 * 1024
 def choose_chunk_rows(size_bytes: int, head: bytes, *, delimiter: str) -> int:
     """Return the rows per chunk for a file. The split uses it, and the client's plan of a file.
 
-    The file is cut into 64 chunks, with at least 2,500 rows each (because of a chunk's fixed
+    The file is cut into 64 chunks, with at least 5,000 rows each (because of a chunk's fixed
     costs), at most 20,000 (because of memory), and at most half of the 16 MiB at which a chunk ends
     by its bytes. If that makes more than half of the 80,000 possible chunks, chunks get more rows,
     up to 20,000.

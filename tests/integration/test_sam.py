@@ -1,4 +1,4 @@
-"""`sam build && sam deploy` on the same template, as the first notebook and the walkthrough have it.
+"""`sam build && sam deploy` on the same template, as the first notebook has it.
 
 They take the project's own samconfig.toml.
 """

@@ -14,10 +14,10 @@ MAX_CHUNKS = 80_000
 # Sizes are multiples of the keys in one call of the reference data's API, so that calls are full.
 STEP_ROWS = KEYS_PER_CALL
 
-# With fewer rows a chunk costs more and its job is not done sooner: its fixed costs, some 30 requests
-# and transitions and the start of its workflow, are then larger than the cost of its rows. In
-# docs/performance.md, chunks of 2,500 rows take longer than those of 5,000: for 100,000 rows on the
-# local engine, and on AWS as simulated with the default MaxConcurrency.
+# With fewer rows a chunk costs more and its job is not done sooner: its fixed costs, some 30
+# requests and transitions and the start of its workflow, are then larger than the cost of its rows.
+# In docs/performance.md, 100,000 rows take longer in chunks of 2,500 than of 5,000 on the local
+# engine, and so they did on AWS as simulated with the default MaxConcurrency.
 LEAST_ROWS = 5_000
 
 # The number of chunks, if they then have at least LEAST_ROWS rows: eight rounds of the default

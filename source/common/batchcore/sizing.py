@@ -16,9 +16,9 @@ STEP_ROWS = KEYS_PER_CALL
 
 # With fewer rows a chunk costs more and its job is not done sooner: its fixed costs, some 30
 # requests and transitions and the start of its workflow, are then larger than the cost of its rows.
-# 100,000 rows in chunks of 2,500 took 10.8 s on the local engine, and on AWS 6.5 to 73 s as simulated
-# with the default MaxConcurrency; in chunks of 5,000 8.5 s, and 4.8 to 62 s (tools.benchmarks,
-# November 2026).
+# 100,000 rows in chunks of 2,500 took 10.8 s on the local engine, and on AWS 6.5 to 73 s as
+# simulated with the default MaxConcurrency; in chunks of 5,000 they took 8.5 s, and 4.8 to 62 s
+# (tools.benchmarks, November 2026).
 LEAST_ROWS = 5_000
 
 # The number of chunks, if they then have at least LEAST_ROWS rows: eight rounds of the default

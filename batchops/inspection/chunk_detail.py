@@ -109,6 +109,9 @@ class ChunkDetail(Shown):
             ("input", self.input, self.input_key),
             ("output", self.output, self.output_key),
         ):
+            if name == "output" and self.status != workflow.SUCCEEDED:
+                yield Block.line("output: none")
+                continue
             lines = _first_lines(data)
             yield Block.line(
                 f"{name}: {key}, {number_of(len(data), 'byte')}" + (":" if lines else "")

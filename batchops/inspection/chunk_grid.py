@@ -10,7 +10,7 @@ from batchcore.texts import number_of, printable
 
 from batchops.inspection.status import StatusReader
 from batchops.show import markup
-from batchops.show.marks import COLOURS, INK_ON, MARKS
+from batchops.show.marks import COLOURS, INK_ON, MARKS, mark_html
 from batchops.show.numbers import number_ranges
 from batchops.show.shown import Block, Shown
 
@@ -127,8 +127,7 @@ class ChunkGrid(Shown):
     def _html(self) -> str:
         """Return the cells in colours and marks, and a legend below."""
         legend = ", ".join(
-            f'<b style="color:{COLOURS[state]}">{MARKS[state]}</b> {count:,} {state}'
-            for state, count in self.chunks_by_state.items()
+            f"{mark_html(state)} {count:,} {state}" for state, count in self.chunks_by_state.items()
         )
         if not self.cells:
             return f"<div>{markup.one_line(self._title())}</div>"

@@ -13,6 +13,7 @@ from batchops.core.errors import InputError
 from batchops.core.job_ref import JobRef
 from batchops.core.ledger import ErrorFilter
 from batchops.inspection.job_errors import read_errors
+from batchops.show.marks import WHOLE_ROW
 from batchops.show.shown import Block, Shown, plain_values
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Comparison(Shown):
         yield Block.line(f"{self.a} against {self.b}, rows matched by {self.by}")
         yield Block.facts(self._facts())
         counts = self.counts()
+        counts["column"] = counts["column"].replace("", WHOLE_ROW)
         yield Block.table(list(counts.columns), counts.itertuples(index=False, name=None), lines=[])
 
 

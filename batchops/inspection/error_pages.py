@@ -18,6 +18,7 @@ from batchops.core.error_objects import error_objects, iter_blocks_from
 from batchops.core.errors import InputError
 from batchops.core.ledger import ErrorFilter, ErrorItem
 from batchops.inspection.frames import errors_frame
+from batchops.show.marks import WHOLE_ROW
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class ErrorPage(Shown):
 
     def _blocks(self) -> Iterator[Block]:
         yield Block.line(self.title)
-        yield Block.table(_SHOWN, self.errors[[*_SHOWN]].to_numpy())
+        shown = self.errors[[*_SHOWN]].replace({"column": {"": WHOLE_ROW}})
+        yield Block.table(_SHOWN, shown.to_numpy())
 
 
 def error_page(

@@ -52,9 +52,10 @@ def invoke_target(
         return result
     details = payload if isinstance(payload, dict) else {}
     error_type = str(details.get("errorType") or answer["FunctionError"])
+    message = str(details.get("errorMessage", payload)).rstrip(". ")
     log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace").strip()
     raise FunctionFailedError(
-        f"{function} failed with {error_type}: {details.get('errorMessage', payload)}; to "
+        f"{function} failed with {error_type}: {message}; to "
         f"debug it, invoke it in this process with the same event. Its last lines:",
         function=function,
         error_type=error_type,

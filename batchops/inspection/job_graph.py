@@ -201,9 +201,11 @@ def _flow(definition: Definition, runs: Mapping[str, StateRun], *, letter: str, 
     """Give each state a key and a position."""
     hidden, trouble = find_detours(definition) - runs.keys(), find_failure_states(definition)
     found = find_ways(definition)
-    # First the states that were entered, in order; then the others, as one leads to the next.
-    entered = (name for name, run in runs.items() if run.status != NOT_REACHED)
-    order = dict.fromkeys([*(name for name in entered if name in found), *found])
+    entered = [n for n, run in runs.items() if n in found and run.status != NOT_REACHED]
+    # First what the job did not need again, as the split in a rerun; then the states that were
+    # entered, in order; then the others, as one leads to the next.
+    spared = [a for a in found if set(entered[:1]) & found[a].keys() and a not in trouble]
+    order = dict.fromkeys([*spared, *entered, *found])
     steps = {
         name: {a: caught for a, caught in found[name].items() if a not in hidden}
         for name in order

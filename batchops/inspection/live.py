@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from batchcore import workflow
 
 from batchops.core.errors import AccessDeniedError, BatchOpsError
 from batchops.inspection.chunk_grid import ChunkGrid, grid_of
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 # The history is read so often at most; Step Functions refills 20 requests a second for an account
 # (AWS Step Functions quotas, GetExecutionHistory).
 _GRAPH_EVERY_S = {"aws": 4.0, "local": 1.0}
+# For the end of a workflow whose job has ended.
+_LAST_READS, _LAST_READS_S = 8, 0.5
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,20 @@ class LivePictures:
         if entries is None:
             return LivePicture(self._graph)
         return LivePicture(self._read_graph(status, entries), self._timeline(status, entries))
+
+    def last_reads(
+        self, status: JobStatus, tally: ChunkTally | None, sleep: Callable[[float], object]
+    ) -> Iterator[LivePicture]:
+        """Yield the pictures of a job that has ended, until its workflow has ended too.
+
+        The function that mails the link tells that the job has ended, and its state ends after it.
+        """
+        for _ in range(_LAST_READS):
+            nodes = self._graph.main.nodes if self._graph else ()
+            if not any(node.run.status == workflow.RUNNING for node in nodes):
+                return
+            sleep(_LAST_READS_S)
+            yield self.read(status, tally)
 
     def _entries(self, status: JobStatus, tally: ChunkTally | None) -> list[ChunkEntry] | None:
         """Return the chunks that have started; None if they cannot be read."""

@@ -12,7 +12,7 @@ from batchcore import workflow
 from batchcore.texts import number_of, printable
 
 from batchops.show import markup
-from batchops.show.marks import COLOURS, MARKS
+from batchops.show.marks import COLOURS, mark_html
 from batchops.show.numbers import format_duration
 from batchops.show.shown import Block, Shown
 
@@ -127,8 +127,7 @@ class Progress(Shown):
             if count and state != "waiting"
         )
         counts = ", ".join(
-            f'<b style="color:{COLOURS[state]}">{MARKS[state]}</b> {count:,} {self._word(state)}'
-            for state, count in states.items()
+            f"{mark_html(state)} {count:,} {self._word(state)}" for state, count in states.items()
         )
         reason = f"<div>{markup.one_line(self.status.reason)}</div>" if self.status.reason else ""
         return (

@@ -95,6 +95,9 @@ def watch(
             if view.draws:
                 progress = replace(progress, picture=pictures.read(status, reader.tally))
             view.show(progress)
+        if view.draws and status.ended:
+            for picture in pictures.last_reads(status, reader.tally, sleep):
+                view.show(replace(progress, picture=picture))
         if not status.ended:
             note = f"no longer watched after {timeout_s:g} s; the job goes on"
     except KeyboardInterrupt:

@@ -133,9 +133,14 @@ class Why(Shown):
     causes: tuple[Cause, ...]
     by_rule_only: bool = False
 
+    def _head(self) -> str:
+        if not self.causes:
+            return ": nothing failed, no row was rejected"
+        only_rows = all(cause.kind in ("rows", "rejection") for cause in self.causes)
+        return "; rows were rejected, by cause:" if only_rows else ":"
+
     def _blocks(self) -> Iterator[Block]:
-        none = "" if self.causes else " nothing failed, no row was rejected"
-        yield Block.line(f"job {self.job_id} is {self.status}:{none}")
+        yield Block.line(f"job {self.job_id} is {self.status}{self._head()}")
         lines = [line for cause in self.causes[:_SHOWN] for line in str(cause).splitlines()]
         if len(self.causes) > _SHOWN:
             lines.append(f"and {number_of(len(self.causes) - _SHOWN, 'cause')} more")

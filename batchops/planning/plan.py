@@ -14,6 +14,7 @@ from batchops.planning.cost import NOT_COUNTED
 from batchops.planning.limits import NEAR, ROWS
 from batchops.planning.size_advice import describe_saving
 from batchops.show import markup
+from batchops.show.marks import WHOLE_ROW
 from batchops.show.numbers import number_text, rough_duration, share_text, usd_text
 from batchops.show.shown import Block, Shown
 
@@ -229,7 +230,7 @@ class Plan(Shown):
 
     def _rules_block(self) -> Block:
         rows = [
-            (f"{r.rows:,}", r.stage, r.column, r.rule, f"{r.source_row:,}", r.message)
+            (f"{r.rows:,}", r.stage, r.column or WHOLE_ROW, r.rule, f"{r.source_row:,}", r.message)
             for r in self.rules[:_SHOWN_HTML]
         ]
         lines = [printable(f"  {rule}") for rule in self.rules[:_SHOWN]]

@@ -186,7 +186,7 @@ def step_durations(chunks: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             spread = np.linspace(-0.18, 0.18, len(ms)) if len(ms) > 1 else np.zeros(1)
             ax.plot(ms, place + spread, ".", color=BLUE, markersize=5)
         text = f"median {np.median(ms):,.0f} ms"
-        at = (float(line.get_xdata()[0]), place + 0.27)
+        at = (float(line.get_xdata()[0]), place + 0.31)
         ax.annotate(text, at, ha="left", va="top", color=INK)
     ax.set_yticks(range(1, len(steps) + 1), [f"{n} ({len(ms):,})" for n, ms in steps.items()])
     ax.set_ylim(len(steps) + 0.6, 0.4)

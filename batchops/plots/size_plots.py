@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from batchcore.texts import number_of
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 _ROWS = "rows a chunk"
 # The distance of a cost from its point.
-_COST_OFFSET = (4, 5)
+_COST_ABOVE, _COST_BELOW = (4, 5), (-4, -13)
+# So few sizes are the ticks themselves.
+_SIZE_TICKS = 6
 
 
 def planned_sizes(
@@ -46,12 +49,14 @@ def planned_sizes(
     for place, usd in zip(zip(rows, middle, strict=True), sizes["usd"], strict=True):
         # The costs of close sizes would overlap.
         if last is None or place[0] > 1.6 * last:
+            # A line at a chunk size would go through a cost that is to the left of it.
+            crossed = any(place[0] < line < 1.6 * place[0] for line in (current, suggested))
             ax.annotate(
                 usd_text(usd),
                 place,
-                xytext=_COST_OFFSET,
+                xytext=_COST_BELOW if crossed else _COST_ABOVE,
                 textcoords="offset points",
-                ha="left",
+                ha="right" if crossed else "left",
                 color=INK,
             )
             last = place[0]
@@ -97,6 +102,9 @@ def measured_sizes(speeds: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         )
     ax.plot(medians.index, medians, "_-", color=VERMILLION, markersize=14, label="median of a size")
     _scale(ax)
+    sizes = list(medians.index)
+    if 1 < len(sizes) <= _SIZE_TICKS and all(b >= 1.5 * a for a, b in pairwise(sizes)):
+        ax.set_xticks(sizes)
     ax.set_ylim(0, float(speeds["rows_per_s"].max()) * 1.15)
     ax.yaxis.set_major_formatter("{x:,.6g}")
     ax.set_ylabel("rows a second, upload to mail")

@@ -113,7 +113,10 @@ class RerunPlan(Shown):
             (number_ranges(c.number for c in chunks), f"{sum(c.rows for c in chunks):,}", reason)
             for reason, chunks in self.by_reason().items()
         ]
-        lines = [f"  {numbers}: {reason}" for numbers, _, reason in rows]
+        lines = [
+            f"  chunk{'' if numbers.isdigit() else 's'} {numbers}: {reason}"
+            for numbers, _, reason in rows
+        ]
         yield Block.table(("chunks", "rows", "why they run"), rows, lines=lines)
         if self.needed:
             yield Block.facts(self._facts())

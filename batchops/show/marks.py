@@ -20,3 +20,10 @@ INK = "#767676"
 # By the state of a chunk or a job, with the ink that reads on it: contrasts of 5.2 to 6.2.
 COLOURS = {"done": GREEN, "failed": VERMILLION, "running": BLUE, "waiting": INK}
 INK_ON = {"done": "#000000", "failed": "#000000", "running": "#FFFFFF"}
+
+
+def mark_html(state: str) -> str:
+    """Return a state's mark in its ink on its colour, which reads in a light and a dark page."""
+    # What waits has no colour, and the page's ink.
+    look = f"background:{COLOURS[state]};color:{INK_ON[state]};" if state in INK_ON else ""
+    return f'<b style="{look}padding:0 0.35em">{MARKS[state]}</b>'

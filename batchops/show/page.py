@@ -24,11 +24,13 @@ nav ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .2re
 table { border-collapse: collapse; font-size: .85rem; margin: .4rem 0 .8rem; }
 th, td { padding: .2rem .8rem .2rem 0; vertical-align: top; border-bottom: 1px solid var(--line);
   max-width: 26rem; overflow-wrap: anywhere; }
-td[style*="left"] { min-width: 5.8rem; }
+td[style*="left"]:not(:empty) { min-width: 5.8rem; }
+td[style*="right"] { white-space: nowrap; }
 th { background: var(--head); overflow-wrap: normal; }
 th:first-child, td:first-child { padding-left: .4rem; }
 svg { display: block; margin: .5rem 0; }
 @media (prefers-color-scheme: dark) { body { background: #111; color: #e0e0e0; } }
+@media screen { section { overflow-x: auto; } }
 @media print {
   :root { color-scheme: light; --line: #c8c8c8; --head: #f2f2f2; }
   body { background: #fff; color: #000; font-size: 10pt; margin: 0; max-width: none; padding: 0; }

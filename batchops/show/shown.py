@@ -72,7 +72,11 @@ class Block:
         cells = [[str(cell) for cell in row] for row in rows]
         html = markup.table(columns, cells)
         if lines is None:
-            lines = [terminal.text_table(columns, cells)] if cells else []
+            lines = (
+                [terminal.text_table(columns, cells, width=terminal.width_of_output())]
+                if cells
+                else []
+            )
             text = "\n".join(lines)
         else:
             text = "\n".join(map(printable, lines))

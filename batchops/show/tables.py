@@ -21,6 +21,8 @@ _STYLE = (
 def plain_tables() -> None:
     """Show DataFrames and Series in this notebook left-aligned, and cut no text in them.
 
+    Numbers have no zeros behind the point.
+
     Without a notebook, nothing happens.
     """
     ipython = sys.modules.get("IPython")  # it is imported in every kernel
@@ -38,9 +40,16 @@ def frame_html(frame: pd.DataFrame) -> str:
     """Return a DataFrame as an HTML table; of a long one, pandas shows both ends."""
     import pandas as pd
 
-    with pd.option_context("display.max_colwidth", None):
+    with pd.option_context("display.max_colwidth", None, "display.float_format", _number):
         table = frame._repr_html_()  # type: ignore[operator]
     return markup.without_formulas(f'<div class="batchops-table">{_STYLE}{table}</div>')
+
+
+def _number(value: float) -> str:
+    """Return a number with six digits behind the point at most, and no zeros at its end."""
+    if (value and abs(value) < 1e-4) or abs(value) >= 1e15:
+        return f"{value:.6g}"
+    return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def series_html(series: pd.Series[Any]) -> str:

@@ -58,7 +58,9 @@ NOTEBOOKS = {
     "operations-console": Expected(
         ("Operations console", "succeeded", "orders.csv"), wait_for="the job has 179"
     ),
-    "10-clean-up": Expected(("stack workshop is deleted", "NOT_DEPLOYED", "stopped: True")),
+    "10-clean-up": Expected(
+        ("stack workshop is deleted", "NOT_DEPLOYED", "the emulator is stopped")
+    ),
 }
 
 
@@ -281,8 +283,8 @@ def test_10_takes_the_stack_away_and_stops_the_engine(execute: Execute) -> None:
     found = run(execute, "10-clean-up")
     assert "would be deleted" in found.html("stack.destroy())")
     assert "stack workshop is deleted" in found.html("dry_run=False")
-    assert "NOT_DEPLOYED" in found.html("dry_run=False")
-    assert "stopped: True" in found.shown("LocalEngine")
+    assert "NOT_DEPLOYED" in found.shown("dry_run=False")
+    assert "the emulator is stopped" in found.shown("LocalEngine")
 
 
 # ------------------------------------------------------------------------------- how they look

@@ -92,6 +92,7 @@ def test_chunk_that_failed_says_where_and_why(account: Account, job: JobRef) -> 
     found = chunk_detail(job, 2)
     assert (found.status, found.failed_step) == (workflow.FAILED, "Validate Data")
     assert "failed in Validate Data: SchemaError" in str(found)
+    assert "output: none" in str(found)
     assert found.output == b""
 
 

@@ -102,6 +102,10 @@ def test_rows_without_key_are_matched_as_often_as_they_occur() -> None:
     assert (len(found.fixed), len(found.same), len(found.newly_broken)) == (1, 1, 0)
 
 
+def test_errors_of_whole_rows_are_told_as_such() -> None:
+    assert '<td style="text-align:left">(row)</td>' in compare(BEFORE, AFTER)._repr_html_()
+
+
 def test_counts_tell_errors_by_column_and_rule() -> None:
     counts = compare(BEFORE, AFTER).counts()
     assert [tuple(line) for line in counts.itertuples(index=False, name=None)] == [

@@ -85,6 +85,12 @@ def test_good_way_is_one_line_of_states_in_their_order() -> None:
     assert line == list(enumerate(GOOD_WAY))
 
 
+def test_split_that_a_rerun_does_not_need_stays_before_the_chunks() -> None:
+    flow = graph({name: StateRun(workflow.SUCCEEDED) for name in GOOD_WAY[1:]}).main
+    line = sorted((node.column, node.name) for node in flow.nodes if node.lane == 0)
+    assert line == list(enumerate(GOOD_WAY))
+
+
 LARGE_MERGE = ["Upload the groups of a large merge", "Complete a large merge"]
 
 

@@ -190,6 +190,16 @@ def test_function_s_error_shows_type_message_and_the_end_of_its_log() -> None:
     assert str(error).endswith("KeyError: 'key'\nEND")
 
 
+def test_function_s_message_does_not_end_twice() -> None:
+    client = _client("lambda")
+    payload = _payload({"errorType": "NoSuchKey", "errorMessage": "It does not exist."})
+    with Stubber(client) as stub:
+        answer = {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": payload}
+        stub.add_response("invoke", answer)
+        with pytest.raises(FunctionFailedError, match="It does not exist; to debug it"):
+            invoke_target(_stack(**{"lambda": client}), "validate-data", {})
+
+
 def test_function_that_died_without_words_is_told_too() -> None:
     client = _client("lambda")
     stack = _stack(**{"lambda": client})

@@ -21,7 +21,7 @@ from batchops.inspection.progress import Progress
 from batchops.inspection.status import JobStatus, StatusReader
 from batchops.inspection.watch import watch
 from batchops.show.chunk_bars import MAX_BARS, RUNNING, Bar, Span
-from batchops.show.graph import WorkflowGraph
+from batchops.show.graph import Flow, Node, StateRun, WorkflowGraph
 from batchops.show.timeline import Timeline
 
 JOB = "orders-0123456789ab"
@@ -117,6 +117,39 @@ def test_workflow_is_read_now_and_then_and_at_the_end(
     picture = pictures.read(reader.read(), reader.tally)
     assert "SUCCEEDED" in str(picture.graph)
     assert ends(picture.timeline) == [(1, 9)]
+
+
+@pytest.mark.parametrize("reads", [0, 1, 3])
+def test_workflow_that_ends_after_its_job_is_shown_to_its_end(
+    job: JobRef, monkeypatch: pytest.MonkeyPatch, reads: int
+) -> None:
+    states = iter([*reads * [workflow.RUNNING], workflow.SUCCEEDED])
+
+    def read_graph(*_: object) -> WorkflowGraph:
+        node = Node("m0", "Email the file", StateRun(next(states)), 0, 0)
+        return WorkflowGraph(Flow("main", (node,), ()), Flow("chunk", (), ()), "")
+
+    monkeypatch.setattr(GraphReader, "read", read_graph)
+    clock, ended = Clock(), JobStatus(workflow.SUCCEEDED, mail="SENT")
+    pictures = LivePictures(job, clock=clock)
+    shown = [pictures.read(ended, None), *pictures.last_reads(ended, None, clock.sleep)]
+    assert len(shown) == reads + 1
+    graph = shown[-1].graph
+    assert graph is not None
+    assert graph.main.nodes[0].run.status == workflow.SUCCEEDED
+
+
+def test_workflow_that_never_ends_is_not_waited_for_without_end(
+    job: JobRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = Node("m0", "Email the file", StateRun(workflow.RUNNING), 0, 0)
+    graph = WorkflowGraph(Flow("main", (node,), ()), Flow("chunk", (), ()), "")
+    monkeypatch.setattr(GraphReader, "read", lambda *_: graph)
+    clock, ended = Clock(), JobStatus(workflow.SUCCEEDED, mail="SENT")
+    pictures = LivePictures(job, clock=clock)
+    pictures.read(ended, None)
+    assert list(pictures.last_reads(ended, None, clock.sleep))
+    assert clock.now < 10
 
 
 def test_workflow_that_cannot_be_read_for_a_moment_is_not_shown_as_it_was(

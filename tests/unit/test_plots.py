@@ -27,7 +27,7 @@ from batchops.inspection.chunk_grid import ChunkGrid, GridCell
 from batchops.plots import axes, data_plots, error_plots, size_plots
 from batchops.plots import chunk_plots as plots
 from batchops.show.chunk_bars import MAX_BARS, STEP_COLOURS, chunk_bars
-from batchops.show.marks import COLOURS, INK_ON, MARKS
+from batchops.show.marks import COLOURS, INK_ON, MARKS, mark_html
 from batchops.show.stretches import bad_stretches, count_stretches
 from batchops.show.timeline import Timeline
 
@@ -224,6 +224,11 @@ def test_a_mark_reads_on_the_colour_of_its_state(state: str) -> None:
     cell = GridCell(1, 1, **{name: int(name == state) for name in ("waiting", *INK_ON)})
     html = ChunkGrid("j", (cell,)).cells_html()
     assert f"color:{INK_ON[state]}" in html
+    assert f"background:{COLOURS[state]};color:{INK_ON[state]}" in mark_html(state)
+
+
+def test_mark_of_what_waits_has_the_ink_of_the_page() -> None:
+    assert "color" not in mark_html("waiting")
 
 
 def contrast(one: str, other: str) -> float:
@@ -617,6 +622,18 @@ def test_size_that_is_the_suggested_one_already_is_marked_once() -> None:
     found = lines(size_plots.planned_sizes(SIZES, current=600, suggested=600))
     assert "as deployed: 600" in found
     assert not any(name.startswith("suggested") for name in found)
+
+
+@pytest.mark.parametrize(("current", "sides"), [(120, ["right", "left"]), (600, ["left", "left"])])
+def test_no_line_of_a_chunk_size_goes_through_a_cost(current: int, sides: list[str]) -> None:
+    ax = size_plots.planned_sizes(SIZES, current=current, suggested=600)
+    assert [text.get_horizontalalignment() for text in ax.texts] == sides
+
+
+def test_sizes_that_were_measured_are_the_ticks_where_they_have_room() -> None:
+    assert size_plots.measured_sizes(SPEEDS).get_xticks().tolist() == [100, 600]
+    close = SPEEDS.assign(chunk_rows=SPEEDS["chunk_rows"].replace({600: 110}))
+    assert 110 not in size_plots.measured_sizes(close).get_xticks()
 
 
 def test_measured_sizes_show_each_job_and_the_median_of_each_size() -> None:

@@ -180,6 +180,9 @@ def test_page_is_light_dark_and_printed() -> None:
     printed = document.split("@media print")[1]
     assert "color-scheme: light" in printed
     assert "nav { display: none; }" in printed
+    # Numbers are not broken, and a wide table scrolls by itself in a narrow window.
+    assert 'td[style*="right"] { white-space: nowrap; }' in document
+    assert "@media screen { section { overflow-x: auto; } }" in document
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["new", "there already"])

@@ -169,7 +169,7 @@ def _plan(**changes: Any) -> RerunPlan:
 
 
 def test_plan_says_chunks_of_one_reason_in_one_line() -> None:
-    assert "\n  1-2: never started\n" in str(_plan())
+    assert "\n  chunks 1-2: never started\n" in str(_plan())
     assert "dry_run=False" in str(_plan())
 
 

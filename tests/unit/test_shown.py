@@ -125,6 +125,20 @@ def test_text_table_wraps_long_cells_and_writes_control_characters_out() -> None
     assert sum(line.count("word") for line in lines) == 40
 
 
+@pytest.mark.parametrize(
+    ("width", "longest"), [(None, 60 + 2 + 60), (100, 100), (60, 60), (20, 22), (1, 22)]
+)
+def test_text_table_is_narrowed_to_the_terminal(width: int | None, longest: int) -> None:
+    table = text_table(("a", "b"), [("w" * 200, "x" * 200)], width=width)
+    assert max(map(len, table.splitlines())) == longest
+    assert table.count("x") == 200
+
+
+def test_text_table_that_fits_is_as_wide_as_ever() -> None:
+    rows = [("one", "two " * 9)]
+    assert text_table(("a", "b"), rows, width=100) == text_table(("a", "b"), rows)
+
+
 def test_html_table_cuts_what_is_endless() -> None:
     assert len(markup.table(("a",), [("x" * 10_000,)])) < 500
 

@@ -19,6 +19,28 @@ def test_no_text_is_cut_and_none_is_html() -> None:
     assert "text-align: left !important" in shown
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (600.0, "600"),
+        (16_777_216.0, "16777216"),
+        (1073.7, "1073.7"),
+        (0.018, "0.018"),
+        (0.1 + 0.2, "0.3"),
+        (-0.5, "-0.5"),
+        (0.0, "0"),
+        (100.0, "100"),
+        (0.000039, "3.9e-05"),
+        (1e300, "1e+300"),
+        (float("inf"), "inf"),
+        (float("nan"), "NaN"),
+    ],
+)
+def test_numbers_have_no_zeros_at_their_end(number: float, shown: str) -> None:
+    assert f"<td>{shown}</td>" in frame_html(pd.DataFrame({"a": [number, 1.5]}))
+    assert f"<td>{shown}</td>" in frame_html(pd.DataFrame({"a": [number, "text"]}))
+
+
 def test_a_series_is_a_table_without_its_type() -> None:
     shown = series_html(pd.Series([1, 2], name="count"))
     assert "<th>count</th>" in shown

@@ -89,7 +89,6 @@ class ErrorsPanel:
         self.previous.disabled = self.next.disabled = True
         self.table = widgets.HTML()
         self.table.add_class("batchops-scroll")
-        self.table.add_class("batchops-last")
         self.grid = Grid("errors", height="300px", wrap=True, on_pick=self._note_picked)
         self.value = widgets.Text(
             description="Value",

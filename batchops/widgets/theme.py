@@ -24,7 +24,9 @@ STYLE = """<style>
 .batchops-console .batchops-pictures svg, .batchops-console .batchops-pictures img {
   min-width: 640px;
 }
-.batchops-console .batchops-last td:last-child { min-width: 16em; }
+.batchops-console .widget-html-content table {
+  width: max-content; max-width: max(100%, 640px);
+}
 .batchops-console .batchops-log td:first-child { white-space: nowrap; }
 .batchops-console .batchops-log td:last-child { max-width: 60em; }
 .batchops-console p { margin: 2px 0; }

@@ -119,7 +119,8 @@ lab: setup
 	$(BIN)/jupyter lab --notebook-dir . --LabApp.default_url=/lab/tree/notebooks/01-deploy.ipynb --ServerApp.ip=127.0.0.1 $(ALLOW_ROOT)
 
 # With a token in the address, because whoever reaches it can act on the stack. Run in the folder of
-# voila.json, which keeps addresses with the token out of the log of requests.
+# voila.json, which keeps addresses with the token out of the log of requests, and other hosts out of
+# the page.
 console: $(VENV)/ready-console
 	cd notebooks && $(CURDIR)/$(BIN)/voila operations-console.ipynb --Voila.ip=127.0.0.1 --token
 

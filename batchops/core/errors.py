@@ -375,10 +375,8 @@ def explain_failure(error: str, cause: str) -> str:
 
     Lambda gives the cause as JSON with ``errorMessage`` and ``errorType``, others give text. Both
     may contain a file's name, which its uploader chose, so characters that steer a terminal are
-    made visible.
+    made visible. A cause that begins with the error's name stands alone, as "stopped by anna" does.
     """
-    if not error and not cause:
-        return "no reason was given"
     try:
         document = json.loads(cause)
     except ValueError:
@@ -386,4 +384,6 @@ def explain_failure(error: str, cause: str) -> str:
     if isinstance(document, dict):
         error = str(document.get("errorType", error))
         cause = str(document.get("errorMessage", cause))
-    return visible(f"{error}: {cause}")
+    if cause.casefold().split()[:1] == [error.casefold()]:
+        error = ""
+    return visible(": ".join(filter(None, (error, cause)))) or "no reason was given"

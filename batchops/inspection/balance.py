@@ -15,6 +15,7 @@ from batchops.core.errors import JobError
 from batchops.core.executions import settled
 from batchops.inspection.job_errors import count_rows, iter_errors
 from batchops.inspection.result_check import WHOLE, check_result
+from batchops.show.numbers import number_ranges
 from batchops.show.shown import Block, Shown
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Balance(Shown):
         if self.status in workflow.ENDED and not self.completed_file:
             text += f"; the job ended {self.status}, and its results are not merged"
         if self.unbalanced:
-            text += f"; unbalanced chunks: {', '.join(map(str, self.unbalanced[:20]))}"
+            text += f"; unbalanced chunks: {number_ranges(self.unbalanced)}"
         text += f"; counted: {', '.join(map(str, self.counted))}"
         if self.errors_file:
             text += f"; the file of errors is {self.errors_file}"

@@ -114,6 +114,8 @@ class Progress(Shown):
         return printable(f"{text}: {self.status.reason}") if self.status.reason else text
 
     def _word(self, state: str) -> str:
+        if state == "failed":
+            return self.status.failed_word
         # Nothing waits any more in a job that has ended.
         return "not done" if state == "waiting" and self.status.ended else state
 

@@ -74,7 +74,7 @@ class JobStatus(Shown):
     def _blocks(self) -> Iterator[Block]:
         chunks = f"{self.chunks_done + self.chunks_failed}/{number_of(self.chunks, 'chunk')}"
         if self.chunks_failed:
-            chunks += f" ({self.chunks_failed} failed)"
+            chunks += f" ({self.chunks_failed} {self.failed_word})"
         line = f"{self.status}, {chunks}, {self.rows_done:,}/{number_of(self.rows, 'row')}"
         line += f", {self.rows_rejected:,} rejected"
         line += f", mail {self.mail.lower()}" if self.mail else ""
@@ -85,6 +85,11 @@ class JobStatus(Shown):
     def ended(self) -> bool:
         """Whether the job has ended."""
         return self.status in workflow.ENDED
+
+    @property
+    def failed_word(self) -> str:
+        """What became of `chunks_failed`; a job that is stopped has chunks that were stopped."""
+        return "failed or stopped" if self.status == workflow.ABORTED else "failed"
 
     @property
     def seen(self) -> bool:

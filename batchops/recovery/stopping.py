@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from batchops.core.stack_ref import StackRef
 
 _TIMEOUT_S = 120.0
-_CAUSE = "stopped by batchops"
 
 
 @dataclass(frozen=True)
@@ -101,21 +100,28 @@ def stop(
     if _stop_waiting(job, entry):
         return Stopped(job.id, attempt, workflow.ABORTED, ())
     _let_start(job, entry, timeout_s=timeout_s, sleep=sleep)
-    stop_execution(job, execution_arn(job.stack, job.id, attempt), cause=_CAUSE)
+    stop_execution(job, execution_arn(job.stack, job.id, attempt), cause=_cause(job))
     chunks = _stop_chunks(job, attempt, timeout_s=timeout_s)
     # It could not enter its own end. A job goes from SUBMITTED to RUNNING, so in this order.
     for was in (workflow.SUBMITTED, workflow.RUNNING):
-        ledger.abort(job.stack, job.id, items.JOB_ENTRY, attempt=attempt, was=was, cause=_CAUSE)
+        ledger.abort(
+            job.stack, job.id, items.JOB_ENTRY, attempt=attempt, was=was, cause=_cause(job)
+        )
     return Stopped(job.id, attempt, job.ledger_entry().status, chunks)
+
+
+def _cause(job: JobRef) -> str:
+    """Say who stops it, for Step Functions and the ledger."""
+    return f"stopped by {job.stack.target.caller}"
 
 
 def _stop_chunks(job: JobRef, attempt: int, *, timeout_s: float) -> tuple[int, ...]:
     """Stop the chunks at work, enter their ends, and return their numbers."""
-    stopped = stop_chunks(job, attempt, cause=_CAUSE, timeout_s=timeout_s)
+    stopped = stop_chunks(job, attempt, cause=_cause(job), timeout_s=timeout_s)
     for chunk in job.chunk_entries():
         if chunk.status == workflow.RUNNING and chunk.attempt == attempt:
             was: Any = {"attempt": attempt, "was": workflow.RUNNING}
-            ledger.abort(job.stack, job.id, chunk.name, cause=_CAUSE, **was)
+            ledger.abort(job.stack, job.id, chunk.name, cause=_cause(job), **was)
     return tuple(stopped)
 
 
@@ -129,7 +135,7 @@ def _stop_waiting(job: JobRef, entry: JobEntry) -> bool:
         items.JOB_ENTRY,
         attempt=entry.attempt,
         was=workflow.QUEUED,
-        cause=_CAUSE,
+        cause=_cause(job),
     )
     if stopped:
         ledger.leave_queue(job.stack, entry, entry.attempt)

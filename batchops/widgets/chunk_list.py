@@ -115,6 +115,7 @@ class ChunkList:
         self.grid = Grid("chunks", height="230px", several=False, on_pick=self._picked)
         self.detail = widgets.HTML()
         self.detail.add_class("batchops-detail")
+        self.detail.add_class("batchops-pictures")
         self.root = widgets.VBox(
             [make_row(self.state, self.numbers, self.note), self.grid.root, self.detail]
         )

@@ -55,6 +55,7 @@ class TimingsPanel:
             icon="bar-chart",
         )
         self.plots = widgets.HTML()
+        self.plots.add_class("batchops-pictures")
         self.root = widgets.VBox([self.draw, self.plots])
         self.draw.on_click(lambda _: self.load())
 

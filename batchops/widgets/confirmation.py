@@ -92,7 +92,7 @@ class Confirmation:
         Parameters
         ----------
         opener
-            The widget that asked for it; it gets the focus back if the proposal is dropped.
+            The widget that asked for it; it gets the focus back in the end.
         """
         self._proposal, self._opener = proposal, opener
         self.text.value = (
@@ -116,6 +116,11 @@ class Confirmation:
 
     def _cancel(self) -> None:
         self.drop()
+        self._close()
+
+    def _close(self) -> None:
+        """Hide it, and give the focus back: the button that has it is gone."""
+        self._hide()
         if self._opener is not None:
             self._opener.focus()
 
@@ -149,7 +154,7 @@ class Confirmation:
             doing="planning it again",
             key=self._key,
             busy=[self.confirm, *boxes],
-            on_error=self._hide,
+            on_error=self._close,
         )
 
     def _execute(self) -> None:
@@ -163,10 +168,10 @@ class Confirmation:
             self._finish,
             doing=proposal.doing,
             busy=[self.confirm, self.cancel],
-            on_error=self._hide,
+            on_error=self._close,
         )
 
     def _finish(self, outcome: Any) -> None:
         if self._proposal is None:
-            self._hide()
+            self._close()
         self._on_done(outcome)

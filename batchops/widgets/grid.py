@@ -9,6 +9,7 @@ import ipywidgets as widgets
 import pandas as pd
 from batchcore import workflow
 from batchcore.texts import printable
+from itables import JavascriptFunction
 from itables.widget import ITable
 
 from batchops.show.marks import MARKS
@@ -45,6 +46,18 @@ _MARKS = {
     workflow.RUNNING: MARKS["running"],
     workflow.SUCCEEDED: MARKS["done"],
 }
+
+
+def _state(key: str) -> dict[str, Any]:
+    """Return where the browser's tab keeps order and searches: DataTables names all grids alike."""
+    return {
+        "stateSaveCallback": JavascriptFunction(
+            f"function (_, state) {{ sessionStorage.setItem({key!r}, JSON.stringify(state)); }}"
+        ),
+        "stateLoadCallback": JavascriptFunction(
+            f"function () {{ return JSON.parse(sessionStorage.getItem({key!r})); }}"
+        ),
+    }
 
 
 def status_text(status: str) -> str:
@@ -107,8 +120,8 @@ class Grid:
         }
         options |= _OPTIONS | {
             "classes": "display compact" if wrap else "display compact nowrap",
-            "table_id": f"batchops-{name}",
             "scrollY": height,
+            **_state(f"batchops-{name}"),
         }
         self._options = options
         self.table = ITable(self._frame, **options)

@@ -101,6 +101,7 @@ class LogsPanel:
         )
         self.lines = widgets.HTML()
         self.lines.add_class("batchops-scroll")
+        self.lines.add_class("batchops-log")
         self.root = widgets.VBox(
             [
                 make_row(self.function, self.level, self.since, self.only_job),

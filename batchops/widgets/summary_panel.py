@@ -25,6 +25,7 @@ class SummaryPanel:
         self._job: Job | None = None
         self.read = make_button("Read again", "Read what came of the job again", "refresh")
         self.parts = widgets.HTML()
+        self.parts.add_class("batchops-pictures")
         self.root = widgets.VBox([self.read, self.parts])
         self.read.on_click(lambda _: self.load())
 

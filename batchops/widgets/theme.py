@@ -18,8 +18,17 @@ STYLE = """<style>
 }
 .batchops-console .widget-html-content {
   color: var(--jp-ui-font-color1, #222); line-height: 1.45; overflow-wrap: break-word;
+  min-width: 0;
 }
-.batchops-console .widget-html { height: auto; }
+.batchops-console .widget-html { height: auto; overflow-x: auto; }
+.batchops-console .batchops-pictures svg, .batchops-console .batchops-pictures img {
+  min-width: 640px;
+}
+.batchops-console .widget-html-content table {
+  width: max-content; max-width: max(100%, 640px);
+}
+.batchops-console .batchops-log td:first-child { white-space: nowrap; }
+.batchops-console .batchops-log td:last-child { max-width: 60em; }
 .batchops-console p { margin: 2px 0; }
 .batchops-console ul { margin: 2px 0 4px; padding-left: 1.4em; }
 .batchops-console .batchops-scroll { max-height: 420px; overflow: auto; }

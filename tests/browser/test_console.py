@@ -131,6 +131,11 @@ def test_rows_of_a_grid_are_picked_by_keyboard_and_jupyterlab_takes_no_key(
     page.keyboard.press("Enter")
     console.locator(".batchops-grid").nth(1).locator("tr.selected").wait_for()
     assert page.evaluate("() => document.activeElement.matches('.batchops-grid tr.selected')")
+    kept = page.evaluate(
+        "() => Object.keys(sessionStorage)"
+    )  # each grid its own order and searches
+    assert {"batchops-jobs", "batchops-errors"} <= set(kept)
+    assert not [key for key in kept if key.startswith("DataTables")]
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")  # in place of the other
     page.wait_for_function("() => document.activeElement.matches('.batchops-grid tr.selected')")

@@ -15,6 +15,7 @@ from batchops.core.job_ref import JobRef
 from batchops.inspection.chunk_grid import ChunkGrid
 from batchops.inspection.progress import Progress
 from batchops.widgets.background import THREAD_PREFIX, Background
+from batchops.widgets.confirmation import Confirmation, Proposal
 from batchops.widgets.follower import MAX_FAILURES, Follower
 from batchops.widgets.messages import Messages
 
@@ -275,3 +276,38 @@ def test_follower_stops_when_its_time_is_up(job: JobRef, readings: Readings) -> 
     assert follow(job, readings, timeout_s=0).join(TIMEOUT_S)
     (told,) = readings.told
     assert "followed no longer, after 0 s: it goes on" in told
+
+
+# ------------------------------------------------------------------------- confirmation
+
+
+class Opener:
+    """A button that notes when it gets the focus."""
+
+    def __init__(self) -> None:
+        self.focused = 0
+
+    def focus(self) -> None:
+        self.focused += 1
+
+
+@pytest.mark.parametrize(
+    ("press", "result"), [("confirm", ["made"]), ("confirm", []), ("cancel", [])]
+)
+def test_the_button_that_opened_a_proposal_gets_the_focus_back(
+    background: Background, press: str, result: list[object]
+) -> None:
+    def make() -> object:
+        if not result:
+            raise InputError("it is gone")
+        return result[0]
+
+    done: list[object] = []
+    opener = Opener()
+    confirmation = Confirmation(background, key="action", on_done=done.append)
+    confirmation.propose(Proposal("Link", "", "Make it", make, "making"), opener=opener)
+    getattr(confirmation, press).click()
+    assert background.wait(TIMEOUT_S)
+    assert opener.focused == 1
+    assert done == result
+    assert confirmation.root.layout.display == "none"

@@ -23,6 +23,7 @@ from batchops.widgets.confirmation import Proposal
 from batchops.widgets.console import Console
 from batchops.widgets.errors_panel import parse_rows
 from batchops.widgets.file_picker import FilePicker, PickedFile
+from batchops.widgets.grid import Grid
 from batchops.widgets.job_list import PAGE_JOBS
 from batchops.widgets.possible import reasons_against
 
@@ -335,6 +336,14 @@ def test_a_chunk_that_is_picked_shows_what_belongs_to_it(
     console.view.value = "Upload"
     settle(console)
     assert console.messages.text == ""
+
+
+def test_each_grid_keeps_order_and_searches_under_a_name_of_its_own() -> None:
+    names = ("jobs", "chunks", "errors")
+    for place in ("stateSaveCallback", "stateLoadCallback"):
+        for name in names:
+            kept = Grid(name, height="9em", on_pick=print).table._dt_args[place]
+            assert f"'batchops-{name}'" in kept
 
 
 # ------------------------------------------------------------------------------ actions

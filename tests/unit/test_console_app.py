@@ -1,7 +1,8 @@
-"""The console as an app, as `make console` starts it: nobody gets in without the token."""
+"""The console as an app, as `make console` starts it: who gets in, and what its page may load."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -37,11 +38,18 @@ def make_command() -> list[str]:
     return shlex.split(command)
 
 
+def page_policy() -> str:
+    """Return what the app's page may load, as `voila.json` says."""
+    settings = json.loads((ROOT / "notebooks" / "voila.json").read_text())["Voila"]
+    return str(settings["tornado_settings"]["headers"]["Content-Security-Policy"])
+
+
 class App:
     """An app that runs, and what it has written to its terminal."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process, self._log = process, log
+        self.policy: str | None = None  # of the page that was asked for last
         self.url, self.token = self._wait_for(
             lambda text: re.search(r"(http://127\.0\.0\.1:\d+)/\?token=([0-9a-f]{32,})", text)
         ).groups()
@@ -69,6 +77,7 @@ class App:
         request = urllib.request.Request(self.url + path, headers=headers)
         try:
             with opener.open(request, timeout=TIMEOUT_S) as answer:
+                self.policy = answer.headers["Content-Security-Policy"]
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -106,6 +115,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         process.wait(TIMEOUT_S)
 
 
+def test_the_page_loads_nothing_from_other_hosts() -> None:
+    rules = dict(rule.split(maxsplit=1) for rule in page_policy().split("; "))
+    assert "default-src" in rules  # for whatever has no rule of its own
+    own = {"'self'", "'none'", "'unsafe-inline'", "'unsafe-eval'", "data:", "blob:"}
+    assert {source for sources in rules.values() for source in sources.split()} <= own
+
+
 @pytest.mark.slow
 def test_nobody_gets_the_console_without_its_token(app: App) -> None:
     for path, headers in (
@@ -128,6 +144,7 @@ def test_the_token_is_in_the_address_that_is_printed_and_nowhere_else(app: App) 
     status, page = app.ask(f"/?token={app.token}")
     assert status == 200
     assert "it ran" in page
+    assert app.policy == page_policy()
     # Requests that fail are logged by default, with their whole address.
     assert app.ask(f"/voila/files/operations-console.ipynb?token={app.token}")[0] == 403
     kernel = "12345678-1234-1234-1234-123456789012"

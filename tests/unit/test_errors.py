@@ -120,3 +120,23 @@ def test_a_notebook_says_which_cell_sets_up_what_is_missing(error: BatchOpsError
     assert shown.startswith(f"{type(error).__name__}: {error}\n")
     assert shown.endswith("    bo.sample_stack(stack)")
     assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "said"),
+    [
+        ("Stopped", "stopped by anna", "stopped by anna"),
+        ("Stopped", "wrong file", "Stopped: wrong file"),
+        ("Stop", "stopped by anna", "Stop: stopped by anna"),
+        ("Stopped", "", "Stopped"),
+        ("", "wrong file", "wrong file"),
+        ("", "", "no reason was given"),
+        (
+            "HeaderError",
+            '{"errorType": "HeaderError", "errorMessage": "no id"}',
+            "HeaderError: no id",
+        ),
+    ],
+)
+def test_reason_says_nothing_twice_and_nothing_empty(error: str, cause: str, said: str) -> None:
+    assert errors.explain_failure(error, cause) == said

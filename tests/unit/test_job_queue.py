@@ -174,7 +174,8 @@ def test_lineage_tells_of_an_attempt_that_has_no_execution_yet(stack: StackRef) 
     stop(JobRef(stack, SECOND))
     row = lineage(JobRef(stack, SECOND)).iloc[0]
     assert (row["status"], row["stopped_by"]) == (workflow.ABORTED, stack.target.caller)
-    assert "stopped by batchops" in row["error"]
+    assert job_status(JobRef(stack, SECOND)).reason == f"stopped by {stack.target.caller}"
+    assert row["error"] == f"stopped by {stack.target.caller}"
 
 
 @pytest.mark.usefixtures("jobs")

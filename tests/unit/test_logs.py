@@ -79,6 +79,7 @@ def test_structured_line_gives_level_message_job_and_chunk() -> None:
     assert {found.request_id for found in lines} == {REQUESTS[0]}
     assert lines[0].level == ""
     assert lines[3].raw == f"REPORT RequestId: {REQUESTS[0]}\tDuration: 3 ms"
+    assert lines[3].message == f"REPORT RequestId: {REQUESTS[0]} Duration: 3 ms"
 
 
 def test_traceback_in_many_events_is_an_error_until_the_call_ends() -> None:

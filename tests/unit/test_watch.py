@@ -161,6 +161,16 @@ def test_chunks_by_state_add_up() -> None:
     assert Progress(HALF).chunks_by_state == {"done": 5, "failed": 0, "waiting": 5}
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(workflow.FAILED, "1 failed"), (workflow.ABORTED, "1 failed or stopped")],
+)
+def test_chunks_that_were_stopped_are_not_said_to_have_failed(status: str, said: str) -> None:
+    ended = replace(HALF, status=status, chunks_failed=1)
+    assert f"{said}, 4 not done" in str(Progress(ended))
+    assert f"({said})" in str(ended)
+
+
 def test_bar_says_to_screen_readers_how_many_chunks_have_ended() -> None:
     assert 'aria-valuenow="5"' in Progress(HALF)._repr_html_()
 

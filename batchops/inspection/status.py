@@ -87,6 +87,11 @@ class JobStatus(Shown):
         return self.status in workflow.ENDED
 
     @property
+    def has_result(self) -> bool:
+        """Whether the job has ended and its results are merged, after which a mail is sent."""
+        return self.status == workflow.SUCCEEDED or (self.ended and bool(self.mail))
+
+    @property
     def failed_word(self) -> str:
         """What became of `chunks_failed`; a job that is stopped has chunks that were stopped."""
         return "failed or stopped" if self.status == workflow.ABORTED else "failed"

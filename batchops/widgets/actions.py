@@ -384,7 +384,8 @@ class Actions:
             possible.RERUN: (self.rerun,),
             possible.REPAIR: (self.repair,),
             possible.STOP: (self.stop,),
-            possible.FILES: (self.link, self.download, self.report),
+            possible.RESULT: (self.link, self.download),
+            possible.REPORT: (self.report,),
         }.items():
             for button in buttons:
                 self._background.allow(button, action not in against)

@@ -300,8 +300,11 @@ class Console:
             if own is None:  # it is not read yet
                 return
             statuses = [own, *(picked[job_id] for job_id in others)]
-            rejected = last.status.rows_rejected if last is not None else None
-            self.actions.allow(possible.reasons_against(statuses, rejected=rejected))
+            known: dict[str, Any] = {}
+            if last is not None:
+                status = last.status
+                known = {"rejected": status.rows_rejected, "has_result": status.has_result}
+            self.actions.allow(possible.reasons_against(statuses, **known))
 
     def _leave_job(self) -> None:
         with self._lock:

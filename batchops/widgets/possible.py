@@ -8,13 +8,16 @@ from batchcore import workflow
 
 from batchops.inspection.status import WAITING
 
-RERUN, REPAIR, STOP, FILES = "Rerun", "Repair", "Stop", "Link, Download and Report"
-ACTIONS = (RERUN, REPAIR, STOP, FILES)
+RERUN, REPAIR, STOP = "Rerun", "Repair", "Stop"
+RESULT, REPORT = "Link and Download", "Report"
+ACTIONS = (RERUN, REPAIR, STOP, RESULT, REPORT)
 _NO_JOB = "no job is picked"
 _ONE = "for one job at a time"
 
 
-def reasons_against(statuses: Sequence[str], *, rejected: int | None = None) -> dict[str, str]:
+def reasons_against(
+    statuses: Sequence[str], *, rejected: int | None = None, has_result: bool = True
+) -> dict[str, str]:
     """Return the actions that make no sense, each with the reason.
 
     Parameters
@@ -23,6 +26,8 @@ def reasons_against(statuses: Sequence[str], *, rejected: int | None = None) -> 
         The statuses of the jobs that are picked.
     rejected
         The rejected rows, if one job is picked and that is known.
+    has_result
+        Whether the results of the one job that is picked are merged, if it has ended.
     """
     if not statuses:
         return dict.fromkeys(ACTIONS, _NO_JOB)
@@ -37,9 +42,11 @@ def reasons_against(statuses: Sequence[str], *, rejected: int | None = None) -> 
     if len(ended) == len(statuses):
         found[STOP] = "all of them have ended" if several else "the job has ended"
     if several:
-        found |= {REPAIR: _ONE, FILES: _ONE}
+        found |= dict.fromkeys((REPAIR, RESULT, REPORT), _ONE)
     elif not ended:
-        found |= {REPAIR: runs, FILES: runs}
+        found |= dict.fromkeys((REPAIR, RESULT, REPORT), runs)
+    elif not has_result:
+        found[RESULT] = "the job has no result"
     elif rejected == 0 and statuses[0] == workflow.SUCCEEDED:
         found[REPAIR] = "no row was rejected"
     return found

@@ -17,6 +17,7 @@ from batchcore import items, keys, workflow
 
 import batchops as bo
 from batchops.core.version import __version__
+from batchops.inspection.status import JobStatus
 from batchops.widgets.actions import REJECTED, ActionResult
 from batchops.widgets.background import THREAD_PREFIX
 from batchops.widgets.confirmation import Proposal
@@ -609,7 +610,7 @@ def test_several_jobs_are_stopped_at_once_and_the_others_left_out(
     assert console.job.id == ids[2]  # the newest of them is shown
     assert not console.actions.stop.disabled
     assert console.actions.link.disabled
-    assert "Repair, Link, Download and Report: for one job at a time" in console.actions.note.value
+    assert "Repair, Link and Download, Report: for one job at a time" in console.actions.note.value
     console.actions.stop.click()
     settle(console)
     shown = console.actions.confirmation
@@ -624,26 +625,34 @@ def test_several_jobs_are_stopped_at_once_and_the_others_left_out(
 @pytest.mark.parametrize(
     ("statuses", "rejected", "against"),
     [
-        ([], None, {"Rerun", "Repair", "Stop", "Link, Download and Report"}),
-        (["WAITING"], 0, {"Rerun", "Repair", "Link, Download and Report"}),
-        (["RUNNING"], 3, {"Rerun", "Repair", "Link, Download and Report"}),
+        ([], None, {"Rerun", "Repair", "Stop", "Link and Download", "Report"}),
+        (["WAITING"], 0, {"Rerun", "Repair", "Link and Download", "Report"}),
+        (["RUNNING"], 3, {"Rerun", "Repair", "Link and Download", "Report"}),
         (["SUCCEEDED"], 0, {"Rerun", "Repair", "Stop"}),
         (["SUCCEEDED"], 3, {"Rerun", "Stop"}),
-        (["FAILED"], 0, {"Stop"}),
-        (["ABORTED"], None, {"Stop"}),
-        (["TIMED_OUT"], None, {"Stop"}),
-        (["FAILED", "RUNNING"], None, {"Repair", "Link, Download and Report"}),
-        (["SUCCEEDED", "RUNNING"], None, {"Rerun", "Repair", "Link, Download and Report"}),
-        (["QUEUED", "RUNNING"], None, {"Rerun", "Repair", "Link, Download and Report"}),
+        (["FAILED"], 0, {"Stop", "Link and Download"}),
+        (["ABORTED"], None, {"Stop", "Link and Download"}),
+        (["TIMED_OUT"], None, {"Stop", "Link and Download"}),
+        (["FAILED", "RUNNING"], None, {"Repair", "Link and Download", "Report"}),
+        (["SUCCEEDED", "RUNNING"], None, {"Rerun", "Repair", "Link and Download", "Report"}),
+        (["QUEUED", "RUNNING"], None, {"Rerun", "Repair", "Link and Download", "Report"}),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else "",
 )
 def test_an_action_is_offered_where_it_makes_sense(
     statuses: list[str], rejected: int | None, against: set[str]
 ) -> None:
-    found = reasons_against(statuses, rejected=rejected)
+    has_result = statuses == ["SUCCEEDED"]
+    found = reasons_against(statuses, rejected=rejected, has_result=has_result)
     assert set(found) == against
     assert all(found.values())
+
+
+def test_result_of_a_job_that_failed_for_its_rejects_is_offered() -> None:
+    assert JobStatus("FAILED", mail="SENT").has_result
+    assert not JobStatus("FAILED").has_result
+    assert not JobStatus("RUNNING", mail="PENDING").has_result
+    assert set(reasons_against(["FAILED"], rejected=3, has_result=True)) == {"Stop"}
 
 
 def test_stopping_says_first_which_chunks_are_at_work(

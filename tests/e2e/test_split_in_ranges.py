@@ -13,7 +13,7 @@ from batchops.samples.sample import Sample
 from batchops.stack import Stack
 
 # What is chosen for the sample.
-CHUNK_ROWS = 2_500
+CHUNK_ROWS = 5_000
 RANGES = ["Survey each range", "Number the ranges", "Cut each range", "Collect the manifest"]
 
 

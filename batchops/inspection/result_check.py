@@ -41,7 +41,9 @@ def check_result(stack: StackRef, entry: JobEntry, *, rejected: bool) -> str:
         return f"deleted, its version {place.version_id} is still kept" if kept else "gone"
     if place.version_id is None:  # of a stack that did not note it
         return WHOLE
-    if latest["VersionId"] != place.version_id:
+    if latest["VersionId"] != place.version_id and not _is_repeated(
+        stack, place.key, (place.version_id, latest["VersionId"])
+    ):
         return f"replaced by version {latest['VersionId']}"
     size = latest["ContentLength"]
     return (
@@ -96,11 +98,25 @@ def require_result(job: JobRef, *, rejected: bool) -> None:
         )
 
 
-def _head(stack: StackRef, key: str, **version: str) -> dict[str, Any] | None:
+def _is_repeated(stack: StackRef, key: str, versions: tuple[str, str]) -> bool:
+    """Return whether two versions have the same bytes: the merge wrote its file once more.
+
+    A call that timed out may still write it when another call has ended the merge.
+    """
+    found = [
+        _head(stack, key, VersionId=version, ChecksumMode="ENABLED") or {} for version in versions
+    ]
+    # With a key of KMS, equal bytes have different entity tags.
+    before, after = ({each.get("ETag"), each.get(aws.CHECKSUM_NAME)} - {None} for each in found)
+    sizes = {each.get("ContentLength") for each in found}
+    return len(sizes) == 1 and bool(before & after)
+
+
+def _head(stack: StackRef, key: str, **how: Any) -> dict[str, Any] | None:
     bucket = stack.outputs["SourceBucketName"]
     with translated(f"looking up {key}"):
         try:
-            found: Any = stack.client("s3").head_object(Bucket=bucket, Key=key, **version)
+            found: Any = stack.client("s3").head_object(Bucket=bucket, Key=key, **how)
         except ClientError as error:
             if not aws.is_gone(error):
                 raise

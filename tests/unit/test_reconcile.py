@@ -232,14 +232,17 @@ def _damage(account: Account, how: str) -> str:
     if how == "gone":
         account.s3.delete_object(Bucket=BUCKET, Key=key, VersionId=version)
         return "gone"
-    if how == "replaced":
-        return f"replaced by version {account.put(key, b'something else')}"
+    if how.startswith("replaced"):
+        other = b"something else" if how == "replaced" else bytes(len(account.get(key)))
+        return f"replaced by version {account.put(key, other)}"
     entry = account.entry(JOB)["completedFile"] | {"sizeBytes": 8}
     account.put_entry(JOB, items.JOB_ENTRY, completedFile=entry)
     return "of 9 bytes, not 8"
 
 
-@pytest.mark.parametrize("how", ["deleted", "gone", "replaced", "another size"])
+@pytest.mark.parametrize(
+    "how", ["deleted", "gone", "replaced", "replaced, of one size", "another size"]
+)
 def test_result_that_is_not_as_it_was_merged_is_known_everywhere(
     account: Account, stack: StackRef, how: str
 ) -> None:
@@ -255,6 +258,17 @@ def test_result_that_is_not_as_it_was_merged_is_known_everywhere(
     with pytest.raises(JobError, match="rerun"):
         make_link(JobRef(stack, JOB), expires_s=60, rejected=False)
     assert make_link(JobRef(stack, JOB), expires_s=60, rejected=True)
+
+
+def test_result_that_a_late_call_writes_once_more_is_whole(
+    account: Account, stack: StackRef
+) -> None:
+    put_results(account)
+    key = keys.completed(JOB, "input/orders.csv")
+    before = account.s3.head_object(Bucket=BUCKET, Key=key)["VersionId"]
+    assert account.put(key, account.get(key)) != before
+    assert check_result(stack, _entry(stack), rejected=False) == "whole"
+    assert lost_results(stack, _entry(stack)) == ""
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchcore import keys, workflow
 
-from batchops.core.executions import execution_arn
+from batchops.core.executions import execution_arn, find_execution
 from batchops.core.histories import read_events
 from batchops.inspection.email import wait_for_mail
 from batchops.recovery.redelivery import redeliver
@@ -150,6 +150,7 @@ def _first_attempt(rig: Rig, reference: FaultlessJob, fault: Fault) -> tuple[Job
         else:
             status = job.wait(timeout_s=_TIMEOUT_S, check=False).status
             wait_for_mail(job)  # while the fault may still strike it
+            _wait_for_end(job)  # or what the mail's function repeats is not counted
             error = _named_error(job)
             if fault.step == workflow.NOTIFICATION:  # the end of the job calls it once more
                 rig.injector.wait_until_fired(_END_EVENT_S)
@@ -192,6 +193,16 @@ def _intervene(rig: Rig, fault: Fault, job: Job, throttled: int) -> None:
         letting_go.start()
         job.stop(timeout_s=_TIMEOUT_S)
         letting_go.join()
+
+
+def _wait_for_end(job: Job) -> None:
+    """Wait until the main workflow has ended, which goes on after the job's end."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    while time.monotonic() < deadline:
+        execution = find_execution(job.stack, job.id, job.ledger_entry().attempt)
+        if execution is None or execution["status"] not in workflow.UNDER_WAY:
+            return
+        time.sleep(_POLL_S)
 
 
 def _wait_for_dead_letter(rig: Rig, fault: Fault) -> None:

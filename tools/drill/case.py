@@ -150,7 +150,7 @@ def _first_attempt(rig: Rig, reference: FaultlessJob, fault: Fault) -> tuple[Job
         else:
             status = job.wait(timeout_s=_TIMEOUT_S, check=False).status
             wait_for_mail(job)  # while the fault may still strike it
-            _wait_for_end(job)  # or what the mail's function repeats is not counted
+            wait_for_end(job)  # or what the mail's function repeats is not counted
             error = _named_error(job)
             if fault.step == workflow.NOTIFICATION:  # the end of the job calls it once more
                 rig.injector.wait_until_fired(_END_EVENT_S)
@@ -195,7 +195,7 @@ def _intervene(rig: Rig, fault: Fault, job: Job, throttled: int) -> None:
         letting_go.join()
 
 
-def _wait_for_end(job: Job) -> None:
+def wait_for_end(job: Job) -> None:
     """Wait until the main workflow has ended, which goes on after the job's end."""
     deadline = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < deadline:

@@ -19,9 +19,9 @@ from batchops.local.engine import LocalEngine
 from batchops.local.engine_env import pins
 from batchops.samples.sample import Sample, make_sample, sample_rows
 from batchops.stack import Stack
-from tools.drill.case import FaultlessJob, run_case
+from tools.drill.case import FaultlessJob, run_case, wait_for_end
 from tools.drill.fault_plan import check_names, plan_faults
-from tools.drill.faults import Fault
+from tools.drill.faults import STEPS, Fault
 from tools.drill.outcomes import JobOutcome, count_row_ends, read_outcome
 from tools.drill.report import CaseReport, DrillReport
 from tools.drill.rig import Rig, raised
@@ -148,6 +148,14 @@ class Drill:
         rig.injector.arm(None)
         job = rig.stack.submit(sample.csv, name="reference.csv")
         job.wait(timeout_s=_TIMEOUT_S)
+        wait_for_end(job)  # the mail's function is called after the job's end
+        uncalled = set(STEPS) - {call.function for call in rig.injector.calls}
+        if uncalled:
+            raise JobError(
+                f"the job without faults did not call {', '.join(sorted(uncalled))}, so no fault "
+                "can be planned there",
+                job_id=job.id,
+            )
         outcome = read_outcome(job)
         lines = self._lines()
         _check_reference(job, lines, sample, outcome)

@@ -142,7 +142,7 @@ def mail_settled(stack: StackRef, entry: JobEntry) -> JobEntry:
         execution = find_execution(stack, entry.job_id, entry.attempt)
     except AccessDeniedError:  # so it cannot be told
         return entry
-    if execution is not None and execution["status"] in workflow.UNDER_WAY:
+    if is_under_way(execution):
         return entry
     return ledger.enter_unsent(stack, entry, execution or {})
 
@@ -182,7 +182,11 @@ def is_being_mailed(stack: StackRef, entry: JobEntry) -> bool:
     """
     if entry.mail_status != workflow.MAIL_PENDING:
         return False
-    execution = find_execution(stack, entry.job_id, entry.attempt)
+    return is_under_way(find_execution(stack, entry.job_id, entry.attempt))
+
+
+def is_under_way(execution: Mapping[str, Any] | None) -> bool:
+    """Return whether an execution, as `find_execution` returns it, has not ended."""
     return execution is not None and execution["status"] in workflow.UNDER_WAY
 
 

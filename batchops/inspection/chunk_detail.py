@@ -120,12 +120,7 @@ class ChunkDetail(Shown):
         if len(self.log):
             shown = self.log.tail(_LINES * 4)
             rows = [
-                (
-                    f"{line.time:%H:%M:%S.%f}"[:-3],
-                    line.function,
-                    line.level,
-                    _spaced(str(line.message)),
-                )
+                (f"{line.time:%H:%M:%S.%f}"[:-3], line.function, line.level, str(line.message))
                 for line in shown.itertuples()
             ]
             said = f"log, the last {len(shown):,} of {number_of(len(self.log), 'line')}"
@@ -149,11 +144,6 @@ class ChunkDetail(Shown):
             )
         if self.reason:
             yield f"failed in {self.failed_step or 'an unknown step'}: {self.reason}"
-
-
-def _spaced(message: str) -> str:
-    """Return a line of Lambda's, in which tabs stand between the parts, with spaces there."""
-    return message.replace("\t", "  ")
 
 
 def _first_lines(data: bytes) -> list[str]:

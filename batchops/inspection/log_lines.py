@@ -65,8 +65,8 @@ def parse_events(events: Iterable[Any]) -> Iterator[LogLine]:
         yield LogLine(
             time_ms=event["timestamp"],
             level=str(structured.get("level") or (marked[1] if marked else stream.level)),
-            # The platform's fields have tabs between them, which tables would show as escapes.
-            message=raw.replace("\t", " ") if platform else str(structured.get("message", raw)),
+            # Lambda puts tabs between the fields of its lines, which tables would show as escapes.
+            message=str(structured.get("message", raw.replace("\t", " "))),
             job=stream.job,
             chunk=stream.chunk,
             request_id=stream.request_id,

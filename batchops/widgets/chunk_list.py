@@ -8,12 +8,11 @@ import ipywidgets as widgets
 from batchcore import workflow
 from batchcore.texts import number_of, printable
 
-from batchops.core.errors import InputError
 from batchops.inspection.frames import chunks_frame
 from batchops.show import markup
 from batchops.show.terminal import shorten
 from batchops.show.wording import for_console
-from batchops.widgets.errors_panel import parse_rows
+from batchops.widgets.errors_panel import parse_range
 from batchops.widgets.grid import Grid, number_texts, status_text
 from batchops.widgets.theme import make_row
 
@@ -146,10 +145,7 @@ class ChunkList:
         )
 
     def _read(self, job: Job) -> pd.DataFrame:
-        try:
-            numbers = parse_rows(self.numbers.value)
-        except InputError as error:
-            raise InputError(str(error).replace("rows are", "chunks are", 1)) from None
+        numbers = parse_range(self.numbers.value, "chunks")
         entries = list(job.chunk_entries())
         chunks = chunks_frame(entries).assign(reason=[each.reason for each in entries])
         return choose_chunks(chunks, state=self.state.value, numbers=numbers)

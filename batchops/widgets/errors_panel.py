@@ -37,8 +37,13 @@ _HOW = (
 _ROWS = re.compile(r"(\d{1,10})?\s*(-)?\s*(\d{1,10})?")
 
 
-def parse_rows(text: str) -> tuple[int | None, int | None]:
-    """Return the first and last row of ``"7"``, ``"2-600"``, ``"600-"`` or ``"-600"``.
+def parse_range(text: str, what: str) -> tuple[int | None, int | None]:
+    """Return the first and last number of ``"7"``, ``"2-600"``, ``"600-"`` or ``"-600"``.
+
+    Parameters
+    ----------
+    what
+        What has these numbers, such as ``"rows"``.
 
     Raises
     ------
@@ -46,7 +51,7 @@ def parse_rows(text: str) -> tuple[int | None, int | None]:
     """
     found = _ROWS.fullmatch(text.strip())
     if found is None:
-        raise InputError(f"rows are {text!r}: give one as 7, or a range as 2-600, 600- or -600")
+        raise InputError(f"{what} are {text!r}: give one as 7, or a range as 2-600, 600- or -600")
     first, dash, last = found.groups()
     if first and not dash:
         last = first
@@ -139,7 +144,7 @@ class ErrorsPanel:
         self._read([""])
 
     def _where(self) -> ErrorFilter:
-        first, last = parse_rows(self.rows.value)
+        first, last = parse_range(self.rows.value, "rows")
         return ErrorFilter(
             first_row=first,
             last_row=last,

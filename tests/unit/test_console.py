@@ -22,7 +22,7 @@ from batchops.widgets.actions import REJECTED, ActionResult
 from batchops.widgets.background import THREAD_PREFIX
 from batchops.widgets.confirmation import Proposal
 from batchops.widgets.console import Console
-from batchops.widgets.errors_panel import parse_rows
+from batchops.widgets.errors_panel import parse_range
 from batchops.widgets.file_picker import FilePicker, PickedFile
 from batchops.widgets.grid import Grid
 from batchops.widgets.job_list import PAGE_JOBS
@@ -688,7 +688,7 @@ def test_stopping_says_first_which_chunks_are_at_work(
     ],
 )
 def test_rows_are_read_as_people_write_them(text: str, rows: tuple[int | None, int | None]) -> None:
-    assert parse_rows(text) == rows
+    assert parse_range(text, "rows") == rows
 
 
 @pytest.mark.slow

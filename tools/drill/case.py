@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchcore import keys, workflow
 
-from batchops.core.executions import execution_arn, find_execution
+from batchops.core.executions import execution_arn, find_execution, is_under_way
 from batchops.core.histories import read_events
 from batchops.inspection.email import wait_for_mail
 from batchops.recovery.redelivery import redeliver
@@ -181,9 +181,7 @@ def _injected(rig: Rig, fault: Fault) -> Iterator[None]:
 def _intervene(rig: Rig, fault: Fault, job: Job, throttled: int) -> None:
     """Stop the job, restart the engine, or lift a throttle, once the fault has struck."""
     if fault.kind == "throttle" and not fault.lasting:
-        deadline = time.monotonic() + _TIMEOUT_S
-        while rig.throttled(fault.step) == throttled and time.monotonic() < deadline:
-            time.sleep(_POLL_S)
+        _wait_until(lambda: rig.throttled(fault.step) != throttled)
         rig.unthrottle(fault.step)
     if fault.kind == "restart" and rig.injector.wait_until_fired(_TIMEOUT_S):
         rig.restart_engine()
@@ -197,18 +195,19 @@ def _intervene(rig: Rig, fault: Fault, job: Job, throttled: int) -> None:
 
 def wait_for_end(job: Job) -> None:
     """Wait until the main workflow has ended, which goes on after the job's end."""
-    deadline = time.monotonic() + _TIMEOUT_S
-    while time.monotonic() < deadline:
-        execution = find_execution(job.stack, job.id, job.ledger_entry().attempt)
-        if execution is None or execution["status"] not in workflow.UNDER_WAY:
-            return
-        time.sleep(_POLL_S)
+    attempt = job.ledger_entry().attempt
+    _wait_until(lambda: not is_under_way(find_execution(job.stack, job.id, attempt)))
 
 
 def _wait_for_dead_letter(rig: Rig, fault: Fault) -> None:
+    _wait_until(lambda: _input_key(fault) in redeliver(rig.stack).files, pause_s=0.1)
+
+
+def _wait_until(done: Callable[[], bool], *, pause_s: float = _POLL_S) -> None:
+    """Wait until something is so, at most as long as a case may take."""
     deadline = time.monotonic() + _TIMEOUT_S
-    while _input_key(fault) not in redeliver(rig.stack).files and time.monotonic() < deadline:
-        time.sleep(0.1)
+    while not done() and time.monotonic() < deadline:
+        time.sleep(pause_s)
 
 
 def _input_key(fault: Fault) -> str:
